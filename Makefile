@@ -1,0 +1,52 @@
+# Every target sets up what it needs, from a bare machine with Python >= 3.11 and make.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.PHONY: help setup run demo test check bench lock clean
+help:            ## list the targets
+	@grep -E '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+setup: $(VENV)/.runs    ## create .venv with the `catchment` command in it
+
+run: setup    ## serve the real sources on http://127.0.0.1:8000
+	$(BIN)/catchment serve
+
+demo: setup    ## show the main job with the sample upstream; needs no internet
+	$(BIN)/catchment demo
+
+test: $(VENV)/.develops    ## run every test
+	$(BIN)/pytest -n auto --dist worksteal
+
+check: $(VENV)/.develops    ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.develops    ## measure, beside the bare limit
+	$(BIN)/python -m tests.bench
+
+lock: $(VENV)/.develops    ## refresh both lock files
+	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+	  --python-version 3.11 --upgrade --group build -o requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+	  --python-version 3.11 --upgrade --group build --group dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+
+clean:    ## forget the virtual environment and the caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Catchment needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Could not create $(VENV). On Debian and Ubuntu: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
+
+$(VENV)/.runs: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo "Installing what runs (about 30 seconds, once) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.develops: requirements-dev.lock $(VENV)/.runs
+	@echo "Installing what develops (about 30 seconds, once) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@

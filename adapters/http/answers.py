@@ -1,0 +1,102 @@
+"""Answers: what the Litestar routes share, from strict parameters to documented problems."""
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi.datastructures import ResponseSpec
+
+from adapters.http.asgi import request_id_of
+from adapters.http.problems import (
+    ECHO,
+    MEDIA_TYPE,
+    Detail,
+    Problem,
+    Refusal,
+    Reply,
+    reply,
+    reply_to,
+    status_of,
+)
+from adapters.http.question import parameters_of
+from domain.errors import UnknownParameter
+
+_log = structlog.get_logger("catchment.http")
+
+_CODES = {
+    404: ("not_found", "there is nothing at this path; GET / shows what there is"),
+    405: ("method_not_allowed", "this path does not take that method"),
+    413: ("body_too_large", "the body is larger than a body may be"),
+}
+
+
+def answer(sent: Reply) -> Response[bytes]:
+    """A ready reply as a Litestar response."""
+    headers = dict(sent.headers)
+    media_type = headers.pop("Content-Type", MEDIA_TYPE)
+    return Response(sent.body, status_code=sent.status, headers=headers, media_type=media_type)
+
+
+def tell(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Any exception of a route as its problem."""
+    request_id = request_id_of(request.scope)
+    if isinstance(error, ValidationException):
+        return answer(_invalid(error, request_id))
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        return answer(_refused(error, request_id))
+    if status_of(error) is None and not isinstance(error, Refusal):
+        _log.error("request failed", request_id=request_id, path=request.url.path, exc_info=error)
+    return answer(reply_to(error, request_id))
+
+
+def _refused(error: HTTPException, request_id: str) -> Reply:
+    status = HTTPStatus(error.status_code)
+    code, detail = _CODES.get(
+        error.status_code, ("malformed_request", "this request cannot be understood")
+    )
+    headers = {k: v for k, v in (error.headers or {}).items() if k.lower() == "allow"}
+    return reply(status, code, detail, request_id, headers=headers)
+
+
+def _invalid(error: ValidationException, request_id: str) -> Reply:
+    """A parameter of the wrong type; the framework says which, we say it in our words."""
+    extra = error.extra if isinstance(error.extra, list) else []
+    found = [
+        Detail(str(item.get("message", ""))[:ECHO], parameter=str(item.get("key", ""))[:ECHO])
+        for item in extra
+        if isinstance(item, dict)
+    ]
+    detail = found[0].detail if found else "a parameter has a value it cannot have"
+    return reply(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_value", detail, request_id, found=found)
+
+
+def guarded(*allowed: str) -> Callable[[Request[Any, Any, Any]], Awaitable[None]]:
+    """A hook that refuses parameters a route does not have, and those given twice."""
+
+    async def guard(request: Request[Any, Any, Any]) -> None:
+        for name, _ in parameters_of(request.scope["query_string"]):
+            if name not in allowed:
+                known = ", ".join(allowed) or "none"
+                raise UnknownParameter(name, f"there is no such parameter; there are: {known}")
+
+    return guard
+
+
+def documented(answered: Any, *statuses: int) -> dict[int, ResponseSpec]:
+    """What a route may answer, for the OpenAPI document."""
+    problems = {400, 422, 500, *statuses}
+    return {
+        200: ResponseSpec(answered, generate_examples=False, description="Done"),
+        **{
+            status: ResponseSpec(
+                Problem,
+                generate_examples=False,
+                description=HTTPStatus(status).phrase,
+                media_type=MEDIA_TYPE,
+            )
+            for status in sorted(problems)
+        },
+    }

@@ -1,0 +1,65 @@
+"""The HTTP application: everything a client can reach, put together."""
+
+import msgspec
+from litestar import Litestar
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from adapters.http.answers import tell
+from adapters.http.asgi import App
+from adapters.http.cursors import CursorSigner
+from adapters.http.documentation import PREFIXES, Documentation
+from adapters.http.fetches import fetch_routes
+from adapters.http.front import Front
+from adapters.http.openapi import document
+from adapters.http.overviews import overview_routes
+from adapters.http.reads import PREFIX, Reads
+from application.catalogue import Catalogue
+from application.health import CheckHealth
+from application.ports.clock import Clock, Random
+
+
+class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the HTTP side can be told; `epoch` is the database's random name."""
+
+    secret: bytes
+    epoch: str
+    version: str = "0"
+    default_dataset: str = "posts"
+    max_body_bytes: int = 1024 * 1024
+    cache_max_age_s: int = 0
+
+
+def create_app(
+    catalogue: Catalogue, health: CheckHealth, clock: Clock, random: Random, settings: HttpSettings
+) -> App:
+    """The ASGI application over these use cases."""
+    default = settings.default_dataset
+    litestar = Litestar(
+        [
+            *fetch_routes(catalogue, clock, default),
+            *overview_routes(catalogue, health, settings.version, default),
+        ],
+        exception_handlers={Exception: tell},
+        openapi_config=OpenAPIConfig(
+            title="Catchment",
+            version=settings.version,
+            description="Records gathered from the APIs you rely on, served as one filterable API.",
+            # The front serves the documentation itself and lets nothing through to this path.
+            path="/docs",
+            render_plugins=[JsonRenderPlugin()],
+        ),
+        request_max_body_size=settings.max_body_bytes,
+        logging_config=None,
+    )
+    reads = Reads(
+        catalogue,
+        clock,
+        CursorSigner(settings.secret),
+        settings.epoch,
+        default,
+        settings.cache_max_age_s,
+    )
+    docs = Documentation(lambda: document(litestar, catalogue.datasets, default))
+    prefixes: dict[str, App] = {PREFIX: reads, **dict.fromkeys(PREFIXES, docs)}
+    return Front(prefixes, litestar, random)  # type: ignore[arg-type]

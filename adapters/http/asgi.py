@@ -1,0 +1,67 @@
+"""The few words of ASGI that the adapters speak."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+from adapters.http.problems import Reply
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+#: Where the front leaves the request's identifier for those behind it.
+REQUEST_ID = "catchment.request_id"
+
+
+def request_id_of(scope: Any) -> str:
+    """The identifier of the request, as the front has set it."""
+    return str(scope.get(REQUEST_ID, ""))
+
+
+def header_of(scope: Scope, name: bytes) -> str:
+    """A request header's value, the lines of a repeated one joined by commas; "" without it."""
+    return ",".join(value.decode("latin-1") for key, value in scope["headers"] if key == name)
+
+
+def lines(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Headers as ASGI wants them."""
+    return [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+
+
+async def send_reply(scope: Scope, send: Send, reply: Reply) -> None:
+    """Send a whole answer; a HEAD request gets its headers alone."""
+    headers = {**reply.headers, "Content-Length": str(len(reply.body))}
+    await send({"type": "http.response.start", "status": reply.status, "headers": lines(headers)})
+    body = b"" if scope["method"] == "HEAD" else reply.body
+    await send({"type": "http.response.body", "body": body})
+
+
+class Gone(Exception):
+    """The client has left; nobody will read what is sent."""
+
+
+def until_gone(receive: Receive, send: Send) -> Send:
+    """A `send` that raises Gone once the client has left, for answers without an end in sight."""
+    listening: asyncio.Future[Message] | None = None
+
+    async def checked(message: Message) -> None:
+        nonlocal listening
+        if listening is None:
+            listening = asyncio.ensure_future(_disconnect(receive))
+        if listening.done():
+            raise Gone
+        await send(message)
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            listening.cancel()
+
+    return checked
+
+
+async def _disconnect(receive: Receive) -> Message:
+    message = await receive()
+    while message["type"] != "http.disconnect":
+        message = await receive()
+    return message

@@ -1,0 +1,189 @@
+"""Fetches: `POST /fetch`, which runs a fetch and answers with its report."""
+
+import asyncio
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, Literal
+
+import msgspec
+from litestar import Request, Response, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, FromQuery
+
+from adapters.http.answers import answer, documented, guarded
+from adapters.http.asgi import request_id_of
+from adapters.http.problems import Refusal, reply_to_failures
+from application.catalogue import Catalogue
+from application.fetch import Fetched
+from application.ports.clock import Clock
+from domain.dataset import Role
+from domain.errors import InvalidValue
+from domain.reports import Counts, Outcome, SourceReport
+
+#: How long a caller may take to send a body.
+BODY_S = 10.0
+
+Mode = Literal["sync", "task"]
+Flag = Literal["true", "false"]
+
+
+class FetchAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """What a fetch did; the same for the answer that waits and for the job's own page."""
+
+    job_id: str
+    dataset: str
+    mode: str
+    status: str
+    outcome: str
+    counts: Counts
+    sources: tuple[SourceReport, ...]
+    queued_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    next_allowed_at: datetime | None
+    status_url: str
+    detail: str | msgspec.UnsetType = msgspec.UNSET
+
+
+def fetch_routes(
+    catalogue: Catalogue, clock: Clock, default_dataset: str
+) -> list[HTTPRouteHandler]:
+    """The routes that fetch."""
+
+    async def run(request: Request[Any, Any, Any], dataset: str, mode: Mode, force: Flag) -> Any:
+        fetch = catalogue.fetch(dataset)
+        await _nothing_in(request)
+        if mode == "task":
+            raise Refusal(
+                HTTPStatus.NOT_IMPLEMENTED,
+                "not_implemented",
+                "jobs that run by themselves are not there yet; use mode=sync",
+            )
+        fetched = await fetch(Role.ANYONE, force == "true")
+        told = _told(fetched, fetch.cadence.next_allowed_at(fetched.freshness))
+        report = fetched.job.report
+        if fetched.outcome is Outcome.FAILED and report is not None:
+            name = request_id_of(request.scope)
+            return answer(reply_to_failures(report.failures, told, name, clock.now()))
+        return Response(told, status_code=200)
+
+    @post(
+        "/fetch",
+        status_code=200,
+        summary=f"Fetch {default_dataset} now",
+        responses=documented(FetchAnswer, 401, 403, 409, 429, 501, 502, 503, 504),
+        before_request=guarded("mode", "force"),
+        tags=["fetch"],
+    )
+    async def fetch_default(
+        request: Request[Any, Any, Any],
+        mode: FromQuery[Mode] = "sync",
+        force: FromQuery[Flag] = "false",
+    ) -> Response[Any]:
+        """Fetch the default dataset."""
+        response: Response[Any] = await run(request, default_dataset, mode, force)
+        return response
+
+    @post(
+        "/fetch/{dataset:str}",
+        status_code=200,
+        summary="Fetch a dataset now",
+        responses=documented(FetchAnswer, 401, 403, 404, 409, 429, 501, 502, 503, 504),
+        before_request=guarded("mode", "force"),
+        tags=["fetch"],
+    )
+    async def fetch_dataset(
+        request: Request[Any, Any, Any],
+        dataset: FromPath[str],
+        mode: FromQuery[Mode] = "sync",
+        force: FromQuery[Flag] = "false",
+    ) -> Response[Any]:
+        """Fetch a dataset."""
+        response: Response[Any] = await run(request, dataset, mode, force)
+        return response
+
+    return [fetch_default, fetch_dataset]
+
+
+def _told(fetched: Fetched, next_allowed_at: datetime | None) -> FetchAnswer:
+    job, report = fetched.job, fetched.job.report
+    sources = report.sources if report else ()
+    detail: str | msgspec.UnsetType = msgspec.UNSET
+    if fetched.outcome is Outcome.FRESH:
+        sources = tuple(_untouched(source) for source in sources)
+        detail = (
+            f"nothing was asked: the last fetch ran at {_time(job.finished_at)}"
+            f" and the next may run at {_time(next_allowed_at)}"
+        )
+    return FetchAnswer(
+        job_id=job.id,
+        dataset=job.dataset,
+        mode=job.mode,
+        status=job.status.value,
+        outcome=fetched.outcome.value,
+        counts=report.counts if report else Counts(),
+        sources=sources,
+        queued_at=job.queued_at,
+        started_at=job.started_at,
+        finished_at=job.finished_at,
+        next_allowed_at=next_allowed_at,
+        status_url=f"/fetch/status/{job.id}",
+        detail=detail,
+    )
+
+
+def _untouched(source: SourceReport) -> SourceReport:
+    return msgspec.structs.replace(
+        source, requests=0, not_modified=0, bytes=0, retries=0, wait_ms=0
+    )
+
+
+def _time(moment: datetime | None) -> str:
+    return "-" if moment is None else f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+# ---------------------------------------------------------------- the body nobody needs
+
+
+async def _nothing_in(request: Request[Any, Any, Any]) -> None:
+    """A fetch takes no body; an empty JSON object is accepted, and anything else explained."""
+    body = await _body(request)
+    if not body:
+        return
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if (
+        kind != "application/json"
+        or request.headers.get("content-encoding", "identity") != "identity"
+    ):
+        raise Refusal(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "a fetch needs no body; if there is one, it is plain application/json",
+        )
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refusal(
+            HTTPStatus.BAD_REQUEST, "malformed_request", "the body is not valid JSON"
+        ) from error
+    if not isinstance(value, dict):
+        raise InvalidValue("", "a fetch needs no body; if there is one, it is an empty object")
+    for name in value:
+        raise _unknown_field(name)
+
+
+def _unknown_field(name: str) -> InvalidValue:
+    return InvalidValue(name, "a fetch takes no fields: what is fetched is named in the path")
+
+
+async def _body(request: Request[Any, Any, Any]) -> bytes:
+    try:
+        async with asyncio.timeout(BODY_S):
+            return await request.body()
+    except TimeoutError as error:
+        raise Refusal(
+            HTTPStatus.REQUEST_TIMEOUT,
+            "body_too_slow",
+            f"the body did not arrive within {BODY_S:.0f} seconds",
+            {"Connection": "close"},
+        ) from error

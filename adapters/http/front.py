@@ -1,0 +1,122 @@
+"""The front: the first layer every request passes, before any routing.
+
+It names the request, refuses what no route should see, and tells every error the same way.
+"""
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import structlog
+
+from adapters.http.asgi import (
+    REQUEST_ID,
+    App,
+    Gone,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    header_of,
+    send_reply,
+)
+from adapters.http.problems import Refusal, reply_to, status_of
+from application.ports.clock import Random
+
+#: More than any honest request needs.
+MAX_HEADER_BYTES = 16 * 1024
+MAX_URL_BYTES = 8 * 1024
+
+_SANE = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+
+_log = structlog.get_logger("catchment.http")
+
+_ALWAYS: list[tuple[bytes, bytes]] = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+]
+_CLOSED = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+
+
+class Front:
+    """Sends each request to the application of its path; `rest` takes what no prefix claims."""
+
+    def __init__(self, prefixes: Mapping[str, App], rest: App, random: Random) -> None:
+        self._prefixes = {prefix.strip("/"): app for prefix, app in prefixes.items()}
+        self._rest = rest
+        self._random = random
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; nothing raised here reaches the server but a broken stream."""
+        if scope["type"] != "http":
+            await _refuse_socket(scope, send)
+            return
+        request_id = self._name(scope)
+        scope[REQUEST_ID] = request_id
+        started = False
+
+        async def sending(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                _seal(message, request_id)
+            await send(message)
+
+        try:
+            _inspect(scope)
+            await self._route(scope)(scope, receive, sending)
+        except Gone:
+            return
+        except Exception as error:
+            if status_of(error) is None and not isinstance(error, Refusal):
+                _log.exception("request failed", request_id=request_id, path=scope["path"])
+            if started:
+                raise  # half an answer is out: only a broken connection can tell
+            await send_reply(scope, sending, reply_to(error, request_id))
+
+    def _route(self, scope: Scope) -> App:
+        first = scope["path"].lstrip("/").partition("/")[0]
+        return self._prefixes.get(first, self._rest)
+
+    def _name(self, scope: Scope) -> str:
+        given = header_of(scope, b"x-request-id")
+        return given if _SANE.fullmatch(given) else self._random.identifier()
+
+
+def _inspect(scope: Scope) -> None:
+    headers = scope["headers"]
+    if sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
+        raise Refusal(
+            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "headers_too_large",
+            f"all headers together may have {MAX_HEADER_BYTES} bytes",
+        )
+    if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MAX_URL_BYTES:
+        raise Refusal(
+            HTTPStatus.REQUEST_URI_TOO_LONG, "url_too_long", f"a URL may have {MAX_URL_BYTES} bytes"
+        )
+    hosts = sum(name == b"host" for name, _ in headers)
+    if hosts != 1 and scope["http_version"] == "1.1":
+        raise Refusal(
+            HTTPStatus.BAD_REQUEST, "malformed_request", "exactly one Host header is needed"
+        )
+    # An offer of HTTP/2 may be passed over (RFC 9110, 7.8), and common clients make it.
+    if header_of(scope, b"upgrade").lower() not in ("", "h2c"):
+        raise Refusal(
+            HTTPStatus.UPGRADE_REQUIRED,
+            "upgrade_refused",
+            "only plain HTTP/1.1 is spoken here",
+            {"Upgrade": "HTTP/1.1"},
+        )
+
+
+def _seal(message: Message, request_id: str) -> None:
+    headers = [*message.get("headers", ()), (b"x-request-id", request_id.encode()), *_ALWAYS]
+    if not any(name == b"content-security-policy" for name, _ in headers):
+        headers.append(_CLOSED)
+    message["headers"] = headers
+
+
+async def _refuse_socket(scope: Scope, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1002})

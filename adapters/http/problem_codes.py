@@ -1,0 +1,60 @@
+"""What every problem code means: shown at `/docs/problems`, and checked against the code."""
+
+from collections.abc import Mapping
+
+PROBLEM_CODES: Mapping[str, tuple[str, str]] = {
+    "access_denied": ("403", "You may not do this."),
+    "body_too_large": ("413", "The body is larger than a body may be."),
+    "body_too_slow": ("408", "The body did not arrive in time; send it faster or not at all."),
+    "empty": ("502", "The upstream answered with nothing, which is never taken for 'no records'."),
+    "forbidden": ("403", "You are known, and your role does not allow this."),
+    "gave_up": ("503", "No worker survived this job, however often it was tried."),
+    "headers_too_large": ("431", "All request headers together are too large."),
+    "held": (
+        "502",
+        "So many records could not be read that nothing was merged; the old data stays and the"
+        " rejected records wait in quarantine.",
+    ),
+    "incomplete": ("502", "The upstream's answer was cut short; nothing of it was applied."),
+    "internal_error": ("500", "Something went wrong here; the log has the reason."),
+    "invalid_cursor": (
+        "400",
+        "The cursor is not ours or belongs to another question; start from the first page.",
+    ),
+    "invalid_value": ("422", "A value does not parse as the type of its field or parameter."),
+    "lease_lost": ("503", "Another worker took the fetch over; ask again."),
+    "login_required": ("401", "This needs somebody who is logged in."),
+    "malformed_query": ("400", "The query has too much, or something twice."),
+    "malformed_request": ("400", "The request cannot be understood."),
+    "method_not_allowed": ("405", "The path does not take that method; see Allow."),
+    "no_sources": ("409", "Every source of the dataset is switched off; reads go on."),
+    "not_acceptable": ("406", "None of the accepted media types is offered."),
+    "not_found": ("404", "There is nothing at this path."),
+    "not_implemented": ("501", "This is planned and not there yet."),
+    "query_too_slow": (
+        "503",
+        "The query needed more time than a query gets; filter or sort by an indexed field.",
+    ),
+    "redirect_refused": ("502", "The upstream redirected to where we do not go."),
+    "source_blocked": ("503", "A rate limit, ours or the upstream's; see Retry-After."),
+    "source_failed": ("502", "A source gave nothing usable."),
+    "source_refused": ("502", "The upstream understood the request and said no."),
+    "source_timed_out": ("504", "The upstream did not finish before the deadline."),
+    "source_unavailable": (
+        "503",
+        "The upstream cannot be reached or fails, or we leave it alone for a while.",
+    ),
+    "store_full": ("507", "There is no room left to write; reads go on."),
+    "store_unavailable": ("503", "The database cannot be reached; try again shortly."),
+    "too_deep": ("502", "The upstream's answer is nested too deeply."),
+    "too_large": ("502", "The upstream's answer is larger than an answer may be."),
+    "too_many_records": ("502", "The upstream's answer has more records than one body may have."),
+    "too_many_waiting": ("429", "Too many callers already wait for this fetch; see Retry-After."),
+    "unexpected_content": ("502", "The upstream answered something that is not its records."),
+    "unknown_dataset": ("404", "No dataset has that name; GET /datasets lists them."),
+    "unknown_parameter": ("400", "There is no such parameter, operator, field or sort field."),
+    "unknown_record": ("404", "No record you may see has that key."),
+    "unsupported_media_type": ("415", "The body is not plain application/json."),
+    "upgrade_refused": ("426", "Only plain HTTP/1.1 is spoken."),
+    "url_too_long": ("414", "The URL is too long."),
+}

@@ -1,0 +1,1 @@
+"""In-memory adapters of every driven port: for trying things out, and for tests."""

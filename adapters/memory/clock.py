@@ -1,0 +1,63 @@
+"""A clock that stands still until it is told to move."""
+
+import asyncio
+import heapq
+from datetime import UTC, datetime, timedelta
+
+from application.ports.clock import Clock
+
+_START = datetime(2026, 1, 1, tzinfo=UTC)
+#: So many turns of the event loop let everything in memory run until it waits for the clock.
+_TURNS = 100
+
+_Sleeper = tuple[datetime, int, asyncio.Future[None]]
+
+
+class SteerableClock(Clock):
+    """Tells the time it was given; whoever sleeps wakes when the clock is moved past."""
+
+    def __init__(self, now: datetime = _START) -> None:
+        self._now = now
+        self._sleepers: list[_Sleeper] = []
+        self._parked = 0
+
+    def now(self) -> datetime:
+        """The moment the clock stands at."""
+        return self._now
+
+    async def sleep(self, seconds: float) -> None:
+        """Return when the clock has been moved so many seconds on."""
+        until = self._now + timedelta(seconds=seconds)
+        if until <= self._now:
+            await asyncio.sleep(0)
+            return
+        woken = asyncio.get_running_loop().create_future()
+        self._parked += 1
+        heapq.heappush(self._sleepers, (until, self._parked, woken))
+        await woken
+
+    def advance(self, by: float | timedelta) -> None:
+        """Move the clock on, by seconds or a duration, and wake all whose time has come."""
+        self._now += by if isinstance(by, timedelta) else timedelta(seconds=by)
+        self._wake()
+
+    async def elapse(self, by: float | timedelta) -> None:
+        """Let time pass as it does: every sleeper wakes at its moment and runs until it waits."""
+        until = self._now + (by if isinstance(by, timedelta) else timedelta(seconds=by))
+        await self.settle()
+        while self._sleepers and self._sleepers[0][0] <= until:
+            self._now = max(self._now, self._sleepers[0][0])
+            self._wake()
+            await self.settle()
+        self._now = until
+
+    async def settle(self) -> None:
+        """Let everything run that needs no time, until it waits for the clock."""
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+
+    def _wake(self) -> None:
+        while self._sleepers and self._sleepers[0][0] <= self._now:
+            woken = heapq.heappop(self._sleepers)[2]
+            if not woken.done():
+                woken.set_result(None)

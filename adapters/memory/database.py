@@ -1,0 +1,63 @@
+"""What the memory adapters share, as others share a database."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from application.ports.store import Quarantined
+from domain.checkpoints import Checkpoint, Freshness
+from domain.dataset import Key
+from domain.errors import LeaseLost
+from domain.jobs import FetchJob, JobStatus
+from domain.payloads import Payload
+from domain.politeness import Host
+from domain.reports import Rejection
+
+
+@dataclass(frozen=True)
+class Row:
+    """A stored record, and the receipt of the payload it was read from."""
+
+    record: Any
+    receipt: int
+
+
+@dataclass
+class Table:
+    """The records of one dataset, and how they stand."""
+
+    rows: dict[Key, Row] = field(default_factory=dict)
+    seq: int = 0
+    checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
+
+
+class MemoryDatabase:
+    """Everything kept, as long as the process lives."""
+
+    def __init__(self) -> None:
+        self.tables: defaultdict[str, Table] = defaultdict(Table)
+        self.jobs: dict[str, FetchJob] = {}
+        self.hosts: dict[str, Host] = {}
+        self.bodies: dict[bytes, bytes] = {}
+        self.kept: defaultdict[tuple[str, str], list[Payload]] = defaultdict(list)
+        self.quarantine: defaultdict[str, dict[tuple[str, Rejection], Quarantined]] = defaultdict(
+            dict
+        )
+        self.receipts = 0
+
+    def freshness(self, dataset: str) -> Freshness:
+        """How a dataset stands now."""
+        table = self.tables[dataset]
+        ended = [
+            job.status
+            for job in self.jobs.values()
+            if job.dataset == dataset and job.status.is_final
+        ]
+        checkpoints = tuple(table.checkpoints[source] for source in sorted(table.checkpoints))
+        return Freshness(table.seq, checkpoints, ended[-1] if ended else None)
+
+    def require_held(self, job: FetchJob) -> None:
+        """Let a job pass that its worker still holds; LeaseLost otherwise."""
+        known = self.jobs.get(job.id)
+        if known is None or known.status is not JobStatus.RUNNING or known.fence != job.fence:
+            raise LeaseLost(f"job {job.id} has ended or is in the hands of another worker")

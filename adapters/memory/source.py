@@ -1,0 +1,98 @@
+"""A source whose upstream is a list of pages in memory."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Generic
+
+import msgspec
+
+from application.ports.clock import Clock
+from application.ports.source import Ask, Source
+from domain.dataset import R
+from domain.errors import SourceError, UnexpectedContent
+from domain.payloads import Batch, Payload
+from domain.reports import Rejection
+
+_EXCERPT = 200
+
+
+class MemorySource(Source[R], Generic[R]):
+    """Answers with the given pages, each of them records or a body; all of it can be changed.
+
+    `failure` is raised once `fails_after` pages are out, `takes_s` is how long a page takes, and
+    `etag` makes a source that was asked with it say that nothing changed. `asked` is every ask.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        record: type[R],
+        clock: Clock,
+        *pages: Sequence[R] | bytes,
+    ) -> None:
+        self.pages: Sequence[Sequence[R] | bytes] = pages
+        self.asked: list[Ask] = []
+        self.failure: SourceError | None = None
+        self.fails_after = 0
+        self.takes_s = 0.0
+        self.etag: str | None = None
+        self.version = "1"
+        self._name = name
+        self._record = record
+        self._clock = clock
+
+    @property
+    def name(self) -> str:
+        """The source's name, as users read it."""
+        return self._name
+
+    @property
+    def normaliser(self) -> str:
+        """Names the version of `normalise`: change `version` to change it."""
+        return self.version
+
+    async def ask(self, ask: Ask) -> AsyncIterator[Payload]:
+        """Yield the pages, or nothing when the checkpoint has the present `etag`."""
+        self.asked.append(ask)
+        known = ask.checkpoint
+        if self.failure is None and self.etag and known is not None and known.etag == self.etag:
+            ask.traffic.requests += 1
+            ask.traffic.not_modified += 1
+            return
+        for number, page in enumerate(self.pages):
+            self._fail_after(number)
+            await self._clock.sleep(self.takes_s)
+            payload = self._payload(number, page)
+            ask.traffic.requests += 1
+            ask.traffic.bytes += len(payload.body)
+            yield payload
+        self._fail_after(len(self.pages))
+
+    def normalise(self, payload: Payload) -> Batch[R]:
+        """Read the records of a payload, a JSON list; the same payload gives the same batch."""
+        try:
+            items = msgspec.json.decode(payload.body, type=list[msgspec.Raw])
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise UnexpectedContent(f"{self._name} did not answer with a list: {error}") from error
+        records: list[R] = []
+        rejections: list[Rejection] = []
+        for place, item in enumerate(items):
+            try:
+                records.append(msgspec.json.decode(item, type=self._record))
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                excerpt = bytes(item).decode(errors="replace")[:_EXCERPT]
+                rejections.append(Rejection(f"/{place}", str(error), excerpt))
+        return Batch(records, rejections)
+
+    def _fail_after(self, pages: int) -> None:
+        if self.failure is not None and pages >= min(self.fails_after, len(self.pages)):
+            raise self.failure
+
+    def _payload(self, number: int, page: Sequence[R] | bytes) -> Payload:
+        return Payload(
+            url=f"memory://{self._name}/{number}",
+            body=page if isinstance(page, bytes) else msgspec.json.encode(page),
+            content_type="application/json",
+            received_at=self._clock.now(),
+            page=number,
+            etag=self.etag,
+        )

@@ -1,0 +1,178 @@
+"""Sources that answer with a JSON list of records, in one page or in several."""
+
+import re
+import types
+from abc import abstractmethod
+from collections.abc import AsyncIterator
+from typing import Any, ClassVar, Generic, TypeVar
+
+import msgspec
+
+from adapters.sources.json_text import elements, to_utf8, too_deep
+from adapters.sources.polite.client import PoliteClient
+from adapters.sources.polite.replies import Answer, NotModified
+from adapters.sources.polite.urls import next_link, parse
+from application.ports.source import Ask, Source
+from domain.checkpoints import Checkpoint
+from domain.dataset import R
+from domain.errors import UnexpectedContent
+from domain.payloads import Batch, Payload
+from domain.reports import Rejection
+
+P = TypeVar("P", bound=msgspec.Struct)
+
+MAX_RECORDS = 1_000_000
+MAX_REJECTIONS = 100_000
+#: After so many answers "not modified" in a row we ask for everything, in case that they lie.
+MAX_CONFIRMATIONS = 19
+
+_EXCERPT = 200
+_REASON = 200
+_NO_JSON = re.compile(
+    r"text/(?!json|plain)|image/|audio/|video/|multipart/|application/xml|.*\+xml"
+)
+_PLACE = re.compile(r" - at `\$(.*)`$")
+_STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
+
+
+class JsonListSource(Source[R], Generic[P, R]):
+    """Reads the list at one URL, and the pages its `Link: rel="next"` lead to on the same host.
+
+    To add such a source, name its `payload` type, one element as the upstream spells it, and say
+    in `record` what becomes of it. Raise `normaliser` when that changes.
+    """
+
+    name: ClassVar[str]
+    normaliser: ClassVar[str]
+    payload: ClassVar[type[Any]]
+    max_pages: ClassVar[int] = 10_000
+
+    def __init__(self, client: PoliteClient, url: str) -> None:
+        parse(url)
+        self._client = client
+        self._url = url
+        self._element: msgspec.json.Decoder[P] = msgspec.json.Decoder(self.payload)
+        self._list: msgspec.json.Decoder[list[P]] = msgspec.json.Decoder(
+            types.GenericAlias(list, (self.payload,))
+        )
+
+    @abstractmethod
+    def record(self, payload: P) -> R:
+        """Turn an element into a record; a ValueError rejects it."""
+
+    # ------------------------------------------------------------ asking
+
+    async def ask(self, ask: Ask) -> AsyncIterator[Payload]:
+        """Yield the pages; nothing when the first one says that nothing changed."""
+        known = ask.checkpoint if self._may_confirm(ask.checkpoint) else None
+        url: str | None = self._url
+        seen: set[str] = set()
+        while url is not None:
+            self._check_page(url, seen)
+            answer = await self._client.get(
+                url,
+                ask.deadline,
+                ask.traffic,
+                etag=known.etag if known else None,
+                last_modified=known.last_modified if known else None,
+            )
+            if isinstance(answer, NotModified):
+                return
+            yield self._payload(answer, len(seen))
+            seen.add(url)
+            known, url = None, _next_page(answer)
+
+    def _may_confirm(self, known: Checkpoint | None) -> bool:
+        if known is None or known.url != self._url:
+            return False
+        return known.confirmations < MAX_CONFIRMATIONS
+
+    def _check_page(self, url: str, seen: set[str]) -> None:
+        if url in seen:
+            raise UnexpectedContent("the pages lead round in circles", code="pagination_loop")
+        if len(seen) >= self.max_pages:
+            raise UnexpectedContent(
+                f"there are more than {self.max_pages} pages", code="too_many_pages"
+            )
+
+    def _payload(self, answer: Answer, page: int) -> Payload:
+        return Payload(
+            url=answer.url,
+            body=answer.body,
+            content_type=answer.content_type,
+            received_at=answer.received_at,
+            page=page,
+            etag=answer.etag,
+            last_modified=answer.last_modified,
+        )
+
+    # ------------------------------------------------------------ reading
+
+    def normalise(self, payload: Payload) -> Batch[R]:
+        """Read all elements at once, or one by one when that fails, to tell good from bad."""
+        text = _list_text(payload)
+        try:
+            return Batch([self.record(element) for element in self._list.decode(text)])
+        except RecursionError as error:
+            raise too_deep() from error
+        except (msgspec.DecodeError, ValueError):
+            return self._sifted(text)
+
+    def _sifted(self, text: bytes) -> Batch[R]:
+        batch: Batch[R] = Batch([], [])
+        for index, element in enumerate(elements(text)):
+            if len(batch.rejections) >= MAX_REJECTIONS:
+                raise UnexpectedContent(
+                    f"more than {MAX_REJECTIONS} records cannot be read",
+                    code="too_many_rejections",
+                )
+            try:
+                batch.records.append(self.record(self._element.decode(element)))
+            except (msgspec.DecodeError, ValueError) as error:
+                batch.rejections.append(_rejection(index, element, error))
+        return batch
+
+
+def _next_page(answer: Answer) -> str | None:
+    link = next_link(answer.headers.get("link", ""))
+    if link is None:
+        return None
+    url = parse(answer.url).leads_to(link)
+    if url is None:
+        raise UnexpectedContent("the next page is on another host, where we do not follow")
+    return url.text
+
+
+def _list_text(payload: Payload) -> bytes:
+    """The body as UTF-8, once it looks like a list of a bearable length."""
+    if _NO_JSON.match(payload.content_type.strip().lower()):
+        kind = payload.content_type.split(";")[0][:80]
+        raise UnexpectedContent(f"the body is {kind}, and JSON was expected")
+    text = to_utf8(payload.body, payload.content_type).strip()
+    if not text.startswith(b"["):
+        kind = "a JSON object" if text.startswith(b"{") else "no JSON"
+        raise UnexpectedContent(f"the body is {kind}, and a JSON list was expected")
+    # Every record is an object, so that their exact number need only be told when it may be high.
+    if text.count(b"{") > MAX_RECORDS:
+        _check_length(text)
+    return text
+
+
+def _check_length(text: bytes) -> None:
+    for index, _ in enumerate(elements(text)):
+        if index >= MAX_RECORDS:
+            raise UnexpectedContent(
+                f"there are more than {MAX_RECORDS} records in one body", code="too_many_records"
+            )
+
+
+def _rejection(index: int, element: bytes, error: Exception) -> Rejection:
+    excerpt = element.strip()[: _EXCERPT * 4].decode(errors="replace")[:_EXCERPT]
+    if isinstance(error, UnicodeDecodeError):
+        return Rejection(f"/{index}", "holds bytes that are not text in its charset", excerpt)
+    reason = str(error)
+    place = _PLACE.search(reason)
+    steps = "".join(
+        f"/{name or number}" for name, number in _STEP.findall(place[1] if place else "")
+    )
+    return Rejection(f"/{index}{steps}", _PLACE.sub("", reason)[:_REASON], excerpt)

@@ -1,0 +1,28 @@
+"""JSONPlaceholder: a public sample API with a hundred posts."""
+
+import msgspec
+
+from adapters.sources.json_list import JsonListSource
+from domain.fields import Int64
+from domain.posts import Post
+
+
+class PostPayload(msgspec.Struct, rename="camel"):
+    """A post as JSONPlaceholder spells it; fields it may add one day are passed over."""
+
+    user_id: Int64
+    id: Int64
+    title: str
+    body: str
+
+
+class JsonPlaceholderSource(JsonListSource[PostPayload, Post]):
+    """The posts of JSONPlaceholder, or of anything that answers like it."""
+
+    name = "jsonplaceholder"
+    normaliser = "jsonplaceholder-1"
+    payload = PostPayload
+
+    def record(self, payload: PostPayload) -> Post:
+        """Our words for theirs."""
+        return Post(payload.id, payload.user_id, payload.title, payload.body)

@@ -1,0 +1,195 @@
+"""PoliteClient: the one way out of the product, which asks permission before every request."""
+
+import asyncio
+import ssl
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from adapters.sources.polite.allowance import MIB, Allowance
+from adapters.sources.polite.exchange import Exchange, Request
+from adapters.sources.polite.failures import Setback, counts_against_host, late
+from adapters.sources.polite.network import Network, Resolve, resolve
+from adapters.sources.polite.replies import (
+    NOT_MODIFIED,
+    REDIRECTS,
+    Answer,
+    NotModified,
+    Reply,
+    judge,
+)
+from adapters.sources.polite.urls import parse
+from application.ports.budget import Budget
+from application.ports.clock import Clock, Random
+from domain.errors import SourceBlocked, SourceError, SourceRefused, SourceUnavailable
+from domain.politeness import MAX_TRIES, Verdict, retry_delay_s
+from domain.reports import Traffic
+
+MAX_REDIRECTS = 3
+#: Whoever must wait longer for permission is sent away with the time to come back.
+LONGEST_WAIT = timedelta(seconds=10)
+#: An answer slower than this is right, and still a sign that the host is in trouble.
+SLOW = timedelta(seconds=10)
+
+
+class PoliteClient:
+    """Asks other people's machines, within their budget and our deadline.
+
+    `allowed_private` names the hosts, as "host:port", that may have a private address;
+    `max_wire` and `max_decoded` bound a body before and after unpacking, in bytes.
+    """
+
+    def __init__(
+        self,
+        budget: Budget,
+        clock: Clock,
+        random: Random,
+        *,
+        allowed_private: frozenset[str] = frozenset(),
+        user_agent: str = "catchment/0.1",
+        max_wire: int = 20 * MIB,
+        max_decoded: int = 100 * MIB,
+        resolve: Resolve = resolve,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._budget = budget
+        self._clock = clock
+        self._random = random
+        self._max_wire = max_wire
+        self._exchange = Exchange(Network(resolve, allowed_private), tls, user_agent, max_decoded)
+        self._running: set[asyncio.Task[Any]] = set()
+
+    async def get(
+        self,
+        url: str,
+        ask_until: datetime,
+        traffic: Traffic,
+        etag: str | None = None,
+        last_modified: str | None = None,
+        accept: str = "application/json",
+    ) -> Answer | NotModified:
+        """Ask for one URL until the deadline, which covers everything, retries and waits too.
+
+        SourceUnavailable, SourceBlocked, SourceTimedOut, SourceRefused or UnexpectedContent.
+        """
+        request = Request(parse(url), accept, etag, last_modified)
+        errand = _Errand(ask_until, traffic)
+        for _ in range(MAX_REDIRECTS + 1):
+            reply = await self._persist(request, errand)
+            if reply.status == NOT_MODIFIED:
+                traffic.not_modified += 1
+                return NotModified(request.url.text)
+            if reply.status not in REDIRECTS:
+                return reply.answer(request.url, self._clock.now())
+            request = request.redirected(reply.header("location"))
+        raise SourceRefused(
+            f"{request.url.place} sends us round in circles", code="redirect_refused"
+        )
+
+    async def close(self) -> None:
+        """Break off what is running and close all connections."""
+        # The pool is not used again, so it does not matter that cancelling spoils it.
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        await self._exchange.close()
+
+    # ------------------------------------------------------------ trying again
+
+    async def _persist(self, request: Request, errand: "_Errand") -> Reply:
+        await self._admitted(request, errand)
+        while True:
+            try:
+                return await self._tried(request, errand)
+            except Setback as setback:
+                await self._recover(setback, errand)
+                await self._admitted(request, errand, setback.error)
+                errand.traffic.retries += 1
+
+    async def _recover(self, setback: Setback, errand: "_Errand") -> None:
+        errand.failures += 1
+        if errand.failures >= MAX_TRIES:
+            raise setback.error
+        if setback.stale or setback.block_s:
+            return  # the budget knows how long to wait
+        delay_s = retry_delay_s(errand.failures, self._random.fraction())
+        again_at = self._clock.now() + timedelta(seconds=max(delay_s, setback.least_s))
+        if again_at >= errand.ask_until:
+            raise setback.error
+        await self._wait(again_at, errand)
+
+    # ------------------------------------------------------------ asking permission
+
+    async def _admitted(
+        self, request: Request, errand: "_Errand", failed: SourceError | None = None
+    ) -> None:
+        """Wait for permission to send; after a failure it is permission to retry."""
+        key = request.url.key
+        while True:
+            if self._clock.now() >= errand.ask_until:
+                raise failed or late(request.url.place)
+            verdict, again_at = await self._budget.spend(key, retry=failed is not None)
+            if verdict is Verdict.GO:
+                return
+            if verdict is Verdict.RETRIES and failed is not None:
+                raise failed
+            if verdict is Verdict.BREAKER:
+                raise SourceUnavailable(
+                    f"{key} keeps failing, so it is left alone for a while", retry_at=again_at
+                )
+            if again_at >= errand.ask_until or again_at > self._clock.now() + LONGEST_WAIT:
+                told = failed if failed is not None and failed.retry_at else None
+                raise told or SourceBlocked(_told(key, verdict), retry_at=again_at)
+            await self._wait(again_at, errand)
+
+    async def _wait(self, until: datetime, errand: "_Errand") -> None:
+        # At least a moment, in case that rounding put the time to ask again into the past.
+        seconds = max(0.001, (until - self._clock.now()).total_seconds())
+        began = self._clock.now()
+        await self._clock.sleep(seconds)
+        errand.traffic.wait_ms += round((self._clock.now() - began).total_seconds() * 1000)
+
+    # ------------------------------------------------------------ one try
+
+    async def _tried(self, request: Request, errand: "_Errand") -> Reply:
+        seconds = (errand.ask_until - self._clock.now()).total_seconds()
+        allowance = Allowance(request.url.place, seconds, self._max_wire)
+        errand.traffic.requests += 1
+        task = asyncio.create_task(self._settled(request, allowance, errand.traffic))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        # Whoever asked may be cancelled; the request may not, or the pool loses a place for ever.
+        return await asyncio.shield(task)
+
+    async def _settled(self, request: Request, allowance: Allowance, traffic: Traffic) -> Reply:
+        key, began = request.url.key, self._clock.now()
+        ok = True
+        try:
+            reply = await self._exchange.send(request, allowance)
+            judge(reply, request.url, request.is_conditional, self._clock.now())
+            ok = self._clock.now() - began <= SLOW
+            return reply
+        except (Setback, SourceError) as failure:
+            ok = not counts_against_host(failure)
+            if isinstance(failure, Setback) and failure.block_s is not None:
+                until = self._clock.now() + timedelta(seconds=failure.block_s)
+                await self._budget.block(key, until)
+            raise
+        finally:
+            traffic.bytes += allowance.body_bytes
+            await self._budget.settle(key, ok)
+
+
+class _Errand(msgspec.Struct):
+    """What the tries, redirects and waits of one question share."""
+
+    ask_until: datetime
+    traffic: Traffic
+    failures: int = 0
+
+
+def _told(key: str, verdict: Verdict) -> str:
+    if verdict is Verdict.BLOCKED:
+        return f"{key} has asked to be left alone for a while"
+    return f"our own limit for {key} is reached for now"

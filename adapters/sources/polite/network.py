@@ -1,0 +1,151 @@
+"""The network under every request: addresses are checked, time runs out, bytes are counted.
+
+The deadline is kept here, step by step, because cancelling a request from outside leaves the
+connection pool full of dead places for ever (encode/httpcore#1093).
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import httpcore
+
+from adapters.sources.polite.addresses import is_public, one_of_each_family
+from adapters.sources.polite.allowance import CURRENT
+from domain.errors import SourceRefused
+
+CONNECT_S = 3.0
+STEP_S = 10.0
+
+Resolve = Callable[[str, int], Awaitable[list[str]]]
+
+
+def pool(tls: ssl.SSLContext, network: "Network") -> httpcore.AsyncConnectionPool:
+    """Connections over our network; their number is bounded by the budgets, not here.
+
+    A pool that makes requests wait would have to cancel the waiting ones.
+    """
+    return httpcore.AsyncConnectionPool(
+        ssl_context=tls,
+        max_connections=None,
+        max_keepalive_connections=20,
+        keepalive_expiry=5.0,
+        http1=True,
+        http2=False,
+        retries=0,
+        network_backend=network,
+    )
+
+
+async def resolve(host: str, port: int) -> list[str]:
+    """Ask the system for the addresses of a host."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in found]
+
+
+class Network(httpcore.AsyncNetworkBackend):
+    """Resolves a name once and connects to the very address it checked.
+
+    The timeouts that httpcore passes along are not used: the allowance knows better.
+    """
+
+    def __init__(self, resolve: Resolve, allowed_private: frozenset[str]) -> None:
+        self._resolve = resolve
+        self._allowed_private = allowed_private
+        self._system = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Connect within what the request may still use; SourceRefused for a private address."""
+        CURRENT.get().is_new_connection = True
+        failure: Exception = httpcore.ConnectError("the name has no address")
+        for address in await self._checked(host, port):
+            try:
+                seconds = CURRENT.get().seconds(CONNECT_S)
+                return _Stream(await self._system.connect_tcp(address, port, seconds))
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure
+
+    async def _checked(self, host: str, port: int) -> list[str]:
+        addresses = await self._looked_up(host, port)
+        named = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        # One forbidden address condemns the name: a name that points both ways is an attack.
+        if named not in self._allowed_private and not all(map(is_public, addresses)):
+            raise SourceRefused(
+                f"{CURRENT.get().place} leads to an address that is not public; if it is meant"
+                f" to, allow {named} by name",
+                code="address_refused",
+            )
+        return one_of_each_family(addresses)
+
+    async def _looked_up(self, host: str, port: int) -> list[str]:
+        try:
+            async with asyncio.timeout(CURRENT.get().seconds(CONNECT_S)):
+                return await self._resolve(host, port)
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout("the name was not resolved in time") from error
+        except OSError as error:
+            raise httpcore.ConnectError("the name does not resolve") from error
+
+
+class _Stream(httpcore.AsyncNetworkStream):
+    """A connection whose every step asks the allowance of whoever is using it now."""
+
+    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
+        self._inner = inner
+
+    async def read(
+        self,
+        max_bytes: int,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> bytes:
+        """Read what there is."""
+        allowance = CURRENT.get()
+        data = await self._inner.read(max_bytes, allowance.seconds(STEP_S))
+        allowance.take(len(data))
+        return data
+
+    async def write(
+        self,
+        buffer: bytes,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> None:
+        """Write everything."""
+        await self._inner.write(buffer, CURRENT.get().seconds(STEP_S))
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        await self._inner.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> httpcore.AsyncNetworkStream:
+        """Encrypt the connection; SourceRefused when the certificate is not good."""
+        allowance = CURRENT.get()
+        seconds = allowance.seconds(STEP_S)
+        try:
+            return _Stream(await self._inner.start_tls(ssl_context, server_hostname, seconds))
+        except httpcore.ConnectError as error:
+            if not isinstance(error.__cause__, ssl.SSLError):
+                raise
+            raise SourceRefused(
+                f"{allowance.place} has no valid certificate, or speaks no TLS we trust",
+                code="tls_error",
+            ) from error
+
+    def get_extra_info(self, info: str) -> Any:
+        """Whatever the system knows of the connection."""
+        return self._inner.get_extra_info(info)

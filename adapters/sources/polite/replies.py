@@ -1,0 +1,121 @@
+"""Replies: what came back, what it means, and what of it is worth keeping."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from http import HTTPStatus
+
+import msgspec
+
+from adapters.sources.polite.failures import Setback
+from adapters.sources.polite.limits import http_date, is_used_up, wait_s
+from adapters.sources.polite.urls import Url
+from domain.errors import SourceBlocked, SourceRefused, SourceUnavailable, UnexpectedContent
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+NOT_MODIFIED = 304
+_GOOD = frozenset({200, 203})
+_PASSING = frozenset({408, 425, 500, 502, 503, 504})
+_LEAST_WHEN_LIMITED_S = 1.0
+_LONGEST_ETAG = 512
+_KEPT_HEADERS = ("link", "cache-control")
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """A body, decoded, with what the upstream says about it; `url` is where it was found.
+
+    `headers` holds `link` and `cache-control`, where present.
+    """
+
+    url: str
+    status: int
+    body: bytes
+    received_at: datetime
+    content_type: str = ""
+    etag: str | None = None
+    last_modified: str | None = None
+    headers: Mapping[str, str] = {}
+
+
+class NotModified(msgspec.Struct, frozen=True):
+    """What we have is still what the upstream has."""
+
+    url: str
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """One reply as it came, with its body unpacked; header names are lower case."""
+
+    status: int
+    headers: Mapping[str, tuple[str, ...]]
+    body: bytes = b""
+
+    def header(self, name: str) -> str:
+        """The values of a header, joined by commas, or an empty text."""
+        return ", ".join(self.headers.get(name, ()))
+
+    def answer(self, url: Url, now: datetime) -> Answer:
+        """What the asker gets to see of a good reply."""
+        return Answer(
+            url=url.text,
+            status=self.status,
+            body=self.body,
+            received_at=now,
+            content_type=self.header("content-type"),
+            etag=_kept_etag(self.header("etag")),
+            last_modified=_kept_last_modified(self.header("last-modified"), now),
+            headers={name: self.header(name) for name in _KEPT_HEADERS if name in self.headers},
+        )
+
+
+def judge(reply: Reply, url: Url, conditional: bool, now: datetime) -> None:
+    """Let a usable reply pass: a body, a redirect, or the 304 that was asked for.
+
+    Setback for what may pass with time; SourceUnavailable, SourceRefused or UnexpectedContent.
+    """
+    status = reply.status
+    if status in _GOOD:
+        if not reply.body:
+            raise UnexpectedContent(f"{url.place} answered nothing at all", code="empty")
+    elif status == NOT_MODIFIED:
+        if not conditional:
+            raise UnexpectedContent(f"{url.place} answered 304, though nothing was known of it")
+    elif status >= 400:
+        _judge_failure(reply, url, now)
+    elif status in (204, 205):
+        raise UnexpectedContent(f"{url.place} answered nothing at all", code="empty")
+    elif status not in REDIRECTS:
+        raise UnexpectedContent(f"{url.place} answered {_phrase(status)}, which holds no records")
+
+
+def _judge_failure(reply: Reply, url: Url, now: datetime) -> None:
+    said = f"{url.place} answered {_phrase(reply.status)}"
+    block_s = wait_s(reply.headers, now)
+    retry_at = None if block_s is None else now + timedelta(seconds=block_s)
+    if reply.status == 429 or (reply.status == 403 and (is_used_up(reply.headers) or block_s)):
+        raise Setback(
+            SourceBlocked(f"{said}: we ask more often than it allows", retry_at=retry_at),
+            block_s=block_s,
+            least_s=_LEAST_WHEN_LIMITED_S,
+        )
+    if reply.status in _PASSING:
+        raise Setback(SourceUnavailable(said, retry_at=retry_at), block_s=block_s)
+    if reply.status >= 500:
+        raise SourceUnavailable(said, retry_at=retry_at)
+    raise SourceRefused(f"{said}; check its address and whether we may read it")
+
+
+def _phrase(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+def _kept_etag(text: str) -> str | None:
+    sound = text.isascii() and text.isprintable() and 0 < len(text) <= _LONGEST_ETAG
+    return text if sound else None
+
+
+def _kept_last_modified(text: str, now: datetime) -> str | None:
+    moment = http_date(text)
+    return None if moment is None or moment > now else text

@@ -1,0 +1,81 @@
+"""What the stores need of a database, whichever engine it is."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import ClauseElement
+from sqlalchemy.engine import Dialect
+
+Row = tuple[Any, ...]
+Values = Mapping[str, Any]
+
+
+class Statement:
+    """A statement compiled once: its text, and the order in which its values go to the driver."""
+
+    def __init__(self, clause: ClauseElement, dialect: Dialect) -> None:
+        compiled = clause.compile(dialect=dialect)
+        self.text = str(compiled)
+        self._names: Sequence[str] = getattr(compiled, "positiontup", None) or ()
+        self._fixed: Values = compiled.params
+
+    def values(self, given: Values) -> list[Any]:
+        """The values in the driver's order; those fixed in the statement need not be given."""
+        fixed = self._fixed
+        return [given[name] if name in given else fixed[name] for name in self._names]
+
+
+class Compiler:
+    """Compiles each statement the first time it is used and remembers it as long as it lives."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self._compiled: WeakKeyDictionary[ClauseElement, Statement] = WeakKeyDictionary()
+
+    def __call__(self, clause: ClauseElement) -> Statement:
+        """The compiled form of a statement."""
+        statement = self._compiled.get(clause)
+        if statement is None:
+            statement = self._compiled[clause] = Statement(clause, self.dialect)
+        return statement
+
+
+class Session(Protocol):
+    """A connection in use by one task."""
+
+    @abstractmethod
+    async def rows(self, clause: ClauseElement, values: Values) -> list[Row]:
+        """Run a statement and return its rows."""
+
+    @abstractmethod
+    async def run(self, clause: ClauseElement, values: Values) -> int:
+        """Run a statement and return how many rows it touched."""
+
+    @abstractmethod
+    async def many(self, clause: ClauseElement, values: Iterable[Row]) -> None:
+        """Run a statement once for each row of values, given in the statement's order."""
+
+    @abstractmethod
+    def transaction(self) -> AbstractAsyncContextManager[None]:
+        """A write transaction: committed when the block ends, undone when it raises."""
+
+
+class Database(Protocol):
+    """An open database; its errors are StoreUnavailable, StoreFull and QueryTooSlow."""
+
+    @abstractmethod
+    async def snapshot(
+        self, queries: Sequence[tuple[ClauseElement, Values]], scan: bool = False
+    ) -> list[list[Row]]:
+        """The rows of several queries on one state of the data; scans have a lane of their own."""
+
+    @abstractmethod
+    def write(self, durable: bool = True) -> AbstractAsyncContextManager[Session]:
+        """A write transaction; one that is not durable may be forgotten when the power fails."""
+
+    @abstractmethod
+    def session(self) -> AbstractAsyncContextManager[Session]:
+        """A connection of one's own, for temporary tables; closed when the block ends."""

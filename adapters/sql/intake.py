@@ -1,0 +1,282 @@
+"""The intake over SQL: staged on a connection of its own, merged in one short transaction."""
+
+import hashlib
+import zlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import (
+    ClauseElement,
+    Delete,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.schema import CreateTable
+
+from adapters.sql.database import Row, Session
+from adapters.sql.tables import (
+    checkpoints,
+    datasets,
+    encoder_of,
+    from_micros,
+    jobs,
+    payload_chunks,
+    payloads,
+    quarantine,
+    receipts,
+    stage_of,
+    table_of,
+    to_micros,
+)
+from application.ports.clock import Clock
+from application.ports.store import Intake, R_in
+from domain.checkpoints import Checkpoint
+from domain.dataset import CHANGED_AT, Dataset
+from domain.errors import LeaseLost
+from domain.jobs import FetchJob, JobStatus
+from domain.payloads import Payload
+from domain.reports import Counts, Rejection
+
+#: A body is kept in compressed pieces of at most this many bytes before compression.
+CHUNK = 1024 * 1024
+
+_KEEP_PAYLOAD = upsert(payloads).on_conflict_do_nothing()
+_KEEP_CHUNK = insert(payload_chunks)
+_KEEP_RECEIPT = insert(receipts).returning(receipts.c.id)
+_RECEIPTS = (
+    select(receipts, payloads.c.size)
+    .join(payloads, payloads.c.hash == receipts.c.hash)
+    .where(receipts.c.dataset == bindparam("dataset"), receipts.c.source == bindparam("source"))
+    .order_by(receipts.c.id)
+)
+_CHUNKS = (
+    select(payload_chunks.c.data)
+    .where(payload_chunks.c.hash == bindparam("hash"))
+    .order_by(payload_chunks.c.number)
+)
+_REJECT = upsert(quarantine).on_conflict_do_update(
+    index_elements=["dataset", "source", "digest"],
+    set_={
+        "receipt": upsert(quarantine).excluded.receipt,
+        "rejected_at": upsert(quarantine).excluded.rejected_at,
+    },
+)
+_HOLDS = select(jobs.c.id).where(
+    jobs.c.id == bindparam("job"),
+    jobs.c.fence == bindparam("fence_held"),
+    jobs.c.status == JobStatus.RUNNING.value,
+)
+_NEXT_SEQ = (
+    update(datasets)
+    .where(datasets.c.name == bindparam("dataset"))
+    .values(seq=datasets.c.seq + 1)
+    .returning(datasets.c.seq)
+)
+_SEQ = select(datasets.c.seq).where(datasets.c.name == bindparam("dataset"))
+_CHECKPOINT = upsert(checkpoints).on_conflict_do_update(
+    index_elements=["dataset", "source"],
+    set_={
+        column.name: upsert(checkpoints).excluded[column.name]
+        for column in checkpoints.c
+        if column.name not in ("dataset", "source")
+    },
+)
+
+
+class _Merge(NamedTuple):
+    """The statements of one dataset's intake."""
+
+    create: ClauseElement
+    clear: Delete
+    stage: ClauseElement
+    staged: Select[Any]
+    updates: Select[Any]
+    merge: ClauseElement
+
+
+class SqlIntake(Intake[R_in]):
+    """Stages what one source brings in a temporary table, then merges it at once."""
+
+    def __init__(
+        self, session: Session, clock: Clock, dataset: Dataset[Any], source: str, job: FetchJob
+    ) -> None:
+        self._session = session
+        self._clock = clock
+        self._dataset = dataset
+        self._source = source
+        self._job = job
+        self._statements = _merge_of(dataset)
+        self._added = 0
+        self._open = False
+
+    async def keep(self, payload: Payload) -> Payload:
+        """Keep a body, once however often it comes, and note its arrival."""
+        digest = hashlib.sha256(payload.body).hexdigest()
+        async with self._session.transaction():
+            named = {"hash": digest, "size": len(payload.body)}
+            if await self._session.run(_KEEP_PAYLOAD, named):
+                await self._session.many(_KEEP_CHUNK, _chunks(digest, payload.body))
+            [[receipt]] = await self._session.rows(
+                _KEEP_RECEIPT,
+                {
+                    "dataset": self._dataset.name,
+                    "source": self._source,
+                    "job_id": self._job.id,
+                    "url": payload.url,
+                    "page": payload.page,
+                    "hash": digest,
+                    "content_type": payload.content_type,
+                    "received_at": to_micros(payload.received_at),
+                },
+            )
+        return msgspec.structs.replace(payload, receipt=receipt)
+
+    async def kept(self) -> AsyncIterator[Payload]:
+        """Every payload kept of this source, oldest receipt first."""
+        named = {"dataset": self._dataset.name, "source": self._source}
+        for row in await self._session.rows(_RECEIPTS, named):
+            receipt = dict(zip((*receipts.c.keys(), "size"), row, strict=True))
+            chunks = await self._session.rows(_CHUNKS, {"hash": receipt["hash"]})
+            yield Payload(
+                url=receipt["url"],
+                body=b"".join(zlib.decompress(data) for [data] in chunks),
+                content_type=receipt["content_type"],
+                received_at=from_micros(receipt["received_at"]),
+                page=receipt["page"],
+                receipt=receipt["id"],
+            )
+
+    async def add(self, records: Sequence[R_in], payload: Payload) -> None:
+        """Stage records; of the same key the last one stays."""
+        if not self._open:
+            await self._session.run(self._statements.create, {})
+            self._open = True
+        self._added += len(records)
+        rows = _staged(self._dataset, records, payload.receipt)
+        await self._session.many(self._statements.stage, rows)
+
+    async def reject(self, rejections: Sequence[Rejection], payload: Payload) -> None:
+        """Put records into quarantine; what is there already is only seen again."""
+        now = to_micros(self._clock.now())
+        fixed = {"dataset": self._dataset.name, "source": self._source, "rejected_at": now}
+        async with self._session.transaction():
+            for rejection in rejections:
+                named = {**msgspec.structs.asdict(rejection), **fixed, "receipt": payload.receipt}
+                await self._session.run(_REJECT, {**named, "digest": _digest(rejection)})
+
+    async def commit(self, checkpoint: Checkpoint) -> Counts:
+        """Merge what was staged, with the checkpoint, unless the job is in other hands."""
+        async with self._session.transaction():
+            await self._hold()
+            counts = await self._merge() if self._open else Counts()
+            await self._session.run(_CHECKPOINT, self._noted(checkpoint))
+        if self._open:
+            await self._session.run(self._statements.clear, {})
+            self._added = 0
+        return counts
+
+    async def _hold(self) -> None:
+        held = {"job": self._job.id, "fence_held": self._job.fence}
+        if not await self._session.rows(_HOLDS, held):
+            raise LeaseLost(f"job {self._job.id} has been taken over; nothing was written")
+
+    async def _merge(self) -> Counts:
+        [[staged]] = await self._session.rows(self._statements.staged, {})
+        [[updated]] = await self._session.rows(self._statements.updates, {})
+        [[seq]] = await self._session.rows(_SEQ, {"dataset": self._dataset.name})
+        values = {
+            "seq": seq + 1,
+            "source": self._source,
+            "changed_at": to_micros(self._clock.now()),
+        }
+        written = await self._session.run(self._statements.merge, values)
+        if written:
+            await self._session.rows(_NEXT_SEQ, {"dataset": self._dataset.name})
+        return Counts(
+            received=self._added,
+            inserted=written - updated,
+            updated=updated,
+            unchanged=staged - written,
+            duplicates=self._added - staged,
+        )
+
+    def _noted(self, checkpoint: Checkpoint) -> dict[str, Any]:
+        named = msgspec.structs.asdict(checkpoint)
+        named["dataset"] = self._dataset.name
+        named["fetched_at"] = to_micros(checkpoint.fetched_at)
+        named["counts"] = msgspec.json.encode(checkpoint.counts).decode()
+        return named
+
+
+def _chunks(digest: str, body: bytes) -> Iterator[Row]:
+    for number, start in enumerate(range(0, len(body), CHUNK)):
+        yield digest, number, zlib.compress(body[start : start + CHUNK], level=1)
+
+
+def _digest(rejection: Rejection) -> str:
+    return hashlib.blake2b(msgspec.json.encode(rejection), digest_size=16).hexdigest()
+
+
+def _staged(dataset: Dataset[Any], records: Sequence[Any], receipt: int) -> Iterator[Row]:
+    own = [field for field in dataset.fields.values() if field is not CHANGED_AT]
+    encoders = [(n, encode) for n, f in enumerate(own) if (encode := encoder_of(f)) is not None]
+    for record in records:
+        values = list(msgspec.structs.astuple(record))
+        for place, encode in encoders:
+            if values[place] is not None:
+                values[place] = encode(values[place])
+        digest = hashlib.blake2b(msgspec.msgpack.encode(values), digest_size=8).digest()
+        yield (*values, receipt, int.from_bytes(digest, "big", signed=True))
+
+
+@lru_cache(maxsize=256)
+def _merge_of(dataset: Dataset[Any]) -> _Merge:
+    stage, table = stage_of(dataset), table_of(dataset)
+    own = [column.name for column in stage.c if not column.name.startswith("_")]
+    incoming = (
+        select(
+            *(stage.c[name] for name in own),
+            bindparam("source"),
+            stage.c._receipt,
+            stage.c._hash,
+            bindparam("seq"),
+            bindparam("changed_at"),
+        )
+        # SQLite reads ON after a SELECT without WHERE as part of a join.
+        .where(true())
+    )
+    columns = [*own, "_source", "_receipt", "_hash", "_seq", CHANGED_AT.name]
+    merge = upsert(table).from_select(columns, incoming)
+    return _Merge(
+        create=CreateTable(stage, if_not_exists=True),
+        clear=delete(stage),
+        stage=insert(stage).prefix_with("OR REPLACE"),
+        staged=select(func.count()).select_from(stage),
+        updates=_updates(stage, table, dataset.key),
+        merge=merge.on_conflict_do_update(
+            index_elements=list(dataset.key),
+            set_={name: merge.excluded[name] for name in columns if name not in dataset.key},
+            where=_differs(table, merge.excluded),
+        ),
+    )
+
+
+def _differs(table: Table, incoming: Any) -> Any:
+    return and_(table.c._hash != incoming._hash, table.c._receipt <= incoming._receipt)
+
+
+def _updates(stage: Table, table: Table, key: Sequence[str]) -> Select[Any]:
+    same = and_(*(table.c[name] == stage.c[name] for name in key))
+    joined = stage.join(table, same)
+    return select(func.count()).select_from(joined).where(_differs(table, stage.c))

@@ -1,0 +1,156 @@
+"""The store over SQL: one code for every dataset and every engine."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from sqlalchemy import Select, bindparam, func, select
+
+from adapters.sql.database import Database, Row, Values
+from adapters.sql.intake import SqlIntake
+from adapters.sql.pages import (
+    Shape,
+    clauses,
+    encoded,
+    page_values,
+    shape_of,
+    statements_of,
+    values_of,
+)
+from adapters.sql.tables import (
+    Codec,
+    checkpoints,
+    datasets,
+    decoders_of,
+    from_micros,
+    jobs,
+    table_of,
+)
+from application.ports.clock import Clock
+from application.ports.store import Intake, Store
+from domain.checkpoints import Checkpoint, Freshness
+from domain.dataset import Dataset, Key, R
+from domain.filters import Filter
+from domain.jobs import FetchJob, JobStatus
+from domain.paging import Counting, Page, PageRequest
+from domain.reports import Counts
+
+_SEQ = select(datasets.c.seq).where(datasets.c.name == bindparam("dataset"))
+_CHECKPOINTS = (
+    select(*(checkpoints.c[name] for name in Checkpoint.__struct_fields__))
+    .where(checkpoints.c.dataset == bindparam("dataset"))
+    .order_by(checkpoints.c.source)
+)
+_LAST_STATUS = (
+    select(jobs.c.status)
+    .where(jobs.c.dataset == bindparam("dataset"), jobs.c.finished_at.is_not(None))
+    .order_by(jobs.c.finished_at.desc())
+    .limit(1)
+)
+_FRESHNESS = (_SEQ, _CHECKPOINTS, _LAST_STATUS)
+
+
+class SqlStore(Store):
+    """Keeps the records of any dataset in a SQL database."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def find(self, dataset: Dataset[R], request: PageRequest) -> Page[Any]:
+        """One page, its count and the dataset's freshness, all of one snapshot."""
+        statements = statements_of(dataset, Shape.of(request))
+        values = page_values(request)
+        queries: list[tuple[Select[Any], Values]] = [(s, values) for s in statements.segments]
+        if statements.counting is not None:
+            queries.append((statements.counting, values))
+        scan = request.counting is Counting.EXACT or not dataset.answers_fast(
+            request.filter, request.sort.names
+        )
+        freshness, answers = await self._with_freshness(dataset, queries, scan or request.offset)
+        counted: int | None = None if statements.counting is None else answers.pop()[0][0]
+        found = [row for segment in answers for row in segment][: request.limit + 1]
+        rows = _decoded(dataset, found[: request.limit])
+        more = len(found) > request.limit
+        return Page(
+            rows,
+            request.cursor_after(rows[-1]) if more else None,
+            freshness,
+            *request.counting.total(counted),
+        )
+
+    async def get(self, dataset: Dataset[R], key: Key, seen: Filter) -> Any | None:
+        """The record with that key, if `seen` matches it."""
+        names = zip(dataset.key, key, strict=True)
+        values = {f"key_{name}": encoded(dataset.fields[name], value) for name, value in names}
+        query = _by_key(dataset), values
+        rows = _decoded(dataset, (await self._database.snapshot([query]))[0])
+        return rows[0] if rows and seen.matches(rows[0]) else None
+
+    async def count(self, dataset: Dataset[R], seen: Filter) -> int:
+        """How many records match."""
+        table = table_of(dataset)
+        count = select(func.count()).select_from(table).where(*clauses(table, shape_of(seen)))
+        [[[counted]]] = await self._database.snapshot([(count, values_of(seen))], scan=True)
+        return int(counted)
+
+    async def freshness(self, dataset: Dataset[R]) -> Freshness:
+        """The dataset's sequence number, checkpoints and last status."""
+        freshness, _ = await self._with_freshness(dataset, [], False)
+        return freshness
+
+    @asynccontextmanager
+    async def intake(
+        self, dataset: Dataset[R], source: str, job: FetchJob
+    ) -> AsyncIterator[Intake[R]]:
+        """Open an intake on a connection of its own."""
+        async with self._database.session() as session:
+            yield SqlIntake(session, self._clock, dataset, source, job)
+
+    async def _with_freshness(
+        self, dataset: Dataset[R], queries: Sequence[tuple[Select[Any], Values]], scan: bool | int
+    ) -> tuple[Freshness, list[list[Row]]]:
+        named = {"dataset": dataset.name}
+        first = [(statement, named) for statement in _FRESHNESS]
+        [seqs, known, statuses, *answers] = await self._database.snapshot(
+            [*first, *queries], scan=bool(scan)
+        )
+        freshness = Freshness(
+            seqs[0][0] if seqs else 0,
+            tuple(map(_checkpoint, known)),
+            JobStatus(statuses[0][0]) if statuses else None,
+        )
+        return freshness, answers
+
+
+def _checkpoint(row: Row) -> Checkpoint:
+    named = dict(zip(Checkpoint.__struct_fields__, row, strict=True))
+    named["fetched_at"] = from_micros(named["fetched_at"])
+    named["counts"] = msgspec.json.decode(named["counts"], type=Counts)
+    return Checkpoint(**named)
+
+
+@lru_cache(maxsize=256)
+def _by_key(dataset: Dataset[Any]) -> Select[Any]:
+    table = table_of(dataset)
+    key = [table.c[n] == bindparam(f"key_{n}", type_=table.c[n].type) for n in dataset.key]
+    return select(*(table.c[name] for name in dataset.fields)).where(*key)
+
+
+@lru_cache(maxsize=256)
+def _decoders(dataset: Dataset[Any]) -> list[tuple[int, Codec]]:
+    return decoders_of(dataset)
+
+
+def _decoded(dataset: Dataset[Any], rows: Sequence[Row]) -> list[Any]:
+    decoders, row_type = _decoders(dataset), dataset.row
+    decoded = []
+    for row in rows:
+        values = list(row)
+        for place, decode in decoders:
+            if values[place] is not None:
+                values[place] = decode(values[place])
+        decoded.append(row_type(*values))
+    return decoded

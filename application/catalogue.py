@@ -1,0 +1,98 @@
+"""The catalogue: which datasets there are, and how each of them stands."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from application.fetch import Fetch
+from application.ports.clock import Clock
+from application.ports.store import Quarantine
+from application.query import Query
+from domain.checkpoints import Freshness
+from domain.dataset import Dataset, Role
+from domain.errors import UnknownDataset
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How current a dataset is at one moment."""
+
+    fetched_at: datetime | None
+    next_fetch_at: datetime | None
+    stale: bool
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One dataset as the catalogue shows it to one viewer."""
+
+    dataset: Dataset[Any]
+    sources: tuple[str, ...]
+    records: int
+    quarantined: int
+    freshness: Freshness
+    standing: Standing
+
+
+class Catalogue:
+    """All datasets, each with the use cases that fetch and read it."""
+
+    def __init__(
+        self,
+        fetches: Sequence[Fetch[Any]],
+        queries: Sequence[Query[Any]],
+        quarantine: Quarantine,
+        clock: Clock,
+    ) -> None:
+        self._fetches = {fetch.dataset.name: fetch for fetch in fetches}
+        self._queries = {query.dataset.name: query for query in queries}
+        self._quarantine = quarantine
+        self._clock = clock
+
+    @property
+    def datasets(self) -> Iterable[Dataset[Any]]:
+        """Every dataset, in the order they were declared."""
+        return [query.dataset for query in self._queries.values()]
+
+    def query(self, name: str) -> Query[Any]:
+        """The use case that reads a dataset; UnknownDataset when there is none of that name."""
+        self._known(name)
+        return self._queries[name]
+
+    def fetch(self, name: str) -> Fetch[Any]:
+        """The use case that fetches a dataset; UnknownDataset when there is none of that name."""
+        self._known(name)
+        return self._fetches[name]
+
+    def standing(self, name: str, freshness: Freshness) -> Standing:
+        """How current a dataset with this freshness is now."""
+        cadence = self.fetch(name).cadence
+        return Standing(
+            freshness.fetched_at,
+            cadence.next_fetch_at(freshness),
+            cadence.is_stale(freshness, self._clock.now()),
+        )
+
+    async def entries(self, viewer: Role = Role.ANYONE) -> list[Entry]:
+        """Every dataset the viewer may read."""
+        return [
+            await self._entry(query, viewer)
+            for query in self._queries.values()
+            if viewer.at_least(query.dataset.read_by)
+        ]
+
+    async def _entry(self, query: Query[Any], viewer: Role) -> Entry:
+        name = query.dataset.name
+        freshness = await query.freshness(viewer)
+        return Entry(
+            dataset=query.dataset,
+            sources=self.fetch(name).sources,
+            records=await query.count(viewer),
+            quarantined=await self._quarantine.count(name),
+            freshness=freshness,
+            standing=self.standing(name, freshness),
+        )
+
+    def _known(self, name: str) -> None:
+        if name not in self._queries:
+            raise UnknownDataset(f"the datasets are: {', '.join(self._queries)}")

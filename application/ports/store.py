@@ -1,0 +1,101 @@
+"""Where records are kept."""
+
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from domain.checkpoints import Checkpoint, Freshness
+from domain.dataset import Dataset, Key, R
+from domain.filters import Filter
+from domain.jobs import FetchJob
+from domain.paging import Page, PageRequest
+from domain.payloads import Payload
+from domain.reports import Counts, Rejection
+
+R_in = TypeVar("R_in", bound=msgspec.Struct, contravariant=True)
+
+
+class Intake(Protocol[R_in]):
+    """What one source brings in during one fetch; nothing of it is seen before `commit`."""
+
+    @abstractmethod
+    async def keep(self, payload: Payload) -> Payload:
+        """Keep a body for good, before anything is read from it; returns it with its receipt."""
+
+    @abstractmethod
+    def kept(self) -> AsyncIterator[Payload]:
+        """Every payload kept of this source, oldest receipt first."""
+
+    @abstractmethod
+    async def add(self, records: Sequence[R_in], payload: Payload) -> None:
+        """Take in sound records read from a kept payload; of the same key the last one wins."""
+
+    @abstractmethod
+    async def reject(self, rejections: Sequence[Rejection], payload: Payload) -> None:
+        """Put records of a kept payload into quarantine, at once; the same one only once."""
+
+    @abstractmethod
+    async def commit(self, checkpoint: Checkpoint) -> Counts:
+        """Merge all that was added, with the checkpoint, in one transaction.
+
+        Rows equal to the stored ones are not rewritten; a row from a newer receipt stays.
+        Returns the counts of the records added, without rejections. LeaseLost when the job has
+        been claimed by another worker: then nothing is written.
+        """
+
+
+class Store(Protocol):
+    """Keeps the records of any dataset; every read is one snapshot.
+
+    StoreUnavailable when the database cannot be reached, QueryTooSlow for a read that takes too
+    long, StoreFull for a write without room.
+    """
+
+    @abstractmethod
+    async def find(self, dataset: Dataset[R], request: PageRequest) -> Page[Any]:
+        """One page of `sorted(filter(matches, records))`."""
+
+    @abstractmethod
+    async def get(self, dataset: Dataset[R], key: Key, seen: Filter) -> Any | None:
+        """The record with that key, if there is one and `seen` matches it."""
+
+    @abstractmethod
+    async def count(self, dataset: Dataset[R], seen: Filter) -> int:
+        """How many records match."""
+
+    @abstractmethod
+    async def freshness(self, dataset: Dataset[R]) -> Freshness:
+        """The dataset's sequence number and checkpoints."""
+
+    @abstractmethod
+    def intake(
+        self, dataset: Dataset[R], source: str, job: FetchJob
+    ) -> AbstractAsyncContextManager[Intake[R]]:
+        """Open an intake; leaving the block without a commit leaves the records as they were."""
+
+
+class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
+    """A rejection with where it came from."""
+
+    source: str
+    receipt: int
+    pointer: str
+    reason: str
+    excerpt: str
+    rejected_at: datetime
+
+
+class Quarantine(Protocol):
+    """Where rejected records wait."""
+
+    @abstractmethod
+    async def recent(self, dataset: str, limit: int) -> list[Quarantined]:
+        """The records rejected last, newest first."""
+
+    @abstractmethod
+    async def count(self, dataset: str) -> int:
+        """How many records of the dataset are waiting."""

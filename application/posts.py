@@ -1,0 +1,36 @@
+"""The use cases of the posts, by name."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from application.fetch import Fetch
+from application.ports.clock import Clock, Random
+from application.ports.jobs import Jobs
+from application.ports.source import Source
+from application.ports.store import Store
+from application.query import Query
+from domain.politeness import Cadence
+from domain.posts import POSTS, Post
+
+
+class FetchPosts(Fetch[Post]):
+    """Fetches the posts from all of their sources."""
+
+    def __init__(
+        self,
+        sources: Sequence[Source[Post]],
+        store: Store,
+        clock: Clock,
+        jobs: Jobs,
+        random: Random,
+        cadence: Cadence = Cadence(),  # noqa: B008 - a frozen value
+        deadline: timedelta = timedelta(seconds=60),
+    ) -> None:
+        super().__init__(POSTS, sources, store, clock, jobs, random, cadence, deadline)
+
+
+class QueryPosts(Query[Post]):
+    """Reads the posts."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(POSTS, store)

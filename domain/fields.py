@@ -1,0 +1,213 @@
+"""The fields of a record: their types, what may be asked of each, and how a value is written."""
+
+import math
+import re
+import types
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from domain.errors import InvalidDataset
+
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+
+#: An integer every engine, and JSON, can hold.
+Int64 = Annotated[int, msgspec.Meta(ge=INT64_MIN, le=INT64_MAX)]
+
+
+class FieldType(StrEnum):
+    """The kinds of value a field can hold, as users read them in the catalogue."""
+
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    TIME = "datetime"
+    TEXT = "string"
+    CHOICE = "enum"
+    TEXTS = "list"
+
+
+class Field(msgspec.Struct, frozen=True):
+    """One field of a record."""
+
+    name: str
+    type: FieldType
+    nullable: bool = False
+    choices: tuple[str, ...] = ()
+
+    @property
+    def sortable(self) -> bool:
+        """Whether records have an order by this field."""
+        return self.type is not FieldType.TEXTS
+
+    def parse(self, text: str) -> Any:
+        """Read one value from text; a ValueError says what was expected."""
+        if self.choices and text not in self.choices:
+            raise ValueError(f"expected one of {', '.join(self.choices)}")
+        return _PARSE[self.type](text)
+
+    def format(self, value: Any) -> str:
+        """Write one value as the text that `parse` reads back."""
+        if isinstance(value, datetime):
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        return repr(value) if isinstance(value, float) else str(value)
+
+    def defect(self, value: Any) -> str | None:
+        """Why this value may not be kept, or None when it may."""
+        if value is None:
+            return None if self.nullable else "is missing"
+        return _DEFECT[self.type](value)
+
+
+def fields_of(record: type[msgspec.Struct]) -> dict[str, Field]:
+    """Describe the fields of a record type; InvalidDataset for a type no store can hold."""
+    hints = get_type_hints(record, include_extras=True)
+    return {f.name: _field(f.name, hints[f.name]) for f in msgspec.structs.fields(record)}
+
+
+def _field(name: str, hint: Any) -> Field:
+    hint, nullable = _without_none(hint)
+    origin = get_origin(hint)
+    if origin is Annotated:
+        return _field(name, _nullable(get_args(hint)[0], nullable))
+    if origin is Literal:
+        return Field(name, FieldType.CHOICE, nullable, tuple(map(str, get_args(hint))))
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return Field(name, FieldType.CHOICE, nullable, tuple(str(member) for member in hint))
+    if origin in (list, tuple) and get_args(hint)[0] is str:
+        return Field(name, FieldType.TEXTS, nullable)
+    if hint not in _TYPES:
+        raise InvalidDataset(f"field {name} has type {hint}, which no store can hold")
+    return Field(name, _TYPES[hint], nullable)
+
+
+def _without_none(hint: Any) -> tuple[Any, bool]:
+    if get_origin(hint) not in (Union, types.UnionType):
+        return hint, False
+    members = [member for member in get_args(hint) if member is not types.NoneType]
+    if len(members) != 1:
+        raise InvalidDataset(f"{hint} is a choice of types, which no store can hold")
+    return members[0], True
+
+
+def _nullable(hint: Any, nullable: bool) -> Any:
+    return hint | None if nullable else hint
+
+
+_TYPES: Mapping[Any, FieldType] = {
+    int: FieldType.INTEGER,
+    float: FieldType.NUMBER,
+    bool: FieldType.BOOLEAN,
+    datetime: FieldType.TIME,
+    str: FieldType.TEXT,
+}
+
+# ---------------------------------------------------------------- reading values
+
+_INTEGER = re.compile(r"-?[0-9]{1,19}")
+_NUMBER = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,4})?")
+_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
+    r"([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+
+
+def parse_integer(text: str) -> int:
+    """Read a 64-bit integer from plain ASCII digits."""
+    if not _INTEGER.fullmatch(text) or not INT64_MIN <= int(text) <= INT64_MAX:
+        raise ValueError("expected a whole number of 64 bits, in plain digits")
+    return int(text)
+
+
+def _parse_number(text: str) -> float:
+    if not _NUMBER.fullmatch(text) or not math.isfinite(float(text)):
+        raise ValueError("expected a finite number, such as 12.5 or -3e8")
+    return float(text)
+
+
+def _parse_boolean(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError("expected true or false")
+    return text == "true"
+
+
+def _parse_time(text: str) -> datetime:
+    problem = "expected a time with its zone, such as 2026-01-31T12:00:00Z (write + as %2B)"
+    if not _TIME.fullmatch(text):
+        raise ValueError(problem)
+    try:
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(problem) from error
+
+
+def _parse_text(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("expected text without the character U+0000")
+    return text
+
+
+_PARSE: Mapping[FieldType, Callable[[str], Any]] = {
+    FieldType.INTEGER: parse_integer,
+    FieldType.NUMBER: _parse_number,
+    FieldType.BOOLEAN: _parse_boolean,
+    FieldType.TIME: _parse_time,
+    FieldType.TEXT: _parse_text,
+    FieldType.CHOICE: _parse_text,
+    FieldType.TEXTS: _parse_text,
+}
+
+# ---------------------------------------------------------------- what may be kept
+
+
+def _integer_defect(value: Any) -> str | None:
+    return None if INT64_MIN <= value <= INT64_MAX else "does not fit in 64 bits"
+
+
+def _number_defect(value: Any) -> str | None:
+    return None if math.isfinite(value) else "is not a finite number"
+
+
+def _time_defect(value: Any) -> str | None:
+    if value.tzinfo is None:
+        return "has no time zone"
+    try:
+        value.astimezone(UTC)
+    except OverflowError:
+        return "lies outside the years 1 to 9999"
+    return None
+
+
+def _text_defect(value: Any) -> str | None:
+    if "\0" in value:
+        return "holds the character U+0000"
+    # A lone surrogate cannot be written as UTF-8, so no store and no answer could carry it.
+    return None if value.isascii() or _encodes(value) else "holds a lone surrogate"
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _texts_defect(value: Any) -> str | None:
+    return next(filter(None, map(_text_defect, value)), None)
+
+
+_DEFECT: Mapping[FieldType, Callable[[Any], str | None]] = {
+    FieldType.INTEGER: _integer_defect,
+    FieldType.NUMBER: _number_defect,
+    FieldType.BOOLEAN: lambda value: None,
+    FieldType.TIME: _time_defect,
+    FieldType.TEXT: _text_defect,
+    FieldType.CHOICE: _text_defect,
+    FieldType.TEXTS: _texts_defect,
+}

@@ -1,0 +1,218 @@
+"""Filters: what may be asked of records, read from text and decided on a record.
+
+`Filter.matches` is the meaning of a filter. Stores translate filters into their own language and
+must agree with it; a property test holds them to that.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from domain.errors import InvalidValue, MalformedQuery, UnknownParameter
+from domain.fields import Field, FieldType
+
+MAX_CONDITIONS = 20
+MAX_VALUES = 200
+
+
+class Operator(StrEnum):
+    """How a field is compared with a value; the spelling is the suffix in `field__op=value`."""
+
+    EQ = "eq"
+    NE = "ne"
+    LT = "lt"
+    LTE = "lte"
+    GT = "gt"
+    GTE = "gte"
+    IN = "in"
+    NIN = "nin"
+    BETWEEN = "between"
+    ISNULL = "isnull"
+    CONTAINS = "contains"
+    ICONTAINS = "icontains"
+    STARTSWITH = "startswith"
+    HAS = "has"
+
+    @property
+    def takes_list(self) -> bool:
+        """Whether the value is several values with commas between them."""
+        return self in (Operator.IN, Operator.NIN, Operator.BETWEEN)
+
+    @property
+    def keeps_null(self) -> bool:
+        """Whether a missing value matches: `ne` and `nin` are the negations of `eq` and `in`."""
+        return self in (Operator.NE, Operator.NIN)
+
+
+_EQUAL = (Operator.EQ, Operator.NE)
+_LISTED = (*_EQUAL, Operator.IN, Operator.NIN)
+_ORDERED = (
+    *_LISTED,
+    Operator.LT,
+    Operator.LTE,
+    Operator.GT,
+    Operator.GTE,
+    Operator.BETWEEN,
+)
+_OPERATORS: Mapping[FieldType, tuple[Operator, ...]] = {
+    FieldType.INTEGER: _ORDERED,
+    FieldType.NUMBER: _ORDERED,
+    FieldType.TIME: _ORDERED,
+    FieldType.TEXT: (*_ORDERED, Operator.CONTAINS, Operator.ICONTAINS, Operator.STARTSWITH),
+    FieldType.CHOICE: _LISTED,
+    FieldType.BOOLEAN: _EQUAL,
+    FieldType.TEXTS: (Operator.HAS,),
+}
+
+
+def operators_of(field: Field) -> tuple[Operator, ...]:
+    """The operators that make sense for a field."""
+    return _OPERATORS[field.type] + ((Operator.ISNULL,) if field.nullable else ())
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """One comparison; `value` is a tuple for the operators that take a list."""
+
+    field: Field
+    operator: Operator
+    value: Any
+
+    @property
+    def name(self) -> str:
+        """The parameter's name: the bare field for equality where nothing hides it."""
+        return f"{self.field.name}__{self.operator}"
+
+    @property
+    def text(self) -> str:
+        """The parameter's value, as `Filter.parse` reads it back."""
+        if self.operator is Operator.ISNULL:
+            return "true" if self.value else "false"
+        if self.operator.takes_list:
+            return ",".join(_escape(self.field.format(value)) for value in self.value)
+        return self.field.format(self.value)
+
+    def matches(self, record: Any) -> bool:
+        """Whether the record meets this condition."""
+        value = getattr(record, self.field.name)
+        if self.operator is Operator.ISNULL:
+            return (value is None) is self.value
+        if value is None:
+            return self.operator.keeps_null
+        return _TEST[self.operator](value, self.value)
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """Conditions that must all hold."""
+
+    conditions: tuple[Condition, ...] = ()
+
+    def __and__(self, other: "Filter") -> "Filter":
+        """Both filters at once."""
+        return Filter(self.conditions + other.conditions)
+
+    def matches(self, record: Any) -> bool:
+        """Whether the record meets every condition."""
+        return all(condition.matches(record) for condition in self.conditions)
+
+    def format(self) -> list[tuple[str, str]]:
+        """Write the filter as the parameters that `parse` reads back, in one canonical order."""
+        return sorted((condition.name, condition.text) for condition in self.conditions)
+
+    @classmethod
+    def parse(cls, fields: Mapping[str, Field], parameters: Iterable[tuple[str, str]]) -> "Filter":
+        """Read a filter from (name, text) pairs.
+
+        UnknownParameter for a field or operator that does not exist, InvalidValue for a value that
+        does not parse, MalformedQuery for more conditions or values than a query may have.
+        """
+        conditions = tuple(_condition(fields, name, text) for name, text in parameters)
+        if len(conditions) > MAX_CONDITIONS:
+            raise MalformedQuery(
+                conditions[-1].name, f"a query has at most {MAX_CONDITIONS} conditions"
+            )
+        return cls(conditions)
+
+
+def _condition(fields: Mapping[str, Field], name: str, text: str) -> Condition:
+    field_name, separator, suffix = name.rpartition("__")
+    field = fields.get(field_name if separator else name)
+    if field is None:
+        allowed = ", ".join(fields)
+        raise UnknownParameter(name, f"there is no such parameter; the fields are: {allowed}")
+    operators = operators_of(field)
+    if not separator:
+        suffix = Operator.HAS if field.type is FieldType.TEXTS else Operator.EQ
+    if suffix not in operators:
+        allowed = ", ".join(operators)
+        raise UnknownParameter(name, f"{field.name} can be asked with: {allowed}")
+    operator = Operator(suffix)
+    try:
+        return Condition(field, operator, _value(field, operator, text))
+    except ValueError as error:
+        raise InvalidValue(name, str(error)) from error
+
+
+def _value(field: Field, operator: Operator, text: str) -> Any:
+    if operator is Operator.ISNULL:
+        if text not in ("true", "false"):
+            raise ValueError("expected true or false")
+        return text == "true"
+    if not operator.takes_list:
+        return field.parse(text)
+    values = tuple(field.parse(item) for item in _split(text))
+    if operator is Operator.BETWEEN and len(values) != 2:
+        raise ValueError("expected two values with a comma between them")
+    return values
+
+
+# ---------------------------------------------------------------- lists in one value
+
+
+def _split(text: str) -> list[str]:
+    """Split at commas; `\\,` is a comma and `\\\\` a backslash within a value."""
+    items = [""]
+    characters = iter(text)
+    for character in characters:
+        if character == ",":
+            items.append("")
+        elif character == "\\":
+            following = next(characters, "")
+            items[-1] += following if following in (",", "\\") else character + following
+        else:
+            items[-1] += character
+    if len(items) > MAX_VALUES:
+        raise ValueError(f"expected at most {MAX_VALUES} values")
+    return items
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace(",", "\\,")
+
+
+# ---------------------------------------------------------------- meaning
+
+_UPPER_TO_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+
+
+def _fold(text: str) -> str:
+    # ASCII alone: what lies beyond folds differently from one engine to the next.
+    return text.translate(_UPPER_TO_LOWER)
+
+
+_TEST: Mapping[Operator, Callable[[Any, Any], bool]] = {
+    Operator.EQ: lambda value, wanted: bool(value == wanted),
+    Operator.NE: lambda value, wanted: bool(value != wanted),
+    Operator.LT: lambda value, bound: bool(value < bound),
+    Operator.LTE: lambda value, bound: bool(value <= bound),
+    Operator.GT: lambda value, bound: bool(value > bound),
+    Operator.GTE: lambda value, bound: bool(value >= bound),
+    Operator.IN: lambda value, wanted: value in wanted,
+    Operator.NIN: lambda value, wanted: value not in wanted,
+    Operator.BETWEEN: lambda value, bounds: bool(bounds[0] <= value <= bounds[1]),
+    Operator.CONTAINS: lambda value, part: part in value,
+    Operator.ICONTAINS: lambda value, part: _fold(part) in _fold(value),
+    Operator.STARTSWITH: lambda value, start: value.startswith(start),
+    Operator.HAS: lambda value, wanted: wanted in value,
+}

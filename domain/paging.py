@@ -1,0 +1,160 @@
+"""Pages: in which order records come, where a page begins, and what is on it."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from operator import attrgetter
+from typing import Any, Generic, Literal
+
+import msgspec
+
+from domain.checkpoints import Freshness
+from domain.dataset import Dataset, R
+from domain.errors import InvalidCursor, UnknownParameter
+from domain.fields import Field
+from domain.filters import Filter
+
+DEFAULT_LIMIT = 100
+MAX_LIMIT = 500
+MAX_OFFSET = 10_000
+#: `count=bounded` stops counting here.
+COUNT_BOUND = 10_000
+
+Relation = Literal["eq", "gte"]
+
+
+class Term(msgspec.Struct, frozen=True):
+    """One field to sort by."""
+
+    field: Field
+    descending: bool = False
+
+    @property
+    def text(self) -> str:
+        """The term as written in `sort=`."""
+        return f"-{self.field.name}" if self.descending else self.field.name
+
+
+class Sort(msgspec.Struct, frozen=True):
+    """An order of records in which no two are equal: the key always comes last.
+
+    Missing values come last in both directions; text is in binary order.
+    """
+
+    terms: tuple[Term, ...]
+
+    @classmethod
+    def parse(cls, dataset: Dataset[Any], text: str) -> "Sort":
+        """Read `-price,name`; UnknownParameter for a field that cannot be sorted by."""
+        terms = [_term(dataset.fields, item) for item in text.split(",") if item]
+        named = {term.field.name for term in terms}
+        descending = terms[-1].descending if terms else False
+        rest = (dataset.fields[name] for name in dataset.key if name not in named)
+        return cls((*terms, *(Term(field, descending) for field in rest)))
+
+    @property
+    def text(self) -> str:
+        """The whole order as `sort=` would write it."""
+        return ",".join(term.text for term in self.terms)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The fields sorted by, in order."""
+        return tuple(term.field.name for term in self.terms)
+
+    def position(self, row: Any) -> tuple[Any, ...]:
+        """Where a record stands in this order."""
+        return tuple(getattr(row, term.field.name) for term in self.terms)
+
+    def sorted(self, rows: Sequence[Any]) -> list[Any]:
+        """The records in this order."""
+        ordered = list(rows)
+        for term in reversed(self.terms):
+            value = attrgetter(term.field.name)
+            missing = [row for row in ordered if value(row) is None]
+            present = [row for row in ordered if value(row) is not None]
+            ordered = sorted(present, key=value, reverse=term.descending) + missing
+        return ordered
+
+    def is_after(self, row: Any, position: Sequence[Any]) -> bool:
+        """Whether a record comes strictly after a position."""
+        for term, mine, theirs in zip(self.terms, self.position(row), position, strict=True):
+            if mine == theirs:
+                continue
+            if mine is None or theirs is None:
+                return mine is None
+            return bool(mine < theirs) is term.descending
+        return False
+
+
+def _term(fields: Mapping[str, Field], item: str) -> Term:
+    name = item.removeprefix("-")
+    if name not in fields or not fields[name].sortable:
+        allowed = ", ".join(field.name for field in fields.values() if field.sortable)
+        raise UnknownParameter("sort", f"cannot sort by that; the sort fields are: {allowed}")
+    return Term(fields[name], item.startswith("-"))
+
+
+class Cursor(msgspec.Struct, frozen=True):
+    """Where the next page begins: after `position`, in the answer to one question."""
+
+    position: tuple[Any, ...]
+    question: str
+
+
+class Counting(StrEnum):
+    """How much counting a page may cost."""
+
+    NONE = "none"
+    EXACT = "exact"
+    BOUNDED = "bounded"
+
+    def total(self, counted: int | None) -> "tuple[int | None, Relation | None]":
+        """What a page says of the number counted: how many, exactly or at least."""
+        if counted is None:
+            return None, None
+        if self is Counting.BOUNDED and counted > COUNT_BOUND:
+            return COUNT_BOUND, "gte"
+        return counted, "eq"
+
+
+class PageRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One page of the answer to a question: which records, in which order, from where."""
+
+    filter: Filter = Filter()
+    sort: Sort
+    limit: int = DEFAULT_LIMIT
+    offset: int = 0
+    cursor: Cursor | None = None
+    counting: Counting = Counting.NONE
+
+    @property
+    def question(self) -> str:
+        """A digest of what is asked, whatever the page: a cursor belongs to one question."""
+        asked = msgspec.json.encode((self.filter.format(), self.sort.text))
+        return hashlib.blake2b(asked, digest_size=12).hexdigest()
+
+    def check(self) -> None:
+        """Refuse a cursor that was made for another question."""
+        if self.cursor is not None and self.cursor.question != self.question:
+            raise InvalidCursor(
+                "cursor", "this cursor belongs to another filter or sort; start from the first page"
+            )
+
+    def cursor_after(self, row: Any) -> Cursor:
+        """The cursor of the page that begins after this record."""
+        return Cursor(self.sort.position(row), self.question)
+
+
+class Page(msgspec.Struct, Generic[R], frozen=True):
+    """One page of records, and the state of the dataset they were read from.
+
+    `rows` are of type `dataset.row`. `total` is None when it was not asked for; with the relation
+    "gte" there are at least so many.
+    """
+
+    rows: list[R]
+    next_cursor: Cursor | None
+    freshness: Freshness
+    total: int | None = None
+    total_relation: Relation | None = None

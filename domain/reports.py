@@ -1,0 +1,115 @@
+"""Reports: what a fetch did, source by source, to the last record."""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the records received.
+
+    Always received = inserted + updated + unchanged + duplicates + quarantined.
+    """
+
+    received: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    duplicates: int = 0
+    deleted: int = 0
+    quarantined: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        """Both together."""
+        mine, theirs = msgspec.structs.asdict(self), msgspec.structs.asdict(other)
+        return Counts(**{name: mine[name] + theirs[name] for name in mine})
+
+    @property
+    def changed(self) -> bool:
+        """Whether any stored record changed."""
+        return bool(self.inserted or self.updated or self.deleted)
+
+
+class Rejection(msgspec.Struct, frozen=True):
+    """A record that cannot be kept: where it stood in the body, why, and how it began."""
+
+    pointer: str
+    reason: str
+    excerpt: str = ""
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why a source gave nothing, and when asking again may help."""
+
+    code: str
+    detail: str
+    retry_at: datetime | None = None
+
+
+class Traffic(msgspec.Struct):
+    """What asking a source has cost so far; the source adds to it as it goes."""
+
+    requests: int = 0
+    not_modified: int = 0
+    bytes: int = 0
+    retries: int = 0
+    wait_ms: int = 0
+
+
+class SourceStatus(StrEnum):
+    """How the fetch from one source ended; partial means that some records were rejected."""
+
+    SUCCEEDED = "succeeded"
+    PARTIAL = "partial"
+    FAILED = "failed"
+
+
+class SourceReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What one source gave in one fetch."""
+
+    source: str
+    status: SourceStatus
+    requests: int = 0
+    not_modified: int = 0
+    bytes: int = 0
+    retries: int = 0
+    wait_ms: int = 0
+    error: Failure | None = None
+    counts: Counts = Counts()
+
+
+class Outcome(StrEnum):
+    """What a fetch meant for the stored data."""
+
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    FRESH = "fresh"
+    PARTIAL = "partial"
+    FAILED = "failed"
+
+
+class FetchReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a whole fetch did."""
+
+    sources: tuple[SourceReport, ...] = ()
+
+    @property
+    def counts(self) -> Counts:
+        """The counts of all sources together."""
+        return sum((source.counts for source in self.sources), Counts())
+
+    @property
+    def outcome(self) -> Outcome:
+        """What this fetch meant for the stored data."""
+        statuses = {source.status for source in self.sources}
+        if statuses == {SourceStatus.FAILED}:
+            return Outcome.FAILED
+        if statuses - {SourceStatus.SUCCEEDED}:
+            return Outcome.PARTIAL
+        return Outcome.CHANGED if self.counts.changed else Outcome.UNCHANGED
+
+    @property
+    def failures(self) -> list[Failure]:
+        """Why the failed sources failed."""
+        return [source.error for source in self.sources if source.error is not None]

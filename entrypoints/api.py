@@ -1,0 +1,100 @@
+"""The API process: the HTTP server, and beside it the fetches that come by themselves."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import uvicorn
+from uvicorn.server import Server
+
+from entrypoints.container import Container
+from entrypoints.service import running
+from entrypoints.settings import InvalidSetting, Settings
+
+#: Answers under way when we are told to stop may take this long to end.
+GRACE_S = 20
+
+
+class _Server(Server):
+    """uvicorn, but the signals are ours: after the server there are things to close."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say when that is done."""
+        await super().startup(sockets)
+        self.listening.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take the port; InvalidSetting says it in one line when that is not possible."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise InvalidSetting(
+            f"cannot listen on {host}:{port} ({error.strerror}); choose another CATCHMENT_PORT"
+        ) from error
+
+
+def address_of(taken: socket.socket) -> str:
+    """The URL of a port that was taken."""
+    host, port, *_ = taken.getsockname()
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}"
+
+
+async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT, fetching what is due meanwhile."""
+    with listen(settings.host, settings.port) as taken:
+        async with running(settings) as container, serving(container, taken) as stopped:
+            announce(address_of(taken))
+            keeping = asyncio.create_task(container.keep_current()())
+            try:
+                await stopped()
+            finally:
+                keeping.cancel()
+                await asyncio.gather(keeping, return_exceptions=True)
+
+
+@asynccontextmanager
+async def serving(container: Container, taken: socket.socket) -> AsyncIterator[Callable[[], Any]]:
+    """Serve HTTP inside the block; gives what to await for a signal to stop."""
+    config = uvicorn.Config(
+        container.app(),
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    server = _Server(config)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    task = asyncio.create_task(server.serve(sockets=[taken]))
+    try:
+        await server.listening.wait()
+        yield stop.wait
+    finally:
+        server.should_exit = True
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)

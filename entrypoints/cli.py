@@ -1,0 +1,166 @@
+"""The `catchment` command."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any
+
+import click
+
+from domain.errors import CatchmentError
+from entrypoints import settings as s
+from entrypoints.version import VERSION
+
+_HELP = {"help_option_names": ["-h", "--help"]}
+
+
+def _plainly(command: Callable[..., Any]) -> Callable[..., Any]:
+    """End a command with one clear line instead of a traceback."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except (s.InvalidSetting, CatchmentError) as error:
+            raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt:
+            sys.exit(130)
+
+    return run
+
+
+def _settings(given: dict[str, str] | None = None) -> s.Settings:
+    from entrypoints.container import DATASETS
+    from entrypoints.logs import configure
+
+    given = s.environment() if given is None else given
+    read = s.load(given)
+    s.check_names(read, [dataset.name for dataset in DATASETS])
+    for warning in s.unknown_names(given):
+        click.echo(f"warning: {warning}", err=True)
+    configure(read.log_level, read.log_format)
+    return read
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        import uvloop
+    except ImportError:  # there is none for Windows
+        return asyncio.run(work)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+@click.group(context_settings=_HELP)
+@click.version_option(VERSION, prog_name="catchment")
+def main() -> None:
+    """Gather records from the APIs you rely on, politely, and serve them as one HTTP API.
+
+    Settings come from the environment (CATCHMENT_...) and from .env; `catchment config check`
+    shows them all.
+    """
+
+
+@main.command()
+@_plainly
+def serve() -> None:
+    """Serve the API, and fetch what is due meanwhile."""
+    from entrypoints.api import serve as serving
+
+    settings = _settings()
+
+    def announce(url: str) -> None:
+        click.echo(f"Catchment {VERSION} serves {url}, docs at {url}/docs")
+        click.echo(f"Records are kept in {settings.database_path}. Ctrl-C stops.")
+        if not settings.posts_url:
+            click.echo("Every source is switched off; `catchment demo` shows one at work.")
+
+    _run(serving(settings, announce))
+
+
+@main.command()
+@click.argument("dataset")
+@click.option("--force", is_flag=True, help="Fetch even if the last fetch was just now.")
+@_plainly
+def fetch(dataset: str, force: bool) -> None:
+    """Fetch DATASET once, into the database."""
+    from entrypoints.fetching import fetch_once
+
+    if not _run(fetch_once(_settings(), dataset, force)):
+        sys.exit(1)
+
+
+@main.command()
+@_plainly
+def migrate() -> None:
+    """Bring the database to what this version expects; every other command does so, too."""
+    from adapters.sql.migrate import migrate as bring
+    from entrypoints.container import DATASETS
+
+    settings = _settings()
+    done = bring(settings.database_path, DATASETS)
+    for line in done:
+        click.echo(line)
+    click.echo(f"{settings.database_path} is up to date.")
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=8900, show_default=True, help="The port to listen on.")
+@click.option("--posts", default=100, show_default=True, help="How many posts it has.")
+@_plainly
+def upstream(host: str, port: int, posts: int) -> None:
+    """Run the sample upstream: it plays JSONPlaceholder, and misbehaves on demand."""
+    from entrypoints.upstream import serve as serving
+
+    def announce(url: str) -> None:
+        click.echo(f"The sample upstream answers at {url} (the page lists what it can do).")
+        click.echo(f"Use it: CATCHMENT_POSTS_URL={url}/posts catchment serve")
+
+    try:
+        _run(serving(host, port, posts, announce))
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on {host}:{port} ({error.strerror})") from error
+
+
+@main.command()
+@click.option("--once", is_flag=True, help="Leave after showing it.")
+@click.option("--port", default=8000, show_default=True, help="The port to serve on.")
+@_plainly
+def demo(once: bool, port: int) -> None:
+    """Show the main job: sample upstream, service and a first fetch; needs no internet."""
+    from entrypoints.demo import run
+
+    _run(run(port, once, click.echo))
+
+
+@main.group()
+def config() -> None:
+    """Look at the settings."""
+
+
+@config.command()
+@_plainly
+def check() -> None:
+    """Show every setting that holds, or the first one that cannot be used."""
+    given = s.environment()
+    read = _settings(given)
+    width = max(map(len, s.SETTINGS)) + len(s.PREFIX)
+    for name, setting in s.SETTINGS.items():
+        text = given.get(s.PREFIX + name, setting.default)
+        if name == "SECRET_KEY":
+            text = "(set)" if text else "(made beside the database)"
+        click.echo(f"{s.PREFIX + name:{width}}  {text or '(empty)'}")
+    every = read.fetch_every.of("posts")
+    if read.posts_url and every is not None:
+        month = round(30 * 86400 / every.total_seconds())
+        host = s.host_of(read.posts_url)
+        click.echo(f"posts asks {host} about {month} times a month.")
+    elif not read.posts_url:
+        click.echo("posts has no source switched on.")
+    click.echo("The settings can be used.")
+
+
+if __name__ == "__main__":
+    main()

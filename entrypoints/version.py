@@ -1,0 +1,5 @@
+"""The version, as the package says it."""
+
+from importlib.metadata import version
+
+VERSION = version("catchment")

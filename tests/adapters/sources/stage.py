@@ -1,0 +1,189 @@
+"""What the tests of the sources share: a hurried clock, and one source on the sample upstream."""
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from adapters.memory.budget import MemoryBudget
+from adapters.memory.clock import SteerableClock
+from adapters.memory.database import MemoryDatabase
+from adapters.memory.jobs import MemoryJobs
+from adapters.memory.random import SeededRandom
+from adapters.memory.store import MemoryStore
+from adapters.sources.jsonplaceholder import JsonPlaceholderSource
+from adapters.sources.polite.client import PoliteClient
+from adapters.sources.polite.replies import Answer, NotModified
+from application.gather import Gather
+from domain.errors import SourceError
+from domain.jobs import FetchJob
+from domain.politeness import Host, Rate
+from domain.posts import POSTS, Post
+from domain.reports import SourceReport, Traffic
+from entrypoints.upstream import SampleUpstream
+
+NO_LIMIT = Rate(1_000_000, 1.0)
+
+
+class HurriedClock(SteerableClock):
+    """A clock that nobody waits for: sleeping moves it on at once, and is written down."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slept: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.advance(seconds)
+        await asyncio.sleep(0)
+
+
+@dataclass
+class Failed:
+    """How a question failed, and what it cost."""
+
+    error: SourceError
+    traffic: Traffic
+    elapsed_s: float
+
+    @property
+    def kind(self) -> tuple[str, str]:
+        """The class and the code of the error."""
+        return type(self.error).__name__, self.error.code
+
+
+@dataclass
+class Stage:
+    """A client and everything it works with; `upstream` plays the other side."""
+
+    upstream: SampleUpstream
+    clock: SteerableClock
+    client: PoliteClient
+    budget: MemoryBudget
+    database: MemoryDatabase
+    named: str = "127.0.0.1"
+    random: SeededRandom = field(default_factory=SeededRandom)
+
+    @property
+    def port(self) -> int:
+        """The upstream's port."""
+        return int(self.upstream.url("").rpartition(":")[2])
+
+    @property
+    def key(self) -> str:
+        """The upstream as the budget knows it."""
+        return f"{self.named}:{self.port}"
+
+    async def host(self) -> Host:
+        """What the budget remembers about the upstream."""
+        return await self.budget.state(self.key)
+
+    def url(self, fault: str) -> str:
+        """The posts with a fault, the path of a proper answer, or a whole address as it is."""
+        if "://" in fault:
+            return fault
+        url = self.upstream.url(fault) if "/" in fault else self.upstream.fault_url(fault)
+        return url.replace("127.0.0.1", self.named)
+
+    async def get(
+        self, fault: str, seconds: float = 60, traffic: Traffic | None = None, **validators: Any
+    ) -> Answer | NotModified:
+        """Ask for a fault, or for a path, with so much time."""
+        deadline = self.clock.now() + timedelta(seconds=seconds)
+        traffic = Traffic() if traffic is None else traffic
+        return await self.client.get(self.url(fault), deadline, traffic, **validators)
+
+    async def answer(self, fault: str, seconds: float = 60, **validators: Any) -> Answer:
+        """The same, for an answer with a body."""
+        answer = await self.get(fault, seconds, **validators)
+        assert isinstance(answer, Answer)
+        return answer
+
+    async def fail(self, fault: str, seconds: float = 60, **validators: Any) -> Failed:
+        """Ask for what cannot be had."""
+        traffic, began = Traffic(), time.monotonic()
+        try:
+            await self.get(fault, seconds, traffic, **validators)
+        except SourceError as error:
+            return Failed(error, traffic, time.monotonic() - began)
+        raise AssertionError(f"{fault} did not fail")
+
+    async def fetch(
+        self, fault: str, seconds: float = 60, source: JsonPlaceholderSource | None = None
+    ) -> SourceReport:
+        """Fetch the posts into the memory store, as every fetch does."""
+        jobs, store = MemoryJobs(self.database, self.clock), MemoryStore(self.database, self.clock)
+        job = await jobs.request(
+            FetchJob(id=self.random.identifier(), dataset=POSTS.name, queued_at=self.clock.now())
+        )
+        claimed = await jobs.claim(job.id)
+        assert claimed is not None
+        source = source or JsonPlaceholderSource(self.client, self.url(fault))
+        known = (await store.freshness(POSTS)).of(source.name)
+        deadline = self.clock.now() + timedelta(seconds=seconds)
+        report = await Gather(POSTS, source, store, self.clock)(claimed, known, deadline)
+        del self.database.jobs[job.id]
+        return report
+
+    @property
+    def posts(self) -> dict[int, Post]:
+        """The stored posts by id."""
+        rows = self.database.tables[POSTS.name].rows.values()
+        return {row.record.id: row.record for row in rows}
+
+    @property
+    def rejections(self) -> list[tuple[str, str]]:
+        """Where the rejected records stood, and why they were."""
+        kept = self.database.quarantine[POSTS.name].values()
+        return [(rejected.pointer, rejected.reason) for rejected in kept]
+
+
+@asynccontextmanager
+async def open_stage(
+    clock: SteerableClock | None = None,
+    rate: Rate = NO_LIMIT,
+    named: str = "127.0.0.1",
+    allowed_private: frozenset[str] | None = None,
+    **options: Any,
+) -> AsyncIterator[Stage]:
+    """A running upstream, `named` so, and a client that may ask it unless told otherwise."""
+    clock, database = clock or HurriedClock(), MemoryDatabase()
+    async with SampleUpstream() as upstream:
+        upstream.now = clock.now
+        budget = MemoryBudget(database, clock, {}, rate)
+        client = PoliteClient(
+            budget,
+            clock,
+            SeededRandom(),
+            allowed_private=frozenset({f"{named}:{upstream.url('').rpartition(':')[2]}"})
+            if allowed_private is None
+            else allowed_private,
+            **options,
+        )
+        try:
+            yield Stage(upstream, clock, client, budget, database, named)
+        finally:
+            await client.close()
+
+
+@asynccontextmanager
+async def replying(reply: bytes, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+    """A server that says these bytes to whoever asks, as "host:port"."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.read(64 * 1024)
+            writer.write(reply)
+            await reader.read()
+        except (ConnectionError, ssl.SSLError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls)
+    async with server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"

@@ -1,0 +1,107 @@
+"""A body is unpacked within bounds, and completely or not at all (U14, U15, U16)."""
+
+import gzip
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.sources.polite.bodies import MAX_MEMBERS, gunzip, is_packed
+from adapters.sources.polite.failures import Setback
+from domain.errors import UnexpectedContent
+
+MIB = 1024 * 1024
+PLACE = "http://example.com/posts"
+
+
+@given(st.lists(st.binary(max_size=200), min_size=1, max_size=5))
+def test_unpacking_undoes_packing_however_many_members(parts: list[bytes]) -> None:
+    packed = b"".join(gzip.compress(part) for part in parts)
+
+    assert gunzip(packed, 100 * MIB, PLACE) == b"".join(parts)
+
+
+def test_a_body_of_many_slices_is_unpacked() -> None:
+    body = bytes(range(256)) * 4096
+
+    assert gunzip(gzip.compress(body, 0), 100 * MIB, PLACE) == body
+
+
+@given(st.data())
+def test_a_body_cut_anywhere_is_incomplete(data: st.DataObject) -> None:
+    packed = gzip.compress(b"[" + b'"abc",' * 100 + b'"d"]')
+    length = data.draw(st.integers(1, len(packed) - 1))
+
+    with pytest.raises(Setback) as setback:
+        gunzip(packed[:length], 100 * MIB, PLACE)
+
+    assert setback.value.error.code == "incomplete"
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        b"[1, 2, 3]",
+        zlib.compress(b"[1]"),
+        gzip.compress(b"[1]") + b"garbage",
+        gzip.compress(b"") * (MAX_MEMBERS + 1),
+    ],
+)
+def test_what_is_not_gzip_is_told_apart(packed: bytes) -> None:
+    with pytest.raises(UnexpectedContent) as unexpected:
+        gunzip(packed, 100 * MIB, PLACE)
+
+    assert unexpected.value.code == "bad_encoding"
+
+
+def test_a_wrong_checksum_is_damage() -> None:
+    packed = bytearray(gzip.compress(b"[1, 2, 3]"))
+    packed[-5] ^= 1
+
+    with pytest.raises(UnexpectedContent) as unexpected:
+        gunzip(bytes(packed), 100 * MIB, PLACE)
+
+    assert unexpected.value.code == "bad_encoding"
+
+
+@pytest.mark.parametrize("excess", [0, 1])
+def test_the_limit_itself_is_allowed_and_a_byte_more_is_not(excess: int) -> None:
+    packed = gzip.compress(bytes(5000 + excess))
+
+    if excess:
+        with pytest.raises(UnexpectedContent) as unexpected:
+            gunzip(packed, 5000, PLACE)
+        assert unexpected.value.code == "too_large"
+    else:
+        assert len(gunzip(packed, 5000, PLACE)) == 5000
+
+
+def test_a_small_body_may_unpack_to_a_mebibyte_whatever_its_ratio() -> None:
+    packed = gzip.compress(bytes(MIB))
+
+    assert len(packed) * 200 < MIB
+    assert len(gunzip(packed, 100 * MIB, PLACE)) == MIB
+
+
+def test_beyond_a_mebibyte_the_ratio_is_bounded() -> None:
+    with pytest.raises(UnexpectedContent) as unexpected:
+        gunzip(gzip.compress(bytes(4 * MIB)), 100 * MIB, PLACE)
+
+    assert unexpected.value.code == "too_large"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "packed"),
+    [("", False), ("identity", False), ("gzip", True), ("GZIP ", True), ("x-gzip", True)],
+)
+def test_plain_and_gzip_are_understood(encoding: str, packed: bool) -> None:
+    assert is_packed(encoding, PLACE) is packed
+
+
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd", "deflate", "identity, gzip"])
+def test_no_other_encoding_is(encoding: str) -> None:
+    with pytest.raises(UnexpectedContent) as unexpected:
+        is_packed(encoding, PLACE)
+
+    assert unexpected.value.code == "unsupported_encoding"

@@ -1,0 +1,24 @@
+"""The example of the README: a fetch and a query, built from memory adapters."""
+
+from adapters.memory.clock import SteerableClock
+from adapters.memory.database import MemoryDatabase
+from adapters.memory.jobs import MemoryJobs
+from adapters.memory.random import SeededRandom
+from adapters.memory.source import MemorySource
+from adapters.memory.store import MemoryStore
+from application.posts import FetchPosts, QueryPosts
+from domain.paging import PageRequest, Sort
+from domain.posts import POSTS, Post
+from domain.reports import Outcome
+
+
+async def test_what_was_fetched_can_be_queried() -> None:
+    database, clock, post = MemoryDatabase(), SteerableClock(), Post(1, 7, "Hello", "World")
+    source, store = MemorySource("example", Post, clock, [post]), MemoryStore(database, clock)
+    fetch_posts = FetchPosts([source], store, clock, MemoryJobs(database, clock), SeededRandom())
+
+    fetched = await fetch_posts()
+    page = await QueryPosts(store)(PageRequest(sort=Sort.parse(POSTS, "-id")))
+
+    assert fetched.outcome is Outcome.CHANGED
+    assert page.rows == [POSTS.stored(post, clock.now())]

@@ -1,0 +1,445 @@
+"""Gathering: what becomes of what a source says, counted to the last record."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from application.gather import HOLD_COUNT
+from domain.errors import SourceBlocked, SourceUnavailable
+from domain.jobs import JobStatus
+from domain.payloads import Batch, Payload
+from domain.posts import POSTS, Post
+from domain.reports import Counts, Failure, Outcome, SourceStatus
+from tests.application.rig import Rig, adds_up, counts_of, only, posts
+
+
+def body(*items: Any) -> bytes:
+    """A body with these items."""
+    return msgspec.json.encode(items)
+
+
+GOOD = {"id": 1, "user_id": 1, "title": "t", "body": "b"}
+BAD = {"id": "one"}
+
+
+def many(good: int, bad: int) -> bytes:
+    """A body with so many good and bad records."""
+    return body(*({**GOOD, "id": number} for number in range(good)), *([BAD] * bad))
+
+
+# ---------------------------------------------------------------- pages
+
+
+async def test_several_pages_are_merged_at_once(rig: Rig) -> None:
+    source = rig.source("one", posts(2), posts(2, first=3), posts(1, first=5))
+
+    fetched = await rig.fetch(source)()
+
+    assert counts_of(fetched) == Counts(received=5, inserted=5)
+    assert fetched.freshness.seq == 1
+    report = only(fetched)
+    assert (report.requests, report.bytes) == (3, sum(len(b) for b in rig.database.bodies))
+
+
+async def test_an_empty_answer_is_an_answer(rig: Rig) -> None:
+    fetched = await rig.fetch(rig.source("one", b"[]"))()
+
+    assert fetched.outcome is Outcome.UNCHANGED
+    assert fetched.freshness.fetched_at == rig.clock.now()
+
+
+async def test_a_key_that_comes_twice_is_a_duplicate(rig: Rig) -> None:
+    source = rig.source("one", posts(2, title="first"), posts(1, title="last"))
+
+    assert counts_of(await rig.fetch(source)()) == Counts(received=3, inserted=2, duplicates=1)
+    assert await rig.titles() == ["last", "first"]
+
+
+async def test_validators_of_one_page_are_remembered(rig: Rig) -> None:
+    source = rig.source("one", posts(1))
+    source.etag = '"v1"'
+
+    checkpoint = (await rig.fetch(source)()).freshness.of("one")
+
+    assert checkpoint is not None
+    assert (checkpoint.url, checkpoint.etag) == ("memory://one/0", '"v1"')
+
+
+async def test_validators_of_many_pages_are_not(rig: Rig) -> None:
+    source = rig.source("one", posts(1), posts(1, first=2))
+    source.etag = '"v1"'
+
+    checkpoint = (await rig.fetch(source)()).freshness.of("one")
+
+    assert checkpoint is not None
+    assert (checkpoint.url, checkpoint.etag) == ("", None)
+
+
+# ---------------------------------------------------------------- nothing new
+
+
+async def test_not_modified_moves_only_the_time_of_the_answer(rig: Rig) -> None:
+    source = rig.source("one", posts(2))
+    source.etag = '"v1"'
+    fetch = rig.fetch(source)
+    first = await fetch()
+    before = await rig.stored()
+    rig.clock.advance(60)
+
+    again = await fetch()
+
+    known, confirmed = first.freshness.of("one"), again.freshness.of("one")
+    assert known is not None
+    assert confirmed == msgspec.structs.replace(
+        known, fetched_at=rig.clock.now(), job_id=again.job.id, confirmations=1
+    )
+    assert again.outcome is Outcome.UNCHANGED
+    assert (counts_of(again), only(again).not_modified) == (Counts(), 1)
+    assert (await rig.stored(), again.freshness.seq) == (before, 1)
+    assert rig.database.receipts == 1
+
+
+async def test_not_modified_from_a_source_never_heard_is_nonsense(rig: Rig) -> None:
+    fetched = await rig.fetch(rig.source("one"))()
+
+    error = only(fetched).error
+    assert error is not None
+    assert (fetched.outcome, error.code) == (Outcome.FAILED, "unexpected_content")
+    assert fetched.freshness.checkpoints == ()
+
+
+@pytest.mark.parametrize("pages", [1, 3])
+async def test_the_same_bodies_again_rewrite_nothing(rig: Rig, pages: int) -> None:
+    source = rig.source("one", *(posts(2, first=10 * page) for page in range(pages)))
+    fetch = rig.fetch(source)
+    await fetch()
+    before = await rig.stored()
+    rig.clock.advance(60)
+
+    again = await fetch()
+
+    assert again.outcome is Outcome.UNCHANGED
+    assert counts_of(again) == Counts(received=2 * pages, unchanged=2 * pages)
+    assert (await rig.stored(), again.freshness.seq) == (before, 1)
+    assert again.freshness.fetched_at == rig.clock.now()
+
+
+async def test_the_same_body_again_is_not_read(rig: Rig) -> None:
+    class Reads(type(rig.source("one"))):  # type: ignore[misc]
+        """Notes what it normalises."""
+
+        def normalise(self, payload: Payload) -> Batch[Post]:
+            """Read, and note it."""
+            read.append(payload.receipt)
+            return super().normalise(payload)  # type: ignore[no-any-return]
+
+    read: list[int] = []
+    source = Reads("one", Post, rig.clock, posts(2))
+    fetch = rig.fetch(source)
+    await fetch()
+    rig.clock.advance(60)
+
+    await fetch()
+
+    assert read == [1]
+
+
+async def test_the_same_bad_records_again_are_counted_again(rig: Rig) -> None:
+    source = rig.source("one", many(good=2, bad=1))
+    fetch = rig.fetch(source)
+    await fetch()
+    rig.clock.advance(60)
+
+    again = await fetch()
+
+    assert counts_of(again) == Counts(received=3, unchanged=2, quarantined=1)
+    assert again.outcome is Outcome.PARTIAL
+    assert await rig.quarantine.count("posts") == 1
+
+
+# ---------------------------------------------------------------- bad records
+
+
+async def test_a_bad_record_waits_in_quarantine_while_the_good_ones_go_on(rig: Rig) -> None:
+    fetched = await rig.fetch(rig.source("one", body(GOOD, BAD)))()
+
+    [waiting] = await rig.quarantine.recent("posts", 10)
+    assert (fetched.outcome, fetched.job.status) == (Outcome.PARTIAL, JobStatus.PARTIAL)
+    assert only(fetched).status is SourceStatus.PARTIAL
+    assert counts_of(fetched) == Counts(received=2, inserted=1, quarantined=1)
+    assert (waiting.source, waiting.receipt, waiting.pointer) == ("one", 1, "/1")
+    assert waiting.excerpt == '{"id":"one"}'
+
+
+async def test_a_record_no_store_may_keep_is_named_by_its_key_and_field(rig: Rig) -> None:
+    fetched = await rig.fetch(rig.source("one", body(GOOD, {**GOOD, "id": 2, "title": "\0"})))()
+
+    [waiting] = await rig.quarantine.recent("posts", 10)
+    assert counts_of(fetched) == Counts(received=2, inserted=1, quarantined=1)
+    assert waiting.pointer == "posts(2)/title"
+    assert waiting.reason == "title holds the character U+0000"
+    assert "'id': 2" in waiting.excerpt
+
+
+async def test_a_body_that_is_no_list_of_records_fails_the_source(rig: Rig) -> None:
+    fetched = await rig.fetch(rig.source("one", b"<html>"))()
+
+    error = only(fetched).error
+    assert error is not None
+    assert error.code == "unexpected_content"
+    assert rig.database.receipts == 1  # what it said is kept all the same
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "held"),
+    [
+        (0, HOLD_COUNT - 1, False),  # few
+        (80, HOLD_COUNT, False),  # 20 % is not more than 20 %
+        (79, HOLD_COUNT, True),
+        (0, HOLD_COUNT, True),
+        (1000, 100, False),
+    ],
+)
+async def test_too_many_bad_records_hold_the_merge(
+    rig: Rig, good: int, bad: int, held: bool
+) -> None:
+    fetched = await rig.fetch(rig.source("one", many(good, bad)))()
+
+    error = only(fetched).error
+    assert (error is not None and error.code == "held") is held
+    assert counts_of(fetched).quarantined == bad
+    assert len(await rig.stored()) == (0 if held else good)
+
+
+async def test_a_held_merge_keeps_the_old_data_and_says_why(rig: Rig) -> None:
+    source = rig.source("one", posts(2, title="old"))
+    fetch = rig.fetch(source)
+    first = await fetch()
+    rig.clock.advance(60)
+    source.pages = [posts(1, title="new"), many(good=5, bad=30)]
+
+    held = await fetch()
+
+    report = only(held)
+    assert report.status is SourceStatus.FAILED
+    assert report.counts == Counts(received=36, unchanged=6, quarantined=30)
+    assert report.error is not None
+    assert report.error.detail.startswith("30 of 36 records cannot be read")
+    assert "/5" in report.error.detail
+    assert await rig.titles() == ["old", "old"]
+    assert held.freshness.checkpoints == first.freshness.checkpoints
+
+
+# ---------------------------------------------------------------- failing sources
+
+
+async def test_a_failing_source_is_a_report_and_no_exception(rig: Rig) -> None:
+    source = rig.source("one", posts(1))
+    source.failure = SourceBlocked("too many requests", retry_at=rig.clock.now())
+
+    fetched = await rig.fetch(source)()
+
+    report = only(fetched)
+    assert report.error == Failure("source_blocked", "too many requests", rig.clock.now())
+    assert (fetched.outcome, fetched.job.status) == (Outcome.FAILED, JobStatus.FAILED)
+    assert fetched.freshness.last_status is JobStatus.FAILED
+
+
+async def test_a_source_that_fails_midway_leaves_the_old_data(rig: Rig) -> None:
+    source = rig.source("one", posts(1, title="old"))
+    fetch = rig.fetch(source)
+    first = await fetch()
+    rig.clock.advance(60)
+    source.pages = [posts(1, title="new"), posts(1, first=2), posts(1, first=3)]
+    source.failure, source.fails_after = SourceUnavailable("connection reset"), 2
+
+    failed = await fetch()
+
+    assert failed.outcome is Outcome.FAILED
+    assert only(failed).requests == 2
+    assert await rig.titles() == ["old"]
+    assert failed.freshness.checkpoints == first.freshness.checkpoints
+
+
+async def test_one_of_two_sources_failing_is_a_partial_fetch(rig: Rig) -> None:
+    good, bad = rig.source("good", posts(1)), rig.source("bad", posts(1))
+    bad.failure = SourceUnavailable("no answer")
+
+    fetched = await rig.fetch(bad, good)()
+
+    assert fetched.job.report is not None
+    statuses = [source.status for source in fetched.job.report.sources]
+    assert (fetched.outcome, fetched.job.status) == (Outcome.PARTIAL, JobStatus.PARTIAL)
+    assert statuses == [SourceStatus.FAILED, SourceStatus.SUCCEEDED]
+    assert counts_of(fetched) == Counts(received=1, inserted=1)
+
+
+async def test_both_of_two_sources_failing_is_a_failed_fetch(rig: Rig) -> None:
+    sources = [rig.source("one", posts(1)), rig.source("two", posts(1))]
+    for source in sources:
+        source.failure = SourceUnavailable("no answer")
+
+    fetched = await rig.fetch(*sources)()
+
+    assert fetched.outcome is Outcome.FAILED
+    assert fetched.job.report is not None
+    assert [failure.detail for failure in fetched.job.report.failures] == ["no answer"] * 2
+
+
+async def test_an_unexpected_exception_fails_the_job_and_is_raised(rig: Rig) -> None:
+    class Broken(type(rig.source("one"))):  # type: ignore[misc]
+        """A source with a bug."""
+
+        def normalise(self, payload: Payload) -> Batch[Post]:
+            """Do not read."""
+            raise ZeroDivisionError
+
+    good = rig.source("good", posts(1))
+    fetch = rig.fetch(Broken("broken", Post, rig.clock, posts(1)), good)
+
+    with pytest.raises(ZeroDivisionError):
+        await fetch()
+
+    [job] = rig.database.jobs.values()
+    assert job.status is JobStatus.FAILED
+    assert job.report is not None
+    assert {failure.code for failure in job.report.failures} == {"internal_error"}
+    assert len(await rig.stored()) == 1, "the other source ran to its end"
+
+
+# ---------------------------------------------------------------- reading again
+
+
+class Shouting(Post, frozen=True):
+    """A post whose reading changes: its title comes out in capitals."""
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "title", self.title.upper())
+
+
+async def test_a_new_normaliser_reads_again_what_was_kept_without_asking(rig: Rig) -> None:
+    await rig.fetch(rig.source("one", posts(2, title="quiet")))()
+    source = rig.source("one", record=Shouting)
+    source.version = "2"
+    rig.clock.advance(1)
+
+    fetched = await rig.fetch(source)()
+
+    assert source.asked == []
+    assert fetched.outcome is Outcome.CHANGED
+    assert counts_of(fetched) == Counts(received=2, updated=2)
+    assert await rig.titles() == ["QUIET", "QUIET"]
+    assert (await rig.fetch(source)()).outcome is Outcome.FRESH
+
+
+async def test_what_was_read_again_was_not_heard_again(rig: Rig) -> None:
+    first = await rig.fetch(rig.source("one", posts(2)))()
+    source = rig.source("one")
+    source.version = "2"
+    rig.clock.advance(1)
+
+    fetched = await rig.fetch(source)()
+
+    assert fetched.freshness.fetched_at == first.freshness.fetched_at
+
+
+async def test_when_the_source_is_due_it_is_asked_as_well(rig: Rig) -> None:
+    await rig.fetch(rig.source("one", posts(2, title="old")))()
+    source = rig.source("one", posts(3, title="new"), record=Shouting)
+    source.version = "2"
+    rig.clock.advance(60)
+
+    fetched = await rig.fetch(source)()
+
+    assert counts_of(fetched) == Counts(received=5, inserted=1, updated=4)
+    assert await rig.titles() == ["NEW"] * 3
+    assert len(source.asked) == 1
+
+
+async def test_of_what_was_kept_the_newest_counts(rig: Rig) -> None:
+    source = rig.source("one", posts(2, title="first"))
+    await rig.fetch(source)()
+    rig.clock.advance(60)
+    source.pages = [posts(1, title="second")]
+    await rig.fetch(source)()
+    again = rig.source("one", record=Shouting)
+    again.version = "2"
+
+    fetched = await rig.fetch(again)()
+
+    assert counts_of(fetched) == Counts(received=3, updated=2, duplicates=1)
+    assert await rig.titles() == ["SECOND", "FIRST"]
+
+
+async def test_the_same_body_after_a_new_normaliser_is_counted_by_the_new_one(rig: Rig) -> None:
+    await rig.fetch(rig.source("one", body(GOOD, {"id": 2})))()
+    source = rig.source("one", body(GOOD, {"id": 2}), record=_Forgiving)
+    source.version = "2"
+    await rig.fetch(source)()
+    rig.clock.advance(60)
+
+    again = await rig.fetch(source)()
+
+    assert counts_of(again) == Counts(received=2, unchanged=2)
+    assert again.outcome is Outcome.UNCHANGED
+
+
+class _Forgiving(msgspec.Struct, frozen=True):
+    """A post of which only the number must be known."""
+
+    id: int
+    user_id: int = 0
+    title: str = ""
+    body: str = ""
+
+
+class _Strict(msgspec.Struct, frozen=True):
+    """A post as the upstream tells it now: what it told before cannot be read any more."""
+
+    id: int
+    user_id: int
+    title: str
+    body: str
+    new: int
+
+    def __iter__(self) -> Any:
+        return iter(())
+
+
+async def test_when_what_was_kept_cannot_be_read_the_data_stays_until_the_source_is_due(
+    rig: Rig,
+) -> None:
+    await rig.fetch(rig.source("one", b"[]", many(good=30, bad=0)))()
+    source = rig.source("one", record=_Strict)
+    source.version = "2"
+    rig.clock.advance(1)
+
+    fetched = await rig.fetch(source)()
+
+    error = only(fetched).error
+    assert error is not None
+    assert (error.code, len(await rig.stored())) == ("held", 30)
+    assert source.asked == []
+
+
+async def test_when_what_was_kept_cannot_be_read_the_source_is_asked_afresh(rig: Rig) -> None:
+    old = rig.source("one", many(good=30, bad=0))
+    old.etag = '"v1"'
+    await rig.fetch(old)()
+    source = rig.source("one", posts(2))
+    source.version, source.etag = "2", '"v1"'
+    source.pages = [posts(2)]
+    rig.database.kept["posts", "one"][:] = [
+        msgspec.structs.replace(payload, body=b"<html>")
+        for payload in rig.database.kept["posts", "one"]
+    ]
+    rig.clock.advance(60)
+
+    fetched = await rig.fetch(source)()
+
+    assert [ask.checkpoint for ask in source.asked] == [None]
+    assert only(fetched).error is None
+    assert adds_up(counts_of(fetched))
+    assert (await rig.fetch(source)()).outcome is Outcome.FRESH
+    assert (await rig.store.freshness(POSTS)).fetched_at == rig.clock.now()

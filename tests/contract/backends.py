@@ -1,0 +1,154 @@
+"""The backends that must all keep the same promises."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from adapters.memory.budget import MemoryBudget
+from adapters.memory.clock import SteerableClock
+from adapters.memory.database import MemoryDatabase
+from adapters.memory.health import MemoryProbe
+from adapters.memory.jobs import MemoryJobs
+from adapters.memory.quarantine import MemoryQuarantine
+from adapters.memory.random import SeededRandom
+from adapters.memory.store import MemoryStore
+from adapters.sql.budget import SqlBudget
+from adapters.sql.jobs import SqlJobs
+from adapters.sql.migrate import migrate
+from adapters.sql.quarantine import SqlQuarantine
+from adapters.sql.sqlite import SqliteDatabase
+from adapters.sql.store import SqlStore
+from application.ports.budget import Budget
+from application.ports.clock import Random
+from application.ports.health import Probe
+from application.ports.jobs import Jobs
+from application.ports.store import Quarantine, Store
+from domain.checkpoints import Checkpoint
+from domain.dataset import Dataset
+from domain.jobs import FetchJob, JobStatus
+from domain.paging import PageRequest, Sort
+from domain.payloads import Payload
+from domain.politeness import Rate
+from domain.posts import POSTS
+from domain.reports import Counts, FetchReport
+from tests.strategies import SAMPLES
+
+DATASETS: tuple[Dataset[Any], ...] = (POSTS, SAMPLES)
+RATES = {"strict.example": Rate(5, 10.0)}
+DEFAULT_RATE = Rate(100, 10.0)
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One backend's adapters over one empty database, and the steps tests take with them."""
+
+    store: Store
+    jobs: Jobs
+    quarantine: Quarantine
+    budget: Budget
+    probe: Probe
+    clock: SteerableClock
+    random: Random = field(default_factory=SeededRandom)
+
+    def queued(self, dataset: Dataset[Any] = SAMPLES) -> FetchJob:
+        """A job nobody has written down yet."""
+        return FetchJob(
+            id=self.random.identifier(), dataset=dataset.name, queued_at=self.clock.now()
+        )
+
+    async def claimed(self, dataset: Dataset[Any] = SAMPLES) -> FetchJob:
+        """A job that is running."""
+        job = await self.jobs.request(self.queued(dataset))
+        claimed = await self.jobs.claim(job.id)
+        assert claimed is not None
+        return claimed
+
+    async def end(self, job: FetchJob, status: JobStatus = JobStatus.SUCCEEDED) -> FetchJob:
+        """End a running job."""
+        ended = job.ended(status, FetchReport(), self.clock.now())
+        await self.jobs.finish(ended)
+        return ended
+
+    async def bring(
+        self, records: Sequence[Any], dataset: Dataset[Any] = SAMPLES, source: str = "one"
+    ) -> Counts:
+        """Do all of a fetch: claim, keep, add, commit, end."""
+        job = await self.claimed(dataset)
+        async with self.store.intake(dataset, source, job) as intake:
+            kept = await intake.keep(self.payload())
+            await intake.add(records, kept)
+            counts = await intake.commit(self.checkpoint(job, source))
+        await self.end(job)
+        return counts
+
+    async def everything(self, dataset: Dataset[Any] = SAMPLES) -> list[Any]:
+        """Every stored row, by key."""
+        sort = Sort.parse(dataset, "")
+        page = await self.store.find(dataset, PageRequest(sort=sort, limit=1_000_000))
+        return page.rows
+
+    def payload(self, body: bytes = b"[]", received_at: datetime | None = None) -> Payload:
+        """A body as it arrived."""
+        return Payload(
+            url="https://example.com/things?page=1",
+            body=body,
+            content_type="application/json; charset=utf-8",
+            received_at=received_at or self.clock.now(),
+        )
+
+    def checkpoint(self, job: FetchJob, source: str = "one") -> Checkpoint:
+        """A checkpoint as of now."""
+        return Checkpoint(source=source, fetched_at=self.clock.now(), job_id=job.id)
+
+
+Open = Callable[[], AbstractAsyncContextManager[Backend]]
+
+
+@asynccontextmanager
+async def memory() -> AsyncIterator[Backend]:
+    """Everything in memory."""
+    database, clock = MemoryDatabase(), SteerableClock()
+    yield Backend(
+        store=MemoryStore(database, clock),
+        jobs=MemoryJobs(database, clock),
+        quarantine=MemoryQuarantine(database),
+        budget=MemoryBudget(database, clock, RATES, DEFAULT_RATE),
+        probe=MemoryProbe(),
+        clock=clock,
+    )
+
+
+@cache
+def _migrated() -> bytes:
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "empty.db")
+        migrate(path, DATASETS)
+        return path.read_bytes()
+
+
+@asynccontextmanager
+async def sqlite() -> AsyncIterator[Backend]:
+    """Everything in a SQLite file of its own."""
+    with TemporaryDirectory() as folder:
+        path, clock = Path(folder, "catchment.db"), SteerableClock()
+        path.write_bytes(_migrated())
+        database = SqliteDatabase(path)
+        try:
+            yield Backend(
+                store=SqlStore(database, clock),
+                jobs=SqlJobs(database, clock),
+                quarantine=SqlQuarantine(database),
+                budget=SqlBudget(database, clock, RATES, DEFAULT_RATE),
+                probe=database,
+                clock=clock,
+            )
+        finally:
+            await database.close()
+
+
+BACKENDS: dict[str, Open] = {"memory": memory, "sqlite": sqlite}

@@ -1,0 +1,20 @@
+"""Runs every contract over every backend."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.contract.backends import BACKENDS, Backend, Open
+
+
+@pytest.fixture(scope="session", params=BACKENDS)
+def open_backend(request: pytest.FixtureRequest) -> Open:
+    """Opens an empty backend, as often as it is called."""
+    return BACKENDS[request.param]
+
+
+@pytest.fixture
+async def backend(open_backend: Open) -> AsyncIterator[Backend]:
+    """One empty backend."""
+    async with open_backend() as backend:
+        yield backend

@@ -1,0 +1,125 @@
+"""What a budget promises: one per host, whoever spends it, and an honest time to ask again."""
+
+from datetime import timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.politeness import BREAKER_MINIMUM, BREAKER_OPEN_S, Host, Verdict
+from tests.contract.backends import DEFAULT_RATE, RATES, Backend, Open
+
+STRICT = "strict.example"
+
+
+async def _spend_all(backend: Backend, host: str) -> int:
+    spent = 0
+    while (await backend.budget.spend(host))[0] is Verdict.GO:
+        spent += 1
+    return spent
+
+
+async def test_a_host_never_asked_is_remembered_as_nothing(backend: Backend) -> None:
+    assert await backend.budget.state("new.example") == Host()
+
+
+async def test_the_first_request_may_go_at_once(backend: Backend) -> None:
+    assert await backend.budget.spend(STRICT) == (Verdict.GO, backend.clock.now())
+
+
+async def test_a_named_host_has_its_own_rate_and_any_other_the_default(backend: Backend) -> None:
+    assert await _spend_all(backend, STRICT) == RATES[STRICT].burst
+    assert await _spend_all(backend, "other.example") == DEFAULT_RATE.burst
+
+
+async def test_a_spent_budget_names_the_time_the_next_request_may_go(backend: Backend) -> None:
+    await _spend_all(backend, STRICT)
+
+    verdict, at = await backend.budget.spend(STRICT)
+    backend.clock.advance(at - backend.clock.now() - timedelta(milliseconds=1))
+    too_early, _ = await backend.budget.spend(STRICT)
+    backend.clock.advance(at - backend.clock.now())
+    in_time, _ = await backend.budget.spend(STRICT)
+
+    assert (verdict, too_early, in_time) == (Verdict.BUDGET, Verdict.BUDGET, Verdict.GO)
+
+
+async def test_hosts_do_not_share(backend: Backend) -> None:
+    await _spend_all(backend, STRICT)
+
+    assert (await backend.budget.spend("other.example"))[0] is Verdict.GO
+
+
+async def test_a_blocked_host_is_left_alone_until_then(backend: Backend) -> None:
+    until = backend.clock.now() + timedelta(seconds=90)
+    await backend.budget.block(STRICT, until)
+
+    assert await backend.budget.spend(STRICT) == (Verdict.BLOCKED, until)
+    backend.clock.advance(90)
+    assert (await backend.budget.spend(STRICT))[0] is Verdict.GO
+
+
+async def test_a_shorter_block_does_not_shorten_a_longer_one(backend: Backend) -> None:
+    until = backend.clock.now() + timedelta(seconds=90)
+    await backend.budget.block(STRICT, until)
+
+    await backend.budget.block(STRICT, backend.clock.now() + timedelta(seconds=1))
+
+    assert await backend.budget.spend(STRICT) == (Verdict.BLOCKED, until)
+
+
+async def _fail(backend: Backend, host: str) -> None:
+    for _ in range(BREAKER_MINIMUM):
+        assert (await backend.budget.spend(host))[0] is Verdict.GO
+        await backend.budget.settle(host, ok=False)
+
+
+async def test_a_failing_host_opens_its_breaker(backend: Backend) -> None:
+    await _fail(backend, "other.example")
+
+    verdict, at = await backend.budget.spend("other.example")
+
+    assert verdict is Verdict.BREAKER
+    assert at == backend.clock.now() + timedelta(seconds=BREAKER_OPEN_S)
+
+
+async def test_one_probe_decides_whether_the_breaker_closes(backend: Backend) -> None:
+    await _fail(backend, "other.example")
+    backend.clock.advance(BREAKER_OPEN_S)
+
+    probe, _ = await backend.budget.spend("other.example")
+    second, _ = await backend.budget.spend("other.example")
+    await backend.budget.settle("other.example", ok=True)
+    after, _ = await backend.budget.spend("other.example")
+
+    assert (probe, second, after) == (Verdict.GO, Verdict.BREAKER, Verdict.GO)
+
+
+async def test_retries_have_a_budget_of_their_own(backend: Backend) -> None:
+    verdicts = [(await backend.budget.spend("other.example", retry=True))[0] for _ in range(4)]
+
+    assert verdicts == [Verdict.GO] * 3 + [Verdict.RETRIES]
+
+
+async def test_the_state_tells_what_was_learnt(backend: Backend) -> None:
+    await backend.budget.spend(STRICT)
+    await backend.budget.settle(STRICT, ok=True)
+    await backend.budget.settle(STRICT, ok=False)
+
+    state = await backend.budget.state(STRICT)
+
+    assert state.outcomes == "10"
+    assert state.arrival_s > backend.clock.now().timestamp()
+
+
+@settings(max_examples=25)
+@given(st.lists(st.sampled_from([0.0, 0.001, 0.35, 1.0, 7.3]), min_size=1, max_size=12))
+async def test_whoever_waits_until_the_time_named_may_go(
+    open_backend: Open, pauses: list[float]
+) -> None:
+    async with open_backend() as backend:
+        for pause in pauses:
+            backend.clock.advance(pause)
+            verdict, at = await backend.budget.spend(STRICT)
+            if verdict is not Verdict.GO:
+                backend.clock.advance(at - backend.clock.now())
+                assert (await backend.budget.spend(STRICT))[0] is Verdict.GO

@@ -1,0 +1,7 @@
+"""What a health probe promises: silence while all is well."""
+
+from tests.contract.backends import Backend
+
+
+async def test_a_working_backend_is_found_to_work(backend: Backend) -> None:
+    await backend.probe.check()

@@ -1,0 +1,91 @@
+"""What the quarantine promises: rejected records wait there, each once, newest first."""
+
+from domain.jobs import FetchJob
+from domain.reports import Rejection
+from tests.contract.backends import Backend
+from tests.strategies import SAMPLES
+
+FIRST = Rejection("/0/title", "expected text, é", '{"title": 1}')
+SECOND = Rejection("/1", "expected an object", "null")
+
+
+async def _reject(
+    backend: Backend, job: FetchJob, *rejections: Rejection, source: str = "one"
+) -> int:
+    async with backend.store.intake(SAMPLES, source, job) as intake:
+        kept = await intake.keep(backend.payload())
+        await intake.reject(rejections, kept)
+    return kept.receipt
+
+
+async def test_nothing_waits_at_first(backend: Backend) -> None:
+    assert await backend.quarantine.recent(SAMPLES.name, 10) == []
+    assert await backend.quarantine.count(SAMPLES.name) == 0
+
+
+async def test_a_rejection_is_kept_at_once_with_where_it_came_from(backend: Backend) -> None:
+    receipt = await _reject(backend, await backend.claimed(), FIRST)
+
+    [waiting] = await backend.quarantine.recent(SAMPLES.name, 10)
+
+    assert (waiting.source, waiting.receipt) == ("one", receipt)
+    assert (waiting.pointer, waiting.reason, waiting.excerpt) == (
+        FIRST.pointer,
+        FIRST.reason,
+        FIRST.excerpt,
+    )
+    assert waiting.rejected_at == backend.clock.now()
+
+
+async def test_the_newest_come_first_and_no_more_than_asked(backend: Backend) -> None:
+    job = await backend.claimed()
+    many = [Rejection(f"/{number}", "is bad") for number in range(5)]
+    await _reject(backend, job, *many)
+    backend.clock.advance(1)
+    await _reject(backend, job, SECOND)
+
+    recent = await backend.quarantine.recent(SAMPLES.name, 2)
+
+    assert [waiting.pointer for waiting in recent] == ["/1", "/4"]
+    assert await backend.quarantine.count(SAMPLES.name) == 6
+
+
+async def test_the_same_rejection_waits_only_once(backend: Backend) -> None:
+    job = await backend.claimed()
+    await _reject(backend, job, FIRST, SECOND, FIRST)
+    backend.clock.advance(1)
+
+    await _reject(backend, job, FIRST)
+
+    assert await backend.quarantine.count(SAMPLES.name) == 2
+
+
+async def test_a_rejection_that_comes_again_was_seen_last_now(backend: Backend) -> None:
+    job = await backend.claimed()
+    await _reject(backend, job, FIRST)
+    backend.clock.advance(1)
+    await _reject(backend, job, SECOND)
+    backend.clock.advance(1)
+
+    receipt = await _reject(backend, job, FIRST)
+
+    recent = await backend.quarantine.recent(SAMPLES.name, 10)
+    assert [waiting.pointer for waiting in recent] == [FIRST.pointer, SECOND.pointer]
+    assert (recent[0].receipt, recent[0].rejected_at) == (receipt, backend.clock.now())
+
+
+async def test_the_same_rejection_by_two_sources_is_two(backend: Backend) -> None:
+    job = await backend.claimed()
+    await _reject(backend, job, FIRST, source="one")
+
+    await _reject(backend, job, FIRST, source="two")
+
+    recent = await backend.quarantine.recent(SAMPLES.name, 10)
+    assert {waiting.source for waiting in recent} == {"one", "two"}
+
+
+async def test_datasets_do_not_see_each_others(backend: Backend) -> None:
+    await _reject(backend, await backend.claimed(), FIRST)
+
+    assert await backend.quarantine.recent("posts", 10) == []
+    assert await backend.quarantine.count("posts") == 0

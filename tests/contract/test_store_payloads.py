@@ -1,0 +1,79 @@
+"""What a store promises of payloads: what arrived is kept, whatever becomes of the fetch."""
+
+from datetime import timedelta
+
+from domain.payloads import Payload
+from tests.contract.backends import Backend
+from tests.strategies import SAMPLES
+
+BODIES = [b"[1]", b"", b"[1]", bytes(range(256)), b"a" * 3_000_000]
+
+
+async def _keep(backend: Backend, bodies: list[bytes], source: str = "one") -> list[Payload]:
+    job = await backend.jobs.request(backend.queued())
+    kept = []
+    async with backend.store.intake(SAMPLES, source, job) as intake:
+        for page, body in enumerate(bodies):
+            received_at = backend.clock.now() + timedelta(microseconds=page)
+            payload = Payload(
+                url=f"https://example.com/é?page={page}",
+                body=body,
+                content_type="application/json; charset=utf-8",
+                received_at=received_at,
+                page=page,
+            )
+            kept.append(await intake.keep(payload))
+    return kept
+
+
+async def _kept(backend: Backend, source: str = "one") -> list[Payload]:
+    job = await backend.jobs.request(backend.queued())
+    async with backend.store.intake(SAMPLES, source, job) as intake:
+        return [payload async for payload in intake.kept()]
+
+
+async def test_payloads_come_back_in_order_byte_for_byte(backend: Backend) -> None:
+    kept = await _keep(backend, BODIES)
+
+    assert [payload.body for payload in kept] == BODIES
+    assert await _kept(backend) == kept
+
+
+async def test_receipts_are_numbers_that_grow(backend: Backend) -> None:
+    kept = [*await _keep(backend, BODIES[:3], "one"), *await _keep(backend, BODIES[:3], "two")]
+
+    receipts = [payload.receipt for payload in kept]
+
+    assert receipts == sorted(set(receipts))
+    assert receipts[0] > 0
+
+
+async def test_a_body_that_comes_again_gets_a_receipt_of_its_own(backend: Backend) -> None:
+    kept = await _keep(backend, [b"same", b"same"])
+
+    again = await _kept(backend)
+
+    assert kept[0].receipt < kept[1].receipt
+    assert [payload.body for payload in again] == [b"same", b"same"]
+
+
+async def test_what_one_source_sent_is_not_shown_to_another(backend: Backend) -> None:
+    await _keep(backend, [b"same", b"one's"], "one")
+    await _keep(backend, [b"same", b"two's"], "two")
+
+    assert [payload.body for payload in await _kept(backend, "two")] == [b"same", b"two's"]
+    assert await _kept(backend, "three") == []
+
+
+async def test_payloads_can_be_read_while_records_are_added(backend: Backend) -> None:
+    await _keep(backend, [b"1", b"2", b"3"])
+    job = await backend.claimed()
+    seen = []
+
+    async with backend.store.intake(SAMPLES, "one", job) as intake:
+        async for payload in intake.kept():
+            await intake.add([], payload)
+            seen.append(payload.body)
+        await intake.commit(backend.checkpoint(job))
+
+    assert seen == [b"1", b"2", b"3"]
