@@ -75,12 +75,13 @@ class Container(containers.DeclarativeContainer):
     budget = providers.Singleton(
         SqlBudget, database, clock, settings.provided.rate_limits, DEFAULT_RATE
     )
+    private_hosts = providers.Callable(_private_hosts, settings)
     client = providers.Singleton(
         PoliteClient,
         budget,
         clock,
         random,
-        allowed_private=providers.Callable(_private_hosts, settings),
+        allowed_private=private_hosts,
         user_agent=f"catchment/{VERSION}",
         max_wire=settings.provided.max_body[1],
     )

@@ -20,13 +20,17 @@ from application.ports.clock import Clock, Random
 
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the HTTP side can be told; `epoch` is the database's random name."""
+    """What the HTTP side can be told.
+
+    `epoch` is the database's random name; a caller may take `body_s` seconds to send a body.
+    """
 
     secret: bytes
     epoch: str
     version: str = "0"
     default_dataset: str = "posts"
     max_body_bytes: int = 1024 * 1024
+    body_s: float = 10.0
     cache_max_age_s: int = 0
 
 
@@ -37,7 +41,7 @@ def create_app(
     default = settings.default_dataset
     litestar = Litestar(
         [
-            *fetch_routes(catalogue, clock, default),
+            *fetch_routes(catalogue, clock, default, settings.body_s),
             *overview_routes(catalogue, health, settings.version, default),
         ],
         exception_handlers={Exception: tell},

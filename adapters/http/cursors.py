@@ -10,7 +10,7 @@ import msgspec
 
 from domain.dataset import Dataset
 from domain.errors import InvalidCursor, MalformedQuery
-from domain.paging import Cursor, Sort
+from domain.paging import Cursor
 
 #: No cursor of ours is longer: it must fit into a URL.
 LONGEST = 6000
@@ -27,12 +27,12 @@ class CursorSigner:
         """The cursor as text for a URL; MalformedQuery where the sorted text does not fit one."""
         content = msgspec.msgpack.encode((cursor.position, cursor.question))
         signed = self._mac(dataset, content) + content
-        text = base64.urlsafe_b64encode(signed).rstrip(b"=").decode()
+        text = _text_of(signed)
         if len(text) > LONGEST:
             raise MalformedQuery("sort", "these values are too long to page by; sort by another")
         return text
 
-    def read(self, dataset: Dataset[Any], text: str, sort: Sort) -> Cursor:
+    def read(self, dataset: Dataset[Any], text: str) -> Cursor:
         """The cursor in a text; InvalidCursor unless we wrote it for this dataset."""
         problem = InvalidCursor("cursor", "this is not a cursor of ours; start from the first page")
         if len(text) > LONGEST:
@@ -41,6 +41,8 @@ class CursorSigner:
             signed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         except (binascii.Error, ValueError) as error:
             raise problem from error
+        if _text_of(signed) != text:
+            raise problem  # the decoder passes over what is not base64
         mac, content = signed[:_MAC], signed[_MAC:]
         if not hmac.compare_digest(mac, self._mac(dataset, content)):
             raise problem
@@ -50,3 +52,7 @@ class CursorSigner:
     def _mac(self, dataset: Dataset[Any], content: bytes) -> bytes:
         text = f"{dataset.name} {dataset.fingerprint} ".encode() + content
         return hmac.digest(self._key, text, "sha256")[:_MAC]
+
+
+def _text_of(signed: bytes) -> str:
+    return base64.urlsafe_b64encode(signed).rstrip(b"=").decode()

@@ -20,9 +20,6 @@ from domain.dataset import Role
 from domain.errors import InvalidValue
 from domain.reports import Counts, Outcome, SourceReport
 
-#: How long a caller may take to send a body.
-BODY_S = 10.0
-
 Mode = Literal["sync", "task"]
 Flag = Literal["true", "false"]
 
@@ -46,13 +43,15 @@ class FetchAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False
 
 
 def fetch_routes(
-    catalogue: Catalogue, clock: Clock, default_dataset: str
+    catalogue: Catalogue, clock: Clock, default_dataset: str, body_s: float
 ) -> list[HTTPRouteHandler]:
-    """The routes that fetch."""
+    """The routes that fetch; a caller may take `body_s` seconds to send a body."""
 
     async def run(request: Request[Any, Any, Any], dataset: str, mode: Mode, force: Flag) -> Any:
         fetch = catalogue.fetch(dataset)
-        await _nothing_in(request)
+        # Before anything else is looked at: to the others the route is closed, whatever they send.
+        Role.ANYONE.require(fetch.dataset.fetch_by)
+        await _nothing_in(request, body_s)
         if mode == "task":
             raise Refusal(
                 HTTPStatus.NOT_IMPLEMENTED,
@@ -145,9 +144,9 @@ def _time(moment: datetime | None) -> str:
 # ---------------------------------------------------------------- the body nobody needs
 
 
-async def _nothing_in(request: Request[Any, Any, Any]) -> None:
+async def _nothing_in(request: Request[Any, Any, Any], body_s: float) -> None:
     """A fetch takes no body; an empty JSON object is accepted, and anything else explained."""
-    body = await _body(request)
+    body = await _body(request, body_s)
     if not body:
         return
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -167,23 +166,26 @@ async def _nothing_in(request: Request[Any, Any, Any]) -> None:
             HTTPStatus.BAD_REQUEST, "malformed_request", "the body is not valid JSON"
         ) from error
     if not isinstance(value, dict):
-        raise InvalidValue("", "a fetch needs no body; if there is one, it is an empty object")
+        raise _unacceptable("", "a fetch needs no body; if there is one, it is an empty object")
     for name in value:
-        raise _unknown_field(name)
+        pointer = "/" + name.replace("~", "~0").replace("/", "~1")
+        raise _unacceptable(
+            pointer, "a fetch takes no fields: what is fetched is named in the path"
+        )
 
 
-def _unknown_field(name: str) -> InvalidValue:
-    return InvalidValue(name, "a fetch takes no fields: what is fetched is named in the path")
+def _unacceptable(pointer: str, detail: str) -> Refusal:
+    return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, InvalidValue.code, detail, pointer=pointer)
 
 
-async def _body(request: Request[Any, Any, Any]) -> bytes:
+async def _body(request: Request[Any, Any, Any], body_s: float) -> bytes:
     try:
-        async with asyncio.timeout(BODY_S):
+        async with asyncio.timeout(body_s):
             return await request.body()
     except TimeoutError as error:
         raise Refusal(
             HTTPStatus.REQUEST_TIMEOUT,
             "body_too_slow",
-            f"the body did not arrive within {BODY_S:.0f} seconds",
+            f"the body did not arrive within {body_s:g} seconds",
             {"Connection": "close"},
         ) from error

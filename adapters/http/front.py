@@ -25,9 +25,11 @@ from application.ports.clock import Random
 
 #: More than any honest request needs.
 MAX_HEADER_BYTES = 16 * 1024
+MAX_HEADERS = 100
 MAX_URL_BYTES = 8 * 1024
 
 _SANE = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
 
 _log = structlog.get_logger("catchment.http")
 
@@ -85,20 +87,25 @@ class Front:
 
 def _inspect(scope: Scope) -> None:
     headers = scope["headers"]
-    if sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
+    size = sum(len(name) + len(value) for name, value in headers)
+    if size > MAX_HEADER_BYTES or len(headers) > MAX_HEADERS:
         raise Refusal(
             HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
             "headers_too_large",
-            f"all headers together may have {MAX_HEADER_BYTES} bytes",
+            f"there may be {MAX_HEADERS} headers, of {MAX_HEADER_BYTES} bytes together",
         )
     if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MAX_URL_BYTES:
         raise Refusal(
             HTTPStatus.REQUEST_URI_TOO_LONG, "url_too_long", f"a URL may have {MAX_URL_BYTES} bytes"
         )
-    hosts = sum(name == b"host" for name, _ in headers)
-    if hosts != 1 and scope["http_version"] == "1.1":
+    hosts = [value for name, value in headers if name == b"host"]
+    if len(hosts) > 1 or (not hosts and scope["http_version"] == "1.1"):
         raise Refusal(
             HTTPStatus.BAD_REQUEST, "malformed_request", "exactly one Host header is needed"
+        )
+    if hosts and not _is_host(hosts[0].decode("latin-1")):
+        raise Refusal(
+            HTTPStatus.BAD_REQUEST, "malformed_request", "the Host header is not a host and port"
         )
     # An offer of HTTP/2 may be passed over (RFC 9110, 7.8), and common clients make it.
     if header_of(scope, b"upgrade").lower() not in ("", "h2c"):
@@ -108,6 +115,11 @@ def _inspect(scope: Scope) -> None:
             "only plain HTTP/1.1 is spoken here",
             {"Upgrade": "HTTP/1.1"},
         )
+
+
+def _is_host(text: str) -> bool:
+    match = _HOST.fullmatch(text)
+    return match is not None and int(match[1] or 0) < 2**16
 
 
 def _seal(message: Message, request_id: str) -> None:

@@ -56,15 +56,16 @@ def document(app: Litestar, datasets: Iterable[Dataset[Any]], default: str) -> b
     schema: Json = app.openapi_schema.to_schema()
     paths = {path: item for path, item in schema["paths"].items() if not _internal(path)}
     components = schema.setdefault("components", {}).setdefault("schemas", {})
-    for dataset in datasets:
-        components.update(_components(dataset))
-        names = [f"/data/{dataset.name}"] + (["/data"] if dataset.name == default else [])
-        for path in names:
-            paths[path] = _list_item(dataset, path)
-        key = "/".join(f"{{{name}}}" for name in dataset.key)
-        paths[f"/data/{dataset.name}/{key}"] = _record_item(dataset)
     _, problem = msgspec.json.schema_components([Problem], ref_template=_REFERENCE)
     components.update({name: part for name, part in problem.items() if name not in components})
+    for dataset in datasets:
+        name = _free_name(dataset, components)
+        components.update(_components(dataset, name))
+        where = [f"/data/{dataset.name}"] + (["/data"] if dataset.name == default else [])
+        for path in where:
+            paths[path] = _list_item(dataset, name, path)
+        key = "/".join(f"{{{part}}}" for part in dataset.key)
+        paths[f"/data/{dataset.name}/{key}"] = _record_item(dataset, name)
     schema["paths"] = dict(sorted(paths.items()))
     return msgspec.json.encode(schema)
 
@@ -76,8 +77,13 @@ def _internal(path: str) -> bool:
 # ---------------------------------------------------------------- schemas
 
 
-def _components(dataset: Dataset[Any]) -> Json:
+def _free_name(dataset: Dataset[Any], taken: Json) -> str:
+    """The record's name, or one made with the dataset's where another schema is called that."""
     name = dataset.record.__name__
+    return f"{name}_{dataset.name}" if {name, f"{name}Page", f"{name}Answer"} & {*taken} else name
+
+
+def _components(dataset: Dataset[Any], name: str) -> Json:
     record = {f.name: _schema(f) for f in dataset.fields.values()}
     page = {
         "limit": {"type": "integer"},
@@ -133,8 +139,7 @@ def _schema(field: Field, nullable: bool = True) -> Json:
 # ---------------------------------------------------------------- paths
 
 
-def _list_item(dataset: Dataset[Any], path: str) -> Json:
-    name = dataset.record.__name__
+def _list_item(dataset: Dataset[Any], name: str, path: str) -> Json:
     records = {
         Format.JSON.media_type: {"schema": {"$ref": f"#/components/schemas/{name}Page"}},
         Format.NDJSON.media_type: {"schema": {"type": "string"}},
@@ -145,8 +150,7 @@ def _list_item(dataset: Dataset[Any], path: str) -> Json:
     return _methods(operation, f"Read {dataset.name}", parameters, records)
 
 
-def _record_item(dataset: Dataset[Any]) -> Json:
-    name = dataset.record.__name__
+def _record_item(dataset: Dataset[Any], name: str) -> Json:
     record = {Format.JSON.media_type: {"schema": {"$ref": f"#/components/schemas/{name}Answer"}}}
     key = [
         {

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.datastructures import ResponseSpec
 
 from adapters.http.answers import documented, guarded
 from adapters.http.asgi import request_id_of
@@ -102,6 +103,9 @@ _LINKS = {
 }
 
 
+_DOWN = ResponseSpec(HealthCard, generate_examples=False, description="The service is down")
+
+
 def overview_routes(
     catalogue: Catalogue, health: CheckHealth, version: str, default_dataset: str
 ) -> list[HTTPRouteHandler]:
@@ -138,7 +142,7 @@ def overview_routes(
     @get(
         "/health",
         summary="Whether all is well",
-        responses=documented(HealthCard, 503),
+        responses={**documented(HealthCard), 503: _DOWN},
         before_request=guarded(),
     )
     async def check(request: Request[Any, Any, Any]) -> Response[HealthCard]:

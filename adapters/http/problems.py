@@ -73,13 +73,19 @@ class Refusal(Exception):
     """An error that only HTTP knows: a wrong method, a body that is too large."""
 
     def __init__(
-        self, status: HTTPStatus, code: str, detail: str, headers: Mapping[str, str] | None = None
+        self,
+        status: HTTPStatus,
+        code: str,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        pointer: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.code = code
         self.detail = detail
         self.headers = dict(headers or {})
+        self.found = [] if pointer is None else [Detail(detail, pointer=pointer[:ECHO])]
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -93,7 +99,14 @@ class Reply(msgspec.Struct, frozen=True):
 def reply_to(error: BaseException, request_id: str) -> Reply:
     """The problem that tells of an error; anything unexpected becomes a 500 that tells nothing."""
     if isinstance(error, Refusal):
-        return reply(error.status, error.code, error.detail, request_id, headers=error.headers)
+        return reply(
+            error.status,
+            error.code,
+            error.detail,
+            request_id,
+            found=error.found,
+            headers=error.headers,
+        )
     status = status_of(error)
     if status is None or not isinstance(error, errors.CatchmentError):
         return reply(
@@ -103,7 +116,7 @@ def reply_to(error: BaseException, request_id: str) -> Reply:
             request_id,
         )
     found: list[Detail] = []
-    if isinstance(error, errors.InvalidQuery):
+    if isinstance(error, errors.InvalidQuery) and error.parameter:
         found = [Detail(error.detail, parameter=error.parameter[:ECHO])]
     headers = {"WWW-Authenticate": "Bearer"} if status is HTTPStatus.UNAUTHORIZED else {}
     return reply(status, error.code, error.detail, request_id, found=found, headers=headers)

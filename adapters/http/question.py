@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from adapters.http.cursors import CursorSigner
+from adapters.http.problems import ECHO
 from domain.dataset import Dataset
 from domain.errors import InvalidValue, MalformedQuery, UnknownParameter
 from domain.filters import Filter
@@ -55,7 +56,7 @@ class Question(msgspec.Struct, frozen=True):
     def canonical(self) -> tuple[Any, ...]:
         """What is asked, written the same way however the caller wrote it."""
         r = self.request
-        cursor = None if r.cursor is None else r.cursor.position
+        cursor = None if r.cursor is None else (r.cursor.position, r.cursor.question)
         return (r.question, r.limit, r.offset, cursor, r.counting.value, self.fields)
 
 
@@ -70,8 +71,8 @@ def parameters_of(query: bytes) -> list[tuple[str, str]]:
         raise MalformedQuery("", f"a query has at most {MAX_PARAMETERS} parameters")
     seen: set[str] = set()
     for name, value in pairs:
-        if "\0" in name + value or "\ufffd" in name + value:
-            raise MalformedQuery(name, "holds a character that is not text")
+        if "\0" in name + value:
+            raise MalformedQuery(name, "holds the character U+0000")
         if name in seen:
             raise MalformedQuery(name, "is given twice")
         seen.add(name)
@@ -84,7 +85,7 @@ def read_question(dataset: Dataset[Any], query: bytes, signer: CursorSigner) -> 
     controls = {name: value for name, value in pairs if name in CONTROLS}
     filter = Filter.parse(dataset.fields, _conditions(dataset, pairs))
     format = _format(controls)
-    sort = Sort.parse(dataset, controls.get("sort", dataset.default_sort))
+    sort = _sort(dataset, controls.get("sort", dataset.default_sort))
     if format in (Format.NDJSON, Format.CSV):
         _refuse_paging(controls)
     if "cursor" in controls and "offset" in controls:
@@ -94,7 +95,7 @@ def read_question(dataset: Dataset[Any], query: bytes, signer: CursorSigner) -> 
         sort=sort,
         limit=_number(controls, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT),
         offset=_number(controls, "offset", 0, 0, MAX_OFFSET),
-        cursor=signer.read(dataset, controls["cursor"], sort) if "cursor" in controls else None,
+        cursor=signer.read(dataset, controls["cursor"]) if "cursor" in controls else None,
         counting=_counting(controls),
     )
     return Question(request, _fields(dataset, controls), format, tuple(pairs))
@@ -156,6 +157,18 @@ def _choice(controls: dict[str, str], name: str, choices: type[StrEnum], default
     return text
 
 
+def _sort(dataset: Dataset[Any], text: str) -> Sort:
+    names = [item.removeprefix("-") for item in text.split(",") if item]
+    for name in names:
+        if name not in dataset.fields or not dataset.fields[name].sortable:
+            allowed = ", ".join(field.name for field in dataset.fields.values() if field.sortable)
+            shown = f"cannot sort by {name[:ECHO]!r}; the sort fields are: {allowed}"
+            raise UnknownParameter("sort", shown)
+        if names.count(name) > 1:
+            raise MalformedQuery("sort", f"sorts by {name} twice")
+    return Sort.parse(dataset, text)
+
+
 def _fields(dataset: Dataset[Any], controls: dict[str, str]) -> tuple[str, ...]:
     """The fields to show, in the record's order and always with the key; () for all of them."""
     text = controls.get("fields")
@@ -165,7 +178,8 @@ def _fields(dataset: Dataset[Any], controls: dict[str, str]) -> tuple[str, ...]:
     for name in wanted:
         if name not in dataset.fields:
             allowed = ", ".join(dataset.fields)
-            raise UnknownParameter("fields", f"there is no such field; the fields are: {allowed}")
+            shown = f"there is no field {name[:ECHO]!r}; the fields are: {allowed}"
+            raise UnknownParameter("fields", shown)
     return tuple(name for name in dataset.fields if name in wanted)
 
 
@@ -206,4 +220,4 @@ def _weights(accept: str) -> Iterable[tuple[str, float]]:
 
 
 def _quality(text: str) -> float:
-    return float(text) if re.fullmatch(r"[01](\.[0-9]{0,3})?", text) else 0.0
+    return float(text) if re.fullmatch(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?", text) else 0.0

@@ -107,9 +107,11 @@ class Reads:
         freshness = await asked.query.freshness(asked.role)
         standing = self._catalogue.standing(dataset.name, freshness)
         headers = self._headers(asked, ("one", key, fields), Format.JSON, freshness, standing)
-        if _unchanged(asked.scope, headers["ETag"]):
+        if _has(asked.scope, headers["ETag"]):
             return Reply(HTTPStatus.NOT_MODIFIED, headers, b"")
         row = await asked.query.get(key, asked.role)
+        if _has(asked.scope, _ANY):
+            return Reply(HTTPStatus.NOT_MODIFIED, headers, b"")
         [record] = shown(dataset, [row], fields)
         body = b'{"data":%b,"meta":%b' % (json_of(record), _meta(asked, freshness, standing))
         return Reply(HTTPStatus.OK, headers, body + _ending(asked, standing))
@@ -125,15 +127,17 @@ class Reads:
                 "not_acceptable",
                 "records come as application/json, application/x-ndjson or text/csv",
             )
+        if format is not Format.JSON:
+            refuse_paging(question)
         if _wants_validation(asked.scope) or format is not Format.JSON:
             freshness = await asked.query.freshness(asked.role)
             standing = self._catalogue.standing(asked.dataset.name, freshness)
             headers = self._headers(asked, question.canonical, format, freshness, standing)
-            if _unchanged(asked.scope, headers["ETag"]):
+            known = (headers["ETag"],) if format is Format.JSON else (headers["ETag"], _ANY)
+            if _has(asked.scope, *known):
                 await send_reply(asked.scope, send, Reply(HTTPStatus.NOT_MODIFIED, headers, b""))
                 return
             if format is not Format.JSON:
-                refuse_paging(question)
                 send = until_gone(receive, send)
                 await self._export(asked, question, format, headers, send)
                 return
@@ -147,6 +151,8 @@ class Reads:
         if page.next_cursor is not None:
             cursor = self._signer.write(asked.dataset, page.next_cursor)
             headers["Link"] = f'<{_next_page(asked.scope, question, cursor)}>; rel="next"'
+        if _has(asked.scope, _ANY):
+            return Reply(HTTPStatus.NOT_MODIFIED, headers, b"")
         body = b'{"data":%b,"count":%d,"page":%b,"meta":%b' % (
             json_of(shown(asked.dataset, page.rows, question.fields)),
             len(page.rows),
@@ -248,11 +254,15 @@ def _wants_validation(scope: Scope) -> bool:
     return any(name == b"if-none-match" for name, _ in scope["headers"])
 
 
-def _unchanged(scope: Scope, etag: str) -> bool:
-    """Whether the client has this very answer; weak comparison, as for every GET."""
-    opaque = etag.removeprefix("W/")
+#: Stands for whatever there is, which has to be looked for first.
+_ANY = "*"
+
+
+def _has(scope: Scope, *etags: str) -> bool:
+    """Whether the client has an answer with one of these tags; weak comparison, as for any GET."""
+    wanted = {etag.removeprefix("W/") for etag in etags}
     given = header_of(scope, b"if-none-match").split(",")
-    return any(tag.strip().removeprefix("W/") == opaque or tag.strip() == "*" for tag in given)
+    return any(tag.strip().removeprefix("W/") in wanted for tag in given)
 
 
 # ---------------------------------------------------------------- the envelope

@@ -64,7 +64,7 @@ def translated() -> Iterator[None]:
 def _translated(error: sqlite3.DatabaseError) -> Exception:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_INTERRUPT:
-        return QueryTooSlow(f"this query needs more than the {READ_S:.0f} seconds a query gets")
+        return QueryTooSlow("this query needs more time than a query gets; use an indexed field")
     if code == sqlite3.SQLITE_FULL:
         return StoreFull("there is no room left to write; free some space and try again")
     if code in _BUSY:
@@ -164,8 +164,9 @@ def _many(connection: sqlite3.Connection, text: str, values: Iterable[Row]) -> N
 class _Lane:
     """Threads that read, each on a read-only connection of its own."""
 
-    def __init__(self, path: Path, threads: int, name: str) -> None:
+    def __init__(self, path: Path, threads: int, name: str, read_s: float) -> None:
         self._path = path
+        self._read_s = read_s
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
@@ -177,7 +178,7 @@ class _Lane:
     def _read(self, queries: Sequence[tuple[str, list[Any]]]) -> list[list[Row]]:
         with translated():
             connection = self._connection()
-            self._local.until = time.monotonic() + READ_S
+            self._local.until = time.monotonic() + self._read_s
             connection.execute("BEGIN")
             try:
                 return [connection.execute(text, values).fetchall() for text, values in queries]
@@ -202,16 +203,16 @@ class _Lane:
 
 
 class SqliteDatabase(Database, Probe):
-    """One SQLite file, already migrated."""
+    """One SQLite file, already migrated; a read that takes longer than `read_s` is stopped."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, read_s: float = READ_S) -> None:
         self.path = path
         self._compiler = Compiler(SQLiteDialect_pysqlite(paramstyle="qmark"))
         self._lock = asyncio.Lock()
         self._durable = SqliteSession(path, self._compiler, self._lock)
         self._quick = SqliteSession(path, self._compiler, self._lock, durable=False)
-        self._reads = _Lane(path, READERS, "sqlite-reader")
-        self._scans = _Lane(path, 1, "sqlite-scan")
+        self._reads = _Lane(path, READERS, "sqlite-reader", read_s)
+        self._scans = _Lane(path, 1, "sqlite-scan", read_s)
 
     async def snapshot(
         self, queries: Sequence[tuple[ClauseElement, Values]], scan: bool = False

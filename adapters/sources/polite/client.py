@@ -37,7 +37,8 @@ class PoliteClient:
     """Asks other people's machines, within their budget and our deadline.
 
     `allowed_private` names the hosts, as "host:port", that may have a private address;
-    `max_wire` and `max_decoded` bound a body before and after unpacking, in bytes.
+    `max_wire` and `max_decoded` bound a body before and after unpacking, in bytes; `patience_s` is
+    how long one try waits for the next bytes. `resolve` finds addresses, `tls` says whom to trust.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class PoliteClient:
         user_agent: str = "catchment/0.1",
         max_wire: int = 20 * MIB,
         max_decoded: int = 100 * MIB,
+        patience_s: float = 10.0,
         resolve: Resolve = resolve,
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -57,7 +59,8 @@ class PoliteClient:
         self._clock = clock
         self._random = random
         self._max_wire = max_wire
-        self._exchange = Exchange(Network(resolve, allowed_private), tls, user_agent, max_decoded)
+        network = Network(resolve, allowed_private, patience_s)
+        self._exchange = Exchange(network, tls, user_agent, max_decoded)
         self._running: set[asyncio.Task[Any]] = set()
 
     async def get(

@@ -17,7 +17,6 @@ from adapters.sources.polite.allowance import CURRENT
 from domain.errors import SourceRefused
 
 CONNECT_S = 3.0
-STEP_S = 10.0
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
@@ -52,8 +51,11 @@ class Network(httpcore.AsyncNetworkBackend):
     The timeouts that httpcore passes along are not used: the allowance knows better.
     """
 
-    def __init__(self, resolve: Resolve, allowed_private: frozenset[str]) -> None:
+    def __init__(
+        self, resolve: Resolve, allowed_private: frozenset[str], patience_s: float
+    ) -> None:
         self._resolve = resolve
+        self._patience_s = patience_s
         self._allowed_private = allowed_private
         self._system = httpcore.AnyIOBackend()
 
@@ -71,7 +73,8 @@ class Network(httpcore.AsyncNetworkBackend):
         for address in await self._checked(host, port):
             try:
                 seconds = CURRENT.get().seconds(CONNECT_S)
-                return _Stream(await self._system.connect_tcp(address, port, seconds))
+                stream = await self._system.connect_tcp(address, port, seconds)
+                return _Stream(stream, self._patience_s)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure
@@ -101,8 +104,9 @@ class Network(httpcore.AsyncNetworkBackend):
 class _Stream(httpcore.AsyncNetworkStream):
     """A connection whose every step asks the allowance of whoever is using it now."""
 
-    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
+    def __init__(self, inner: httpcore.AsyncNetworkStream, patience_s: float) -> None:
         self._inner = inner
+        self._patience_s = patience_s
 
     async def read(
         self,
@@ -111,7 +115,7 @@ class _Stream(httpcore.AsyncNetworkStream):
     ) -> bytes:
         """Read what there is."""
         allowance = CURRENT.get()
-        data = await self._inner.read(max_bytes, allowance.seconds(STEP_S))
+        data = await self._inner.read(max_bytes, allowance.seconds(self._patience_s))
         allowance.take(len(data))
         return data
 
@@ -121,7 +125,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> None:
         """Write everything."""
-        await self._inner.write(buffer, CURRENT.get().seconds(STEP_S))
+        await self._inner.write(buffer, CURRENT.get().seconds(self._patience_s))
 
     async def aclose(self) -> None:
         """Close the connection."""
@@ -135,9 +139,9 @@ class _Stream(httpcore.AsyncNetworkStream):
     ) -> httpcore.AsyncNetworkStream:
         """Encrypt the connection; SourceRefused when the certificate is not good."""
         allowance = CURRENT.get()
-        seconds = allowance.seconds(STEP_S)
+        seconds = allowance.seconds(self._patience_s)
         try:
-            return _Stream(await self._inner.start_tls(ssl_context, server_hostname, seconds))
+            inner = await self._inner.start_tls(ssl_context, server_hostname, seconds)
         except httpcore.ConnectError as error:
             if not isinstance(error.__cause__, ssl.SSLError):
                 raise
@@ -145,6 +149,7 @@ class _Stream(httpcore.AsyncNetworkStream):
                 f"{allowance.place} has no valid certificate, or speaks no TLS we trust",
                 code="tls_error",
             ) from error
+        return _Stream(inner, self._patience_s)
 
     def get_extra_info(self, info: str) -> Any:
         """Whatever the system knows of the connection."""

@@ -1,0 +1,29 @@
+# One small image: the wheels are built where there are compilers, and run where there are none.
+FROM python:3.11-slim AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+RUN python -m venv /opt/catchment
+WORKDIR /src
+COPY requirements.lock ./
+RUN /opt/catchment/bin/pip install --require-hashes -r requirements.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY domain domain
+COPY application application
+COPY adapters adapters
+COPY entrypoints entrypoints
+RUN /opt/catchment/bin/pip install --no-deps --no-build-isolation .
+
+FROM python:3.11-slim
+RUN useradd --system --uid 10001 --home-dir /data catchment && install -d -o catchment /data
+COPY --from=build /opt/catchment /opt/catchment
+ENV PATH=/opt/catchment/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    CATCHMENT_HOST=0.0.0.0 \
+    CATCHMENT_DATABASE_URL=sqlite:////data/catchment.db \
+    CATCHMENT_LOG_FORMAT=json
+USER catchment
+WORKDIR /data
+VOLUME /data
+EXPOSE 8000
+HEALTHCHECK --interval=5s --timeout=3s --start-period=10s \
+    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/health/ready', timeout=2)"]
+CMD ["catchment", "serve"]

@@ -1,0 +1,214 @@
+"""SQLite as a neighbour: other writers, full disks, slow queries, damaged files."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+from sqlalchemy import text
+
+from adapters.memory.clock import SteerableClock
+from adapters.sql.database import Compiler
+from adapters.sql.migrate import migrate
+from adapters.sql.pages import Shape, page_values, statements_of
+from adapters.sql.sqlite import SqliteDatabase, connect
+from adapters.sql.store import SqlStore
+from domain.errors import QueryTooSlow, StoreFull, StoreUnavailable
+from domain.filters import Filter
+from domain.paging import Counting, PageRequest, Sort
+from domain.posts import POSTS
+from tests.adapters.sql.conftest import bring, some_posts
+
+_ENDLESS = text(
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+)
+
+
+@pytest.mark.parametrize(
+    ("pragma", "expected"),
+    [("journal_mode", "wal"), ("synchronous", 2), ("busy_timeout", 10000), ("foreign_keys", 1)],
+)
+def test_every_writer_has_the_pragmas_that_durability_needs(
+    path: Path, pragma: str, expected: object
+) -> None:
+    connection = connect(path)
+
+    found = connection.execute(f"PRAGMA {pragma}").fetchone()[0]
+    connection.close()
+
+    assert found == expected
+
+
+def test_a_reader_cannot_write(path: Path) -> None:
+    connection = connect(path, read_only=True)
+
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        connection.execute("DELETE FROM datasets")
+    connection.close()
+
+
+async def test_a_transaction_that_raises_leaves_nothing_behind(database: SqliteDatabase) -> None:
+    with pytest.raises(RuntimeError):
+        async with database.write() as session:
+            await session.run(text("UPDATE datasets SET seq = 99"), {})
+            raise RuntimeError
+
+    assert await database.snapshot([(text("SELECT seq FROM datasets"), {})]) == [[(0,)]]
+
+
+async def test_a_cancelled_transaction_leaves_nothing_and_blocks_nobody(
+    database: SqliteDatabase,
+) -> None:
+    inside = asyncio.Event()
+
+    async def write() -> None:
+        async with database.write() as session:
+            await session.run(text("UPDATE datasets SET seq = 99"), {})
+            inside.set()
+            await asyncio.Event().wait()
+
+    writing = asyncio.create_task(write())
+    await inside.wait()
+    writing.cancel()
+    await asyncio.wait([writing])
+
+    async with database.write() as session:
+        assert await session.rows(text("SELECT seq FROM datasets"), {}) == [(0,)]
+
+
+async def test_reads_go_on_while_another_process_writes(
+    path: Path, database: SqliteDatabase
+) -> None:
+    other = connect(path)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("UPDATE datasets SET seq = 99")
+
+    seen = await database.snapshot([(text("SELECT seq FROM datasets"), {})])
+    other.execute("ROLLBACK")
+    other.close()
+
+    assert seen == [[(0,)]]
+
+
+async def test_a_query_that_takes_too_long_is_stopped(path: Path) -> None:
+    database = SqliteDatabase(path, read_s=0.05)
+
+    with pytest.raises(QueryTooSlow):
+        await database.snapshot([(_ENDLESS, {})], scan=True)
+    assert await database.snapshot([(text("SELECT 1"), {})], scan=True) == [[(1,)]]
+    await database.close()
+
+
+async def test_a_slow_query_does_not_hold_up_the_fast_ones(path: Path) -> None:
+    database = SqliteDatabase(path, read_s=0.3)
+
+    slow = asyncio.create_task(database.snapshot([(_ENDLESS, {})], scan=True))
+    for _ in range(20):
+        assert await database.snapshot([(text("SELECT 1"), {})]) == [[(1,)]]
+
+    assert not slow.done()
+    with pytest.raises(QueryTooSlow):
+        await slow
+    await database.close()
+
+
+async def test_a_full_disk_is_an_error_and_not_a_damaged_database(
+    path: Path, database: SqliteDatabase, clock: SteerableClock
+) -> None:
+    await bring(database, clock, some_posts(10))
+    store = SqlStore(database, clock)
+
+    # A database may have no more pages than it is told: the same error as a disk without room.
+    async with database.session() as session:
+        await session.rows(text("PRAGMA max_page_count = 1"), {})
+        with pytest.raises(StoreFull):
+            async with session.transaction():
+                await session.run(text("INSERT INTO payloads VALUES ('x', zeroblob(4000000))"), {})
+
+    assert await store.count(POSTS, Filter()) == 10
+    assert await database.snapshot([(text("PRAGMA integrity_check"), {})]) == [[("ok",)]]
+
+
+async def test_a_file_that_is_no_database_is_refused_in_plain_words(tmp_path: Path) -> None:
+    (tmp_path / "letter.db").write_text("Dear reader, " * 1000)
+
+    with pytest.raises(StoreUnavailable, match="not a database"):
+        migrate(tmp_path / "letter.db", [POSTS])
+
+
+async def test_a_database_that_was_never_migrated_is_not_ready(tmp_path: Path) -> None:
+    connect(tmp_path / "new.db").close()
+    database = SqliteDatabase(tmp_path / "new.db")
+
+    with pytest.raises(StoreUnavailable, match="catchment migrate"):
+        await database.check()
+    await database.close()
+
+
+# ---------------------------------------------------------------- what is declared fast is fast
+
+
+@pytest.mark.parametrize(
+    ("filter", "sort"),
+    [
+        ([], "id"),
+        ([], "-id"),
+        ([], "user_id"),
+        ([], "-user_id"),
+        ([], "-_changed_at"),
+        ([("user_id", "1")], "id"),
+        ([("user_id", "1")], "-id"),
+        ([("id", "7")], "id"),
+        ([("id__gt", "7")], "id"),
+        ([("user_id__between", "2,3")], "user_id"),
+        ([("user_id", "1"), ("id__gte", "5")], "id"),
+        ([("_changed_at__gt", "2026-01-01T00:00:00Z")], "_changed_at"),
+    ],
+)
+async def test_a_query_that_is_called_fast_scans_and_sorts_nothing(
+    database: SqliteDatabase, filter: list[tuple[str, str]], sort: str
+) -> None:
+    request = PageRequest(filter=Filter.parse(POSTS.fields, filter), sort=Sort.parse(POSTS, sort))
+
+    assert POSTS.answers_fast(request.filter, request.sort.names)
+    for asked in (request, await _second_page(request)):
+        plan = await _plan(database, asked)
+        assert "TEMP B-TREE" not in plan
+        assert "SEARCH" in plan or not (filter or asked.cursor), plan
+
+
+@pytest.mark.parametrize(
+    ("filter", "sort"),
+    [
+        ([("title__contains", "x")], "id"),
+        ([("title", "x")], "id"),
+        ([], "title"),
+        ([("user_id__gt", "1")], "id"),
+        ([("user_id__ne", "1")], "id"),
+    ],
+)
+def test_a_query_no_index_leads_to_is_called_a_scan(
+    filter: list[tuple[str, str]], sort: str
+) -> None:
+    asked = Filter.parse(POSTS.fields, filter)
+
+    assert not POSTS.answers_fast(asked, Sort.parse(POSTS, sort).names)
+
+
+async def _second_page(request: PageRequest) -> PageRequest:
+    row = POSTS.stored(some_posts(1)[0], SteerableClock().now())
+    return replace(request, cursor=request.cursor_after(row), counting=Counting.NONE)
+
+
+async def _plan(database: SqliteDatabase, request: PageRequest) -> str:
+    compiler = Compiler(database._compiler.dialect)
+    plans = []
+    for segment in statements_of(POSTS, Shape.of(request)).segments:
+        statement = compiler(segment)
+        connection = connect(database.path, read_only=True)
+        values = statement.values(page_values(request))
+        rows = connection.execute(f"EXPLAIN QUERY PLAN {statement.text}", values).fetchall()
+        connection.close()
+        plans += [row[3] for row in rows]
+    return "\n".join(plans)

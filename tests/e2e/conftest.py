@@ -1,0 +1,77 @@
+"""Real processes: the `catchment` command as a user starts it."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from entrypoints.upstream import SampleUpstream
+
+COMMAND = str(Path(sys.executable).with_name("catchment"))
+
+Start = Callable[..., Awaitable[asyncio.subprocess.Process]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder starts real processes."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("e2e")
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[SampleUpstream]:
+    """The sample upstream, in this process."""
+    async with SampleUpstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def settings(tmp_path: Path, upstream: SampleUpstream) -> dict[str, str]:
+    """Settings that lead to the sample upstream and a database of one's own."""
+    return {
+        "CATCHMENT_DATABASE_URL": f"sqlite:///{tmp_path / 'catchment.db'}",
+        "CATCHMENT_POSTS_URL": upstream.url("/posts"),
+        "CATCHMENT_PORT": "0",
+    }
+
+
+@pytest.fixture
+async def start(tmp_path: Path, settings: dict[str, str]) -> AsyncIterator[Start]:
+    """Starts a command with these settings; what still runs at the end is killed."""
+    started: list[asyncio.subprocess.Process] = []
+
+    async def start(*arguments: str, **more: str) -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            COMMAND,
+            *arguments,
+            cwd=tmp_path,
+            env={"PATH": os.defpath, "PYTHONUNBUFFERED": "1", **settings, **more},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        started.append(process)
+        return process
+
+    yield start
+
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def ended(process: asyncio.subprocess.Process) -> tuple[int | None, str, str]:
+    """How a command ended: its exit code, and what it said on both channels."""
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode, out.decode(), err.decode()
+
+
+async def url_of(process: asyncio.subprocess.Process) -> str:
+    """Where a served API listens, as it says in its first line."""
+    assert process.stdout is not None
+    line = (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
+    return line.split(" serves ")[1].split(",")[0]

@@ -1,0 +1,160 @@
+"""Settings: what each text means, and what a bad one says."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from domain.politeness import Rate
+from entrypoints.settings import (
+    SETTINGS,
+    InvalidSetting,
+    check_names,
+    environment,
+    load,
+    secret_of,
+    unknown_names,
+)
+from entrypoints.units import PerDataset
+
+
+def test_the_defaults_are_those_the_documentation_promises() -> None:
+    settings = load({})
+
+    assert settings.database_path == Path("var/catchment.db")
+    assert (settings.host, settings.port) == ("127.0.0.1", 8000)
+    assert settings.min_fetch_interval.of("posts") == timedelta(seconds=60)
+    assert settings.fetch_every.of("posts") == timedelta(minutes=15)
+    assert settings.stale_after.of("posts") is None
+    assert settings.fetch_deadline == timedelta(seconds=60)
+    assert settings.max_body == (2**20, 20 * 2**20)
+    assert settings.posts_url == "https://jsonplaceholder.typicode.com/posts"
+
+
+def test_a_value_can_differ_from_one_dataset_to_the_next() -> None:
+    settings = load({"CATCHMENT_MIN_FETCH_INTERVAL": "60s,posts=0s"})
+
+    assert settings.min_fetch_interval == PerDataset(timedelta(seconds=60), {"posts": timedelta(0)})
+
+
+def test_off_switches_the_schedule_off() -> None:
+    assert load({"CATCHMENT_FETCH_EVERY": "15m,posts=off"}).fetch_every.of("posts") is None
+
+
+def test_rates_are_read_by_host() -> None:
+    settings = load({"CATCHMENT_RATE_LIMITS": "api.github.com=60/1h,127.0.0.1:8900=20/5s"})
+
+    assert settings.rate_limits == {
+        "api.github.com": Rate(60, 3600.0),
+        "127.0.0.1:8900": Rate(20, 5.0),
+    }
+
+
+def test_the_database_url_is_read_without_the_prefix_too() -> None:
+    bare = load({"DATABASE_URL": "sqlite:///a.db"})
+    both = load({"DATABASE_URL": "sqlite:///a.db", "CATCHMENT_DATABASE_URL": "sqlite:///b.db"})
+
+    assert bare.database_path == Path("a.db")
+    assert both.database_path == Path("b.db")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("DATABASE_URL", "mysql://x", "expected sqlite:///FILE"),
+        ("DATABASE_URL", "sqlite:///:memory:", "expected sqlite:///FILE"),
+        ("DATABASE_URL", "postgresql://localhost/x", "not supported yet"),
+        ("PORT", "eighty", "expected a port"),
+        ("PORT", "70000", "expected a port"),
+        ("PORT", "٨٠", "expected a port"),
+        ("SECRET_KEY", "short", "expected at least 32 bytes"),
+        ("MIN_FETCH_INTERVAL", "60", "expected a duration"),
+        ("MIN_FETCH_INTERVAL", "60s,5m", "expected one value for all"),
+        ("FETCH_EVERY", "0s", "above zero"),
+        ("FETCH_DEADLINE", "-1s", "expected a duration"),
+        ("FETCH_ON_START", "yes", "expected true or false"),
+        ("POSTS_URL", "ftp://host/posts", "expected a full http or https URL"),
+        ("POSTS_URL", "http://host:port/", "Port could not be cast"),
+        ("RATE_LIMITS", "60/1h", "expected host=count/window"),
+        ("RATE_LIMITS", "host=0/1h", "expected requests per window"),
+        ("RATE_LIMITS", "host=5/0s", "expected requests per window"),
+        ("ALLOWED_PRIVATE_HOSTS", "10.0.0.5", "expected host:port"),
+        ("MAX_BODY", "1MiB", "expected two sizes"),
+        ("MAX_BODY", "1MB,upstream=20MiB", "expected a size"),
+        ("LOG_LEVEL", "loud", "expected one of debug, info, warning, error"),
+        ("LOG_FORMAT", "xml", "expected one of console, json"),
+    ],
+)
+def test_a_bad_value_is_refused_with_its_name_and_what_was_expected(
+    name: str, text: str, expected: str
+) -> None:
+    with pytest.raises(InvalidSetting) as refused:
+        load({f"CATCHMENT_{name}": text})
+
+    assert f"CATCHMENT_{name}" in str(refused.value)
+    assert expected in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_bad_secret_is_not_repeated() -> None:
+    with pytest.raises(InvalidSetting) as refused:
+        load({"CATCHMENT_SECRET_KEY": "hunter2"})
+
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["MIN_FETCH_INTERVAL", "FETCH_EVERY", "STALE_AFTER"])
+def test_a_setting_for_a_dataset_there_is_not_is_refused(name: str) -> None:
+    settings = load({f"CATCHMENT_{name}": "60s,rivers=5s"})
+
+    with pytest.raises(InvalidSetting, match=r"names 'rivers'.*there are: posts"):
+        check_names(settings, ["posts"])
+
+
+def test_a_default_dataset_there_is_not_is_refused() -> None:
+    with pytest.raises(InvalidSetting, match="DEFAULT_DATASET"):
+        check_names(load({"CATCHMENT_DEFAULT_DATASET": "rivers"}), ["posts"])
+
+
+def test_an_unknown_name_warns_and_offers_the_nearest() -> None:
+    [warning, plain] = unknown_names(
+        {"CATCHMENT_FETCH_EVRY": "1m", "CATCHMENT_ZZZ": "1", "PATH": "", "CATCHMENT_PORT": "1"}
+    )
+
+    assert "did you mean CATCHMENT_FETCH_EVERY?" in warning
+    assert "did you mean" not in plain
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text('CATCHMENT_PORT="81"\n# a comment\nPATH=/nowhere\n')
+
+    found = environment(tmp_path / ".env")
+
+    assert found["CATCHMENT_PORT"] == "81"
+    assert found["PATH"] != "/nowhere"
+
+
+def test_a_secret_is_made_once_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
+    settings = load({"CATCHMENT_DATABASE_URL": f"sqlite:///{tmp_path / 'var' / 'c.db'}"})
+
+    first, second = secret_of(settings), secret_of(settings)
+
+    assert first == second
+    assert len(first) >= 32
+    assert (tmp_path / "var" / "secret.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_given_secret_is_used_and_none_is_written(tmp_path: Path) -> None:
+    settings = load(
+        {
+            "CATCHMENT_DATABASE_URL": f"sqlite:///{tmp_path / 'c.db'}",
+            "CATCHMENT_SECRET_KEY": "k" * 32,
+        }
+    )
+
+    assert secret_of(settings) == b"k" * 32
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_setting_has_a_meaning_in_words() -> None:
+    assert all(setting.meaning for setting in SETTINGS.values())
