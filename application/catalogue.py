@@ -1,6 +1,6 @@
 """The catalogue: which datasets there are, and how each of them stands."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -39,8 +39,8 @@ class Catalogue:
 
     def __init__(
         self,
-        fetches: Sequence[Fetch[Any]],
-        queries: Sequence[Query[Any]],
+        fetches: Iterable[Fetch[Any]],
+        queries: Iterable[Query[Any]],
         quarantine: Quarantine,
         clock: Clock,
     ) -> None:

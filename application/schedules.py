@@ -1,7 +1,7 @@
 """Schedules: fetching by itself, so that what is served stays current."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -9,12 +9,12 @@ from application.fetch import Fetch, Fetched
 from application.ports.clock import Clock
 from application.ports.store import Store
 from domain.dataset import Role
-from domain.errors import CatchmentError, StoreError
+from domain.errors import StoreError
 from domain.reports import Outcome
 
-#: After a failure, or when nothing was due yet, the next try comes no sooner than this, and no
-#: later than the period.
-_AFTER_FAILURE = timedelta(seconds=30)
+#: After a failure, or when nothing was due yet, the next try comes no sooner than this, or than
+#: the period where that is shorter: trying at once would spin.
+_PAUSE = timedelta(seconds=30)
 
 
 class KeepCurrent:
@@ -25,13 +25,13 @@ class KeepCurrent:
 
     def __init__(
         self,
-        fetches: Sequence[Fetch[Any]],
+        fetches: Iterable[Fetch[Any]],
         store: Store,
         clock: Clock,
-        told: Callable[[str, Fetched | CatchmentError], None],
+        told: Callable[[str, Fetched | Exception], None],
         on_start: bool = True,
     ) -> None:
-        self._fetches = fetches
+        self._fetches = list(fetches)
         self._store = store
         self._clock = clock
         self._told = told
@@ -45,28 +45,29 @@ class KeepCurrent:
                     group.create_task(self._keep(fetch))
 
     async def _keep(self, fetch: Fetch[Any]) -> None:
-        every = fetch.cadence.every
-        if self._on_start:
-            await self._once(fetch)
-        while every is not None:
-            await self._until_due(fetch)
-            if not await self._once(fetch):
-                await self._clock.sleep(min(every, _AFTER_FAILURE).total_seconds())
+        last = await self._once(fetch) if self._on_start else None
+        while fetch.cadence.every is not None:
+            await self._clock.sleep(await self._wait_s(fetch, fetch.cadence.every, last))
+            last = await self._once(fetch)
 
-    async def _until_due(self, fetch: Fetch[Any]) -> None:
+    async def _wait_s(self, fetch: Fetch[Any], every: timedelta, last: Outcome | None) -> float:
+        pause_s = min(every, _PAUSE).total_seconds()
+        if last is Outcome.FAILED:
+            return pause_s
         try:
             freshness = await self._store.freshness(fetch.dataset)
         except StoreError:
-            return  # the fetch meets the same store, and how it ends is told
-        next_at = fetch.cadence.next_fetch_at(freshness) or self._clock.now()
-        await self._clock.sleep(max(0.0, (next_at - self._clock.now()).total_seconds()))
+            return pause_s  # the fetch meets the same store, and how it ends is told
+        now = self._clock.now()
+        next_at = fetch.cadence.next_fetch_at(freshness) or now + every
+        least_s = pause_s if last is Outcome.FRESH else 0.0
+        return max(least_s, (next_at - now).total_seconds())
 
-    async def _once(self, fetch: Fetch[Any]) -> bool:
+    async def _once(self, fetch: Fetch[Any]) -> Outcome:
         try:
             fetched = await fetch(Role.ADMIN)
-        except CatchmentError as error:
+        except Exception as error:  # whatever befalls one dataset, the others are fetched on
             self._told(fetch.dataset.name, error)
-            return False
+            return Outcome.FAILED
         self._told(fetch.dataset.name, fetched)
-        # Nothing was due yet when all is fresh, as after a failure: trying at once would spin.
-        return fetched.outcome not in (Outcome.FAILED, Outcome.FRESH)
+        return fetched.outcome

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Generic, TypeVar
@@ -66,6 +66,10 @@ class Dataset(Generic[R]):
     fetch_by: Role = Role.ANYONE
     visible: Mapping[Role, Filter] = field(default_factory=dict)
 
+    def __deepcopy__(self, memo: object) -> "Dataset[R]":
+        """A dataset is one and the same wherever it is handed."""
+        return self
+
     def __post_init__(self) -> None:
         names = [self.name, *(name for name in self.fields if name != CHANGED_AT.name)]
         for name in names:
@@ -102,7 +106,11 @@ class Dataset(Generic[R]):
 
     def stored(self, record: R, changed_at: datetime) -> Any:
         """The row that keeps this record."""
-        return self.row(*msgspec.structs.astuple(record), changed_at)
+        values = [
+            value.astimezone(UTC) if isinstance(value, datetime) else value
+            for value in msgspec.structs.astuple(record)
+        ]
+        return self.row(*values, changed_at)
 
     def seen_by(self, role: Role) -> Filter:
         """What this role sees of the dataset."""

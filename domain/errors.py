@@ -8,7 +8,8 @@ CatchmentError
 │   └── InvalidCursor          … the cursor is not ours, or belongs to another question
 ├── NotFound
 │   ├── UnknownDataset
-│   └── UnknownRecord
+│   ├── UnknownRecord
+│   └── UnknownJob
 ├── AccessDenied
 │   ├── LoginRequired          nobody is logged in
 │   └── Forbidden              somebody is, and may not
@@ -92,6 +93,12 @@ class UnknownRecord(NotFound):
     """No visible record has that key."""
 
     code = "unknown_record"
+
+
+class UnknownJob(NotFound):
+    """No job has that identifier."""
+
+    code = "unknown_job"
 
 
 class AccessDenied(CatchmentError):

@@ -21,7 +21,8 @@ class Cadence(msgspec.Struct, frozen=True, kw_only=True):
 
     def is_due(self, checkpoint: Checkpoint | None, now: datetime) -> bool:
         """Whether a source may be asked again: it never answered, or not within the interval."""
-        return checkpoint is None or now >= checkpoint.fetched_at + self.interval
+        # A clock that was set back must not keep us from asking until it has caught up.
+        return checkpoint is None or abs(now - checkpoint.fetched_at) >= self.interval
 
     def next_allowed_at(self, freshness: Freshness) -> datetime | None:
         """When the next fetch may ask a source again; None when it may at once."""
@@ -161,7 +162,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
         outcomes = (self.outcomes + "01"[ok])[-BREAKER_WINDOW:]
         host = msgspec.structs.replace(self, outcomes=outcomes)
         failures = outcomes.count("0")
-        if len(outcomes) < BREAKER_MINIMUM or failures < BREAKER_SHARE * len(outcomes):
+        if ok or len(outcomes) < BREAKER_MINIMUM or failures < BREAKER_SHARE * len(outcomes):
             return host
         return host._opened(BREAKER_OPEN_S, now_s)
 

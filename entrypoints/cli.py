@@ -5,11 +5,13 @@ import sys
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
 from domain.errors import CatchmentError
 from entrypoints import settings as s
+from entrypoints.setting_table import SETTINGS
 from entrypoints.version import VERSION
 
 _HELP = {"help_option_names": ["-h", "--help"]}
@@ -67,13 +69,14 @@ def main() -> None:
 def serve() -> None:
     """Serve the API, and fetch what is due meanwhile."""
     from entrypoints.api import serve as serving
+    from entrypoints.container import feed_urls
 
     settings = _settings()
 
     def announce(url: str) -> None:
         click.echo(f"Catchment {VERSION} serves {url}, docs at {url}/docs")
         click.echo(f"Records are kept in {settings.database_path}. Ctrl-C stops.")
-        if not settings.posts_url:
+        if not any(feed_urls(settings).values()):
             click.echo("Every source is switched off; `catchment demo` shows one at work.")
 
     _run(serving(settings, announce))
@@ -144,21 +147,25 @@ def config() -> None:
 @_plainly
 def check() -> None:
     """Show every setting that holds, or the first one that cannot be used."""
+    from entrypoints.container import feed_urls
+
     given = s.environment()
     read = _settings(given)
-    width = max(map(len, s.SETTINGS)) + len(s.PREFIX)
-    for name, setting in s.SETTINGS.items():
+    width = max(map(len, SETTINGS)) + len(s.PREFIX)
+    for name, setting in SETTINGS.items():
         text = given.get(s.PREFIX + name, setting.default)
         if name == "SECRET_KEY":
             text = "(set)" if text else "(made beside the database)"
         click.echo(f"{s.PREFIX + name:{width}}  {text or '(empty)'}")
-    every = read.fetch_every.of("posts")
-    if read.posts_url and every is not None:
-        month = round(30 * 86400 / every.total_seconds())
-        host = s.host_of(read.posts_url)
-        click.echo(f"posts asks {host} about {month} times a month.")
-    elif not read.posts_url:
-        click.echo("posts has no source switched on.")
+    for dataset, urls in feed_urls(read).items():
+        every = read.fetch_every.of(dataset)
+        for url in urls:
+            if every is not None:
+                month = round(30 * 86400 / every.total_seconds())
+                host = urlsplit(url).netloc.rpartition("@")[2]
+                click.echo(f"{dataset} asks {host} about {month} times a month.")
+        if not urls:
+            click.echo(f"{dataset} has no source switched on.")
     click.echo("The settings can be used.")
 
 

@@ -3,6 +3,9 @@
 Every provider can be overridden in a test: `container.clock.override(SteerableClock())`.
 """
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from dependency_injector import containers, providers
 
 from adapters.http.app import HttpSettings, create_app
@@ -17,9 +20,17 @@ from adapters.sql.store import SqlStore
 from adapters.system.clock import SystemClock
 from adapters.system.random import SystemRandom
 from application.catalogue import Catalogue
+from application.fetch import Fetch
 from application.health import CheckHealth
+from application.jobs import FindJob
+from application.ports.clock import Clock, Random
+from application.ports.jobs import Jobs
+from application.ports.source import Source
+from application.ports.store import Store
 from application.posts import FetchPosts, QueryPosts
+from application.query import Query
 from application.schedules import KeepCurrent
+from domain.dataset import Dataset
 from domain.politeness import Cadence, Rate
 from domain.posts import POSTS
 from entrypoints.logs import tell_of_fetch
@@ -29,8 +40,14 @@ from entrypoints.version import VERSION
 #: What a host gets that no setting speaks of.
 DEFAULT_RATE = Rate(10, 1.0)
 
+#: Which source gives which dataset, and the setting that says where it is: a new source, or a new
+#: dataset with its first one, adds its line here.
+FEEDS: tuple[tuple[Dataset[Any], Callable[[PoliteClient, str], Source[Any]], str], ...] = (
+    (POSTS, JsonPlaceholderSource, "posts_url"),
+)
+
 #: Every dataset there is: its table is made from this.
-DATASETS = (POSTS,)
+DATASETS = tuple(dict.fromkeys(dataset for dataset, _, _ in FEEDS))
 
 
 def _cadence(settings: Settings, dataset: str) -> Cadence:
@@ -41,10 +58,55 @@ def _cadence(settings: Settings, dataset: str) -> Cadence:
     )
 
 
+def feed_urls(settings: Settings) -> dict[str, list[str]]:
+    """Where each dataset's sources are; a source that is switched off is left out."""
+    urls: dict[str, list[str]] = {dataset.name: [] for dataset in DATASETS}
+    for dataset, _, setting in FEEDS:
+        if url := getattr(settings, setting):
+            urls[dataset.name].append(url)
+    return urls
+
+
 def _private_hosts(settings: Settings) -> frozenset[str]:
     """The hosts an operator has named, in a source's URL or outright."""
-    return settings.allowed_private_hosts | {
-        place for url in (settings.posts_url,) if (place := host_of(url))
+    urls = [url for urls in feed_urls(settings).values() for url in urls]
+    return settings.allowed_private_hosts | {host_of(url) for url in urls}
+
+
+def _sources(settings: Settings, client: PoliteClient) -> dict[str, list[Source[Any]]]:
+    """The sources of each dataset that are switched on."""
+    sources: dict[str, list[Source[Any]]] = {dataset.name: [] for dataset in DATASETS}
+    for dataset, make, setting in FEEDS:
+        if url := getattr(settings, setting):
+            sources[dataset.name].append(make(client, url))
+    return sources
+
+
+def _fetches(
+    settings: Settings,
+    sources: Mapping[str, list[Source[Any]]],
+    store: Store,
+    clock: Clock,
+    jobs: Jobs,
+    random: Random,
+) -> dict[str, Fetch[Any]]:
+    """What fetches each dataset; the posts have a class of their own."""
+
+    def fetch(dataset: Dataset[Any]) -> Fetch[Any]:
+        given = sources[dataset.name], store, clock, jobs, random
+        limits = _cadence(settings, dataset.name), settings.fetch_deadline
+        if dataset is POSTS:
+            return FetchPosts(*given, *limits)
+        return Fetch(dataset, *given, *limits)
+
+    return {dataset.name: fetch(dataset) for dataset in DATASETS}
+
+
+def _queries(store: Store) -> dict[str, Query[Any]]:
+    """What reads each dataset."""
+    return {
+        dataset.name: QueryPosts(store) if dataset is POSTS else Query(dataset, store)
+        for dataset in DATASETS
     }
 
 
@@ -86,35 +148,25 @@ class Container(containers.DeclarativeContainer):
         max_wire=settings.provided.max_body[1],
     )
 
-    # ------------------------------------------------------------ posts
+    # ------------------------------------------------------------ use cases
 
-    posts_sources = providers.Singleton(
-        lambda url, client: [JsonPlaceholderSource(client, url)] if url else [],
-        settings.provided.posts_url,
-        client,
-    )
-    fetch_posts = providers.Singleton(
-        FetchPosts,
-        posts_sources,
-        store,
-        clock,
-        jobs,
-        random,
-        providers.Callable(_cadence, settings, POSTS.name),
-        settings.provided.fetch_deadline,
-    )
-    query_posts = providers.Singleton(QueryPosts, store)
-
-    # ------------------------------------------------------------ all datasets
-
-    fetches = providers.List(fetch_posts)
+    sources = providers.Singleton(_sources, settings, client)
+    fetches = providers.Singleton(_fetches, settings, sources, store, clock, jobs, random)
+    queries = providers.Singleton(_queries, store)
+    fetch_posts = fetches.provided[POSTS.name]
+    query_posts = queries.provided[POSTS.name]
+    find_job = providers.Singleton(FindJob, jobs)
     catalogue = providers.Singleton(
-        Catalogue, fetches, providers.List(query_posts), quarantine, clock
+        Catalogue,
+        fetches.provided.values.call(),
+        queries.provided.values.call(),
+        quarantine,
+        clock,
     )
     check_health = providers.Singleton(CheckHealth, catalogue, database, clock)
     keep_current = providers.Singleton(
         KeepCurrent,
-        fetches,
+        fetches.provided.values.call(),
         store,
         clock,
         providers.Object(tell_of_fetch),
@@ -126,7 +178,9 @@ class Container(containers.DeclarativeContainer):
     app = providers.Singleton(
         create_app,
         catalogue,
+        find_job,
         check_health,
+        database,
         clock,
         random,
         providers.Callable(_http_settings, settings),

@@ -60,9 +60,11 @@ async def fetch_once(settings: Settings, dataset: str, force: bool) -> bool:
         raise UnknownDataset(f"there is no dataset {dataset!r}; there are: {', '.join(names)}")
     async with running(settings) as container:
         with _progress(dataset) as progress:
-            sources = f"{dataset}_sources"
-            watched = [WatchedSource(source, progress) for source in getattr(container, sources)()]
-            container.override_providers(**{sources: watched})
+            watched = {
+                name: [WatchedSource(source, progress) for source in sources]
+                for name, sources in container.sources().items()
+            }
+            container.override_providers(sources=watched)
             fetched = await container.catalogue().fetch(dataset)(Role.ADMIN, force)
         _print(fetched)
         await _print_rejected(fetched, container.quarantine())
@@ -118,5 +120,5 @@ async def _print_rejected(fetched: Fetched, quarantine: Quarantine) -> None:
     if report is None or not report.counts.quarantined:
         return
     click.echo("  in quarantine, for example:")
-    for rejected in await quarantine.recent(fetched.job.dataset, _EXAMPLES):
+    for rejected in reversed(await quarantine.recent(fetched.job.dataset, _EXAMPLES)):
         click.echo(f"    {rejected.pointer}: {rejected.reason}")

@@ -43,11 +43,14 @@ def configure(level: str, form: str) -> None:
     logging.basicConfig(handlers=[handler], level=max(_LEVELS[level], logging.WARNING), force=True)
 
 
-def tell_of_fetch(dataset: str, end: Fetched | CatchmentError) -> None:
+def tell_of_fetch(dataset: str, end: Fetched | Exception) -> None:
     """Log how a fetch that nobody waits for ended."""
     log = structlog.get_logger("catchment.fetch")
     if isinstance(end, CatchmentError):
         log.error("fetch could not run", dataset=dataset, reason=end.detail)
+        return
+    if isinstance(end, Exception):
+        log.error("fetch broke off", dataset=dataset, exc_info=end)
         return
     report = end.job.report
     if end.outcome is Outcome.FAILED and report is not None:

@@ -22,15 +22,17 @@ async def running(settings: Settings, **overrides: Any) -> AsyncIterator[Contain
     container.override_providers(**overrides)
     try:
         yield container
+        # Only a stop in good order waits; whoever breaks off does not want to.
+        await _drain(container)
     finally:
-        await _close(container)
+        for fetch in container.fetches().values():
+            await fetch.close()
+        await container.client().close()
+        await container.database().close()
 
 
-async def _close(container: Container) -> None:
-    for fetch in container.fetches():
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_S):
+async def _drain(container: Container) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_S):
+            for fetch in container.fetches().values():
                 await fetch.drain()
-        await fetch.close()
-    await container.client().close()
-    await container.database().close()

@@ -9,7 +9,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 
-from adapters.http.asgi import request_id_of
+from adapters.http.asgi import path_of, request_id_of
 from adapters.http.problems import (
     ECHO,
     MEDIA_TYPE,
@@ -48,7 +48,9 @@ def tell(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     if isinstance(error, HTTPException) and error.status_code < 500:
         return answer(_refused(error, request_id))
     if status_of(error) is None and not isinstance(error, Refusal):
-        _log.error("request failed", request_id=request_id, path=request.url.path, exc_info=error)
+        _log.error(
+            "request failed", request_id=request_id, path=path_of(request.scope), exc_info=error
+        )
     return answer(reply_to(error, request_id))
 
 
@@ -58,6 +60,8 @@ def _refused(error: HTTPException, request_id: str) -> Reply:
         error.status_code, ("malformed_request", "this request cannot be understood")
     )
     headers = {k: v for k, v in (error.headers or {}).items() if k.lower() == "allow"}
+    if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        headers["Connection"] = "close"  # the rest of the body is not waited for
     return reply(status, code, detail, request_id, headers=headers)
 
 

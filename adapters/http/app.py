@@ -14,9 +14,12 @@ from adapters.http.front import Front
 from adapters.http.openapi import document
 from adapters.http.overviews import overview_routes
 from adapters.http.reads import PREFIX, Reads
+from adapters.http.validators import Validators
 from application.catalogue import Catalogue
 from application.health import CheckHealth
+from application.jobs import FindJob
 from application.ports.clock import Clock, Random
+from application.ports.store import Changes
 
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,13 +38,19 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def create_app(
-    catalogue: Catalogue, health: CheckHealth, clock: Clock, random: Random, settings: HttpSettings
+    catalogue: Catalogue,
+    find_job: FindJob,
+    health: CheckHealth,
+    changes: Changes,
+    clock: Clock,
+    random: Random,
+    settings: HttpSettings,
 ) -> App:
     """The ASGI application over these use cases."""
     default = settings.default_dataset
     litestar = Litestar(
         [
-            *fetch_routes(catalogue, clock, default, settings.body_s),
+            *fetch_routes(catalogue, find_job, clock, default, settings.body_s),
             *overview_routes(catalogue, health, settings.version, default),
         ],
         exception_handlers={Exception: tell},
@@ -58,11 +67,10 @@ def create_app(
     )
     reads = Reads(
         catalogue,
-        clock,
+        changes,
         CursorSigner(settings.secret),
-        settings.epoch,
+        Validators(settings.epoch, clock, settings.cache_max_age_s),
         default,
-        settings.cache_max_age_s,
     )
     docs = Documentation(lambda: document(litestar, catalogue.datasets, default))
     prefixes: dict[str, App] = {PREFIX: reads, **dict.fromkeys(PREFIXES, docs)}

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
+from urllib.parse import quote
 
 from adapters.http.problems import Reply
 
@@ -19,6 +20,11 @@ REQUEST_ID = "catchment.request_id"
 def request_id_of(scope: Any) -> str:
     """The identifier of the request, as the front has set it."""
     return str(scope.get(REQUEST_ID, ""))
+
+
+def path_of(scope: Any) -> str:
+    """The path in plain ASCII, fit for a log."""
+    return quote(scope["path"])
 
 
 def header_of(scope: Scope, name: bytes) -> str:

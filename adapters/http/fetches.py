@@ -6,7 +6,8 @@ from http import HTTPStatus
 from typing import Any, Literal
 
 import msgspec
-from litestar import Request, Response, post
+from litestar import Request, Response, get, post
+from litestar.exceptions import InternalServerException
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery
 
@@ -14,11 +15,15 @@ from adapters.http.answers import answer, documented, guarded
 from adapters.http.asgi import request_id_of
 from adapters.http.problems import Refusal, reply_to_failures
 from application.catalogue import Catalogue
-from application.fetch import Fetched
+from application.jobs import FindJob
 from application.ports.clock import Clock
 from domain.dataset import Role
 from domain.errors import InvalidValue
+from domain.jobs import FetchJob
 from domain.reports import Counts, Outcome, SourceReport
+
+#: What a fetch may answer besides 200, 400, 422 and 500.
+_PROBLEMS = (401, 403, 408, 409, 413, 415, 429, 501, 502, 503, 504, 507)
 
 Mode = Literal["sync", "task"]
 Flag = Literal["true", "false"]
@@ -31,7 +36,7 @@ class FetchAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False
     dataset: str
     mode: str
     status: str
-    outcome: str
+    outcome: str | None
     counts: Counts
     sources: tuple[SourceReport, ...]
     queued_at: datetime
@@ -43,7 +48,7 @@ class FetchAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False
 
 
 def fetch_routes(
-    catalogue: Catalogue, clock: Clock, default_dataset: str, body_s: float
+    catalogue: Catalogue, find_job: FindJob, clock: Clock, default_dataset: str, body_s: float
 ) -> list[HTTPRouteHandler]:
     """The routes that fetch; a caller may take `body_s` seconds to send a body."""
 
@@ -59,7 +64,8 @@ def fetch_routes(
                 "jobs that run by themselves are not there yet; use mode=sync",
             )
         fetched = await fetch(Role.ANYONE, force == "true")
-        told = _told(fetched, fetch.cadence.next_allowed_at(fetched.freshness))
+        next_allowed_at = fetch.cadence.next_allowed_at(fetched.freshness)
+        told = _told(fetched.job, fetched.outcome, next_allowed_at)
         report = fetched.job.report
         if fetched.outcome is Outcome.FAILED and report is not None:
             name = request_id_of(request.scope)
@@ -70,7 +76,7 @@ def fetch_routes(
         "/fetch",
         status_code=200,
         summary=f"Fetch {default_dataset} now",
-        responses=documented(FetchAnswer, 401, 403, 409, 429, 501, 502, 503, 504),
+        responses=documented(FetchAnswer, *_PROBLEMS),
         before_request=guarded("mode", "force"),
         tags=["fetch"],
     )
@@ -87,7 +93,7 @@ def fetch_routes(
         "/fetch/{dataset:str}",
         status_code=200,
         summary="Fetch a dataset now",
-        responses=documented(FetchAnswer, 401, 403, 404, 409, 429, 501, 502, 503, 504),
+        responses=documented(FetchAnswer, 404, *_PROBLEMS),
         before_request=guarded("mode", "force"),
         tags=["fetch"],
     )
@@ -101,14 +107,30 @@ def fetch_routes(
         response: Response[Any] = await run(request, dataset, mode, force)
         return response
 
-    return [fetch_default, fetch_dataset]
+    @get(
+        "/fetch/status/{job_id:str}",
+        summary="How a fetch stands, or ended",
+        responses=documented(FetchAnswer, 401, 403, 404, 503),
+        before_request=guarded(),
+        tags=["fetch"],
+    )
+    async def status(job_id: FromPath[str]) -> Response[FetchAnswer]:
+        """One job: its status, its times, and its report once it has ended."""
+        job = await find_job(job_id)
+        freshness = await catalogue.query(job.dataset).freshness(Role.ANYONE)
+        next_allowed_at = catalogue.fetch(job.dataset).cadence.next_allowed_at(freshness)
+        outcome = job.report.outcome if job.report else None
+        told = _told(job, outcome, next_allowed_at)
+        return Response(told, headers={"Cache-Control": "no-store"})
+
+    return [fetch_default, fetch_dataset, status]
 
 
-def _told(fetched: Fetched, next_allowed_at: datetime | None) -> FetchAnswer:
-    job, report = fetched.job, fetched.job.report
+def _told(job: FetchJob, outcome: Outcome | None, next_allowed_at: datetime | None) -> FetchAnswer:
+    report = job.report
     sources = report.sources if report else ()
     detail: str | msgspec.UnsetType = msgspec.UNSET
-    if fetched.outcome is Outcome.FRESH:
+    if outcome is Outcome.FRESH:
         sources = tuple(_untouched(source) for source in sources)
         detail = (
             f"nothing was asked: the last fetch ran at {_time(job.finished_at)}"
@@ -119,7 +141,7 @@ def _told(fetched: Fetched, next_allowed_at: datetime | None) -> FetchAnswer:
         dataset=job.dataset,
         mode=job.mode,
         status=job.status.value,
-        outcome=fetched.outcome.value,
+        outcome=outcome.value if outcome else None,
         counts=report.counts if report else Counts(),
         sources=sources,
         queued_at=job.queued_at,
@@ -182,6 +204,11 @@ async def _body(request: Request[Any, Any, Any], body_s: float) -> bytes:
     try:
         async with asyncio.timeout(body_s):
             return await request.body()
+    except InternalServerException as error:
+        # So the framework says that the client has left; there is nobody to read this.
+        raise Refusal(
+            HTTPStatus.BAD_REQUEST, "malformed_request", "the body did not arrive whole"
+        ) from error
     except TimeoutError as error:
         raise Refusal(
             HTTPStatus.REQUEST_TIMEOUT,

@@ -18,6 +18,7 @@ from adapters.http.asgi import (
     Scope,
     Send,
     header_of,
+    path_of,
     send_reply,
 )
 from adapters.http.problems import Refusal, reply_to, status_of
@@ -66,12 +67,17 @@ class Front:
 
         try:
             _inspect(scope)
-            await self._route(scope)(scope, receive, sending)
+            app = self._route(scope)
+            if app is self._rest and scope["method"] == "HEAD":
+                # The framework's routes know GET; a HEAD is a GET whose body stays here.
+                await app({**scope, "method": "GET"}, receive, _bodiless(sending))
+            else:
+                await app(scope, receive, sending)
         except Gone:
             return
         except Exception as error:
             if status_of(error) is None and not isinstance(error, Refusal):
-                _log.exception("request failed", request_id=request_id, path=scope["path"])
+                _log.exception("request failed", request_id=request_id, path=path_of(scope))
             if started:
                 raise  # half an answer is out: only a broken connection can tell
             await send_reply(scope, sending, reply_to(error, request_id))
@@ -127,6 +133,15 @@ def _seal(message: Message, request_id: str) -> None:
     if not any(name == b"content-security-policy" for name, _ in headers):
         headers.append(_CLOSED)
     message["headers"] = headers
+
+
+def _bodiless(send: Send) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message["body"] = b""
+        await send(message)
+
+    return sending
 
 
 async def _refuse_socket(scope: Scope, send: Send) -> None:

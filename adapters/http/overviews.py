@@ -162,7 +162,12 @@ def overview_routes(
             headers={"Cache-Control": "no-store"},
         )
 
-    @get("/health/live", summary="Whether the process lives", before_request=guarded())
+    @get(
+        "/health/live",
+        summary="Whether the process lives",
+        responses=documented(Liveness),
+        before_request=guarded(),
+    )
     async def live() -> Liveness:
         """The process is up; nothing else is looked at."""
         return Liveness("ok")

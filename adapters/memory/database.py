@@ -44,6 +44,7 @@ class MemoryDatabase:
             dict
         )
         self.receipts = 0
+        self.writes = 0
 
     def freshness(self, dataset: str) -> Freshness:
         """How a dataset stands now."""

@@ -42,6 +42,7 @@ class MemoryJobs(Jobs):
     async def finish(self, job: FetchJob) -> None:
         """Write down the end of a job, under its fence; LeaseLost as for `renew`."""
         self._database.require_held(job)
+        self._database.writes += 1
         self._database.jobs[job.id] = job
 
     async def get(self, job_id: str) -> FetchJob | None:

@@ -124,8 +124,7 @@ class MemoryIntake(Intake[R], Generic[R]):
 
     async def commit(self, checkpoint: Checkpoint) -> Counts:
         """Merge all that was added, with the checkpoint, in one step."""
-        if self._job.id in self._database.jobs:
-            self._database.require_held(self._job)
+        self._database.require_held(self._job)
         table = self._database.tables[self._dataset.name]
         now = self._clock.now()
         merged = [
@@ -139,6 +138,7 @@ class MemoryIntake(Intake[R], Generic[R]):
             unchanged=merged.count("unchanged"),
             duplicates=self._received - len(merged),
         )
+        self._database.writes += 1
         table.seq += counts.changed
         table.checkpoints[self._source] = checkpoint
         self._added, self._received = {}, 0

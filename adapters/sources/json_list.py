@@ -13,7 +13,6 @@ from adapters.sources.polite.client import PoliteClient
 from adapters.sources.polite.replies import Answer, NotModified
 from adapters.sources.polite.urls import next_link, parse
 from application.ports.source import Ask, Source
-from domain.checkpoints import Checkpoint
 from domain.dataset import R
 from domain.errors import UnexpectedContent
 from domain.payloads import Batch, Payload
@@ -23,8 +22,6 @@ P = TypeVar("P", bound=msgspec.Struct)
 
 MAX_RECORDS = 1_000_000
 MAX_REJECTIONS = 100_000
-#: After so many answers "not modified" in a row we ask for everything, in case that they lie.
-MAX_CONFIRMATIONS = 19
 
 _EXCERPT = 200
 _REASON = 200
@@ -32,7 +29,7 @@ _NO_JSON = re.compile(
     r"text/(?!json|plain)|image/|audio/|video/|multipart/|application/xml|.*\+xml"
 )
 _PLACE = re.compile(r" - at `\$(.*)`$")
-_STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
+_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 
 
 class JsonListSource(Source[R], Generic[P, R]):
@@ -64,7 +61,8 @@ class JsonListSource(Source[R], Generic[P, R]):
 
     async def ask(self, ask: Ask) -> AsyncIterator[Payload]:
         """Yield the pages; nothing when the first one says that nothing changed."""
-        known = ask.checkpoint if self._may_confirm(ask.checkpoint) else None
+        # Validators speak of exactly one URL.
+        known = ask.checkpoint if ask.checkpoint and ask.checkpoint.url == self._url else None
         url: str | None = self._url
         seen: set[str] = set()
         while url is not None:
@@ -78,14 +76,9 @@ class JsonListSource(Source[R], Generic[P, R]):
             )
             if isinstance(answer, NotModified):
                 return
-            yield self._payload(answer, len(seen))
+            yield answer.payload(page=len(seen))
             seen.add(url)
             known, url = None, _next_page(answer)
-
-    def _may_confirm(self, known: Checkpoint | None) -> bool:
-        if known is None or known.url != self._url:
-            return False
-        return known.confirmations < MAX_CONFIRMATIONS
 
     def _check_page(self, url: str, seen: set[str]) -> None:
         if url in seen:
@@ -94,17 +87,6 @@ class JsonListSource(Source[R], Generic[P, R]):
             raise UnexpectedContent(
                 f"there are more than {self.max_pages} pages", code="too_many_pages"
             )
-
-    def _payload(self, answer: Answer, page: int) -> Payload:
-        return Payload(
-            url=answer.url,
-            body=answer.body,
-            content_type=answer.content_type,
-            received_at=answer.received_at,
-            page=page,
-            etag=answer.etag,
-            last_modified=answer.last_modified,
-        )
 
     # ------------------------------------------------------------ reading
 
@@ -171,8 +153,11 @@ def _rejection(index: int, element: bytes, error: Exception) -> Rejection:
     if isinstance(error, UnicodeDecodeError):
         return Rejection(f"/{index}", "holds bytes that are not text in its charset", excerpt)
     reason = str(error)
-    place = _PLACE.search(reason)
-    steps = "".join(
-        f"/{name or number}" for name, number in _STEP.findall(place[1] if place else "")
-    )
-    return Rejection(f"/{index}{steps}", _PLACE.sub("", reason)[:_REASON], excerpt)
+    return Rejection(f"/{index}{_pointer(reason)}", _PLACE.sub("", reason)[:_REASON], excerpt)
+
+
+def _pointer(reason: str) -> str:
+    """The JSON pointer for the path in a reason of msgspec's, as far as it names the steps."""
+    path = _PLACE.search(reason)
+    steps = _STEP.findall(path[1].partition("[...]")[0]) if path else ()
+    return "".join(f"/{name or number}" for name, number in steps)

@@ -1,5 +1,6 @@
 """The budget over SQL: one row a host, moved under the write lock, so it survives restarts."""
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -45,7 +46,7 @@ class SqlBudget(Budget):
             return moved, (verdict, ask_again_s)
 
         verdict, ask_again_s = await self._move(host, spent)
-        return verdict, datetime.fromtimestamp(ask_again_s, UTC)
+        return verdict, _moment(ask_again_s)
 
     async def settle(self, host: str, ok: bool) -> None:
         """Tell how a request ended."""
@@ -72,6 +73,11 @@ class SqlBudget(Budget):
             if moved != state:
                 await session.run(_PUT, {"host": host, **msgspec.structs.asdict(moved)})
             return result
+
+
+def _moment(seconds: float) -> datetime:
+    # Rounded up to what a clock can show: asking at that very moment must not be too early.
+    return datetime.fromtimestamp(math.ceil(seconds * 1_000_000) / 1_000_000, UTC)
 
 
 def _host_of(rows: list[Row]) -> Host:

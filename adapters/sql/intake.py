@@ -3,46 +3,34 @@
 import hashlib
 import zlib
 from collections.abc import AsyncIterator, Iterator, Sequence
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from sqlalchemy import (
-    ClauseElement,
-    Delete,
-    Select,
-    Table,
-    and_,
     bindparam,
-    delete,
-    func,
     insert,
     select,
-    true,
     update,
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.schema import CreateTable
 
 from adapters.sql.database import Row, Session
+from adapters.sql.merge import merge_of, staged_rows
 from adapters.sql.tables import (
     checkpoints,
     datasets,
-    encoder_of,
     from_micros,
     jobs,
     payload_chunks,
     payloads,
     quarantine,
     receipts,
-    stage_of,
-    table_of,
     to_micros,
 )
 from application.ports.clock import Clock
 from application.ports.store import Intake, R_in
 from domain.checkpoints import Checkpoint
-from domain.dataset import CHANGED_AT, Dataset
+from domain.dataset import Dataset
 from domain.errors import LeaseLost
 from domain.jobs import FetchJob, JobStatus
 from domain.payloads import Payload
@@ -94,17 +82,6 @@ _CHECKPOINT = upsert(checkpoints).on_conflict_do_update(
 )
 
 
-class _Merge(NamedTuple):
-    """The statements of one dataset's intake."""
-
-    create: ClauseElement
-    clear: Delete
-    stage: ClauseElement
-    staged: Select[Any]
-    updates: Select[Any]
-    merge: ClauseElement
-
-
 class SqlIntake(Intake[R_in]):
     """Stages what one source brings in a temporary table, then merges it at once."""
 
@@ -116,7 +93,7 @@ class SqlIntake(Intake[R_in]):
         self._dataset = dataset
         self._source = source
         self._job = job
-        self._statements = _merge_of(dataset)
+        self._statements = merge_of(dataset)
         self._added = 0
         self._open = False
 
@@ -163,7 +140,7 @@ class SqlIntake(Intake[R_in]):
             await self._session.run(self._statements.create, {})
             self._open = True
         self._added += len(records)
-        rows = _staged(self._dataset, records, payload.receipt)
+        rows = staged_rows(self._dataset, records, payload.receipt)
         await self._session.many(self._statements.stage, rows)
 
     async def reject(self, rejections: Sequence[Rejection], payload: Payload) -> None:
@@ -226,57 +203,3 @@ def _chunks(digest: str, body: bytes) -> Iterator[Row]:
 
 def _digest(rejection: Rejection) -> str:
     return hashlib.blake2b(msgspec.json.encode(rejection), digest_size=16).hexdigest()
-
-
-def _staged(dataset: Dataset[Any], records: Sequence[Any], receipt: int) -> Iterator[Row]:
-    own = [field for field in dataset.fields.values() if field is not CHANGED_AT]
-    encoders = [(n, encode) for n, f in enumerate(own) if (encode := encoder_of(f)) is not None]
-    for record in records:
-        values = list(msgspec.structs.astuple(record))
-        for place, encode in encoders:
-            if values[place] is not None:
-                values[place] = encode(values[place])
-        digest = hashlib.blake2b(msgspec.msgpack.encode(values), digest_size=8).digest()
-        yield (*values, receipt, int.from_bytes(digest, "big", signed=True))
-
-
-@lru_cache(maxsize=256)
-def _merge_of(dataset: Dataset[Any]) -> _Merge:
-    stage, table = stage_of(dataset), table_of(dataset)
-    own = [column.name for column in stage.c if not column.name.startswith("_")]
-    incoming = (
-        select(
-            *(stage.c[name] for name in own),
-            bindparam("source"),
-            stage.c._receipt,
-            stage.c._hash,
-            bindparam("seq"),
-            bindparam("changed_at"),
-        )
-        # SQLite reads ON after a SELECT without WHERE as part of a join.
-        .where(true())
-    )
-    columns = [*own, "_source", "_receipt", "_hash", "_seq", CHANGED_AT.name]
-    merge = upsert(table).from_select(columns, incoming)
-    return _Merge(
-        create=CreateTable(stage, if_not_exists=True),
-        clear=delete(stage),
-        stage=insert(stage).prefix_with("OR REPLACE"),
-        staged=select(func.count()).select_from(stage),
-        updates=_updates(stage, table, dataset.key),
-        merge=merge.on_conflict_do_update(
-            index_elements=list(dataset.key),
-            set_={name: merge.excluded[name] for name in columns if name not in dataset.key},
-            where=_differs(table, merge.excluded),
-        ),
-    )
-
-
-def _differs(table: Table, incoming: Any) -> Any:
-    return and_(table.c._hash != incoming._hash, table.c._receipt <= incoming._receipt)
-
-
-def _updates(stage: Table, table: Table, key: Sequence[str]) -> Select[Any]:
-    same = and_(*(table.c[name] == stage.c[name] for name in key))
-    joined = stage.join(table, same)
-    return select(func.count()).select_from(joined).where(_differs(table, stage.c))

@@ -18,9 +18,7 @@ _TIMES = ("queued_at", "started_at", "finished_at", "lease_until")
 
 _REQUEST = upsert(jobs).on_conflict_do_nothing()
 _GET = select(jobs).where(jobs.c.id == bindparam("job"))
-_UNFINISHED = select(jobs).where(
-    jobs.c.dataset == bindparam("of"), jobs.c.finished_at.is_(None)
-)
+_UNFINISHED = select(jobs).where(jobs.c.dataset == bindparam("of"), jobs.c.finished_at.is_(None))
 _CLAIM = (
     update(jobs)
     .where(

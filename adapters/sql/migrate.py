@@ -14,8 +14,8 @@ from sqlalchemy import Table
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 
-from adapters.sql.sqlite import connect, translated
-from adapters.sql.tables import layout_of, table_of
+from adapters.sql.dataset_tables import layout_of, table_of
+from adapters.sql.sqlite_connections import connect, translated
 from domain.dataset import Dataset
 
 #: The newest revision under migrations/versions; known here so that Alembic, which takes long to

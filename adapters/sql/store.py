@@ -8,26 +8,12 @@ from typing import Any
 import msgspec
 from sqlalchemy import Select, bindparam, func, select
 
+from adapters.sql.conditions import clauses, encoded, shape_of, values_of
 from adapters.sql.database import Database, Row, Values
+from adapters.sql.dataset_tables import Codec, decoders_of, table_of
 from adapters.sql.intake import SqlIntake
-from adapters.sql.pages import (
-    Shape,
-    clauses,
-    encoded,
-    page_values,
-    shape_of,
-    statements_of,
-    values_of,
-)
-from adapters.sql.tables import (
-    Codec,
-    checkpoints,
-    datasets,
-    decoders_of,
-    from_micros,
-    jobs,
-    table_of,
-)
+from adapters.sql.pages import Shape, page_values, statements_of
+from adapters.sql.tables import checkpoints, datasets, from_micros, jobs
 from application.ports.clock import Clock
 from application.ports.store import Intake, Store
 from domain.checkpoints import Checkpoint, Freshness

@@ -78,6 +78,17 @@ class Store(Protocol):
         """Open an intake; leaving the block without a commit leaves the records as they were."""
 
 
+class Changes(Protocol):
+    """Tells whether anything was written, so that what was read before may still be said."""
+
+    @abstractmethod
+    def version(self) -> int:
+        """A number that differs from the last one when anything was committed, by whomever.
+
+        Cheap enough to be asked with every read. StoreUnavailable as for a read.
+        """
+
+
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
     """A rejection with where it came from."""
 

@@ -5,13 +5,15 @@ from datetime import timedelta
 
 import pytest
 
+from adapters.memory.jobs import MemoryJobs
 from application.fetch import MAX_WAITING
+from application.gather import Gather
 from domain.dataset import Dataset, Role
 from domain.errors import Forbidden, LoginRequired, NoSources, SourceUnavailable, TooManyWaiting
-from domain.jobs import MAX_ATTEMPTS, JobStatus
+from domain.jobs import MAX_ATTEMPTS, FetchJob, JobStatus
 from domain.politeness import Cadence
 from domain.posts import POSTS, Post
-from domain.reports import Counts, Outcome
+from domain.reports import Counts, FetchReport, Outcome
 from tests.application.rig import Rig, counts_of, only, posts
 
 # ---------------------------------------------------------------- when
@@ -287,6 +289,47 @@ async def test_closing_an_idle_fetch_does_nothing(rig: Rig) -> None:
     await rig.fetch(rig.source("one")).close()
 
 
+async def test_draining_waits_for_the_fetch_that_runs(rig: Rig) -> None:
+    source = rig.source("one", posts(1))
+    source.takes_s = 3
+    fetch = rig.fetch(source)
+    await fetch.drain()  # nothing runs yet
+    caller = asyncio.create_task(fetch())
+    await rig.clock.settle()
+    draining = asyncio.create_task(fetch.drain())
+
+    await rig.clock.elapse(2)
+    early = draining.done()
+    await rig.clock.elapse(2)
+
+    assert not early
+    assert draining.done()
+    assert (await caller).outcome is Outcome.CHANGED
+
+
+class Snatching(MemoryJobs):
+    """Jobs that somebody else claims a moment earlier."""
+
+    async def claim(self, job_id: str) -> FetchJob | None:
+        """Claim for somebody else first."""
+        await super().claim(job_id)
+        return await super().claim(job_id)
+
+
+async def test_a_job_somebody_else_claims_first_is_followed(rig: Rig) -> None:
+    source = rig.source("one", posts(1))
+    late = rig.fetch(source, jobs=Snatching(rig.database, rig.clock))
+    caller = asyncio.create_task(late())
+    await rig.clock.elapse(1)
+    [job] = rig.database.jobs.values()
+
+    await rig.jobs.finish(job.ended(JobStatus.SUCCEEDED, FetchReport(), rig.clock.now()))
+    await rig.clock.elapse(1)
+
+    assert (await caller).job.id == job.id
+    assert source.asked == []
+
+
 async def test_a_job_nobody_survives_is_given_up(rig: Rig) -> None:
     source = rig.source("one", posts(1))
     abandoned = await rig.abandoned(times=MAX_ATTEMPTS)
@@ -303,6 +346,15 @@ async def test_a_job_nobody_survives_is_given_up(rig: Rig) -> None:
     assert source.asked == []
 
 
+async def test_the_last_attempt_is_still_made(rig: Rig) -> None:
+    await rig.abandoned(times=MAX_ATTEMPTS - 1)
+    caller = asyncio.create_task(rig.fetch(rig.source("one", posts(1)))())
+
+    await rig.clock.elapse(6)
+
+    assert (await caller).outcome is Outcome.CHANGED
+
+
 async def test_after_giving_up_the_next_fetch_starts_anew(rig: Rig) -> None:
     await rig.abandoned(times=MAX_ATTEMPTS)
     fetch = rig.fetch(rig.source("one", posts(1)))
@@ -317,8 +369,9 @@ async def test_a_worker_killed_after_the_merge_leaves_only_the_end_to_write_down
     source = rig.source("one", posts(1))
     job = await rig.abandoned()
     fetch = rig.fetch(source)
-    gather = fetch._gathers[0]
-    await gather(job, None, rig.clock.now() + timedelta(seconds=60))
+    await Gather(POSTS, source, rig.store, rig.clock)(
+        job, None, rig.clock.now() + timedelta(seconds=60)
+    )
     caller = asyncio.create_task(fetch())
 
     await rig.clock.elapse(6)

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from application.gather import HOLD_COUNT
+from application.gather import HOLD_COUNT, MAX_CONFIRMATIONS
 from domain.errors import SourceBlocked, SourceUnavailable
 from domain.jobs import JobStatus
 from domain.payloads import Batch, Payload
@@ -98,6 +98,22 @@ async def test_not_modified_moves_only_the_time_of_the_answer(rig: Rig) -> None:
     assert (counts_of(again), only(again).not_modified) == (Counts(), 1)
     assert (await rig.stored(), again.freshness.seq) == (before, 1)
     assert rig.database.receipts == 1
+
+
+async def test_after_many_not_modified_in_a_row_everything_is_asked_for(rig: Rig) -> None:
+    source = rig.source("one", posts(2))
+    source.etag = '"v1"'
+    fetch = rig.fetch(source)
+    for _ in range(MAX_CONFIRMATIONS + 2):
+        fetched = await fetch()
+        rig.clock.advance(60)
+
+    checkpoint = fetched.freshness.of("one")
+    validators = [ask.checkpoint.etag for ask in source.asked if ask.checkpoint is not None]
+    assert checkpoint is not None
+    assert validators == ['"v1"'] * MAX_CONFIRMATIONS + [None]
+    assert (checkpoint.etag, checkpoint.confirmations) == ('"v1"', 0)
+    assert counts_of(fetched) == Counts(received=2, unchanged=2)
 
 
 async def test_not_modified_from_a_source_never_heard_is_nonsense(rig: Rig) -> None:
@@ -402,9 +418,6 @@ class _Strict(msgspec.Struct, frozen=True):
     title: str
     body: str
     new: int
-
-    def __iter__(self) -> Any:
-        return iter(())
 
 
 async def test_when_what_was_kept_cannot_be_read_the_data_stays_until_the_source_is_due(

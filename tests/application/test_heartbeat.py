@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
 from adapters.memory.jobs import MemoryJobs
 from domain.errors import LeaseLost, StoreUnavailable
-from domain.jobs import FetchJob, JobStatus
+from domain.jobs import LEASE, FetchJob, JobStatus
 from domain.reports import Outcome
 from tests.application.rig import Rig, posts
 
@@ -71,19 +72,43 @@ async def test_a_store_that_fails_for_a_beat_does_not_end_the_fetch(rig: Rig) ->
 
 
 async def test_a_worker_thought_dead_writes_nothing_more(rig: Rig) -> None:
+    jobs = Uncertain(rig.database, rig.clock)
+    back_at = rig.clock.now() + timedelta(seconds=10)
+
+    def be_cut_off() -> None:
+        if rig.clock.now() < back_at:
+            raise StoreUnavailable("the network is gone")
+
+    jobs.before_renewal = be_cut_off
     slow = rig.source("one", posts(1, title="late"))
     slow.takes_s = 20
-    sleeper = asyncio.create_task(rig.fetch(slow)())
+    cut_off = asyncio.create_task(rig.fetch(slow, jobs=jobs)())
     await rig.clock.settle()
+    quick = asyncio.create_task(rig.fetch(rig.source("one", posts(2, title="in time")))())
 
-    rig.clock.advance(10)  # all at once: the worker was suspended and missed its beats
-    quick = await rig.fetch(rig.source("one", posts(2, title="in time")))()
-    await rig.clock.elapse(15)
+    await rig.clock.elapse(25)
 
-    assert quick.job.attempts == 2
+    ended = (await quick).job
+    assert (ended.attempts, ended.status) == (2, JobStatus.SUCCEEDED)
+    assert await rig.jobs.get(ended.id) == ended
     assert await rig.titles() == ["in time", "in time"]
     with pytest.raises(LeaseLost):
+        await cut_off
+
+
+async def test_a_worker_that_finds_its_lease_lost_stops_beating(rig: Rig) -> None:
+    jobs = Uncertain(rig.database, rig.clock)
+    beats: list[None] = []
+    jobs.before_renewal = lambda: beats.append(None)
+    source = rig.source("one", posts(1))
+    source.takes_s = 20
+    sleeper = asyncio.create_task(rig.fetch(source, jobs=jobs)())
+    await rig.clock.settle()
+    [job] = rig.database.jobs.values()
+    rig.database.jobs[job.id] = job.claimed(rig.clock.now() + LEASE)
+
+    await rig.clock.elapse(25)
+
+    assert len(beats) == 1
+    with pytest.raises(LeaseLost):
         await sleeper
-    kept = await rig.jobs.get(quick.job.id)
-    assert kept == quick.job
-    assert kept.status is JobStatus.SUCCEEDED

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from adapters.memory.budget import MemoryBudget
+from adapters.memory.changes import MemoryChanges
 from adapters.memory.clock import SteerableClock
 from adapters.memory.database import MemoryDatabase
 from adapters.memory.health import MemoryProbe
@@ -27,7 +28,7 @@ from application.ports.budget import Budget
 from application.ports.clock import Random
 from application.ports.health import Probe
 from application.ports.jobs import Jobs
-from application.ports.store import Quarantine, Store
+from application.ports.store import Changes, Quarantine, Store
 from domain.checkpoints import Checkpoint
 from domain.dataset import Dataset
 from domain.jobs import FetchJob, JobStatus
@@ -52,6 +53,7 @@ class Backend:
     quarantine: Quarantine
     budget: Budget
     probe: Probe
+    changes: Changes
     clock: SteerableClock
     random: Random = field(default_factory=SeededRandom)
 
@@ -119,6 +121,7 @@ async def memory() -> AsyncIterator[Backend]:
         quarantine=MemoryQuarantine(database),
         budget=MemoryBudget(database, clock, RATES, DEFAULT_RATE),
         probe=MemoryProbe(),
+        changes=MemoryChanges(database),
         clock=clock,
     )
 
@@ -145,6 +148,7 @@ async def sqlite() -> AsyncIterator[Backend]:
                 quarantine=SqlQuarantine(database),
                 budget=SqlBudget(database, clock, RATES, DEFAULT_RATE),
                 probe=database,
+                changes=database,
                 clock=clock,
             )
         finally:

@@ -63,6 +63,7 @@ async def test_a_changed_record_is_updated(backend: Backend) -> None:
 
     row = await backend.store.get(SAMPLES, ("a", 1), ALL)
     assert counts == Counts(received=1, updated=1)
+    assert row is not None
     assert (row.title, row._changed_at) == ("new", backend.clock.now())
 
 
@@ -284,6 +285,13 @@ async def test_a_job_that_has_ended_cannot_commit(backend: Backend) -> None:
     assert await backend.everything() == []
 
 
+async def test_a_job_never_written_down_cannot_commit(backend: Backend) -> None:
+    job = backend.queued().claimed(backend.clock.now())
+    async with backend.store.intake(SAMPLES, "one", job) as intake:
+        with pytest.raises(LeaseLost):
+            await intake.commit(backend.checkpoint(job))
+
+
 # ---------------------------------------------------------------- sequence and checkpoints
 
 
@@ -382,6 +390,7 @@ async def test_datasets_do_not_touch_each_other(backend: Backend) -> None:
 
     post = await backend.store.get(POSTS, (1,), ALL)
     assert counts == Counts(received=1, inserted=1)
+    assert post is not None
     assert (post.id, post.user_id, post.title, post.body) == (1, 2, "title", "body")
     assert [row.number for row in await backend.everything()] == [1]
     assert (await backend.store.freshness(SAMPLES)).seq == 1

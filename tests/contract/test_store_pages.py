@@ -71,6 +71,7 @@ async def test_pages_are_the_sorted_matching_records_cut_up(
         assert await backend.store.count(SAMPLES, filter) == len(expected)
 
 
+@settings(max_examples=50)
 @given(some_samples, filters, samples())
 async def test_a_record_is_found_by_its_key_when_it_is_visible(
     open_backend: Open, records: list[Any], seen: Filter, other: Any
@@ -84,6 +85,7 @@ async def test_a_record_is_found_by_its_key_when_it_is_visible(
             assert await backend.store.get(SAMPLES, key, seen) == visible
 
 
+@settings(max_examples=60)
 @given(
     some_samples,
     st.lists(st.lists(samples(), max_size=4), max_size=4),

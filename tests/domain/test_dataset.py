@@ -1,6 +1,7 @@
 """Datasets: what makes one sound, who may see it, and when an index leads to the answer."""
 
-from datetime import UTC, datetime
+import copy
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import msgspec
@@ -64,6 +65,18 @@ def test_a_key_is_never_null(key: tuple[str, ...]) -> None:
 
 def test_a_dataset_can_be_a_key_of_a_cache() -> None:
     assert len({POSTS, POSTS, SAMPLES}) == 2
+
+
+def test_a_dataset_is_one_and_the_same_wherever_it_is_handed() -> None:
+    assert copy.deepcopy(SAMPLES) is SAMPLES
+
+
+def test_a_stored_row_has_its_times_in_utc() -> None:
+    noon_in_paris = NOON.astimezone(timezone(timedelta(hours=1)))
+
+    row = SAMPLES.stored(sample(1, seen_at=noon_in_paris), NOON)
+
+    assert (row.seen_at, row.seen_at.tzinfo, row.closed_at) == (NOON, UTC, None)
 
 
 def test_a_stored_row_is_its_record_and_when_it_changed() -> None:

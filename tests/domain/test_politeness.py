@@ -270,6 +270,13 @@ def test_the_breaker_opens_when_half_of_the_last_calls_failed() -> None:
     assert failing(4, host).breaker(NOW_S) is Breaker.OPEN
 
 
+def test_a_success_never_opens_the_breaker() -> None:
+    host = Host(outcomes="0000")
+
+    assert host.settle(True, NOW_S).breaker(NOW_S) is Breaker.CLOSED
+    assert host.settle(False, NOW_S).breaker(NOW_S) is Breaker.OPEN
+
+
 def test_only_the_last_calls_count() -> None:
     host = Host()
     for _ in range(1000):

@@ -44,7 +44,7 @@ async def test_any_adapter_can_be_replaced(tmp_path: Path) -> None:
         clock=clock,
         store=MemoryStore(memory, clock),
         jobs=MemoryJobs(memory, clock),
-        posts_sources=[source],
+        sources={"posts": [source]},
     )
 
     fetched = await container.fetch_posts()()

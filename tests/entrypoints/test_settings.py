@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from domain.politeness import Rate
+from entrypoints.setting_table import SETTINGS
 from entrypoints.settings import (
-    SETTINGS,
     InvalidSetting,
     check_names,
     environment,

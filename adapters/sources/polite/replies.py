@@ -10,6 +10,7 @@ from adapters.sources.polite.failures import Setback
 from adapters.sources.polite.limits import http_date, is_used_up, wait_s
 from adapters.sources.polite.urls import Url
 from domain.errors import SourceBlocked, SourceRefused, SourceUnavailable, UnexpectedContent
+from domain.payloads import Payload
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 NOT_MODIFIED = 304
@@ -34,6 +35,18 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     etag: str | None = None
     last_modified: str | None = None
     headers: Mapping[str, str] = {}
+
+    def payload(self, page: int) -> Payload:
+        """The answer as one page of what a source gives."""
+        return Payload(
+            url=self.url,
+            body=self.body,
+            content_type=self.content_type,
+            received_at=self.received_at,
+            page=page,
+            etag=self.etag,
+            last_modified=self.last_modified,
+        )
 
 
 class NotModified(msgspec.Struct, frozen=True):

@@ -1,7 +1,9 @@
 """What the tests of the sources share: a hurried clock, and one source on the sample upstream."""
 
 import asyncio
+import socket
 import ssl
+import struct
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -171,14 +173,17 @@ async def open_stage(
 
 
 @asynccontextmanager
-async def replying(reply: bytes, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """A server that says these bytes to whoever asks, as "host:port"."""
+async def replying(
+    reply: bytes, tls: ssl.SSLContext | None = None, then_reset: bool = False
+) -> AsyncIterator[str]:
+    """A server that says these bytes to whoever asks, as "host:port"; asking twice may break it."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await reader.read(64 * 1024)
             writer.write(reply)
-            await reader.read()
+            if await reader.read(64 * 1024) and then_reset:
+                _reset(writer)
         except (ConnectionError, ssl.SSLError):
             pass
         finally:
@@ -187,3 +192,9 @@ async def replying(reply: bytes, tls: ssl.SSLContext | None = None) -> AsyncIter
     server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls)
     async with server:
         yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    connection: socket.socket = writer.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()

@@ -42,10 +42,10 @@ def test_a_body_cut_anywhere_is_incomplete(data: st.DataObject) -> None:
 @pytest.mark.parametrize(
     "packed",
     [
-        b"[1, 2, 3]",
-        zlib.compress(b"[1]"),
-        gzip.compress(b"[1]") + b"garbage",
-        gzip.compress(b"") * (MAX_MEMBERS + 1),
+        pytest.param(b"[1, 2, 3]", id="plain"),
+        pytest.param(zlib.compress(b"[1]"), id="deflate"),
+        pytest.param(gzip.compress(b"[1]") + b"garbage", id="trailing garbage"),
+        pytest.param(gzip.compress(b"") * (MAX_MEMBERS + 1), id="countless members"),
     ],
 )
 def test_what_is_not_gzip_is_told_apart(packed: bytes) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.adapters.sources.stage import Stage, open_stage, replying
 
-HELLO = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n[]"
+HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]"
 #: The alert of a server that speaks nothing newer than TLS 1.1.
 TOO_OLD = b"\x15\x03\x02\x00\x02\x02\x46"
 NAME = "upstream.test"

@@ -96,6 +96,16 @@ async def test_whatever_is_slow_the_deadline_holds(stage: Stage, fault: str) -> 
     assert (await stage.host()).outcomes == "0"
 
 
+@pytest.mark.parametrize("fault", ["U18-stall", "U19"])
+async def test_a_try_that_waits_too_long_is_tried_again(fault: str) -> None:
+    async with open_stage(patience_s=0.05) as stage:
+        failed = await stage.fail(fault)
+
+        assert failed.kind == LATE
+        assert (stage.upstream.count(), failed.traffic.retries) == (4, 3)
+        assert (await stage.host()).outcomes == "0000"
+
+
 async def test_u19_a_connection_nobody_accepts_ends_at_the_deadline() -> None:
     # A full backlog drops every further SYN, as a firewall would.
     with socket.socket() as deaf:
@@ -137,12 +147,25 @@ async def test_u21_a_dead_kept_connection_costs_one_try_at_once(stage: Stage) ->
     assert (await stage.host()).outcomes == "111"
 
 
-async def test_u21_a_connection_closed_after_its_answer_is_noticed(stage: Stage) -> None:
-    for _ in range(5):
-        await stage.get("U21-after-answer")
-        await asyncio.sleep(0.01)
+async def test_u21_a_kept_connection_that_is_reset_costs_one_try_at_once() -> None:
+    reply = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"
+    traffic = Traffic()
+    async with replying(reply, then_reset=True) as key:
+        async with open_stage(allowed_private=frozenset({key})) as stage:
+            await stage.get(f"http://{key}/")
+            await stage.get(f"http://{key}/", traffic=traffic)
+            host = await stage.budget.state(key)
 
-    assert stage.upstream.count() == 5
+    assert (traffic.requests, traffic.retries, traffic.wait_ms) == (2, 1, 0)
+    assert host.outcomes == "111"
+
+
+async def test_u21_a_connection_closed_after_its_answer_is_noticed(stage: Stage) -> None:
+    answers = [await stage.get("U21-after-answer") for _ in range(5)]
+
+    # Where it is noticed too late, one more try is made and nobody is blamed.
+    assert len(answers) == 5
+    assert set((await stage.host()).outcomes) == {"1"}
 
 
 @pytest.mark.parametrize("fault", ["U22-100", "U22-103"])

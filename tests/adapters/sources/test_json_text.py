@@ -82,15 +82,15 @@ def test_deep_nesting_is_refused() -> None:
 @pytest.mark.parametrize(
     "hostile",
     [
-        b'\\"' * 500_000,
-        b'"' + b'\\"' * 500_000,
-        b'{"' * 300_000,
-        b"{" + b'"\\' * 300_000,
-        b"," * 900_000,
+        pytest.param(b'\\"' * 500_000, id="escapes outside a string"),
+        pytest.param(b'"' + b'\\"' * 500_000, id="escapes inside a string"),
+        pytest.param(b'{"' * 300_000, id="objects and strings"),
+        pytest.param(b"{" + b'"\\' * 300_000, id="escapes in an object"),
+        pytest.param(b"," * 900_000, id="commas"),
     ],
 )
 def test_no_text_takes_long(hostile: bytes) -> None:
-    began = time.monotonic()
+    began = time.process_time()
 
     try:
         for _ in elements(b"[" + hostile):
@@ -98,7 +98,7 @@ def test_no_text_takes_long(hostile: bytes) -> None:
     except UnexpectedContent:
         pass
 
-    assert time.monotonic() - began < 2.0
+    assert time.process_time() - began < 3.0
 
 
 @pytest.mark.parametrize(

@@ -40,10 +40,21 @@ async def test_u1_the_waits_grow_and_are_drawn_by_chance(stage: Stage) -> None:
 
 
 async def test_u1_retries_are_few_however_much_fails(stage: Stage) -> None:
-    for _ in range(4):
+    for _ in range(20):
+        await stage.budget.settle(stage.key, ok=True)
+    await stage.fail("U1-503")
+
+    failed = await stage.fail("U1-503")
+
+    # The first question used up the credit for retries; the breaker has nothing to do with it.
+    assert failed.kind == UNAVAILABLE
+    assert (failed.traffic.requests, failed.traffic.retries) == (1, 0)
+
+
+async def test_u1_what_keeps_failing_opens_the_breaker(stage: Stage) -> None:
+    for _ in range(3):
         await stage.fail("U1-503")
 
-    # Three retries for the first question; then the credit is used up, and the breaker opens.
     assert stage.upstream.count() == 5
     host = await stage.host()
     assert host.breaker(stage.clock.now().timestamp()) is Breaker.OPEN
@@ -66,6 +77,7 @@ async def test_u1_no_retry_begins_after_the_deadline(stage: Stage) -> None:
 
     assert failed.kind == UNAVAILABLE
     assert 1 <= stage.upstream.count() < 4
+    assert failed.traffic.wait_ms < 200
 
 
 @pytest.mark.parametrize("fault", ["U2-then-ok"])

@@ -6,7 +6,7 @@ import pytest
 
 from adapters.sources.polite.replies import NotModified
 from domain.reports import Counts
-from tests.adapters.sources.stage import Stage
+from tests.adapters.sources.stage import Stage, open_stage
 
 UNCHANGED = Counts(received=100, unchanged=100)
 
@@ -21,7 +21,7 @@ async def test_nothing_new_is_neither_read_nor_written(stage: Stage) -> None:
     report = await stage.fetch("/posts")
 
     assert (report.requests, report.not_modified, report.bytes) == (1, 1, 0)
-    assert report.counts == UNCHANGED or report.counts == Counts()
+    assert (report.counts, report.error) == (Counts(), None)
     assert len(stage.database.kept["posts", "jsonplaceholder"]) == 1
     (checkpoint,) = stage.database.freshness("posts").checkpoints
     assert checkpoint.confirmations == 1
@@ -108,6 +108,19 @@ async def test_validators_of_another_url_are_not_sent(stage: Stage) -> None:
     assert sent(stage, "if-modified-since") == [None, None]
 
 
+async def test_validators_of_the_first_page_are_not_sent_for_the_next(stage: Stage) -> None:
+    every = [*stage.upstream.collection().records]
+    stage.upstream.set_posts(every[:30])
+    await stage.fetch("/posts?_page=1&_limit=40")
+    stage.upstream.set_posts(every)
+    report = await stage.fetch("/posts?_page=1&_limit=40")
+
+    assert [known is not None for known in sent(stage, "if-none-match")] == [False, True] + [
+        False
+    ] * 2
+    assert report.counts == Counts(received=100, inserted=70, unchanged=30)
+
+
 async def test_validators_do_not_follow_a_redirect(stage: Stage) -> None:
     await stage.answer("U35-same-host", etag='"known"')
 
@@ -120,6 +133,21 @@ async def test_a_date_alone_confirms_too(stage: Stage) -> None:
     again = await stage.get("/posts", last_modified=first.last_modified)
 
     assert isinstance(again, NotModified)
+
+
+async def test_nothing_new_leaves_the_connection_open() -> None:
+    connections: list[str] = []
+
+    async def resolve(host: str, port: int) -> list[str]:
+        connections.append(host)
+        return ["127.0.0.1"]
+
+    async with open_stage(resolve=resolve, named="upstream.test") as stage:
+        first = await stage.answer("/posts")
+        for _ in range(3):
+            assert isinstance(await stage.get("/posts", etag=first.etag), NotModified)
+
+    assert len(connections) == 1
 
 
 async def test_u34_a_date_counts_once_it_has_come(stage: Stage) -> None:

@@ -12,7 +12,8 @@ from adapters.memory.clock import SteerableClock
 from adapters.sql.database import Compiler
 from adapters.sql.migrate import migrate
 from adapters.sql.pages import Shape, page_values, statements_of
-from adapters.sql.sqlite import SqliteDatabase, connect
+from adapters.sql.sqlite import SqliteDatabase
+from adapters.sql.sqlite_connections import connect
 from adapters.sql.store import SqlStore
 from domain.errors import QueryTooSlow, StoreFull, StoreUnavailable
 from domain.filters import Filter

@@ -1,0 +1,88 @@
+"""The envelope around records: what was asked, how current it is, and what the request cost."""
+
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
+
+from adapters.http.asgi import Scope, request_id_of
+from adapters.http.formats import json_of
+from adapters.http.question import Question
+from application.catalogue import Standing
+from application.query import Query
+from domain.checkpoints import Freshness
+from domain.dataset import Dataset, Role
+from domain.paging import Page
+
+
+class Asked(NamedTuple):
+    """One request for reading, and when it arrived (`perf_counter`)."""
+
+    scope: Scope
+    query: Query[Any]
+    role: Role
+    started: float
+
+    @property
+    def dataset(self) -> Dataset[Any]:
+        """The dataset that is asked for."""
+        return self.query.dataset
+
+
+def page_of(
+    asked: Asked,
+    question: Question,
+    page: Page[Any],
+    records: Sequence[Any],
+    cursor: str | None,
+    standing: Standing,
+) -> bytes:
+    """A page's envelope, up to where it differs from one request to the next."""
+    paging = {
+        "limit": question.request.limit,
+        "offset": question.request.offset,
+        "next_cursor": cursor,
+        "has_more": page.next_cursor is not None,
+        "total": page.total,
+        "total_relation": page.total_relation,
+    }
+    return b'{"data":%b,"count":%d,"page":%b,"meta":%b' % (
+        json_of(records),
+        len(page.rows),
+        json_of(paging),
+        _meta(asked.dataset, page.freshness, standing),
+    )
+
+
+def record_of(asked: Asked, record: Any, freshness: Freshness, standing: Standing) -> bytes:
+    """One record's envelope, up to where it differs from one request to the next."""
+    meta = _meta(asked.dataset, freshness, standing)
+    return b'{"data":%b,"meta":%b' % (json_of(record), meta)
+
+
+def ending_of(scope: Scope, started: float, stale: bool) -> bytes:
+    """What differs from one request to the next: it ends every envelope."""
+    latency_ms = round((perf_counter() - started) * 1000, 2)
+    return b',"stale":%b,"request_id":"%b","api_latency_ms":%b}' % (
+        b"true" if stale else b"false",
+        request_id_of(scope).encode(),  # the front lets nothing pass that needs escaping
+        repr(latency_ms).encode(),
+    )
+
+
+def next_page_of(scope: Scope, question: Question, cursor: str) -> str:
+    """The URL of the page after this one."""
+    kept = [(n, v) for n, v in question.parameters if n not in ("cursor", "offset")]
+    return f"{quote(scope['path'])}?{urlencode([*kept, ('cursor', cursor)])}"
+
+
+def _meta(dataset: Dataset[Any], freshness: Freshness, standing: Standing) -> bytes:
+    return json_of(
+        {
+            "dataset": dataset.name,
+            "seq": freshness.seq,
+            "fetched_at": standing.fetched_at,
+            "next_fetch_at": standing.next_fetch_at,
+            "sources": [checkpoint.source for checkpoint in freshness.checkpoints],
+        }
+    )

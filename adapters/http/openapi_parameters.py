@@ -1,0 +1,124 @@
+"""The parameters of a dataset's reads, as the OpenAPI document describes them."""
+
+from typing import Any
+
+from adapters.http.question import CONTROLS, Format
+from domain.dataset import Dataset
+from domain.fields import Field, FieldType
+from domain.filters import Operator, operators_of
+from domain.paging import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET, Counting
+
+Json = dict[str, Any]
+
+_SCHEMA: dict[FieldType, Json] = {
+    FieldType.INTEGER: {"type": "integer", "format": "int64"},
+    FieldType.NUMBER: {"type": "number", "format": "double"},
+    FieldType.BOOLEAN: {"type": "boolean"},
+    FieldType.TIME: {"type": "string", "format": "date-time"},
+    FieldType.TEXT: {"type": "string"},
+    FieldType.CHOICE: {"type": "string"},
+    FieldType.TEXTS: {"type": "array", "items": {"type": "string"}},
+}
+
+_MEANING: dict[Operator, str] = {
+    Operator.EQ: "equal to this",
+    Operator.NE: "not equal to this; a missing value matches",
+    Operator.LT: "less than this",
+    Operator.LTE: "at most this",
+    Operator.GT: "greater than this",
+    Operator.GTE: "at least this",
+    Operator.IN: "one of these, with commas between them (\\, is a comma)",
+    Operator.NIN: "none of these; a missing value matches",
+    Operator.BETWEEN: "between these two, both included",
+    Operator.ISNULL: "missing (true) or present (false)",
+    Operator.CONTAINS: "holds this text",
+    Operator.ICONTAINS: "holds this text; A-Z and a-z are the same",
+    Operator.STARTSWITH: "begins with this text",
+    Operator.HAS: "the list holds this",
+}
+
+
+IF_NONE_MATCH: Json = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "the ETag of an earlier answer; 304 when it still holds",
+    "schema": {"type": "string"},
+}
+
+
+def _query(name: str, description: str, schema: Json) -> Json:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def fields_parameter(dataset: Dataset[Any]) -> Json:
+    """The parameter that chooses which fields are shown."""
+    names = ", ".join(dataset.fields)
+    text = f"show these fields only, and always the key; there are: {names}"
+    return _query("fields", text, {"type": "string"})
+
+
+def control_parameters(dataset: Dataset[Any]) -> list[Json]:
+    """The parameters that steer a page whatever is asked for."""
+    sortable = ", ".join(field.name for field in dataset.fields.values() if field.sortable)
+    controls = {
+        "sort": _query(
+            "sort",
+            f"fields to sort by, - before one for descending; there are: {sortable}",
+            {"type": "string", "default": dataset.default_sort},
+        ),
+        "fields": fields_parameter(dataset),
+        "limit": _query(
+            "limit",
+            "records on a page",
+            {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+        ),
+        "offset": _query(
+            "offset",
+            "records to pass over; a cursor is better",
+            {"type": "integer", "minimum": 0, "maximum": MAX_OFFSET, "default": 0},
+        ),
+        "cursor": _query("cursor", "next_cursor of the page before", {"type": "string"}),
+        "count": _query(
+            "count",
+            "whether to count all records that match",
+            {"type": "string", "enum": [c.value for c in Counting], "default": "none"},
+        ),
+        "format": _query(
+            "format",
+            "how records are written; ndjson and csv are the whole answer, streamed",
+            {"type": "string", "enum": [f.value for f in Format], "default": "json"},
+        ),
+    }
+    return [controls[name] for name in CONTROLS]
+
+
+def condition_parameters(dataset: Dataset[Any]) -> list[Json]:
+    """One parameter for every operator of every field."""
+    parameters = []
+    for field in dataset.fields.values():
+        for operator in operators_of(field):
+            plain = operator in (Operator.EQ, Operator.HAS) and field.name not in CONTROLS
+            name = field.name if plain else f"{field.name}__{operator}"
+            schema = _operand(field, operator)
+            parameters.append(_query(name, f"{field.name}: {_MEANING[operator]}", schema))
+    return parameters
+
+
+def _operand(field: Field, operator: Operator) -> Json:
+    if operator is Operator.ISNULL:
+        return {"type": "boolean"}
+    if operator is Operator.HAS or operator.takes_list:
+        return {"type": "string"}
+    return schema_of(field, nullable=False)
+
+
+def schema_of(field: Field, nullable: bool = True) -> Json:
+    """The schema of a field's value."""
+    schema = dict(_SCHEMA[field.type])
+    if field.choices:
+        schema["enum"] = list(field.choices)
+    if nullable and field.nullable:
+        schema["type"] = [schema["type"], "null"]
+        if field.choices:
+            schema["enum"] = [*field.choices, None]
+    return schema

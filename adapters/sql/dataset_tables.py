@@ -1,0 +1,116 @@
+"""The table of a dataset, and how a record's values are written to its columns."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, get_type_hints
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+)
+
+from adapters.sql.tables import Number, from_micros, to_micros
+from domain.dataset import CHANGED_AT, Dataset
+from domain.fields import Field, FieldType
+
+Codec = Callable[[Any], Any]
+
+_ENCODE: dict[FieldType, Codec] = {
+    FieldType.TIME: to_micros,
+    FieldType.NUMBER: float,
+    FieldType.TEXTS: lambda value: msgspec.json.encode(value).decode(),
+}
+
+
+def encoder_of(field: Field) -> Codec | None:
+    """How a field's value is written to its column; None when it is written as it is."""
+    return _ENCODE.get(field.type)
+
+
+def _decoder_of(field: Field, hint: Any) -> Codec | None:
+    if field.type is FieldType.TIME:
+        return from_micros
+    if field.type is FieldType.BOOLEAN:
+        return bool
+    return msgspec.json.Decoder(hint).decode if field.type is FieldType.TEXTS else None
+
+
+def decoders_of(dataset: Dataset[Any]) -> list[tuple[int, Codec]]:
+    """The columns of a row whose values must be turned back, by position."""
+    hints = get_type_hints(dataset.record, include_extras=True)
+    codecs = [_decoder_of(field, hints.get(name)) for name, field in dataset.fields.items()]
+    return [(place, codec) for place, codec in enumerate(codecs) if codec is not None]
+
+
+# ---------------------------------------------------------------- the table of a dataset
+
+_COLUMN: dict[FieldType, Any] = {
+    FieldType.INTEGER: Number,
+    FieldType.NUMBER: Float,
+    FieldType.BOOLEAN: Boolean(create_constraint=False),
+    FieldType.TIME: BigInteger,
+    FieldType.TEXT: Text(),
+    FieldType.CHOICE: Text(),
+    FieldType.TEXTS: Text(),
+}
+
+#: What the store itself notes of every row; `_changed_at` is one of the dataset's fields.
+NOTES = ("_source", "_receipt", "_hash", "_seq")
+
+
+@lru_cache(maxsize=256)
+def table_of(dataset: Dataset[Any], name: str | None = None) -> Table:
+    """The table that keeps a dataset's records."""
+    name = name or f"d_{dataset.name}"
+    own = [
+        Column(field.name, _COLUMN[field.type], nullable=field.name not in dataset.key)
+        for field in dataset.fields.values()
+        if field is not CHANGED_AT
+    ]
+    return Table(
+        name,
+        MetaData(),
+        *own,
+        Column("_source", String, nullable=False),
+        Column("_receipt", BigInteger, nullable=False),
+        Column("_hash", BigInteger, nullable=False),
+        Column("_seq", BigInteger, nullable=False),
+        Column(CHANGED_AT.name, BigInteger, nullable=False),
+        PrimaryKeyConstraint(*dataset.key),
+        *(Index(f"ix_{name}_{'_'.join(i)}", *i) for i in dataset.whole_indexes),
+    )
+
+
+@lru_cache(maxsize=256)
+def stage_of(dataset: Dataset[Any]) -> Table:
+    """The temporary table in which an intake waits for its merge."""
+    own = [
+        Column(field.name, _COLUMN[field.type])
+        for field in dataset.fields.values()
+        if field is not CHANGED_AT
+    ]
+    return Table(
+        f"stage_{dataset.name}",
+        MetaData(),
+        *own,
+        Column("_receipt", BigInteger),
+        Column("_hash", BigInteger),
+        PrimaryKeyConstraint(*dataset.key),
+        prefixes=["TEMPORARY"],
+    )
+
+
+def layout_of(dataset: Dataset[Any]) -> str:
+    """Describes a dataset's table, so that a later start can tell whether it still fits."""
+    columns = {field.name: str(field.type) for field in dataset.fields.values()}
+    layout = {"columns": columns, "key": dataset.key, "indexes": dataset.whole_indexes}
+    return msgspec.json.encode(layout).decode()

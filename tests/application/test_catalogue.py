@@ -1,0 +1,73 @@
+"""The catalogue: which datasets there are, and how each of them stands."""
+
+from datetime import timedelta
+
+import pytest
+
+from application.catalogue import Catalogue
+from domain.dataset import Dataset, Role
+from domain.errors import UnknownDataset
+from domain.politeness import Cadence
+from domain.posts import POSTS, Post
+from tests.application.rig import Rig, posts
+
+HOUR = timedelta(hours=1)
+SECRET = Dataset(name="secret", record=Post, key=("id",), read_by=Role.ADMIN)
+
+
+@pytest.fixture
+def catalogue(rig: Rig) -> Catalogue:
+    """Two datasets, one of them secret."""
+    return Catalogue(
+        [
+            rig.fetch(rig.source("one", posts(2), b'[{"id": "bad"}]'), cadence=Cadence(every=HOUR)),
+            rig.fetch(rig.source("two", posts(1)), rig.source("three"), dataset=SECRET),
+        ],
+        [rig.query(POSTS), rig.query(SECRET)],
+        rig.quarantine,
+        rig.clock,
+    )
+
+
+def test_datasets_are_listed_as_declared(catalogue: Catalogue) -> None:
+    assert list(catalogue.datasets) == [POSTS, SECRET]
+
+
+def test_the_use_cases_of_a_dataset_are_found_by_name(catalogue: Catalogue) -> None:
+    assert catalogue.query("secret").dataset is SECRET
+    assert catalogue.fetch("posts").sources == ("one",)
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones(catalogue: Catalogue) -> None:
+    for find in (catalogue.query, catalogue.fetch):
+        with pytest.raises(UnknownDataset, match="posts, secret"):
+            find("post")
+
+
+async def test_a_viewer_sees_the_datasets_they_may_read(catalogue: Catalogue) -> None:
+    names = {
+        viewer: [entry.dataset.name for entry in await catalogue.entries(viewer)] for viewer in Role
+    }
+
+    assert names == {
+        Role.ANYONE: ["posts"],
+        Role.USER: ["posts"],
+        Role.ADMIN: ["posts", "secret"],
+    }
+
+
+async def test_an_entry_tells_how_the_dataset_stands(rig: Rig, catalogue: Catalogue) -> None:
+    await catalogue.fetch("posts")()
+    fetched_at = rig.clock.now()
+    rig.clock.advance(HOUR * 3)
+
+    posts_entry, secret_entry = await catalogue.entries(Role.ADMIN)
+
+    assert (posts_entry.records, posts_entry.quarantined) == (2, 1)
+    assert posts_entry.freshness.seq == 1
+    assert posts_entry.standing.fetched_at == fetched_at
+    assert posts_entry.standing.next_fetch_at == fetched_at + HOUR
+    assert posts_entry.standing.stale
+    assert secret_entry.sources == ("two", "three")
+    assert (secret_entry.records, secret_entry.standing.next_fetch_at) == (0, None)
+    assert secret_entry.standing.stale

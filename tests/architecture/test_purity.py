@@ -1,0 +1,159 @@
+"""What the architecture forbids, read from the source itself."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import entrypoints
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("domain", "application", "adapters", "entrypoints")
+#: What each inner package may import beside the standard library.
+ALLOWED = {
+    "domain": {"domain", "msgspec"},
+    "application": {"application", "domain", "msgspec"},
+}
+#: Time, chance and settings come in from outside.
+IMPURE_MODULES = {"random", "secrets", "time", "uuid"}
+IMPURE_NAMES = {
+    "datetime.now",
+    "datetime.utcnow",
+    "datetime.today",
+    "date.today",
+    "time.time",
+    "time.time_ns",
+    "uuid.uuid4",
+    "os.environ",
+    "os.getenv",
+    "os.urandom",
+}
+#: Adapters may measure how long something takes: that is no time of day.
+STOPWATCHES = {"time", "secrets"}
+MAY_BE_IMPURE = ("adapters/system/", "entrypoints/")
+LONGEST_FILE = 250
+
+
+def sources(*folders: str) -> list[Path]:
+    """The Python files below these folders."""
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def named(path: Path) -> str:
+    """A file as it is named in a failure."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def tree(path: Path) -> ast.Module:
+    """A file's syntax tree."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports(module: ast.Module) -> Iterator[str]:
+    """The top-level packages a module imports, at any depth."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield (node.module or "").split(".")[0]
+
+
+def dotted(module: ast.Module) -> Iterator[str]:
+    """Every `name.attribute` a module mentions, also where it is imported by name."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            yield f"{node.value.id}.{node.attr}"
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute):
+            yield f"{node.value.attr}.{node.attr}"
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", sources("domain", "application"), ids=named)
+def test_the_core_imports_only_what_it_may(path: Path) -> None:
+    allowed = ALLOWED[named(path).split("/")[0]] | sys.stdlib_module_names
+
+    assert set(imports(tree(path))) <= allowed
+
+
+@pytest.mark.parametrize("path", sources(*PACKAGES), ids=named)
+def test_time_chance_and_settings_come_from_outside(path: Path) -> None:
+    if named(path).startswith(MAY_BE_IMPURE):
+        return
+    banned = IMPURE_MODULES
+    if named(path).startswith("adapters/"):
+        banned = IMPURE_MODULES - STOPWATCHES
+    module = tree(path)
+
+    assert not banned & set(imports(module))
+    assert not IMPURE_NAMES & set(dotted(module))
+
+
+@pytest.mark.parametrize("path", sources(*PACKAGES), ids=named)
+def test_a_file_has_one_subject_and_a_first_sentence(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+
+    assert len(text.splitlines()) <= LONGEST_FILE
+    assert not text or ast.get_docstring(tree(path))
+
+
+def test_entrypoints_is_ours() -> None:
+    assert Path(entrypoints.__file__ or "").parent == ROOT / "entrypoints"
+
+
+# ---------------------------------------------------------------- tests
+
+BANNED_IN_TESTS = {
+    "mock",
+    "Mock",
+    "MagicMock",
+    "AsyncMock",
+    "patch",
+    "monkeypatch",
+    "skip",
+    "skipif",
+}
+
+
+def words(module: ast.Module) -> Iterator[str]:
+    """Every name a module uses: variables, attributes, arguments and what it imports."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.ImportFrom):
+            yield from (alias.name for alias in node.names)
+            yield from (node.module or "").split(".")
+
+
+def waits(module: ast.Module) -> Iterator[str]:
+    """Where a module waits for the real clock; waiting for no time lets others run."""
+    for node in ast.walk(module):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        called = ast.unparse(node.func)
+        idle = len(node.args) == 1 and ast.unparse(node.args[0]) in ("0", "0.0")
+        if called in ("time.sleep", "asyncio.sleep") and not idle:
+            yield f"{called} in line {node.lineno}"
+
+
+TESTS = [path for path in sources("tests") if not named(path).startswith("tests/bench/")]
+
+
+@pytest.mark.parametrize("path", TESTS, ids=named)
+def test_tests_use_no_mocks_no_patches_no_skips_and_no_sleeps(path: Path) -> None:
+    module = tree(path)
+
+    assert not BANNED_IN_TESTS & set(words(module))
+    assert list(waits(module)) == []
+
+
+@pytest.mark.parametrize("path", sources("tests/contract"), ids=named)
+def test_contracts_do_not_ask_which_adapter_they_have(path: Path) -> None:
+    assert "isinstance" not in set(words(tree(path)))

@@ -1,0 +1,54 @@
+"""Commands, started as a reader of the documentation would start them."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+LONGEST_S = 60
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """What a command is started with: these settings, and nothing of ours."""
+    wanted = ("PATH", "HOME")
+    kept = {name: os.environ[name] for name in wanted if name in os.environ}  # noqa: TID251
+    return {**kept, "PYTHONUNBUFFERED": "1", **settings}
+
+
+def run(module: str, *arguments: str, at: Path, **settings: str) -> str:
+    """Run a module to its end and return what it printed; it must succeed."""
+    ended = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=at,
+        env=environment(**settings),
+        capture_output=True,
+        text=True,
+        timeout=LONGEST_S,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+@contextmanager
+def started(module: str, *arguments: str, at: Path, **settings: str) -> Iterator[Iterator[str]]:
+    """Start a module; gives the lines it prints, and stops it in the end."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        cwd=at,
+        env=environment(**settings),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        yield process.stdout
+    finally:
+        process.terminate()
+        try:
+            process.communicate(timeout=LONGEST_S)
+        finally:
+            process.kill()

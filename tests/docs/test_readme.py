@@ -1,0 +1,127 @@
+"""The README: what it prints is printed, what it asks is answered, what it shows in Python runs."""
+
+import ast
+import csv
+import inspect
+import io
+import json
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.docs.markdown import README, REFERENCE, ROOT, blocks, named
+from tests.docs.processes import started
+
+ADDRESS = "http://127.0.0.1:8000"
+#: What differs from one run of the demo to the next.
+VARYING = re.compile(r"http://127\.0\.0\.1:\d+|\d{4}-\d\d-\d\dT[\d:]+Z")
+CURL = re.compile(r"^curl (?:-X (\w+) )?'([^']+)'\s+# (.*)$", re.MULTILINE)
+REQUESTS = [found for block in blocks(README, "sh") for found in CURL.findall(block.text)]
+
+
+class Demo:
+    """A demo that has shown what it shows and goes on serving."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self.shown = ""
+        for line in lines:
+            if line.startswith("Try it"):
+                break
+            self.shown += line
+        self.url = re.findall(r"Catchment at (\S+)", self.shown)[0]
+        self.invitation = "".join(next(lines) for _ in range(4))
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Demo]:
+    """`catchment demo`, on a free port."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = "entrypoints.cli", "demo", "--port", "0"
+        with started(*command, at=Path(folder), PYTHONPATH=str(ROOT)) as lines:
+            yield Demo(lines)
+
+
+def records_in(answer: httpx.Response) -> int:
+    """How many records an answer holds, whatever its format."""
+    if answer.headers["content-type"].startswith("text/csv"):
+        return len(list(csv.DictReader(io.StringIO(answer.text, newline=""))))
+    return int(answer.json()["count"])
+
+
+def test_the_demo_shows_what_the_readme_says(demo: Demo) -> None:
+    [told] = [block.text for block in blocks(README, "text") if "A first fetch" in block.text]
+
+    assert VARYING.sub("…", demo.shown.strip()) == VARYING.sub("…", told.strip())
+
+
+def test_the_demo_invites_to_requests_that_work(demo: Demo) -> None:
+    for method, url in re.findall(r"curl (?:-X (\w+) )?'([^']+)'", demo.invitation):
+        assert httpx.request(method or "GET", url).status_code == 200
+
+
+def test_the_readme_has_requests() -> None:
+    assert len(REQUESTS) >= 10
+
+
+@pytest.mark.parametrize(("method", "url", "said"), REQUESTS)
+def test_a_request_is_answered_as_the_readme_says(
+    demo: Demo, method: str, url: str, said: str
+) -> None:
+    answer = httpx.request(method or "GET", url.replace(ADDRESS, demo.url))
+
+    assert answer.status_code == 200
+    if counted := re.match(r"(\d+) posts", said):
+        assert records_in(answer) == int(counted[1])
+    if total := re.search(r"of (\d+) in all", said):
+        assert answer.json()["page"]["total"] == int(total[1])
+    if "a cursor" in said:
+        assert answer.json()["page"]["next_cursor"]
+
+
+def outline(value: Any) -> Any:
+    """The names in a JSON value, at every depth; a list is known by its first element."""
+    if isinstance(value, dict):
+        return {name: outline(part) for name, part in value.items()}
+    return [outline(part) for part in value[:1]] if isinstance(value, list) else None
+
+
+@pytest.mark.parametrize("page", [README, REFERENCE / "http-api.md"], ids=named)
+def test_the_envelope_shown_is_the_envelope_answered(demo: Demo, page: Path) -> None:
+    [block] = blocks(page, "json")
+
+    answered = httpx.get(f"{demo.url}/data?limit=1").json()
+
+    assert outline(json.loads(block.text)) == outline(answered)
+
+
+def test_the_problem_shown_has_the_fields_of_a_problem(demo: Demo) -> None:
+    [block] = blocks(REFERENCE / "problems.md", "json")
+
+    answered = httpx.get(f"{demo.url}/data?colour=red").json()
+
+    assert outline(json.loads(block.text)) == outline(answered)
+
+
+def examples() -> dict[str, Any]:
+    """What the Python blocks of the README define, read one after the other."""
+    defined: dict[str, Any] = {}
+    for block in blocks(README, "python"):
+        exec(compile(ast.parse(block.text), "README.md", "exec"), defined)  # noqa: S102
+    return {name: found for name, found in defined.items() if name.startswith("test_")}
+
+
+def test_the_readme_shows_tests() -> None:
+    assert len(examples()) == 2
+
+
+@pytest.mark.parametrize("name", list(examples()))
+async def test_an_example_of_the_readme_passes(name: str) -> None:
+    example = examples()[name]
+
+    assert inspect.iscoroutinefunction(example)
+    await example()

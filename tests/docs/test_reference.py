@@ -1,0 +1,255 @@
+"""The reference: everything there is, is in it, and nothing else is."""
+
+import ast
+import inspect
+import pkgutil
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+import click
+import httpx
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+import application.ports
+from adapters.http.documentation import PREFIXES
+from adapters.http.fetches import FetchAnswer
+from adapters.http.overviews import HealthCard
+from adapters.http.problem_codes import PROBLEM_CODES
+from adapters.http.problems import Problem
+from adapters.http.question import CONTROLS
+from domain.fields import FieldType
+from domain.filters import Operator, operators_of
+from domain.jobs import JobStatus
+from domain.posts import POSTS
+from domain.reports import Counts, Failure, Outcome, SourceReport
+from entrypoints.cli import main
+from entrypoints.service import running
+from entrypoints.settings import PREFIX, SETTINGS, load
+from tests.docs.markdown import DOCS, REFERENCE, ROOT, blocks, codes, headings, rows, section
+from tests.strategies import SAMPLES
+
+API = REFERENCE / "http-api.md"
+FILTERS = REFERENCE / "filters.md"
+PROBLEMS = REFERENCE / "problems.md"
+REPORT = REFERENCE / "report.md"
+
+
+def first_codes(text: str) -> list[str]:
+    """What stands first in each row of the tables in a text."""
+    return [codes(row[0])[0] for row in rows(text)]
+
+
+def names(record: type[Any]) -> list[str]:
+    """The fields of a record as they are spelled in JSON."""
+    return [field.encode_name for field in msgspec.structs.fields(record)]
+
+
+# ---------------------------------------------------------------- routes
+
+
+@pytest.fixture
+async def openapi(tmp_path: Any) -> dict[str, Any]:
+    """The OpenAPI document of the served application."""
+    settings = load({"CATCHMENT_DATABASE_URL": f"sqlite:///{tmp_path}/catchment.db"})
+    async with running(settings) as container:
+        transport = httpx.ASGITransport(app=container.app())
+        async with httpx.AsyncClient(transport=transport, base_url="http://docs") as client:
+            document: dict[str, Any] = (await client.get("/openapi.json")).json()
+            return document
+
+
+def generic(path: str) -> str:
+    """A path of the posts as the path of any dataset."""
+    return re.sub(r"^/data/posts(/.*)?$", lambda m: "/data/{dataset}" + "/{key}" * bool(m[1]), path)
+
+
+def documented_routes() -> set[str]:
+    return {code for heading in headings(API) for code in codes(heading) if " /" in code}
+
+
+async def test_every_route_is_documented_and_every_documented_route_exists(
+    openapi: dict[str, Any],
+) -> None:
+    served = {
+        f"{method.upper()} {generic(path)}"
+        for path, item in openapi["paths"].items()
+        for method in item
+    }
+    pages = {f"GET {prefix}" for prefix in (*PREFIXES, "/docs/problems")}
+
+    assert documented_routes() == served | pages
+
+
+async def test_every_query_parameter_of_the_other_routes_is_documented(
+    openapi: dict[str, Any],
+) -> None:
+    parameters = {
+        parameter["name"]
+        for path, item in openapi["paths"].items()
+        for operation in item.values()
+        for parameter in operation.get("parameters", [])
+        if parameter["in"] == "query" and not path.startswith("/data")
+    }
+
+    assert set(first_codes(section(API, "`POST /fetch/{dataset}`"))) == parameters
+
+
+def test_every_part_of_the_health_answer_is_documented() -> None:
+    assert first_codes(section(API, "`GET /health`")) == names(HealthCard)
+
+
+# ---------------------------------------------------------------- filters
+
+
+def test_every_operator_is_documented() -> None:
+    assert first_codes(section(FILTERS, "Operators")) == [operator.value for operator in Operator]
+
+
+def test_every_type_is_documented_with_its_operators() -> None:
+    told = {codes(row[0])[0]: codes(row[2]) for row in rows(section(FILTERS, "Types"))}
+    fields = {field.type: field for field in SAMPLES.fields.values() if not field.nullable}
+    fields |= {f.type: f for f in SAMPLES.fields.values() if f.type not in fields}
+
+    assert set(told) == {kind.value for kind in FieldType}
+    for kind, field in fields.items():
+        assert told[kind.value] == [
+            operator.value for operator in operators_of(field) if operator is not Operator.ISNULL
+        ]
+
+
+def test_every_field_of_posts_is_documented_with_its_type() -> None:
+    told = {codes(row[0])[0]: codes(row[1])[0] for row in rows(section(FILTERS, "Fields of posts"))}
+
+    assert told == {field.name: field.type.value for field in POSTS.fields.values()}
+
+
+def test_every_control_word_is_documented() -> None:
+    assert first_codes(section(FILTERS, "Control words")) == list(CONTROLS)
+
+
+# ---------------------------------------------------------------- settings
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    told = {
+        codes(row[0])[0]: (codes(row[1]) or [""])[0]
+        for row in rows(section(REFERENCE / "settings.md", "All settings"))
+    }
+
+    assert told == {PREFIX + name: setting.default for name, setting in SETTINGS.items()}
+
+
+def test_every_setting_is_in_the_example() -> None:
+    head, *entries = (ROOT / ".env.example").read_text(encoding="utf-8").split("\n\n")
+
+    assert head.startswith("# ")
+    assert [entry.strip() for entry in entries] == [
+        f"# {setting.meaning}\n# {PREFIX}{name}={setting.default}"
+        for name, setting in SETTINGS.items()
+    ]
+
+
+def test_the_example_can_be_used_as_it_is_and_with_every_line_in_force() -> None:
+    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    given = dict(line[2:].split("=", 1) for line in lines if line.startswith(f"# {PREFIX}"))
+
+    assert load(given) == load({})
+
+
+# ---------------------------------------------------------------- commands
+
+
+def commands(command: click.Command, path: str) -> Iterator[str]:
+    """A command and those below it, as they are typed."""
+    yield path
+    if isinstance(command, click.Group):
+        for name, below in command.commands.items():
+            yield from commands(below, f"{path} {name}")
+
+
+def test_every_command_is_documented_with_its_help() -> None:
+    told = dict(block.text.split("\n", 1) for block in blocks(REFERENCE / "commands.md", "text"))
+    helped = {}
+    for command in commands(main, "catchment"):
+        arguments = [*command.split()[1:], "--help"]
+        result = CliRunner().invoke(main, arguments, prog_name="catchment", terminal_width=78)
+        helped[f"$ {command} --help"] = result.output
+
+    assert told == helped
+
+
+# ---------------------------------------------------------------- problems and reports
+
+
+def raised_codes() -> set[str]:
+    """The codes that the sources and the fetch give to their failures, read from the code."""
+    found = set()
+    files = [*(ROOT / "adapters" / "sources").rglob("*.py"), *(ROOT / "application").glob("*.py")]
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.keyword) and node.arg == "code":
+                found |= {value for value in [getattr(node.value, "value", None)] if value}
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("ailure",)):
+                found |= {getattr(argument, "value", None) for argument in node.args[:1]}
+    return {code for code in found if isinstance(code, str)}
+
+
+def documented_problems() -> dict[str, str]:
+    tables = ("The request", "The service", "Source failures")
+    return {codes(row[0])[0]: row[1] for table in tables for row in rows(section(PROBLEMS, table))}
+
+
+def test_every_problem_code_is_documented_with_its_status() -> None:
+    told = documented_problems()
+
+    assert {code: told.get(code) for code in PROBLEM_CODES} == {
+        code: status for code, (status, _) in PROBLEM_CODES.items()
+    }
+
+
+def test_every_documented_code_exists() -> None:
+    assert set(documented_problems()) == {*PROBLEM_CODES} | raised_codes()
+
+
+def test_every_field_of_a_problem_is_documented() -> None:
+    [first, *_] = PROBLEMS.read_text(encoding="utf-8").split("\n## ")
+
+    assert first_codes(first) == names(Problem)
+
+
+@pytest.mark.parametrize(
+    ("heading", "record"),
+    [
+        ("The job", FetchAnswer),
+        ("One source", SourceReport),
+        ("Counts", Counts),
+        ("Error", Failure),
+    ],
+)
+def test_every_field_of_a_report_is_documented(heading: str, record: type[Any]) -> None:
+    assert first_codes(section(REPORT, heading)) == names(record)
+
+
+@pytest.mark.parametrize(
+    ("heading", "values"), [("Status of a job", JobStatus), ("Outcome", Outcome)]
+)
+def test_every_word_of_a_report_is_documented(heading: str, values: Any) -> None:
+    assert first_codes(section(REPORT, heading)) == [value.value for value in values]
+
+
+# ---------------------------------------------------------------- ports
+
+
+def test_every_port_is_in_the_architecture() -> None:
+    ports = {
+        name
+        for module in pkgutil.iter_modules(application.ports.__path__, "application.ports.")
+        for name, found in inspect.getmembers(import_module(module.name), inspect.isclass)
+        if found.__module__ == module.name and getattr(found, "_is_protocol", False)
+    }
+
+    assert set(first_codes(section(DOCS / "architecture.md", "Ports"))) == ports

@@ -1,0 +1,69 @@
+"""Gives every HTTP test the application, in memory or really served."""
+
+from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+from dependency_injector import providers
+
+from entrypoints.api import address_of, listen
+from entrypoints.api import serving as serving_api
+from entrypoints.container import Container
+from tests.http.stage import GAUGES, SOME_GAUGES, Stage, posts
+
+
+@pytest.fixture(autouse=True)
+def logged() -> Iterator[list[MutableMapping[str, Any]]]:
+    """Everything that is logged meanwhile."""
+    with structlog.testing.capture_logs() as events:
+        yield events
+
+
+@pytest.fixture
+async def empty() -> AsyncIterator[Stage]:
+    """The application before any fetch."""
+    stage = Stage()
+    async with stage.client:
+        yield stage
+
+
+@pytest.fixture
+async def stage(empty: Stage) -> Stage:
+    """The application with a hundred posts and a few gauges."""
+    await empty.bring(posts(100))
+    await empty.bring(SOME_GAUGES, GAUGES)
+    return empty
+
+
+@pytest.fixture
+def client(stage: Stage) -> httpx.AsyncClient:
+    """Asks the seeded application, without a socket between."""
+    return stage.client
+
+
+@asynccontextmanager
+async def _serving(stage: Stage) -> AsyncIterator[str]:
+    container = Container()
+    container.app.override(providers.Object(stage.app))
+    with listen("127.0.0.1", 0) as taken:
+        async with serving_api(container, taken):
+            yield address_of(taken)
+
+
+Serve = Callable[[Stage], AbstractAsyncContextManager[str]]
+
+
+@pytest.fixture
+def serving() -> Serve:
+    """Serves an application as `catchment serve` does it, and gives its address."""
+    return _serving
+
+
+@pytest.fixture
+async def served(stage: Stage) -> AsyncIterator[str]:
+    """The address of the seeded application, really served."""
+    async with _serving(stage) as address:
+        yield address

@@ -1,0 +1,268 @@
+"""What the HTTP tests stand on: the real application over memory adapters, and made-up records."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import httpx
+import msgspec
+
+from adapters.http.app import HttpSettings, create_app
+from adapters.memory.changes import MemoryChanges
+from adapters.memory.clock import SteerableClock
+from adapters.memory.database import MemoryDatabase
+from adapters.memory.health import MemoryProbe
+from adapters.memory.jobs import MemoryJobs
+from adapters.memory.quarantine import MemoryQuarantine
+from adapters.memory.random import SeededRandom
+from adapters.memory.source import MemorySource
+from adapters.memory.store import MemoryStore
+from application.catalogue import Catalogue
+from application.fetch import Fetch
+from application.health import CheckHealth
+from application.jobs import FindJob
+from application.ports.jobs import Jobs
+from application.ports.store import Changes, Intake, Store
+from application.query import Query
+from domain.dataset import Dataset, Key, Role
+from domain.filters import Condition, Filter, Operator
+from domain.jobs import FetchJob
+from domain.paging import PageRequest
+from domain.politeness import Cadence
+from domain.posts import POSTS, Post
+
+SECRET = b"a secret of the tests, 32 bytes long"
+#: A port nobody listens on: what the client calls the application in memory.
+BASE = "http://catchment.test"
+
+
+# ---------------------------------------------------------------- records
+
+
+def posts(count: int, first: int = 1) -> list[Post]:
+    """So many posts, ten of each user, as JSONPlaceholder has them."""
+    return [
+        Post(number, (number - 1) // 10 + 1, f"title {number}", f"body {number}")
+        for number in range(first, first + count)
+    ]
+
+
+def gauges_dataset(name: str = "gauges", **changed: Any) -> Dataset[Any]:
+    """Declare a dataset at run time, with every kind of field and names that could collide."""
+    record = msgspec.defstruct(
+        "Gauge",
+        [
+            ("station", str),
+            ("number", int),
+            ("level", float | None),
+            ("open", bool | None),
+            ("seen_at", datetime | None),
+            ("state", Literal["dry", "wet", "-frozen"] | None),
+            ("notes", list[str]),
+            ("body", str),
+            ("request", str),
+            ("limit", int),
+            ("sort", str),
+        ],
+        frozen=True,
+    )
+    described = {"key": ("station", "number"), "default_sort": "station", **changed}
+    return Dataset(name=name, record=record, **described)
+
+
+GAUGES = gauges_dataset()
+
+
+def gauge(number: int = 1, **changed: Any) -> Any:
+    """One plain record of the made-up dataset."""
+    plain = {
+        "station": "north",
+        "number": number,
+        "level": None,
+        "open": None,
+        "seen_at": None,
+        "state": None,
+        "notes": [],
+        "body": "a body",
+        "request": "a request",
+        "limit": number,
+        "sort": "a sort",
+    }
+    return GAUGES.record(**{**plain, **changed})
+
+
+#: Records that tell every operator from every other.
+SOME_GAUGES = [
+    gauge(1, level=1.5, open=True, state="dry", notes=["a", "b,c"], body="alpha"),
+    gauge(2, level=2.5, open=False, state="wet", notes=["a"], body="Beta"),
+    gauge(3, seen_at=datetime(2026, 1, 1, 12, tzinfo=UTC), body="gamma, delta"),
+    gauge(1, station="south", level=-3.0, state="-frozen", body="100% of_it", request="=1+1"),
+]
+
+
+def only(*conditions: tuple[str, Operator, Any]) -> Filter:
+    """A filter of the made-up dataset."""
+    return Filter(tuple(Condition(GAUGES.fields[n], o, v) for n, o, v in conditions))
+
+
+# ---------------------------------------------------------------- a store that can fail
+
+
+class BreakableStore(MemoryStore):
+    """A memory store that fails when it is told to, and counts the pages it was asked for."""
+
+    failure: Exception | None = None
+    writing_failure: Exception | None = None
+    #: So many pages are answered before `failure` comes.
+    fails_after = 0
+    pages = 0
+
+    async def find(self, dataset: Dataset[Any], request: PageRequest) -> Any:
+        """One page, unless it is time to fail."""
+        self.pages += 1
+        if self.pages > self.fails_after:
+            self._fail()
+        return await super().find(dataset, request)
+
+    async def get(self, dataset: Dataset[Any], key: Key, seen: Filter) -> Any:
+        """One record."""
+        self._fail()
+        return await super().get(dataset, key, seen)
+
+    async def count(self, dataset: Dataset[Any], seen: Filter) -> int:
+        """How many records match."""
+        self._fail()
+        return await super().count(dataset, seen)
+
+    @asynccontextmanager
+    async def intake(
+        self, dataset: Dataset[Any], source: str, job: FetchJob
+    ) -> AsyncIterator[Intake[Any]]:
+        """An intake, when there is room."""
+        if self.writing_failure is not None:
+            raise self.writing_failure
+        async with super().intake(dataset, source, job) as intake:
+            yield intake
+
+    def _fail(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+
+# ---------------------------------------------------------------- the application
+
+
+class Stage:
+    """The application over some datasets, and everything to steer it by.
+
+    Each dataset has one source with nothing to give yet, unless `sources` names others.
+    """
+
+    def __init__(
+        self,
+        *datasets: Dataset[Any],
+        store: Store | None = None,
+        jobs: Jobs | None = None,
+        changes: Changes | None = None,
+        clock: SteerableClock | None = None,
+        cadence: Cadence = Cadence(every=timedelta(minutes=15)),  # noqa: B008 - a frozen value
+        sources: Mapping[str, Sequence[str]] | None = None,
+        **settings: Any,
+    ) -> None:
+        self.datasets = datasets or (POSTS, GAUGES)
+        self.clock = clock or SteerableClock()
+        self.database = MemoryDatabase()
+        self.broken = BreakableStore(self.database, self.clock)
+        self.store = store or self.broken
+        self.jobs = jobs or MemoryJobs(self.database, self.clock)
+        self.probe = MemoryProbe()
+        self.random = SeededRandom()
+        named = {d.name: [f"{d.name}_source"] for d in self.datasets} | dict(sources or {})
+        self.sources = {
+            dataset.name: [
+                MemorySource(name, dataset.record, self.clock, []) for name in named[dataset.name]
+            ]
+            for dataset in self.datasets
+        }
+        self.fetches = {dataset.name: self._fetch(dataset, cadence) for dataset in self.datasets}
+        self.catalogue = Catalogue(
+            list(self.fetches.values()),
+            [Query(dataset, self.store) for dataset in self.datasets],
+            MemoryQuarantine(self.database),
+            self.clock,
+        )
+        health = CheckHealth(self.catalogue, self.probe, self.clock)
+        told = HttpSettings(**{"secret": SECRET, "epoch": "an epoch", **settings})
+        self.app: Any = create_app(
+            self.catalogue,
+            FindJob(self.jobs),
+            health,
+            changes or MemoryChanges(self.database),
+            self.clock,
+            self.random,
+            told,
+        )
+        self.client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.app, raise_app_exceptions=False), base_url=BASE
+        )
+
+    async def bring(self, records: Sequence[Any], dataset: Dataset[Any] = POSTS) -> None:
+        """Fetch these records, a moment after whatever was fetched before."""
+        self.clock.advance(61)
+        self.sources[dataset.name][0].pages = [records]
+        await self.fetches[dataset.name](Role.ADMIN, force=True)
+
+    def _fetch(self, dataset: Dataset[Any], cadence: Cadence) -> Fetch[Any]:
+        return Fetch(
+            dataset,
+            self.sources[dataset.name],
+            self.store,
+            self.clock,
+            self.jobs,
+            self.random,
+            cadence,
+        )
+
+
+# ---------------------------------------------------------------- reading answers
+
+
+def ids(answer: httpx.Response) -> list[int]:
+    """The ids of the records in an answer, which must be one."""
+    assert answer.status_code == 200, answer.text
+    return [record["id"] for record in answer.json()["data"]]
+
+
+def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """The problem an answer holds, which must be this one, told as all problems are."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    told: dict[str, Any] = answer.json()
+    assert list(told)[:6] == ["type", "title", "status", "detail", "code", "request_id"]
+    assert told["code"] == code, told
+    assert told["status"] == status
+    assert told["type"] == f"/docs/problems#{code}"
+    assert told["request_id"] == answer.headers["x-request-id"]
+    assert told["detail"]
+    return told
+
+
+def parameter_of(told: dict[str, Any]) -> str:
+    """The parameter a problem names."""
+    [error] = told["errors"]
+    return str(error["parameter"])
+
+
+async def walk(client: httpx.AsyncClient, url: str) -> AsyncIterator[dict[str, Any]]:
+    """Every page from this one on, each as its `Link` leads to it."""
+    while url:
+        answer = await client.get(url)
+        assert answer.status_code == 200, answer.text
+        yield answer.json()
+        url = next(_next_of(answer), "")
+
+
+def _next_of(answer: httpx.Response) -> Iterator[str]:
+    if "next" in answer.links:
+        yield answer.links["next"]["url"]
