@@ -1,6 +1,6 @@
 """Answers: what the Litestar routes share, from strict parameters to documented problems."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -22,7 +22,7 @@ from adapters.http.problems import (
     status_of,
 )
 from adapters.http.question import parameters_of
-from domain.errors import UnknownParameter
+from domain.errors import InvalidValue, UnknownParameter
 
 _log = structlog.get_logger("catchment.http")
 
@@ -59,7 +59,8 @@ def _refused(error: HTTPException, request_id: str) -> Reply:
     code, detail = _CODES.get(
         error.status_code, ("malformed_request", "this request cannot be understood")
     )
-    headers = {k: v for k, v in (error.headers or {}).items() if k.lower() == "allow"}
+    allow = (error.headers or {}).get("Allow") or (error.headers or {}).get("allow")
+    headers = {"Allow": allow.replace("GET", "GET, HEAD")} if allow else {}
     if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         headers["Connection"] = "close"  # the rest of the body is not waited for
     return reply(status, code, detail, request_id, headers=headers)
@@ -77,14 +78,19 @@ def _invalid(error: ValidationException, request_id: str) -> Reply:
     return reply(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_value", detail, request_id, found=found)
 
 
-def guarded(*allowed: str) -> Callable[[Request[Any, Any, Any]], Awaitable[None]]:
-    """A hook that refuses parameters a route does not have, and those given twice."""
+def guarded(
+    allowed: Mapping[str, tuple[str, ...]] | None = None,
+) -> Callable[[Request[Any, Any, Any]], Awaitable[None]]:
+    """A hook that refuses parameters a route does not have, values it does not, and repetitions."""
+    choices = allowed or {}
 
     async def guard(request: Request[Any, Any, Any]) -> None:
-        for name, _ in parameters_of(request.scope["query_string"]):
-            if name not in allowed:
-                known = ", ".join(allowed) or "none"
+        for name, value in parameters_of(request.scope["query_string"]):
+            if name not in choices:
+                known = ", ".join(choices) or "none"
                 raise UnknownParameter(name, f"there is no such parameter; there are: {known}")
+            if value not in choices[name]:
+                raise InvalidValue(name, f"expected one of {', '.join(choices[name])}")
 
     return guard
 

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 from litestar import Request, Response, get, post
@@ -27,6 +27,7 @@ _PROBLEMS = (401, 403, 408, 409, 413, 415, 429, 501, 502, 503, 504, 507)
 
 Mode = Literal["sync", "task"]
 Flag = Literal["true", "false"]
+_CHOICES = {"mode": get_args(Mode), "force": get_args(Flag)}
 
 
 class FetchAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
@@ -77,7 +78,7 @@ def fetch_routes(
         status_code=200,
         summary=f"Fetch {default_dataset} now",
         responses=documented(FetchAnswer, *_PROBLEMS),
-        before_request=guarded("mode", "force"),
+        before_request=guarded(_CHOICES),
         tags=["fetch"],
     )
     async def fetch_default(
@@ -94,7 +95,7 @@ def fetch_routes(
         status_code=200,
         summary="Fetch a dataset now",
         responses=documented(FetchAnswer, 404, *_PROBLEMS),
-        before_request=guarded("mode", "force"),
+        before_request=guarded(_CHOICES),
         tags=["fetch"],
     )
     async def fetch_dataset(

@@ -53,9 +53,14 @@ class Validators:
         keep_s = self._max_age_s
         if keep_s and standing.next_fetch_at is not None:
             keep_s = min(keep_s, math.floor((standing.next_fetch_at - now).total_seconds()))
-        timed = {**headers, "Cache-Control": f"max-age={keep_s}" if keep_s > 0 else "no-cache"}
+        age_s = 0
         if standing.fetched_at is not None:
-            timed["Age"] = str(max(0, math.floor((now - standing.fetched_at).total_seconds())))
+            age_s = max(0, math.floor((now - standing.fetched_at).total_seconds()))
+        # Caches count from the data's age, so that this much is left from now on.
+        kept = f"max-age={age_s + keep_s}" if keep_s > 0 else "no-cache"
+        timed = {**headers, "Cache-Control": kept}
+        if standing.fetched_at is not None:
+            timed["Age"] = str(age_s)
         return timed
 
 

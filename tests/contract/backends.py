@@ -1,13 +1,15 @@
 """The backends that must all keep the same promises."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+from sqlalchemy import bindparam, delete
 
 from adapters.memory.budget import MemoryBudget
 from adapters.memory.changes import MemoryChanges
@@ -19,6 +21,7 @@ from adapters.memory.quarantine import MemoryQuarantine
 from adapters.memory.random import SeededRandom
 from adapters.memory.store import MemoryStore
 from adapters.sql.budget import SqlBudget
+from adapters.sql.dataset_tables import table_of
 from adapters.sql.jobs import SqlJobs
 from adapters.sql.migrate import migrate
 from adapters.sql.quarantine import SqlQuarantine
@@ -30,7 +33,7 @@ from application.ports.health import Probe
 from application.ports.jobs import Jobs
 from application.ports.store import Changes, Quarantine, Store
 from domain.checkpoints import Checkpoint
-from domain.dataset import Dataset
+from domain.dataset import Dataset, Key
 from domain.jobs import FetchJob, JobStatus
 from domain.paging import PageRequest, Sort
 from domain.payloads import Payload
@@ -54,6 +57,8 @@ class Backend:
     budget: Budget
     probe: Probe
     changes: Changes
+    #: Deletes records by key, as nothing in the product does yet.
+    forget: Callable[[Dataset[Any], Sequence[Key]], Awaitable[None]]
     clock: SteerableClock
     random: Random = field(default_factory=SeededRandom)
 
@@ -122,8 +127,27 @@ async def memory() -> AsyncIterator[Backend]:
         budget=MemoryBudget(database, clock, RATES, DEFAULT_RATE),
         probe=MemoryProbe(),
         changes=MemoryChanges(database),
+        forget=partial(_forget_in_memory, database),
         clock=clock,
     )
+
+
+async def _forget_in_memory(
+    database: MemoryDatabase, dataset: Dataset[Any], keys: Sequence[Key]
+) -> None:
+    for key in keys:
+        database.tables[dataset.name].rows.pop(key, None)
+
+
+async def _forget_in_sqlite(
+    database: SqliteDatabase, dataset: Dataset[Any], keys: Sequence[Key]
+) -> None:
+    table = table_of(dataset)
+    same = [table.c[name] == bindparam(f"key_{name}") for name in dataset.key]
+    async with database.write() as session:
+        for key in keys:
+            named = {f"key_{n}": v for n, v in zip(dataset.key, key, strict=True)}
+            await session.run(delete(table).where(*same), named)
 
 
 @cache
@@ -149,6 +173,7 @@ async def sqlite() -> AsyncIterator[Backend]:
                 budget=SqlBudget(database, clock, RATES, DEFAULT_RATE),
                 probe=database,
                 changes=database,
+                forget=partial(_forget_in_sqlite, database),
                 clock=clock,
             )
         finally:

@@ -89,19 +89,22 @@ async def test_a_record_is_found_by_its_key_when_it_is_visible(
 @given(
     some_samples,
     st.lists(st.lists(samples(), max_size=4), max_size=4),
+    st.lists(st.lists(st.integers(0, 11), max_size=3), max_size=4),
     sorts(),
     st.integers(1, 4),
 )
-async def test_a_walk_skips_and_repeats_none_of_the_rows_that_stay_where_they_are(
+async def test_a_walk_beside_inserts_and_deletes_skips_and_repeats_no_row_that_stays(
     open_backend: Open,
     records: list[Any],
     between: list[list[Any]],
+    deletions: list[list[int]],
     sort: Sort,
     limit: int,
 ) -> None:
     async with open_backend() as backend:
         await _fill(backend, records)
         places: dict[Key, set[tuple[Any, ...]]] = {}
+        deleted: set[Key] = set()
         before = await _note_places(backend, sort, places)
         walked: list[Key] = []
         request = PageRequest(sort=sort, limit=limit)
@@ -114,10 +117,16 @@ async def test_a_walk_skips_and_repeats_none_of_the_rows_that_stay_where_they_ar
                 backend.clock.advance(1)
                 await backend.bring(between.pop())
                 await _note_places(backend, sort, places)
+            if deletions:
+                there = [SAMPLES.key_of(row) for row in await backend.everything()]
+                gone = [there[place] for place in deletions.pop() if place < len(there)]
+                await backend.forget(SAMPLES, gone)
+                deleted |= {*gone}
             request = msgspec.structs.replace(request, cursor=page.next_cursor)
 
-        staying = [key for key in before if len(places[key]) == 1]
+        staying = [key for key in before if len(places[key]) == 1 and key not in deleted]
         assert [walked.count(key) for key in staying] == [1] * len(staying)
+        assert all(walked.count(key) <= len(places[key]) for key in walked)
 
 
 async def _note_places(

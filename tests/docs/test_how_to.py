@@ -99,4 +99,7 @@ def test_a_source_is_added_as_the_how_to_says(product: Path) -> None:
     assert "rivers: partial" in told
     assert "gauges: 3 received, 3 inserted" in told
     assert "bulletin: 2 received, 1 inserted, 1 quarantined" in told
+    checked = run("entrypoints.cli", "config", "check", at=product, **settings)
+    host = authority.removeprefix("http://")
+    assert checked.count(f"rivers asks {host} about 2880 times a month.") == 2
     assert "/1: Invalid isoformat string: 'today'" in told or "/1: could not convert" in told

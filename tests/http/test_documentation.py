@@ -76,6 +76,7 @@ async def test_redoc_leads_to_the_same_page(client: httpx.AsyncClient) -> None:
         "/docs/swagger-ui-5.35.0/%2e%2e/documentation.py",
         "/docs/swagger-ui-5.35.0/..%2fdocumentation.py",
         "/docs/etc/passwd",
+        "/docs/elsewhere/swagger-ui.css",
         "/docs/openapi.json",
         "/redoc/x",
         "/openapi.json/x",

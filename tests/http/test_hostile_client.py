@@ -494,12 +494,13 @@ async def test_c38_a_spreadsheet_runs_nothing(empty: Stage, cell: str) -> None:
     assert quoted.lstrip('"').startswith(f"'{cell[0]}")
 
 
+@pytest.mark.parametrize("forged", ["\r\n[error] all is lost", "\x1b[31m", "\u2028", "\u202e"])
 async def test_c39_nothing_of_the_caller_s_forges_a_line_of_the_log(
-    stage: Stage, logged: list[MutableMapping[str, Any]]
+    stage: Stage, logged: list[MutableMapping[str, Any]], forged: str
 ) -> None:
     stage.broken.failure = RuntimeError("broken")
-    forged = "\r\n[error] all is lost\x1b[31m\u2028"
-    headers = {"user-agent": forged[:-1], "x-request-id": forged[:-1]}
+    in_header = forged.encode().decode("latin-1")
+    headers = {"user-agent": in_header, "x-request-id": in_header}
 
     await Conversation(stage.app).get(f"/data/gauges/{quote(forged)}/1", headers)
 

@@ -5,7 +5,17 @@ import base64
 import httpx
 import pytest
 
-from tests.http.stage import GAUGES, Stage, gauge, ids, parameter_of, posts, problem, walk
+from tests.http.stage import (
+    GAUGES,
+    Stage,
+    gauge,
+    gauges_dataset,
+    ids,
+    parameter_of,
+    posts,
+    problem,
+    walk,
+)
 
 
 async def cursor_of(client: httpx.AsyncClient, question: str) -> str:
@@ -109,6 +119,17 @@ async def test_a_cursor_of_another_dataset_is_refused(client: httpx.AsyncClient)
     cursor = await cursor_of(client, "/data/posts?limit=2")
 
     answer = await client.get(f"/data/gauges?cursor={cursor}")
+
+    problem(answer, 400, "invalid_cursor")
+
+
+async def test_a_cursor_of_another_dataset_is_refused_though_all_else_is_the_same() -> None:
+    stage = Stage(gauges_dataset("wells"), gauges_dataset("rivers"), default_dataset="wells")
+    for dataset in stage.datasets:
+        await stage.bring([gauge(1), gauge(2)], dataset)
+    cursor = await cursor_of(stage.client, "/data/wells?limit=1")
+
+    answer = await stage.client.get(f"/data/rivers?limit=1&cursor={cursor}")
 
     problem(answer, 400, "invalid_cursor")
 

@@ -4,7 +4,6 @@ import httpx
 import pytest
 
 from domain.errors import SourceRefused
-from domain.filters import Filter
 from domain.politeness import Cadence
 from tests.http.stage import GAUGES, POSTS, SOME_GAUGES, Stage, gauge, posts
 from tests.http.stores import STORES, Open
@@ -127,16 +126,3 @@ async def test_an_answer_kept_for_one_is_given_only_to_those_who_ask_the_same(
         assert other.json()["count"] == 2
         assert known.status_code == 304
         assert (refused.status_code, posted.status_code) == (406, 405)
-
-
-async def test_a_record_that_went_missing_is_not_told_from_memory(stage: Stage) -> None:
-    before = await stage.client.get("/data/posts/1")
-    table = stage.database.tables["posts"]
-    del table.rows[(1,)]
-    table.seq += 1
-    stage.database.writes += 1
-
-    after = await stage.client.get("/data/posts/1")
-
-    assert (before.status_code, after.status_code) == (200, 404)
-    assert await stage.store.get(POSTS, (1,), Filter()) is None
