@@ -15,5 +15,5 @@ class FindJob:
         """The job; UnknownJob when there is none of that identifier."""
         job = await self._jobs.get(job_id)
         if job is None:
-            raise UnknownJob("there is no such job; old ones are forgotten")
+            raise UnknownJob("there is no such job")
         return job

@@ -61,7 +61,8 @@ class KeepCurrent:
         now = self._clock.now()
         next_at = fetch.cadence.next_fetch_at(freshness) or now + every
         least_s = pause_s if last is Outcome.FRESH else 0.0
-        return max(least_s, (next_at - now).total_seconds())
+        # Never longer than the period, though the clock may have been set back.
+        return max(least_s, min(next_at - now, every).total_seconds())
 
     async def _once(self, fetch: Fetch[Any]) -> Outcome:
         try:

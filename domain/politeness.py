@@ -39,7 +39,9 @@ class Cadence(msgspec.Struct, frozen=True, kw_only=True):
 
         By default two periods are too long; when nothing is fetched by itself, a failure is.
         """
-        stale_after = self.stale_after or (self.every * 2 if self.every else None)
+        stale_after = self.stale_after
+        if stale_after is None and self.every is not None:
+            stale_after = self.every * 2
         if freshness.fetched_at is None:
             return True
         if stale_after is None:
@@ -131,6 +133,18 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
 
     def spend(self, rate: Rate, now_s: float, retry: bool = False) -> "tuple[Host, Verdict, float]":
         """Ask to send one request: the new state, the verdict, and when to ask again (seconds)."""
+        return self._seen_at(now_s, rate)._spend(rate, now_s, retry)
+
+    def _seen_at(self, now_s: float, rate: Rate) -> "Host":
+        """The state without times no clock that only goes forward could have set."""
+        return msgspec.structs.replace(
+            self,
+            arrival_s=min(self.arrival_s, now_s + rate.spacing_s * rate.burst),
+            blocked_until_s=min(self.blocked_until_s, now_s + LONGEST_BLOCK.total_seconds()),
+            open_until_s=min(self.open_until_s, now_s + max(self.open_for_s, PROBE_S)),
+        )
+
+    def _spend(self, rate: Rate, now_s: float, retry: bool) -> "tuple[Host, Verdict, float]":
         if retry and self.credit < 1.0:
             return self, Verdict.RETRIES, now_s
         if now_s < self.blocked_until_s:

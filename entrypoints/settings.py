@@ -14,13 +14,9 @@ from dotenv import dotenv_values
 
 from domain.politeness import Rate
 from entrypoints.setting_table import SETTINGS
-from entrypoints.units import (
-    PerDataset,
-)
+from entrypoints.units import PerDataset
 
 PREFIX = "CATCHMENT_"
-_SQLITE = "sqlite:///"
-_SHORTEST_SECRET = 32
 
 
 class InvalidSetting(Exception):

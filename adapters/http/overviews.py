@@ -111,7 +111,13 @@ def overview_routes(
 ) -> list[HTTPRouteHandler]:
     """The routes that give an overview."""
 
-    @get("/", summary="What this is", responses=documented(Welcome, 503), before_request=guarded())
+    @get(
+        "/",
+        summary="What this is",
+        responses=documented(Welcome, 503),
+        before_request=guarded(),
+        tags=["overview"],
+    )
     async def welcome(request: Request[Any, Any, Any]) -> Response[Welcome]:
         """What this is, with the datasets and three requests to try."""
         base = str(request.base_url).rstrip("/")
@@ -133,6 +139,7 @@ def overview_routes(
         summary="Which datasets there are",
         responses=documented(DatasetList, 503),
         before_request=guarded(),
+        tags=["overview"],
     )
     async def datasets(request: Request[Any, Any, Any]) -> Response[DatasetList]:
         """The catalogue: fields, operators, counts and freshness of every dataset."""
@@ -144,6 +151,7 @@ def overview_routes(
         summary="Whether all is well",
         responses={**documented(HealthCard), 503: _DOWN},
         before_request=guarded(),
+        tags=["overview"],
     )
     async def check(request: Request[Any, Any, Any]) -> Response[HealthCard]:
         """The condition of the database, the queue and every source."""
@@ -167,6 +175,7 @@ def overview_routes(
         summary="Whether the process lives",
         responses=documented(Liveness),
         before_request=guarded(),
+        tags=["overview"],
     )
     async def live() -> Liveness:
         """The process is up; nothing else is looked at."""
@@ -177,6 +186,7 @@ def overview_routes(
         summary="Whether requests can be served",
         responses=documented(Liveness, 503),
         before_request=guarded(),
+        tags=["overview"],
     )
     async def ready() -> Liveness:
         """The database answers and is migrated; 503 otherwise."""

@@ -59,7 +59,7 @@ PROBLEM_CODES: Mapping[str, tuple[str, str]] = {
     "too_many_waiting": ("429", "Too many callers already wait for this fetch; see Retry-After."),
     "unexpected_content": ("502", "The upstream answered something that is not its records."),
     "unknown_dataset": ("404", "No dataset has that name; GET /datasets lists them."),
-    "unknown_job": ("404", "There is no such job; old ones are forgotten."),
+    "unknown_job": ("404", "There is no such job."),
     "unknown_parameter": ("400", "There is no such parameter, operator, field or sort field."),
     "unknown_record": ("404", "No record you may see has that key."),
     "unsupported_media_type": ("415", "The body is not plain application/json."),

@@ -5,7 +5,6 @@ import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
 
 from sqlalchemy import ClauseElement
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
@@ -16,15 +15,9 @@ from application.ports.health import Probe
 from application.ports.store import Changes
 from domain.errors import StoreError, StoreUnavailable
 
-T = TypeVar("T")
-
-BUSY_S = 10.0
 #: A read that needs longer is stopped.
 READ_S = 5.0
 READERS = 2
-
-_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-_STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 10_000
 
 
 class SqliteDatabase(Database, Probe, Changes):

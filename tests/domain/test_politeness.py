@@ -397,3 +397,42 @@ class BreakerMachine(RuleBasedStateMachine):
 
 
 TestBreaker = BreakerMachine.TestCase
+
+
+# ---------------------------------------------------------------- a clock that was set back
+
+
+def test_a_clock_set_back_holds_no_request_up_for_longer_than_one_spacing() -> None:
+    rate = Rate(10, 1.0)
+    host = Host()
+    for _ in range(5):
+        host, _, ask_again_s = host.spend(rate, NOW_S)
+
+    _, verdict, ask_again_s = host.spend(rate, NOW_S - 3600)
+
+    assert verdict is Verdict.BUDGET
+    assert ask_again_s <= NOW_S - 3600 + rate.spacing_s * rate.burst
+
+
+def test_a_clock_set_back_keeps_no_breaker_open_for_longer_than_it_opened() -> None:
+    host = Host()
+    for _ in range(BREAKER_MINIMUM):
+        host = host.settle(False, NOW_S)
+
+    _, verdict, ask_again_s = host.spend(QUICK, NOW_S - 3600)
+
+    assert verdict is Verdict.BREAKER
+    assert ask_again_s <= NOW_S - 3600 + max(BREAKER_OPEN_S, PROBE_S)
+
+
+def test_a_clock_set_back_makes_a_source_due() -> None:
+    cadence = Cadence(interval=MINUTE)
+
+    assert cadence.is_due(checkpoint(), NOW - timedelta(hours=1))
+    assert not cadence.is_due(checkpoint(), NOW - timedelta(seconds=1))
+
+
+def test_data_may_be_stale_at_once() -> None:
+    cadence = Cadence(every=MINUTE, stale_after=timedelta(0))
+
+    assert cadence.is_stale(known(checkpoint()), NOW + timedelta(seconds=1))
