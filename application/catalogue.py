@@ -21,6 +21,11 @@ class Standing(msgspec.Struct, frozen=True):
     fetched_at: datetime | None
     next_fetch_at: datetime | None
     stale: bool
+    stale_at: datetime | None = None
+
+    def holds(self, now: datetime) -> bool:
+        """Whether it is still so, as long as nothing has been fetched."""
+        return self.stale or self.stale_at is None or now <= self.stale_at
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +76,7 @@ class Catalogue:
             freshness.fetched_at,
             cadence.next_fetch_at(freshness),
             cadence.is_stale(freshness, self._clock.now()),
+            cadence.stale_at(freshness),
         )
 
     async def entries(self, viewer: Role = Role.ANYONE) -> list[Entry]:

@@ -34,19 +34,27 @@ class Cadence(msgspec.Struct, frozen=True, kw_only=True):
             return None
         return freshness.fetched_at + self.every
 
-    def is_stale(self, freshness: Freshness, now: datetime) -> bool:
-        """Whether the last success is too long ago, or never was.
+    def stale_at(self, freshness: Freshness) -> datetime | None:
+        """When the data turns stale if nothing is fetched before; None if time does not decide.
 
-        By default two periods are too long; when nothing is fetched by itself, a failure is.
+        By default two periods are too long.
         """
         stale_after = self.stale_after
         if stale_after is None and self.every is not None:
             stale_after = self.every * 2
-        if freshness.fetched_at is None:
-            return True
-        if stale_after is None:
-            return freshness.last_status is JobStatus.FAILED
-        return now - freshness.fetched_at > stale_after
+        if freshness.fetched_at is None or stale_after is None:
+            return None
+        return freshness.fetched_at + stale_after
+
+    def is_stale(self, freshness: Freshness, now: datetime) -> bool:
+        """Whether the last success is too long ago, or never was.
+
+        When nothing is fetched by itself and no time is set, a failure makes data stale.
+        """
+        stale_at = self.stale_at(freshness)
+        if stale_at is not None:
+            return now > stale_at
+        return freshness.fetched_at is None or freshness.last_status is JobStatus.FAILED
 
 
 # ---------------------------------------------------------------- rate

@@ -69,7 +69,8 @@ def create_app(
         catalogue,
         changes,
         CursorSigner(settings.secret),
-        Validators(settings.epoch, clock, settings.cache_max_age_s),
+        Validators(settings.epoch, settings.cache_max_age_s),
+        clock,
         default,
     )
     docs = Documentation(lambda: document(litestar, catalogue.datasets, default))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -33,14 +34,20 @@ def header_of(scope: Scope, name: bytes) -> str:
 
 
 def lines(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    """Headers as ASGI wants them."""
-    return [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+    """Headers as they go over the wire."""
+    return [(_wire_name(name), value.encode("latin-1")) for name, value in headers.items()]
+
+
+@lru_cache(maxsize=256)
+def _wire_name(name: str) -> bytes:
+    return name.lower().encode()
 
 
 async def send_reply(scope: Scope, send: Send, reply: Reply) -> None:
     """Send a whole answer; a HEAD request gets its headers alone."""
-    headers = {**reply.headers, "Content-Length": str(len(reply.body))}
-    await send({"type": "http.response.start", "status": reply.status, "headers": lines(headers)})
+    headers = [*reply.lines, *lines(reply.headers)]
+    headers.append((b"content-length", b"%d" % len(reply.body)))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     body = b"" if scope["method"] == "HEAD" else reply.body
     await send({"type": "http.response.body", "body": body})
 

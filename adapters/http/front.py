@@ -4,8 +4,10 @@ It names the request, refuses what no route should see, and tells every error th
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from http import HTTPStatus
+from typing import NamedTuple
 
 import structlog
 
@@ -17,7 +19,6 @@ from adapters.http.asgi import (
     Receive,
     Scope,
     Send,
-    header_of,
     path_of,
     send_reply,
 )
@@ -29,8 +30,8 @@ MAX_HEADER_BYTES = 16 * 1024
 MAX_HEADERS = 100
 MAX_URL_BYTES = 8 * 1024
 
-_SANE = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-_HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
+_SANE = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+_HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
 
 _log = structlog.get_logger("catchment.http")
 
@@ -54,7 +55,8 @@ class Front:
         if scope["type"] != "http":
             await _refuse_socket(scope, send)
             return
-        request_id = self._name(scope)
+        seen = _look(scope["headers"])
+        request_id = self._name(seen)
         scope[REQUEST_ID] = request_id
         started = False
 
@@ -66,7 +68,7 @@ class Front:
             await send(message)
 
         try:
-            _inspect(scope)
+            _inspect(scope, seen)
             app = self._route(scope)
             if app is self._rest and scope["method"] == "HEAD":
                 # The framework's routes know GET; a HEAD is a GET whose body stays here.
@@ -86,15 +88,35 @@ class Front:
         first = scope["path"].lstrip("/").partition("/")[0]
         return self._prefixes.get(first, self._rest)
 
-    def _name(self, scope: Scope) -> str:
-        given = header_of(scope, b"x-request-id")
-        return given if _SANE.fullmatch(given) else self._random.identifier()
+    def _name(self, seen: "_Seen") -> str:
+        [given, *others] = seen.values.get(b"x-request-id", [b""])
+        if others or not _SANE.fullmatch(given):
+            return self._random.identifier()
+        return given.decode()
 
 
-def _inspect(scope: Scope) -> None:
-    headers = scope["headers"]
-    size = sum(len(name) + len(value) for name, value in headers)
-    if size > MAX_HEADER_BYTES or len(headers) > MAX_HEADERS:
+class _Seen(NamedTuple):
+    """What the front wants to know of the headers, from one pass over them."""
+
+    size: int
+    values: dict[bytes, list[bytes]]
+
+
+_LOOKED_AT = frozenset({b"host", b"upgrade", b"x-request-id"})
+
+
+def _look(headers: Iterable[tuple[bytes, bytes]]) -> _Seen:
+    size = 0
+    values: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        size += len(name) + len(value)
+        if name in _LOOKED_AT:
+            values.setdefault(name, []).append(value)
+    return _Seen(size, values)
+
+
+def _inspect(scope: Scope, seen: _Seen) -> None:
+    if seen.size > MAX_HEADER_BYTES or len(scope["headers"]) > MAX_HEADERS:
         raise Refusal(
             HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
             "headers_too_large",
@@ -104,17 +126,17 @@ def _inspect(scope: Scope) -> None:
         raise Refusal(
             HTTPStatus.REQUEST_URI_TOO_LONG, "url_too_long", f"a URL may have {MAX_URL_BYTES} bytes"
         )
-    hosts = [value for name, value in headers if name == b"host"]
+    hosts = seen.values.get(b"host", [])
     if len(hosts) > 1 or (not hosts and scope["http_version"] == "1.1"):
         raise Refusal(
             HTTPStatus.BAD_REQUEST, "malformed_request", "exactly one Host header is needed"
         )
-    if hosts and not _is_host(hosts[0].decode("latin-1")):
+    if hosts and not _is_host(hosts[0]):
         raise Refusal(
             HTTPStatus.BAD_REQUEST, "malformed_request", "the Host header is not a host and port"
         )
     # An offer of HTTP/2 may be passed over (RFC 9110, 7.8), and common clients make it.
-    if header_of(scope, b"upgrade").lower() not in ("", "h2c"):
+    if any(offer.lower() != b"h2c" for offer in seen.values.get(b"upgrade", ())):
         raise Refusal(
             HTTPStatus.UPGRADE_REQUIRED,
             "upgrade_refused",
@@ -123,7 +145,8 @@ def _inspect(scope: Scope) -> None:
         )
 
 
-def _is_host(text: str) -> bool:
+@lru_cache(maxsize=256)
+def _is_host(text: bytes) -> bool:
     match = _HOST.fullmatch(text)
     return match is not None and int(match[1] or 0) < 2**16
 

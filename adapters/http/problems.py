@@ -89,11 +89,12 @@ class Refusal(Exception):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """A whole answer, ready to be sent."""
+    """A whole answer, ready to be sent; `lines` are headers as they go over the wire."""
 
     status: int
     headers: dict[str, str]
     body: bytes
+    lines: tuple[tuple[bytes, bytes], ...] = ()
 
 
 def reply_to(error: BaseException, request_id: str) -> Reply:

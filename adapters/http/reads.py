@@ -8,7 +8,7 @@ from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 
-from adapters.http.asgi import Receive, Scope, Send, header_of, send_reply
+from adapters.http.asgi import Receive, Scope, Send, header_of, lines, send_reply
 from adapters.http.cursors import CursorSigner
 from adapters.http.envelope import Asked, ending_of, next_page_of, page_of, record_of
 from adapters.http.exports import export
@@ -25,6 +25,7 @@ from adapters.http.question import (
 from adapters.http.ready import Key, ReadyPage, ReadyPages, key_of
 from adapters.http.validators import ANY, Validators, has, wants_validation
 from application.catalogue import Catalogue, Standing
+from application.ports.clock import Clock
 from application.ports.store import Changes
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset, Role
@@ -44,12 +45,14 @@ class Reads:
         changes: Changes,
         signer: CursorSigner,
         validators: Validators,
+        clock: Clock,
         default_dataset: str,
     ) -> None:
         self._catalogue = catalogue
         self._changes = changes
         self._signer = signer
         self._validators = validators
+        self._clock = clock
         self._default_dataset = default_dataset
         self._ready = ReadyPages()
 
@@ -119,8 +122,8 @@ class Reads:
         elif format is Format.JSON:
             await send_reply(asked.scope, send, await self._page(asked, question))
         else:
-            timed = self._validators.timed(headers, standing)
-            await export(asked, question, format, timed, receive, send)
+            headers |= self._validators.timed(standing, self._clock.now())
+            await export(asked, question, format, headers, receive, send)
 
     async def _page(self, asked: Asked, question: Question) -> Reply:
         version = self._changes.version()
@@ -152,7 +155,8 @@ class Reads:
         page = ReadyPage(
             query=asked.query,
             body=body,
-            headers=headers,
+            etag=headers["ETag"],
+            lines=tuple(lines(headers)),
             freshness=freshness,
             standing=standing,
             version=version,
@@ -163,14 +167,15 @@ class Reads:
         return self._again(asked.scope, page, asked.started)
 
     def _again(self, scope: Scope, page: ReadyPage, started: float) -> Reply:
-        if has(scope, page.headers["ETag"], ANY):
-            return self._unchanged(page.headers, page.standing)
-        headers = self._validators.timed(page.headers, page.standing)
+        timed = self._validators.timed(page.standing, self._clock.now())
+        if has(scope, page.etag, ANY):
+            return Reply(HTTPStatus.NOT_MODIFIED, timed, b"", page.lines)
         body = page.body + ending_of(scope, started, page.standing.stale)
-        return Reply(HTTPStatus.OK, headers, body)
+        return Reply(HTTPStatus.OK, timed, body, page.lines)
 
     def _unchanged(self, headers: dict[str, str], standing: Standing) -> Reply:
-        return Reply(HTTPStatus.NOT_MODIFIED, self._validators.timed(headers, standing), b"")
+        headers = headers | self._validators.timed(standing, self._clock.now())
+        return Reply(HTTPStatus.NOT_MODIFIED, headers, b"")
 
     async def _ready_page(self, key: Key | None) -> ReadyPage | None:
         """The page kept under this key, if all it says still holds."""
@@ -183,8 +188,7 @@ class Reads:
                 self._ready.forget(key)
                 return None
             page.version = version
-        name = page.query.dataset.name
-        if self._catalogue.standing(name, page.freshness) != page.standing:
+        if not page.standing.holds(self._clock.now()):
             self._ready.forget(key)
             return None
         return page

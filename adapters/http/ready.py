@@ -25,7 +25,8 @@ class ReadyPage(msgspec.Struct, kw_only=True):
 
     query: Query[Any]
     body: bytes
-    headers: dict[str, str]
+    etag: str
+    lines: tuple[tuple[bytes, bytes], ...]
     freshness: Freshness
     standing: Standing
     version: int

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -10,7 +11,6 @@ from adapters.http.asgi import Scope, header_of
 from adapters.http.envelope import Asked
 from adapters.http.question import Format
 from application.catalogue import Standing
-from application.ports.clock import Clock
 from domain.checkpoints import Freshness
 
 #: Stands for whatever there is, which has to be looked for first.
@@ -20,9 +20,8 @@ ANY = "*"
 class Validators:
     """Tags answers, and says how long they may be kept; `epoch` is the database's random name."""
 
-    def __init__(self, epoch: str, clock: Clock, max_age_s: int) -> None:
+    def __init__(self, epoch: str, max_age_s: int) -> None:
         self._epoch = epoch
-        self._clock = clock
         self._max_age_s = max_age_s
 
     def headers(
@@ -46,9 +45,8 @@ class Validators:
             "Vary": "Accept, Authorization",
         }
 
-    def timed(self, headers: dict[str, str], standing: Standing) -> dict[str, str]:
-        """The headers with those that change as time goes by."""
-        now = self._clock.now()
+    def timed(self, standing: Standing, now: datetime) -> dict[str, str]:
+        """The headers that change as time goes by."""
         # A 304 costs next to nothing, and a page that lags behind looks broken.
         keep_s = self._max_age_s
         if keep_s and standing.next_fetch_at is not None:
@@ -58,7 +56,7 @@ class Validators:
             age_s = max(0, math.floor((now - standing.fetched_at).total_seconds()))
         # Caches count from the data's age, so that this much is left from now on.
         kept = f"max-age={age_s + keep_s}" if keep_s > 0 else "no-cache"
-        timed = {**headers, "Cache-Control": kept}
+        timed = {"Cache-Control": kept}
         if standing.fetched_at is not None:
             timed["Age"] = str(age_s)
         return timed

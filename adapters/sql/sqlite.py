@@ -10,7 +10,7 @@ from sqlalchemy import ClauseElement
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from adapters.sql.database import Compiler, Database, Row, Session, Values
-from adapters.sql.sqlite_connections import Lane, SqliteSession, connect, translated
+from adapters.sql.sqlite_connections import Lane, SqliteSession, connect, translation
 from application.ports.health import Probe
 from application.ports.store import Changes
 from domain.errors import StoreError, StoreUnavailable
@@ -73,11 +73,13 @@ class SqliteDatabase(Database, Probe, Changes):
 
     def version(self) -> int:
         """SQLite's own count of what other connections have committed, read without waiting."""
-        with translated():
-            if self._watching is None:
-                self._watching = connect(self.path, read_only=True)
+        if self._watching is None:
+            self._watching = connect(self.path, read_only=True)
+        try:
             [version] = self._watching.execute("PRAGMA data_version").fetchone()
-            return int(version)
+        except sqlite3.DatabaseError as error:
+            raise translation(error) from error
+        return int(version)
 
     async def close(self) -> None:
         """Close every connection; what is being written ends first."""

@@ -53,10 +53,11 @@ def translated() -> Iterator[None]:
     except sqlite3.IntegrityError:
         raise
     except sqlite3.DatabaseError as error:
-        raise _translated(error) from error
+        raise translation(error) from error
 
 
-def _translated(error: sqlite3.DatabaseError) -> Exception:
+def translation(error: sqlite3.DatabaseError) -> Exception:
+    """The store's error for one of the driver's; the same one where we have no word for it."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_INTERRUPT:
         return QueryTooSlow("this query needs more time than a query gets; use an indexed field")

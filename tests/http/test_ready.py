@@ -131,7 +131,8 @@ def _page(size: int) -> ReadyPage:
     return ReadyPage(
         query=Query(POSTS, Stage().store),
         body=b"x" * size,
-        headers={},
+        etag="",
+        lines=(),
         freshness=Freshness(),
         standing=Standing(None, None, True),
         version=0,
