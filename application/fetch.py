@@ -15,7 +15,7 @@ from application.ports.source import Source
 from application.ports.store import Store
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset, R, Role
-from domain.errors import LeaseLost, NoSources, StoreError, TooManyWaiting
+from domain.errors import CatchmentError, LeaseLost, NoSources, StoreError, TooManyWaiting
 from domain.jobs import HEARTBEAT_S, MAX_ATTEMPTS, FetchJob, JobStatus
 from domain.politeness import Cadence
 from domain.reports import Failure, FetchReport, Outcome, SourceReport, SourceStatus
@@ -152,7 +152,10 @@ class Fetch(Generic[R]):
                 if claimed is not None:
                     return await self._run(claimed, force)
             await self._clock.sleep(_FOLLOW_S)
-            job = await self._jobs.get(job.id) or job
+            known = await self._jobs.get(job.id)
+            if known is None:
+                raise LeaseLost(f"job {job.id} has disappeared")
+            job = known
         return job
 
     async def _run(self, job: FetchJob, force: bool) -> FetchJob:
@@ -179,7 +182,10 @@ class Fetch(Generic[R]):
         reports = await asyncio.gather(*runs, return_exceptions=True)
         for report in reports:
             if isinstance(report, BaseException):
-                await self._finish(job, self._broken())
+                try:
+                    await self._finish(job, self._broken())
+                except CatchmentError as error:
+                    raise report from error
                 raise report
         return tuple(report for report in reports if isinstance(report, SourceReport))
 

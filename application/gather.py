@@ -2,28 +2,23 @@
 
 import hashlib
 from datetime import datetime
-from typing import Any, Generic
+from typing import Generic
 
 import msgspec
 
 from application.ports.clock import Clock
 from application.ports.source import Ask, Source
 from application.ports.store import Intake, Store
+from application.tally import Held, Tally
 from domain.checkpoints import Checkpoint
 from domain.dataset import Dataset, R
 from domain.errors import SourceError, UnexpectedContent
 from domain.jobs import FetchJob
-from domain.payloads import Batch, Payload
-from domain.reports import Counts, Failure, Rejection, SourceReport, SourceStatus, Traffic
-
-#: So many bad records, and so large a share, hold a merge: the source has changed, not the records.
-HOLD_COUNT = 20
-HOLD_SHARE = 0.20
+from domain.payloads import Payload
+from domain.reports import Counts, Failure, SourceReport, SourceStatus, Traffic
 
 #: After so many answers "not modified" in a row everything is asked for, in case they lie.
 MAX_CONFIRMATIONS = 19
-
-_EXCERPT = 200
 
 
 class Gather(Generic[R]):
@@ -61,7 +56,7 @@ class Gather(Generic[R]):
                 checkpoint, counts = await self._reread(job, checkpoint, due)
             if due:
                 counts += await self._ask(job, Ask(checkpoint, deadline, traffic))
-        except _Held as held:
+        except Held as held:
             counts, error = counts + held.counts, held.failure
         except SourceError as failure:
             error = Failure(failure.code, failure.detail, failure.retry_at)
@@ -78,7 +73,7 @@ class Gather(Generic[R]):
     ) -> tuple[Checkpoint | None, Counts]:
         try:
             return await self._read_kept(job, old)
-        except (_Held, SourceError):
+        except (Held, SourceError):
             if not due:
                 raise
             # What was kept cannot be read any more: the source is asked for all of it afresh.
@@ -86,7 +81,7 @@ class Gather(Generic[R]):
 
     async def _read_kept(self, job: FetchJob, old: Checkpoint) -> tuple[Checkpoint, Counts]:
         async with self._store.intake(self._dataset, self._source.name, job) as intake:
-            tally = _Tally(self._dataset, self._source, intake)
+            tally = Tally(self._dataset, self._source, intake)
             async for payload in intake.kept():
                 await tally.take(payload)
             # Without the digest the same body is counted anew when it comes again.
@@ -95,7 +90,7 @@ class Gather(Generic[R]):
 
     async def _ask(self, job: FetchJob, ask: Ask) -> Counts:
         async with self._store.intake(self._dataset, self._source.name, job) as intake:
-            tally = _Tally(self._dataset, self._source, intake)
+            tally = Tally(self._dataset, self._source, intake)
             last: Payload | None = None
             waiting: Payload | None = None
             async for received in self._source.ask(_doubting(ask)):
@@ -132,7 +127,7 @@ class Gather(Generic[R]):
         await intake.commit(msgspec.structs.replace(checkpoint, counts=repeated))
         return repeated
 
-    def _checkpoint(self, last: Payload, tally: "_Tally[R]", job: FetchJob) -> Checkpoint:
+    def _checkpoint(self, last: Payload, tally: "Tally[R]", job: FetchJob) -> Checkpoint:
         # Validators describe one page, so they can speak for the whole only when it is one page.
         alone = last.page == 0
         return Checkpoint(
@@ -160,87 +155,3 @@ def _status(counts: Counts, error: Failure | None) -> SourceStatus:
     if error is not None:
         return SourceStatus.FAILED
     return SourceStatus.PARTIAL if counts.quarantined else SourceStatus.SUCCEEDED
-
-
-class _Held(Exception):
-    """So much was rejected that the merge is not done: the old data stays."""
-
-    def __init__(self, counts: Counts, failure: Failure) -> None:
-        super().__init__(failure.detail)
-        self.counts = counts
-        self.failure = failure
-
-
-class _Tally(Generic[R]):
-    """Takes payloads into one intake and counts what becomes of their records."""
-
-    def __init__(self, dataset: Dataset[R], source: Source[R], intake: Intake[R]) -> None:
-        self._dataset = dataset
-        self._source = source
-        self._intake = intake
-        self._hash = hashlib.sha256()
-        self._good = 0
-        self._bad = 0
-        self._first: Rejection | None = None
-
-    def digest(self, payload: Payload) -> None:
-        """Count a body into the digest of everything received."""
-        self._hash.update(hashlib.sha256(payload.body).digest())
-
-    @property
-    def digest_so_far(self) -> str:
-        """The digest of the bodies counted so far."""
-        return self._hash.hexdigest()
-
-    @property
-    def outlook(self) -> Counts:
-        """The counts to repeat when the same bodies come again."""
-        return Counts(received=self._good + self._bad, unchanged=self._good, quarantined=self._bad)
-
-    async def take(self, payload: Payload) -> None:
-        """Read the records of a kept payload: sound ones are added, the others rejected."""
-        batch = _sifted(self._dataset, self._source.normalise(payload))
-        self._good += len(batch.records)
-        self._bad += len(batch.rejections)
-        if batch.rejections:
-            self._first = self._first or batch.rejections[0]
-            await self._intake.reject(batch.rejections, payload)
-        if batch.records:
-            await self._intake.add(batch.records, payload)
-
-    async def commit(self, checkpoint: Checkpoint) -> Counts:
-        """Merge, unless too much was rejected; every record received is in the counts."""
-        received = self._good + self._bad
-        if self._bad >= HOLD_COUNT and self._bad > HOLD_SHARE * received and self._first:
-            raise _Held(
-                self.outlook,
-                Failure(
-                    "held",
-                    f"{self._bad} of {received} records cannot be read, so nothing was merged and"
-                    f" the old data stays; the first one, {self._first.pointer}:"
-                    f" {self._first.reason}",
-                ),
-            )
-        merged = await self._intake.commit(checkpoint)
-        return merged + Counts(received=self._bad, quarantined=self._bad)
-
-
-def _sifted(dataset: Dataset[R], batch: Batch[R]) -> Batch[R]:
-    """Move what no store may keep from the records to the rejections."""
-    if not batch.records or dataset.sound(batch.records):
-        return batch
-    records: list[R] = []
-    rejections = list(batch.rejections)
-    for record in batch.records:
-        defect = dataset.defect(record)
-        if defect is None:
-            records.append(record)
-        else:
-            rejections.append(_rejection(dataset, record, *defect))
-    return Batch(records, rejections)
-
-
-def _rejection(dataset: Dataset[Any], record: Any, field: str, reason: str) -> Rejection:
-    key = ",".join(map(str, dataset.key_of(record)))
-    excerpt = repr(msgspec.structs.asdict(record))[:_EXCERPT]
-    return Rejection(f"{dataset.name}({key[:_EXCERPT]})/{field}", f"{field} {reason}", excerpt)

@@ -61,11 +61,21 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         async with running(settings) as container, serving(container, taken) as stopped:
             announce(address_of(taken))
             keeping = asyncio.create_task(container.keep_current()())
+            stopping = asyncio.create_task(stopped())
             try:
-                await stopped()
+                await _first(stopping, keeping)
             finally:
-                keeping.cancel()
-                await asyncio.gather(keeping, return_exceptions=True)
+                for task in (stopping, keeping):
+                    task.cancel()
+                await asyncio.gather(stopping, keeping, return_exceptions=True)
+
+
+async def _first(stopping: asyncio.Task[Any], keeping: asyncio.Task[None]) -> None:
+    """Wait for the signal to stop; what ends the fetching by an error ends the service."""
+    await asyncio.wait([stopping, keeping], return_when=asyncio.FIRST_COMPLETED)
+    if keeping.done():
+        await keeping
+        await stopping
 
 
 @asynccontextmanager

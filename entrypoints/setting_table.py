@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from entrypoints.units import duration, duration_or_off, per_dataset, rates, size
+from entrypoints.units import duration, duration_or_off, per_dataset, rates, size, some_time
 
 _SQLITE = "sqlite:///"
 _SHORTEST_SECRET = 32
@@ -61,6 +61,8 @@ def _url(text: str) -> str:
     parts = urlsplit(text)
     if text and (parts.scheme not in ("http", "https") or not parts.hostname):
         raise ValueError("expected a full http or https URL, or nothing to switch the source off")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("expected a URL without a name or password in it")
     _ = parts.port  # a ValueError for one that is none
     return text
 
@@ -117,7 +119,10 @@ SETTINGS: Mapping[str, Setting] = {
         "data older than this is stale; empty means twice FETCH_EVERY",
     ),
     "FETCH_DEADLINE": Setting(
-        "fetch_deadline", "60s", duration, "how long one fetch may take, retries and waits included"
+        "fetch_deadline",
+        "60s",
+        some_time,
+        "how long one fetch may take, retries and waits included",
     ),
     "FETCH_ON_START": Setting(
         "fetch_on_start", "true", _flag, "whether serve fetches every dataset once when it starts"

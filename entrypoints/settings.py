@@ -1,8 +1,10 @@
 """Settings: read once from the environment and `.env`; a bad value stops the start."""
 
+import contextlib
 import difflib
 import os
 import secrets
+import tempfile
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +19,7 @@ from entrypoints.setting_table import SETTINGS
 from entrypoints.units import PerDataset
 
 PREFIX = "CATCHMENT_"
+_SECRET_BYTES = 32
 
 
 class InvalidSetting(Exception):
@@ -63,7 +66,8 @@ def load(given: Mapping[str, str]) -> Settings:
         try:
             values[setting.field] = setting.read(text)
         except ValueError as error:
-            shown = "" if name == "SECRET_KEY" else f" is {text[:100]!r}"
+            secret = name == "SECRET_KEY" or "@" in text
+            shown = "" if secret else f" is {text[:100]!r}"
             raise InvalidSetting(f"{PREFIX}{name}{shown}: {error}") from error
     return Settings(**values)
 
@@ -102,19 +106,31 @@ def secret_of(settings: Settings) -> bytes:
     if settings.secret_key:
         return settings.secret_key
     path = settings.database_path.with_name("secret.key")
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(descriptor, "wb") as file:
-        key = secrets.token_hex(32).encode()
-        file.write(key)
-        return key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            _write_once(path, secrets.token_hex(_SECRET_BYTES).encode())
+        key = path.read_bytes()
+    except OSError as error:
+        raise InvalidSetting(f"{path} cannot be used ({error.strerror})") from error
+    if len(key) < _SECRET_BYTES:
+        raise InvalidSetting(f"{path} is damaged; remove it, and a new one is made")
+    return key
+
+
+def _write_once(path: Path, content: bytes) -> None:
+    """Make a file only its owner can read, whole or not at all, unless another was faster."""
+    with tempfile.NamedTemporaryFile(dir=path.parent) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(file.name, path)
 
 
 def host_of(url: str) -> str:
     """The host and port a URL leads to, as ALLOWED_PRIVATE_HOSTS has them."""
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    return f"{parts.hostname}:{port}" if parts.hostname else ""
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{host}:{port}" if host else ""

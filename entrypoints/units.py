@@ -14,6 +14,7 @@ V = TypeVar("V")
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(s|m|h|d)")
 _SIZE = re.compile(r"([0-9]{1,9})(B|KiB|MiB|GiB)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST_S = 10 * 365 * 86400
 _BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
@@ -33,16 +34,22 @@ def duration(text: str) -> timedelta:
     match = _DURATION.fullmatch(text)
     if not match:
         raise ValueError("expected a duration such as 30s, 15m, 2h or 1d")
-    return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
+    seconds = float(match[1]) * _SECONDS[match[2]]
+    if seconds > _LONGEST_S:
+        raise ValueError("expected a duration of at most ten years")
+    return timedelta(seconds=seconds)
+
+
+def some_time(text: str) -> timedelta:
+    """Read a duration above zero."""
+    if not (read := duration(text)):
+        raise ValueError("expected a duration above zero")
+    return read
 
 
 def duration_or_off(text: str) -> timedelta | None:
     """Read a duration above zero, or `off`."""
-    if text == "off":
-        return None
-    if not (read := duration(text)):
-        raise ValueError("expected a duration above zero, or off")
-    return read
+    return None if text == "off" else some_time(text)
 
 
 def size(text: str) -> int:

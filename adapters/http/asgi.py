@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
@@ -46,7 +47,9 @@ def _wire_name(name: str) -> bytes:
 async def send_reply(scope: Scope, send: Send, reply: Reply) -> None:
     """Send a whole answer; a HEAD request gets its headers alone."""
     headers = [*reply.lines, *lines(reply.headers)]
-    headers.append((b"content-length", b"%d" % len(reply.body)))
+    if reply.status != HTTPStatus.NOT_MODIFIED:
+        # With a 304 it would speak of the body that is not sent.
+        headers.append((b"content-length", b"%d" % len(reply.body)))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     body = b"" if scope["method"] == "HEAD" else reply.body
     await send({"type": "http.response.body", "body": body})

@@ -39,6 +39,7 @@ _FAILURE_STATUS: Mapping[str, HTTPStatus] = {
     errors.SourceBlocked.code: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.SourceTimedOut.code: HTTPStatus.GATEWAY_TIMEOUT,
     "gave_up": HTTPStatus.SERVICE_UNAVAILABLE,
+    "internal_error": HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
 #: Seconds to wait before trying again, where nothing better is known.
@@ -136,7 +137,7 @@ def reply_to_failures(
     failures = list(failures)
     statuses = [_FAILURE_STATUS.get(failure.code, HTTPStatus.BAD_GATEWAY) for failure in failures]
     # The most hopeful one: when one of several may answer soon, trying again makes sense.
-    status = max(statuses, key=[502, 504, 503].index)
+    status = max(statuses, key=[500, 502, 504, 503].index)
     failure = failures[statuses.index(status)]
     times = [failure.retry_at for failure in failures if failure.retry_at is not None]
     headers = {}

@@ -43,6 +43,7 @@ class MemoryDatabase:
         self.quarantine: defaultdict[str, dict[tuple[str, Rejection], Quarantined]] = defaultdict(
             dict
         )
+        self.merged: set[int] = set()
         self.receipts = 0
         self.writes = 0
 

@@ -86,6 +86,7 @@ class MemoryIntake(Intake[R], Generic[R]):
         self._dataset = dataset
         self._source = source
         self._job = job
+        self._receipts: list[int] = []
         self._added: dict[Key, tuple[R, int]] = {}
         self._received = 0
 
@@ -95,12 +96,14 @@ class MemoryIntake(Intake[R], Generic[R]):
         body = self._database.bodies.setdefault(payload.body, payload.body)
         kept = msgspec.structs.replace(payload, body=body, receipt=self._database.receipts)
         self._database.kept[self._dataset.name, self._source].append(kept)
+        self._receipts.append(kept.receipt)
         return kept
 
     async def kept(self) -> AsyncIterator[Payload]:
-        """Every payload kept of this source, oldest receipt first."""
+        """Every payload of this source whose fetch was committed, oldest receipt first."""
         for payload in list(self._database.kept[self._dataset.name, self._source]):
-            yield payload
+            if payload.receipt in self._database.merged:
+                yield payload
 
     async def add(self, records: Sequence[R], payload: Payload) -> None:
         """Take in sound records read from a kept payload; of the same key the last one wins."""
@@ -141,7 +144,8 @@ class MemoryIntake(Intake[R], Generic[R]):
         self._database.writes += 1
         table.seq += counts.changed
         table.checkpoints[self._source] = checkpoint
-        self._added, self._received = {}, 0
+        self._database.merged.update(self._receipts)
+        self._receipts, self._added, self._received = [], {}, 0
         return counts
 
     def _merge(self, table: Table, key: Key, record: R, receipt: int, now: datetime) -> str:

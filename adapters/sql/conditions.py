@@ -3,11 +3,22 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, bindparam, exists, func, literal_column, or_, select
+import msgspec
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    Text,
+    bindparam,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 
 from adapters.sql.database import Values
 from adapters.sql.dataset_tables import encoder_of
-from domain.fields import Field
+from domain.fields import Field, FieldType
 from domain.filters import Condition, Filter, Operator
 
 Clause = ColumnElement[bool]
@@ -46,14 +57,16 @@ class Comparison(NamedTuple):
 
     field: str
     operator: Operator
-    size: int  # how many values, or for `isnull` the value itself
+    size: int  # how many values are bound, or for `isnull` the value itself
 
     @classmethod
     def of(cls, condition: Condition) -> "Comparison":
         """The comparison a condition makes."""
-        size = len(condition.value) if condition.operator.takes_list else 1
+        size = 1
         if condition.operator is Operator.ISNULL:
             size = int(condition.value)
+        elif _binds_each(condition):
+            size = _room_for(len(condition.value))
         return cls(condition.field.name, condition.operator, size)
 
     def clause(self, column: Any, name: str) -> Any:
@@ -65,10 +78,26 @@ class Comparison(NamedTuple):
         if self.operator is Operator.ISNULL:
             return column.is_(None) if self.size else column.is_not(None)
         if self.operator in (Operator.IN, Operator.NIN):
-            values = [bind(f"_{place}") for place in range(self.size)]
-            inside = column.in_(values)
+            inside = column.in_(self._values(column, bind))
             return inside if self.operator is Operator.IN else or_(column.is_(None), ~inside)
         return _CLAUSE[self.operator](column, bind)
+
+    def _values(self, column: Any, bind: Bind) -> Any:
+        if isinstance(column.type, Float):
+            return [bind(f"_{place}") for place in range(self.size)]
+        items = func.json_each(bindparam(bind("").key, type_=Text())).table_valued("value")
+        return select(items.c.value)
+
+
+def _binds_each(condition: Condition) -> bool:
+    """Whether a list's values are bound one by one: numbers would not survive as JSON text."""
+    listed = condition.operator in (Operator.IN, Operator.NIN)
+    return listed and condition.field.type is FieldType.NUMBER
+
+
+def _room_for(count: int) -> int:
+    """The next power of two: lists of all lengths then make few different statements."""
+    return 1 << (count - 1).bit_length()
 
 
 def encoded(field: Field, value: Any) -> Any:
@@ -82,9 +111,14 @@ def values_of(filter: Filter) -> Values:
     """The values of a filter's conditions, by the names its clauses give them."""
     values: dict[str, Any] = {}
     for number, condition in enumerate(filter.conditions):
-        if condition.operator.takes_list:
-            for place, value in enumerate(condition.value):
-                values[f"f{number}_{place}"] = encoded(condition.field, value)
+        if condition.operator is Operator.BETWEEN or _binds_each(condition):
+            listed = [encoded(condition.field, value) for value in condition.value]
+            # The last one fills the room that is left; it changes nothing.
+            listed += listed[-1:] * (_room_for(len(listed)) - len(listed))
+            values |= {f"f{number}_{place}": value for place, value in enumerate(listed)}
+        elif condition.operator.takes_list:
+            listed = [encoded(condition.field, value) for value in condition.value]
+            values[f"f{number}"] = msgspec.json.encode(listed).decode()
         elif condition.operator is not Operator.ISNULL:
             values[f"f{number}"] = encoded(condition.field, condition.value)
     return values

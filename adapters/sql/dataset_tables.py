@@ -86,7 +86,7 @@ def table_of(dataset: Dataset[Any], name: str | None = None) -> Table:
         Column("_seq", BigInteger, nullable=False),
         Column(CHANGED_AT.name, BigInteger, nullable=False),
         PrimaryKeyConstraint(*dataset.key),
-        *(Index(f"ix_{name}_{'_'.join(i)}", *i) for i in dataset.whole_indexes),
+        *(Index(f"ix_{name}__{'__'.join(i)}", *i) for i in dataset.whole_indexes),
     )
 
 

@@ -1,8 +1,9 @@
 """The intake over SQL: staged on a connection of its own, merged in one short transaction."""
 
+import asyncio
 import hashlib
 import zlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import msgspec
@@ -38,14 +39,29 @@ from domain.reports import Counts, Rejection
 
 #: A body is kept in compressed pieces of at most this many bytes before compression.
 CHUNK = 1024 * 1024
+_BATCH = 1000
 
 _KEEP_PAYLOAD = upsert(payloads).on_conflict_do_nothing()
 _KEEP_CHUNK = insert(payload_chunks)
+_MERGED = (
+    update(receipts)
+    .where(
+        receipts.c.dataset == bindparam("of"),
+        receipts.c.source == bindparam("by"),
+        receipts.c.job_id == bindparam("job"),
+        receipts.c.id >= bindparam("first"),
+    )
+    .values(merged=True)
+)
 _KEEP_RECEIPT = insert(receipts).returning(receipts.c.id)
 _RECEIPTS = (
     select(receipts, payloads.c.size)
     .join(payloads, payloads.c.hash == receipts.c.hash)
-    .where(receipts.c.dataset == bindparam("dataset"), receipts.c.source == bindparam("source"))
+    .where(
+        receipts.c.dataset == bindparam("dataset"),
+        receipts.c.source == bindparam("source"),
+        receipts.c.merged,
+    )
     .order_by(receipts.c.id)
 )
 _CHUNKS = (
@@ -53,11 +69,13 @@ _CHUNKS = (
     .where(payload_chunks.c.hash == bindparam("hash"))
     .order_by(payload_chunks.c.number)
 )
-_REJECT = upsert(quarantine).on_conflict_do_update(
+_REJECTED = tuple(column.name for column in quarantine.c if column.name != "id")
+_REJECT = upsert(quarantine).values({name: bindparam(name) for name in _REJECTED})
+_REJECT = _REJECT.on_conflict_do_update(
     index_elements=["dataset", "source", "digest"],
     set_={
-        "receipt": upsert(quarantine).excluded.receipt,
-        "rejected_at": upsert(quarantine).excluded.rejected_at,
+        "receipt": _REJECT.excluded.receipt,
+        "rejected_at": _REJECT.excluded.rejected_at,
     },
 )
 _HOLDS = select(jobs.c.id).where(
@@ -96,14 +114,15 @@ class SqlIntake(Intake[R_in]):
         self._statements = merge_of(dataset)
         self._added = 0
         self._open = False
+        self._first_receipt = 0
 
     async def keep(self, payload: Payload) -> Payload:
         """Keep a body, once however often it comes, and note its arrival."""
-        digest = hashlib.sha256(payload.body).hexdigest()
+        digest, chunks = await asyncio.to_thread(_packed, payload.body)
         async with self._session.transaction():
             named = {"hash": digest, "size": len(payload.body)}
             if await self._session.run(_KEEP_PAYLOAD, named):
-                await self._session.many(_KEEP_CHUNK, _chunks(digest, payload.body))
+                await self._session.many(_KEEP_CHUNK, chunks)
             [[receipt]] = await self._session.rows(
                 _KEEP_RECEIPT,
                 {
@@ -115,12 +134,14 @@ class SqlIntake(Intake[R_in]):
                     "hash": digest,
                     "content_type": payload.content_type,
                     "received_at": to_micros(payload.received_at),
+                    "merged": False,
                 },
             )
+        self._first_receipt = self._first_receipt or receipt
         return msgspec.structs.replace(payload, receipt=receipt)
 
     async def kept(self) -> AsyncIterator[Payload]:
-        """Every payload kept of this source, oldest receipt first."""
+        """Every payload of this source whose fetch was committed, oldest receipt first."""
         named = {"dataset": self._dataset.name, "source": self._source}
         for row in await self._session.rows(_RECEIPTS, named):
             receipt = dict(zip((*receipts.c.keys(), "size"), row, strict=True))
@@ -147,10 +168,20 @@ class SqlIntake(Intake[R_in]):
         """Put records into quarantine; what is there already is only seen again."""
         now = to_micros(self._clock.now())
         fixed = {"dataset": self._dataset.name, "source": self._source, "rejected_at": now}
-        async with self._session.transaction():
-            for rejection in rejections:
-                named = {**msgspec.structs.asdict(rejection), **fixed, "receipt": payload.receipt}
-                await self._session.run(_REJECT, {**named, "digest": _digest(rejection)})
+        for start in range(0, len(rejections), _BATCH):
+            rows = [
+                {
+                    **msgspec.structs.asdict(rejection),
+                    **fixed,
+                    "receipt": payload.receipt,
+                    "digest": _digest(rejection),
+                }
+                for rejection in rejections[start : start + _BATCH]
+            ]
+            # Batch by batch, so that nobody waits long for the lock.
+            async with self._session.transaction():
+                values = (tuple(row[name] for name in _REJECTED) for row in rows)
+                await self._session.many(_REJECT, values)
 
     async def commit(self, checkpoint: Checkpoint) -> Counts:
         """Merge what was staged, with the checkpoint, unless the job is in other hands."""
@@ -158,6 +189,9 @@ class SqlIntake(Intake[R_in]):
             await self._hold()
             counts = await self._merge() if self._open else Counts()
             await self._session.run(_CHECKPOINT, self._noted(checkpoint))
+            if self._first_receipt:
+                named = {"of": self._dataset.name, "by": self._source, "job": self._job.id}
+                await self._session.run(_MERGED, {**named, "first": self._first_receipt})
         if self._open:
             await self._session.run(self._statements.clear, {})
             self._added = 0
@@ -196,9 +230,12 @@ class SqlIntake(Intake[R_in]):
         return named
 
 
-def _chunks(digest: str, body: bytes) -> Iterator[Row]:
-    for number, start in enumerate(range(0, len(body), CHUNK)):
-        yield digest, number, zlib.compress(body[start : start + CHUNK], level=1)
+def _packed(body: bytes) -> tuple[str, list[Row]]:
+    digest = hashlib.sha256(body).hexdigest()
+    return digest, [
+        (digest, number, zlib.compress(body[start : start + CHUNK], level=1))
+        for number, start in enumerate(range(0, len(body), CHUNK))
+    ]
 
 
 def _digest(rejection: Rejection) -> str:

@@ -5,6 +5,7 @@ Alembic owns the system tables; the table of a dataset follows from its `Dataset
 
 import secrets
 import sqlite3
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 
 from adapters.sql.dataset_tables import layout_of, table_of
-from adapters.sql.sqlite_connections import connect, translated
+from adapters.sql.sqlite_connections import BUSY_S, connect, translated
 from domain.dataset import Dataset
+from domain.errors import StoreUnavailable
 
 #: The newest revision under migrations/versions; known here so that Alembic, which takes long to
 #: import, is needed only when there is something to apply.
@@ -30,16 +32,33 @@ def migrate(path: Path, declared: Sequence[Dataset[Any]]) -> list[str]:
 
     Several processes may start at once: one does the work while the others wait for its lock.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(f"{path} cannot be made ({error.strerror})") from error
     connection = connect(path)
     try:
         with translated():
+            _write_ahead(connection)
             connection.execute("BEGIN IMMEDIATE")
             done = [*_system(connection), *_tables(connection, declared)]
             connection.execute("COMMIT")
             return done
     finally:
         connection.close()
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Choose write-ahead logging, which the file remembers; SQLite itself does not wait here."""
+    until = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.02)
 
 
 def epoch_of(path: Path) -> str:
@@ -60,6 +79,10 @@ def _system(connection: sqlite3.Connection) -> Iterable[str]:
     revision = _revision(connection)
     if revision == HEAD:
         return
+    if revision is not None and revision > HEAD:
+        raise StoreUnavailable(
+            f"this database was made by a newer version ({revision}, and we know {HEAD})"
+        )
     from adapters.sql.migrations.upgrade import upgrade
 
     upgrade(connection, HEAD)
@@ -118,19 +141,21 @@ def _change(connection: sqlite3.Connection, dataset: Dataset[Any], old: dict[str
 def _rebuild(connection: sqlite3.Connection, dataset: Dataset[Any], kept: list[str]) -> None:
     """Build the table anew; what still fits is carried over until it is read again."""
     table = table_of(dataset)
-    connection.execute(f"ALTER TABLE {table.name} RENAME TO {table.name}_old")
+    # No dataset's name has two underscores, so this one is free.
+    old = f"{table.name}__old"
+    connection.execute(f"ALTER TABLE {table.name} RENAME TO {old}")
     for [index] in connection.execute(
         "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql NOT NULL",
-        [f"{table.name}_old"],
+        [old],
     ).fetchall():
         connection.execute(f"DROP INDEX {index}")
     _create(connection, table)
     if kept:
-        names = ", ".join([*kept, "_source", "_receipt", "_hash", "_seq"])
-        connection.execute(
-            f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {table.name}_old"  # noqa: S608
-        )
-    connection.execute(f"DROP TABLE {table.name}_old")
+        quoted = _DIALECT.identifier_preparer.quote
+        names = ", ".join(map(quoted, [*kept, "_source", "_receipt", "_hash", "_seq"]))
+        carry = f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {old}"  # noqa: S608
+        connection.execute(carry)
+    connection.execute(f"DROP TABLE {old}")
 
 
 def _listed(dataset: Dataset[Any]) -> list[list[str]]:

@@ -109,9 +109,23 @@ class PageStatements(NamedTuple):
     counting: Select[Any] | None
 
 
-@lru_cache(maxsize=1024)
+#: A statement with more values than this is rare, large, and not worth remembering.
+_MOST_REMEMBERED = 64
+
+
 def statements_of(dataset: Dataset[Any], shape: Shape) -> PageStatements:
-    """The statements that read a page of this shape; built once and then remembered."""
+    """The statements that read a page of this shape; common ones are built once."""
+    if sum(comparison.size for comparison in shape.filter) > _MOST_REMEMBERED:
+        return _built(dataset, shape)
+    return _remembered(dataset, shape)
+
+
+@lru_cache(maxsize=512)
+def _remembered(dataset: Dataset[Any], shape: Shape) -> PageStatements:
+    return _built(dataset, shape)
+
+
+def _built(dataset: Dataset[Any], shape: Shape) -> PageStatements:
     table = table_of(dataset)
     where = clauses(table, shape.filter)
     terms = Sort.parse(dataset, shape.sort).terms

@@ -18,6 +18,8 @@ from domain.errors import QueryTooSlow, StoreFull, StoreUnavailable
 T = TypeVar("T")
 
 BUSY_S = 10.0
+#: So many reads may wait in one lane; more would only be told that they took too long.
+MAX_WAITING = 500
 
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 10_000
@@ -33,13 +35,12 @@ def connect(path: Path, *, read_only: bool = False, durable: bool = True) -> sql
             timeout=BUSY_S,
             isolation_level=None,
             check_same_thread=False,
-            cached_statements=512,
+            cached_statements=128,
         )
         connection.execute(f"PRAGMA busy_timeout={int(BUSY_S * 1000)}")
         if read_only:
             connection.execute("PRAGMA query_only=ON")
         else:
-            connection.execute("PRAGMA journal_mode=WAL")
             connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             connection.execute("PRAGMA foreign_keys=ON")
         return connection
@@ -163,24 +164,35 @@ class Lane:
     def __init__(self, path: Path, threads: int, name: str, read_s: float) -> None:
         self._path = path
         self._read_s = read_s
+        self._waiting = 0
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
     async def snapshot(self, queries: Sequence[tuple[str, list[Any]]]) -> list[list[Row]]:
-        """The rows of several queries on one state of the data."""
+        """The rows of several queries on one state of the data; waiting counts as time taken."""
+        if self._waiting >= MAX_WAITING:
+            raise QueryTooSlow("too many slow queries are waiting already; try again shortly")
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._read, queries)
+        self._waiting += 1
+        try:
+            until = time.monotonic() + self._read_s
+            return await loop.run_in_executor(self._threads, self._read, queries, until)
+        finally:
+            self._waiting -= 1
 
-    def _read(self, queries: Sequence[tuple[str, list[Any]]]) -> list[list[Row]]:
+    def _read(self, queries: Sequence[tuple[str, list[Any]]], until: float) -> list[list[Row]]:
         with translated():
             connection = self._connection()
-            self._local.until = time.monotonic() + self._read_s
+            self._local.until = until
+            if self._too_long():
+                raise QueryTooSlow("other slow queries took the time this one had; try again")
             connection.execute("BEGIN")
             try:
                 return [connection.execute(text, values).fetchall() for text, values in queries]
             finally:
-                connection.execute("COMMIT")
+                if connection.in_transaction:  # some errors have ended it already
+                    connection.execute("COMMIT")
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)

@@ -44,6 +44,8 @@ class SqlStore(Store):
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        # One for every role of every dataset, with the sequence number it was counted at.
+        self._counts: dict[tuple[str, Filter], tuple[int, int]] = {}
 
     async def find(self, dataset: Dataset[R], request: PageRequest) -> Page[Any]:
         """One page, its count and the dataset's freshness, all of one snapshot."""
@@ -77,9 +79,15 @@ class SqlStore(Store):
 
     async def count(self, dataset: Dataset[R], seen: Filter) -> int:
         """How many records match."""
+        freshness = await self.freshness(dataset)
+        known = self._counts.get((dataset.name, seen))
+        if known is not None and known[0] == freshness.seq:
+            return known[1]
         table = table_of(dataset)
         count = select(func.count()).select_from(table).where(*clauses(table, shape_of(seen)))
-        [[[counted]]] = await self._database.snapshot([(count, values_of(seen))], scan=True)
+        queries = [(_SEQ, {"dataset": dataset.name}), (count, values_of(seen))]
+        [[[seq]], [[counted]]] = await self._database.snapshot(queries, scan=True)
+        self._counts[dataset.name, seen] = seq, counted
         return int(counted)
 
     async def freshness(self, dataset: Dataset[R]) -> Freshness:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Float,
@@ -97,6 +98,7 @@ receipts = Table(
     Column("hash", String, ForeignKey("payloads.hash"), nullable=False),
     Column("content_type", Text, nullable=False),
     Column("received_at", BigInteger, nullable=False),
+    Column("merged", Boolean, nullable=False),
     Index(None, "dataset", "source"),
     sqlite_autoincrement=True,
 )

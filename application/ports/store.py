@@ -28,7 +28,7 @@ class Intake(Protocol[R_in]):
 
     @abstractmethod
     def kept(self) -> AsyncIterator[Payload]:
-        """Every payload kept of this source, oldest receipt first."""
+        """Every payload of this source whose fetch was committed, oldest receipt first."""
 
     @abstractmethod
     async def add(self, records: Sequence[R_in], payload: Payload) -> None:

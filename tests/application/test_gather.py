@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from application.gather import HOLD_COUNT, MAX_CONFIRMATIONS
+from application.gather import MAX_CONFIRMATIONS
+from application.tally import HOLD_COUNT
 from domain.errors import SourceBlocked, SourceUnavailable
 from domain.jobs import JobStatus
 from domain.payloads import Batch, Payload
@@ -456,3 +457,44 @@ async def test_when_what_was_kept_cannot_be_read_the_source_is_asked_afresh(rig:
     assert adds_up(counts_of(fetched))
     assert (await rig.fetch(source)()).outcome is Outcome.FRESH
     assert (await rig.store.freshness(POSTS)).fetched_at == rig.clock.now()
+
+
+async def test_an_error_page_of_long_ago_does_not_keep_good_payloads_from_being_read_again(
+    rig: Rig,
+) -> None:
+    source = rig.source("one", posts(2, title="first"))
+    await rig.fetch(source)()
+    for pages in ([b"<html>oops"], [posts(2, title="second", first=3)]):
+        rig.clock.advance(60)
+        source.pages = pages
+        await rig.fetch(source)()
+    again = rig.source("one", record=Shouting)
+    again.version = "2"
+
+    fetched = await rig.fetch(again)()
+
+    assert fetched.outcome is Outcome.CHANGED
+    assert await rig.titles() == ["FIRST", "FIRST", "SECOND", "SECOND"]
+
+
+async def test_what_was_held_is_not_let_in_by_reading_it_again(rig: Rig) -> None:
+    source = rig.source("one", posts(200))
+    await rig.fetch(source)()
+    rig.clock.advance(60)
+    source.pages = [many(good=30, bad=25)]
+    await rig.fetch(source)()
+    again = rig.source("one", record=Shouting)
+    again.version = "2"
+
+    fetched = await rig.fetch(again)()
+
+    assert counts_of(fetched) == Counts(received=200, updated=200)
+
+
+async def test_a_large_body_is_read_like_a_small_one(rig: Rig) -> None:
+    large = [Post(number, 1, "t" * 1000, "b" * 1000) for number in range(600)]
+    source = rig.source("one", large)
+
+    fetched = await rig.fetch(source)()
+
+    assert counts_of(fetched) == Counts(received=600, inserted=600)

@@ -9,8 +9,10 @@ from tests.strategies import SAMPLES
 BODIES = [b"[1]", b"", b"[1]", bytes(range(256)), b"a" * 3_000_000]
 
 
-async def _keep(backend: Backend, bodies: list[bytes], source: str = "one") -> list[Payload]:
-    job = await backend.jobs.request(backend.queued())
+async def _keep(
+    backend: Backend, bodies: list[bytes], source: str = "one", commits: bool = True
+) -> list[Payload]:
+    job = await backend.claimed()
     kept = []
     async with backend.store.intake(SAMPLES, source, job) as intake:
         for page, body in enumerate(bodies):
@@ -23,6 +25,9 @@ async def _keep(backend: Backend, bodies: list[bytes], source: str = "one") -> l
                 page=page,
             )
             kept.append(await intake.keep(payload))
+        if commits:
+            await intake.commit(backend.checkpoint(job, source))
+    await backend.end(job)
     return kept
 
 
@@ -37,6 +42,16 @@ async def test_payloads_come_back_in_order_byte_for_byte(backend: Backend) -> No
 
     assert [payload.body for payload in kept] == BODIES
     assert await _kept(backend) == kept
+
+
+async def test_what_came_in_a_fetch_that_was_not_committed_is_not_read_again(
+    backend: Backend,
+) -> None:
+    await _keep(backend, [b"before"])
+    await _keep(backend, [b"an error page"], commits=False)
+    await _keep(backend, [b"after"])
+
+    assert [payload.body for payload in await _kept(backend)] == [b"before", b"after"]
 
 
 async def test_receipts_are_numbers_that_grow(backend: Backend) -> None:

@@ -11,6 +11,7 @@ from entrypoints.settings import (
     InvalidSetting,
     check_names,
     environment,
+    host_of,
     load,
     secret_of,
     unknown_names,
@@ -158,3 +159,50 @@ def test_a_given_secret_is_used_and_none_is_written(tmp_path: Path) -> None:
 
 def test_every_setting_has_a_meaning_in_words() -> None:
     assert all(setting.meaning for setting in SETTINGS.values())
+
+
+def test_a_damaged_secret_is_refused_and_not_used(tmp_path: Path) -> None:
+    (tmp_path / "secret.key").write_bytes(b"")
+    settings = load({"CATCHMENT_DATABASE_URL": f"sqlite:///{tmp_path / 'c.db'}"})
+
+    with pytest.raises(InvalidSetting, match="damaged"):
+        secret_of(settings)
+
+
+def test_a_folder_for_the_secret_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    settings = load({"CATCHMENT_DATABASE_URL": f"sqlite:///{tmp_path / 'file' / 'c.db'}"})
+
+    with pytest.raises(InvalidSetting, match="cannot be used"):
+        secret_of(settings)
+
+
+def test_a_password_in_a_url_is_refused_and_not_repeated() -> None:
+    with pytest.raises(InvalidSetting, match="without a name or password") as refused:
+        load({"CATCHMENT_POSTS_URL": "https://me:secret@example.com/posts"})
+
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("http://example.com/posts", "example.com:80"),
+        ("https://example.com/posts", "example.com:443"),
+        ("http://[::1]:9000/posts", "[::1]:9000"),
+        ("", ""),
+    ],
+)
+def test_the_host_of_a_url_is_written_as_private_hosts_are(url: str, host: str) -> None:
+    assert host_of(url) == host
+
+
+@pytest.mark.parametrize("name", ["FETCH_EVERY", "MIN_FETCH_INTERVAL", "FETCH_DEADLINE"])
+def test_a_duration_no_calendar_holds_is_refused(name: str) -> None:
+    with pytest.raises(InvalidSetting, match="at most ten years"):
+        load({f"CATCHMENT_{name}": "9999999d"})
+
+
+def test_a_deadline_of_nothing_is_refused() -> None:
+    with pytest.raises(InvalidSetting, match="above zero"):
+        load({"CATCHMENT_FETCH_DEADLINE": "0s"})

@@ -11,9 +11,10 @@ from adapters.sql.migrate import migrate
 from adapters.sql.sqlite import SqliteDatabase
 from adapters.sql.store import SqlStore
 from domain.checkpoints import Checkpoint
-from domain.jobs import FetchJob
+from domain.jobs import FetchJob, JobStatus
 from domain.payloads import Payload
 from domain.posts import POSTS, Post
+from domain.reports import FetchReport
 
 
 @pytest.fixture
@@ -56,6 +57,7 @@ async def bring(
         payload = await intake.keep(Payload(url="u", body=b"x", received_at=clock.now()))
         await intake.add(posts, payload)
         await intake.commit(Checkpoint(source="sample", fetched_at=clock.now(), job_id=job_id))
+    await jobs.finish(job.ended(JobStatus.SUCCEEDED, FetchReport(), clock.now()))
 
 
 def some_posts(count: int) -> list[Post]:

@@ -17,6 +17,7 @@ from adapters.sql.sqlite import SqliteDatabase
 from adapters.sql.store import SqlStore
 from adapters.sql.tables import metadata
 from domain.dataset import Dataset
+from domain.errors import StoreUnavailable
 from domain.filters import Filter
 from domain.paging import PageRequest, Sort
 from domain.posts import POSTS
@@ -177,3 +178,44 @@ def _schema(path: Path) -> list[Any]:
         return connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
     finally:
         connection.close()
+
+
+def test_names_that_sql_knows_and_names_that_look_alike_are_all_right(
+    path: Path, database: SqliteDatabase
+) -> None:
+    class Before(msgspec.Struct, frozen=True):
+        id: int
+        order: str
+        group: int
+
+    class After(msgspec.Struct, frozen=True):
+        id: int
+        order: str
+        group: str
+
+    alike = [
+        Dataset(name="wells", record=Before, key=("id",), indexes=(("order",),)),
+        Dataset(name="wells_old", record=Before, key=("id",)),
+        Dataset(name="wells_order", record=Before, key=("id",), indexes=(("id", "order"),)),
+    ]
+    migrate(path, alike)
+
+    changed = Dataset(name="wells", record=After, key=("id",), indexes=(("group",),))
+    done = migrate(path, [changed, *alike[1:]])
+
+    assert done == ["table of wells: changed; the next fetch reads kept payloads again"]
+
+
+def test_a_database_of_a_newer_version_is_refused_in_plain_words(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.commit()
+    connection.close()
+
+    with pytest.raises(StoreUnavailable, match="newer version"):
+        migrate(path, [POSTS])
+
+
+def test_a_folder_that_cannot_be_made_is_refused_in_plain_words(path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match="cannot be made"):
+        migrate(path / "folder" / "catchment.db", [POSTS])

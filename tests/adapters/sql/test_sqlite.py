@@ -13,7 +13,7 @@ from adapters.sql.database import Compiler
 from adapters.sql.migrate import migrate
 from adapters.sql.pages import Shape, page_values, statements_of
 from adapters.sql.sqlite import SqliteDatabase
-from adapters.sql.sqlite_connections import connect
+from adapters.sql.sqlite_connections import MAX_WAITING, connect
 from adapters.sql.store import SqlStore
 from domain.errors import QueryTooSlow, StoreFull, StoreUnavailable
 from domain.filters import Filter
@@ -213,3 +213,52 @@ async def _plan(database: SqliteDatabase, request: PageRequest) -> str:
         connection.close()
         plans += [row[3] for row in rows]
     return "\n".join(plans)
+
+
+# ---------------------------------------------------------------- what many callers may cost
+
+
+async def test_lists_of_every_length_make_few_statements(store: SqlStore) -> None:
+    shapes = set()
+    for count in range(1, 201):
+        values = ",".join(map(str, range(count)))
+        asked = Filter.parse(POSTS.fields, [("user_id__in", values), ("title__nin", values)])
+        request = PageRequest(filter=asked, sort=Sort.parse(POSTS, "id"))
+        shapes.add(Shape.of(request))
+        assert (await store.find(POSTS, request)).rows == []
+
+    assert len(shapes) == 1
+
+
+async def test_a_read_that_waited_too_long_is_told_so_and_not_begun(path: Path) -> None:
+    database = SqliteDatabase(path, read_s=0.1)
+
+    reads = [asyncio.create_task(database.snapshot([(_ENDLESS, {})], scan=True)) for _ in range(5)]
+    ended = await asyncio.gather(*reads, return_exceptions=True)
+
+    assert {type(end) for end in ended} == {QueryTooSlow}
+    assert sum("other slow queries" in str(end) for end in ended) >= 3
+    await database.close()
+
+
+async def test_a_lane_takes_only_so_many_readers(path: Path) -> None:
+    database = SqliteDatabase(path, read_s=0.1)
+
+    reads = [database.snapshot([(_ENDLESS, {})], scan=True) for _ in range(MAX_WAITING + 10)]
+    ended = await asyncio.gather(*reads, return_exceptions=True)
+
+    assert sum("waiting already" in str(end) for end in ended) == 10
+    await database.close()
+
+
+async def test_counting_everything_again_costs_no_count(
+    database: SqliteDatabase, store: SqlStore, clock: SteerableClock
+) -> None:
+    await bring(database, clock, some_posts(10))
+    assert await store.count(POSTS, Filter()) == 10
+    async with database.write() as session:
+        await session.run(text("DELETE FROM d_posts"), {})  # behind the store's back
+
+    assert await store.count(POSTS, Filter()) == 10
+    await bring(database, clock, some_posts(3), job_id="next")
+    assert await store.count(POSTS, Filter()) == 3

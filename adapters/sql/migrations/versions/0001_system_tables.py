@@ -140,6 +140,7 @@ def upgrade() -> None:
         sa.Column("hash", sa.String(), nullable=False),
         sa.Column("content_type", sa.Text(), nullable=False),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
+        sa.Column("merged", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["hash"], ["payloads.hash"], name=op.f("fk_receipts_hash")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_receipts")),
         sqlite_autoincrement=True,

@@ -1,0 +1,114 @@
+"""The tally: reads kept payloads into an intake, and counts what becomes of every record."""
+
+import asyncio
+import hashlib
+from typing import Any, Generic
+
+import msgspec
+
+from application.ports.source import Source
+from application.ports.store import Intake
+from domain.checkpoints import Checkpoint
+from domain.dataset import Dataset, R
+from domain.payloads import Batch, Payload
+from domain.reports import Counts, Failure, Rejection
+
+#: So many bad records, and so large a share, hold a merge: the source has changed, not the records.
+HOLD_COUNT = 20
+HOLD_SHARE = 0.20
+
+#: A body of more bytes is read on a thread of its own.
+LARGE = 1024 * 1024
+
+_EXCERPT = 200
+
+
+class Held(Exception):
+    """So much was rejected that the merge is not done: the old data stays."""
+
+    def __init__(self, counts: Counts, failure: Failure) -> None:
+        super().__init__(failure.detail)
+        self.counts = counts
+        self.failure = failure
+
+
+class Tally(Generic[R]):
+    """Takes payloads into one intake and counts what becomes of their records."""
+
+    def __init__(self, dataset: Dataset[R], source: Source[R], intake: Intake[R]) -> None:
+        self._dataset = dataset
+        self._source = source
+        self._intake = intake
+        self._hash = hashlib.sha256()
+        self._good = 0
+        self._bad = 0
+        self._first: Rejection | None = None
+
+    def digest(self, payload: Payload) -> None:
+        """Count a body into the digest of everything received."""
+        self._hash.update(hashlib.sha256(payload.body).digest())
+
+    @property
+    def digest_so_far(self) -> str:
+        """The digest of the bodies counted so far."""
+        return self._hash.hexdigest()
+
+    @property
+    def outlook(self) -> Counts:
+        """The counts to repeat when the same bodies come again."""
+        return Counts(received=self._good + self._bad, unchanged=self._good, quarantined=self._bad)
+
+    async def take(self, payload: Payload) -> None:
+        """Read the records of a kept payload: sound ones are added, the others rejected."""
+        batch = await self._read(payload)
+        self._good += len(batch.records)
+        self._bad += len(batch.rejections)
+        if batch.rejections:
+            self._first = self._first or batch.rejections[0]
+            await self._intake.reject(batch.rejections, payload)
+        if batch.records:
+            await self._intake.add(batch.records, payload)
+
+    async def _read(self, payload: Payload) -> Batch[R]:
+        def read() -> Batch[R]:
+            return _sifted(self._dataset, self._source.normalise(payload))
+
+        # A large body takes long enough to be noticed by whoever reads meanwhile.
+        return await asyncio.to_thread(read) if len(payload.body) > LARGE else read()
+
+    async def commit(self, checkpoint: Checkpoint) -> Counts:
+        """Merge, unless too much was rejected; every record received is in the counts."""
+        received = self._good + self._bad
+        if self._bad >= HOLD_COUNT and self._bad > HOLD_SHARE * received and self._first:
+            raise Held(
+                self.outlook,
+                Failure(
+                    "held",
+                    f"{self._bad} of {received} records cannot be read, so nothing was merged and"
+                    f" the old data stays; the first one, {self._first.pointer}:"
+                    f" {self._first.reason}",
+                ),
+            )
+        merged = await self._intake.commit(checkpoint)
+        return merged + Counts(received=self._bad, quarantined=self._bad)
+
+
+def _sifted(dataset: Dataset[R], batch: Batch[R]) -> Batch[R]:
+    """Move what no store may keep from the records to the rejections."""
+    if not batch.records or dataset.sound(batch.records):
+        return batch
+    records: list[R] = []
+    rejections = list(batch.rejections)
+    for record in batch.records:
+        defect = dataset.defect(record)
+        if defect is None:
+            records.append(record)
+        else:
+            rejections.append(_rejection(dataset, record, *defect))
+    return Batch(records, rejections)
+
+
+def _rejection(dataset: Dataset[Any], record: Any, field: str, reason: str) -> Rejection:
+    key = ",".join(map(str, dataset.key_of(record)))
+    excerpt = repr(msgspec.structs.asdict(record))[:_EXCERPT]
+    return Rejection(f"{dataset.name}({key[:_EXCERPT]})/{field}", f"{field} {reason}", excerpt)
