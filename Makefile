@@ -16,7 +16,7 @@ demo: setup    ## show the main job with the sample upstream; needs no internet
 	$(BIN)/catchment demo
 
 test: $(VENV)/.develops    ## run every test
-	$(BIN)/pytest -n auto --dist worksteal
+	$(BIN)/pytest -n auto --dist worksteal --cov=domain --cov=application --cov-branch --cov-fail-under=100
 
 check: $(VENV)/.develops    ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

@@ -9,7 +9,14 @@ from adapters.memory.jobs import MemoryJobs
 from application.fetch import MAX_WAITING
 from application.gather import Gather
 from domain.dataset import Dataset, Role
-from domain.errors import Forbidden, LoginRequired, NoSources, SourceUnavailable, TooManyWaiting
+from domain.errors import (
+    Forbidden,
+    LeaseLost,
+    LoginRequired,
+    NoSources,
+    SourceUnavailable,
+    TooManyWaiting,
+)
 from domain.jobs import MAX_ATTEMPTS, FetchJob, JobStatus
 from domain.politeness import Cadence
 from domain.posts import POSTS, Post
@@ -381,3 +388,15 @@ async def test_a_worker_killed_after_the_merge_leaves_only_the_end_to_write_down
     assert fetched.job.status is JobStatus.SUCCEEDED
     assert len(source.asked) == 1
     assert len(await rig.stored()) == 1
+
+
+async def test_whoever_waits_for_a_job_that_disappears_is_told(rig: Rig) -> None:
+    await rig.abandoned()
+    caller = asyncio.create_task(rig.fetch(rig.source("one", posts(1)))())
+    await rig.clock.settle()
+
+    rig.database.jobs.clear()
+    await rig.clock.elapse(1)
+
+    with pytest.raises(LeaseLost, match="disappeared"):
+        await caller
