@@ -91,7 +91,7 @@ class Reads:
         what = ("one", key, fields)
         headers = self._validators.headers(asked, what, Format.JSON, freshness, standing)
         if has(asked.scope, headers["ETag"]):
-            return self._unchanged(headers, standing)
+            return self._unchanged(asked.scope, headers, standing)
         row = await asked.query.get(key, asked.role)
         [record] = shown(dataset, [row], fields)
         body = record_of(asked, record, freshness, standing)
@@ -118,11 +118,11 @@ class Reads:
         headers = self._validators.headers(asked, question.canonical, format, freshness, standing)
         known = (headers["ETag"],) if format is Format.JSON else (headers["ETag"], ANY)
         if has(asked.scope, *known):
-            await send_reply(asked.scope, send, self._unchanged(headers, standing))
+            await send_reply(asked.scope, send, self._unchanged(asked.scope, headers, standing))
         elif format is Format.JSON:
             await send_reply(asked.scope, send, await self._page(asked, question))
         else:
-            headers |= self._validators.timed(standing, self._clock.now())
+            headers |= self._timed(asked.scope, standing)
             await export(asked, question, format, headers, receive, send)
 
     async def _page(self, asked: Asked, question: Question) -> Reply:
@@ -167,15 +167,18 @@ class Reads:
         return self._again(asked.scope, page, asked.started)
 
     def _again(self, scope: Scope, page: ReadyPage, started: float) -> Reply:
-        timed = self._validators.timed(page.standing, self._clock.now())
+        timed = self._timed(scope, page.standing)
         if has(scope, page.etag, ANY):
             return Reply(HTTPStatus.NOT_MODIFIED, timed, b"", page.lines)
         body = page.body + ending_of(scope, started, page.standing.stale)
         return Reply(HTTPStatus.OK, timed, body, page.lines)
 
-    def _unchanged(self, headers: dict[str, str], standing: Standing) -> Reply:
-        headers = headers | self._validators.timed(standing, self._clock.now())
-        return Reply(HTTPStatus.NOT_MODIFIED, headers, b"")
+    def _unchanged(self, scope: Scope, headers: dict[str, str], standing: Standing) -> Reply:
+        return Reply(HTTPStatus.NOT_MODIFIED, headers | self._timed(scope, standing), b"")
+
+    def _timed(self, scope: Scope, standing: Standing) -> dict[str, str]:
+        private = any(name == b"authorization" for name, _ in scope["headers"])
+        return self._validators.timed(standing, self._clock.now(), private)
 
     async def _ready_page(self, key: Key | None) -> ReadyPage | None:
         """The page kept under this key, if all it says still holds."""

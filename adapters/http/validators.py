@@ -45,8 +45,8 @@ class Validators:
             "Vary": "Accept, Authorization",
         }
 
-    def timed(self, standing: Standing, now: datetime) -> dict[str, str]:
-        """The headers that change as time goes by."""
+    def timed(self, standing: Standing, now: datetime, private: bool = False) -> dict[str, str]:
+        """The headers that change as time goes by; a private answer is for its asker alone."""
         # A 304 costs next to nothing, and a page that lags behind looks broken.
         keep_s = self._max_age_s
         if keep_s and standing.next_fetch_at is not None:
@@ -56,7 +56,7 @@ class Validators:
             age_s = max(0, math.floor((now - standing.fetched_at).total_seconds()))
         # Caches count from the data's age, so that this much is left from now on.
         kept = f"max-age={age_s + keep_s}" if keep_s > 0 else "no-cache"
-        timed = {"Cache-Control": kept}
+        timed = {"Cache-Control": f"private, {kept}" if private else kept}
         if standing.fetched_at is not None:
             timed["Age"] = str(age_s)
         return timed
