@@ -28,12 +28,13 @@ SECONDS = 3
 HERE = Path(__file__).parent
 CATCHMENT = str(Path(sys.executable).with_name("catchment"))
 
-#: Another user with every request: no page is asked for twice before it is forgotten.
+#: Another user with every request, one after the other: ten thousand pages are more than are kept
+#: ready, so that each has been forgotten when it is asked for again.
 VARIED = """
 local n = 0
 request = function()
-  n = (n * 7919 + 104729) % 10000
-  return wrk.format("GET", "/data?user_id=" .. (n + 1))
+  n = n % 10000 + 1
+  return wrk.format("GET", "/data?user_id=" .. n)
 end
 """
 
