@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -59,6 +60,9 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT, fetching what is due meanwhile."""
     with listen(settings.host, settings.port) as taken:
         async with running(settings) as container, serving(container, taken) as stopped:
+            # What the start has made lives as long as the process: no collection need look at it.
+            gc.collect()
+            gc.freeze()
             announce(address_of(taken))
             keeping = asyncio.create_task(container.keep_current()())
             stopping = asyncio.create_task(stopped())

@@ -9,6 +9,8 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import ClauseElement
 from sqlalchemy.engine import Dialect
 
+from application.ports.store import Changes
+
 Row = tuple[Any, ...]
 Values = Mapping[str, Any]
 
@@ -63,7 +65,7 @@ class Session(Protocol):
         """A write transaction: committed when the block ends, undone when it raises."""
 
 
-class Database(Protocol):
+class Database(Changes, Protocol):
     """An open database; its errors are StoreUnavailable, StoreFull and QueryTooSlow."""
 
     @abstractmethod

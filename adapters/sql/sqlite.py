@@ -12,7 +12,6 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from adapters.sql.database import Compiler, Database, Row, Session, Values
 from adapters.sql.sqlite_connections import Lane, SqliteSession, connect, translation
 from application.ports.health import Probe
-from application.ports.store import Changes
 from domain.errors import StoreError, StoreUnavailable
 
 #: A read that needs longer is stopped.
@@ -20,7 +19,7 @@ READ_S = 5.0
 READERS = 2
 
 
-class SqliteDatabase(Database, Probe, Changes):
+class SqliteDatabase(Database, Probe):
     """One SQLite file, already migrated; a read that takes longer than `read_s` is stopped."""
 
     def __init__(self, path: Path, read_s: float = READ_S) -> None:

@@ -46,6 +46,8 @@ class SqlStore(Store):
         self._clock = clock
         # One for every role of every dataset, with the sequence number it was counted at.
         self._counts: dict[tuple[str, Filter], tuple[int, int]] = {}
+        # The freshness of each dataset, with the version of the database it was read at or after.
+        self._known: dict[str, tuple[int | None, Freshness]] = {}
 
     async def find(self, dataset: Dataset[R], request: PageRequest) -> Page[Any]:
         """One page, its count and the dataset's freshness, all of one snapshot."""
@@ -106,6 +108,13 @@ class SqlStore(Store):
     async def _with_freshness(
         self, dataset: Dataset[R], queries: Sequence[tuple[Select[Any], Values]], scan: bool | int
     ) -> tuple[Freshness, list[list[Row]]]:
+        version = self._database.version()
+        at, known_freshness = self._known.get(dataset.name, (None, Freshness()))
+        if at == version:
+            answers = await self._database.snapshot(queries, scan=bool(scan)) if queries else []
+            # Unless somebody wrote in between, both are of one state.
+            if self._database.version() == version:
+                return known_freshness, answers
         named = {"dataset": dataset.name}
         first = [(statement, named) for statement in _FRESHNESS]
         [seqs, known, statuses, *answers] = await self._database.snapshot(
@@ -116,6 +125,7 @@ class SqlStore(Store):
             tuple(map(_checkpoint, known)),
             JobStatus(statuses[0][0]) if statuses else None,
         )
+        self._known[dataset.name] = version, freshness
         return freshness, answers
 
 
