@@ -62,7 +62,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT, fetching what is due meanwhile."""
     with listen(settings.host, settings.port) as taken:
         async with running(settings) as container, serving(container, taken) as stopped:
-            # A reader hands the interpreter back at every row; it must not wait 5 ms to get it again.
+            # A reader lets go of the interpreter at every row, and must not wait 5 ms to go on.
             sys.setswitchinterval(SWITCH_S)
             # What the start has made lives as long as the process: no collection need look at it.
             gc.collect()
