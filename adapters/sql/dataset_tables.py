@@ -63,9 +63,6 @@ _COLUMN: dict[FieldType, Any] = {
     FieldType.TEXTS: Text(),
 }
 
-#: What the store itself notes of every row; `_changed_at` is one of the dataset's fields.
-NOTES = ("_source", "_receipt", "_hash", "_seq")
-
 
 @lru_cache(maxsize=256)
 def table_of(dataset: Dataset[Any], name: str | None = None) -> Table:

@@ -56,10 +56,9 @@ class SqlStore(Store):
         queries: list[tuple[Select[Any], Values]] = [(s, values) for s in statements.segments]
         if statements.counting is not None:
             queries.append((statements.counting, values))
-        scan = request.counting is Counting.EXACT or not dataset.answers_fast(
-            request.filter, request.sort.names
-        )
-        freshness, answers = await self._with_freshness(dataset, queries, scan or request.offset)
+        fast = dataset.answers_fast(request.filter, request.sort.names)
+        scan = not fast or request.offset > 0 or request.counting is Counting.EXACT
+        freshness, answers = await self._with_freshness(dataset, queries, scan)
         counted: int | None = None if statements.counting is None else answers.pop()[0][0]
         found = [row for segment in answers for row in segment][: request.limit + 1]
         rows = _decoded(dataset, found[: request.limit])
@@ -106,19 +105,19 @@ class SqlStore(Store):
             yield SqlIntake(session, self._clock, dataset, source, job)
 
     async def _with_freshness(
-        self, dataset: Dataset[R], queries: Sequence[tuple[Select[Any], Values]], scan: bool | int
+        self, dataset: Dataset[R], queries: Sequence[tuple[Select[Any], Values]], scan: bool
     ) -> tuple[Freshness, list[list[Row]]]:
         version = self._database.version()
         at, known_freshness = self._known.get(dataset.name, (None, Freshness()))
         if at == version:
-            answers = await self._database.snapshot(queries, scan=bool(scan)) if queries else []
+            answers = await self._database.snapshot(queries, scan=scan) if queries else []
             # Unless somebody wrote in between, both are of one state.
             if self._database.version() == version:
                 return known_freshness, answers
         named = {"dataset": dataset.name}
         first = [(statement, named) for statement in _FRESHNESS]
         [seqs, known, statuses, *answers] = await self._database.snapshot(
-            [*first, *queries], scan=bool(scan)
+            [*first, *queries], scan=scan
         )
         freshness = Freshness(
             seqs[0][0] if seqs else 0,
