@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 from sqlalchemy import bindparam, select
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from adapters.sql.database import Database, Row
 from adapters.sql.tables import hosts

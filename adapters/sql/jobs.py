@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import and_, bindparam, or_, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from adapters.sql.database import Database, Row
 from adapters.sql.tables import from_micros, jobs, to_micros
