@@ -12,13 +12,24 @@ COPY adapters adapters
 COPY entrypoints entrypoints
 RUN /opt/catchment/bin/pip install --no-deps --no-build-isolation .
 
+# What `--profile test` runs: the same, and the tests with what they need.
+FROM build AS test
+COPY requirements-dev.lock ./
+RUN /opt/catchment/bin/pip install --require-hashes -r requirements-dev.lock
+COPY tests tests
+ENV PATH=/opt/catchment/bin:$PATH PYTHONDONTWRITEBYTECODE=1
+RUN useradd --system --uid 10001 --home-dir /tmp catchment
+USER catchment
+CMD ["pytest", "-q", "-n", "2", "-p", "no:cacheprovider", "tests/domain", "tests/application", "tests/contract", "tests/http"]
+
 FROM python:3.11-slim
-RUN useradd --system --uid 10001 --home-dir /data catchment && install -d -o catchment /data
+# Folders a volume is mounted on: a new volume takes their owner over.
+RUN useradd --system --uid 10001 --home-dir /data catchment \
+    && install -d -o catchment /data /secrets /secrets/app /secrets/postgres /secrets/rabbitmq
 COPY --from=build /opt/catchment /opt/catchment
 ENV PATH=/opt/catchment/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     CATCHMENT_HOST=0.0.0.0 \
-    CATCHMENT_DATABASE_URL=sqlite:////data/catchment.db \
     CATCHMENT_LOG_FORMAT=json
 USER catchment
 WORKDIR /data

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help setup run demo test check bench lock clean
+.PHONY: help setup run demo test check bench prove lock clean
 help:            ## list the targets
 	@grep -E '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
@@ -26,6 +26,9 @@ check: $(VENV)/.develops    ## format, lint, types, import contracts
 
 bench: $(VENV)/.develops    ## measure, beside the bare limit
 	$(BIN)/python -m tests.bench
+
+prove: $(VENV)/.develops    ## hold the promises against kills and crowds; takes about 15 minutes
+	$(BIN)/python -m tests.prove
 
 lock: $(VENV)/.develops    ## refresh both lock files
 	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \

@@ -74,7 +74,7 @@ class Catalogue:
         cadence = self.fetch(name).cadence
         return Standing(
             freshness.fetched_at,
-            cadence.next_fetch_at(freshness),
+            freshness.next_fetch_at,
             cadence.is_stale(freshness, self._clock.now()),
             cadence.stale_at(freshness),
         )

@@ -1,43 +1,46 @@
 """Fetch: the one algorithm by which anything is ever fetched."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Generic
 
 import msgspec
 
-from application.gather import Gather
+from application.desk import JobDesk
 from application.ports.clock import Clock, Random
-from application.ports.jobs import Jobs
 from application.ports.source import Source
 from application.ports.store import Store
+from application.run import Run
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset, R, Role
-from domain.errors import CatchmentError, LeaseLost, NoSources, StoreError, TooManyWaiting
-from domain.jobs import HEARTBEAT_S, MAX_ATTEMPTS, FetchJob, JobStatus
+from domain.errors import LeaseLost, NoSources, TooManyWaiting, UnknownJob
+from domain.jobs import FetchJob, JobStatus, Mode
 from domain.politeness import Cadence
-from domain.reports import Failure, FetchReport, Outcome, SourceReport, SourceStatus
+from domain.reports import Outcome
 
-#: So many callers may wait for one running fetch.
+#: So many callers may wait for fetches of one dataset.
 MAX_WAITING = 100
 _FOLLOW_S = 0.2
 
 
 class Fetched(msgspec.Struct, frozen=True, kw_only=True):
-    """How a fetch ended: the job that ran, now or, when all was fresh, before."""
+    """What became of asking for a fetch: the job that runs, ran, or, when all was fresh, had run.
+
+    `outcome` is None as long as the job has not ended, and when it was cancelled.
+    """
 
     job: FetchJob
-    outcome: Outcome
+    outcome: Outcome | None
     freshness: Freshness
 
 
 class Fetch(Generic[R]):
-    """Fetches one dataset from all of its sources.
+    """Fetches one dataset from all of its sources, now or by a job that runs later.
 
-    A fetch that is already running is joined, in this process or another; within the minimum
-    interval nothing is asked and the last job is the answer.
+    A fetch that is waiting or running already is joined, in this process or another; within the
+    minimum interval nothing is asked and the last job is the answer.
     """
 
     def __init__(
@@ -46,188 +49,192 @@ class Fetch(Generic[R]):
         sources: Sequence[Source[R]],
         store: Store,
         clock: Clock,
-        jobs: Jobs,
+        desk: JobDesk,
         random: Random,
         cadence: Cadence = Cadence(),  # noqa: B008 - a frozen value
         deadline: timedelta = timedelta(seconds=60),
     ) -> None:
         self.dataset = dataset
-        self._gathers = [Gather(dataset, source, store, clock) for source in sources]
+        self.run = Run(dataset, sources, store, clock, desk, cadence, deadline)
         self._store = store
         self._clock = clock
-        self._jobs = jobs
+        self._desk = desk
         self._random = random
         self._cadence = cadence
         self._deadline = deadline
-        self._running: asyncio.Task[Fetched] | None = None
+        self._joined: asyncio.Task[Fetched] | None = None
         self._waiting = 0
 
     @property
     def sources(self) -> tuple[str, ...]:
         """The names of the dataset's sources that are switched on."""
-        return tuple(gather.source for gather in self._gathers)
+        return tuple(self.run.hosts)
 
     @property
     def cadence(self) -> Cadence:
         """How often the dataset is fetched, and stale when."""
         return self._cadence
 
-    async def __call__(self, viewer: Role = Role.ANYONE, force: bool = False) -> Fetched:
+    @property
+    def deadline(self) -> timedelta:
+        """How long a fetch may take once it runs."""
+        return self._deadline
+
+    async def __call__(
+        self, viewer: Role = Role.ANYONE, force: bool = False, job_id: str | None = None
+    ) -> Fetched:
         """Fetch now, or join the fetch that runs; `force` ignores the minimum interval.
 
         LoginRequired or Forbidden when the viewer may not; NoSources when all are switched off;
         TooManyWaiting when too many already wait. A failing source is an outcome, not an error.
+        The job is still queued when it waits for its source until a time that is known.
         """
+        self._admit(viewer, force)
+        with self._place():
+            fetched = await self._join(force, job_id)
+            while force and not _is_asked(fetched):
+                fetched = await self._join(force, job_id)
+            return fetched
+
+    async def start(
+        self,
+        viewer: Role = Role.ANYONE,
+        force: bool = False,
+        mode: Mode = Mode.TASK,
+        job_id: str | None = None,
+    ) -> Fetched:
+        """Have a worker fetch, unless all is fresh; errors as for a fetch that is waited for."""
+        self._admit(viewer, force)
+        freshness = await self._store.freshness(self.dataset)
+        fresh = None if force else await self._fresh(freshness)
+        if fresh is not None:
+            return fresh
+        wanted = self._wanted(force, mode, job_id)
+        job = await self._desk.jobs.request(wanted)
+        if job == wanted:
+            # One that is joined was announced by whoever wrote it down.
+            await self._desk.announce(job.id)
+        return _fetched(job, freshness)
+
+    async def wait(self, job_id: str, seconds: float) -> Fetched:
+        """The job once it has ended, or as it is after so many seconds."""
+        until = self._clock.now() + timedelta(seconds=seconds)
+        with self._place():
+            job = await self._known(job_id)
+            while not job.status.is_final and self._clock.now() < until:
+                left_s = (until - self._clock.now()).total_seconds()
+                await self._clock.sleep(min(_FOLLOW_S, left_s))
+                job = await self._known(job_id)
+        return _fetched(job, await self._store.freshness(self.dataset))
+
+    async def drain(self) -> None:
+        """Return when no fetch is running here any more."""
+        await self.run.drain()
+        if self._joined is not None:
+            await asyncio.wait([self._joined])
+
+    async def close(self) -> None:
+        """Stop what is running here; its job is taken over when its lease runs out."""
+        if self._joined is not None:
+            self._joined.cancel()
+        await self.run.close()
+        if self._joined is not None:
+            await asyncio.wait([self._joined])
+
+    # ------------------------------------------------------------ who may, and how many
+
+    def _admit(self, viewer: Role, force: bool) -> None:
         viewer.require(Role.ADMIN if force else self.dataset.fetch_by)
-        if not self._gathers:
+        if not self.sources:
             raise NoSources(f"every source of {self.dataset.name} is switched off")
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
         if self._waiting >= MAX_WAITING:
             raise TooManyWaiting(f"{MAX_WAITING} callers already wait for {self.dataset.name}")
         self._waiting += 1
         try:
-            fetched = await self._join(force)
-            while force and fetched.outcome is Outcome.FRESH:
-                fetched = await self._join(force)
-            return fetched
+            yield
         finally:
             self._waiting -= 1
 
-    async def _join(self, force: bool) -> Fetched:
-        if self._running is None:
-            self._running = asyncio.create_task(self._fetch(force))
-            self._running.add_done_callback(self._ended)
-        # The fetch goes on when the caller leaves: others may have joined, and it was paid for.
-        return await asyncio.shield(self._running)
+    # ------------------------------------------------------------ decide, ask for, follow
 
-    def _ended(self, task: asyncio.Task[Fetched]) -> None:
-        self._running = None
+    async def _join(self, force: bool, job_id: str | None) -> Fetched:
+        joined = self._joined
+        # One that has ended is not joined, even if we hear of its end before `_left` does.
+        if joined is None or joined.done():
+            joined = self._joined = asyncio.create_task(self._fetch(force, job_id))
+            joined.add_done_callback(self._left)
+        # It goes on when the caller leaves: others may have joined.
+        return await asyncio.shield(joined)
+
+    def _left(self, task: asyncio.Task[Fetched]) -> None:
+        if self._joined is task:
+            self._joined = None
         if not task.cancelled():
             task.exception()  # whoever waited has seen it; nobody may be left to
 
-    async def drain(self) -> None:
-        """Return when no fetch is running here any more."""
-        if self._running is not None:
-            await asyncio.wait([self._running])
+    async def _fetch(self, force: bool, job_id: str | None) -> Fetched:
+        fresh = None if force else await self._fresh(await self._store.freshness(self.dataset))
+        if fresh is not None:
+            return fresh
+        job = await self._desk.jobs.request(self._wanted(force, Mode.SYNC, job_id))
+        job = await self._follow(job)
+        return _fetched(job, await self._store.freshness(self.dataset))
 
-    async def close(self) -> None:
-        """Stop a fetch that is running here; its job is taken over when its lease runs out."""
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.wait([self._running])
+    async def _fresh(self, freshness: Freshness) -> Fetched | None:
+        if self.run.has_work(freshness):
+            return None
+        last = max(freshness.checkpoints, key=lambda checkpoint: checkpoint.fetched_at)
+        job = await self._desk.history.get(last.job_id)
+        if job is None or job.report is None:
+            return None
+        return Fetched(job=job, outcome=Outcome.FRESH, freshness=freshness)
 
-    # ------------------------------------------------------------ decide, claim, run
-
-    async def _fetch(self, force: bool) -> Fetched:
-        freshness = await self._store.freshness(self.dataset)
-        if not force and not any(self._wants(gather, freshness) for gather in self._gathers):
-            last = max(freshness.checkpoints, key=lambda c: c.fetched_at)
-            job = await self._jobs.get(last.job_id)
-            if job is not None and job.report is not None:
-                return Fetched(job=job, outcome=Outcome.FRESH, freshness=freshness)
-        job = await self._jobs.request(
-            FetchJob(
-                id=self._random.identifier(),
-                dataset=self.dataset.name,
-                queued_at=self._clock.now(),
-            )
-        )
-        job = await self._follow(job, force)
-        return Fetched(
-            job=job,
-            outcome=job.report.outcome if job.report else Outcome.FAILED,
-            freshness=await self._store.freshness(self.dataset),
+    def _wanted(self, force: bool, mode: Mode, job_id: str | None) -> FetchJob:
+        return FetchJob(
+            id=job_id or self._random.identifier(),
+            dataset=self.dataset.name,
+            mode=mode,
+            force=force,
+            queued_at=self._clock.now(),
         )
 
-    def _wants(self, gather: Gather[R], freshness: Freshness) -> bool:
-        checkpoint = freshness.of(gather.source)
-        if checkpoint is not None and checkpoint.normaliser != gather.normaliser:
-            return True
-        return self._cadence.is_due(checkpoint, self._clock.now())
-
-    async def _follow(self, job: FetchJob, force: bool) -> FetchJob:
+    async def _follow(self, job: FetchJob) -> FetchJob:
         """Run the job, or wait until whoever runs it is done or thought dead."""
         while not job.status.is_final:
             if job.is_claimable(self._clock.now()):
-                claimed = await self._jobs.claim(job.id)
-                if claimed is not None:
-                    return await self._run(claimed, force)
+                ran = await self._ran(job.id)
+                if ran is not None:
+                    return ran
+            elif job.status is JobStatus.QUEUED:
+                return job  # it waits for its source, and says until when
             await self._clock.sleep(_FOLLOW_S)
-            known = await self._jobs.get(job.id)
-            if known is None:
-                raise LeaseLost(f"job {job.id} has disappeared")
-            job = known
+            job = await self._known(job.id)
         return job
 
-    async def _run(self, job: FetchJob, force: bool) -> FetchJob:
-        if job.attempts > MAX_ATTEMPTS:
-            return await self._finish(job, self._given_up())
-        async with self._heartbeat(job):
-            return await self._finish(job, FetchReport(sources=await self._gather(job, force)))
-
-    async def _gather(self, job: FetchJob, force: bool) -> tuple[SourceReport, ...]:
-        freshness = await self._store.freshness(self.dataset)
-        deadline = self._clock.now() + self._deadline
-        wanted = [g for g in self._gathers if force or self._wants(g, freshness)]
-        now = self._clock.now()
-        runs = [
-            gather(
-                job,
-                freshness.of(gather.source),
-                deadline,
-                due=force or self._cadence.is_due(freshness.of(gather.source), now),
-            )
-            for gather in wanted
-        ]
-        # Every source runs to its end, so that none is stopped by the misfortune of another.
-        reports = await asyncio.gather(*runs, return_exceptions=True)
-        for report in reports:
-            if isinstance(report, BaseException):
-                try:
-                    await self._finish(job, self._broken())
-                except CatchmentError as error:
-                    raise report from error
-                raise report
-        return tuple(report for report in reports if isinstance(report, SourceReport))
-
-    async def _finish(self, job: FetchJob, report: FetchReport) -> FetchJob:
-        status = {
-            Outcome.FAILED: JobStatus.FAILED,
-            Outcome.PARTIAL: JobStatus.PARTIAL,
-        }.get(report.outcome, JobStatus.SUCCEEDED)
-        ended = job.ended(status, report, self._clock.now())
-        await self._jobs.finish(ended)
-        return ended
-
-    @asynccontextmanager
-    async def _heartbeat(self, job: FetchJob) -> AsyncIterator[None]:
-        beating = asyncio.create_task(self._beat(job))
+    async def _ran(self, job_id: str) -> FetchJob | None:
         try:
-            yield
-        finally:
-            beating.cancel()
-            await asyncio.wait([beating])
+            return await self.run(job_id)
+        except LeaseLost:
+            return None  # whoever has it now will say how it ends
 
-    async def _beat(self, job: FetchJob) -> None:
-        while True:
-            await self._clock.sleep(HEARTBEAT_S)
-            try:
-                await self._jobs.renew(job)
-            except LeaseLost:
-                return  # the fence keeps everything this job still writes out of the store
-            except StoreError:
-                continue  # the next beat may get through; if not, the fence decides
+    async def _known(self, job_id: str) -> FetchJob:
+        job = await self._desk.history.get(job_id)
+        if job is None:
+            raise UnknownJob("there is no such job any more")
+        return job
 
-    def _given_up(self) -> FetchReport:
-        return self._failure("gave_up", f"no worker survived this job in {MAX_ATTEMPTS} attempts")
 
-    def _broken(self) -> FetchReport:
-        return self._failure("internal_error", "the fetch broke off; the log has the reason")
+def _is_asked(fetched: Fetched) -> bool:
+    """Whether what was joined asked a source, or waits or fails as our own fetch would."""
+    if fetched.outcome is Outcome.FRESH:
+        return False
+    job = fetched.job
+    return job.force or job.report is None or any(s.requests or s.error for s in job.report.sources)
 
-    def _failure(self, code: str, detail: str) -> FetchReport:
-        error = Failure(code, detail)
-        return FetchReport(
-            sources=tuple(
-                SourceReport(source=gather.source, status=SourceStatus.FAILED, error=error)
-                for gather in self._gathers
-            )
-        )
+
+def _fetched(job: FetchJob, freshness: Freshness) -> Fetched:
+    outcome = job.report.outcome if job.report else None
+    return Fetched(job=job, outcome=outcome, freshness=freshness)

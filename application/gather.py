@@ -36,6 +36,11 @@ class Gather(Generic[R]):
         return self._source.name
 
     @property
+    def host(self) -> str:
+        """The host the source asks."""
+        return self._source.host
+
+    @property
     def normaliser(self) -> str:
         """A fingerprint of the record type and of the code that reads it."""
         text = f"{self._dataset.fingerprint} {self._source.normaliser}"

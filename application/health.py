@@ -1,16 +1,18 @@
-"""Health: whether the service can do its work, and how current every source is."""
+"""Health: whether the service can do its work, and how every source stands."""
 
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 import msgspec
 
 from application.catalogue import Catalogue
+from application.ports.budget import Budget
 from application.ports.clock import Clock
 from application.ports.health import Probe
 from domain.dataset import Role
-from domain.errors import StoreError
+from domain.errors import QueueUnavailable, StoreError
+from domain.politeness import Breaker
 
 
 class Condition(StrEnum):
@@ -21,55 +23,100 @@ class Condition(StrEnum):
     DOWN = "down"
 
 
-class SourceHealth(msgspec.Struct, frozen=True):
-    """When a source last answered, and whether that is too long ago."""
+class SourceHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """When a source last answered, whether that is too long ago, and whether it may be asked."""
 
     source: str
     dataset: str
     fetched_at: datetime | None
     stale: bool
+    breaker: Breaker = Breaker.CLOSED
+    blocked_until: datetime | None = None
 
 
-class HealthReport(msgspec.Struct, frozen=True):
-    """The service's condition at one moment."""
+class HealthReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The service's condition at one moment; `queue` and `database` say why not, if so."""
 
     status: Condition
     database: str
+    queue: str
     sources: tuple[SourceHealth, ...]
     checked_at: datetime
+    #: Whether database and queue can both be used.
+    works: bool
 
 
 class CheckHealth:
-    """Looks at the database and at the age of what every source gave."""
+    """Looks at the database, at the queue, and at the age of what every source gave."""
 
-    def __init__(self, catalogue: Catalogue, database: Probe, clock: Clock) -> None:
+    def __init__(
+        self, catalogue: Catalogue, database: Probe, queue: Probe, budget: Budget, clock: Clock
+    ) -> None:
         self._catalogue = catalogue
         self._database = database
+        self._queue = queue
+        self._budget = budget
         self._clock = clock
 
     async def __call__(self) -> HealthReport:
         """The condition now; it never raises, because it is asked when things are bad."""
-        now = self._clock.now()
+        queue = await self._look_at_queue()
         try:
             await self.ready()
-            sources = [health async for health in self._sources()]
+            sources = tuple([health async for health in self._sources()])
         except StoreError as error:
-            return HealthReport(Condition.DOWN, error.detail, (), now)
-        degraded = any(source.stale for source in sources)
+            return self._report(Condition.DOWN, error.detail, queue)
+        works = queue == self._queue.works
+        degraded = not works or any(source.stale for source in sources)
         condition = Condition.DEGRADED if degraded else Condition.OK
-        return HealthReport(condition, "connected", tuple(sources), now)
+        return self._report(condition, self._database.works, queue, sources, works)
 
     async def ready(self) -> None:
         """Return when reads can be answered; StoreUnavailable says why not."""
         await self._database.check()
 
+    async def _look_at_queue(self) -> str:
+        try:
+            await self._queue.check()
+        except QueueUnavailable as error:
+            return error.detail
+        return self._queue.works
+
+    def _report(
+        self,
+        status: Condition,
+        database: str,
+        queue: str,
+        sources: tuple[SourceHealth, ...] = (),
+        works: bool = False,
+    ) -> HealthReport:
+        return HealthReport(
+            status=status,
+            database=database,
+            queue=queue,
+            sources=sources,
+            checked_at=self._clock.now(),
+            works=works,
+        )
+
     async def _sources(self) -> AsyncIterator[SourceHealth]:
         # Not the catalogue's entries: they count records, and health must not wait for that.
+        now_s = self._clock.now().timestamp()
         for dataset in self._catalogue.datasets:
             name = dataset.name
             freshness = await self._catalogue.query(name).freshness(Role.ADMIN)
             stale = self._catalogue.standing(name, freshness).stale
-            for source in self._catalogue.fetch(name).sources:
+            for source, asked in self._catalogue.fetch(name).run.hosts.items():
                 checkpoint = freshness.of(source)
-                fetched_at = checkpoint.fetched_at if checkpoint else None
-                yield SourceHealth(source, name, fetched_at, stale)
+                host = await self._budget.state(asked)
+                blocked = host.blocked_until_s > now_s
+                yield SourceHealth(
+                    source=source,
+                    dataset=name,
+                    fetched_at=checkpoint.fetched_at if checkpoint else None,
+                    stale=stale,
+                    breaker=host.breaker(now_s),
+                    blocked_until=(
+                        datetime.fromtimestamp(host.blocked_until_s, UTC) if blocked else None
+                    ),
+                )

@@ -1,19 +1,69 @@
-"""Jobs: what became of a fetch, for whoever asks later."""
+"""Jobs: what became of fetches, and calling one off."""
 
-from application.ports.jobs import Jobs
-from domain.errors import UnknownJob
-from domain.jobs import FetchJob
+from collections.abc import Iterable
+from typing import Any
+
+from application.desk import JobDesk
+from application.ports.jobs import Wanted
+from domain.dataset import Dataset, Role
+from domain.errors import IllegalTransition, UnknownDataset, UnknownJob
+from domain.jobs import FetchJob, JobStatus
 
 
 class FindJob:
     """Finds one job by its identifier."""
 
-    def __init__(self, jobs: Jobs) -> None:
-        self._jobs = jobs
+    def __init__(self, desk: JobDesk) -> None:
+        self._history = desk.history
 
     async def __call__(self, job_id: str) -> FetchJob:
         """The job; UnknownJob when there is none of that identifier."""
-        job = await self._jobs.get(job_id)
+        job = await self._history.get(job_id)
         if job is None:
             raise UnknownJob("there is no such job")
         return job
+
+
+class ListJobs:
+    """Lists the jobs of the datasets the viewer may read, newest first."""
+
+    def __init__(self, desk: JobDesk, datasets: Iterable[Dataset[Any]]) -> None:
+        self._history = desk.history
+        self._datasets = {dataset.name: dataset for dataset in datasets}
+
+    async def __call__(
+        self,
+        viewer: Role,
+        limit: int,
+        dataset: str | None = None,
+        status: JobStatus | None = None,
+        before: str | None = None,
+    ) -> list[FetchJob]:
+        """The jobs, older than `before` if given; UnknownDataset, LoginRequired or Forbidden."""
+        if dataset is None:
+            names = [d.name for d in self._datasets.values() if viewer.at_least(d.read_by)]
+        elif dataset in self._datasets:
+            viewer.require(self._datasets[dataset].read_by)
+            names = [dataset]
+        else:
+            raise UnknownDataset("no dataset has that name; GET /datasets lists them")
+        if not names:
+            return []
+        return await self._history.recent(Wanted(tuple(names), status), limit, before)
+
+
+class CancelJob:
+    """Calls a job off, whether it waits or runs."""
+
+    def __init__(self, desk: JobDesk) -> None:
+        self._desk = desk
+
+    async def __call__(self, job_id: str, viewer: Role) -> FetchJob:
+        """The cancelled job, for an admin; UnknownJob, or IllegalTransition when it has ended."""
+        viewer.require(Role.ADMIN)
+        cancelled = await self._desk.jobs.cancel(job_id)
+        if cancelled is not None:
+            return cancelled
+        if await self._desk.history.get(job_id) is None:
+            raise UnknownJob("there is no such job")
+        raise IllegalTransition("the job has ended, so it cannot be cancelled any more")

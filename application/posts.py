@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from application.desk import JobDesk
 from application.fetch import Fetch
 from application.ports.clock import Clock, Random
-from application.ports.jobs import Jobs
 from application.ports.source import Source
 from application.ports.store import Store
 from application.query import Query
@@ -21,12 +21,12 @@ class FetchPosts(Fetch[Post]):
         sources: Sequence[Source[Post]],
         store: Store,
         clock: Clock,
-        jobs: Jobs,
+        desk: JobDesk,
         random: Random,
         cadence: Cadence = Cadence(),  # noqa: B008 - a frozen value
         deadline: timedelta = timedelta(seconds=60),
     ) -> None:
-        super().__init__(POSTS, sources, store, clock, jobs, random, cadence, deadline)
+        super().__init__(POSTS, sources, store, clock, desk, random, cadence, deadline)
 
 
 class QueryPosts(Query[Post]):

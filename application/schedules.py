@@ -1,74 +1,95 @@
 """Schedules: fetching by itself, so that what is served stays current."""
 
-import asyncio
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import datetime
 from typing import Any
 
-from application.fetch import Fetch, Fetched
-from application.ports.clock import Clock
-from application.ports.store import Store
+from application.desk import JobDesk
+from application.fetch import Fetch
+from application.ports.clock import Clock, Random
 from domain.dataset import Role
-from domain.errors import StoreError
-from domain.reports import Outcome
+from domain.errors import CatchmentError, StoreError
+from domain.jobs import FetchJob, Mode
+from domain.schedules import Schedule
 
-#: After a failure, or when nothing was due yet, the next try comes no sooner than this, or than
-#: the period where that is shorter: trying at once would spin.
-_PAUSE = timedelta(seconds=30)
+#: The schedules are looked at no less often than this: others may change them.
+LOOK_S = 1.0
+_SHORTEST_S = 0.01
 
 
-class KeepCurrent:
-    """Fetches every dataset that has a period, each when it is next due, until cancelled.
+class KeepSchedules:
+    """Fires every schedule when it is due, until cancelled; any number of these may run.
 
-    `on_start` fetches each dataset once at the start; `told` hears of every end.
+    `on_start` has each dataset fetched at the start, unless it is fresh; `told` hears of what
+    could not be asked for.
     """
 
     def __init__(
         self,
         fetches: Iterable[Fetch[Any]],
-        store: Store,
+        desk: JobDesk,
         clock: Clock,
-        told: Callable[[str, Fetched | Exception], None],
+        random: Random,
+        told: Callable[[str, Exception], None],
         on_start: bool = True,
     ) -> None:
-        self._fetches = list(fetches)
-        self._store = store
+        self._fetches = [fetch for fetch in fetches if fetch.sources]
+        self._desk = desk
         self._clock = clock
+        self._random = random
         self._told = told
         self._on_start = on_start
 
     async def __call__(self) -> None:
         """Run until cancelled."""
-        async with asyncio.TaskGroup() as group:
+        await self._declare()
+        if self._on_start:
             for fetch in self._fetches:
-                if fetch.sources:
-                    group.create_task(self._keep(fetch))
+                await self._begin(fetch)
+        while True:
+            await self._clock.sleep(await self._look())
 
-    async def _keep(self, fetch: Fetch[Any]) -> None:
-        last = await self._once(fetch) if self._on_start else None
-        while fetch.cadence.every is not None:
-            await self._clock.sleep(await self._wait_s(fetch, fetch.cadence.every, last))
-            last = await self._once(fetch)
+    async def _declare(self) -> None:
+        periods = {
+            fetch.dataset.name: fetch.cadence.every
+            for fetch in self._fetches
+            if fetch.cadence.every is not None
+        }
+        while True:
+            try:
+                await self._desk.schedules.declare(periods)
+                return
+            except StoreError:
+                await self._clock.sleep(LOOK_S)
 
-    async def _wait_s(self, fetch: Fetch[Any], every: timedelta, last: Outcome | None) -> float:
-        pause_s = min(every, _PAUSE).total_seconds()
-        if last is Outcome.FAILED:
-            return pause_s
+    async def _begin(self, fetch: Fetch[Any]) -> None:
         try:
-            freshness = await self._store.freshness(fetch.dataset)
-        except StoreError:
-            return pause_s  # the fetch meets the same store, and how it ends is told
-        now = self._clock.now()
-        next_at = fetch.cadence.next_fetch_at(freshness) or now + every
-        least_s = pause_s if last is Outcome.FRESH else 0.0
-        # Never longer than the period, though the clock may have been set back.
-        return max(least_s, min(next_at - now, every).total_seconds())
-
-    async def _once(self, fetch: Fetch[Any]) -> Outcome:
-        try:
-            fetched = await fetch(Role.ADMIN)
-        except Exception as error:  # whatever befalls one dataset, the others are fetched on
+            await fetch.start(Role.ADMIN, mode=Mode.SCHEDULE)
+        except CatchmentError as error:  # the others are begun all the same
             self._told(fetch.dataset.name, error)
-            return Outcome.FAILED
-        self._told(fetch.dataset.name, fetched)
-        return fetched.outcome
+
+    async def _look(self) -> float:
+        """Fire what is due; how long to wait until the next look (seconds)."""
+        try:
+            now, standing = await self._desk.schedules.standing()
+            following = [await self._passed(schedule, now) for schedule in standing]
+        except StoreError:
+            return LOOK_S
+        waits = [(schedule.next_run_at - now).total_seconds() for schedule in following]
+        return max(_SHORTEST_S, min([LOOK_S, *waits]))
+
+    async def _passed(self, schedule: Schedule, now: datetime) -> Schedule:
+        """Fire a schedule if it is due; what it is afterwards, whoever was faster."""
+        if not schedule.is_due(now):
+            return schedule
+        job = FetchJob(
+            id=self._random.identifier(),
+            dataset=schedule.dataset,
+            mode=Mode.SCHEDULE,
+            queued_at=self._clock.now(),
+        )
+        following = schedule.fired(now, self._random.fraction())
+        fired = await self._desk.schedules.fire(schedule, following, job)
+        if fired is not None and fired.id == job.id:
+            await self._desk.announce(job.id)
+        return following

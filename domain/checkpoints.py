@@ -29,11 +29,15 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Freshness(msgspec.Struct, frozen=True):
-    """The state of a dataset: `seq` moves whenever a stored record changes."""
+    """The state of a dataset: `seq` moves whenever a stored record changes.
+
+    `next_fetch_at` is when it is next fetched by itself, if it is.
+    """
 
     seq: int = 0
     checkpoints: tuple[Checkpoint, ...] = ()
     last_status: JobStatus | None = None
+    next_fetch_at: datetime | None = None
 
     @property
     def fetched_at(self) -> datetime | None:

@@ -106,11 +106,7 @@ class Dataset(Generic[R]):
 
     def stored(self, record: R, changed_at: datetime) -> Any:
         """The row that keeps this record."""
-        values = [
-            value.astimezone(UTC) if isinstance(value, datetime) else value
-            for value in msgspec.structs.astuple(record)
-        ]
-        return self.row(*values, changed_at)
+        return self.row(*map(_as_stored, msgspec.structs.astuple(record)), changed_at)
 
     def seen_by(self, role: Role) -> Filter:
         """What this role sees of the dataset."""
@@ -177,6 +173,13 @@ def _leads(index: tuple[str, ...], equal: set[str], wanted: tuple[str, ...]) -> 
 def _without(names: Iterable[str], these: Iterable[str]) -> tuple[str, ...]:
     left_out = set(these)
     return tuple(name for name in names if name not in left_out)
+
+
+def _as_stored(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)
+    # Zero has no sign in SQLite, so it has none anywhere.
+    return value + 0.0 if isinstance(value, float) else value
 
 
 def _too_long(value: str | None) -> bool:

@@ -22,6 +22,9 @@ CatchmentError
 ├── NoSources                  the dataset's sources are all switched off
 ├── TooManyWaiting             too many callers wait for running fetches
 ├── LeaseLost                  another worker has taken the job over
+├── QueueUnavailable           the broker cannot be reached
+├── KeyInUse                   an Idempotency-Key whose first request has no answer yet
+├── KeyReused                  an Idempotency-Key that came with another request before
 ├── IllegalTransition          a job cannot go from here to there
 ├── StoreError
 │   ├── StoreUnavailable       the database cannot be reached or is busy
@@ -178,6 +181,24 @@ class LeaseLost(CatchmentError):
     """Another worker has taken the job over; nothing more may be written for it."""
 
     code = "lease_lost"
+
+
+class QueueUnavailable(CatchmentError):
+    """The broker cannot be reached; jobs are still found in the store."""
+
+    code = "queue_unavailable"
+
+
+class KeyInUse(CatchmentError):
+    """The first request with this Idempotency-Key has not been answered yet."""
+
+    code = "key_in_use"
+
+
+class KeyReused(CatchmentError):
+    """This Idempotency-Key has come with another request before."""
+
+    code = "key_reused"
 
 
 class IllegalTransition(CatchmentError):

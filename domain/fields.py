@@ -198,6 +198,14 @@ def _encodes(text: str) -> bool:
     return True
 
 
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def storable(text: str) -> str:
+    """A text with U+FFFD in place of every character no store can keep."""
+    return _UNSTORABLE.sub("\ufffd", text)
+
+
 def _texts_defect(value: Any) -> str | None:
     return next(filter(None, map(_text_defect, value)), None)
 

@@ -28,12 +28,6 @@ class Cadence(msgspec.Struct, frozen=True, kw_only=True):
         """When the next fetch may ask a source again; None when it may at once."""
         return min((c.fetched_at + self.interval for c in freshness.checkpoints), default=None)
 
-    def next_fetch_at(self, freshness: Freshness) -> datetime | None:
-        """When the dataset is next fetched by itself, if it is."""
-        if self.every is None or freshness.fetched_at is None:
-            return None
-        return freshness.fetched_at + self.every
-
     def stale_at(self, freshness: Freshness) -> datetime | None:
         """When the data turns stale if nothing is fetched before; None if time does not decide.
 

@@ -5,6 +5,8 @@ from enum import StrEnum
 
 import msgspec
 
+from domain.fields import storable
+
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the records received.
@@ -32,11 +34,18 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rejection(msgspec.Struct, frozen=True):
-    """A record that cannot be kept: where it stood in the body, why, and how it began."""
+    """A record that cannot be kept: where it stood in the body, why, and how it began.
+
+    What of these texts no store could keep is replaced.
+    """
 
     pointer: str
     reason: str
     excerpt: str = ""
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            msgspec.structs.force_setattr(self, name, storable(getattr(self, name)))
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -48,13 +57,17 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class Traffic(msgspec.Struct):
-    """What asking a source has cost so far; the source adds to it as it goes."""
+    """What asking a source has cost so far, and until when it says that its answer will do.
+
+    The source adds to it as it goes.
+    """
 
     requests: int = 0
     not_modified: int = 0
     bytes: int = 0
     retries: int = 0
     wait_ms: int = 0
+    fresh_until: datetime | None = None
 
 
 class SourceStatus(StrEnum):
@@ -75,8 +88,14 @@ class SourceReport(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int = 0
     retries: int = 0
     wait_ms: int = 0
+    fresh_until: datetime | None = None
     error: Failure | None = None
     counts: Counts = Counts()
+
+    @property
+    def not_before(self) -> datetime | None:
+        """When asking this source again makes sense, if it said so."""
+        return self.error.retry_at if self.error else self.fresh_until
 
 
 class Outcome(StrEnum):
@@ -113,3 +132,16 @@ class FetchReport(msgspec.Struct, frozen=True, kw_only=True):
     def failures(self) -> list[Failure]:
         """Why the failed sources failed."""
         return [source.error for source in self.sources if source.error is not None]
+
+    @property
+    def not_before(self) -> datetime | None:
+        """When asking again makes sense, if every source has said so."""
+        times = [source.not_before for source in self.sources]
+        known = [time for time in times if time is not None]
+        return min(known) if known and len(known) == len(times) else None
+
+    @property
+    def waits_until(self) -> datetime | None:
+        """When the fetch may begin, if no source could be asked at all before a known time."""
+        asked = any(source.requests or source.error is None for source in self.sources)
+        return None if asked else self.not_before

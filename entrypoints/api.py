@@ -8,17 +8,18 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
 
 import uvicorn
 from uvicorn.server import Server
 
 from entrypoints.container import Container
-from entrypoints.service import running
+from entrypoints.service import Work, doing, running, signals
 from entrypoints.settings import InvalidSetting, Settings
 
 #: Answers under way when we are told to stop may take this long to end.
 GRACE_S = 20
+#: So long we still take requests after saying that we stop, for those who have to hear of it.
+NOTICE_S = 1.0
 SWITCH_S = 0.0002
 
 
@@ -59,36 +60,37 @@ def address_of(taken: socket.socket) -> str:
 
 
 async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT, fetching what is due meanwhile."""
+    """Serve until SIGTERM or SIGINT; without a broker, be worker and scheduler as well."""
     with listen(settings.host, settings.port) as taken:
-        async with running(settings) as container, serving(container, taken) as stopped:
+        async with running(settings) as container, serving(container, taken):
             # A reader lets go of the interpreter at every row, and must not wait 5 ms to go on.
             sys.setswitchinterval(SWITCH_S)
             # What the start has made lives as long as the process: no collection need look at it.
             gc.collect()
             gc.freeze()
             announce(address_of(taken))
-            keeping = asyncio.create_task(container.keep_current()())
-            stopping = asyncio.create_task(stopped())
-            try:
-                await _first(stopping, keeping)
-            finally:
-                for task in (stopping, keeping):
-                    task.cancel()
-                await asyncio.gather(stopping, keeping, return_exceptions=True)
+            with signals() as told:
+                await doing(embedded(container), _noticed(container, told))
 
 
-async def _first(stopping: asyncio.Task[Any], keeping: asyncio.Task[None]) -> None:
-    """Wait for the signal to stop; what ends the fetching by an error ends the service."""
-    await asyncio.wait([stopping, keeping], return_when=asyncio.FIRST_COMPLETED)
-    if keeping.done():
-        await keeping
-        await stopping
+def embedded(container: Container) -> list[Work]:
+    """What a process does beside serving: without a broker, the work of all the others."""
+    if container.settings().broker_url:
+        return []
+    return [container.work(), container.keep_schedules()]
+
+
+async def _noticed(container: Container, told: asyncio.Future[int]) -> None:
+    """Return when it is time to stop: those who send us requests have been told before."""
+    number = await told
+    container.app().drain()
+    if number == signal.SIGTERM:
+        await asyncio.sleep(NOTICE_S)
 
 
 @asynccontextmanager
-async def serving(container: Container, taken: socket.socket) -> AsyncIterator[Callable[[], Any]]:
-    """Serve HTTP inside the block; gives what to await for a signal to stop."""
+async def serving(container: Container, taken: socket.socket) -> AsyncIterator[None]:
+    """Serve HTTP inside the block; leaving it lets the answers under way come to their end."""
     config = uvicorn.Config(
         container.app(),
         http="httptools",
@@ -102,17 +104,11 @@ async def serving(container: Container, taken: socket.socket) -> AsyncIterator[C
         timeout_graceful_shutdown=GRACE_S,
     )
     server = _Server(config)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
     task = asyncio.create_task(server.serve(sockets=[taken]))
     try:
         await server.listening.wait()
-        yield stop.wait
+        yield
     finally:
         server.should_exit = True
         with contextlib.suppress(asyncio.CancelledError):
             await task
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)

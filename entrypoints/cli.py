@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Coroutine
 from functools import wraps
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -45,6 +46,10 @@ def _settings(given: dict[str, str] | None = None) -> s.Settings:
     return read
 
 
+def _kept_in(settings: s.Settings) -> str:
+    return str(settings.database_file or s.shown(settings.database_url))
+
+
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
     try:
         import uvloop
@@ -67,7 +72,7 @@ def main() -> None:
 @main.command()
 @_plainly
 def serve() -> None:
-    """Serve the API, and fetch what is due meanwhile."""
+    """Serve the API; without a broker, fetch what is asked for and what is due as well."""
     from entrypoints.api import serve as serving
     from entrypoints.container import feed_urls
 
@@ -75,11 +80,61 @@ def serve() -> None:
 
     def announce(url: str) -> None:
         click.echo(f"Catchment {VERSION} serves {url}, docs at {url}/docs")
-        click.echo(f"Records are kept in {settings.database_path}. Ctrl-C stops.")
+        click.echo(f"Records are kept in {_kept_in(settings)}. Ctrl-C stops.")
+        if settings.broker_url:
+            click.echo(f"Jobs go to the workers at {s.shown(settings.broker_url)}.")
         if not any(feed_urls(settings).values()):
             click.echo("Every source is switched off; `catchment demo` shows one at work.")
 
     _run(serving(settings, announce))
+
+
+@main.command()
+@_plainly
+def worker() -> None:
+    """Run the jobs that others ask for; any number of workers may run."""
+    from entrypoints.worker import work
+
+    settings = _settings()
+
+    def announce() -> None:
+        heard = s.shown(settings.broker_url) or "nobody (there is no broker), so looks for them"
+        click.echo(f"Catchment {VERSION} works on {_kept_in(settings)}. Ctrl-C stops.")
+        click.echo(f"It hears of jobs from {heard}.")
+
+    _run(work(settings, announce))
+
+
+@main.command()
+@_plainly
+def scheduler() -> None:
+    """Ask for jobs when their time has come; any number of schedulers may run."""
+    from entrypoints.scheduler import keep_schedules
+
+    settings = _settings()
+
+    def announce() -> None:
+        click.echo(f"Catchment {VERSION} keeps the schedules in {_kept_in(settings)}.")
+        click.echo("Ctrl-C stops.")
+
+    _run(keep_schedules(settings, announce))
+
+
+@main.command()
+@_plainly
+def health() -> None:
+    """Say whether database and queue can be used; ends with an error when one cannot."""
+    from entrypoints.service import looked_at
+
+    report = _run(looked_at(_settings()))
+    click.echo(f"database: {report.database}")
+    click.echo(f"queue: {report.queue}")
+    for source in report.sources:
+        last = source.fetched_at.isoformat(timespec="seconds") if source.fetched_at else "never"
+        stale = ", stale" if source.stale else ""
+        click.echo(f"{source.dataset} from {source.source}: last answered {last}{stale}")
+    if not report.works:
+        sys.exit(1)
 
 
 @main.command()
@@ -98,14 +153,12 @@ def fetch(dataset: str, force: bool) -> None:
 @_plainly
 def migrate() -> None:
     """Bring the database to what this version expects; every other command does so, too."""
-    from adapters.sql.migrate import migrate as bring
-    from entrypoints.container import DATASETS
+    from entrypoints.service import migrated
 
     settings = _settings()
-    done = bring(settings.database_path, DATASETS)
-    for line in done:
+    for line in _run(migrated(settings)):
         click.echo(line)
-    click.echo(f"{settings.database_path} is up to date.")
+    click.echo(f"{_kept_in(settings)} is up to date.")
 
 
 @main.command()
@@ -153,9 +206,11 @@ def check() -> None:
     read = _settings(given)
     width = max(map(len, SETTINGS)) + len(s.PREFIX)
     for name, setting in SETTINGS.items():
-        text = given.get(s.PREFIX + name, setting.default)
+        text = s.given_text(given, name, setting.default)
         if name == "SECRET_KEY":
             text = "(set)" if text else "(made beside the database)"
+        elif name in ("DATABASE_URL", "BROKER_URL"):
+            text = s.shown(text)
         click.echo(f"{s.PREFIX + name:{width}}  {text or '(empty)'}")
     for dataset, urls in feed_urls(read).items():
         every = read.fetch_every.of(dataset)
@@ -167,6 +222,17 @@ def check() -> None:
         if not urls:
             click.echo(f"{dataset} has no source switched on.")
     click.echo("The settings can be used.")
+
+
+@config.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@_plainly
+def secrets(directory: Path) -> None:
+    """Write random passwords for a set of containers into DIRECTORY, unless they are there."""
+    from entrypoints.container_secrets import write
+
+    for line in write(directory):
+        click.echo(line)
 
 
 if __name__ == "__main__":

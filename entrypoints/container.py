@@ -4,38 +4,47 @@ Every provider can be overridden in a test: `container.clock.override(SteerableC
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dependency_injector import containers, providers
 
 from adapters.http.app import HttpSettings, create_app
+from adapters.queue.embedded import EmbeddedQueue
 from adapters.sources.jsonplaceholder import JsonPlaceholderSource
 from adapters.sources.polite.client import PoliteClient
 from adapters.sql.budget import SqlBudget
+from adapters.sql.idempotency import SqlIdempotency
+from adapters.sql.job_history import SqlJobHistory
 from adapters.sql.jobs import SqlJobs
-from adapters.sql.migrate import epoch_of
 from adapters.sql.quarantine import SqlQuarantine
+from adapters.sql.schedules import SqlSchedules
 from adapters.sql.sqlite import SqliteDatabase
 from adapters.sql.store import SqlStore
 from adapters.system.clock import SystemClock
 from adapters.system.random import SystemRandom
 from application.catalogue import Catalogue
+from application.desk import JobDesk
 from application.fetch import Fetch
 from application.health import CheckHealth
-from application.jobs import FindJob
+from application.jobs import CancelJob, FindJob, ListJobs
 from application.ports.clock import Clock, Random
-from application.ports.jobs import Jobs
 from application.ports.source import Source
 from application.ports.store import Store
 from application.posts import FetchPosts, QueryPosts
 from application.query import Query
-from application.schedules import KeepCurrent
+from application.schedules import KeepSchedules
+from application.work import AT_ONCE, RunJob, Work
 from domain.dataset import Dataset
 from domain.politeness import Cadence, Rate
 from domain.posts import POSTS
-from entrypoints.logs import tell_of_fetch
+from entrypoints.logs import tell_of_error, tell_of_fetch
 from entrypoints.settings import Settings, host_of, secret_of
 from entrypoints.version import VERSION
+
+if TYPE_CHECKING:
+    # At run time these are imported only by those who have a server and a broker.
+    from adapters.queue.rabbitmq import RabbitQueue
+    from adapters.sql.postgres import PostgresDatabase
 
 #: What a host gets that no setting speaks of.
 DEFAULT_RATE = Rate(10, 1.0)
@@ -87,13 +96,13 @@ def _fetches(
     sources: Mapping[str, list[Source[Any]]],
     store: Store,
     clock: Clock,
-    jobs: Jobs,
+    desk: JobDesk,
     random: Random,
 ) -> dict[str, Fetch[Any]]:
     """What fetches each dataset; the posts have a class of their own."""
 
     def fetch(dataset: Dataset[Any]) -> Fetch[Any]:
-        given = sources[dataset.name], store, clock, jobs, random
+        given = sources[dataset.name], store, clock, desk, random
         limits = _cadence(settings, dataset.name), settings.fetch_deadline
         if dataset is POSTS:
             return FetchPosts(*given, *limits)
@@ -110,10 +119,26 @@ def _queries(store: Store) -> dict[str, Query[Any]]:
     }
 
 
-def _http_settings(settings: Settings) -> HttpSettings:
+def _database(settings: Settings) -> "SqliteDatabase | PostgresDatabase":
+    if settings.database_file is not None:
+        return SqliteDatabase(settings.database_file)
+    from adapters.sql.postgres import PostgresDatabase
+
+    return PostgresDatabase(settings.database_url)
+
+
+def _queue(settings: Settings) -> "EmbeddedQueue | RabbitQueue":
+    if not settings.broker_url:
+        return EmbeddedQueue(at_once=AT_ONCE)
+    from adapters.queue.rabbitmq import RabbitQueue
+
+    return RabbitQueue(settings.broker_url, at_once=AT_ONCE)
+
+
+def _http_settings(settings: Settings, epoch: str) -> HttpSettings:
     return HttpSettings(
         secret=secret_of(settings),
-        epoch=epoch_of(settings.database_path),
+        epoch=epoch,
         version=VERSION,
         default_dataset=settings.default_dataset,
         max_body_bytes=settings.max_body[0],
@@ -125,14 +150,24 @@ class Container(containers.DeclarativeContainer):
     """Everything the program is made of; give it `settings` and ask it for what you need."""
 
     settings = providers.Dependency(instance_of=Settings)
+    #: The database's random name, known once it is migrated.
+    epoch = providers.Dependency(instance_of=str)
 
     # ------------------------------------------------------------ driven adapters
 
     clock = providers.Singleton(SystemClock)
     random = providers.Singleton(SystemRandom)
-    database = providers.Singleton(SqliteDatabase, settings.provided.database_path)
+    database = providers.Singleton(_database, settings)
+    queue = providers.Singleton(_queue, settings)
     store = providers.Singleton(SqlStore, database, clock)
-    jobs = providers.Singleton(SqlJobs, database, clock)
+    desk = providers.Singleton(
+        JobDesk,
+        jobs=providers.Singleton(SqlJobs, database, clock),
+        history=providers.Singleton(SqlJobHistory, database, clock),
+        queue=queue,
+        schedules=providers.Singleton(SqlSchedules, database, clock),
+    )
+    idempotency = providers.Singleton(SqlIdempotency, database, clock)
     quarantine = providers.Singleton(SqlQuarantine, database)
     budget = providers.Singleton(
         SqlBudget, database, clock, settings.provided.rate_limits, DEFAULT_RATE
@@ -151,11 +186,10 @@ class Container(containers.DeclarativeContainer):
     # ------------------------------------------------------------ use cases
 
     sources = providers.Singleton(_sources, settings, client)
-    fetches = providers.Singleton(_fetches, settings, sources, store, clock, jobs, random)
+    fetches = providers.Singleton(_fetches, settings, sources, store, clock, desk, random)
     queries = providers.Singleton(_queries, store)
     fetch_posts = fetches.provided[POSTS.name]
     query_posts = queries.provided[POSTS.name]
-    find_job = providers.Singleton(FindJob, jobs)
     catalogue = providers.Singleton(
         Catalogue,
         fetches.provided.values.call(),
@@ -163,13 +197,19 @@ class Container(containers.DeclarativeContainer):
         quarantine,
         clock,
     )
-    check_health = providers.Singleton(CheckHealth, catalogue, database, clock)
-    keep_current = providers.Singleton(
-        KeepCurrent,
+    find_job = providers.Singleton(FindJob, desk)
+    list_jobs = providers.Singleton(ListJobs, desk, catalogue.provided.datasets)
+    cancel_job = providers.Singleton(CancelJob, desk)
+    check_health = providers.Singleton(CheckHealth, catalogue, database, queue, budget, clock)
+    run_job = providers.Singleton(RunJob, fetches, desk, providers.Object(tell_of_fetch))
+    work = providers.Singleton(Work, run_job, desk, clock)
+    keep_schedules = providers.Singleton(
+        KeepSchedules,
         fetches.provided.values.call(),
-        store,
+        desk,
         clock,
-        providers.Object(tell_of_fetch),
+        random,
+        providers.Object(tell_of_error),
         settings.provided.fetch_on_start,
     )
 
@@ -179,9 +219,12 @@ class Container(containers.DeclarativeContainer):
         create_app,
         catalogue,
         find_job,
+        list_jobs,
+        cancel_job,
+        idempotency,
         check_health,
         database,
         clock,
         random,
-        providers.Callable(_http_settings, settings),
+        providers.Callable(_http_settings, settings, epoch),
     )

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from entrypoints.api import address_of, listen, serving
+from entrypoints.api import address_of, embedded, listen, serving
 from entrypoints.logs import configure
-from entrypoints.service import running
+from entrypoints.service import doing, running, signals
 from entrypoints.settings import InvalidSetting, load
 from entrypoints.upstream import SampleUpstream
 
@@ -31,23 +31,22 @@ async def run(port: int, once: bool, echo: Echo) -> None:
                     "CATCHMENT_POSTS_URL": upstream.url("/posts"),
                     "CATCHMENT_MIN_FETCH_INTERVAL": f"{_INTERVAL_S}s",
                     "CATCHMENT_FETCH_EVERY": "off",
+                    "CATCHMENT_FETCH_ON_START": "false",
                 }
             )
             configure("warning", "console")
             with _taken(port, echo) as taken:
-                async with running(settings) as container, serving(container, taken) as stopped:
-                    url = address_of(taken)
-                    show = asyncio.create_task(_show(url, upstream, echo))
-                    waiting = asyncio.create_task(stopped())
-                    await asyncio.wait([show, waiting], return_when=asyncio.FIRST_COMPLETED)
-                    if show.done():
-                        await show
-                        if not once:
-                            _invite(url, echo)
-                            await waiting
-                    for task in (show, waiting):
-                        task.cancel()
-                    await asyncio.gather(show, waiting, return_exceptions=True)
+                async with running(settings) as container, serving(container, taken):
+                    showing = _shown(address_of(taken), upstream, once, echo)
+                    with signals() as told:
+                        await doing([*embedded(container), lambda: showing], told)
+
+
+async def _shown(url: str, upstream: SampleUpstream, once: bool, echo: Echo) -> None:
+    await _show(url, upstream, echo)
+    if not once:
+        _invite(url, echo)
+        await asyncio.Event().wait()
 
 
 def _taken(port: int, echo: Echo) -> socket.socket:

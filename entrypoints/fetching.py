@@ -38,6 +38,11 @@ class WatchedSource(Source[Any]):
         return self._source.name
 
     @property
+    def host(self) -> str:
+        """The host of the watched source."""
+        return self._source.host
+
+    @property
     def normaliser(self) -> str:
         """The normaliser of the watched source."""
         return self._source.normaliser
@@ -68,7 +73,7 @@ async def fetch_once(settings: Settings, dataset: str, force: bool) -> bool:
             fetched = await container.catalogue().fetch(dataset)(Role.ADMIN, force)
         _print(fetched)
         await _print_rejected(fetched, container.quarantine())
-        return fetched.outcome is not Outcome.FAILED
+        return fetched.outcome not in (None, Outcome.FAILED)
 
 
 @contextmanager
@@ -97,10 +102,13 @@ def _progress(dataset: str) -> Iterator[Progress]:
 
 def _print(fetched: Fetched) -> None:
     job = fetched.job
+    if job.run_at is not None:
+        click.echo(f"{job.dataset}: waits for its source until {job.run_at:%H:%M:%S} UTC")
+        return
     if fetched.outcome is Outcome.FRESH:
         click.echo(f"{job.dataset}: fresh; nothing was asked. --force asks all the same.")
         return
-    click.echo(f"{job.dataset}: {fetched.outcome} (job {job.id})")
+    click.echo(f"{job.dataset}: {fetched.outcome or job.status} (job {job.id})")
     for source in job.report.sources if job.report else ():
         click.echo(f"  {source.source}: {_told(source)}")
 

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import structlog
 
-from application.fetch import Fetched
 from domain.errors import CatchmentError
+from domain.jobs import FetchJob
 from domain.reports import Outcome
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
@@ -46,24 +46,32 @@ def configure(level: str, form: str) -> None:
     logging.basicConfig(handlers=[handler], level=max(_LEVELS[level], logging.WARNING), force=True)
 
 
-def tell_of_fetch(dataset: str, end: Fetched | Exception) -> None:
-    """Log how a fetch that nobody waits for ended."""
-    log = structlog.get_logger("catchment.fetch")
-    if isinstance(end, CatchmentError):
-        log.error("fetch could not run", dataset=dataset, reason=end.detail)
-        return
+def tell_of_fetch(dataset: str, end: FetchJob | Exception) -> None:
+    """Log how a job ended, or that it waits."""
     if isinstance(end, Exception):
-        log.error("fetch broke off", dataset=dataset, exc_info=end)
+        tell_of_error(dataset, end)
         return
-    report = end.job.report
-    if end.outcome is Outcome.FAILED and report is not None:
+    log = structlog.get_logger("catchment.fetch").bind(dataset=dataset, job=end.id)
+    report = end.report
+    if end.run_at is not None:
+        log.info("fetch waits for its source", run_at=end.run_at.isoformat())
+    elif report is None:
+        log.info("fetch called off", status=end.status.value)
+    elif report.outcome is Outcome.FAILED:
         log.warning(
             "fetch failed; what is stored stays, and `catchment demo` needs no upstream",
-            dataset=dataset,
-            job=end.job.id,
             reason="; ".join(failure.detail for failure in report.failures),
         )
-        return
-    counts = msgspec.structs.asdict(report.counts) if report else {}
-    told = {name: count for name, count in counts.items() if count}
-    log.info("fetched", dataset=dataset, outcome=end.outcome.value, job=end.job.id, **told)
+    else:
+        counts = msgspec.structs.asdict(report.counts)
+        told = {name: count for name, count in counts.items() if count}
+        log.info("fetched", outcome=report.outcome.value, **told)
+
+
+def tell_of_error(dataset: str, error: Exception) -> None:
+    """Log a fetch that could not run to its end."""
+    log = structlog.get_logger("catchment.fetch").bind(dataset=dataset)
+    if isinstance(error, CatchmentError):
+        log.error("fetch could not run", reason=error.detail)
+    else:
+        log.error("fetch broke off", exc_info=error)

@@ -2,37 +2,113 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from adapters.sql.migrate import migrate
+from adapters.sql.migrate import epoch_of, migrate
+from application.health import HealthReport
 from entrypoints.container import DATASETS, Container
 from entrypoints.settings import Settings
 
-#: A fetch that runs when we are told to stop may take this long to end.
+#: What is in hand when we are told to stop may take this long to end.
 DRAIN_S = 15.0
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 @asynccontextmanager
 async def running(settings: Settings, **overrides: Any) -> AsyncIterator[Container]:
     """A container over a migrated database; providers can be overridden by name."""
-    migrate(settings.database_path, DATASETS)
     container = Container(settings=settings)
     container.override_providers(**overrides)
+    database = container.database()
     try:
+        await migrate(database, DATASETS)
+        container.epoch.override(await epoch_of(database))
         yield container
         # Only a stop in good order waits; whoever breaks off does not want to.
-        await _drain(container)
+        await _drained(container)
     finally:
         for fetch in container.fetches().values():
             await fetch.close()
+        await container.queue().close()
         await container.client().close()
+        await database.close()
+
+
+async def migrated(settings: Settings) -> list[str]:
+    """Migrate the database; says what was done."""
+    database = Container(settings=settings).database()
+    try:
+        return await migrate(database, DATASETS)
+    finally:
+        await database.close()
+
+
+async def looked_at(settings: Settings) -> HealthReport:
+    """The health of what the settings lead to; nothing is changed."""
+    container = Container(settings=settings)
+    try:
+        report: HealthReport = await container.check_health()()
+        return report
+    finally:
+        await container.queue().close()
         await container.database().close()
 
 
-async def _drain(container: Container) -> None:
+async def _drained(container: Container) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(DRAIN_S):
             for fetch in container.fetches().values():
                 await fetch.drain()
+
+
+Work = Callable[[], Coroutine[Any, Any, None]]
+
+
+@contextmanager
+def signals() -> Iterator[asyncio.Future[int]]:
+    """The first signal to stop that comes inside the block; a second one ends the process."""
+    loop = asyncio.get_running_loop()
+    told: asyncio.Future[int] = loop.create_future()
+
+    def tell(number: int) -> None:
+        for each in _STOPPING:
+            loop.remove_signal_handler(each)
+        told.set_result(number)
+
+    for number in _STOPPING:
+        loop.add_signal_handler(number, tell, number)
+    try:
+        yield told
+    finally:
+        for number in _STOPPING:
+            loop.remove_signal_handler(number)
+
+
+async def doing(works: Iterable[Work], stop: Awaitable[Any]) -> None:
+    """Do all of this until told to stop, or until some of it breaks and raises.
+
+    What is in hand then may come to its end, but not for longer than DRAIN_S.
+    """
+    tasks = [asyncio.create_task(work()) for work in works]
+    stopping = asyncio.ensure_future(stop)
+    try:
+        await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        broken = [task for task in tasks if task.done()]
+    finally:
+        stopping.cancel()
+        await _ended(tasks)
+    for task in broken:
+        task.result()
+
+
+async def _ended(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        _, unfinished = await asyncio.wait(tasks, timeout=DRAIN_S)
+        for task in unfinished:
+            task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

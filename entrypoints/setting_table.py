@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from entrypoints.units import duration, duration_or_off, per_dataset, rates, size, some_time
 
-_SQLITE = "sqlite:///"
+SQLITE = "sqlite:///"
 _SHORTEST_SECRET = 32
 
 
@@ -30,13 +29,35 @@ def _choice(*choices: str) -> Callable[[str], str]:
     return read
 
 
-def _database(text: str) -> Path:
-    if text.startswith(("postgresql:", "postgres:")):
-        raise ValueError("PostgreSQL is not supported yet; use sqlite:///var/catchment.db")
-    path = text.removeprefix(_SQLITE)
-    if not text.startswith(_SQLITE) or not path or "?" in path or path == ":memory:":
-        raise ValueError("expected sqlite:///FILE, such as sqlite:///var/catchment.db")
-    return Path(path)
+def _database(text: str) -> str:
+    if text.startswith(("postgresql://", "postgres://")):
+        return _server(text, "postgresql://user:password@host/database")
+    path = text.removeprefix(SQLITE)
+    if not text.startswith(SQLITE) or not path or "?" in path or path == ":memory:":
+        raise ValueError(
+            "expected sqlite:///FILE, such as sqlite:///var/catchment.db, or"
+            " postgresql://user:password@host/database"
+        )
+    return text
+
+
+def _broker(text: str) -> str:
+    if not text:
+        return text
+    if not text.startswith(("amqp://", "amqps://")):
+        raise ValueError("expected amqp://user:password@host/, or nothing for the embedded queue")
+    return _server(text, "amqp://user:password@host/")
+
+
+def _server(text: str, example: str) -> str:
+    parts = urlsplit(text)
+    try:
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError(f"expected a port from 0 to 65535 in {example}") from error
+    if not parts.hostname:
+        raise ValueError(f"expected a host, as in {example}")
+    return text
 
 
 def _port(text: str) -> int:
@@ -87,10 +108,18 @@ def _longer(text: str) -> timedelta | None:
 
 SETTINGS: Mapping[str, Setting] = {
     "DATABASE_URL": Setting(
-        "database_path",
+        "database_url",
         "sqlite:///var/catchment.db",
         _database,
-        "where everything is kept; read without the prefix too",
+        "where everything is kept, or postgresql://user:password@host/database; read without the"
+        " prefix too",
+    ),
+    "BROKER_URL": Setting(
+        "broker_url",
+        "",
+        _broker,
+        "amqp://user:password@host/ for workers and schedulers of their own; empty keeps all in"
+        " serve",
     ),
     "HOST": Setting("host", "127.0.0.1", str, "the address to listen on; 0.0.0.0 for all"),
     "PORT": Setting("port", "8000", _port, "the port to listen on"),
@@ -98,7 +127,7 @@ SETTINGS: Mapping[str, Setting] = {
         "secret_key",
         "",
         _secret,
-        "signs cursors; at least 32 bytes, made beside the database when empty",
+        "signs cursors; at least 32 bytes; when empty, made beside the SQLite file",
     ),
     "MIN_FETCH_INTERVAL": Setting(
         "min_fetch_interval",
@@ -110,7 +139,7 @@ SETTINGS: Mapping[str, Setting] = {
         "fetch_every",
         "15m",
         per_dataset(duration_or_off),
-        "how often serve fetches by itself, or off; per dataset: 15m,posts=off",
+        "how often a dataset is fetched by itself, or off; per dataset: 15m,posts=off",
     ),
     "STALE_AFTER": Setting(
         "stale_after",
@@ -125,7 +154,10 @@ SETTINGS: Mapping[str, Setting] = {
         "how long one fetch may take, retries and waits included",
     ),
     "FETCH_ON_START": Setting(
-        "fetch_on_start", "true", _flag, "whether serve fetches every dataset once when it starts"
+        "fetch_on_start",
+        "true",
+        _flag,
+        "whether serve, or scheduler, has every dataset fetched when it starts",
     ),
     "DEFAULT_DATASET": Setting(
         "default_dataset", "posts", str, "the dataset /data and /fetch mean without a name"

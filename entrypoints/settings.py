@@ -15,11 +15,13 @@ import msgspec
 from dotenv import dotenv_values
 
 from domain.politeness import Rate
-from entrypoints.setting_table import SETTINGS
+from entrypoints.setting_table import SETTINGS, SQLITE
 from entrypoints.units import PerDataset
 
 PREFIX = "CATCHMENT_"
 _SECRET_BYTES = 32
+#: Settings whose text is never shown as it is.
+_SECRET = frozenset({"SECRET_KEY", "DATABASE_URL", "BROKER_URL"})
 
 
 class InvalidSetting(Exception):
@@ -29,7 +31,8 @@ class InvalidSetting(Exception):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the program can be told."""
 
-    database_path: Path
+    database_url: str
+    broker_url: str
     host: str
     port: int
     secret_key: bytes
@@ -47,6 +50,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str
     log_format: str
 
+    @property
+    def database_file(self) -> Path | None:
+        """The SQLite file; None when the database is PostgreSQL."""
+        path = self.database_url.removeprefix(SQLITE)
+        return Path(path) if path != self.database_url else None
+
 
 def environment(file: Path = Path(".env")) -> dict[str, str]:
     """The settings of `.env`, and over them those of the environment."""
@@ -58,18 +67,26 @@ def load(given: Mapping[str, str]) -> Settings:
     """Read the settings; InvalidSetting names the first one that cannot be used."""
     values: dict[str, Any] = {}
     for name, setting in SETTINGS.items():
-        text = given.get(PREFIX + name)
-        if text is None and name == "DATABASE_URL":
-            text = given.get(name)
-        if text is None:
-            text = setting.default
+        text = given_text(given, name, setting.default)
         try:
             values[setting.field] = setting.read(text)
         except ValueError as error:
-            secret = name == "SECRET_KEY" or "@" in text
+            secret = name in _SECRET or "@" in text
             shown = "" if secret else f" is {text[:100]!r}"
             raise InvalidSetting(f"{PREFIX}{name}{shown}: {error}") from error
-    return Settings(**values)
+    settings = Settings(**values)
+    if settings.database_file is None and not settings.secret_key:
+        raise InvalidSetting(
+            f"{PREFIX}SECRET_KEY is empty: PostgreSQL needs one, the same for every process;"
+            " make it with: openssl rand -hex 32"
+        )
+    return settings
+
+
+def given_text(given: Mapping[str, str], name: str, default: str) -> str:
+    """What a setting was given, or its default; DATABASE_URL is known without the prefix too."""
+    bare = given.get(name, default) if name == "DATABASE_URL" else default
+    return given.get(PREFIX + name, bare)
 
 
 def check_names(settings: Settings, datasets: list[str]) -> None:
@@ -105,7 +122,9 @@ def secret_of(settings: Settings) -> bytes:
     """The key that signs cursors: the one given, or one kept beside the database."""
     if settings.secret_key:
         return settings.secret_key
-    path = settings.database_path.with_name("secret.key")
+    if settings.database_file is None:
+        raise InvalidSetting(f"{PREFIX}SECRET_KEY is empty, and PostgreSQL needs one")
+    path = settings.database_file.with_name("secret.key")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
@@ -126,6 +145,14 @@ def _write_once(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
         with contextlib.suppress(FileExistsError):
             os.link(file.name, path)
+
+
+def shown(url: str) -> str:
+    """A URL fit for a screen or a log: without its password."""
+    parts = urlsplit(url)
+    user, separator, host = parts.netloc.rpartition("@")
+    hidden = f"{user.partition(':')[0]}:***@{host}" if separator and ":" in user else parts.netloc
+    return parts._replace(netloc=hidden, query="").geturl() if parts.netloc else url
 
 
 def host_of(url: str) -> str:

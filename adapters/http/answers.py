@@ -48,9 +48,7 @@ def tell(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     if isinstance(error, HTTPException) and error.status_code < 500:
         return answer(_refused(error, request_id))
     if status_of(error) is None and not isinstance(error, Refusal):
-        _log.error(
-            "request failed", request_id=request_id, path=path_of(request.scope), exc_info=error
-        )
+        _log.error("request failed", path=path_of(request.scope), exc_info=error)
     return answer(reply_to(error, request_id))
 
 
@@ -79,9 +77,12 @@ def _invalid(error: ValidationException, request_id: str) -> Reply:
 
 
 def guarded(
-    allowed: Mapping[str, tuple[str, ...]] | None = None,
+    allowed: Mapping[str, tuple[str, ...] | None] | None = None,
 ) -> Callable[[Request[Any, Any, Any]], Awaitable[None]]:
-    """A hook that refuses parameters a route does not have, values it does not, and repetitions."""
+    """A hook that refuses parameters a route does not have, values it does not, and repetitions.
+
+    A parameter without choices may have any value.
+    """
     choices = allowed or {}
 
     async def guard(request: Request[Any, Any, Any]) -> None:
@@ -89,8 +90,9 @@ def guarded(
             if name not in choices:
                 known = ", ".join(choices) or "none"
                 raise UnknownParameter(name, f"there is no such parameter; there are: {known}")
-            if value not in choices[name]:
-                raise InvalidValue(name, f"expected one of {', '.join(choices[name])}")
+            known_values = choices[name]
+            if known_values is not None and value not in known_values:
+                raise InvalidValue(name, f"expected one of {', '.join(known_values)}")
 
     return guard
 

@@ -1,5 +1,7 @@
 """The HTTP application: everything a client can reach, put together."""
 
+import asyncio
+
 import msgspec
 from litestar import Litestar
 from litestar.openapi import OpenAPIConfig
@@ -11,14 +13,17 @@ from adapters.http.cursors import CursorSigner
 from adapters.http.documentation import PREFIXES, Documentation
 from adapters.http.fetches import fetch_routes
 from adapters.http.front import Front
+from adapters.http.idempotency import OnceOnly
+from adapters.http.jobs import job_routes
 from adapters.http.openapi import document
 from adapters.http.overviews import overview_routes
 from adapters.http.reads import PREFIX, Reads
 from adapters.http.validators import Validators
 from application.catalogue import Catalogue
 from application.health import CheckHealth
-from application.jobs import FindJob
+from application.jobs import CancelJob, FindJob, ListJobs
 from application.ports.clock import Clock, Random
+from application.ports.idempotency import Idempotency
 from application.ports.store import Changes
 
 
@@ -40,18 +45,25 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
 def create_app(
     catalogue: Catalogue,
     find_job: FindJob,
+    list_jobs: ListJobs,
+    cancel_job: CancelJob,
+    idempotency: Idempotency,
     health: CheckHealth,
     changes: Changes,
     clock: Clock,
     random: Random,
     settings: HttpSettings,
-) -> App:
-    """The ASGI application over these use cases."""
+) -> Front:
+    """The ASGI application over these use cases; its `drain` says that the process is to stop."""
     default = settings.default_dataset
+    signer = CursorSigner(settings.secret)
+    once_only = OnceOnly(idempotency, random)
+    draining = asyncio.Event()
     litestar = Litestar(
         [
-            *fetch_routes(catalogue, find_job, clock, default, settings.body_s),
-            *overview_routes(catalogue, health, settings.version, default),
+            *fetch_routes(catalogue, once_only, clock, default, settings.body_s),
+            *job_routes(catalogue, find_job, list_jobs, cancel_job, clock, signer),
+            *overview_routes(catalogue, health, draining.is_set, settings.version, default),
         ],
         exception_handlers={Exception: tell},
         openapi_config=OpenAPIConfig(
@@ -68,11 +80,11 @@ def create_app(
     reads = Reads(
         catalogue,
         changes,
-        CursorSigner(settings.secret),
+        signer,
         Validators(settings.epoch, settings.cache_max_age_s),
         clock,
         default,
     )
     docs = Documentation(lambda: document(litestar, catalogue.datasets, default))
     prefixes: dict[str, App] = {PREFIX: reads, **dict.fromkeys(PREFIXES, docs)}
-    return Front(prefixes, litestar, random)  # type: ignore[arg-type]
+    return Front(prefixes, litestar, random, draining)  # type: ignore[arg-type]

@@ -17,6 +17,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 #: Where the front leaves the request's identifier for those behind it.
 REQUEST_ID = "catchment.request_id"
+#: Where a route leaves the identifier of the job it has dealt with, for the log.
+_JOB_ID = "catchment.job_id"
 
 
 def request_id_of(scope: Any) -> str:
@@ -24,12 +26,23 @@ def request_id_of(scope: Any) -> str:
     return str(scope.get(REQUEST_ID, ""))
 
 
+def set_job_id(scope: Any, job_id: str) -> None:
+    """Have the log name the job that the request has dealt with."""
+    scope[_JOB_ID] = job_id
+
+
+def job_id_of(scope: Any) -> str | None:
+    """The job that the request has dealt with, if any."""
+    job_id: str | None = scope.get(_JOB_ID)
+    return job_id
+
+
 def path_of(scope: Any) -> str:
     """The path in plain ASCII, fit for a log."""
     return quote(scope["path"])
 
 
-def header_of(scope: Scope, name: bytes) -> str:
+def header_of(scope: Any, name: bytes) -> str:
     """A request header's value, the lines of a repeated one joined by commas; "" without it."""
     return ",".join(value.decode("latin-1") for key, value in scope["headers"] if key == name)
 

@@ -17,23 +17,28 @@ LONGEST = 6000
 _MAC = 16
 
 
+def records_of(dataset: Dataset[Any]) -> str:
+    """What the cursors of a dataset's records are signed for."""
+    return f"{dataset.name} {dataset.fingerprint}"
+
+
 class CursorSigner:
-    """Writes cursors as signed text and reads them back."""
+    """Writes cursors as signed text and reads them back, each for the list it belongs to."""
 
     def __init__(self, secret: bytes) -> None:
         self._key = hashlib.blake2b(secret, person=b"catchment-cursor").digest()
 
-    def write(self, dataset: Dataset[Any], cursor: Cursor) -> str:
+    def write(self, of: str, cursor: Cursor) -> str:
         """The cursor as text for a URL; MalformedQuery where the sorted text does not fit one."""
         content = msgspec.msgpack.encode((cursor.position, cursor.question))
-        signed = self._mac(dataset, content) + content
+        signed = self._mac(of, content) + content
         text = _text_of(signed)
         if len(text) > LONGEST:
             raise MalformedQuery("sort", "these values are too long to page by; sort by another")
         return text
 
-    def read(self, dataset: Dataset[Any], text: str) -> Cursor:
-        """The cursor in a text; InvalidCursor unless we wrote it for this dataset."""
+    def read(self, of: str, text: str) -> Cursor:
+        """The cursor in a text; InvalidCursor unless we wrote it for this list."""
         problem = InvalidCursor("cursor", "this is not a cursor of ours; start from the first page")
         if len(text) > LONGEST:
             raise problem
@@ -44,14 +49,13 @@ class CursorSigner:
         if _text_of(signed) != text:
             raise problem  # the decoder passes over what is not base64
         mac, content = signed[:_MAC], signed[_MAC:]
-        if not hmac.compare_digest(mac, self._mac(dataset, content)):
+        if not hmac.compare_digest(mac, self._mac(of, content)):
             raise problem
         position, question = msgspec.msgpack.decode(content, type=tuple[tuple[object, ...], str])
         return Cursor(position, question)
 
-    def _mac(self, dataset: Dataset[Any], content: bytes) -> bytes:
-        text = f"{dataset.name} {dataset.fingerprint} ".encode() + content
-        return hmac.digest(self._key, text, "sha256")[:_MAC]
+    def _mac(self, of: str, content: bytes) -> bytes:
+        return hmac.digest(self._key, f"{of} ".encode() + content, "sha256")[:_MAC]
 
 
 def _text_of(signed: bytes) -> str:

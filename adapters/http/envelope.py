@@ -1,6 +1,6 @@
 """The envelope around records: what was asked, how current it is, and what the request cost."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from time import perf_counter
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
@@ -70,10 +70,11 @@ def ending_of(scope: Scope, started: float, stale: bool) -> bytes:
     )
 
 
-def next_page_of(scope: Scope, question: Question, cursor: str) -> str:
-    """The URL of the page after this one."""
-    kept = [(n, v) for n, v in question.parameters if n not in ("cursor", "offset")]
-    return f"{quote(scope['path'])}?{urlencode([*kept, ('cursor', cursor)])}"
+def next_page_of(path: str, parameters: Iterable[tuple[str, str]], cursor: str) -> str:
+    """The `Link` to the page after the one that was asked for with these parameters."""
+    kept = [(n, v) for n, v in parameters if n not in ("cursor", "offset")]
+    url = f"{quote(path)}?{urlencode([*kept, ('cursor', cursor)])}"
+    return f'<{url}>; rel="next"'
 
 
 def _meta(dataset: Dataset[Any], freshness: Freshness, standing: Standing) -> bytes:

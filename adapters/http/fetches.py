@@ -1,219 +1,127 @@
-"""Fetches: `POST /fetch`, which runs a fetch and answers with its report."""
+"""Fetches: `POST /fetch`, which runs a fetch and answers with its report, or starts a task."""
 
-import asyncio
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any, Literal, get_args
+from typing import Any
 
-import msgspec
-from litestar import Request, Response, get, post
-from litestar.exceptions import InternalServerException
+from litestar import Request, Response, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath, FromQuery
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath
 
 from adapters.http.answers import answer, documented, guarded
-from adapters.http.asgi import request_id_of
-from adapters.http.problems import Refusal, reply_to_failures
+from adapters.http.asgi import header_of, request_id_of, set_job_id
+from adapters.http.bodies import nothing_in
+from adapters.http.fetch_answers import FetchAnswer, retry_after, time_of, told
+from adapters.http.formats import json_of
+from adapters.http.idempotency import OnceOnly
+from adapters.http.prefer import Wish, wish_of
+from adapters.http.problems import Reply, reply, reply_to_failures
+from adapters.http.question import parameters_of
 from application.catalogue import Catalogue
-from application.jobs import FindJob
+from application.fetch import Fetch, Fetched
 from application.ports.clock import Clock
 from domain.dataset import Role
-from domain.errors import InvalidValue
-from domain.jobs import FetchJob
-from domain.reports import Counts, Outcome, SourceReport
+from domain.errors import SourceBlocked, StoreError, TooManyWaiting
+from domain.jobs import FetchJob, JobStatus
+from domain.reports import Outcome
 
-#: What a fetch may answer besides 200, 400, 422 and 500.
-_PROBLEMS = (401, 403, 408, 409, 413, 415, 429, 501, 502, 503, 504, 507)
+CHOICES = {"mode": ("sync", "task"), "force": ("true", "false")}
 
-Mode = Literal["sync", "task"]
-Flag = Literal["true", "false"]
-_CHOICES = {"mode": get_args(Mode), "force": get_args(Flag)}
-
-
-class FetchAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
-    """What a fetch did; the same for the answer that waits and for the job's own page."""
-
-    job_id: str
-    dataset: str
-    mode: str
-    status: str
-    outcome: str | None
-    counts: Counts
-    sources: tuple[SourceReport, ...]
-    queued_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    next_allowed_at: datetime | None
-    status_url: str
-    detail: str | msgspec.UnsetType = msgspec.UNSET
+#: What a fetch may answer besides 200, 202, 400, 422 and 500.
+_PROBLEMS = (401, 403, 404, 408, 409, 413, 415, 429, 502, 503, 504, 507)
+_ACCEPTED = ResponseSpec(
+    FetchAnswer,
+    generate_examples=False,
+    description="The fetch is a task; Location says where to ask how it stands",
+)
 
 
 def fetch_routes(
-    catalogue: Catalogue, find_job: FindJob, clock: Clock, default_dataset: str, body_s: float
+    catalogue: Catalogue, once_only: OnceOnly, clock: Clock, default_dataset: str, body_s: float
 ) -> list[HTTPRouteHandler]:
     """The routes that fetch; a caller may take `body_s` seconds to send a body."""
 
-    async def run(request: Request[Any, Any, Any], dataset: str, mode: Mode, force: Flag) -> Any:
-        fetch = catalogue.fetch(dataset)
+    @post(
+        ["/fetch", "/fetch/{dataset:str}"],
+        status_code=200,
+        summary=f"Fetch a dataset now: {default_dataset}, unless the path names another",
+        responses={**documented(FetchAnswer, *_PROBLEMS), 202: _ACCEPTED},
+        before_request=guarded(CHOICES),
+        tags=["fetch"],
+    )
+    async def fetch(
+        request: Request[Any, Any, Any], dataset: FromPath[str] = default_dataset
+    ) -> Response[bytes]:
+        """Fetch, and answer with the report; with `mode=task`, answer at once and fetch later."""
+        use_case = catalogue.fetch(dataset)
         # Before anything else is looked at: to the others the route is closed, whatever they send.
-        Role.ANYONE.require(fetch.dataset.fetch_by)
-        await _nothing_in(request, body_s)
-        if mode == "task":
-            raise Refusal(
-                HTTPStatus.NOT_IMPLEMENTED,
-                "not_implemented",
-                "jobs that run by themselves are not there yet; use mode=sync",
-            )
-        fetched = await fetch(Role.ANYONE, force == "true")
-        next_allowed_at = fetch.cadence.next_allowed_at(fetched.freshness)
-        told = _told(fetched.job, fetched.outcome, next_allowed_at)
-        report = fetched.job.report
-        if fetched.outcome is Outcome.FAILED and report is not None:
-            name = request_id_of(request.scope)
-            return answer(reply_to_failures(report.failures, told, name, clock.now()))
-        return Response(told, status_code=200)
+        Role.ANYONE.require(use_case.dataset.fetch_by)
+        await nothing_in(request, body_s)
+        given = dict(parameters_of(request.scope["query_string"]))
+        prefer = header_of(request.scope, b"prefer")
+        wish = wish_of(given.get("mode"), prefer, use_case.deadline.total_seconds())
 
-    @post(
-        "/fetch",
-        status_code=200,
-        summary=f"Fetch {default_dataset} now",
-        responses=documented(FetchAnswer, *_PROBLEMS),
-        before_request=guarded(_CHOICES),
-        tags=["fetch"],
-    )
-    async def fetch_default(
-        request: Request[Any, Any, Any],
-        mode: FromQuery[Mode] = "sync",
-        force: FromQuery[Flag] = "false",
-    ) -> Response[Any]:
-        """Fetch the default dataset."""
-        response: Response[Any] = await run(request, default_dataset, mode, force)
-        return response
+        async def make(job_id: str | None) -> Reply:
+            fetched = await _fetched(use_case, wish, given.get("force") == "true", job_id)
+            set_job_id(request.scope, fetched.job.id)
+            next_allowed_at = use_case.cadence.next_allowed_at(fetched.freshness)
+            report = told(fetched.job, fetched.outcome, next_allowed_at)
+            return _reply(fetched, report, wish, request_id_of(request.scope), clock.now())
 
-    @post(
-        "/fetch/{dataset:str}",
-        status_code=200,
-        summary="Fetch a dataset now",
-        responses=documented(FetchAnswer, 404, *_PROBLEMS),
-        before_request=guarded(_CHOICES),
-        tags=["fetch"],
-    )
-    async def fetch_dataset(
-        request: Request[Any, Any, Any],
-        dataset: FromPath[str],
-        mode: FromQuery[Mode] = "sync",
-        force: FromQuery[Flag] = "false",
-    ) -> Response[Any]:
-        """Fetch a dataset."""
-        response: Response[Any] = await run(request, dataset, mode, force)
-        return response
+        return answer(await once_only(request.scope, make))
 
-    @get(
-        "/fetch/status/{job_id:str}",
-        summary="How a fetch stands, or ended",
-        responses=documented(FetchAnswer, 401, 403, 404, 503),
-        before_request=guarded(),
-        tags=["fetch"],
-    )
-    async def status(job_id: FromPath[str]) -> Response[FetchAnswer]:
-        """One job: its status, its times, and its report once it has ended."""
-        job = await find_job(job_id)
-        freshness = await catalogue.query(job.dataset).freshness(Role.ANYONE)
-        next_allowed_at = catalogue.fetch(job.dataset).cadence.next_allowed_at(freshness)
-        outcome = job.report.outcome if job.report else None
-        told = _told(job, outcome, next_allowed_at)
-        return Response(told, headers={"Cache-Control": "no-store"})
-
-    return [fetch_default, fetch_dataset, status]
+    return [fetch]
 
 
-def _told(job: FetchJob, outcome: Outcome | None, next_allowed_at: datetime | None) -> FetchAnswer:
-    report = job.report
-    sources = report.sources if report else ()
-    detail: str | msgspec.UnsetType = msgspec.UNSET
-    if outcome is Outcome.FRESH:
-        sources = tuple(_untouched(source) for source in sources)
-        detail = (
-            f"nothing was asked: the last fetch ran at {_time(job.finished_at)}"
-            f" and the next may run at {_time(next_allowed_at)}"
-        )
-    return FetchAnswer(
-        job_id=job.id,
-        dataset=job.dataset,
-        mode=job.mode,
-        status=job.status.value,
-        outcome=outcome.value if outcome else None,
-        counts=report.counts if report else Counts(),
-        sources=sources,
-        queued_at=job.queued_at,
-        started_at=job.started_at,
-        finished_at=job.finished_at,
-        next_allowed_at=next_allowed_at,
-        status_url=f"/fetch/status/{job.id}",
-        detail=detail,
-    )
-
-
-def _untouched(source: SourceReport) -> SourceReport:
-    return msgspec.structs.replace(
-        source, requests=0, not_modified=0, bytes=0, retries=0, wait_ms=0
-    )
-
-
-def _time(moment: datetime | None) -> str:
-    return "-" if moment is None else f"{moment:%Y-%m-%dT%H:%M:%SZ}"
-
-
-# ---------------------------------------------------------------- the body nobody needs
-
-
-async def _nothing_in(request: Request[Any, Any, Any], body_s: float) -> None:
-    """A fetch takes no body; an empty JSON object is accepted, and anything else explained."""
-    body = await _body(request, body_s)
-    if not body:
-        return
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if (
-        kind != "application/json"
-        or request.headers.get("content-encoding", "identity") != "identity"
-    ):
-        raise Refusal(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            "unsupported_media_type",
-            "a fetch needs no body; if there is one, it is plain application/json",
-        )
+async def _fetched(fetch: Fetch[Any], wish: Wish, force: bool, job_id: str | None) -> Fetched:
+    if not wish.is_task:
+        return await fetch(Role.ANYONE, force, job_id)
+    started = await fetch.start(Role.ANYONE, force, job_id=job_id)
+    if started.job.status.is_final or not wish.wait_s:
+        return started
     try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refusal(
-            HTTPStatus.BAD_REQUEST, "malformed_request", "the body is not valid JSON"
-        ) from error
-    if not isinstance(value, dict):
-        raise _unacceptable("", "a fetch needs no body; if there is one, it is an empty object")
-    for name in value:
-        pointer = "/" + name.replace("~", "~0").replace("/", "~1")
-        raise _unacceptable(
-            pointer, "a fetch takes no fields: what is fetched is named in the path"
-        )
+        return await fetch.wait(started.job.id, wish.wait_s)
+    except (TooManyWaiting, StoreError):
+        return started  # to wait was only preferred, and the task goes on
 
 
-def _unacceptable(pointer: str, detail: str) -> Refusal:
-    return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, InvalidValue.code, detail, pointer=pointer)
+# ---------------------------------------------------------------- what is answered
 
 
-async def _body(request: Request[Any, Any, Any], body_s: float) -> bytes:
-    try:
-        async with asyncio.timeout(body_s):
-            return await request.body()
-    except InternalServerException as error:
-        # So the framework says that the client has left; there is nobody to read this.
-        raise Refusal(
-            HTTPStatus.BAD_REQUEST, "malformed_request", "the body did not arrive whole"
-        ) from error
-    except TimeoutError as error:
-        raise Refusal(
-            HTTPStatus.REQUEST_TIMEOUT,
-            "body_too_slow",
-            f"the body did not arrive within {body_s:g} seconds",
-            {"Connection": "close"},
-        ) from error
+def _reply(
+    fetched: Fetched, report: FetchAnswer, wish: Wish, request_id: str, now: datetime
+) -> Reply:
+    """The answer to a fetch that has ended, or that goes on without its caller."""
+    job = fetched.job
+    applied = {"Preference-Applied": wish.applied} if wish.applied else {}
+    if fetched.outcome is Outcome.FAILED and job.report is not None:
+        sent = reply_to_failures(job.report.failures, report, request_id, now)
+    elif job.status is JobStatus.CANCELLED:
+        detail = "the fetch was called off before it had ended"
+        sent = reply(HTTPStatus.CONFLICT, "fetch_cancelled", detail, request_id, report=report)
+    elif job.status.is_final:
+        sent = _json(HTTPStatus.OK, {}, report)
+    elif wish.is_task:
+        headers = {"Location": report.status_url, **retry_after(job, now)}
+        sent = _json(HTTPStatus.ACCEPTED, headers, report)
+    else:
+        sent = _waiting(job, report, request_id, now)
+    sent.headers.update(applied)
+    return sent
+
+
+def _waiting(job: FetchJob, report: FetchAnswer, request_id: str, now: datetime) -> Reply:
+    """For a caller who would wait, and a job that waits for its source longer than any caller."""
+    return reply(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        SourceBlocked.code,
+        f"no source may be asked before {time_of(job.run_at)}; the fetch waits until then",
+        request_id,
+        headers=retry_after(job, now),
+        report=report,
+    )
+
+
+def _json(status: HTTPStatus, headers: dict[str, str], report: FetchAnswer) -> Reply:
+    return Reply(int(status), {"Content-Type": "application/json", **headers}, json_of(report))

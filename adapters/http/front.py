@@ -3,11 +3,14 @@
 It names the request, refuses what no route should see, and tells every error the same way.
 """
 
+import asyncio
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
-from typing import NamedTuple
+from time import perf_counter
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -19,6 +22,7 @@ from adapters.http.asgi import (
     Receive,
     Scope,
     Send,
+    job_id_of,
     path_of,
     send_reply,
 )
@@ -33,7 +37,7 @@ MAX_URL_BYTES = 8 * 1024
 _SANE = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
 
-_log = structlog.get_logger("catchment.http")
+_READING = frozenset({"GET", "HEAD"})
 
 _ALWAYS: list[tuple[bytes, bytes]] = [
     (b"x-content-type-options", b"nosniff"),
@@ -43,27 +47,42 @@ _CLOSED = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'no
 
 
 class Front:
-    """Sends each request to the application of its path; `rest` takes what no prefix claims."""
+    """Sends each request to the application of its path; `rest` takes what no prefix claims.
 
-    def __init__(self, prefixes: Mapping[str, App], rest: App, random: Random) -> None:
+    `draining` is set once the process is about to stop.
+    """
+
+    def __init__(
+        self, prefixes: Mapping[str, App], rest: App, random: Random, draining: asyncio.Event
+    ) -> None:
         self._prefixes = {prefix.strip("/"): app for prefix, app in prefixes.items()}
         self._rest = rest
         self._random = random
+        self._draining = draining
+        # Bound once: asking a logger that is not whether it logs at all takes 20 times as long.
+        self._log: Any = structlog.get_logger("catchment.http").bind()
+
+    def drain(self) -> None:
+        """Say to whoever asks that this process is about to stop; it goes on answering."""
+        self._draining.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; nothing raised here reaches the server but a broken stream."""
         if scope["type"] != "http":
             await _refuse_socket(scope, send)
             return
+        started = perf_counter()
         seen = _look(scope["headers"])
         request_id = self._name(seen)
         scope[REQUEST_ID] = request_id
-        started = False
+        # For all that is logged from here on: each request has a task, so a context, of its own.
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        status = 0
 
         async def sending(message: Message) -> None:
-            nonlocal started
+            nonlocal status
             if message["type"] == "http.response.start":
-                started = True
+                status = message["status"]
                 _seal(message, request_id)
             await send(message)
 
@@ -79,10 +98,28 @@ class Front:
             return
         except Exception as error:
             if status_of(error) is None and not isinstance(error, Refusal):
-                _log.exception("request failed", request_id=request_id, path=path_of(scope))
-            if started:
+                self._log.exception("request failed", path=path_of(scope))
+            if status:
                 raise  # half an answer is out: only a broken connection can tell
             await send_reply(scope, sending, reply_to(error, request_id))
+        finally:
+            self._tell(scope, status, started)
+
+    def _tell(self, scope: Scope, status: int, started: float) -> None:
+        """Log one request; its status is 0 when the client left before there was one."""
+        level = logging.DEBUG if scope["method"] in _READING else logging.INFO
+        if not self._log.is_enabled_for(level):
+            return
+        job_id = job_id_of(scope)
+        self._log.log(
+            level,
+            "request",
+            method=scope["method"],
+            path=path_of(scope),
+            status=status,
+            duration_ms=round((perf_counter() - started) * 1000, 2),
+            **({"job": job_id} if job_id else {}),
+        )
 
     def _route(self, scope: Scope) -> App:
         first = scope["path"].lstrip("/").partition("/")[0]

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from litestar import Litestar
 
+from adapters.http.openapi_fetches import BY_HAND
 from adapters.http.openapi_parameters import (
     IF_NONE_MATCH,
     Json,
@@ -31,6 +32,9 @@ def document(app: Litestar, datasets: Iterable[Dataset[Any]], default: str) -> b
     """The whole document as JSON."""
     schema: Json = app.openapi_schema.to_schema()
     paths = {path: item for path, item in schema["paths"].items() if not _internal(path)}
+    for (path, method), parameters in BY_HAND.items():
+        operation = paths[path][method]
+        operation["parameters"] = [*operation.get("parameters", ()), *parameters]
     components = schema.setdefault("components", {}).setdefault("schemas", {})
     _, problem = msgspec.json.schema_components([Problem], ref_template=_REFERENCE)
     components.update({name: part for name, part in problem.items() if name not in components})

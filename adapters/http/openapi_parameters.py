@@ -38,52 +38,54 @@ _MEANING: dict[Operator, str] = {
 }
 
 
-IF_NONE_MATCH: Json = {
-    "name": "If-None-Match",
-    "in": "header",
-    "description": "the ETag of an earlier answer; 304 when it still holds",
-    "schema": {"type": "string"},
-}
+#: How many items a page has.
+LIMIT: Json = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
 
 
-def _query(name: str, description: str, schema: Json) -> Json:
+def in_query(name: str, description: str, schema: Json) -> Json:
+    """A parameter of the query."""
     return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def in_header(name: str, description: str) -> Json:
+    """A header of the request."""
+    schema = {"type": "string"}
+    return {"name": name, "in": "header", "description": description, "schema": schema}
+
+
+IF_NONE_MATCH = in_header("If-None-Match", "the ETag of an earlier answer; 304 when it still holds")
 
 
 def fields_parameter(dataset: Dataset[Any]) -> Json:
     """The parameter that chooses which fields are shown."""
     names = ", ".join(dataset.fields)
     text = f"show these fields only, and always the key; there are: {names}"
-    return _query("fields", text, {"type": "string"})
+    return in_query("fields", text, {"type": "string"})
 
 
 def control_parameters(dataset: Dataset[Any]) -> list[Json]:
     """The parameters that steer a page whatever is asked for."""
     sortable = ", ".join(field.name for field in dataset.fields.values() if field.sortable)
     controls = {
-        "sort": _query(
+        "sort": in_query(
             "sort",
             f"fields to sort by, - before one for descending; there are: {sortable}",
             {"type": "string", "default": dataset.default_sort},
         ),
         "fields": fields_parameter(dataset),
-        "limit": _query(
-            "limit",
-            "records on a page",
-            {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
-        ),
-        "offset": _query(
+        "limit": in_query("limit", "records on a page", LIMIT),
+        "offset": in_query(
             "offset",
             "records to pass over; a cursor is better",
             {"type": "integer", "minimum": 0, "maximum": MAX_OFFSET, "default": 0},
         ),
-        "cursor": _query("cursor", "next_cursor of the page before", {"type": "string"}),
-        "count": _query(
+        "cursor": in_query("cursor", "next_cursor of the page before", {"type": "string"}),
+        "count": in_query(
             "count",
             "whether to count all records that match",
             {"type": "string", "enum": [c.value for c in Counting], "default": "none"},
         ),
-        "format": _query(
+        "format": in_query(
             "format",
             "how records are written; ndjson and csv are the whole answer, streamed",
             {"type": "string", "enum": [f.value for f in Format], "default": "json"},
@@ -100,7 +102,7 @@ def condition_parameters(dataset: Dataset[Any]) -> list[Json]:
             plain = operator in (Operator.EQ, Operator.HAS) and field.name not in CONTROLS
             name = field.name if plain else f"{field.name}__{operator}"
             schema = _operand(field, operator)
-            parameters.append(_query(name, f"{field.name}: {_MEANING[operator]}", schema))
+            parameters.append(in_query(name, f"{field.name}: {_MEANING[operator]}", schema))
     return parameters
 
 

@@ -1,5 +1,6 @@
 """Overviews: what this is, which datasets there are, and whether all is well."""
 
+from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -11,42 +12,11 @@ from litestar.openapi.datastructures import ResponseSpec
 
 from adapters.http.answers import documented, guarded
 from adapters.http.asgi import request_id_of
+from adapters.http.cards import DatasetCard, card_of
+from adapters.http.problems import Refusal
 from application.catalogue import Catalogue, Entry
 from application.health import CheckHealth, Condition, SourceHealth
 from domain.dataset import Role
-from domain.filters import operators_of
-
-
-class FieldCard(msgspec.Struct, frozen=True):
-    """One field, and what may be asked of it."""
-
-    name: str
-    type: str
-    nullable: bool
-    sortable: bool
-    operators: tuple[str, ...]
-    choices: tuple[str, ...] = ()
-
-
-class DatasetCard(msgspec.Struct, frozen=True, kw_only=True):
-    """One dataset of the catalogue."""
-
-    name: str
-    key: tuple[str, ...]
-    default_sort: str
-    fields: list[FieldCard]
-    indexes: tuple[tuple[str, ...], ...]
-    sources: tuple[str, ...]
-    records: int
-    quarantined: int
-    seq: int
-    fetched_at: datetime | None
-    next_fetch_at: datetime | None
-    stale: bool
-    read_by: str
-    fetch_by: str
-    data_url: str
-    fetch_url: str
 
 
 class DatasetList(msgspec.Struct, frozen=True):
@@ -107,9 +77,13 @@ _DOWN = ResponseSpec(HealthCard, generate_examples=False, description="The servi
 
 
 def overview_routes(
-    catalogue: Catalogue, health: CheckHealth, version: str, default_dataset: str
+    catalogue: Catalogue,
+    health: CheckHealth,
+    draining: Callable[[], bool],
+    version: str,
+    default_dataset: str,
 ) -> list[HTTPRouteHandler]:
-    """The routes that give an overview."""
+    """The routes that give an overview; `draining` once the process is about to stop."""
 
     @get(
         "/",
@@ -143,7 +117,7 @@ def overview_routes(
     )
     async def datasets(request: Request[Any, Any, Any]) -> Response[DatasetList]:
         """The catalogue: fields, operators, counts and freshness of every dataset."""
-        cards = [_card(entry) for entry in await catalogue.entries(Role.ANYONE)]
+        cards = [card_of(entry) for entry in await catalogue.entries(Role.ANYONE)]
         return Response(DatasetList(cards, request_id_of(request.scope)))
 
     @get(
@@ -161,7 +135,7 @@ def overview_routes(
             HealthCard(
                 status=report.status.value,
                 database=report.database,
-                queue="embedded",
+                queue=report.queue,
                 timestamp=round(report.checked_at.timestamp(), 3),
                 request_id=request_id_of(request.scope),
                 sources=report.sources,
@@ -189,7 +163,11 @@ def overview_routes(
         tags=["overview"],
     )
     async def ready() -> Liveness:
-        """The database answers and is migrated; 503 otherwise."""
+        """The database answers and is migrated, and the process is not about to stop."""
+        if draining():
+            raise Refusal(
+                HTTPStatus.SERVICE_UNAVAILABLE, "draining", "this process is about to stop"
+            )
         await health.ready()
         return Liveness("ok")
 
@@ -203,33 +181,6 @@ def _summary(entry: Entry) -> Summary:
         fetched_at=entry.standing.fetched_at,
         stale=entry.standing.stale,
         url=f"/data/{entry.dataset.name}",
-    )
-
-
-def _card(entry: Entry) -> DatasetCard:
-    dataset = entry.dataset
-    return DatasetCard(
-        name=dataset.name,
-        key=dataset.key,
-        default_sort=dataset.default_sort,
-        fields=[
-            FieldCard(
-                f.name, f.type.value, f.nullable, f.sortable, tuple(operators_of(f)), f.choices
-            )
-            for f in dataset.fields.values()
-        ],
-        indexes=(dataset.key, *dataset.indexes),
-        sources=entry.sources,
-        records=entry.records,
-        quarantined=entry.quarantined,
-        seq=entry.freshness.seq,
-        fetched_at=entry.standing.fetched_at,
-        next_fetch_at=entry.standing.next_fetch_at,
-        stale=entry.standing.stale,
-        read_by=dataset.read_by.value,
-        fetch_by=dataset.fetch_by.value,
-        data_url=f"/data/{dataset.name}",
-        fetch_url=f"/fetch/{dataset.name}",
     )
 
 

@@ -8,7 +8,12 @@ PROBLEM_CODES: Mapping[str, tuple[str, str]] = {
     "bad_encoding": ("502", "The upstream's compressed answer cannot be unpacked."),
     "body_too_large": ("413", "The body is larger than a body may be."),
     "body_too_slow": ("408", "The body did not arrive in time; send it faster or not at all."),
+    "draining": ("503", "This process is about to stop, and another one can be asked."),
     "empty": ("502", "The upstream answered with nothing, which is never taken for 'no records'."),
+    "fetch_cancelled": (
+        "409",
+        "The fetch was called off before it had ended; what its sources had given by then is kept.",
+    ),
     "forbidden": ("403", "You are known, and your role does not allow this."),
     "gave_up": ("503", "No worker survived this job, however often it was tried."),
     "headers_too_large": ("431", "All request headers together are too large."),
@@ -17,6 +22,7 @@ PROBLEM_CODES: Mapping[str, tuple[str, str]] = {
         "So many records could not be read that nothing was merged; the old data stays and the"
         " rejected records wait in quarantine.",
     ),
+    "illegal_transition": ("409", "The job has ended, so it cannot be called off any more."),
     "incomplete": ("502", "The upstream's answer was cut short; nothing of it was applied."),
     "internal_error": ("500", "Something went wrong here; the log has the reason."),
     "invalid_cursor": (
@@ -24,6 +30,14 @@ PROBLEM_CODES: Mapping[str, tuple[str, str]] = {
         "The cursor is not ours or belongs to another question; start from the first page.",
     ),
     "invalid_value": ("422", "A value does not parse as the type of its field or parameter."),
+    "key_in_use": (
+        "409",
+        "The first request with this Idempotency-Key has no answer yet; see Retry-After.",
+    ),
+    "key_reused": (
+        "422",
+        "This Idempotency-Key came with another request before; each request needs its own.",
+    ),
     "lease_lost": ("503", "Another worker took the fetch over; ask again."),
     "login_required": ("401", "This needs somebody who is logged in."),
     "malformed_query": ("400", "The query has too much, or something twice."),
@@ -32,13 +46,13 @@ PROBLEM_CODES: Mapping[str, tuple[str, str]] = {
     "no_sources": ("409", "Every source of the dataset is switched off; reads go on."),
     "not_acceptable": ("406", "None of the accepted media types is offered."),
     "not_found": ("404", "There is nothing at this path."),
-    "not_implemented": ("501", "This is planned and not there yet."),
     "pagination_loop": ("502", "The upstream's pages lead round in circles."),
     "protocol_error": ("502", "The upstream does not speak HTTP as it should."),
     "query_too_slow": (
         "503",
         "The query needed more time than a query gets; filter or sort by an indexed field.",
     ),
+    "queue_unavailable": ("503", "The broker cannot be reached; try again shortly."),
     "redirect_refused": ("502", "The upstream redirected to where we do not go."),
     "source_blocked": ("503", "A rate limit, ours or the upstream's; see Retry-After."),
     "source_failed": ("502", "A source gave nothing usable."),

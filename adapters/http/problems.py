@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -26,8 +26,12 @@ _STATUS: Mapping[type[errors.CatchmentError], HTTPStatus] = {
     errors.LoginRequired: HTTPStatus.UNAUTHORIZED,
     errors.Forbidden: HTTPStatus.FORBIDDEN,
     errors.NoSources: HTTPStatus.CONFLICT,
+    errors.IllegalTransition: HTTPStatus.CONFLICT,
+    errors.KeyInUse: HTTPStatus.CONFLICT,
+    errors.KeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.TooManyWaiting: HTTPStatus.TOO_MANY_REQUESTS,
     errors.LeaseLost: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.QueueUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StoreFull: HTTPStatus.INSUFFICIENT_STORAGE,
     errors.QueryTooSlow: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -46,6 +50,12 @@ _FAILURE_STATUS: Mapping[str, HTTPStatus] = {
 _RETRY_AFTER_S: Mapping[HTTPStatus, int] = {
     HTTPStatus.SERVICE_UNAVAILABLE: 5,
     HTTPStatus.TOO_MANY_REQUESTS: 1,
+}
+
+#: What is said with an error besides.
+_HEADERS: Mapping[type[errors.CatchmentError], Mapping[str, str]] = {
+    errors.LoginRequired: {"WWW-Authenticate": "Bearer"},
+    errors.KeyInUse: {"Retry-After": "1"},
 }
 
 
@@ -120,7 +130,7 @@ def reply_to(error: BaseException, request_id: str) -> Reply:
     found: list[Detail] = []
     if isinstance(error, errors.InvalidQuery) and error.parameter:
         found = [Detail(error.detail, parameter=error.parameter[:ECHO])]
-    headers = {"WWW-Authenticate": "Bearer"} if status is HTTPStatus.UNAUTHORIZED else {}
+    headers = _HEADERS.get(type(error), {})
     return reply(status, error.code, error.detail, request_id, found=found, headers=headers)
 
 
@@ -142,9 +152,13 @@ def reply_to_failures(
     times = [failure.retry_at for failure in failures if failure.retry_at is not None]
     headers = {}
     if status is HTTPStatus.SERVICE_UNAVAILABLE and times:
-        wait_s = (min(times).astimezone(UTC) - now).total_seconds()
-        headers["Retry-After"] = str(max(1, math.ceil(wait_s)))
+        headers["Retry-After"] = seconds_until(min(times), now)
     return reply(status, failure.code, failure.detail, request_id, headers=headers, report=report)
+
+
+def seconds_until(moment: datetime, now: datetime) -> str:
+    """How long to wait for a moment, as Retry-After has it: at least a second."""
+    return str(max(1, math.ceil((moment - now).total_seconds())))
 
 
 def reply(

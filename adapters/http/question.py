@@ -1,19 +1,27 @@
 """Questions: the query string of a read, taken apart strictly and turned into a page request."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
 
-from adapters.http.cursors import CursorSigner
+from adapters.http.cursors import CursorSigner, records_of
 from adapters.http.problems import ECHO
 from domain.dataset import Dataset
 from domain.errors import InvalidValue, MalformedQuery, UnknownParameter
 from domain.filters import Filter
-from domain.paging import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET, Counting, PageRequest, Sort
+from domain.paging import (
+    DEFAULT_LIMIT,
+    MAX_LIMIT,
+    MAX_OFFSET,
+    Counting,
+    Cursor,
+    PageRequest,
+    Sort,
+)
 
 #: More parameters than any question needs; conditions have a limit of their own.
 MAX_PARAMETERS = 60
@@ -93,9 +101,9 @@ def read_question(dataset: Dataset[Any], query: bytes, signer: CursorSigner) -> 
     request = PageRequest(
         filter=filter,
         sort=sort,
-        limit=_number(controls, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT),
+        limit=limit_of(controls),
         offset=_number(controls, "offset", 0, 0, MAX_OFFSET),
-        cursor=signer.read(dataset, controls["cursor"]) if "cursor" in controls else None,
+        cursor=_cursor(controls, dataset, signer),
         counting=_counting(controls),
     )
     return Question(request, _fields(dataset, controls), format, tuple(pairs))
@@ -108,6 +116,11 @@ def read_projection(dataset: Dataset[Any], query: bytes) -> tuple[str, ...]:
         if name != "fields":
             raise UnknownParameter(name, "one record can only be asked with: fields")
     return _fields(dataset, dict(pairs))
+
+
+def limit_of(given: Mapping[str, str]) -> int:
+    """How many items a page is to have; InvalidValue for what is no such number."""
+    return _number(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
 
 
 def refuse_paging(question: Question) -> None:
@@ -130,13 +143,20 @@ def _refuse_paging(given: Iterable[str]) -> None:
             raise MalformedQuery(name, f"an export is the whole answer; leave out {name}")
 
 
-def _number(controls: dict[str, str], name: str, default: int, least: int, most: int) -> int:
+def _number(controls: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
     text = controls.get(name)
     if text is None:
         return default
     if not _DIGITS.fullmatch(text) or not least <= int(text) <= most:
         raise InvalidValue(name, f"expected a whole number from {least} to {most}")
     return int(text)
+
+
+def _cursor(
+    controls: Mapping[str, str], dataset: Dataset[Any], signer: CursorSigner
+) -> Cursor | None:
+    text = controls.get("cursor")
+    return None if text is None else signer.read(records_of(dataset), text)
 
 
 def _counting(controls: dict[str, str]) -> Counting:

@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any
 
 from adapters.http.asgi import Receive, Scope, Send, header_of, lines, send_reply
-from adapters.http.cursors import CursorSigner
+from adapters.http.cursors import CursorSigner, records_of
 from adapters.http.envelope import Asked, ending_of, next_page_of, page_of, record_of
 from adapters.http.exports import export
 from adapters.http.formats import shown
@@ -134,8 +134,8 @@ class Reads:
         )
         cursor = None
         if page.next_cursor is not None:
-            cursor = self._signer.write(asked.dataset, page.next_cursor)
-            headers["Link"] = f'<{next_page_of(asked.scope, question, cursor)}>; rel="next"'
+            cursor = self._signer.write(records_of(asked.dataset), page.next_cursor)
+            headers["Link"] = next_page_of(asked.scope["path"], question.parameters, cursor)
         records = shown(asked.dataset, page.rows, question.fields)
         body = page_of(asked, question, page, records, cursor, standing)
         return self._answered(asked, body, headers, page.freshness, standing, version)

@@ -12,6 +12,7 @@ from domain.jobs import FetchJob, JobStatus
 from domain.payloads import Payload
 from domain.politeness import Host
 from domain.reports import Rejection
+from domain.schedules import Schedule
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class MemoryDatabase:
     def __init__(self) -> None:
         self.tables: defaultdict[str, Table] = defaultdict(Table)
         self.jobs: dict[str, FetchJob] = {}
+        self.schedules: dict[str, Schedule] = {}
         self.hosts: dict[str, Host] = {}
         self.bodies: dict[bytes, bytes] = {}
         self.kept: defaultdict[tuple[str, str], list[Payload]] = defaultdict(list)
@@ -56,7 +58,23 @@ class MemoryDatabase:
             if job.dataset == dataset and job.status.is_final
         ]
         checkpoints = tuple(table.checkpoints[source] for source in sorted(table.checkpoints))
-        return Freshness(table.seq, checkpoints, ended[-1] if ended else None)
+        schedule = self.schedules.get(dataset)
+        return Freshness(
+            table.seq,
+            checkpoints,
+            ended[-1] if ended else None,
+            schedule.next_run_at if schedule else None,
+        )
+
+    def requested(self, job: FetchJob) -> FetchJob:
+        """Write down a queued job; the same one, or its dataset's unfinished one, is in its way."""
+        if job.id in self.jobs:
+            return self.jobs[job.id]
+        for known in self.jobs.values():
+            if known.dataset == job.dataset and not known.status.is_final:
+                return known
+        self.jobs[job.id] = job
+        return job
 
     def require_held(self, job: FetchJob) -> None:
         """Let a job pass that its worker still holds; LeaseLost otherwise."""

@@ -4,8 +4,8 @@ import msgspec
 
 from adapters.memory.database import MemoryDatabase
 from application.ports.clock import Clock
-from application.ports.jobs import Jobs
-from domain.jobs import LEASE, FetchJob
+from application.ports.jobs import JobHistory, Jobs, Wanted
+from domain.jobs import LEASE, LOST, FetchJob, JobStatus
 
 
 class MemoryJobs(Jobs):
@@ -16,12 +16,8 @@ class MemoryJobs(Jobs):
         self._clock = clock
 
     async def request(self, job: FetchJob) -> FetchJob:
-        """Write down a queued job; if its dataset already has an unfinished one, return that."""
-        for known in self._database.jobs.values():
-            if known.dataset == job.dataset and not known.status.is_final:
-                return known
-        self._database.jobs[job.id] = job
-        return job
+        """Write down a queued job, or return the one that is in its way."""
+        return self._database.requested(job)
 
     async def claim(self, job_id: str) -> FetchJob | None:
         """Take a waiting or abandoned job, with a lease and the next fence; None if it is taken."""
@@ -39,12 +35,51 @@ class MemoryJobs(Jobs):
         held = msgspec.structs.replace(self._database.jobs[job.id], lease_until=lease_until)
         self._database.jobs[job.id] = held
 
-    async def finish(self, job: FetchJob) -> None:
-        """Write down the end of a job, under its fence; LeaseLost as for `renew`."""
+    async def release(self, job: FetchJob) -> None:
+        """Write down what a held job has become, under its fence; LeaseLost as for `renew`."""
         self._database.require_held(job)
         self._database.writes += 1
         self._database.jobs[job.id] = job
 
+    async def cancel(self, job_id: str) -> FetchJob | None:
+        """End an unfinished job, whoever holds it."""
+        job = self._database.jobs.get(job_id)
+        if job is None or job.status.is_final:
+            return None
+        self._database.writes += 1
+        self._database.jobs[job_id] = job.cancelled(self._clock.now())
+        return self._database.jobs[job_id]
+
+
+class MemoryJobHistory(JobHistory):
+    """Reads the jobs of a memory database."""
+
+    def __init__(self, database: MemoryDatabase, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
     async def get(self, job_id: str) -> FetchJob | None:
         """One job."""
         return self._database.jobs.get(job_id)
+
+    async def recent(self, wanted: Wanted, limit: int, before: str | None = None) -> list[FetchJob]:
+        """The wanted jobs, newest first."""
+        found = [
+            job
+            for job in self._database.jobs.values()
+            if job.dataset in wanted.datasets
+            and wanted.status in (None, job.status)
+            and (before is None or job.id < before)
+        ]
+        return sorted(found, key=lambda job: job.id, reverse=True)[:limit]
+
+    async def overdue(self, limit: int) -> list[str]:
+        """The jobs nobody runs, though they may run."""
+        now = self._clock.now()
+        found = [job for job in self._database.jobs.values() if job.is_claimable(now)]
+        lost = [
+            job
+            for job in found
+            if job.status is JobStatus.RUNNING or job.run_at or job.queued_at + LOST <= now
+        ]
+        return [job.id for job in sorted(lost, key=lambda job: job.queued_at)][:limit]

@@ -1,6 +1,7 @@
 """A source whose upstream is a list of pages in memory."""
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from typing import Generic
 
 import msgspec
@@ -19,7 +20,8 @@ class MemorySource(Source[R], Generic[R]):
     """Answers with the given pages, each of them records or a body; all of it can be changed.
 
     `failure` is raised once `fails_after` pages are out, `takes_s` is how long a page takes, and
-    `etag` makes a source that was asked with it say that nothing changed. `asked` is every ask.
+    `etag` makes a source that was asked with it say that nothing changed, and `fresh_until` until
+    when its answers will do. `asked` is every ask.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class MemorySource(Source[R], Generic[R]):
         self.fails_after = 0
         self.takes_s = 0.0
         self.etag: str | None = None
+        self.fresh_until: datetime | None = None
         self.version = "1"
         self._name = name
         self._record = record
@@ -43,6 +46,11 @@ class MemorySource(Source[R], Generic[R]):
     @property
     def name(self) -> str:
         """The source's name, as users read it."""
+        return self._name
+
+    @property
+    def host(self) -> str:
+        """The host that the source's addresses name."""
         return self._name
 
     @property
@@ -57,12 +65,14 @@ class MemorySource(Source[R], Generic[R]):
         if self.failure is None and self.etag and known is not None and known.etag == self.etag:
             ask.traffic.requests += 1
             ask.traffic.not_modified += 1
+            ask.traffic.fresh_until = self.fresh_until
             return
         for number, page in enumerate(self.pages):
             self._fail_after(number)
             await self._clock.sleep(self.takes_s)
             payload = self._payload(number, page)
             ask.traffic.requests += 1
+            ask.traffic.fresh_until = self.fresh_until
             ask.traffic.bytes += len(payload.body)
             yield payload
         self._fail_after(len(self.pages))

@@ -92,6 +92,7 @@ class MemoryIntake(Intake[R], Generic[R]):
 
     async def keep(self, payload: Payload) -> Payload:
         """Keep a body for good, before anything is read from it; returns it with its receipt."""
+        self._database.require_held(self._job)
         self._database.receipts += 1
         body = self._database.bodies.setdefault(payload.body, payload.body)
         kept = msgspec.structs.replace(payload, body=body, receipt=self._database.receipts)
@@ -113,6 +114,7 @@ class MemoryIntake(Intake[R], Generic[R]):
 
     async def reject(self, rejections: Sequence[Rejection], payload: Payload) -> None:
         """Put records into quarantine, at once; what is there already is only seen again."""
+        self._database.require_held(self._job)
         waiting = self._database.quarantine[self._dataset.name]
         for rejection in rejections:
             waiting.pop((self._source, rejection), None)

@@ -45,13 +45,18 @@ class JsonListSource(Source[R], Generic[P, R]):
     max_pages: ClassVar[int] = 10_000
 
     def __init__(self, client: PoliteClient, url: str) -> None:
-        parse(url)
+        self._host = parse(url).key
         self._client = client
         self._url = url
         self._element: msgspec.json.Decoder[P] = msgspec.json.Decoder(self.payload)
         self._list: msgspec.json.Decoder[list[P]] = msgspec.json.Decoder(
             types.GenericAlias(list, (self.payload,))
         )
+
+    @property
+    def host(self) -> str:
+        """The host it asks."""
+        return self._host
 
     @abstractmethod
     def record(self, payload: P) -> R:

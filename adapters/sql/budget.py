@@ -1,28 +1,42 @@
-"""The budget over SQL: one row a host, moved under the write lock, so it survives restarts."""
+"""The budget over SQL: one row a host, so that it is shared by all replicas and outlives them.
+
+A state is read with the database's own time, moved by the domain, and written back by one
+statement that fails when anybody else has moved it meanwhile. No lock is held between the two: a
+process stopped there keeps nobody waiting.
+"""
 
 import math
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import msgspec
 from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.database import Database, Row
+from adapters.sql.database import Database
+from adapters.sql.dialects import moment
 from adapters.sql.tables import hosts
 from application.ports.budget import Budget
 from application.ports.clock import Clock
+from domain.errors import StoreUnavailable
 from domain.politeness import Host, Rate, Verdict
 
 T = TypeVar("T")
 
-_GET = select(*(hosts.c[name] for name in Host.__struct_fields__)).where(
-    hosts.c.host == bindparam("named")
+#: Each try that fails means that somebody else's succeeded.
+_TRIES = 100
+
+_FIELDS = (*Host.__struct_fields__, "version")
+_ALWAYS = select(moment().label("now")).subquery()
+#: One row in any case: the time, and beside it what is remembered, if anything is.
+_GET = select(_ALWAYS.c.now, *(hosts.c[name] for name in _FIELDS)).select_from(
+    _ALWAYS.outerjoin(hosts, hosts.c.host == bindparam("named"))
 )
 _PUT = upsert(hosts).on_conflict_do_update(
     index_elements=["host"],
-    set_={name: upsert(hosts).excluded[name] for name in Host.__struct_fields__},
+    set_={name: upsert(hosts).excluded[name] for name in _FIELDS},
+    where=hosts.c.version == bindparam("seen"),
 )
 
 
@@ -41,44 +55,49 @@ class SqlBudget(Budget):
         """Ask to send one request."""
         rate = self._rates.get(host, self._default)
 
-        def spent(state: Host) -> tuple[Host, tuple[Verdict, float]]:
-            moved, verdict, ask_again_s = state.spend(rate, self._now_s(), retry)
-            return moved, (verdict, ask_again_s)
+        def spent(state: Host, now_s: float) -> tuple[Host, tuple[Verdict, float]]:
+            moved, verdict, ask_again_s = state.spend(rate, now_s, retry)
+            return moved, (verdict, ask_again_s - now_s)
 
-        verdict, ask_again_s = await self._move(host, spent)
-        return verdict, _moment(ask_again_s)
+        verdict, wait_s = await self._move(host, spent)
+        return verdict, self._in(wait_s)
 
     async def settle(self, host: str, ok: bool) -> None:
         """Tell how a request ended."""
-        await self._move(host, lambda state: (state.settle(ok, self._now_s()), None))
+        await self._move(host, lambda state, now_s: (state.settle(ok, now_s), None))
 
     async def block(self, host: str, until: datetime) -> None:
         """Leave the host alone until then."""
-        until_s = until.timestamp()
-        await self._move(host, lambda state: (state.block(until_s, self._now_s()), None))
+        wait_s = (until - self._clock.now()).total_seconds()
+        await self._move(host, lambda state, now_s: (state.block(now_s + wait_s, now_s), None))
 
     async def state(self, host: str) -> Host:
         """What is remembered about the host."""
-        [rows] = await self._database.snapshot([(_GET, {"named": host})])
-        return _host_of(rows)
+        return (await self._look(host))[0]
 
-    def _now_s(self) -> float:
-        return self._clock.now().timestamp()
+    def _in(self, wait_s: float) -> datetime:
+        # The database's clock and ours may differ, but they run equally fast. Rounded up to what
+        # a clock can show: asking at that very moment must not be too early.
+        return self._clock.now() + timedelta(microseconds=math.ceil(wait_s * 1_000_000))
 
-    async def _move(self, host: str, move: Callable[[Host], tuple[Host, T]]) -> T:
+    async def _look(self, host: str) -> tuple[Host, int, float]:
+        named = {"named": host, "now": self._database.now(self._clock)}
+        [[[now, *state, version]]] = await self._database.snapshot([(_GET, named)])
+        if version is None:
+            return Host(), 0, now / 1_000_000
+        known = Host(**dict(zip(Host.__struct_fields__, state, strict=True)))
+        return known, version, now / 1_000_000
+
+    async def _move(self, host: str, move: Callable[[Host, float], tuple[Host, T]]) -> T:
+        for _ in range(_TRIES):
+            state, version, now_s = await self._look(host)
+            moved, result = move(state, now_s)
+            if moved == state or await self._put(host, moved, version):
+                return result
+        raise StoreUnavailable(f"too many processes ask {host} at once; try again")
+
+    async def _put(self, host: str, moved: Host, seen: int) -> bool:
+        named = {**msgspec.structs.asdict(moved), "host": host, "version": seen + 1, "seen": seen}
         # A power failure may forget the last few requests, which is not worth a wait for the disk.
         async with self._database.write(durable=False) as session:
-            state = _host_of(await session.rows(_GET, {"named": host}))
-            moved, result = move(state)
-            if moved != state:
-                await session.run(_PUT, {"host": host, **msgspec.structs.asdict(moved)})
-            return result
-
-
-def _moment(seconds: float) -> datetime:
-    # Rounded up to what a clock can show: asking at that very moment must not be too early.
-    return datetime.fromtimestamp(math.ceil(seconds * 1_000_000) / 1_000_000, UTC)
-
-
-def _host_of(rows: list[Row]) -> Host:
-    return Host(**dict(zip(Host.__struct_fields__, rows[0], strict=True))) if rows else Host()
+            return bool(await session.run(_PUT, named))

@@ -4,20 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import (
-    ColumnElement,
-    Float,
-    Text,
-    bindparam,
-    exists,
-    func,
-    literal_column,
-    or_,
-    select,
-)
+from sqlalchemy import ColumnElement, Float, Text, and_, bindparam, func, or_
 
 from adapters.sql.database import Values
 from adapters.sql.dataset_tables import encoder_of
+from adapters.sql.dialects import holds, listed, position
 from domain.fields import Field, FieldType
 from domain.filters import Condition, Filter, Operator
 
@@ -25,14 +16,14 @@ Clause = ColumnElement[bool]
 Bind = Callable[[str], Any]
 
 
+def _between(column: Any, bind: Bind) -> Clause:
+    # Not as BETWEEN: PostgreSQL takes no COLLATE on its bounds.
+    return and_(column >= bind("_0"), column <= bind("_1"))
+
+
 def _startswith(column: Any, bind: Bind) -> Clause:
     start: Clause = func.substr(column, 1, func.length(bind(""))) == bind("")
     return start
-
-
-def _has(column: Any, bind: Bind) -> Clause:
-    items = func.json_each(column).table_valued("value")
-    return exists(select(literal_column("1")).where(items.c.value == bind("")))
 
 
 _CLAUSE: Mapping[Operator, Callable[[Any, Bind], Clause]] = {
@@ -42,13 +33,11 @@ _CLAUSE: Mapping[Operator, Callable[[Any, Bind], Clause]] = {
     Operator.LTE: lambda column, bind: column <= bind(""),
     Operator.GT: lambda column, bind: column > bind(""),
     Operator.GTE: lambda column, bind: column >= bind(""),
-    Operator.BETWEEN: lambda column, bind: column.between(bind("_0"), bind("_1")),
-    Operator.CONTAINS: lambda column, bind: func.instr(column, bind("")) > 0,
-    Operator.ICONTAINS: lambda column, bind: (
-        func.instr(func.lower(column), func.lower(bind(""))) > 0
-    ),
+    Operator.BETWEEN: _between,
+    Operator.CONTAINS: lambda column, bind: position(column, bind("")) > 0,
+    Operator.ICONTAINS: lambda column, bind: position(func.lower(column), func.lower(bind(""))) > 0,
     Operator.STARTSWITH: _startswith,
-    Operator.HAS: _has,
+    Operator.HAS: lambda column, bind: holds(column, bind("")),
 }
 
 
@@ -78,15 +67,14 @@ class Comparison(NamedTuple):
         if self.operator is Operator.ISNULL:
             return column.is_(None) if self.size else column.is_not(None)
         if self.operator in (Operator.IN, Operator.NIN):
-            inside = column.in_(self._values(column, bind))
+            inside = self._listed(column, bind)
             return inside if self.operator is Operator.IN else or_(column.is_(None), ~inside)
         return _CLAUSE[self.operator](column, bind)
 
-    def _values(self, column: Any, bind: Bind) -> Any:
+    def _listed(self, column: Any, bind: Bind) -> Any:
         if isinstance(column.type, Float):
-            return [bind(f"_{place}") for place in range(self.size)]
-        items = func.json_each(bindparam(bind("").key, type_=Text())).table_valued("value")
-        return select(items.c.value)
+            return column.in_([bind(f"_{place}") for place in range(self.size)])
+        return listed(column, bindparam(bind("").key, type_=Text()))
 
 
 def _binds_each(condition: Condition) -> bool:

@@ -6,13 +6,19 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import ClauseElement
+from sqlalchemy import ClauseElement, Table
 from sqlalchemy.engine import Dialect
 
+from application.ports.clock import Clock
 from application.ports.store import Changes
 
 Row = tuple[Any, ...]
 Values = Mapping[str, Any]
+
+#: A read that needs longer is stopped.
+READ_S = 5.0
+#: So many reads may wait in one lane; more would only be told that they took too long.
+MAX_WAITING = 500
 
 
 class Statement:
@@ -61,12 +67,23 @@ class Session(Protocol):
         """Run a statement once for each row of values, given in the statement's order."""
 
     @abstractmethod
+    async def stage(self, table: Table, rows: Iterable[Row]) -> None:
+        """Add many rows to a temporary table, each with a value for every column in order."""
+
+    @abstractmethod
     def transaction(self) -> AbstractAsyncContextManager[None]:
         """A write transaction: committed when the block ends, undone when it raises."""
+
+    @abstractmethod
+    async def note_change(self) -> None:
+        """Say inside a transaction that what readers keep may no longer hold once it commits."""
 
 
 class Database(Changes, Protocol):
     """An open database; its errors are StoreUnavailable, StoreFull and QueryTooSlow."""
+
+    #: The name SQLAlchemy and Alembic have for its kind.
+    engine: str
 
     @abstractmethod
     async def snapshot(
@@ -81,3 +98,11 @@ class Database(Changes, Protocol):
     @abstractmethod
     def session(self) -> AbstractAsyncContextManager[Session]:
         """A connection of one's own, for temporary tables; closed when the block ends."""
+
+    @abstractmethod
+    def migration(self) -> AbstractAsyncContextManager[Session]:
+        """The transaction that makes or changes tables: one at a time, the others wait for it."""
+
+    @abstractmethod
+    def now(self, clock: Clock) -> int | None:
+        """The value of `now` for `dialects.moment`; None where the database knows the time."""

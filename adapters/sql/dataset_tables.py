@@ -1,6 +1,7 @@
 """The table of a dataset, and how a record's values are written to its columns."""
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, get_type_hints
 
@@ -26,7 +27,8 @@ Codec = Callable[[Any], Any]
 
 _ENCODE: dict[FieldType, Codec] = {
     FieldType.TIME: to_micros,
-    FieldType.NUMBER: float,
+    # SQLite keeps no sign of zero, and nothing else shall tell the two zeros apart.
+    FieldType.NUMBER: lambda value: float(value) + 0.0,
     FieldType.TEXTS: lambda value: msgspec.json.encode(value).decode(),
 }
 
@@ -53,15 +55,21 @@ def decoders_of(dataset: Dataset[Any]) -> list[tuple[int, Codec]]:
 
 # ---------------------------------------------------------------- the table of a dataset
 
+#: Text in the order of its bytes, and folded in ASCII alone, as it is in SQLite and in Python.
+_PLAIN_TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+
 _COLUMN: dict[FieldType, Any] = {
     FieldType.INTEGER: Number,
     FieldType.NUMBER: Float,
     FieldType.BOOLEAN: Boolean(create_constraint=False),
     FieldType.TIME: BigInteger,
-    FieldType.TEXT: Text(),
-    FieldType.CHOICE: Text(),
-    FieldType.TEXTS: Text(),
+    FieldType.TEXT: _PLAIN_TEXT,
+    FieldType.CHOICE: _PLAIN_TEXT,
+    FieldType.TEXTS: _PLAIN_TEXT,
 }
+
+#: PostgreSQL cuts a longer name off, and then two may be the same.
+_LONGEST_NAME = 63
 
 
 @lru_cache(maxsize=256)
@@ -69,7 +77,13 @@ def table_of(dataset: Dataset[Any], name: str | None = None) -> Table:
     """The table that keeps a dataset's records."""
     name = name or f"d_{dataset.name}"
     own = [
-        Column(field.name, _COLUMN[field.type], nullable=field.name not in dataset.key)
+        # The key comes from the records; no engine may number them.
+        Column(
+            field.name,
+            _COLUMN[field.type],
+            nullable=field.name not in dataset.key,
+            autoincrement=False,
+        )
         for field in dataset.fields.values()
         if field is not CHANGED_AT
     ]
@@ -83,13 +97,21 @@ def table_of(dataset: Dataset[Any], name: str | None = None) -> Table:
         Column("_seq", BigInteger, nullable=False),
         Column(CHANGED_AT.name, BigInteger, nullable=False),
         PrimaryKeyConstraint(*dataset.key),
-        *(Index(f"ix_{name}__{'__'.join(i)}", *i) for i in dataset.whole_indexes),
+        *(Index(_index_name(name, fields), *fields) for fields in dataset.whole_indexes),
     )
+
+
+def _index_name(table: str, fields: Sequence[str]) -> str:
+    name = f"ix_{table}__{'__'.join(fields)}"
+    if len(name) <= _LONGEST_NAME:
+        return name
+    digest = hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
+    return f"{name[: _LONGEST_NAME - len(digest) - 1]}_{digest}"
 
 
 @lru_cache(maxsize=256)
 def stage_of(dataset: Dataset[Any]) -> Table:
-    """The temporary table in which an intake waits for its merge."""
+    """The temporary table in which an intake waits for its merge; `_place` tells what came last."""
     own = [
         Column(field.name, _COLUMN[field.type])
         for field in dataset.fields.values()
@@ -101,7 +123,7 @@ def stage_of(dataset: Dataset[Any]) -> Table:
         *own,
         Column("_receipt", BigInteger),
         Column("_hash", BigInteger),
-        PrimaryKeyConstraint(*dataset.key),
+        Column("_place", BigInteger),
         prefixes=["TEMPORARY"],
     )
 

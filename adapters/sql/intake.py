@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import zlib
 from collections.abc import AsyncIterator, Sequence
+from operator import attrgetter, lt
 from typing import Any
 
 import msgspec
@@ -53,7 +54,11 @@ _MERGED = (
     )
     .values(merged=True)
 )
-_KEEP_RECEIPT = insert(receipts).returning(receipts.c.id)
+_KEEP_RECEIPT = (
+    insert(receipts)
+    .values({column.name: bindparam(column.name) for column in receipts.c if column.name != "id"})
+    .returning(receipts.c.id)
+)
 _RECEIPTS = (
     select(receipts, payloads.c.size)
     .join(payloads, payloads.c.hash == receipts.c.hash)
@@ -78,18 +83,19 @@ _REJECT = _REJECT.on_conflict_do_update(
         "rejected_at": _REJECT.excluded.rejected_at,
     },
 )
-_HOLDS = select(jobs.c.id).where(
-    jobs.c.id == bindparam("job"),
-    jobs.c.fence == bindparam("fence_held"),
-    jobs.c.status == JobStatus.RUNNING.value,
+#: Until the transaction ends, nobody else can claim the job, or end it.
+_HOLDS = (
+    select(jobs.c.id)
+    .where(
+        jobs.c.id == bindparam("job"),
+        jobs.c.fence == bindparam("fence_held"),
+        jobs.c.status == JobStatus.RUNNING.value,
+    )
+    .with_for_update()
 )
-_NEXT_SEQ = (
-    update(datasets)
-    .where(datasets.c.name == bindparam("dataset"))
-    .values(seq=datasets.c.seq + 1)
-    .returning(datasets.c.seq)
-)
-_SEQ = select(datasets.c.seq).where(datasets.c.name == bindparam("dataset"))
+#: Merges into one dataset follow each other, so that its numbers are in the order of commits.
+_SEQ = select(datasets.c.seq).where(datasets.c.name == bindparam("of")).with_for_update()
+_MOVE_SEQ = update(datasets).where(datasets.c.name == bindparam("of")).values(seq=bindparam("next"))
 _CHECKPOINT = upsert(checkpoints).on_conflict_do_update(
     index_elements=["dataset", "source"],
     set_={
@@ -112,7 +118,10 @@ class SqlIntake(Intake[R_in]):
         self._source = source
         self._job = job
         self._statements = merge_of(dataset)
+        self._key_of = attrgetter(*dataset.key)
         self._added = 0
+        self._last_key: Any = None
+        self._ascending = True
         self._open = False
         self._first_receipt = 0
 
@@ -120,6 +129,7 @@ class SqlIntake(Intake[R_in]):
         """Keep a body, once however often it comes, and note its arrival."""
         digest, chunks = await asyncio.to_thread(_packed, payload.body)
         async with self._session.transaction():
+            await self._hold()
             named = {"hash": digest, "size": len(payload.body)}
             if await self._session.run(_KEEP_PAYLOAD, named):
                 await self._session.many(_KEEP_CHUNK, chunks)
@@ -160,9 +170,10 @@ class SqlIntake(Intake[R_in]):
         if not self._open:
             await self._session.run(self._statements.create, {})
             self._open = True
+        rows = staged_rows(self._dataset, records, payload.receipt, self._added)
         self._added += len(records)
-        rows = staged_rows(self._dataset, records, payload.receipt)
-        await self._session.many(self._statements.stage, rows)
+        self._note_order(records)
+        await self._session.stage(self._statements.stage, rows)
 
     async def reject(self, rejections: Sequence[Rejection], payload: Payload) -> None:
         """Put records into quarantine; what is there already is only seen again."""
@@ -180,22 +191,33 @@ class SqlIntake(Intake[R_in]):
             ]
             # Batch by batch, so that nobody waits long for the lock.
             async with self._session.transaction():
+                await self._hold()
                 values = (tuple(row[name] for name in _REJECTED) for row in rows)
                 await self._session.many(_REJECT, values)
 
     async def commit(self, checkpoint: Checkpoint) -> Counts:
         """Merge what was staged, with the checkpoint, unless the job is in other hands."""
         async with self._session.transaction():
-            await self._hold()
             counts = await self._merge() if self._open else Counts()
             await self._session.run(_CHECKPOINT, self._noted(checkpoint))
             if self._first_receipt:
                 named = {"of": self._dataset.name, "by": self._source, "job": self._job.id}
                 await self._session.run(_MERGED, {**named, "first": self._first_receipt})
+            await self._session.note_change()
+            # Last, so that the job can be renewed during a long merge.
+            await self._hold()
         if self._open:
             await self._session.run(self._statements.clear, {})
-            self._added = 0
+            self._added, self._last_key, self._ascending = 0, None, True
         return counts
+
+    def _note_order(self, records: Sequence[R_in]) -> None:
+        """While every key is greater than the one before, as is common, none can come again."""
+        keys = list(map(self._key_of, records))
+        if self._last_key is not None:
+            keys.insert(0, self._last_key)
+        self._ascending = self._ascending and all(map(lt, keys, keys[1:]))
+        self._last_key = keys[-1] if keys else None
 
     async def _hold(self) -> None:
         held = {"job": self._job.id, "fence_held": self._job.fence}
@@ -203,23 +225,25 @@ class SqlIntake(Intake[R_in]):
             raise LeaseLost(f"job {self._job.id} has been taken over; nothing was written")
 
     async def _merge(self) -> Counts:
-        [[staged]] = await self._session.rows(self._statements.staged, {})
-        [[updated]] = await self._session.rows(self._statements.updates, {})
-        [[seq]] = await self._session.rows(_SEQ, {"dataset": self._dataset.name})
-        values = {
+        duplicates = 0
+        if not self._ascending:
+            duplicates = await self._session.run(self._statements.drop_repeats, {})
+        [[seq]] = await self._session.rows(_SEQ, {"of": self._dataset.name})
+        named = {
             "seq": seq + 1,
             "source": self._source,
             "changed_at": to_micros(self._clock.now()),
         }
-        written = await self._session.run(self._statements.merge, values)
-        if written:
-            await self._session.rows(_NEXT_SEQ, {"dataset": self._dataset.name})
+        updated = await self._session.run(self._statements.update, named)
+        inserted = await self._session.run(self._statements.insert, named)
+        if updated or inserted:
+            await self._session.run(_MOVE_SEQ, {"of": self._dataset.name, "next": seq + 1})
         return Counts(
             received=self._added,
-            inserted=written - updated,
+            inserted=inserted,
             updated=updated,
-            unchanged=staged - written,
-            duplicates=self._added - staged,
+            unchanged=self._added - duplicates - updated - inserted,
+            duplicates=duplicates,
         )
 
     def _noted(self, checkpoint: Checkpoint) -> dict[str, Any]:

@@ -3,23 +3,29 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import count
 from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import (
     ClauseElement,
+    ColumnElement,
     Delete,
+    Insert,
     Select,
     Table,
+    Update,
     and_,
     bindparam,
     delete,
+    exists,
     func,
-    insert,
+    literal_column,
     select,
     true,
+    update,
 )
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.schema import CreateTable
 
 from adapters.sql.database import Row
@@ -28,67 +34,68 @@ from domain.dataset import CHANGED_AT, Dataset
 
 
 class Merge(NamedTuple):
-    """The statements of one dataset's intake."""
+    """The statements of one dataset's intake, in the order in which they run."""
 
+    stage: Table
     create: ClauseElement
+    drop_repeats: Delete
+    update: Update
+    insert: Insert
     clear: Delete
-    stage: ClauseElement
-    staged: Select[Any]
-    updates: Select[Any]
-    merge: ClauseElement
 
 
-def staged_rows(dataset: Dataset[Any], records: Sequence[Any], receipt: int) -> Iterator[Row]:
-    """The rows that stage these records: their values, the receipt, and a hash of the values."""
+def staged_rows(
+    dataset: Dataset[Any], records: Sequence[Any], receipt: int, first_place: int
+) -> Iterator[Row]:
+    """The rows that stage records: their values, the receipt, a hash of the values, the place."""
     own = [field for field in dataset.fields.values() if field is not CHANGED_AT]
     encoders = [(n, encode) for n, f in enumerate(own) if (encode := encoder_of(f)) is not None]
-    for record in records:
+    for place, record in zip(count(first_place), records, strict=False):
         values = list(msgspec.structs.astuple(record))
-        for place, encode in encoders:
-            if values[place] is not None:
-                values[place] = encode(values[place])
+        for column, encode in encoders:
+            if values[column] is not None:
+                values[column] = encode(values[column])
         digest = hashlib.blake2b(msgspec.msgpack.encode(values), digest_size=8).digest()
-        yield (*values, receipt, int.from_bytes(digest, "big", signed=True))
+        yield (*values, receipt, int.from_bytes(digest, "big", signed=True), place)
 
 
 @lru_cache(maxsize=256)
 def merge_of(dataset: Dataset[Any]) -> Merge:
     """The statements of a dataset's intake; built once and then remembered."""
     stage, table = stage_of(dataset), table_of(dataset)
-    own = [column.name for column in stage.c if not column.name.startswith("_")]
-    incoming = (
-        select(
-            *(stage.c[name] for name in own),
-            bindparam("source"),
-            stage.c._receipt,
-            stage.c._hash,
-            bindparam("seq"),
-            bindparam("changed_at"),
-        )
-        # SQLite reads ON after a SELECT without WHERE as part of a join.
-        .where(true())
-    )
-    columns = [*own, "_source", "_receipt", "_hash", "_seq", CHANGED_AT.name]
-    merge = upsert(table).from_select(columns, incoming)
+    incoming: dict[str, Any] = {
+        **{column.name: column for column in stage.c if column.name != "_place"},
+        "_source": bindparam("source", type_=table.c._source.type),
+        "_seq": bindparam("seq", type_=table.c._seq.type),
+        CHANGED_AT.name: bindparam("changed_at", type_=table.c[CHANGED_AT.name].type),
+    }
+    same = and_(*(table.c[name] == stage.c[name] for name in dataset.key))
+    newer = and_(table.c._hash != stage.c._hash, table.c._receipt <= stage.c._receipt)
+    added = select(*incoming.values()).select_from(stage)
     return Merge(
+        stage=stage,
         create=CreateTable(stage, if_not_exists=True),
+        drop_repeats=delete(stage).where(_comes_again(stage, dataset.key)),
+        update=update(table)
+        .where(same, newer)
+        .values({name: value for name, value in incoming.items() if name not in dataset.key}),
+        # SQLite reads ON after a SELECT without WHERE as part of a join.
+        insert=insert(table)
+        .from_select(list(incoming), added.where(true()))
+        .on_conflict_do_nothing(),
         clear=delete(stage),
-        stage=insert(stage).prefix_with("OR REPLACE"),
-        staged=select(func.count()).select_from(stage),
-        updates=_updates(stage, table, dataset.key),
-        merge=merge.on_conflict_do_update(
-            index_elements=list(dataset.key),
-            set_={name: merge.excluded[name] for name in columns if name not in dataset.key},
-            where=_differs(table, merge.excluded),
-        ),
     )
 
 
-def _differs(table: Table, incoming: Any) -> Any:
-    return and_(table.c._hash != incoming._hash, table.c._receipt <= incoming._receipt)
-
-
-def _updates(stage: Table, table: Table, key: Sequence[str]) -> Select[Any]:
-    same = and_(*(table.c[name] == stage.c[name] for name in key))
-    joined = stage.join(table, same)
-    return select(func.count()).select_from(joined).where(_differs(table, stage.c))
+def _comes_again(stage: Table, key: Sequence[str]) -> ColumnElement[bool]:
+    """Whether a row of the same key comes after this one."""
+    columns = [stage.c[name] for name in key]
+    repeated = (
+        select(*columns, func.max(stage.c._place).label("last"))
+        .group_by(*columns)
+        .having(func.count() > 1)
+        .subquery()
+    )
+    same = (repeated.c[name] == stage.c[name] for name in key)
+    later: Select[Any] = select(literal_column("1")).where(*same, stage.c._place < repeated.c.last)
+    return exists(later.correlate(stage))

@@ -150,7 +150,8 @@ def _segments(page: Select[Any], columns: Sequence[_Column], shape: Shape) -> It
     where = []
     if shape.missing is not None and shape.missing[0]:
         where = [_after(columns[1:], shape.missing[1:])]
-    yield _cut(page.where(first.column.is_(None), *where), columns[1:])
+    # Sorting by what is null in every row shows PostgreSQL that its index is in this order.
+    yield _cut(page.where(first.column.is_(None), *where), present)
 
 
 def _cut(page: Select[Any], columns: Sequence[_Column], offset: bool = False) -> Select[Any]:

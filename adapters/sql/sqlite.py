@@ -9,18 +9,20 @@ from pathlib import Path
 from sqlalchemy import ClauseElement
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-from adapters.sql.database import Compiler, Database, Row, Session, Values
+from adapters.sql.database import READ_S, Compiler, Database, Row, Session, Values
 from adapters.sql.sqlite_connections import Lane, SqliteSession, connect, translation
+from adapters.sql.tables import to_micros
+from application.ports.clock import Clock
 from application.ports.health import Probe
 from domain.errors import StoreError, StoreUnavailable
 
-#: A read that needs longer is stopped.
-READ_S = 5.0
 READERS = 2
 
 
 class SqliteDatabase(Database, Probe):
-    """One SQLite file, already migrated; a read that takes longer than `read_s` is stopped."""
+    """One SQLite file; a read that takes longer than `read_s` is stopped."""
+
+    engine = "sqlite"
 
     def __init__(self, path: Path, read_s: float = READ_S) -> None:
         self.path = path
@@ -51,13 +53,34 @@ class SqliteDatabase(Database, Probe):
             yield session
 
     @asynccontextmanager
-    async def session(self) -> AsyncIterator[Session]:
+    async def session(self) -> AsyncIterator[SqliteSession]:
         """A connection of one's own."""
         session = SqliteSession(self.path, self._compiler, self._lock)
         try:
             yield session
         finally:
             await session.close()
+
+    @asynccontextmanager
+    async def migration(self) -> AsyncIterator[Session]:
+        """The transaction that makes or changes tables; the file and its folder are made first."""
+        try:
+            await asyncio.to_thread(self.path.parent.mkdir, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(f"{self.path} cannot be made ({error.strerror})") from error
+        async with self.session() as session:
+            await session.write_ahead()
+            async with session.transaction():
+                yield session
+
+    def now(self, clock: Clock) -> int:
+        """The clock's moment: SQLite has no time finer than a millisecond."""
+        return to_micros(clock.now())
+
+    @property
+    def works(self) -> str:
+        """What is said of it while it works."""
+        return "connected"
 
     async def check(self) -> None:
         """Return when the database can be read; StoreUnavailable says why it cannot."""

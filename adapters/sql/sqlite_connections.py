@@ -7,19 +7,18 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import ClauseElement
+from sqlalchemy import ClauseElement, Insert, Table, insert
 
-from adapters.sql.database import Compiler, Row, Session, Values
+from adapters.sql.database import MAX_WAITING, Compiler, Row, Session, Values
 from domain.errors import QueryTooSlow, StoreFull, StoreUnavailable
 
 T = TypeVar("T")
 
 BUSY_S = 10.0
-#: So many reads may wait in one lane; more would only be told that they took too long.
-MAX_WAITING = 500
 
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 10_000
@@ -103,6 +102,17 @@ class SqliteSession(Session):
         # One transaction for all of them, also where only a temporary table is written.
         await self._call(lambda c: _many(c, text, values))
 
+    async def stage(self, table: Table, rows: Iterable[Row]) -> None:
+        """Add many rows to a temporary table; those of a generator are made on the thread."""
+        await self.many(_adding(table), rows)
+
+    async def note_change(self) -> None:
+        """Nothing: `data_version` moves with every commit."""
+
+    async def write_ahead(self) -> None:
+        """Choose write-ahead logging, which the file remembers."""
+        await self._call(_write_ahead)
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
         """A write transaction; in one process the writers wait here, not at the file's lock."""
@@ -116,9 +126,10 @@ class SqliteSession(Session):
                 raise
 
     async def close(self) -> None:
-        """Close the connection and let its thread end."""
+        """Close the connection, if there was ever one, and let its thread end."""
         try:
-            await self._call(lambda c: c.close())
+            if self._connection is not None:
+                await self._call(lambda c: c.close())
         finally:
             self._thread.shutdown(wait=False)
 
@@ -138,6 +149,24 @@ class SqliteSession(Session):
             if self._connection is None:
                 self._connection = self._open()
             return work(self._connection)
+
+
+@lru_cache(maxsize=256)
+def _adding(table: Table) -> Insert:
+    return insert(table)
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    # SQLite itself does not wait here, whatever its busy_timeout.
+    until = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.02)
 
 
 def _undo(connection: sqlite3.Connection) -> None:

@@ -13,7 +13,7 @@ from adapters.sql.database import Database, Row, Values
 from adapters.sql.dataset_tables import Codec, decoders_of, table_of
 from adapters.sql.intake import SqlIntake
 from adapters.sql.pages import Shape, page_values, statements_of
-from adapters.sql.tables import checkpoints, datasets, from_micros, jobs
+from adapters.sql.tables import checkpoints, datasets, from_micros, jobs, schedules
 from application.ports.clock import Clock
 from application.ports.store import Intake, Store
 from domain.checkpoints import Checkpoint, Freshness
@@ -35,7 +35,8 @@ _LAST_STATUS = (
     .order_by(jobs.c.finished_at.desc())
     .limit(1)
 )
-_FRESHNESS = (_SEQ, _CHECKPOINTS, _LAST_STATUS)
+_NEXT_FETCH_AT = select(schedules.c.next_run_at).where(schedules.c.dataset == bindparam("dataset"))
+_FRESHNESS = (_SEQ, _CHECKPOINTS, _LAST_STATUS, _NEXT_FETCH_AT)
 
 
 class SqlStore(Store):
@@ -116,13 +117,14 @@ class SqlStore(Store):
                 return known_freshness, answers
         named = {"dataset": dataset.name}
         first = [(statement, named) for statement in _FRESHNESS]
-        [seqs, known, statuses, *answers] = await self._database.snapshot(
+        [seqs, known, statuses, planned, *answers] = await self._database.snapshot(
             [*first, *queries], scan=scan
         )
         freshness = Freshness(
             seqs[0][0] if seqs else 0,
             tuple(map(_checkpoint, known)),
             JobStatus(statuses[0][0]) if statuses else None,
+            from_micros(planned[0][0]) if planned else None,
         )
         self._known[dataset.name] = version, freshness
         return freshness, answers

@@ -20,6 +20,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
     text,
 )
 
@@ -125,9 +126,12 @@ jobs = Table(
     Column("id", String, primary_key=True),
     Column("dataset", String, nullable=False),
     Column("mode", String, nullable=False),
+    Column("force", Boolean, nullable=False, server_default=false()),
     Column("status", String, nullable=False),
     Column("fence", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("queued_at", BigInteger, nullable=False),
+    Column("run_at", BigInteger),
     Column("started_at", BigInteger),
     Column("finished_at", BigInteger),
     Column("lease_until", BigInteger),
@@ -156,6 +160,29 @@ hosts = Table(
     Column("open_until_s", Float, nullable=False),
     Column("open_for_s", Float, nullable=False),
     Column("credit", Float, nullable=False),
+    # Moves with every change, so that a change made to an older state is noticed and made again.
+    Column("version", BigInteger, nullable=False, server_default=text("0")),
+)
+
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("dataset", String, primary_key=True),
+    Column("every", BigInteger, nullable=False),
+    Column("tick_at", BigInteger, nullable=False),
+    Column("next_run_at", BigInteger, nullable=False),
+    Column("failures", Integer, nullable=False),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("request", String, nullable=False),
+    Column("job_id", String, nullable=False),
+    Column("begun_at", BigInteger, nullable=False),
+    Column("answer", LargeBinary),
+    Index(None, "begun_at"),
 )
 
 # ---------------------------------------------------------------- times

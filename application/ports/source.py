@@ -34,6 +34,11 @@ class Source(Protocol[R]):
 
     @property
     @abstractmethod
+    def host(self) -> str:
+        """Whom it asks: the host, as politeness budgets name it."""
+
+    @property
+    @abstractmethod
     def normaliser(self) -> str:
         """Names the version of `normalise`: when it changes, kept payloads are read again."""
 

@@ -20,7 +20,11 @@ R_in = TypeVar("R_in", bound=msgspec.Struct, contravariant=True)
 
 
 class Intake(Protocol[R_in]):
-    """What one source brings in during one fetch; nothing of it is seen before `commit`."""
+    """What one source brings in during one fetch; nothing of it is seen before `commit`.
+
+    Whatever writes for good raises LeaseLost when the job has been claimed by another worker or has
+    ended: then nothing is written.
+    """
 
     @abstractmethod
     async def keep(self, payload: Payload) -> Payload:
@@ -43,8 +47,7 @@ class Intake(Protocol[R_in]):
         """Merge all that was added, with the checkpoint, in one transaction.
 
         Rows equal to the stored ones are not rewritten; a row from a newer receipt stays.
-        Returns the counts of the records added, without rejections. LeaseLost when the job has
-        been claimed by another worker: then nothing is written.
+        Returns the counts of the records added, without rejections.
         """
 
 

@@ -1,23 +1,34 @@
 """What the tests of use cases stand on: memory adapters over one database, and a few records."""
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from adapters.memory.clock import SteerableClock
 from adapters.memory.database import MemoryDatabase
-from adapters.memory.jobs import MemoryJobs
+from adapters.memory.jobs import MemoryJobHistory, MemoryJobs
 from adapters.memory.quarantine import MemoryQuarantine
 from adapters.memory.random import SeededRandom
+from adapters.memory.schedules import MemorySchedules
 from adapters.memory.source import MemorySource
 from adapters.memory.store import MemoryStore
+from adapters.queue.embedded import EmbeddedQueue
+from application.desk import JobDesk
 from application.fetch import Fetch, Fetched
+from application.ports.queue import Handle, Queue
 from application.query import Query
 from domain.dataset import Dataset
+from domain.errors import QueueUnavailable
 from domain.filters import Filter
-from domain.jobs import FetchJob
+from domain.jobs import LEASE, FetchJob, Mode
 from domain.paging import PageRequest, Sort
+from domain.payloads import Batch, Payload
 from domain.posts import POSTS, Post
 from domain.reports import Counts, SourceReport
+from domain.schedules import Schedule
 
 
 def posts(count: int, title: str = "title", first: int = 1) -> list[Post]:
@@ -32,6 +43,36 @@ def adds_up(counts: Counts) -> bool:
     )
 
 
+class SteeredQueue(Queue):
+    """A queue that writes down what is announced, and can be away or lose everything."""
+
+    def __init__(self) -> None:
+        self.announced: list[str] = []
+        self.is_away = False
+        self.is_losing = False
+        self._embedded = EmbeddedQueue()
+
+    async def announce(self, job_id: str) -> None:
+        """Announce, unless told otherwise."""
+        if self.is_away:
+            raise QueueUnavailable("the broker is away")
+        self.announced.append(job_id)
+        if not self.is_losing:
+            await self._embedded.announce(job_id)
+
+    def listening(self, handle: Handle) -> AbstractAsyncContextManager[None]:
+        """Listen to what is not lost."""
+        return self._embedded.listening(handle)
+
+
+class BuggySource(MemorySource[Any]):
+    """A source with a bug."""
+
+    def normalise(self, payload: Payload) -> Batch[Any]:
+        """Break."""
+        raise ZeroDivisionError
+
+
 class Rig:
     """One database in memory, with everything that works on it."""
 
@@ -41,6 +82,10 @@ class Rig:
         self.random = SeededRandom()
         self.store = MemoryStore(self.database, self.clock)
         self.jobs = MemoryJobs(self.database, self.clock)
+        self.history = MemoryJobHistory(self.database, self.clock)
+        self.schedules = MemorySchedules(self.database, self.clock)
+        self.queue = SteeredQueue()
+        self.desk = JobDesk(self.jobs, self.history, self.queue, self.schedules)
         self.quarantine = MemoryQuarantine(self.database)
 
     def source(
@@ -52,14 +97,18 @@ class Rig:
     def fetch(
         self, *sources: MemorySource[Any], dataset: Dataset[Any] = POSTS, **changed: Any
     ) -> Fetch[Any]:
-        """The use case that fetches from these sources."""
+        """The use case that fetches from these sources, by the rig's ports or changed ones."""
         ports = {
             "store": self.store,
             "clock": self.clock,
-            "jobs": self.jobs,
+            "desk": self.desk,
             "random": self.random,
         }
         return Fetch(dataset, sources, **{**ports, **changed})
+
+    def with_desk(self, **changed: Any) -> JobDesk:
+        """The desk with other ports."""
+        return replace(self.desk, **changed)
 
     def query(self, dataset: Dataset[Any] = POSTS) -> Query[Any]:
         """The use case that reads a dataset."""
@@ -74,17 +123,50 @@ class Rig:
         """The titles of the stored posts."""
         return [row.title for row in await self.stored()]
 
+    def job(self, mode: Mode = Mode.TASK, dataset: Dataset[Any] = POSTS) -> FetchJob:
+        """A job nobody has written down yet."""
+        return FetchJob(
+            id=self.random.identifier(),
+            dataset=dataset.name,
+            mode=mode,
+            queued_at=self.clock.now(),
+        )
+
+    async def queued(self, mode: Mode = Mode.TASK, dataset: Dataset[Any] = POSTS) -> FetchJob:
+        """A job that waits."""
+        return await self.jobs.request(self.job(mode, dataset))
+
     async def abandoned(self, times: int = 1, dataset: Dataset[Any] = POSTS) -> FetchJob:
         """A job whose worker has died so often that its last lease is running now."""
-        job = await self.jobs.request(
-            FetchJob(id=self.random.identifier(), dataset=dataset.name, queued_at=self.clock.now())
-        )
+        job = await self.queued(Mode.SYNC, dataset)
         for _ in range(times):
-            self.clock.advance(5)
+            self.clock.advance(LEASE)
             claimed = await self.jobs.claim(job.id)
             assert claimed is not None
             job = claimed
         return job
+
+    async def scheduled(
+        self, every: timedelta = timedelta(hours=1), dataset: Dataset[Any] = POSTS
+    ) -> Schedule:
+        """The schedule of a dataset that is fetched so often from now on."""
+        await self.schedules.declare({dataset.name: every})
+        return self.database.schedules[dataset.name]
+
+    async def known(self, job_id: str) -> FetchJob:
+        """A job as it stands now."""
+        job = await self.history.get(job_id)
+        assert job is not None
+        return job
+
+    @property
+    def last(self) -> FetchJob:
+        """The job asked for last."""
+        return list(self.database.jobs.values())[-1]
+
+    def later(self, seconds: float) -> datetime:
+        """A moment so many seconds from now."""
+        return self.clock.now() + timedelta(seconds=seconds)
 
     async def post(self, number: int) -> Any:
         """One stored post."""
@@ -104,3 +186,10 @@ def counts_of(fetched: Fetched) -> Counts:
     assert fetched.job.report is not None
     assert all(adds_up(source.counts) for source in fetched.job.report.sources)
     return fetched.job.report.counts
+
+
+async def ended(*tasks: "asyncio.Task[Any]") -> None:
+    """Cancel these, and return when they have ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)

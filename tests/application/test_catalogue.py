@@ -1,10 +1,10 @@
 """The catalogue: which datasets there are, and how each of them stands."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from application.catalogue import Catalogue
+from application.catalogue import Catalogue, Standing
 from domain.dataset import Dataset, Role
 from domain.errors import UnknownDataset
 from domain.politeness import Cadence
@@ -12,6 +12,7 @@ from domain.posts import POSTS, Post
 from tests.application.rig import Rig, posts
 
 HOUR = timedelta(hours=1)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SECRET = Dataset(name="secret", record=Post, key=("id",), read_by=Role.ADMIN)
 
 
@@ -57,6 +58,7 @@ async def test_a_viewer_sees_the_datasets_they_may_read(catalogue: Catalogue) ->
 
 
 async def test_an_entry_tells_how_the_dataset_stands(rig: Rig, catalogue: Catalogue) -> None:
+    await rig.scheduled(HOUR)
     await catalogue.fetch("posts")()
     fetched_at = rig.clock.now()
     rig.clock.advance(HOUR * 3)
@@ -71,3 +73,19 @@ async def test_an_entry_tells_how_the_dataset_stands(rig: Rig, catalogue: Catalo
     assert secret_entry.sources == ("two", "three")
     assert (secret_entry.records, secret_entry.standing.next_fetch_at) == (0, None)
     assert secret_entry.standing.stale
+
+
+@pytest.mark.parametrize(
+    ("standing", "holds_for_ever", "holds_now"),
+    [
+        (Standing(None, None, stale=True), True, True),
+        (Standing(NOW, None, stale=False), True, True),
+        (Standing(NOW, None, stale=False, stale_at=NOW), False, True),
+        (Standing(NOW, None, stale=True, stale_at=NOW), True, True),
+    ],
+)
+def test_a_standing_holds_until_time_makes_it_stale(
+    standing: Standing, holds_for_ever: bool, holds_now: bool
+) -> None:
+    assert standing.holds(NOW) is holds_now
+    assert standing.holds(NOW + timedelta(microseconds=1)) is holds_for_ever

@@ -1,27 +1,32 @@
-"""Whatever call of a port fails, the data stays whole and the next fetch makes it good."""
+"""Whatever call of a port fails, the data stays whole and what comes next makes it good."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
-from adapters.memory.jobs import MemoryJobs
-from adapters.memory.store import MemoryStore
 from application.fetch import Fetched
-from application.ports.store import Intake
-from domain.checkpoints import Checkpoint, Freshness
-from domain.dataset import Dataset
-from domain.errors import StoreUnavailable
-from domain.jobs import LEASE, FetchJob
-from domain.payloads import Payload
-from domain.posts import Post
-from domain.reports import Counts, Rejection
-from tests.application.rig import Rig, counts_of, posts
+from application.jobs import CancelJob
+from application.schedules import KeepSchedules
+from application.work import RunJob, Work
+from domain.dataset import Dataset, Role
+from domain.errors import CatchmentError, QueueUnavailable, StoreUnavailable
+from domain.jobs import LEASE, FetchJob, JobStatus
+from domain.politeness import Cadence
+from domain.reports import Counts
+from tests.application.rig import Rig, counts_of, ended, posts
 
 OLD, NEW = posts(2, title="old"), posts(3, title="new")
 BAD = b'[{"id": "bad"}]'
+PERIOD = timedelta(seconds=60)
+AFTER = pytest.mark.parametrize(
+    "after", [False, True], ids=["before it is done", "after it is done"]
+)
 
 
 class Countdown:
@@ -30,115 +35,112 @@ class Countdown:
     def __init__(self, failing: int, after: bool) -> None:
         self.left = failing
         self.after = after
+        self.failed = ""
 
-    async def call(self, work: Any) -> Any:
-        """Do the work, unless this is the call that fails."""
+    async def call(
+        self,
+        error: type[CatchmentError],
+        method: Callable[..., Awaitable[Any]],
+        *given: Any,
+        **named: Any,
+    ) -> Any:
+        """Make the call, unless this is the one that fails."""
         self.left -= 1
-        if self.left == 0 and not self.after:
-            work.close()
-            raise StoreUnavailable("this call fails")
-        result = await work
-        if self.left == 0:
-            raise StoreUnavailable("this call failed, but it was done")
+        fails = self.left == 0
+        if fails:
+            self.failed = method.__qualname__
+            if not self.after:
+                raise error("this call fails")
+        result = await method(*given, **named)
+        if fails:
+            raise error("this call failed, but it was done")
         return result
 
 
-class CountedIntake(Intake[Post]):
-    """An intake whose calls are counted."""
+class Counted:
+    """Any adapter, whose every call is counted."""
 
-    def __init__(self, intake: Intake[Post], countdown: Countdown) -> None:
-        self._intake = intake
-        self._call = countdown.call
+    def __init__(
+        self,
+        adapter: Any,
+        countdown: Countdown,
+        error: type[CatchmentError] = StoreUnavailable,
+    ) -> None:
+        self._adapter = adapter
+        self._countdown = countdown
+        self._error = error
 
-    async def keep(self, payload: Payload) -> Payload:
-        """Keep, counted."""
-        kept: Payload = await self._call(self._intake.keep(payload))
-        return kept
-
-    def kept(self) -> AsyncIterator[Payload]:
-        """What was kept."""
-        return self._intake.kept()
-
-    async def add(self, records: Sequence[Post], payload: Payload) -> None:
-        """Add, counted."""
-        await self._call(self._intake.add(records, payload))
-
-    async def reject(self, rejections: Sequence[Rejection], payload: Payload) -> None:
-        """Reject, counted."""
-        await self._call(self._intake.reject(rejections, payload))
-
-    async def commit(self, checkpoint: Checkpoint) -> Counts:
-        """Commit, counted."""
-        counts: Counts = await self._call(self._intake.commit(checkpoint))
-        return counts
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._adapter, name)
+        if not inspect.iscoroutinefunction(method):
+            return method
+        return partial(self._countdown.call, self._error, method)
 
 
-class CountedStore(MemoryStore):
-    """A store whose calls are counted."""
-
-    countdown: Countdown
-
-    async def freshness(self, dataset: Dataset[Any]) -> Freshness:
-        """The freshness, counted."""
-        freshness: Freshness = await self.countdown.call(super().freshness(dataset))
-        return freshness
+class CountedStore(Counted):
+    """A store whose intakes are counted too."""
 
     @asynccontextmanager
     async def intake(
         self, dataset: Dataset[Any], source: str, job: FetchJob
-    ) -> AsyncIterator[Intake[Any]]:
+    ) -> AsyncIterator[Counted]:
         """An intake whose calls are counted."""
-        async with super().intake(dataset, source, job) as intake:
-            yield CountedIntake(intake, self.countdown)
+        async with self._adapter.intake(dataset, source, job) as intake:
+            yield Counted(intake, self._countdown)
 
 
-class CountedJobs(MemoryJobs):
-    """Jobs whose calls are counted."""
+def ports(rig: Rig, countdown: Countdown) -> dict[str, Any]:
+    """The ports of a fetch, all of them counted."""
+    desk = rig.with_desk(
+        jobs=Counted(rig.jobs, countdown),
+        history=Counted(rig.history, countdown),
+        schedules=Counted(rig.schedules, countdown),
+        queue=Counted(rig.queue, countdown, QueueUnavailable),
+    )
+    return {"store": CountedStore(rig.store, countdown), "desk": desk}
 
-    countdown: Countdown
 
-    async def request(self, job: FetchJob) -> FetchJob:
-        """Request, counted."""
-        requested: FetchJob = await self.countdown.call(super().request(job))
-        return requested
+async def filled() -> Rig:
+    """A rig whose posts are old, and due again."""
+    rig = Rig()
+    await rig.scheduled(PERIOD)
+    await rig.fetch(rig.source("one", OLD))()
+    rig.clock.advance(PERIOD)
+    return rig
 
-    async def claim(self, job_id: str) -> FetchJob | None:
-        """Claim, counted."""
-        claimed: FetchJob | None = await self.countdown.call(super().claim(job_id))
-        return claimed
 
-    async def finish(self, job: FetchJob) -> None:
-        """Finish, counted."""
-        await self.countdown.call(super().finish(job))
+async def is_whole(rig: Rig) -> bool:
+    """Whether all of a fetch is there, or nothing of it."""
+    return await rig.titles() in (["old"] * 2, ["new"] * 3)
+
+
+# ---------------------------------------------------------------- somebody waits for it
 
 
 async def _fetch(rig: Rig, countdown: Countdown) -> Fetched | None:
-    store = CountedStore(rig.database, rig.clock)
-    jobs = CountedJobs(rig.database, rig.clock)
-    store.countdown = jobs.countdown = countdown
     source = rig.source("one", NEW, BAD, NEW[:1])
     try:
-        return await rig.fetch(source, store=store, jobs=jobs)()
+        return await rig.fetch(source, **ports(rig, countdown))()
     except StoreUnavailable:
         return None
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before it is done", "after it is done"])
+@AFTER
 async def test_whichever_call_fails_the_next_fetch_makes_it_good(after: bool) -> None:
-    failing = 0
+    failing, failed = 0, set()
     while True:
         failing += 1
-        rig = Rig()
-        await rig.fetch(rig.source("one", OLD))()
-        rig.clock.advance(60)
+        rig = await filled()
         countdown = Countdown(failing, after)
 
         fetched = await _fetch(rig, countdown)
 
         if countdown.left > 0:
             break
-        assert await rig.titles() in (["old"] * 2, ["new"] * 3), "all or nothing"
-        assert fetched is None
+        failed.add(countdown.failed)
+        assert await is_whole(rig)
+        # Once its end is written a fetch succeeds, whether or not the schedule hears of it.
+        assert (fetched is not None) is ("Schedules" in countdown.failed)
         rig.clock.advance(60)
         caller = asyncio.create_task(rig.fetch(rig.source("one", NEW, BAD, NEW[:1]))())
         await rig.clock.elapse(LEASE * 2)
@@ -151,4 +153,99 @@ async def test_whichever_call_fails_the_next_fetch_makes_it_good(after: bool) ->
     assert counts_of(fetched) == Counts(
         received=5, inserted=1, updated=2, duplicates=1, quarantined=1
     )
-    assert failing > 10
+    assert {name.partition(".")[2] for name in failed} == {
+        "freshness",
+        "request",
+        "claim",
+        "keep",
+        "add",
+        "reject",
+        "commit",
+        "release",
+        "standing",
+    }
+
+
+# ---------------------------------------------------------------- nobody does
+
+
+async def _work(rig: Rig, countdown: Countdown) -> tuple[list[asyncio.Task[None]], Any]:
+    """A scheduler and a worker whose every call is counted from now on."""
+    source = rig.source("one", NEW, BAD, NEW[:1])
+    counted = ports(rig, countdown)
+    fetch = rig.fetch(source, cadence=Cadence(every=PERIOD), **counted)
+    desk = counted["desk"]
+    run_job = RunJob({"posts": fetch}, desk, lambda *_: None)
+    keep = KeepSchedules([fetch], desk, rig.clock, rig.random, lambda *_: None)
+    return [
+        asyncio.create_task(Work(run_job, desk, rig.clock)()),
+        asyncio.create_task(keep()),
+    ], fetch
+
+
+@AFTER
+async def test_whichever_call_fails_the_workers_make_it_good_by_themselves(after: bool) -> None:
+    failing, failed = 0, set()
+    while failing < 60:
+        failing += 1
+        rig = await filled()
+        countdown = Countdown(failing, after)
+        tasks, fetch = await _work(rig, countdown)
+
+        await rig.clock.elapse(LEASE * 3)
+
+        failed.add(countdown.failed)
+        assert not any(task.done() for task in tasks)
+        assert all(job.status.is_final for job in rig.database.jobs.values())
+        assert rig.database.schedules["posts"].next_run_at > rig.clock.now()
+        # A fetch that broke off is a failure; the next tick, or the one after, is another try.
+        if await rig.titles() != ["new"] * 3:
+            assert await is_whole(rig)
+            assert (await rig.store.freshness(fetch.dataset)).last_status is JobStatus.FAILED
+            rig.clock.advance(PERIOD * 2)
+            await rig.clock.elapse(LEASE)
+        assert await rig.titles() == ["new"] * 3
+        assert await rig.quarantine.count("posts") == 1
+        await fetch.close()
+        await ended(*tasks)
+
+    assert {name.partition(".")[2] for name in failed} >= {
+        "declare",
+        "standing",
+        "fire",
+        "announce",
+        "overdue",
+        "get",
+        "claim",
+        "keep",
+        "commit",
+        "release",
+    }
+
+
+# ---------------------------------------------------------------- while it runs
+
+
+@AFTER
+@pytest.mark.parametrize("verb", ["renew", "cancel"])
+async def test_a_heartbeat_or_a_cancellation_that_fails_can_be_repeated(
+    after: bool, verb: str
+) -> None:
+    rig = await filled()
+    source = rig.source("one", NEW)
+    source.takes_s = 4
+    jobs = Counted(rig.jobs, Countdown(3 if verb == "renew" else 4, after))
+    desk = rig.with_desk(jobs=jobs)
+    caller = asyncio.create_task(rig.fetch(source, desk=desk)())
+    await rig.clock.elapse(1.6)
+
+    if verb == "cancel":
+        with pytest.raises(StoreUnavailable):
+            await CancelJob(desk)(rig.last.id, Role.ADMIN)
+        if not after:
+            await CancelJob(desk)(rig.last.id, Role.ADMIN)
+    await rig.clock.elapse(LEASE)
+
+    status = JobStatus.CANCELLED if verb == "cancel" else JobStatus.SUCCEEDED
+    assert (await caller).job.status is status
+    assert await is_whole(rig)

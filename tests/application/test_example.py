@@ -2,10 +2,13 @@
 
 from adapters.memory.clock import SteerableClock
 from adapters.memory.database import MemoryDatabase
-from adapters.memory.jobs import MemoryJobs
+from adapters.memory.jobs import MemoryJobHistory, MemoryJobs
 from adapters.memory.random import SeededRandom
+from adapters.memory.schedules import MemorySchedules
 from adapters.memory.source import MemorySource
 from adapters.memory.store import MemoryStore
+from adapters.queue.embedded import EmbeddedQueue
+from application.desk import JobDesk
 from application.posts import FetchPosts, QueryPosts
 from domain.paging import PageRequest, Sort
 from domain.posts import POSTS, Post
@@ -15,7 +18,13 @@ from domain.reports import Outcome
 async def test_what_was_fetched_can_be_queried() -> None:
     database, clock, post = MemoryDatabase(), SteerableClock(), Post(1, 7, "Hello", "World")
     source, store = MemorySource("example", Post, clock, [post]), MemoryStore(database, clock)
-    fetch_posts = FetchPosts([source], store, clock, MemoryJobs(database, clock), SeededRandom())
+    desk = JobDesk(
+        MemoryJobs(database, clock),
+        MemoryJobHistory(database, clock),
+        EmbeddedQueue(),
+        MemorySchedules(database, clock),
+    )
+    fetch_posts = FetchPosts([source], store, clock, desk, SeededRandom())
 
     fetched = await fetch_posts()
     page = await QueryPosts(store)(PageRequest(sort=Sort.parse(POSTS, "-id")))

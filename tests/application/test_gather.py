@@ -12,7 +12,7 @@ from domain.jobs import JobStatus
 from domain.payloads import Batch, Payload
 from domain.posts import POSTS, Post
 from domain.reports import Counts, Failure, Outcome, SourceStatus
-from tests.application.rig import Rig, adds_up, counts_of, only, posts
+from tests.application.rig import BuggySource, Rig, adds_up, counts_of, only, posts
 
 
 def body(*items: Any) -> bytes:
@@ -305,15 +305,8 @@ async def test_both_of_two_sources_failing_is_a_failed_fetch(rig: Rig) -> None:
 
 
 async def test_an_unexpected_exception_fails_the_job_and_is_raised(rig: Rig) -> None:
-    class Broken(type(rig.source("one"))):  # type: ignore[misc]
-        """A source with a bug."""
-
-        def normalise(self, payload: Payload) -> Batch[Post]:
-            """Do not read."""
-            raise ZeroDivisionError
-
     good = rig.source("good", posts(1))
-    fetch = rig.fetch(Broken("broken", Post, rig.clock, posts(1)), good)
+    fetch = rig.fetch(BuggySource("buggy", Post, rig.clock, posts(1)), good)
 
     with pytest.raises(ZeroDivisionError):
         await fetch()

@@ -1,26 +1,48 @@
-"""Health: whether the service can do its work."""
+"""Health: whether the service can do its work, and whether its sources may be asked."""
 
+import msgspec
 import pytest
 
+from adapters.memory.budget import MemoryBudget
 from adapters.memory.health import MemoryProbe
 from application.catalogue import Catalogue
-from application.health import CheckHealth, Condition
-from domain.errors import StoreUnavailable
+from application.health import CheckHealth, Condition, SourceHealth
+from domain.errors import QueueUnavailable, StoreUnavailable
+from domain.politeness import BREAKER_MINIMUM, BREAKER_OPEN_S, Breaker, Host, Rate
 from tests.application.rig import Rig, posts
 
 
 @pytest.fixture
-def probe() -> MemoryProbe:
+def database() -> MemoryProbe:
     """A database that works until told otherwise."""
     return MemoryProbe()
 
 
 @pytest.fixture
-def check_health(rig: Rig, probe: MemoryProbe) -> CheckHealth:
+def queue() -> MemoryProbe:
+    """A queue that works until told otherwise."""
+    return MemoryProbe("embedded")
+
+
+@pytest.fixture
+def budget(rig: Rig) -> MemoryBudget:
+    """What is remembered of the hosts."""
+    return MemoryBudget(rig.database, rig.clock, {}, Rate(1000, 1.0))
+
+
+@pytest.fixture
+def check_health(
+    rig: Rig, database: MemoryProbe, queue: MemoryProbe, budget: MemoryBudget
+) -> CheckHealth:
     """Looks at one dataset with one source."""
     fetches = [rig.fetch(rig.source("one", posts(1)))]
     catalogue = Catalogue(fetches, [rig.query()], rig.quarantine, rig.clock)
-    return CheckHealth(catalogue, probe, rig.clock)
+    return CheckHealth(catalogue, database, queue, budget, rig.clock)
+
+
+async def fill(rig: Rig) -> None:
+    """Fetch the posts."""
+    await rig.fetch(rig.source("one", posts(1)))()
 
 
 async def test_before_the_first_fetch_the_service_is_degraded(
@@ -30,32 +52,127 @@ async def test_before_the_first_fetch_the_service_is_degraded(
 
     assert report.status is Condition.DEGRADED
     assert report.checked_at == rig.clock.now()
-    [source] = report.sources
-    assert (source.source, source.dataset, source.fetched_at, source.stale) == (
-        "one",
-        "posts",
-        None,
-        True,
+    assert report.sources == (
+        SourceHealth(source="one", dataset="posts", fetched_at=None, stale=True),
     )
 
 
 async def test_with_current_data_all_is_well(rig: Rig, check_health: CheckHealth) -> None:
-    await rig.fetch(rig.source("one", posts(1)))()
+    await fill(rig)
+    fetched_at = rig.clock.now()
 
     report = await check_health()
 
-    assert (report.status, report.database) == (Condition.OK, "connected")
-    assert report.sources[0].fetched_at == rig.clock.now()
+    assert (report.status, report.database, report.queue) == (
+        Condition.OK,
+        "connected",
+        "embedded",
+    )
+    assert report.sources == (
+        SourceHealth(source="one", dataset="posts", fetched_at=fetched_at, stale=False),
+    )
 
 
 async def test_without_a_database_the_service_is_down_and_says_why(
-    check_health: CheckHealth, probe: MemoryProbe
+    check_health: CheckHealth, database: MemoryProbe
 ) -> None:
-    probe.failure = StoreUnavailable("the database is gone")
+    database.failure = StoreUnavailable("the database is gone")
 
     report = await check_health()
 
-    assert (report.status, report.database) == (Condition.DOWN, "the database is gone")
+    assert (report.status, report.database, report.queue) == (
+        Condition.DOWN,
+        "the database is gone",
+        "embedded",
+    )
     assert report.sources == ()
     with pytest.raises(StoreUnavailable):
         await check_health.ready()
+
+
+async def test_without_a_broker_the_service_is_degraded_and_can_still_be_read(
+    rig: Rig, check_health: CheckHealth, queue: MemoryProbe
+) -> None:
+    await fill(rig)
+    queue.failure = QueueUnavailable("the broker is gone")
+
+    report = await check_health()
+
+    assert (report.status, report.database, report.queue) == (
+        Condition.DEGRADED,
+        "connected",
+        "the broker is gone",
+    )
+    assert len(report.sources) == 1
+    await check_health.ready()
+
+
+async def test_without_either_the_reasons_of_both_are_told(
+    check_health: CheckHealth, database: MemoryProbe, queue: MemoryProbe
+) -> None:
+    database.failure = StoreUnavailable("the database is gone")
+    queue.failure = QueueUnavailable("the broker is gone")
+
+    report = await check_health()
+
+    assert (report.status, report.database, report.queue) == (
+        Condition.DOWN,
+        "the database is gone",
+        "the broker is gone",
+    )
+
+
+class Away(MemoryBudget):
+    """A budget that cannot be read."""
+
+    async def state(self, host: str) -> Host:
+        """Fail."""
+        raise StoreUnavailable("the database went away meanwhile")
+
+
+async def test_a_database_that_goes_away_meanwhile_is_down_too(
+    rig: Rig, database: MemoryProbe, queue: MemoryProbe
+) -> None:
+    catalogue = Catalogue([rig.fetch(rig.source("one"))], [rig.query()], rig.quarantine, rig.clock)
+    budget = Away(rig.database, rig.clock, {}, Rate(1000, 1.0))
+
+    report = await CheckHealth(catalogue, database, queue, budget, rig.clock)()
+
+    assert (report.status, report.database) == (
+        Condition.DOWN,
+        "the database went away meanwhile",
+    )
+
+
+# ---------------------------------------------------------------- whether sources may be asked
+
+
+async def test_a_blocked_source_is_shown_until_the_block_is_over(
+    rig: Rig, check_health: CheckHealth, budget: MemoryBudget
+) -> None:
+    await fill(rig)
+    await budget.block("one", until := rig.later(90))
+
+    [blocked] = (await check_health()).sources
+    rig.clock.advance(90)
+    [free] = (await check_health()).sources
+
+    assert (blocked.blocked_until, free.blocked_until) == (until, None)
+    assert msgspec.structs.replace(blocked, blocked_until=None) == free
+
+
+async def test_a_source_that_keeps_failing_is_shown_as_left_alone(
+    rig: Rig, check_health: CheckHealth, budget: MemoryBudget
+) -> None:
+    await fill(rig)
+    for _ in range(BREAKER_MINIMUM):
+        await budget.spend("one")
+        await budget.settle("one", ok=False)
+
+    seen = []
+    for seconds in (BREAKER_OPEN_S, 0):
+        report = await check_health()
+        seen.append((report.status, report.sources[0].breaker))
+        rig.clock.advance(seconds)
+
+    assert seen == [(Condition.OK, Breaker.OPEN), (Condition.OK, Breaker.HALF_OPEN)]

@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from adapters.memory.jobs import MemoryJobs
+from adapters.memory.schedules import MemorySchedules
 from domain.errors import LeaseLost, StoreUnavailable
-from domain.jobs import LEASE, FetchJob, JobStatus
+from domain.jobs import HEARTBEAT_S, LEASE, FetchJob, JobStatus
+from domain.posts import Post
 from domain.reports import Outcome
-from tests.application.rig import Rig, posts
+from domain.schedules import Schedule
+from tests.application.rig import BuggySource, Rig, posts
 
 
 class Uncertain(MemoryJobs):
@@ -43,7 +46,7 @@ async def test_no_heart_beats_after_the_end(rig: Rig) -> None:
     jobs.before_renewal = lambda: beats.append(None)
     source = rig.source("one", posts(1))
     source.takes_s = 4
-    caller = asyncio.create_task(rig.fetch(source, jobs=jobs)())
+    caller = asyncio.create_task(rig.fetch(source, desk=rig.with_desk(jobs=jobs))())
 
     await rig.clock.elapse(60)
     await caller
@@ -62,7 +65,7 @@ async def test_a_store_that_fails_for_a_beat_does_not_end_the_fetch(rig: Rig) ->
     jobs.before_renewal = fail
     source = rig.source("one", posts(1))
     source.takes_s = 30
-    caller = asyncio.create_task(rig.fetch(source, jobs=jobs)())
+    caller = asyncio.create_task(rig.fetch(source, desk=rig.with_desk(jobs=jobs))())
     other = asyncio.create_task(rig.fetch(source)())
 
     await rig.clock.elapse(31)
@@ -82,7 +85,7 @@ async def test_a_worker_thought_dead_writes_nothing_more(rig: Rig) -> None:
     jobs.before_renewal = be_cut_off
     slow = rig.source("one", posts(1, title="late"))
     slow.takes_s = 20
-    cut_off = asyncio.create_task(rig.fetch(slow, jobs=jobs)())
+    cut_off = asyncio.create_task(rig.fetch(slow, desk=rig.with_desk(jobs=jobs))())
     await rig.clock.settle()
     quick = asyncio.create_task(rig.fetch(rig.source("one", posts(2, title="in time")))())
 
@@ -90,25 +93,125 @@ async def test_a_worker_thought_dead_writes_nothing_more(rig: Rig) -> None:
 
     ended = (await quick).job
     assert (ended.attempts, ended.status) == (2, JobStatus.SUCCEEDED)
-    assert await rig.jobs.get(ended.id) == ended
+    assert await rig.known(ended.id) == ended
     assert await rig.titles() == ["in time", "in time"]
-    with pytest.raises(LeaseLost):
-        await cut_off
+    assert (await cut_off).job == ended, "whoever waited hears of the successor's end"
 
 
-async def test_a_worker_that_finds_its_lease_lost_stops_beating(rig: Rig) -> None:
+# ---------------------------------------------------------------- when the lease is lost
+
+
+async def test_a_worker_that_loses_its_lease_stops_at_the_next_beat(rig: Rig) -> None:
     jobs = Uncertain(rig.database, rig.clock)
     beats: list[None] = []
     jobs.before_renewal = lambda: beats.append(None)
-    source = rig.source("one", posts(1))
-    source.takes_s = 20
-    sleeper = asyncio.create_task(rig.fetch(source, jobs=jobs)())
+    source = rig.source("one", posts(1), posts(1))
+    source.takes_s = 2 * HEARTBEAT_S
+    fetch = rig.fetch(source, desk=rig.with_desk(jobs=jobs))
+    job = await rig.queued()
+    sleeper = asyncio.create_task(fetch.run(job.id))
     await rig.clock.settle()
-    [job] = rig.database.jobs.values()
-    rig.database.jobs[job.id] = job.claimed(rig.clock.now() + LEASE)
+    rig.database.jobs[job.id] = successor = rig.last.claimed(rig.clock.now() + LEASE)
 
-    await rig.clock.elapse(25)
+    await rig.clock.elapse(HEARTBEAT_S)
 
-    assert len(beats) == 1
+    assert sleeper.done()
     with pytest.raises(LeaseLost):
         await sleeper
+    await rig.clock.elapse(25)
+    assert len(beats) == 1
+    assert source.asked[0].traffic.requests == 0, "what comes after the beat is not asked for"
+    assert rig.database.bodies == {}
+    assert await rig.stored() == []
+    assert await rig.known(job.id) == successor
+
+
+async def test_a_job_cancelled_while_it_runs_ends_at_the_next_beat(rig: Rig) -> None:
+    source = rig.source("one", posts(1))
+    source.takes_s = 30
+    fetch = rig.fetch(source)
+    running = asyncio.create_task(fetch.run((await rig.queued()).id))
+    waiting = asyncio.create_task(fetch())
+    await rig.clock.elapse(4)
+
+    cancelled = await rig.jobs.cancel(rig.last.id)
+    await rig.clock.elapse(HEARTBEAT_S)
+
+    with pytest.raises(LeaseLost):
+        await running
+    fetched = await waiting
+    assert (fetched.job, fetched.outcome) == (cancelled, None)
+    assert fetched.job.status is JobStatus.CANCELLED
+    assert await rig.stored() == []
+
+
+async def test_after_a_cancelled_job_the_next_one_runs(rig: Rig) -> None:
+    source = rig.source("one", posts(1))
+    source.takes_s = 30
+    fetch = rig.fetch(source)
+    caller = asyncio.create_task(fetch())
+    await rig.clock.elapse(4)
+    await rig.jobs.cancel(rig.last.id)
+    await rig.clock.elapse(2)
+    await caller
+    source.takes_s = 0
+
+    assert (await fetch()).outcome is Outcome.CHANGED
+
+
+async def test_a_beat_that_breaks_ends_the_run_with_its_reason(rig: Rig) -> None:
+    jobs = Uncertain(rig.database, rig.clock)
+
+    def break_down() -> None:
+        raise ZeroDivisionError
+
+    jobs.before_renewal = break_down
+    source = rig.source("one", posts(1))
+    source.takes_s = 30
+    caller = asyncio.create_task(rig.fetch(source, desk=rig.with_desk(jobs=jobs))())
+
+    await rig.clock.elapse(2)
+
+    with pytest.raises(ZeroDivisionError):
+        await caller
+    assert await rig.stored() == []
+
+
+# ---------------------------------------------------------------- at the end
+
+
+class Slow(MemorySchedules):
+    """Schedules that take their time."""
+
+    async def standing(self) -> tuple[datetime, list[Schedule]]:
+        """Answer after several heartbeats."""
+        await self._clock.sleep(4 * HEARTBEAT_S)
+        return await super().standing()
+
+
+async def test_a_heart_that_beats_once_too_often_does_not_make_an_end_a_loss(rig: Rig) -> None:
+    schedule = await rig.scheduled()
+    source = rig.source("one", posts(1))
+    source.fresh_until = rig.later(7200)
+    desk = rig.with_desk(schedules=Slow(rig.database, rig.clock))
+    fetch = rig.fetch(source, desk=desk)
+    running = asyncio.create_task(fetch.run((await rig.queued()).id))
+
+    await rig.clock.elapse(5 * HEARTBEAT_S)
+
+    ended = await running
+    assert ended is not None
+    assert ended.status is JobStatus.SUCCEEDED
+    assert rig.database.schedules["posts"].next_run_at > schedule.next_run_at
+
+
+async def test_an_error_is_not_hidden_by_a_heart_that_beats_once_too_often(rig: Rig) -> None:
+    await rig.scheduled()
+    desk = rig.with_desk(schedules=Slow(rig.database, rig.clock))
+    fetch = rig.fetch(BuggySource("buggy", Post, rig.clock, posts(1)), desk=desk)
+    running = asyncio.create_task(fetch.run((await rig.queued()).id))
+
+    await rig.clock.elapse(5 * HEARTBEAT_S)
+
+    with pytest.raises(ZeroDivisionError):
+        await running

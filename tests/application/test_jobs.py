@@ -1,18 +1,165 @@
-"""Jobs: what became of a fetch, for whoever asks later."""
+"""Jobs: what became of fetches, for whoever asks later, and calling one off."""
 
+import msgspec
 import pytest
 
-from application.jobs import FindJob
-from domain.errors import UnknownJob
+from application.jobs import CancelJob, FindJob, ListJobs
+from domain.dataset import Dataset, Role
+from domain.errors import (
+    Forbidden,
+    IllegalTransition,
+    LoginRequired,
+    UnknownDataset,
+    UnknownJob,
+)
+from domain.jobs import FetchJob, JobStatus
+from domain.posts import POSTS, Post
 from tests.application.rig import Rig, posts
+
+SECRET = Dataset(name="secret", record=Post, key=("id",), read_by=Role.ADMIN)
+
+
+async def ended(rig: Rig, dataset: Dataset[Post] = POSTS) -> FetchJob:
+    """A job that has ended."""
+    rig.clock.advance(60)
+    return (await rig.fetch(rig.source("one", posts(1)), dataset=dataset)()).job
+
+
+# ---------------------------------------------------------------- one
 
 
 async def test_a_job_is_found_by_its_identifier(rig: Rig) -> None:
-    fetched = await rig.fetch(rig.source("one", posts(1)))()
+    job = await ended(rig)
 
-    assert await FindJob(rig.jobs)(fetched.job.id) == fetched.job
+    assert await FindJob(rig.desk)(job.id) == job
 
 
 async def test_a_job_that_is_not_there_is_unknown(rig: Rig) -> None:
     with pytest.raises(UnknownJob, match="no such job"):
-        await FindJob(rig.jobs)("nothing")
+        await FindJob(rig.desk)("nothing")
+
+
+# ---------------------------------------------------------------- many
+
+
+@pytest.fixture
+def list_jobs(rig: Rig) -> ListJobs:
+    """Lists the jobs of an open dataset and a secret one."""
+    return ListJobs(rig.desk, [POSTS, SECRET])
+
+
+async def test_jobs_are_listed_newest_first_and_from_any_of_them_on(
+    rig: Rig, list_jobs: ListJobs
+) -> None:
+    one, two, three = [await ended(rig) for _ in range(3)]
+
+    assert await list_jobs(Role.ANYONE, 10) == [three, two, one]
+    assert await list_jobs(Role.ANYONE, 2) == [three, two]
+    assert await list_jobs(Role.ANYONE, 10, before=three.id) == [two, one]
+    assert await list_jobs(Role.ANYONE, 10, before=one.id) == []
+
+
+async def test_jobs_are_listed_by_status(rig: Rig, list_jobs: ListJobs) -> None:
+    done = await ended(rig)
+    waiting = await rig.queued()
+
+    assert await list_jobs(Role.ANYONE, 10, status=JobStatus.SUCCEEDED) == [done]
+    assert await list_jobs(Role.ANYONE, 10, status=JobStatus.QUEUED) == [waiting]
+    assert await list_jobs(Role.ANYONE, 10, status=JobStatus.FAILED) == []
+
+
+async def test_a_viewer_sees_the_jobs_of_what_they_may_read(rig: Rig, list_jobs: ListJobs) -> None:
+    shown, hidden = await ended(rig), await ended(rig, SECRET)
+
+    seen = {viewer: await list_jobs(viewer, 10) for viewer in Role}
+
+    assert seen == {Role.ANYONE: [shown], Role.USER: [shown], Role.ADMIN: [hidden, shown]}
+    assert await list_jobs(Role.ADMIN, 10, dataset="secret") == [hidden]
+    assert await list_jobs(Role.ADMIN, 10, dataset="posts") == [shown]
+
+
+@pytest.mark.parametrize(
+    ("viewer", "error"), [(Role.ANYONE, LoginRequired), (Role.USER, Forbidden)]
+)
+async def test_who_may_not_read_a_dataset_may_not_ask_for_its_jobs(
+    rig: Rig, list_jobs: ListJobs, viewer: Role, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        await list_jobs(viewer, 10, dataset="secret")
+
+
+async def test_jobs_of_a_dataset_there_is_not_cannot_be_listed(
+    rig: Rig, list_jobs: ListJobs
+) -> None:
+    await ended(rig, Dataset(name="gone", record=Post, key=("id",)))
+
+    assert await list_jobs(Role.ADMIN, 10) == []
+    with pytest.raises(UnknownDataset):
+        await list_jobs(Role.ADMIN, 10, dataset="gone")
+
+
+async def test_who_may_read_nothing_has_an_empty_list(rig: Rig) -> None:
+    await ended(rig, SECRET)
+
+    assert await ListJobs(rig.desk, [SECRET])(Role.ANYONE, 10) == []
+
+
+# ---------------------------------------------------------------- calling one off
+
+
+async def test_a_waiting_job_is_called_off_and_never_runs(rig: Rig) -> None:
+    job = await rig.queued()
+    source = rig.source("one", posts(1))
+
+    cancelled = await CancelJob(rig.desk)(job.id, Role.ADMIN)
+
+    assert cancelled == job.cancelled(rig.clock.now())
+    assert await rig.known(job.id) == cancelled
+    assert await rig.fetch(source).run(job.id) is None
+    assert source.asked == []
+
+
+async def test_a_running_job_is_called_off(rig: Rig) -> None:
+    running = await rig.abandoned()
+
+    cancelled = await CancelJob(rig.desk)(running.id, Role.ADMIN)
+
+    assert cancelled == running.cancelled(rig.clock.now())
+
+
+@pytest.mark.parametrize(
+    ("viewer", "error"), [(Role.ANYONE, LoginRequired), (Role.USER, Forbidden)]
+)
+async def test_only_an_administrator_may_call_a_job_off(
+    rig: Rig, viewer: Role, error: type[Exception]
+) -> None:
+    job = await rig.queued()
+
+    with pytest.raises(error):
+        await CancelJob(rig.desk)(job.id, viewer)
+
+    assert await rig.known(job.id) == job
+
+
+async def test_a_job_that_has_ended_cannot_be_called_off(rig: Rig) -> None:
+    job = await ended(rig)
+
+    with pytest.raises(IllegalTransition, match="has ended"):
+        await CancelJob(rig.desk)(job.id, Role.ADMIN)
+
+    assert await rig.known(job.id) == job
+
+
+async def test_a_job_that_is_not_there_cannot_be_called_off(rig: Rig) -> None:
+    with pytest.raises(UnknownJob):
+        await CancelJob(rig.desk)("nothing", Role.ADMIN)
+
+
+async def test_a_cancelled_job_makes_room_for_the_next(rig: Rig) -> None:
+    job = await rig.queued()
+    await CancelJob(rig.desk)(job.id, Role.ADMIN)
+
+    again = await rig.fetch(rig.source("one", posts(1)))()
+
+    assert again.job.id != job.id
+    assert msgspec.structs.astuple(again.job.report) != ()  # type: ignore[arg-type]

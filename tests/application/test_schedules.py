@@ -1,201 +1,193 @@
-"""Schedules: every dataset is fetched when it is due, and only then."""
+"""Schedules: every dataset is fetched when it is due, whatever happens meanwhile."""
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
+
+import pytest
 
 from adapters.memory.store import MemoryStore
-from application.fetch import Fetch, Fetched
-from application.schedules import KeepCurrent
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset
-from domain.errors import CatchmentError, SourceUnavailable, StoreUnavailable
+from domain.errors import StoreUnavailable
+from domain.jobs import JobStatus, Mode
 from domain.politeness import Cadence
 from domain.posts import Post
-from domain.reports import Outcome
+from tests.application.keepers import (
+    HOUR,
+    OTHERS,
+    PERIOD,
+    REGULAR,
+    SURELY,
+    jobs_of,
+    keeping,
+    late_s,
+    most_late_s,
+    served,
+)
 from tests.application.rig import Rig, posts
 
-HOUR = timedelta(hours=1)
-HOURLY = Cadence(every=HOUR)
-OTHERS = Dataset(name="others", record=Post, key=("id",))
-
-Told = tuple[str, float, Outcome | str]
+# ---------------------------------------------------------------- when it is due
 
 
-@asynccontextmanager
-async def keeping(
-    rig: Rig, fetches: Sequence[Fetch[Any]], on_start: bool = True
-) -> AsyncIterator[list[Told]]:
-    """Keep the datasets current for a while; shows what was told: the dataset, when, and what."""
-    told: list[Told] = []
+async def test_a_dataset_is_asked_for_every_period_and_a_little_late(rig: Rig) -> None:
+    fetch = rig.fetch(rig.source("one", posts(1)), cadence=REGULAR)
     start = rig.clock.now()
+    async with served(rig, fetch), keeping(rig, fetch):
+        await rig.clock.elapse(PERIOD * 4 + SURELY)
 
-    def note(dataset: str, end: Fetched | CatchmentError) -> None:
-        seconds = (rig.clock.now() - start).total_seconds()
-        told.append(
-            (dataset, seconds, end.code if isinstance(end, CatchmentError) else end.outcome)
-        )
-
-    running = asyncio.create_task(KeepCurrent(fetches, rig.store, rig.clock, note, on_start)())
-    try:
-        yield told
-    finally:
-        running.cancel()
-        await asyncio.wait([running])
-
-
-async def test_a_dataset_is_fetched_at_the_start_and_then_every_period(rig: Rig) -> None:
-    async with keeping(rig, [rig.fetch(rig.source("one", posts(1)), cadence=HOURLY)]) as told:
-        await rig.clock.elapse(HOUR * 2)
-
-    assert told == [
-        ("posts", 0, Outcome.CHANGED),
-        ("posts", 3600, Outcome.UNCHANGED),
-        ("posts", 7200, Outcome.UNCHANGED),
-    ]
-
-
-async def test_without_a_period_a_dataset_is_fetched_at_the_start_alone(rig: Rig) -> None:
-    async with keeping(rig, [rig.fetch(rig.source("one", posts(1)))]) as told:
-        await rig.clock.elapse(HOUR * 2)
-
-    assert told == [("posts", 0, Outcome.CHANGED)]
-
-
-async def test_the_fetch_at_the_start_can_be_left_out(rig: Rig) -> None:
-    fetch = rig.fetch(rig.source("one", posts(1)), cadence=HOURLY)
-    await fetch()
-    rig.clock.advance(600)
-
-    async with keeping(rig, [fetch], on_start=False) as told:
-        await rig.clock.elapse(HOUR)
-
-    assert told == [("posts", 3000, Outcome.UNCHANGED)]
-
-
-async def test_a_dataset_never_fetched_and_not_at_the_start_waits_a_period(rig: Rig) -> None:
-    fetch = rig.fetch(rig.source("one", posts(1)), cadence=HOURLY)
-
-    async with keeping(rig, [fetch], on_start=False) as told:
-        await rig.clock.elapse(HOUR)
-
-    assert told == [("posts", 3600, Outcome.CHANGED)]
-
-
-async def test_a_fetch_by_somebody_else_moves_the_next_one(rig: Rig) -> None:
-    fetch = rig.fetch(rig.source("one", posts(1)), cadence=HOURLY)
-
-    async with keeping(rig, [fetch]) as told:
-        await rig.clock.elapse(1800)
-        await fetch()
-        await rig.clock.elapse(HOUR)
-
-    assert told[1:] == [("posts", 3600, Outcome.UNCHANGED)]
+    late = late_s(rig, start)
+    assert len(late) == 4
+    assert late[0] < 1, "the first run has no jitter"
+    assert all(0 <= one <= most_late_s() for one in late)
+    assert len(set(late)) == 4
+    assert {job.mode for job in jobs_of(rig)} == {Mode.SCHEDULE}
+    assert {job.status for job in jobs_of(rig)} == {JobStatus.SUCCEEDED}
+    assert rig.queue.announced == [job.id for job in jobs_of(rig)]
 
 
 async def test_every_dataset_keeps_its_own_time(rig: Rig) -> None:
     fetches = [
-        rig.fetch(rig.source("one", posts(1)), cadence=HOURLY),
-        rig.fetch(rig.source("two", posts(1)), dataset=OTHERS, cadence=Cadence(every=HOUR / 2)),
+        rig.fetch(rig.source("one", posts(1)), cadence=REGULAR),
+        rig.fetch(rig.source("two", posts(1)), dataset=OTHERS, cadence=Cadence(every=PERIOD / 2)),
     ]
+    async with served(rig, *fetches), keeping(rig, *fetches):
+        await rig.clock.elapse(PERIOD * 3 + SURELY)
 
-    async with keeping(rig, fetches) as told:
-        await rig.clock.elapse(HOUR)
+    assert (len(jobs_of(rig)), len(jobs_of(rig, "others"))) == (3, 6)
 
-    assert sorted((dataset, seconds) for dataset, seconds, _ in told) == [
-        ("others", 0),
-        ("others", 1800),
-        ("others", 3600),
-        ("posts", 0),
-        ("posts", 3600),
+
+async def test_without_a_period_or_a_source_nothing_is_asked_for(rig: Rig) -> None:
+    fetches = [
+        rig.fetch(rig.source("one", posts(1))),
+        rig.fetch(dataset=OTHERS, cadence=REGULAR),
     ]
+    async with keeping(rig, *fetches, on_start=False) as keeper:
+        await rig.clock.elapse(PERIOD * 2)
+
+    assert (rig.database.jobs, rig.database.schedules, keeper.told) == ({}, {}, [])
 
 
-async def test_a_dataset_whose_sources_are_switched_off_is_left_alone(rig: Rig) -> None:
-    async with keeping(rig, [rig.fetch(cadence=HOURLY)]) as told:
-        await rig.clock.elapse(HOUR)
+async def test_a_very_short_period_does_not_spin(rig: Rig) -> None:
+    fetch = rig.fetch(rig.source("one", posts(1)), cadence=Cadence(every=timedelta(milliseconds=1)))
+    async with keeping(rig, fetch):
+        await rig.clock.elapse(1)
 
-    assert told == []
+    assert rig.database.writes <= 200
 
 
-async def test_after_a_failure_the_next_try_comes_soon(rig: Rig) -> None:
+async def test_a_dataset_that_is_still_being_fetched_is_not_asked_for_again(rig: Rig) -> None:
     source = rig.source("one", posts(1))
-    source.failure = SourceUnavailable("no answer")
+    source.takes_s = 150
+    fetch = rig.fetch(source, cadence=Cadence(every=PERIOD / 2), deadline=HOUR)
+    async with served(rig, fetch), keeping(rig, fetch):
+        await rig.clock.elapse(200)
 
-    async with keeping(rig, [rig.fetch(source, cadence=HOURLY)]) as told:
-        await rig.clock.elapse(35)
-        source.failure = None
-        await rig.clock.elapse(60)
+    assert len(jobs_of(rig)) == 1
+    assert len(rig.queue.announced) == 1
 
-    assert told == [
-        ("posts", 0, Outcome.FAILED),
-        ("posts", 30, Outcome.FAILED),
-        ("posts", 60, Outcome.CHANGED),
+
+async def test_a_broker_that_is_away_is_no_error(rig: Rig) -> None:
+    rig.queue.is_away = True
+    fetch = rig.fetch(rig.source("one", posts(1)), cadence=REGULAR)
+    async with served(rig, fetch), keeping(rig, fetch):
+        await rig.clock.elapse(PERIOD + SURELY)
+
+    assert [job.status for job in jobs_of(rig)] == [JobStatus.SUCCEEDED]
+
+
+# ---------------------------------------------------------------- at the start
+
+
+async def test_at_the_start_every_dataset_is_asked_for_even_without_a_period(rig: Rig) -> None:
+    fetch = rig.fetch(rig.source("one", posts(1)))
+    async with served(rig, fetch), keeping(rig, fetch, on_start=True):
+        await rig.clock.elapse(PERIOD)
+
+    [job] = jobs_of(rig)
+    assert (job.mode, job.status) == (Mode.SCHEDULE, JobStatus.SUCCEEDED)
+
+
+async def test_at_the_start_what_is_fresh_is_left_alone(rig: Rig) -> None:
+    fetch = rig.fetch(rig.source("one", posts(1)), cadence=REGULAR)
+    await fetch()
+    async with keeping(rig, fetch, on_start=True):
+        await rig.clock.elapse(SURELY)
+
+    assert len(jobs_of(rig)) == 1
+
+
+async def test_what_fails_at_the_start_is_told_and_the_others_begin(rig: Rig) -> None:
+    class Failing(MemoryStore):
+        """Cannot say how the posts stand."""
+
+        async def freshness(self, dataset: Dataset[Post]) -> Freshness:
+            if dataset.name == "posts":
+                raise StoreUnavailable("the database is busy")
+            return await super().freshness(dataset)
+
+    store = Failing(rig.database, rig.clock)
+    fetches = [
+        rig.fetch(rig.source("one", posts(1)), store=store),
+        rig.fetch(rig.source("two", posts(1)), store=store, dataset=OTHERS),
     ]
+    async with keeping(rig, *fetches, on_start=True) as keeper:
+        await rig.clock.settle()
+
+        assert [(name, str(error)) for name, error in keeper.told] == [
+            ("posts", "the database is busy")
+        ]
+        assert len(jobs_of(rig, "others")) == 1
+        assert not keeper.task.done()
 
 
-async def test_a_period_shorter_than_the_interval_does_not_spin(rig: Rig) -> None:
-    cadence = Cadence(interval=timedelta(seconds=60), every=timedelta(seconds=20))
+# ---------------------------------------------------------------- stopping and starting again
+
+
+async def test_a_restart_does_not_begin_the_period_anew(rig: Rig) -> None:
+    fetch = rig.fetch(rig.source("one", posts(1)), cadence=REGULAR)
+    start = rig.clock.now()
+    async with keeping(rig, fetch):
+        await rig.clock.elapse(PERIOD * 0.8)
+    rig.clock.advance(PERIOD * 0.1)
+    async with keeping(rig, fetch):
+        await rig.clock.elapse(PERIOD * 0.15)
+
+    assert [0 <= late < 1 for late in late_s(rig, start)] == [True]
+
+
+@pytest.mark.parametrize("down", [PERIOD, PERIOD * 100 + SURELY, timedelta(days=3650)])
+async def test_what_was_missed_while_nobody_looked_is_made_up_for_once(
+    rig: Rig, down: timedelta
+) -> None:
+    fetch = rig.fetch(rig.source("one", posts(1)), cadence=REGULAR)
+    async with keeping(rig, fetch):
+        await rig.clock.elapse(SURELY)
+    rig.clock.advance(down)
+    back_at = rig.clock.now()
+    async with served(rig, fetch), keeping(rig, fetch):
+        await rig.clock.elapse(1)
+        missed = [job.queued_at for job in jobs_of(rig)]
+        await rig.clock.elapse(PERIOD)
+
+    assert missed == [back_at]
+    assert len(jobs_of(rig)) == 2, "and then the ticks go on"
+
+
+async def test_another_period_is_kept_from_the_next_start_on(rig: Rig) -> None:
     source = rig.source("one", posts(1))
+    async with keeping(rig, rig.fetch(source, cadence=REGULAR)):
+        await rig.clock.elapse(SURELY)
+    quicker = rig.fetch(source, cadence=Cadence(every=PERIOD / 5))
+    async with served(rig, quicker), keeping(rig, quicker):
+        await rig.clock.elapse(PERIOD * 0.9)
 
-    async with keeping(rig, [rig.fetch(source, cadence=cadence)]) as told:
-        await rig.clock.elapse(125)
-
-    assert len(source.asked) == 3
-    assert len(told) <= 7
-
-
-async def test_a_restart_within_the_interval_does_not_shorten_the_period(rig: Rig) -> None:
-    fetch = rig.fetch(rig.source("one", posts(1)), cadence=HOURLY)
-    await fetch()
-    rig.clock.advance(10)
-
-    async with keeping(rig, [fetch]) as told:
-        await rig.clock.elapse(HOUR)
-
-    assert told == [("posts", 0, Outcome.FRESH), ("posts", 3590, Outcome.UNCHANGED)]
+    assert len(jobs_of(rig)) == 4
 
 
-class Failing(MemoryStore):
-    """A store that cannot be reached while `down`."""
+async def test_a_dataset_without_a_period_any_more_is_left_alone(rig: Rig) -> None:
+    source = rig.source("one", posts(1))
+    async with keeping(rig, rig.fetch(source, cadence=REGULAR)):
+        await rig.clock.elapse(SURELY)
+    async with keeping(rig, rig.fetch(source)):
+        await rig.clock.elapse(PERIOD * 2)
 
-    down = True
-
-    async def freshness(self, dataset: Dataset[Any]) -> Freshness:
-        """Fail, or answer."""
-        if self.down:
-            raise StoreUnavailable("the database is busy")
-        return await super().freshness(dataset)
-
-
-async def test_a_store_that_goes_away_does_not_end_the_schedules(rig: Rig) -> None:
-    store = rig.store = Failing(rig.database, rig.clock)
-    store.down = False
-    fetch = rig.fetch(rig.source("one", posts(1)), cadence=HOURLY)
-    await fetch()
-    store.down = True
-
-    async with keeping(rig, [fetch], on_start=False) as told:
-        await rig.clock.elapse(45)
-        store.down = False
-        await rig.clock.elapse(HOUR + timedelta(seconds=30))
-
-    assert [(seconds, what) for _, seconds, what in told] == [
-        (30, "store_unavailable"),
-        (60, Outcome.UNCHANGED),
-        (3660, Outcome.UNCHANGED),
-    ]
-
-
-async def test_a_store_that_cannot_be_reached_is_told_and_tried_again(rig: Rig) -> None:
-    store = rig.store = Failing(rig.database, rig.clock)
-
-    async with keeping(rig, [rig.fetch(rig.source("one", posts(1)), cadence=HOURLY)]) as told:
-        await rig.clock.elapse(10)
-        store.down = False
-        await rig.clock.elapse(60)
-
-    assert {what for _, _, what in told[:-1]} == {"store_unavailable"}
-    assert told[-1] == ("posts", 30, Outcome.CHANGED)
+    assert (rig.database.schedules, rig.database.jobs) == ({}, {})

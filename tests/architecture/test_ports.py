@@ -9,6 +9,7 @@ import pytest
 
 import adapters.memory
 import application.ports
+from adapters.queue.embedded import EmbeddedQueue
 
 MOST_METHODS = 5
 
@@ -24,7 +25,8 @@ def classes(package: Any) -> list[type[Any]]:
 
 
 PORTS = [port for port in classes(application.ports) if getattr(port, "_is_protocol", False)]
-IN_MEMORY = classes(adapters.memory)
+#: The queue's twin in memory is part of the product as it is, so it lives with the broker's.
+IN_MEMORY = [*classes(adapters.memory), EmbeddedQueue]
 
 
 def methods(port: type[Any]) -> dict[str, Any]:
@@ -33,7 +35,18 @@ def methods(port: type[Any]) -> dict[str, Any]:
 
 
 def test_there_are_ports() -> None:
-    assert {"Source", "Store", "Intake", "Jobs", "Budget", "Clock"} <= {p.__name__ for p in PORTS}
+    assert {
+        "Budget",
+        "Clock",
+        "Idempotency",
+        "Intake",
+        "JobHistory",
+        "Jobs",
+        "Queue",
+        "Schedules",
+        "Source",
+        "Store",
+    } <= {port.__name__ for port in PORTS}
 
 
 @pytest.mark.parametrize("port", PORTS)

@@ -143,7 +143,11 @@ def waits(module: ast.Module) -> Iterator[str]:
             yield f"{called} in line {node.lineno}"
 
 
-TESTS = [path for path in sources("tests") if not named(path).startswith("tests/bench/")]
+TESTS = [
+    path
+    for path in sources("tests")
+    if not named(path).startswith(("tests/bench/", "tests/prove/"))
+]
 
 
 @pytest.mark.parametrize("path", TESTS, ids=named)

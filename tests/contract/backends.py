@@ -1,11 +1,13 @@
 """The backends that must all keep the same promises."""
 
+import atexit
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
+from shutil import copyfile
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -16,21 +18,30 @@ from adapters.memory.changes import MemoryChanges
 from adapters.memory.clock import SteerableClock
 from adapters.memory.database import MemoryDatabase
 from adapters.memory.health import MemoryProbe
-from adapters.memory.jobs import MemoryJobs
+from adapters.memory.idempotency import MemoryIdempotency
+from adapters.memory.jobs import MemoryJobHistory, MemoryJobs
 from adapters.memory.quarantine import MemoryQuarantine
 from adapters.memory.random import SeededRandom
+from adapters.memory.schedules import MemorySchedules
 from adapters.memory.store import MemoryStore
 from adapters.sql.budget import SqlBudget
+from adapters.sql.database import Database
 from adapters.sql.dataset_tables import table_of
+from adapters.sql.idempotency import SqlIdempotency
+from adapters.sql.job_history import SqlJobHistory
 from adapters.sql.jobs import SqlJobs
 from adapters.sql.migrate import migrate
+from adapters.sql.postgres import PostgresDatabase
 from adapters.sql.quarantine import SqlQuarantine
+from adapters.sql.schedules import SqlSchedules
 from adapters.sql.sqlite import SqliteDatabase
 from adapters.sql.store import SqlStore
 from application.ports.budget import Budget
 from application.ports.clock import Random
 from application.ports.health import Probe
-from application.ports.jobs import Jobs
+from application.ports.idempotency import Idempotency
+from application.ports.jobs import JobHistory, Jobs
+from application.ports.schedules import Schedules
 from application.ports.store import Changes, Quarantine, Store
 from domain.checkpoints import Checkpoint
 from domain.dataset import Dataset, Key
@@ -40,6 +51,7 @@ from domain.payloads import Payload
 from domain.politeness import Rate
 from domain.posts import POSTS
 from domain.reports import Counts, FetchReport
+from tests.services.postgres import opened
 from tests.strategies import SAMPLES
 
 DATASETS: tuple[Dataset[Any], ...] = (POSTS, SAMPLES)
@@ -53,6 +65,9 @@ class Backend:
 
     store: Store
     jobs: Jobs
+    history: JobHistory
+    schedules: Schedules
+    idempotency: Idempotency
     quarantine: Quarantine
     budget: Budget
     probe: Probe
@@ -78,7 +93,7 @@ class Backend:
     async def end(self, job: FetchJob, status: JobStatus = JobStatus.SUCCEEDED) -> FetchJob:
         """End a running job."""
         ended = job.ended(status, FetchReport(), self.clock.now())
-        await self.jobs.finish(ended)
+        await self.jobs.release(ended)
         return ended
 
     async def bring(
@@ -123,6 +138,9 @@ async def memory() -> AsyncIterator[Backend]:
     yield Backend(
         store=MemoryStore(database, clock),
         jobs=MemoryJobs(database, clock),
+        history=MemoryJobHistory(database, clock),
+        schedules=MemorySchedules(database, clock),
+        idempotency=MemoryIdempotency(clock),
         quarantine=MemoryQuarantine(database),
         budget=MemoryBudget(database, clock, RATES, DEFAULT_RATE),
         probe=MemoryProbe(),
@@ -139,9 +157,24 @@ async def _forget_in_memory(
         database.tables[dataset.name].rows.pop(key, None)
 
 
-async def _forget_in_sqlite(
-    database: SqliteDatabase, dataset: Dataset[Any], keys: Sequence[Key]
-) -> None:
+def _over(database: SqliteDatabase | PostgresDatabase) -> Backend:
+    clock = SteerableClock()
+    return Backend(
+        store=SqlStore(database, clock),
+        jobs=SqlJobs(database, clock),
+        history=SqlJobHistory(database, clock),
+        schedules=SqlSchedules(database, clock),
+        idempotency=SqlIdempotency(database, clock),
+        quarantine=SqlQuarantine(database),
+        budget=SqlBudget(database, clock, RATES, DEFAULT_RATE),
+        probe=database,
+        changes=database,
+        forget=partial(_forget_in_sql, database),
+        clock=clock,
+    )
+
+
+async def _forget_in_sql(database: Database, dataset: Dataset[Any], keys: Sequence[Key]) -> None:
     table = table_of(dataset)
     same = [table.c[name] == bindparam(f"key_{name}") for name in dataset.key]
     async with database.write() as session:
@@ -151,33 +184,32 @@ async def _forget_in_sqlite(
 
 
 @cache
-def _migrated() -> bytes:
-    with TemporaryDirectory() as folder:
-        path = Path(folder, "empty.db")
-        migrate(path, DATASETS)
-        return path.read_bytes()
+def _template() -> Path:
+    """A migrated file, made once a process."""
+    folder = TemporaryDirectory(prefix="catchment-sqlite-")
+    atexit.register(folder.cleanup)
+    return Path(folder.name, "empty.db")
 
 
 @asynccontextmanager
 async def sqlite() -> AsyncIterator[Backend]:
     """Everything in a SQLite file of its own."""
+    if not _template().exists():
+        await migrate(SqliteDatabase(_template()), DATASETS)
     with TemporaryDirectory() as folder:
-        path, clock = Path(folder, "catchment.db"), SteerableClock()
-        path.write_bytes(_migrated())
-        database = SqliteDatabase(path)
+        database = SqliteDatabase(Path(folder, "catchment.db"))
+        copyfile(_template(), database.path)
         try:
-            yield Backend(
-                store=SqlStore(database, clock),
-                jobs=SqlJobs(database, clock),
-                quarantine=SqlQuarantine(database),
-                budget=SqlBudget(database, clock, RATES, DEFAULT_RATE),
-                probe=database,
-                changes=database,
-                forget=partial(_forget_in_sqlite, database),
-                clock=clock,
-            )
+            yield _over(database)
         finally:
             await database.close()
 
 
-BACKENDS: dict[str, Open] = {"memory": memory, "sqlite": sqlite}
+@asynccontextmanager
+async def postgres() -> AsyncIterator[Backend]:
+    """Everything in a PostgreSQL database that nobody else uses."""
+    async with opened(DATASETS) as database:
+        yield _over(database)
+
+
+BACKENDS: dict[str, Open] = {"memory": memory, "sqlite": sqlite, "postgres": postgres}

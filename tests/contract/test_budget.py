@@ -1,6 +1,7 @@
 """What a budget promises: one per host, whoever spends it, and an honest time to ask again."""
 
-from datetime import timedelta
+import asyncio
+from datetime import datetime, timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -109,6 +110,58 @@ async def test_the_state_tells_what_was_learnt(backend: Backend) -> None:
 
     assert state.outcomes == "10"
     assert state.arrival_s > backend.clock.now().timestamp()
+
+
+# ---------------------------------------------------------------- many at once
+
+
+async def test_of_many_that_ask_at_once_no_more_go_than_may(backend: Backend) -> None:
+    asked = await asyncio.gather(*(backend.budget.spend(STRICT) for _ in range(20)))
+    more = await asyncio.gather(*(backend.budget.spend("other.example") for _ in range(30)))
+
+    assert [verdict for verdict, _ in asked].count(Verdict.GO) == RATES[STRICT].burst
+    assert [verdict for verdict, _ in more].count(Verdict.GO) == DEFAULT_RATE.burst
+
+
+@settings(max_examples=10)
+@given(st.lists(st.sampled_from([0.1, 0.5, 2.0, 3.3, 10.0]), min_size=1, max_size=8))
+async def test_no_window_holds_more_than_agreed_however_many_ask_at_once(
+    open_backend: Open, pauses: list[float]
+) -> None:
+    rate, left = RATES[STRICT], list[datetime]()
+    async with open_backend() as backend:
+        for pause in pauses:
+            backend.clock.advance(pause)
+            asked = await asyncio.gather(*(backend.budget.spend(STRICT) for _ in range(4)))
+            left += [backend.clock.now() for verdict, _ in asked if verdict is Verdict.GO]
+
+    window = timedelta(seconds=rate.window_s)
+    for first in left:
+        assert len([moment for moment in left if first <= moment < first + window]) <= rate.count
+
+
+async def test_of_many_that_ask_after_an_open_breaker_one_is_the_probe(backend: Backend) -> None:
+    await _fail(backend, "other.example")
+    backend.clock.advance(BREAKER_OPEN_S)
+
+    asked = await asyncio.gather(*(backend.budget.spend("other.example") for _ in range(10)))
+
+    assert [verdict for verdict, _ in asked].count(Verdict.GO) == 1
+
+
+async def test_nothing_that_many_tell_at_once_is_lost(backend: Backend) -> None:
+    until = backend.clock.now() + timedelta(seconds=90)
+
+    await asyncio.gather(
+        *(backend.budget.settle("other.example", ok=True) for _ in range(6)),
+        *(backend.budget.settle("other.example", ok=False) for _ in range(3)),
+        backend.budget.block("other.example", until),
+        backend.budget.block("other.example", until - timedelta(seconds=60)),
+    )
+
+    state = await backend.budget.state("other.example")
+    assert sorted(state.outcomes) == list("000111111")
+    assert state.blocked_until_s == until.timestamp()
 
 
 @settings(max_examples=25)

@@ -1,14 +1,19 @@
-"""What the jobs' keeper promises: one worker at a time, and no end without its fence."""
+"""What the jobs' keeper promises: one worker at a time, and no word of it without its fence."""
 
+import asyncio
+from datetime import timedelta
+
+import msgspec
 import pytest
 
 from domain.errors import LeaseLost
-from domain.jobs import LEASE, FetchJob, JobStatus
+from domain.jobs import LEASE, FetchJob, JobStatus, Mode
 from domain.posts import POSTS
 from domain.reports import Counts, Failure, FetchReport, SourceReport, SourceStatus
 from tests.contract.backends import Backend
-from tests.strategies import SAMPLES
+from tests.strategies import SAMPLES, sample
 
+MOMENT = timedelta(microseconds=1)
 REPORT = FetchReport(
     sources=(
         SourceReport(
@@ -23,16 +28,32 @@ REPORT = FetchReport(
 )
 
 
+# ---------------------------------------------------------------- asking for one
+
+
 async def test_a_requested_job_is_written_down_as_it_is(backend: Backend) -> None:
-    job = backend.queued()
+    job = msgspec.structs.replace(backend.queued(), mode=Mode.SCHEDULE, force=True)
 
     assert await backend.jobs.request(job) == job
-    assert await backend.jobs.get(job.id) == job
+    assert await backend.history.get(job.id) == job
 
 
 async def test_an_unknown_job_is_none(backend: Backend) -> None:
-    assert await backend.jobs.get("no such job") is None
     assert await backend.jobs.claim("no such job") is None
+    assert await backend.jobs.cancel("no such job") is None
+
+
+async def test_the_same_job_twice_is_one_as_it_stands_now(backend: Backend) -> None:
+    job = backend.queued()
+
+    stands = [await backend.jobs.request(job), await backend.jobs.request(job)]
+    claimed = await backend.jobs.claim(job.id)
+    stands.append(await backend.jobs.request(job))
+    assert claimed is not None
+    ended = await backend.end(claimed)
+    stands.append(await backend.jobs.request(job))
+
+    assert stands == [job, job, claimed, ended]
 
 
 async def test_a_dataset_with_an_unfinished_job_gets_no_second(backend: Backend) -> None:
@@ -45,7 +66,25 @@ async def test_a_dataset_with_an_unfinished_job_gets_no_second(backend: Backend)
 
     assert again == first
     assert while_running == claimed
-    assert await backend.jobs.get(refused.id) is None
+    assert await backend.history.get(refused.id) is None
+
+
+async def test_a_job_that_is_known_is_found_before_the_one_that_is_unfinished(
+    backend: Backend,
+) -> None:
+    ended = await backend.end(await backend.claimed())
+    await backend.jobs.request(backend.queued())
+
+    assert await backend.jobs.request(ended) == ended
+
+
+async def test_of_many_who_ask_at_once_all_get_the_same_job(backend: Backend) -> None:
+    wanted = [backend.queued() for _ in range(8)]
+
+    requested = await asyncio.gather(*(backend.jobs.request(job) for job in wanted))
+
+    assert len({job.id for job in requested}) == 1
+    assert requested[0] in wanted
 
 
 async def test_another_dataset_has_jobs_of_its_own(backend: Backend) -> None:
@@ -62,6 +101,9 @@ async def test_a_finished_job_makes_room_for_the_next(backend: Backend) -> None:
     assert await backend.jobs.request(following) == following
 
 
+# ---------------------------------------------------------------- claiming it
+
+
 async def test_a_waiting_job_is_claimed_with_a_lease_and_the_first_fence(backend: Backend) -> None:
     job = await backend.jobs.request(backend.queued())
     backend.clock.advance(2)
@@ -69,16 +111,24 @@ async def test_a_waiting_job_is_claimed_with_a_lease_and_the_first_fence(backend
     claimed = await backend.jobs.claim(job.id)
 
     assert claimed == job.claimed(backend.clock.now())
-    assert (claimed.status, claimed.fence) == (JobStatus.RUNNING, 1)
+    assert (claimed.status, claimed.fence, claimed.attempts) == (JobStatus.RUNNING, 1, 1)
     assert claimed.lease_until == backend.clock.now() + LEASE
-    assert await backend.jobs.get(job.id) == claimed
+    assert await backend.history.get(job.id) == claimed
 
 
 async def test_a_running_job_is_claimed_by_nobody_else(backend: Backend) -> None:
     job = await backend.claimed()
-    backend.clock.advance(LEASE.total_seconds() - 0.001)
+    backend.clock.advance(LEASE - MOMENT)
 
     assert await backend.jobs.claim(job.id) is None
+
+
+async def test_of_many_who_claim_at_once_one_gets_the_job(backend: Backend) -> None:
+    job = await backend.jobs.request(backend.queued())
+
+    claimed = await asyncio.gather(*(backend.jobs.claim(job.id) for _ in range(8)))
+
+    assert [one.fence for one in claimed if one is not None] == [1]
 
 
 async def test_an_abandoned_job_is_claimed_with_the_next_fence(backend: Backend) -> None:
@@ -87,9 +137,8 @@ async def test_an_abandoned_job_is_claimed_with_the_next_fence(backend: Backend)
 
     successor = await backend.jobs.claim(job.id)
 
-    assert successor is not None
+    assert successor == job.claimed(backend.clock.now())
     assert (successor.fence, successor.attempts) == (2, 2)
-    assert successor.queued_at == job.queued_at
     assert await backend.jobs.claim(job.id) is None
 
 
@@ -104,13 +153,12 @@ async def test_a_finished_job_is_claimed_by_nobody(backend: Backend) -> None:
 async def test_renewing_keeps_the_job_from_others(backend: Backend) -> None:
     job = await backend.claimed()
     for _ in range(3):
-        backend.clock.advance(LEASE.total_seconds() - 0.001)
+        backend.clock.advance(LEASE - MOMENT)
         await backend.jobs.renew(job)
 
-    renewed = await backend.jobs.get(job.id)
-
-    assert renewed is not None
-    assert renewed.lease_until == backend.clock.now() + LEASE
+    assert await backend.history.get(job.id) == msgspec.structs.replace(
+        job, lease_until=backend.clock.now() + LEASE
+    )
     assert await backend.jobs.claim(job.id) is None
 
 
@@ -123,20 +171,124 @@ async def test_an_overdue_lease_nobody_took_can_be_renewed(backend: Backend) -> 
     assert await backend.jobs.claim(job.id) is None
 
 
+# ---------------------------------------------------------------- what becomes of it
+
+
 async def test_the_end_is_written_down_with_its_report(backend: Backend) -> None:
     job = await backend.claimed()
     backend.clock.advance(3)
     ended = job.ended(JobStatus.PARTIAL, REPORT, backend.clock.now())
 
-    await backend.jobs.finish(ended)
+    await backend.jobs.release(ended)
 
-    assert await backend.jobs.get(job.id) == ended
+    assert await backend.history.get(job.id) == ended
 
 
-@pytest.mark.parametrize("verb", ["renew", "finish"])
-async def test_a_worker_thought_dead_can_neither_renew_nor_finish(
-    backend: Backend, verb: str
+async def put_back(backend: Backend, seconds: float = 60) -> FetchJob:
+    """A job that waits for its source for so long."""
+    job = await backend.claimed()
+    deferred = job.deferred(backend.clock.now() + timedelta(seconds=seconds))
+    await backend.jobs.release(deferred)
+    return deferred
+
+
+async def test_a_job_that_is_put_back_waits_and_is_unfinished(backend: Backend) -> None:
+    deferred = await put_back(backend)
+
+    assert await backend.history.get(deferred.id) == deferred
+    assert (deferred.status, deferred.attempts) == (JobStatus.QUEUED, 0)
+    assert await backend.jobs.request(backend.queued()) == deferred
+
+
+async def test_a_job_that_was_put_back_is_claimed_when_its_time_has_come(
+    backend: Backend,
 ) -> None:
+    deferred = await put_back(backend)
+
+    backend.clock.advance(timedelta(seconds=60) - MOMENT)
+    early = await backend.jobs.claim(deferred.id)
+    backend.clock.advance(MOMENT)
+    in_time = await backend.jobs.claim(deferred.id)
+
+    assert early is None
+    assert in_time == deferred.claimed(backend.clock.now())
+    assert (in_time.fence, in_time.attempts, in_time.run_at) == (2, 1, None)
+
+
+async def test_a_job_may_be_put_back_again_and_again(backend: Backend) -> None:
+    job = await put_back(backend)
+    for _ in range(3):
+        backend.clock.advance(60)
+        claimed = await backend.jobs.claim(job.id)
+        assert claimed is not None
+        job = claimed.deferred(backend.clock.now() + timedelta(seconds=60))
+        await backend.jobs.release(job)
+
+    assert await backend.history.get(job.id) == job
+    assert job.fence == 4
+
+
+# ---------------------------------------------------------------- calling it off
+
+
+async def test_a_waiting_job_is_called_off(backend: Backend) -> None:
+    job = await backend.jobs.request(backend.queued())
+    backend.clock.advance(1)
+
+    cancelled = await backend.jobs.cancel(job.id)
+
+    assert cancelled == job.cancelled(backend.clock.now())
+    assert await backend.history.get(job.id) == cancelled
+    assert await backend.jobs.claim(job.id) is None
+
+
+async def test_a_job_that_was_put_back_is_called_off(backend: Backend) -> None:
+    deferred = await put_back(backend)
+
+    assert await backend.jobs.cancel(deferred.id) == deferred.cancelled(backend.clock.now())
+    backend.clock.advance(60)
+    assert await backend.jobs.claim(deferred.id) is None
+
+
+async def test_a_running_job_is_called_off_and_its_worker_merges_nothing(backend: Backend) -> None:
+    job = await backend.claimed()
+    async with backend.store.intake(SAMPLES, "one", job) as intake:
+        kept = await intake.keep(backend.payload())
+        await intake.add([sample(1)], kept)
+
+        cancelled = await backend.jobs.cancel(job.id)
+
+        with pytest.raises(LeaseLost):
+            await intake.commit(backend.checkpoint(job))
+    assert cancelled == job.cancelled(backend.clock.now())
+    assert await backend.everything() == []
+
+
+async def test_a_job_that_has_ended_cannot_be_called_off(backend: Backend) -> None:
+    ended = await backend.end(await backend.claimed())
+    other = await backend.jobs.request(backend.queued())
+    backend.clock.advance(1)
+
+    assert await backend.jobs.cancel(ended.id) is None
+    assert await backend.jobs.cancel(other.id) is not None
+    assert await backend.jobs.cancel(other.id) is None
+    assert await backend.history.get(ended.id) == ended
+
+
+async def test_a_job_that_was_called_off_makes_room_for_the_next(backend: Backend) -> None:
+    await backend.jobs.cancel((await backend.claimed()).id)
+    following = backend.queued()
+
+    assert await backend.jobs.request(following) == following
+
+
+# ---------------------------------------------------------------- nobody else's word counts
+
+VERBS = pytest.mark.parametrize("verb", ["renew", "end", "put back"])
+
+
+@VERBS
+async def test_a_worker_thought_dead_has_no_say_any_more(backend: Backend, verb: str) -> None:
     job = await backend.claimed()
     backend.clock.advance(LEASE)
     successor = await backend.jobs.claim(job.id)
@@ -144,13 +296,11 @@ async def test_a_worker_thought_dead_can_neither_renew_nor_finish(
     with pytest.raises(LeaseLost):
         await _do(backend, verb, job)
 
-    assert await backend.jobs.get(job.id) == successor
+    assert await backend.history.get(job.id) == successor
 
 
-@pytest.mark.parametrize("verb", ["renew", "finish"])
-async def test_an_ended_job_can_neither_be_renewed_nor_finished_again(
-    backend: Backend, verb: str
-) -> None:
+@VERBS
+async def test_of_a_job_that_has_ended_nothing_more_is_heard(backend: Backend, verb: str) -> None:
     job = await backend.claimed()
     ended = await backend.end(job)
     backend.clock.advance(1)
@@ -158,13 +308,37 @@ async def test_an_ended_job_can_neither_be_renewed_nor_finished_again(
     with pytest.raises(LeaseLost):
         await _do(backend, verb, job)
 
-    assert await backend.jobs.get(job.id) == ended
+    assert await backend.history.get(job.id) == ended
 
 
-@pytest.mark.parametrize("verb", ["renew", "finish"])
-async def test_a_job_never_written_down_can_neither_be_renewed_nor_finished(
+@VERBS
+async def test_of_a_job_that_was_called_off_nothing_more_is_heard(
     backend: Backend, verb: str
 ) -> None:
+    job = await backend.claimed()
+    cancelled = await backend.jobs.cancel(job.id)
+
+    with pytest.raises(LeaseLost):
+        await _do(backend, verb, job)
+
+    assert await backend.history.get(job.id) == cancelled
+
+
+@VERBS
+async def test_of_a_job_that_waits_again_nothing_is_heard_from_who_put_it_back(
+    backend: Backend, verb: str
+) -> None:
+    deferred = await put_back(backend)
+    held = msgspec.structs.replace(deferred, status=JobStatus.RUNNING, run_at=None)
+
+    with pytest.raises(LeaseLost):
+        await _do(backend, verb, held)
+
+    assert await backend.history.get(deferred.id) == deferred
+
+
+@VERBS
+async def test_of_a_job_never_written_down_nothing_is_heard(backend: Backend, verb: str) -> None:
     job = backend.queued().claimed(backend.clock.now())
 
     with pytest.raises(LeaseLost):
@@ -172,7 +346,10 @@ async def test_a_job_never_written_down_can_neither_be_renewed_nor_finished(
 
 
 async def _do(backend: Backend, verb: str, job: FetchJob) -> None:
+    now = backend.clock.now()
     if verb == "renew":
         await backend.jobs.renew(job)
+    elif verb == "end":
+        await backend.jobs.release(job.ended(JobStatus.FAILED, REPORT, now))
     else:
-        await backend.jobs.finish(job.ended(JobStatus.FAILED, REPORT, backend.clock.now()))
+        await backend.jobs.release(job.deferred(now))

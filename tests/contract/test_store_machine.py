@@ -71,6 +71,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.stack = AsyncExitStack()
         self.backend: Backend = self.run(self.stack.enter_async_context(open_backend()))
+        self.opened: list[Opened] = []
         self.rows: dict[Key, Stored] = {}
         self.checkpoints: dict[str, Checkpoint] = {}
         self.rejected: set[tuple[str, Rejection]] = set()
@@ -105,11 +106,18 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(target=intakes, source=st.sampled_from(["one", "two"]))
     def intake_opens(self, source: str) -> Opened:
         context = self.backend.store.intake(SAMPLES, source, self.job)
-        return Opened(self.job, source, self.run(context.__aenter__()), context)
+        opened = Opened(self.job, source, self.run(context.__aenter__()), context)
+        self.opened.append(opened)
+        return opened
 
     @rule(opened=intakes, body=st.sampled_from([b"1", b"2"]))
     def payload_is_kept(self, opened: Opened, body: bytes) -> None:
-        opened.payloads.append(self.run(opened.intake.keep(self.backend.payload(body))))
+        keeping = opened.intake.keep(self.backend.payload(body))
+        if self.holds(opened):
+            opened.payloads.append(self.run(keeping))
+        else:
+            with pytest.raises(LeaseLost):
+                self.run(keeping)
 
     @rule(opened=intakes, some=st.lists(records, max_size=4))
     def records_are_added(self, opened: Opened, some: list[Any]) -> None:
@@ -125,23 +133,37 @@ class StoreMachine(RuleBasedStateMachine):
         if not opened.payloads:
             return
         rejection = Rejection(pointer, "is bad")
-        self.run(opened.intake.reject([rejection], opened.payloads[-1]))
-        self.rejected.add((opened.source, rejection))
+        rejecting = opened.intake.reject([rejection], opened.payloads[-1])
+        if self.holds(opened):
+            self.run(rejecting)
+            self.rejected.add((opened.source, rejection))
+        else:
+            with pytest.raises(LeaseLost):
+                self.run(rejecting)
 
     @rule(opened=consumes(intakes))
     def intake_is_left(self, opened: Opened) -> None:
-        self.run(opened.context.__aexit__(None, None, None))
+        self.leave(opened)
 
     @rule(opened=consumes(intakes))
     def intake_commits(self, opened: Opened) -> None:
         checkpoint = self.backend.checkpoint(opened.job, opened.source)
-        if (opened.job.id, opened.job.fence) == (self.job.id, self.job.fence):
+        if self.holds(opened):
             assert self.run(opened.intake.commit(checkpoint)) == self.expect(opened)
             self.checkpoints[opened.source] = checkpoint
         else:
             with pytest.raises(LeaseLost):
                 self.run(opened.intake.commit(checkpoint))
+        self.leave(opened)
+
+    def leave(self, opened: Opened) -> None:
+        """Close an intake."""
         self.run(opened.context.__aexit__(None, None, None))
+        self.opened = [other for other in self.opened if other is not opened]
+
+    def holds(self, opened: Opened) -> bool:
+        """Whether the job of an intake is still in the hands that opened it."""
+        return (opened.job.id, opened.job.fence) == (self.job.id, self.job.fence)
 
     def expect(self, opened: Opened) -> Counts:
         """Merge into the model."""
@@ -189,6 +211,8 @@ class StoreMachine(RuleBasedStateMachine):
         )
 
     def teardown(self) -> None:
+        for opened in self.opened:
+            self.leave(opened)
         self.run(self.stack.aclose())
         self.runner.close()
 

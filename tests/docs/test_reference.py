@@ -16,11 +16,12 @@ from click.testing import CliRunner
 
 import application.ports
 from adapters.http.documentation import PREFIXES
-from adapters.http.fetches import FetchAnswer
+from adapters.http.fetch_answers import FetchAnswer
 from adapters.http.overviews import HealthCard
 from adapters.http.problem_codes import PROBLEM_CODES
 from adapters.http.problems import Problem
 from adapters.http.question import CONTROLS
+from application.health import SourceHealth
 from domain.fields import FieldType
 from domain.filters import Operator, operators_of
 from domain.jobs import JobStatus
@@ -85,22 +86,39 @@ async def test_every_route_is_documented_and_every_documented_route_exists(
     assert documented_routes() == served | pages
 
 
-async def test_every_query_parameter_of_the_other_routes_is_documented(
-    openapi: dict[str, Any],
-) -> None:
-    parameters = {
-        parameter["name"]
-        for path, item in openapi["paths"].items()
-        for operation in item.values()
-        for parameter in operation.get("parameters", [])
-        if parameter["in"] == "query" and not path.startswith("/data")
+def documented_parameters() -> dict[str, list[str]]:
+    """The parameters of each route that has a table of them."""
+    tables = {heading: section(API, heading) for heading in headings(API)}
+    return {
+        codes(heading)[0]: first_codes(text)
+        for heading, text in tables.items()
+        if "| parameter |" in text
     }
 
-    assert set(first_codes(section(API, "`POST /fetch/{dataset}`"))) == parameters
+
+async def test_every_parameter_of_the_other_routes_is_documented(
+    openapi: dict[str, Any],
+) -> None:
+    served = {
+        f"{method.upper()} {path}": [
+            parameter["name"]
+            for parameter in operation.get("parameters", [])
+            if parameter["in"] in ("query", "header")
+        ]
+        for path, item in openapi["paths"].items()
+        for method, operation in item.items()
+        if not path.startswith("/data")
+    }
+
+    # What the default dataset takes is told with the others.
+    assert served.pop("POST /fetch") == served["POST /fetch/{dataset}"]
+    assert documented_parameters() == {route: names for route, names in served.items() if names}
 
 
 def test_every_part_of_the_health_answer_is_documented() -> None:
-    assert first_codes(section(API, "`GET /health`")) == names(HealthCard)
+    told = first_codes(section(API, "`GET /health`"))
+
+    assert told == [*names(HealthCard), *names(SourceHealth)]
 
 
 # ---------------------------------------------------------------- filters
@@ -168,8 +186,8 @@ def variables(file: str, pattern: str) -> dict[str, str]:
 
 def test_every_setting_that_compose_takes_is_documented_with_its_default() -> None:
     told = {
-        codes(row[0])[0]: codes(row[1])[0]
-        for row in rows(section(DOCS / "how-to" / "run-with-docker.md", "Settings"))
+        codes(row[0])[0]: (codes(row[1]) or [""])[0]
+        for row in rows(section(DOCS / "how-to" / "run-in-production.md", "Settings"))
     }
 
     assert told == variables("docker-compose.yml", rf"\${{({PREFIX}\w+):-([^}}]*)}}")

@@ -70,14 +70,6 @@ def test_the_next_fetch_is_allowed_when_the_first_source_is_due() -> None:
     assert Cadence(interval=MINUTE).next_allowed_at(Freshness()) is None
 
 
-def test_the_next_fetch_comes_a_period_after_the_last_answer() -> None:
-    freshness = known(checkpoint("one"), checkpoint("two", NOW - MINUTE))
-
-    assert Cadence(every=MINUTE).next_fetch_at(freshness) == NOW + MINUTE
-    assert Cadence().next_fetch_at(freshness) is None
-    assert Cadence(every=MINUTE).next_fetch_at(Freshness()) is None
-
-
 @pytest.mark.parametrize(
     ("cadence", "stale_from"),
     [

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,6 +92,105 @@ def test_a_report_adds_up_its_sources_and_lists_their_failures() -> None:
 
     assert report.counts == Counts(received=5, inserted=2, updated=1, quarantined=2)
     assert report.failures == [BROKEN]
+
+
+# ---------------------------------------------------------------- when asking again makes sense
+
+SOON, LATER = NOW + timedelta(minutes=1), NOW + timedelta(hours=1)
+times = st.none() | st.sampled_from([NOW, SOON, LATER])
+
+
+def failed(retry_at: datetime | None, requests: int = 0) -> SourceReport:
+    """A source that gave nothing, after so many requests."""
+    return SourceReport(
+        source="failed",
+        status=SourceStatus.FAILED,
+        requests=requests,
+        error=Failure("source_blocked", "later", retry_at),
+    )
+
+
+def answered(fresh_until: datetime | None, requests: int = 1) -> SourceReport:
+    """A source that answered."""
+    return SourceReport(
+        source="answered",
+        status=SourceStatus.SUCCEEDED,
+        requests=requests,
+        fresh_until=fresh_until,
+    )
+
+
+some_sources = st.lists(
+    st.builds(failed, times, st.integers(0, 1)) | st.builds(answered, times), max_size=4
+)
+
+
+@pytest.mark.parametrize(
+    ("one", "not_before"),
+    [
+        (answered(None), None),
+        (answered(SOON), SOON),
+        (failed(None), None),
+        (failed(LATER), LATER),
+        (msgspec.structs.replace(failed(None), fresh_until=SOON), None),
+        (msgspec.structs.replace(failed(LATER), fresh_until=SOON), LATER),
+    ],
+)
+def test_a_source_says_when_to_come_again_by_its_answer_or_by_its_refusal(
+    one: SourceReport, not_before: datetime | None
+) -> None:
+    assert one.not_before == not_before
+
+
+@pytest.mark.parametrize(
+    ("sources", "not_before"),
+    [
+        ([], None),
+        ([answered(SOON)], SOON),
+        ([answered(LATER), answered(SOON)], SOON),
+        ([answered(SOON), answered(None)], None),
+        ([failed(LATER), answered(SOON)], SOON),
+        ([failed(LATER), answered(None)], None),
+        ([failed(LATER), failed(SOON, requests=3)], SOON),
+    ],
+)
+def test_asking_again_makes_sense_when_the_first_source_wants_it_if_all_have_said_so(
+    sources: list[SourceReport], not_before: datetime | None
+) -> None:
+    assert FetchReport(sources=tuple(sources)).not_before == not_before
+
+
+@pytest.mark.parametrize(
+    ("sources", "until"),
+    [
+        ([], None),
+        ([failed(SOON)], SOON),
+        ([failed(LATER), failed(SOON)], SOON),
+        ([failed(LATER), failed(None)], None),
+        ([failed(LATER), failed(SOON, requests=1)], None),
+        ([failed(LATER), answered(SOON)], None),
+        ([failed(LATER), answered(SOON, requests=0)], None),
+        ([answered(SOON)], None),
+    ],
+)
+def test_a_fetch_waits_if_no_source_could_be_asked_at_all(
+    sources: list[SourceReport], until: datetime | None
+) -> None:
+    assert FetchReport(sources=tuple(sources)).waits_until == until
+
+
+@given(some_sources)
+def test_a_fetch_waits_for_no_other_time_than_asking_again_makes_sense(
+    sources: list[SourceReport],
+) -> None:
+    report = FetchReport(sources=tuple(sources))
+
+    assert report.waits_until in (None, report.not_before)
+    if report.waits_until is not None:
+        assert report.outcome is Outcome.FAILED
+
+
+# ---------------------------------------------------------------- freshness and errors
 
 
 def test_freshness_is_that_of_the_source_that_answered_last() -> None:

@@ -3,12 +3,14 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from entrypoints.upstream import SampleUpstream
+from tests.services.postgres import empty_database
+from tests.services.rabbitmq import broker_url, private_node, program
 
 COMMAND = str(Path(sys.executable).with_name("catchment"))
 
@@ -62,6 +64,31 @@ async def start(tmp_path: Path, settings: dict[str, str]) -> AsyncIterator[Start
         if process.returncode is None:
             process.kill()
         await process.communicate()
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[str]:
+    """A broker nobody else uses, where one can be started: all processes share its queue."""
+    if program() is None:
+        yield broker_url()
+        return
+    with private_node() as node:
+        yield node.url
+
+
+@pytest.fixture
+async def replicas(settings: dict[str, str], broker: str) -> AsyncIterator[dict[str, str]]:
+    """Settings of processes that share an empty database and a broker."""
+    async with empty_database() as database:
+        settings |= {
+            "CATCHMENT_DATABASE_URL": database,
+            "CATCHMENT_BROKER_URL": broker,
+            "CATCHMENT_SECRET_KEY": "a secret of the tests, of over 32 bytes",
+            "CATCHMENT_MIN_FETCH_INTERVAL": "0s",
+            "CATCHMENT_FETCH_EVERY": "off",
+            "CATCHMENT_FETCH_ON_START": "false",
+        }
+        yield settings
 
 
 async def ended(process: asyncio.subprocess.Process) -> tuple[int | None, str, str]:

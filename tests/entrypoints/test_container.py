@@ -4,9 +4,12 @@ from pathlib import Path
 
 from adapters.memory.clock import SteerableClock
 from adapters.memory.database import MemoryDatabase
-from adapters.memory.jobs import MemoryJobs
+from adapters.memory.jobs import MemoryJobHistory, MemoryJobs
+from adapters.memory.schedules import MemorySchedules
 from adapters.memory.source import MemorySource
 from adapters.memory.store import MemoryStore
+from adapters.queue.embedded import EmbeddedQueue
+from application.desk import JobDesk
 from domain.paging import PageRequest, Sort
 from domain.posts import POSTS, Post
 from entrypoints.container import DATASETS, Container
@@ -43,7 +46,12 @@ async def test_any_adapter_can_be_replaced(tmp_path: Path) -> None:
     container.override_providers(
         clock=clock,
         store=MemoryStore(memory, clock),
-        jobs=MemoryJobs(memory, clock),
+        desk=JobDesk(
+            jobs=MemoryJobs(memory, clock),
+            history=MemoryJobHistory(memory, clock),
+            queue=EmbeddedQueue(),
+            schedules=MemorySchedules(memory, clock),
+        ),
         sources={"posts": [source]},
     )
 

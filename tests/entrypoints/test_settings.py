@@ -14,6 +14,7 @@ from entrypoints.settings import (
     host_of,
     load,
     secret_of,
+    shown,
     unknown_names,
 )
 from entrypoints.units import PerDataset
@@ -22,7 +23,7 @@ from entrypoints.units import PerDataset
 def test_the_defaults_are_those_the_documentation_promises() -> None:
     settings = load({})
 
-    assert settings.database_path == Path("var/catchment.db")
+    assert settings.database_file == Path("var/catchment.db")
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.min_fetch_interval.of("posts") == timedelta(seconds=60)
     assert settings.fetch_every.of("posts") == timedelta(minutes=15)
@@ -55,8 +56,47 @@ def test_the_database_url_is_read_without_the_prefix_too() -> None:
     bare = load({"DATABASE_URL": "sqlite:///a.db"})
     both = load({"DATABASE_URL": "sqlite:///a.db", "CATCHMENT_DATABASE_URL": "sqlite:///b.db"})
 
-    assert bare.database_path == Path("a.db")
-    assert both.database_path == Path("b.db")
+    assert bare.database_file == Path("a.db")
+    assert both.database_file == Path("b.db")
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
+def test_a_database_may_be_a_server_and_then_needs_a_secret_of_its_own(scheme: str) -> None:
+    given = {"DATABASE_URL": f"{scheme}://us:pass@db:5433/ours"}
+
+    with pytest.raises(InvalidSetting, match="CATCHMENT_SECRET_KEY is empty"):
+        load(given)
+    settings = load({**given, "CATCHMENT_SECRET_KEY": "x" * 32})
+
+    assert settings.database_file is None
+    assert settings.database_url == given["DATABASE_URL"]
+
+
+def test_without_a_broker_there_is_no_url_of_one() -> None:
+    assert load({}).broker_url == ""
+    assert load({"CATCHMENT_BROKER_URL": "amqp://us:pass@mq/"}).broker_url == "amqp://us:pass@mq/"
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("postgresql://us:pass@db:5433/ours?sslmode=require", "postgresql://us:***@db:5433/ours"),
+        ("amqp://us:pa%40ss@mq/", "amqp://us:***@mq/"),
+        ("amqp://mq/", "amqp://mq/"),
+        ("sqlite:///var/catchment.db", "sqlite:///var/catchment.db"),
+        ("", ""),
+    ],
+)
+def test_a_url_is_shown_without_its_password(url: str, told: str) -> None:
+    assert shown(url) == told
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "BROKER_URL", "SECRET_KEY"])
+def test_what_holds_a_password_is_not_shown_when_it_cannot_be_used(name: str) -> None:
+    with pytest.raises(InvalidSetting) as refused:
+        load({f"CATCHMENT_{name}": "sesame"})
+
+    assert "sesame" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +104,10 @@ def test_the_database_url_is_read_without_the_prefix_too() -> None:
     [
         ("DATABASE_URL", "mysql://x", "expected sqlite:///FILE"),
         ("DATABASE_URL", "sqlite:///:memory:", "expected sqlite:///FILE"),
-        ("DATABASE_URL", "postgresql://localhost/x", "not supported yet"),
+        ("DATABASE_URL", "postgresql:///x", "expected a host"),
+        ("DATABASE_URL", "postgres://localhost:x/x", "expected a port"),
+        ("BROKER_URL", "redis://localhost", "expected amqp://"),
+        ("BROKER_URL", "amqp:///", "expected a host"),
         ("PORT", "eighty", "expected a port"),
         ("PORT", "70000", "expected a port"),
         ("PORT", "٨٠", "expected a port"),

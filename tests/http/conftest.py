@@ -17,9 +17,18 @@ from tests.http.stage import GAUGES, SOME_GAUGES, Stage, posts
 
 @pytest.fixture(autouse=True)
 def logged() -> Iterator[list[MutableMapping[str, Any]]]:
-    """Everything that is logged meanwhile."""
-    with structlog.testing.capture_logs() as events:
+    """Everything that is logged meanwhile, but the line that every request gets."""
+    told = [structlog.contextvars.merge_contextvars, _but_requests]
+    with structlog.testing.capture_logs(told) as events:
         yield events
+
+
+def _but_requests(
+    logger: object, level: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    if event["event"] == "request":
+        raise structlog.DropEvent
+    return event
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """What the HTTP tests stand on: the real application over memory adapters, and made-up records."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -9,28 +9,36 @@ import httpx
 import msgspec
 
 from adapters.http.app import HttpSettings, create_app
+from adapters.memory.budget import MemoryBudget
 from adapters.memory.changes import MemoryChanges
 from adapters.memory.clock import SteerableClock
 from adapters.memory.database import MemoryDatabase
 from adapters.memory.health import MemoryProbe
-from adapters.memory.jobs import MemoryJobs
+from adapters.memory.idempotency import MemoryIdempotency
+from adapters.memory.jobs import MemoryJobHistory, MemoryJobs
 from adapters.memory.quarantine import MemoryQuarantine
 from adapters.memory.random import SeededRandom
+from adapters.memory.schedules import MemorySchedules
 from adapters.memory.source import MemorySource
 from adapters.memory.store import MemoryStore
 from application.catalogue import Catalogue
+from application.desk import JobDesk
 from application.fetch import Fetch
 from application.health import CheckHealth
-from application.jobs import FindJob
-from application.ports.jobs import Jobs
+from application.jobs import CancelJob, FindJob, ListJobs
+from application.ports.idempotency import Idempotency
+from application.ports.jobs import Wanted
+from application.ports.queue import Handle, Queue
 from application.ports.store import Changes, Intake, Store
 from application.query import Query
+from application.work import RunJob
 from domain.dataset import Dataset, Key, Role
 from domain.filters import Condition, Filter, Operator
 from domain.jobs import FetchJob
 from domain.paging import PageRequest
-from domain.politeness import Cadence
+from domain.politeness import Cadence, Rate
 from domain.posts import POSTS, Post
+from domain.schedules import Schedule
 
 SECRET = b"a secret of the tests, 32 bytes long"
 #: A port nobody listens on: what the client calls the application in memory.
@@ -150,23 +158,79 @@ class BreakableStore(MemoryStore):
             raise self.failure
 
 
+# ---------------------------------------------------------------- jobs
+
+
+class MemoryQueue(Queue):
+    """Remembers what was announced, and hands it to nobody."""
+
+    def __init__(self) -> None:
+        self.announced: list[str] = []
+
+    async def announce(self, job_id: str) -> None:
+        """Remember it."""
+        self.announced.append(job_id)
+
+    def listening(self, handle: Handle) -> AbstractAsyncContextManager[None]:
+        """Hand over nothing."""
+        return nullcontext()
+
+
+class BreakableHistory(MemoryJobHistory):
+    """A history that cannot be read when it is told so, and remembers which jobs were sought."""
+
+    failure: Exception | None = None
+
+    def __init__(self, database: MemoryDatabase, clock: SteerableClock) -> None:
+        super().__init__(database, clock)
+        self.sought: list[str] = []
+
+    async def get(self, job_id: str) -> FetchJob | None:
+        """One job."""
+        self.sought.append(job_id)
+        self._fail()
+        return await super().get(job_id)
+
+    async def recent(self, wanted: Wanted, limit: int, before: str | None = None) -> list[FetchJob]:
+        """The wanted jobs."""
+        self._fail()
+        return await super().recent(wanted, limit, before)
+
+    def _fail(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+
+class AdminCancels(CancelJob):
+    """Calls jobs off as if an admin had asked, as long as nobody can log in."""
+
+    async def __call__(self, job_id: str, viewer: Role) -> FetchJob:
+        """The cancelled job."""
+        return await super().__call__(job_id, Role.ADMIN)
+
+
 # ---------------------------------------------------------------- the application
 
 
 class Stage:
     """The application over some datasets, and everything to steer it by.
 
-    Each dataset has one source with nothing to give yet, unless `sources` names others.
+    Each dataset has one source with nothing to give yet, unless `sources` names others, and a
+    schedule that nobody keeps. Jobs run when a test runs them.
     """
 
     def __init__(
         self,
         *datasets: Dataset[Any],
         store: Store | None = None,
-        jobs: Jobs | None = None,
+        desk: JobDesk | None = None,
+        queue: Queue | None = None,
+        idempotency: Idempotency | None = None,
+        cancel: type[CancelJob] = CancelJob,
         changes: Changes | None = None,
         clock: SteerableClock | None = None,
         cadence: Cadence = Cadence(every=timedelta(minutes=15)),  # noqa: B008 - a frozen value
+        deadline: timedelta = timedelta(seconds=60),
         sources: Mapping[str, Sequence[str]] | None = None,
         **settings: Any,
     ) -> None:
@@ -175,8 +239,23 @@ class Stage:
         self.database = MemoryDatabase()
         self.broken = BreakableStore(self.database, self.clock)
         self.store = store or self.broken
-        self.jobs = jobs or MemoryJobs(self.database, self.clock)
+        self.queue = MemoryQueue()
+        self.history = BreakableHistory(self.database, self.clock)
+        self.desk = desk or JobDesk(
+            jobs=MemoryJobs(self.database, self.clock),
+            history=self.history,
+            queue=queue or self.queue,
+            schedules=MemorySchedules(self.database, self.clock),
+        )
+        if cadence.every is not None:
+            self.database.schedules = {
+                dataset.name: Schedule.starting(dataset.name, cadence.every, self.clock.now())
+                for dataset in self.datasets
+            }
+        self.idempotency = idempotency or MemoryIdempotency(self.clock)
+        self.budget = MemoryBudget(self.database, self.clock, {}, Rate(1000, 1.0))
         self.probe = MemoryProbe()
+        self.queue_probe = MemoryProbe("embedded")
         self.random = SeededRandom()
         named = {d.name: [f"{d.name}_source"] for d in self.datasets} | dict(sources or {})
         self.sources = {
@@ -185,18 +264,23 @@ class Stage:
             ]
             for dataset in self.datasets
         }
-        self.fetches = {dataset.name: self._fetch(dataset, cadence) for dataset in self.datasets}
+        self.fetches = {
+            dataset.name: self._fetch(dataset, cadence, deadline) for dataset in self.datasets
+        }
         self.catalogue = Catalogue(
             list(self.fetches.values()),
             [Query(dataset, self.store) for dataset in self.datasets],
             MemoryQuarantine(self.database),
             self.clock,
         )
-        health = CheckHealth(self.catalogue, self.probe, self.clock)
+        health = CheckHealth(self.catalogue, self.probe, self.queue_probe, self.budget, self.clock)
         told = HttpSettings(**{"secret": SECRET, "epoch": "an epoch", **settings})
         self.app: Any = create_app(
             self.catalogue,
-            FindJob(self.jobs),
+            FindJob(self.desk),
+            ListJobs(self.desk, self.datasets),
+            cancel(self.desk),
+            self.idempotency,
             health,
             changes or MemoryChanges(self.database),
             self.clock,
@@ -213,15 +297,22 @@ class Stage:
         self.sources[dataset.name][0].pages = [records]
         await self.fetches[dataset.name](Role.ADMIN, force=True)
 
-    def _fetch(self, dataset: Dataset[Any], cadence: Cadence) -> Fetch[Any]:
+    async def work(self) -> None:
+        """Run every job that was announced, as a worker does."""
+        run_job = RunJob(self.fetches, self.desk, lambda dataset, end: None)
+        while self.queue.announced:
+            await run_job(self.queue.announced.pop(0))
+
+    def _fetch(self, dataset: Dataset[Any], cadence: Cadence, deadline: timedelta) -> Fetch[Any]:
         return Fetch(
             dataset,
             self.sources[dataset.name],
             self.store,
             self.clock,
-            self.jobs,
+            self.desk,
             self.random,
             cadence,
+            deadline,
         )
 
 

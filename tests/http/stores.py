@@ -7,12 +7,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from adapters.memory.clock import SteerableClock
+from adapters.sql.idempotency import SqlIdempotency
+from adapters.sql.job_history import SqlJobHistory
 from adapters.sql.jobs import SqlJobs
 from adapters.sql.migrate import migrate
+from adapters.sql.schedules import SqlSchedules
 from adapters.sql.sqlite import SqliteDatabase
 from adapters.sql.store import SqlStore
+from application.desk import JobDesk
 from domain.dataset import Dataset
-from tests.http.stage import POSTS, Stage
+from tests.http.stage import POSTS, MemoryQueue, Stage
 
 Open = Callable[[Dataset[Any]], AbstractAsyncContextManager[Stage]]
 
@@ -29,15 +33,20 @@ async def in_memory(dataset: Dataset[Any]) -> AsyncIterator[Stage]:
 async def on_sqlite(dataset: Dataset[Any]) -> AsyncIterator[Stage]:
     """The application over a SQLite file."""
     with TemporaryDirectory() as folder:
-        path, clock = Path(folder, "catchment.db"), SteerableClock()
-        migrate(path, [POSTS, dataset])
-        database = SqliteDatabase(path)
+        database, clock = SqliteDatabase(Path(folder, "catchment.db")), SteerableClock()
+        await migrate(database, [POSTS, dataset])
         stage = Stage(
             POSTS,
             dataset,
             clock=clock,
             store=SqlStore(database, clock),
-            jobs=SqlJobs(database, clock),
+            desk=JobDesk(
+                jobs=SqlJobs(database, clock),
+                history=SqlJobHistory(database, clock),
+                queue=MemoryQueue(),
+                schedules=SqlSchedules(database, clock),
+            ),
+            idempotency=SqlIdempotency(database, clock),
             changes=database,
         )
         try:

@@ -24,7 +24,7 @@ async def test_a_page_has_the_documented_shape_in_the_documented_order(
         ("dataset", "posts"),
         ("seq", 1),
         ("fetched_at", "2026-01-01T00:01:01Z"),
-        ("next_fetch_at", "2026-01-01T00:16:01Z"),
+        ("next_fetch_at", "2026-01-01T00:15:00Z"),
         ("sources", ["posts_source"]),
     ]
     assert told["stale"] is False
@@ -62,7 +62,8 @@ async def test_before_any_fetch_reads_are_empty_and_stale(empty: Stage) -> None:
     told = answer.json()
     assert answer.status_code == 200
     assert (told["data"], told["count"], told["stale"]) == ([], 0, True)
-    assert (told["meta"]["fetched_at"], told["meta"]["next_fetch_at"]) == (None, None)
+    assert told["meta"]["fetched_at"] is None
+    assert told["meta"]["next_fetch_at"] == "2026-01-01T00:15:00Z"
     assert (told["meta"]["seq"], told["meta"]["sources"]) == (0, [])
     assert "age" not in answer.headers
 

@@ -60,8 +60,10 @@ async def test_a_fetch_answers_with_its_report(empty: Stage) -> None:
         "counts",
         "sources",
         "queued_at",
+        "run_at",
         "started_at",
         "finished_at",
+        "attempts",
         "next_allowed_at",
         "status_url",
     ]
@@ -71,6 +73,7 @@ async def test_a_fetch_answers_with_its_report(empty: Stage) -> None:
     assert told["status_url"] == f"/fetch/status/{told['job_id']}"
     assert told["queued_at"] == told["started_at"] == told["finished_at"] == "2026-01-01T00:00:00Z"
     assert told["next_allowed_at"] == "2026-01-01T00:01:00Z"
+    assert (told["run_at"], told["attempts"]) == (None, 1)
     [source] = told["sources"]
     assert list(source) == [
         "source",
@@ -80,6 +83,7 @@ async def test_a_fetch_answers_with_its_report(empty: Stage) -> None:
         "bytes",
         "retries",
         "wait_ms",
+        "fresh_until",
         "error",
         "counts",
     ]
@@ -315,14 +319,6 @@ async def test_a_dataset_whose_sources_are_off_answers_reads_and_refuses_fetches
 
     problem(fetch, 409, "no_sources")
     assert read.status_code == 200
-
-
-@pytest.mark.parametrize("path", ["/fetch?mode=task", "/fetch/gauges?mode=task"])
-async def test_a_task_is_not_there_yet(stage: Stage, path: str) -> None:
-    asked = len(stage.sources["posts"][0].asked)
-
-    problem(await stage.client.post(path), 501, "not_implemented")
-    assert len(stage.sources["posts"][0].asked) == asked
 
 
 async def test_only_admins_may_force_a_fetch(client: httpx.AsyncClient) -> None:

@@ -27,9 +27,7 @@ ROWS = range(1, 43)
 #: Rows that these routes cannot show yet, or never will, and why.
 NOT_YET = {
     11: "not applicable: idle and dripping connections belong to the proxy in front (ruling 30)",
-    23: "other people's jobs and tasks: issues 3 and 4",
-    27: "queued tasks and their quota: issue 3",
-    28: "idempotency keys: issue 3",
+    23: "other people's tasks: issue 4",
     29: "access tokens: issue 4",
     30: "refresh tokens: issue 4",
     31: "signup: issue 4",
@@ -129,7 +127,10 @@ async def test_c07_a_body_of_no_kind_is_415(client: httpx.AsyncClient) -> None:
     problem(await client.post("/fetch", content=b"{}"), 415, "unsupported_media_type")
 
 
-@pytest.mark.parametrize("path", ["/data", "/data/posts/1", "/", "/datasets", "/health", "/docs"])
+@pytest.mark.parametrize(
+    "path",
+    ["/data", "/data/posts/1", "/", "/datasets", "/health", "/docs", "/fetch/jobs"],
+)
 async def test_c07_the_body_of_a_get_is_ignored(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.request("GET", path, content=b"{", headers=HOSTILE)
 
@@ -154,7 +155,9 @@ async def test_c09_a_body_of_11_mb_is_413(client: httpx.AsyncClient) -> None:
 # ---------------------------------------------------------------- methods and queries
 
 
-@pytest.mark.parametrize("path", ["/data", "/data/posts/1", "/fetch", "/", "/health", "/docs"])
+@pytest.mark.parametrize(
+    "path", ["/data", "/data/posts/1", "/fetch", "/fetch/jobs", "/", "/health", "/docs"]
+)
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PROPFIND", "FOO", "get", "DELETE"])
 async def test_c14_an_unknown_verb_is_405_with_those_allowed(
     stage: Stage, method: str, path: str
@@ -200,12 +203,21 @@ async def test_c14_a_method_is_not_overridden(stage: Stage, name: str) -> None:
 async def test_c15_a_limit_is_a_plain_number_given_once(
     client: httpx.AsyncClient, question: str, status: int, code: str
 ) -> None:
-    problem(await client.get(f"/data?{question}"), status, code)
+    for path in ("/data", "/fetch/jobs"):
+        problem(await client.get(f"{path}?{question}"), status, code)
 
 
 @pytest.mark.parametrize(
     "path",
-    ["/data?page=2", "/data/posts/1?page=2", "/?page=2", "/datasets?page=2", "/health?page=2"],
+    [
+        "/data?page=2",
+        "/data/posts/1?page=2",
+        "/?page=2",
+        "/datasets?page=2",
+        "/health?page=2",
+        "/fetch/jobs?page=2",
+        "/fetch/status/1?page=2",
+    ],
 )
 async def test_c16_an_unknown_name_is_400_naming_it(client: httpx.AsyncClient, path: str) -> None:
     told = problem(await client.get(path), 400, "unknown_parameter")
@@ -298,11 +310,21 @@ async def test_c19_what_is_not_text_is_no_key_and_no_name(
     for path in (f"/data/gauges/{text}/1", f"/data/posts/{text}", f"/data/{text}", f"/{text}"):
         assert (await client.get(path)).status_code in (400, 404)
     assert (await client.post(f"/fetch/{text}")).status_code in (400, 404)
+    assert (await client.get(f"/fetch/status/{text}")).status_code in (400, 404)
+
+
+@pytest.mark.parametrize("text", ["%00", "%ff", "a%00b", "%ed%a0%80"])
+@pytest.mark.parametrize("name", ["dataset", "status", "limit", "cursor"])
+async def test_c19_what_is_not_text_narrows_no_list(
+    client: httpx.AsyncClient, name: str, text: str
+) -> None:
+    problem(await client.get(f"/fetch/jobs?{name}={text}"), 400, "malformed_query")
 
 
 @pytest.mark.parametrize("cursor", ["x", "A" * 64, "A" * 5999, "A" * 7000, "e30", "eyJpZCI6MX0="])
 async def test_c20_a_cursor_of_somebody_else_is_400(client: httpx.AsyncClient, cursor: str) -> None:
-    problem(await client.get(f"/data?cursor={cursor}"), 400, "invalid_cursor")
+    for path in ("/data", "/fetch/jobs"):
+        problem(await client.get(f"{path}?cursor={cursor}"), 400, "invalid_cursor")
 
 
 async def test_c20_a_cursor_of_another_filter_is_400(client: httpx.AsyncClient) -> None:
@@ -345,12 +367,27 @@ async def test_c22_no_path_leads_astray(stage: Stage, key: str) -> None:
     assert json.loads(conversation.body)["code"] in ("unknown_record", "unknown_dataset")
 
 
+@pytest.mark.parametrize("job_id", ["..", "%2e%2e", "9" * 5000, "%D9%A3", "1;a=b", "1/.."])
+async def test_c22_no_path_leads_to_a_job_but_its_own(stage: Stage, job_id: str) -> None:
+    conversation = Conversation(stage.app)
+
+    assert await conversation.get(f"/fetch/status/{job_id}") == 404
+    assert json.loads(conversation.body)["code"] in ("unknown_job", "not_found")
+
+
 # ---------------------------------------------------------------- who may
 
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/data/gauges"), ("GET", "/data/gauges/north/1"), ("POST", "/fetch/gauges")],
+    [
+        ("GET", "/data/gauges"),
+        ("GET", "/data/gauges/north/1"),
+        ("POST", "/fetch/gauges"),
+        ("POST", "/fetch/gauges?mode=task"),
+        ("GET", "/fetch/jobs?dataset=gauges"),
+        ("DELETE", "/fetch/status/00000000000000000000000000000000"),
+    ],
 )
 async def test_c24_a_stranger_at_a_closed_door_is_401(method: str, path: str) -> None:
     stage = Stage(POSTS, gauges_dataset(read_by=Role.USER, fetch_by=Role.ADMIN))
@@ -389,6 +426,39 @@ async def test_c26_a_storm_of_fetches_is_one_fetch_and_then_429(empty: Stage) ->
     assert all("retry-after" in answer.headers for answer in answers if answer.status_code == 429)
     assert len({answer.json()["job_id"] for answer in answers if answer.status_code == 200}) == 1
     assert len(empty.sources["posts"][0].asked) == 1
+
+
+async def test_c27_a_thousand_tasks_are_one_job(empty: Stage) -> None:
+    for _ in range(1000):
+        assert (await empty.client.post("/fetch?mode=task")).status_code == 202
+
+    assert (await empty.client.get("/fetch/jobs")).json()["count"] == 1
+
+
+async def test_c28_of_one_key_in_parallel_one_request_is_answered(empty: Stage) -> None:
+    empty.sources["posts"][0].pages = [posts(1)]
+    empty.sources["posts"][0].takes_s = 1
+    key = {"Idempotency-Key": "k"}
+    storm = [asyncio.create_task(empty.client.post("/fetch", headers=key)) for _ in range(50)]
+    await empty.clock.elapse(2)
+
+    statuses = [answer.status_code for answer in await asyncio.gather(*storm)]
+
+    assert sorted(statuses) == [200] + [409] * 49
+
+
+async def test_c28_another_request_with_the_key_is_422(client: httpx.AsyncClient) -> None:
+    key = {"Idempotency-Key": "k"}
+    await client.post("/fetch", headers=key)
+
+    problem(await client.post("/fetch/gauges", headers=key), 422, "key_reused")
+
+
+@pytest.mark.parametrize("key", ["k" * 10_000, "k\x00", "\x1b[31m", "'; DROP TABLE jobs;--", ""])
+async def test_c28_a_key_that_is_none_is_400(client: httpx.AsyncClient, key: str) -> None:
+    answer = await client.post("/fetch", headers={"Idempotency-Key": key})
+
+    problem(answer, 400, "malformed_request")
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://catchment.test"])

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from domain.dataset import Role
-from domain.errors import QueryTooSlow, StoreUnavailable
+from domain.errors import QueryTooSlow, QueueUnavailable, StoreUnavailable
 from tests.http.stage import BASE, POSTS, Stage, gauges_dataset, posts, problem
 
 # ---------------------------------------------------------------- the first page
@@ -65,7 +65,7 @@ async def test_the_catalogue_describes_every_dataset(client: httpx.AsyncClient) 
         "quarantined": 0,
         "seq": 1,
         "fetched_at": "2026-01-01T00:01:01Z",
-        "next_fetch_at": "2026-01-01T00:16:01Z",
+        "next_fetch_at": "2026-01-01T00:15:00Z",
         "stale": False,
         "read_by": "anyone",
         "fetch_by": "anyone",
@@ -122,12 +122,8 @@ async def test_every_operator_and_sort_field_of_the_catalogue_works(
 async def test_before_any_fetch_the_catalogue_says_so(empty: Stage) -> None:
     card = (await empty.client.get("/datasets")).json()["datasets"][0]
 
-    assert (card["records"], card["seq"], card["fetched_at"], card["next_fetch_at"]) == (
-        0,
-        0,
-        None,
-        None,
-    )
+    assert (card["records"], card["seq"], card["fetched_at"]) == (0, 0, None)
+    assert card["next_fetch_at"] == "2026-01-01T00:15:00Z"
     assert card["stale"] is True
 
 
@@ -166,6 +162,8 @@ async def test_with_current_data_all_is_well(stage: Stage) -> None:
         "dataset": "posts",
         "fetched_at": "2026-01-01T00:01:01Z",
         "stale": False,
+        "breaker": "closed",
+        "blocked_until": None,
     }
     assert answer.headers["cache-control"] == "no-store"
 
@@ -192,6 +190,46 @@ async def test_without_a_database_the_service_is_down(stage: Stage) -> None:
     assert told["database"] == "the database file cannot be opened"
 
 
+async def test_without_a_broker_the_service_is_degraded_and_says_why(stage: Stage) -> None:
+    stage.queue_probe.failure = QueueUnavailable("the broker cannot be reached")
+
+    answer = await stage.client.get("/health")
+
+    told = answer.json()
+    assert (answer.status_code, told["status"]) == (200, "degraded")
+    assert told["queue"] == "the broker cannot be reached"
+    assert (await stage.client.get("/health/ready")).status_code == 200
+
+
+async def test_without_database_and_broker_both_are_named(stage: Stage) -> None:
+    stage.probe.failure = StoreUnavailable("no database")
+    stage.queue_probe.failure = QueueUnavailable("no broker")
+
+    answer = await stage.client.get("/health")
+
+    told = answer.json()
+    assert (answer.status_code, told["status"]) == (503, "down")
+    assert (told["database"], told["queue"]) == ("no database", "no broker")
+
+
+async def test_a_source_that_is_left_alone_says_until_when(stage: Stage) -> None:
+    await stage.budget.block("posts_source", stage.clock.now() + timedelta(minutes=2))
+
+    posts_source, gauges_source = (await stage.client.get("/health")).json()["sources"]
+
+    assert posts_source["blocked_until"] == "2026-01-01T00:04:02Z"
+    assert gauges_source["blocked_until"] is None
+
+
+async def test_a_source_that_keeps_failing_has_an_open_breaker(stage: Stage) -> None:
+    for _ in range(20):
+        await stage.budget.settle("posts_source", ok=False)
+
+    posts_source, gauges_source = (await stage.client.get("/health")).json()["sources"]
+
+    assert (posts_source["breaker"], gauges_source["breaker"]) == ("open", "closed")
+
+
 async def test_slow_counting_does_not_take_the_service_down(stage: Stage) -> None:
     stage.broken.failure = QueryTooSlow("counting takes too long")
 
@@ -216,6 +254,18 @@ async def test_ready_means_that_the_database_answers(stage: Stage) -> None:
     assert (ready.status_code, ready.json()) == (200, {"status": "ok"})
     problem(not_ready, 503, "store_unavailable")
     assert not_ready.headers["retry-after"] == "5"
+
+
+async def test_a_process_about_to_stop_is_not_ready_and_goes_on_answering(stage: Stage) -> None:
+    stage.app.drain()
+
+    ready = await stage.client.get("/health/ready")
+    live, read = await stage.client.get("/health/live"), await stage.client.get("/data?limit=1")
+
+    problem(ready, 503, "draining")
+    assert ready.headers["retry-after"] == "5"
+    assert (live.status_code, live.json()) == (200, {"status": "ok"})
+    assert read.status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/", "/datasets", "/health", "/health/live", "/health/ready"])

@@ -23,8 +23,14 @@ REQUESTS = [
     ("GET", "/data?x=1", 400),
     ("POST", "/data", 405),
     ("POST", "/fetch", 200),
+    ("POST", "/fetch?mode=task", 202),
+    ("POST", "/fetch/gauges?mode=task", 200),
     ("POST", "/fetch/comments", 404),
     ("GET", "/fetch", 405),
+    ("GET", "/fetch/jobs", 200),
+    ("POST", "/fetch/jobs", 405),
+    ("GET", "/fetch/status/nobody", 404),
+    ("DELETE", "/fetch/status/nobody", 401),
     ("GET", "/", 200),
     ("GET", "/datasets", 200),
     ("GET", "/health", 200),
@@ -105,6 +111,8 @@ async def test_an_unknown_path_is_a_problem(client: httpx.AsyncClient, path: str
         ("PUT", "/data/comments", {"GET", "HEAD"}),
         ("GET", "/fetch", {"POST", "OPTIONS"}),
         ("GET", "/fetch/posts", {"POST", "OPTIONS"}),
+        ("POST", "/fetch/jobs", {"GET", "HEAD", "OPTIONS"}),
+        ("PUT", "/fetch/status/1", {"GET", "HEAD", "DELETE", "OPTIONS"}),
         ("POST", "/", {"GET", "HEAD", "OPTIONS"}),
         ("PATCH", "/datasets", {"GET", "HEAD", "OPTIONS"}),
         ("POST", "/health", {"GET", "HEAD", "OPTIONS"}),
@@ -210,6 +218,13 @@ async def test_a_fetch_that_cannot_write_says_why_and_reads_go_on(
         ("POST", "/fetch?mode={}"),
         ("POST", "/fetch?force={}"),
         ("POST", "/fetch/{}"),
+        ("GET", "/fetch/jobs?{}=1"),
+        ("GET", "/fetch/jobs?dataset={}"),
+        ("GET", "/fetch/jobs?status={}"),
+        ("GET", "/fetch/jobs?limit={}"),
+        ("GET", "/fetch/jobs?cursor={}"),
+        ("GET", "/fetch/status/{}"),
+        ("DELETE", "/fetch/status/{}"),
     ],
 )
 async def test_no_more_than_200_characters_of_the_caller_s_text_come_back(
@@ -226,6 +241,13 @@ async def test_a_field_of_a_body_is_echoed_with_care_too(client: httpx.AsyncClie
 
     assert answer.status_code == 422
     assert "y" * (ECHO + 1) not in answer.text
+
+
+async def test_a_key_that_is_none_is_not_echoed(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/fetch", headers={"Idempotency-Key": "y" * 3000})
+
+    assert answer.status_code == 400
+    assert "yy" not in answer.text
 
 
 async def test_a_problem_without_a_parameter_names_none(client: httpx.AsyncClient) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from adapters.sources.polite.allowance import MIB, Allowance
 from adapters.sources.polite.exchange import Exchange, Request
 from adapters.sources.polite.failures import Setback, counts_against_host, late
+from adapters.sources.polite.limits import fresh_s
 from adapters.sources.polite.network import Network, Resolve, resolve
 from adapters.sources.polite.replies import (
     NOT_MODIFIED,
@@ -80,6 +81,7 @@ class PoliteClient:
         errand = _Errand(ask_until, traffic)
         for _ in range(MAX_REDIRECTS + 1):
             reply = await self._persist(request, errand)
+            self._note_freshness(reply, traffic)
             if reply.status == NOT_MODIFIED:
                 traffic.not_modified += 1
                 return NotModified(request.url.text)
@@ -97,6 +99,13 @@ class PoliteClient:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
         await self._exchange.close()
+
+    def _note_freshness(self, reply: Reply, traffic: Traffic) -> None:
+        fresh = fresh_s(reply.headers)
+        if fresh is not None:
+            until = self._clock.now() + timedelta(seconds=fresh)
+            # Of several pages the one that ages first decides.
+            traffic.fresh_until = min(until, traffic.fresh_until or until)
 
     # ------------------------------------------------------------ trying again
 

@@ -11,6 +11,9 @@ Headers = Mapping[str, Sequence[str]]
 
 _SECONDS = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?([eE]\+?[0-9]{1,2})?")
 _LONGEST_DATE = 64
+_MAX_AGE = re.compile(r"(?:^|,)\s*max-age\s*=\s*\"?([0-9]{1,9})\"?\s*(?=,|$)", re.IGNORECASE)
+_NOT_KEPT = re.compile(r"(?:^|,)\s*no-(?:store|cache)\b", re.IGNORECASE)
+_AGE = re.compile(r"\s*([0-9]{1,9})\s*")
 
 
 def wait_s(headers: Headers, now: datetime) -> float | None:
@@ -50,3 +53,13 @@ def _retry_after_s(text: str, now: datetime) -> float | None:
 
 def _reset_s(text: str, now: datetime) -> float | None:
     return float(text) - now.timestamp() if _SECONDS.fullmatch(text) else None
+
+
+def fresh_s(headers: Headers) -> float | None:
+    """For how many seconds the upstream says that its answer will do; None when it does not say."""
+    told = ",".join(headers.get("cache-control", ()))
+    match = _MAX_AGE.search(told)
+    if match is None or _NOT_KEPT.search(told):
+        return None
+    age = _AGE.fullmatch(next(iter(headers.get("age", ())), ""))
+    return clamp_block_s(float(match[1]) - (float(age[1]) if age else 0.0)) or None

@@ -1,12 +1,14 @@
-"""Alembic's entry: runs the revisions on the connection it is given."""
+"""Alembic's entry: writes the revisions as SQL, for whoever asked to run it."""
 
 from alembic import context
 
 from adapters.sql.tables import metadata
 
+_asked = context.config.attributes
 context.configure(
-    connection=context.config.attributes["connection"],
+    dialect_name=_asked["engine"],
+    output_buffer=_asked["steps"],
+    transactional_ddl=False,  # the transaction is the caller's
     target_metadata=metadata,
-    render_as_batch=True,
 )
 context.run_migrations()

@@ -1,39 +1,33 @@
-"""Runs Alembic inside a transaction that is already open, on a connection that is already ours."""
+"""Asks Alembic what to do, and leaves the doing to a connection that is ours."""
 
-import sqlite3
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine
-from sqlalchemy.pool import StaticPool
 
 
-def upgrade(connection: sqlite3.Connection, revision: str) -> None:
-    """Apply every revision up to this one; the caller commits."""
-    engine = create_engine("sqlite://", creator=lambda: _Lent(connection), poolclass=StaticPool)
+def steps(revision: str | None, head: str, engine: str) -> list[str]:
+    """The statements that lead from a revision, or from nothing, to another one."""
+    written = _Statements()
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.set_main_option("path_separator", "os")
-    with engine.connect() as lent:
-        config.attributes["connection"] = lent
-        command.upgrade(config, revision)
+    config.attributes.update(engine=engine, steps=written)
+    command.upgrade(config, f"{revision or 'base'}:{head}", sql=True)
+    return written.all
 
 
-class _Lent:
-    """A connection whose transaction belongs to the caller: commit and close wait for him."""
+class _Statements:
+    """Takes what Alembic writes, which is one statement or one comment at a time."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self) -> None:
+        self.all: list[str] = []
 
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._connection, name)
+    def write(self, text: str) -> None:
+        """Keep a statement."""
+        statement = text.strip().removesuffix(";")
+        if not statement.startswith("--"):
+            self.all.append(statement)
 
-    def commit(self) -> None:
-        """Leave the transaction open."""
-
-    def rollback(self) -> None:
-        """Leave the transaction open."""
-
-    def close(self) -> None:
-        """Leave the connection open."""
+    def flush(self) -> None:
+        """Nothing waits."""

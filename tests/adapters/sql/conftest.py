@@ -1,13 +1,18 @@
-"""A SQLite database of one's own, with posts in it."""
+"""Databases of one's own, with posts in them."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from adapters.memory.clock import SteerableClock
+from adapters.sql.database import Database
 from adapters.sql.jobs import SqlJobs
 from adapters.sql.migrate import migrate
+from adapters.sql.postgres import PostgresDatabase
 from adapters.sql.sqlite import SqliteDatabase
 from adapters.sql.store import SqlStore
 from domain.checkpoints import Checkpoint
@@ -15,13 +20,16 @@ from domain.jobs import FetchJob, JobStatus
 from domain.payloads import Payload
 from domain.posts import POSTS, Post
 from domain.reports import FetchReport
+from tests.services.postgres import migrated_database
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
+async def path(tmp_path: Path) -> Path:
     """Where the database is; posts are migrated."""
     path = tmp_path / "catchment.db"
-    migrate(path, [POSTS])
+    database = SqliteDatabase(path)
+    await migrate(database, [POSTS])
+    await database.close()
     return path
 
 
@@ -45,8 +53,45 @@ def store(database: SqliteDatabase, clock: SteerableClock) -> SqlStore:
     return SqlStore(database, clock)
 
 
+@pytest.fixture
+async def url() -> AsyncIterator[str]:
+    """Where a PostgreSQL database is; posts are migrated."""
+    async with migrated_database((POSTS,)) as url:
+        yield url
+
+
+@pytest.fixture
+async def postgres(url: str) -> AsyncIterator[PostgresDatabase]:
+    """The open database."""
+    database = PostgresDatabase(url)
+    yield database
+    await database.close()
+
+
+async def read(database: Database, statement: str, scan: bool = False) -> Any:
+    """The first value of the first row a statement gives."""
+    [rows] = await database.snapshot([(text(statement), {})], scan=scan)
+    return rows[0][0] if rows else None
+
+
+async def until(is_so: Callable[[], Awaitable[bool]]) -> None:
+    """Let others run until something is so."""
+    async with asyncio.timeout(10):
+        while not await is_so():
+            await asyncio.sleep(0)
+
+
+async def waits_for_a_lock(other: Any) -> bool:
+    """Whether somebody in the database of this connection waits for a lock."""
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    return bool(await other.fetchval(waiting))
+
+
 async def bring(
-    database: SqliteDatabase, clock: SteerableClock, posts: list[Post], job_id: str = "job"
+    database: Database, clock: SteerableClock, posts: list[Post], job_id: str = "job"
 ) -> None:
     """Fetch these posts."""
     jobs, store = SqlJobs(database, clock), SqlStore(database, clock)
@@ -57,7 +102,7 @@ async def bring(
         payload = await intake.keep(Payload(url="u", body=b"x", received_at=clock.now()))
         await intake.add(posts, payload)
         await intake.commit(Checkpoint(source="sample", fetched_at=clock.now(), job_id=job_id))
-    await jobs.finish(job.ended(JobStatus.SUCCEEDED, FetchReport(), clock.now()))
+    await jobs.release(job.ended(JobStatus.SUCCEEDED, FetchReport(), clock.now()))
 
 
 def some_posts(count: int) -> list[Post]:

@@ -1,18 +1,25 @@
 """Migrations: what is applied, what a changed dataset does to its table, and by whom."""
 
+import asyncio
 import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from adapters.memory.clock import SteerableClock
 from adapters.sql.migrate import HEAD, epoch_of, migrate
+from adapters.sql.migrations.upgrade import steps
+from adapters.sql.postgres import PostgresDatabase
 from adapters.sql.sqlite import SqliteDatabase
 from adapters.sql.store import SqlStore
 from adapters.sql.tables import metadata
@@ -22,6 +29,96 @@ from domain.filters import Filter
 from domain.paging import PageRequest, Sort
 from domain.posts import POSTS
 from tests.adapters.sql.conftest import bring, some_posts
+from tests.services.postgres import administering, empty_database, user
+
+#: Opens one database, as often as it is called.
+Open = Callable[[], Any]
+#: Makes an empty database.
+Make = Callable[[], Awaitable[Open]]
+
+_INDEXES = {
+    "sqlite": text(
+        "SELECT m.name, i.name FROM sqlite_master m, pragma_index_info(m.name) i"
+        " WHERE m.type = 'index' AND m.tbl_name = 'd_posts' AND m.sql NOT NULL"
+        " ORDER BY m.name, i.seqno"
+    ),
+    "postgresql": text(
+        "SELECT i.indexrelid, a.attname FROM pg_index i, unnest(i.indkey) WITH ORDINALITY k(n, p),"
+        " pg_attribute a WHERE i.indrelid = to_regclass('d_posts') AND NOT i.indisprimary"
+        " AND a.attrelid = i.indrelid AND a.attnum = k.n ORDER BY i.indexrelid, k.p"
+    ),
+}
+_SCHEMA = {
+    "sqlite": [text("SELECT name, sql FROM sqlite_master ORDER BY name")],
+    "postgresql": [
+        text(
+            "SELECT table_name, column_name, data_type, is_nullable, column_default,"
+            " collation_name FROM information_schema.columns"
+            " WHERE table_schema = 'public' ORDER BY table_name, column_name"
+        ),
+        text("SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY indexdef"),
+        text(
+            "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)"
+            " FROM pg_constraint WHERE connamespace = 'public'::regnamespace"
+            " AND contype <> 'n' ORDER BY 1, 2"
+        ),
+    ],
+}
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def make(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Make]:
+    """Makes empty databases of each engine."""
+    async with AsyncExitStack() as stack:
+
+        def opener(kind: type[Any], place: Any) -> Open:
+            def open_() -> Any:
+                database = kind(place)
+                stack.push_async_callback(database.close)
+                return database
+
+            return open_
+
+        async def sqlite() -> Open:
+            return opener(SqliteDatabase, tmp_path / f"{len(list(tmp_path.iterdir()))}.db")
+
+        async def postgres() -> Open:
+            return opener(PostgresDatabase, await stack.enter_async_context(empty_database()))
+
+        yield sqlite if request.param == "sqlite" else postgres
+
+
+@pytest.fixture
+async def reopen(make: Make) -> Open:
+    """Opens a database to which posts were migrated."""
+    reopen = await make()
+    await migrate(reopen(), [POSTS])
+    return reopen
+
+
+@pytest.fixture
+def database(reopen: Open) -> Any:
+    """The same, opened."""
+    return reopen()
+
+
+async def _rows(database: Any, statement: Any) -> list[Any]:
+    [rows] = await database.snapshot([(statement, {})])
+    return [tuple(row) for row in rows]
+
+
+async def _schema(database: Any) -> list[list[Any]]:
+    return [await _rows(database, statement) for statement in _SCHEMA[database.engine]]
+
+
+async def _indexes(database: Any) -> set[tuple[str, ...]]:
+    fields: dict[Any, tuple[str, ...]] = {}
+    for index, field in await _rows(database, _INDEXES[database.engine]):
+        fields[index] = (*fields.get(index, ()), field)
+    return set(fields.values())
+
+
+# ---------------------------------------------------------------- system tables
 
 
 def test_the_newest_revision_is_the_one_the_program_expects() -> None:
@@ -44,21 +141,108 @@ def test_the_revisions_make_exactly_the_tables_the_program_uses(path: Path) -> N
     assert differences == []
 
 
-def test_migrating_again_does_nothing(path: Path) -> None:
-    epoch = epoch_of(path)
+async def test_on_postgresql_too() -> None:
+    async with empty_database() as migrated_url, empty_database() as made_url:
+        migrated, made = PostgresDatabase(migrated_url), PostgresDatabase(made_url)
+        await migrate(migrated, [])
+        async with migrated.write() as session:
+            await session.run(text("DROP TABLE alembic_version"), {})
+        async with made.write() as session:
+            for table in metadata.sorted_tables:
+                await session.run(CreateTable(table), {})
+                for index in table.indexes:
+                    await session.run(CreateIndex(index), {})
 
-    assert migrate(path, [POSTS]) == []
-    assert epoch_of(path) == epoch
+        assert await _schema(migrated) == await _schema(made)
+        await migrated.close()
+        await made.close()
 
 
-def test_every_new_database_has_an_epoch_of_its_own(path: Path, tmp_path: Path) -> None:
-    migrate(tmp_path / "other.db", [POSTS])
+async def test_migrating_again_does_nothing(database: Any) -> None:
+    epoch = await epoch_of(database)
 
-    assert epoch_of(tmp_path / "other.db") != epoch_of(path)
+    assert await migrate(database, [POSTS]) == []
+    assert await epoch_of(database) == epoch
 
 
-def test_an_index_leads_with_the_declared_fields_and_ends_in_the_key(path: Path) -> None:
-    assert _columns_of_indexes(path) == {("user_id", "id"), ("_changed_at", "id")}
+async def test_every_new_database_has_an_epoch_of_its_own(database: Any, make: Make) -> None:
+    other = (await make())()
+    await migrate(other, [POSTS])
+
+    assert await epoch_of(other) != await epoch_of(database)
+
+
+async def test_of_several_processes_that_start_at_once_one_does_the_work(make: Make) -> None:
+    reopen = await make()
+
+    done = await asyncio.gather(*(migrate(reopen(), [POSTS]) for _ in range(4)))
+
+    assert sorted(map(len, done)) == [0, 0, 0, 2]
+
+
+async def test_a_database_of_the_first_version_is_brought_to_this_one(make: Make) -> None:
+    reopen = await make()
+    database = reopen()
+    async with database.migration() as session:
+        for step in steps(None, "0001", database.engine):
+            await session.run(text(step), {})
+        await session.run(text("INSERT INTO meta VALUES ('epoch', 'the first')"), {})
+        await session.run(text("INSERT INTO hosts VALUES ('h', 1, 0, '', 0, 0, 1)"), {})
+
+    done = await migrate(database, [])
+
+    assert done == [f"system tables: 0001 -> {HEAD}"]
+    assert await epoch_of(database) == "the first"
+    assert await _rows(database, text("SELECT host, version FROM hosts")) == [("h", 0)]
+    newest = (await make())()
+    await migrate(newest, [])
+    if database.engine == "postgresql":
+        assert await _schema(database) == await _schema(newest)
+
+
+async def test_a_database_of_a_newer_version_is_refused_in_plain_words(database: Any) -> None:
+    async with database.write() as session:
+        await session.run(text("UPDATE alembic_version SET version_num = '9999'"), {})
+
+    with pytest.raises(StoreUnavailable, match="newer version"):
+        await migrate(database, [POSTS])
+
+
+async def test_a_failed_migration_leaves_the_database_as_it_was(database: Any) -> None:
+    before = await _schema(database)
+
+    with pytest.raises((sqlite3.Error, asyncpg.PostgresError)):
+        await migrate(database, [Dataset(name="rivers", record=Wider, key=("id",)), _clashing()])
+
+    assert await _schema(database) == before
+
+
+def _clashing() -> Dataset[Any]:
+    # Two of its indexes have the same name, which no engine lets pass.
+    return Dataset(name="posts", record=Wider, key=("id",), indexes=(("title",), ("title",)))
+
+
+async def test_a_folder_that_cannot_be_made_is_refused_in_plain_words(path: Path) -> None:
+    database = SqliteDatabase(path / "folder" / "catchment.db")
+
+    with pytest.raises(StoreUnavailable, match="cannot be made"):
+        await migrate(database, [POSTS])
+    await database.close()
+
+
+async def test_a_user_who_may_not_make_tables_is_told_so() -> None:
+    async with empty_database() as url:
+        async with administering(url) as owner:
+            await owner.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        async with user(url) as restricted:
+            database = PostgresDatabase(restricted)
+
+            with pytest.raises(StoreUnavailable, match="the right to make"):
+                await migrate(database, [POSTS])
+            await database.close()
+
+
+# ---------------------------------------------------------------- dataset tables
 
 
 class Wider(msgspec.Struct, frozen=True):
@@ -83,13 +267,20 @@ def _posts(record: type[Any], *indexes: tuple[str, ...]) -> Dataset[Any]:
     return Dataset(name="posts", record=record, key=("id",), default_sort="id", indexes=indexes)
 
 
-async def test_a_new_field_is_added_and_the_rows_stay(
-    path: Path, database: SqliteDatabase, clock: SteerableClock
-) -> None:
+async def _all(database: Any, clock: SteerableClock, dataset: Dataset[Any]) -> list[Any]:
+    request = PageRequest(filter=Filter(), sort=Sort.parse(dataset, dataset.default_sort))
+    return (await SqlStore(database, clock).find(dataset, request)).rows
+
+
+async def test_an_index_leads_with_the_declared_fields_and_ends_in_the_key(database: Any) -> None:
+    assert await _indexes(database) == {("user_id", "id"), ("_changed_at", "id")}
+
+
+async def test_a_new_field_is_added_and_the_rows_stay(database: Any, clock: SteerableClock) -> None:
     await bring(database, clock, some_posts(3))
     wider = _posts(Wider, ("user_id",))
 
-    done = migrate(path, [wider])
+    done = await migrate(database, [wider])
     rows = await _all(database, clock, wider)
 
     assert len(done) == 1
@@ -101,88 +292,69 @@ async def test_a_new_field_is_added_and_the_rows_stay(
 
 
 async def test_a_changed_type_builds_the_table_anew_and_keeps_what_still_fits(
-    path: Path, database: SqliteDatabase, clock: SteerableClock
+    database: Any, clock: SteerableClock
 ) -> None:
     await bring(database, clock, some_posts(2))
     other = _posts(Other)
 
-    migrate(path, [other])
+    await migrate(database, [other])
     rows = await _all(database, clock, other)
 
     assert [(row.id, row.user_id, row.title) for row in rows] == [
         (1, None, "title 1"),
         (2, None, "title 2"),
     ]
-    assert _columns_of_indexes(path) == {("_changed_at", "id")}
+    assert await _indexes(database) == {("_changed_at", "id")}
+
+
+async def test_a_table_can_be_built_anew_again_and_again(
+    database: Any, clock: SteerableClock
+) -> None:
+    await bring(database, clock, some_posts(2))
+
+    for dataset in (_posts(Other), POSTS, _posts(Other), POSTS):
+        assert len(await migrate(database, [dataset])) == 1
+
+    await bring(database, clock, some_posts(3), job_id="next")
+    assert [row.user_id for row in await _all(database, clock, POSTS)] == [1, 1, 1]
+    assert await _indexes(database) == {("user_id", "id"), ("_changed_at", "id")}
 
 
 async def test_another_key_empties_the_table_until_payloads_are_read_again(
-    path: Path, database: SqliteDatabase, clock: SteerableClock
+    database: Any, clock: SteerableClock
 ) -> None:
     await bring(database, clock, some_posts(2))
     rekeyed = Dataset(name="posts", record=Wider, key=("title",), default_sort="title")
 
-    migrate(path, [rekeyed])
+    await migrate(database, [rekeyed])
 
     assert await _all(database, clock, rekeyed) == []
 
 
 async def test_changing_the_table_moves_the_sequence_so_that_no_old_etag_holds(
-    path: Path, database: SqliteDatabase, clock: SteerableClock
+    database: Any, clock: SteerableClock
 ) -> None:
     store = SqlStore(database, clock)
     before = (await store.freshness(POSTS)).seq
 
-    migrate(path, [_posts(Wider, ("user_id",))])
+    await migrate(database, [_posts(Wider, ("user_id",))])
 
     assert (await store.freshness(POSTS)).seq == before + 1
 
 
-async def test_a_failed_migration_leaves_the_database_as_it_was(path: Path) -> None:
-    before = _schema(path)
-
-    with pytest.raises(sqlite3.Error):
-        migrate(path, [Dataset(name="rivers", record=Wider, key=("id",)), _clashing()])
-
-    assert _schema(path) == before
-
-
-def _clashing() -> Dataset[Any]:
-    # Its table's name is that of an index of the one before: SQLite refuses it.
-    return Dataset(name="posts", record=Wider, key=("id",), indexes=(("title",), ("title",)))
-
-
-async def _all(database: SqliteDatabase, clock: SteerableClock, dataset: Dataset[Any]) -> list[Any]:
-    request = PageRequest(filter=Filter(), sort=Sort.parse(dataset, dataset.default_sort))
-    return (await SqlStore(database, clock).find(dataset, request)).rows
-
-
-def _columns_of_indexes(path: Path) -> set[tuple[str, ...]]:
-    connection = sqlite3.connect(path)
-    try:
-        names = connection.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'd_posts'"
-            " AND sql NOT NULL"
-        ).fetchall()
-        return {
-            tuple(row[2] for row in connection.execute(f"PRAGMA index_info({name})"))
-            for [name] in names
-        }
-    finally:
-        connection.close()
-
-
-def _schema(path: Path) -> list[Any]:
-    connection = sqlite3.connect(path)
-    try:
-        return connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
-    finally:
-        connection.close()
-
-
-def test_names_that_sql_knows_and_names_that_look_alike_are_all_right(
-    path: Path, database: SqliteDatabase
+async def test_a_process_that_has_read_before_reads_on_when_another_has_migrated(
+    reopen: Open, clock: SteerableClock
 ) -> None:
+    reading, migrating = reopen(), reopen()
+    await bring(reading, clock, some_posts(3))
+    before = [await _all(reading, clock, POSTS) for _ in range(10)]
+
+    await migrate(migrating, [_posts(Wider, ("user_id",), ("title",))])
+
+    assert [await _all(reading, clock, POSTS) for _ in range(10)] == before
+
+
+async def test_names_that_sql_knows_and_names_that_look_alike_are_all_right(database: Any) -> None:
     class Before(msgspec.Struct, frozen=True):
         id: int
         order: str
@@ -195,27 +367,22 @@ def test_names_that_sql_knows_and_names_that_look_alike_are_all_right(
 
     alike = [
         Dataset(name="wells", record=Before, key=("id",), indexes=(("order",),)),
-        Dataset(name="wells_old", record=Before, key=("id",)),
+        Dataset(name="wells_new", record=Before, key=("id",)),
         Dataset(name="wells_order", record=Before, key=("id",), indexes=(("id", "order"),)),
     ]
-    migrate(path, alike)
+    await migrate(database, alike)
 
     changed = Dataset(name="wells", record=After, key=("id",), indexes=(("group",),))
-    done = migrate(path, [changed, *alike[1:]])
+    done = await migrate(database, [changed, *alike[1:]])
 
     assert done == ["table of wells: changed; the next fetch reads kept payloads again"]
 
 
-def test_a_database_of_a_newer_version_is_refused_in_plain_words(path: Path) -> None:
-    connection = sqlite3.connect(path)
-    connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    connection.commit()
-    connection.close()
+async def test_the_longest_names_fit_every_engine(database: Any, clock: SteerableClock) -> None:
+    fields = [f"{letter}{'x' * 30}" for letter in "abcd"]
+    record = msgspec.defstruct("Long", [(name, int) for name in fields], frozen=True)
+    indexes = ((fields[0], fields[1]), (fields[0], fields[2]), (fields[0], fields[3]))
+    longest = Dataset(name="y" * 31, record=record, key=(fields[0],), indexes=indexes)
 
-    with pytest.raises(StoreUnavailable, match="newer version"):
-        migrate(path, [POSTS])
-
-
-def test_a_folder_that_cannot_be_made_is_refused_in_plain_words(path: Path) -> None:
-    with pytest.raises(StoreUnavailable, match="cannot be made"):
-        migrate(path / "folder" / "catchment.db", [POSTS])
+    assert len(await migrate(database, [longest])) == 1
+    assert await migrate(database, [longest]) == []

@@ -9,11 +9,11 @@ from msgspec.structs import replace
 from sqlalchemy import text
 
 from adapters.memory.clock import SteerableClock
-from adapters.sql.database import Compiler
+from adapters.sql.database import MAX_WAITING, Compiler
 from adapters.sql.migrate import migrate
 from adapters.sql.pages import Shape, page_values, statements_of
 from adapters.sql.sqlite import SqliteDatabase
-from adapters.sql.sqlite_connections import MAX_WAITING, connect
+from adapters.sql.sqlite_connections import connect
 from adapters.sql.store import SqlStore
 from domain.errors import QueryTooSlow, StoreFull, StoreUnavailable
 from domain.filters import Filter
@@ -134,8 +134,11 @@ async def test_a_full_disk_is_an_error_and_not_a_damaged_database(
 async def test_a_file_that_is_no_database_is_refused_in_plain_words(tmp_path: Path) -> None:
     (tmp_path / "letter.db").write_text("Dear reader, " * 1000)
 
+    database = SqliteDatabase(tmp_path / "letter.db")
+
     with pytest.raises(StoreUnavailable, match="not a database"):
-        migrate(tmp_path / "letter.db", [POSTS])
+        await migrate(database, [POSTS])
+    await database.close()
 
 
 async def test_a_database_that_was_never_migrated_is_not_ready(tmp_path: Path) -> None:

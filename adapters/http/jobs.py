@@ -1,0 +1,158 @@
+"""Jobs: `GET /fetch/jobs` and `/fetch/status/{job_id}`, which tell what became of fetches."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, delete, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+
+from adapters.http.answers import documented, guarded
+from adapters.http.asgi import request_id_of, set_job_id
+from adapters.http.cursors import CursorSigner
+from adapters.http.envelope import next_page_of
+from adapters.http.fetch_answers import FetchAnswer, retry_after, told
+from adapters.http.question import limit_of, parameters_of
+from application.catalogue import Catalogue
+from application.jobs import CancelJob, FindJob, ListJobs
+from application.ports.clock import Clock
+from domain.dataset import Role
+from domain.errors import InvalidCursor, UnknownDataset
+from domain.jobs import FetchJob, JobStatus
+from domain.paging import Cursor
+
+CHOICES: Mapping[str, tuple[str, ...] | None] = {
+    "dataset": None,
+    "status": tuple(JobStatus),
+    "limit": None,
+    "cursor": None,
+}
+
+#: What the cursors of the list are signed for; no dataset is called so.
+_JOBS = "/fetch/jobs"
+_IDENTIFIER = re.compile(r"[0-9a-f]{32}")
+_NOBODY = "-"
+
+
+class JobPaging(msgspec.Struct, frozen=True, kw_only=True):
+    """How to go on from here."""
+
+    limit: int
+    next_cursor: str | None
+    has_more: bool
+
+
+class JobPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some jobs, newest first."""
+
+    data: list[FetchAnswer]
+    count: int
+    page: JobPaging
+    request_id: str
+
+
+def job_routes(
+    catalogue: Catalogue,
+    find_job: FindJob,
+    list_jobs: ListJobs,
+    cancel_job: CancelJob,
+    clock: Clock,
+    signer: CursorSigner,
+) -> list[HTTPRouteHandler]:
+    """The routes that tell of jobs, and call them off."""
+
+    async def next_allowed_at(dataset: str) -> datetime | None:
+        try:
+            cadence = catalogue.fetch(dataset).cadence
+        except UnknownDataset:
+            return None  # it was taken out, and what became of its fetches stays
+        return cadence.next_allowed_at(await catalogue.query(dataset).freshness(Role.ANYONE))
+
+    async def one(request: Request[Any, Any, Any], job: FetchJob) -> Response[FetchAnswer]:
+        set_job_id(request.scope, job.id)
+        headers = {"Cache-Control": "no-store"}
+        if not job.status.is_final:
+            headers |= retry_after(job, clock.now())
+        return Response(_told(job, await next_allowed_at(job.dataset)), headers=headers)
+
+    @get(
+        "/fetch/jobs",
+        summary="Which fetches there were",
+        responses=documented(JobPage, 401, 403, 404, 503),
+        before_request=guarded(CHOICES),
+        tags=["fetch"],
+    )
+    async def jobs(request: Request[Any, Any, Any]) -> Response[JobPage]:
+        """The latest jobs, newest first."""
+        pairs = parameters_of(request.scope["query_string"])
+        given = dict(pairs)
+        limit, filter = limit_of(given), f"{given.get('dataset', '')} {given.get('status', '')}"
+        before = _before(signer, given["cursor"], filter) if "cursor" in given else None
+        status = JobStatus(given["status"]) if "status" in given else None
+        found = await list_jobs(Role.ANYONE, limit + 1, given.get("dataset"), status, before)
+        shown, more = found[:limit], len(found) > limit
+        allowed = {name: await next_allowed_at(name) for name in {job.dataset for job in shown}}
+        headers, cursor = {"Cache-Control": "no-store"}, None
+        if more:
+            cursor = signer.write(_JOBS, Cursor((shown[-1].id,), filter))
+            headers["Link"] = next_page_of(request.scope["path"], pairs, cursor)
+        return Response(
+            JobPage(
+                data=[_told(job, allowed[job.dataset]) for job in shown],
+                count=len(shown),
+                page=JobPaging(limit=limit, next_cursor=cursor, has_more=more),
+                request_id=request_id_of(request.scope),
+            ),
+            headers=headers,
+        )
+
+    @get(
+        "/fetch/status/{job_id:str}",
+        summary="How a fetch stands, or ended",
+        responses=documented(FetchAnswer, 401, 403, 404, 503),
+        before_request=guarded(),
+        tags=["fetch"],
+    )
+    async def status(
+        request: Request[Any, Any, Any], job_id: FromPath[str]
+    ) -> Response[FetchAnswer]:
+        """One job: its status, its times, and its report once it has ended."""
+        return await one(request, await find_job(_identifier(job_id)))
+
+    @delete(
+        "/fetch/status/{job_id:str}",
+        status_code=200,
+        summary="Call a fetch off",
+        responses=documented(FetchAnswer, 401, 403, 404, 409, 503, 507),
+        before_request=guarded(),
+        tags=["fetch"],
+    )
+    async def cancel(
+        request: Request[Any, Any, Any], job_id: FromPath[str]
+    ) -> Response[FetchAnswer]:
+        """Call off a job that has not ended; what its sources have given so far is kept."""
+        return await one(request, await cancel_job(_identifier(job_id), Role.ANYONE))
+
+    return [jobs, status, cancel]
+
+
+def _told(job: FetchJob, next_allowed_at: datetime | None) -> FetchAnswer:
+    return told(job, job.report.outcome if job.report else None, next_allowed_at)
+
+
+def _before(signer: CursorSigner, text: str, filter: str) -> str:
+    """The job that a page begins after."""
+    cursor = signer.read(_JOBS, text)
+    if cursor.question != filter:
+        raise InvalidCursor(
+            "cursor", "this cursor belongs to another filter; start from the first page"
+        )
+    return str(cursor.position[0])
+
+
+def _identifier(text: str) -> str:
+    """The identifier of a job, or one that no job has: a store need not take every text."""
+    return text if _IDENTIFIER.fullmatch(text) else _NOBODY

@@ -1,0 +1,50 @@
+"""What steers fetches, and the list of their jobs, as the OpenAPI document describes it."""
+
+from collections.abc import Mapping, Sequence
+
+from adapters.http.fetches import CHOICES
+from adapters.http.idempotency import LONGEST_KEY
+from adapters.http.openapi_parameters import LIMIT, Json, in_header, in_query
+from adapters.http.prefer import LONGEST_WAIT_S
+from domain.jobs import JobStatus
+
+_FETCH: Sequence[Json] = (
+    in_query(
+        "mode",
+        "sync answers when the fetch has ended, task at once with 202; it wins over Prefer",
+        {"type": "string", "enum": list(CHOICES["mode"]), "default": "sync"},
+    ),
+    in_query(
+        "force",
+        "true ignores the minimum interval, never the upstream's own limits; for admins",
+        {"type": "string", "enum": list(CHOICES["force"]), "default": "false"},
+    ),
+    in_header(
+        "Prefer",
+        "respond-async is mode=task; wait=N starts a task and waits up to N seconds for its end,"
+        f" and never for more than {LONGEST_WAIT_S} (RFC 7240)",
+    ),
+    in_header(
+        "Idempotency-Key",
+        f"1 to {LONGEST_KEY} visible ASCII characters, as they are or in double quotes; the same"
+        " request with the same key has one effect and gets the same answer for 24 hours",
+    ),
+)
+
+_JOBS: Sequence[Json] = (
+    in_query("dataset", "fetches of this dataset only", {"type": "string"}),
+    in_query(
+        "status",
+        "fetches in this status only",
+        {"type": "string", "enum": [status.value for status in JobStatus]},
+    ),
+    in_query("limit", "fetches on a page", LIMIT),
+    in_query("cursor", "next_cursor of the page before", {"type": "string"}),
+)
+
+#: The parameters that handlers read from the request themselves, by path and method.
+BY_HAND: Mapping[tuple[str, str], Sequence[Json]] = {
+    ("/fetch", "post"): _FETCH,
+    ("/fetch/{dataset}", "post"): _FETCH,
+    ("/fetch/jobs", "get"): _JOBS,
+}

@@ -1,0 +1,50 @@
+"""Idempotency keys in memory."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from application.ports.clock import Clock
+from application.ports.idempotency import ABANDONED, KEPT, Answer, Begun, Idempotency
+from domain.errors import KeyInUse, KeyReused
+
+
+@dataclass
+class _Known:
+    request: str
+    job_id: str
+    begun_at: datetime
+    answer: Answer | None = None
+
+
+class MemoryIdempotency(Idempotency):
+    """Keeps idempotency keys as long as the process lives."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._keys: dict[str, _Known] = {}
+
+    async def begin(self, key: str, request: str, job_id: str) -> Begun:
+        """Take a key for a request, or find what it was answered."""
+        now = self._clock.now()
+        self._keys = {k: known for k, known in self._keys.items() if now < known.begun_at + KEPT}
+        known = self._keys.get(key)
+        if known is None:
+            self._keys[key] = _Known(request, job_id, now)
+            return Begun(job_id)
+        if known.request != request:
+            raise KeyReused("this Idempotency-Key came with another request before")
+        if known.answer is None and known.begun_at + ABANDONED > now:
+            raise KeyInUse("the first request with this Idempotency-Key is being answered")
+        if known.answer is None:
+            known.begun_at = now
+        return Begun(known.job_id, known.answer)
+
+    async def end(self, key: str, answer: Answer) -> None:
+        """Remember the answer."""
+        if key in self._keys:
+            self._keys[key].answer = answer
+
+    async def abandon(self, key: str) -> None:
+        """Forget a key whose request came to nothing."""
+        if key in self._keys and self._keys[key].answer is None:
+            del self._keys[key]

@@ -1,0 +1,1 @@
+"""The queue: how workers hear of jobs, in one process or through RabbitMQ."""

@@ -1,0 +1,205 @@
+"""Link: one connection to the broker, on which our queues are declared."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aio_pika import Connection, DeliveryMode, ExchangeType, Message
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
+from aiormq.connection import TransportFactory
+from yarl import URL
+
+from adapters.queue.rabbitmq_failures import plainly
+
+#: How long the broker may take to hear that we go; then the connection is cut.
+GOODBYE_S = 0.5
+HEARTBEAT_S = 10
+#: Dead announcements are for people to look at.
+MOST_DEAD = 10_000
+
+# We tell every failure ourselves, once; the libraries would at every try, with a traceback.
+for _library in ("aio_pika", "aiormq"):
+    logging.getLogger(_library).setLevel(logging.CRITICAL)
+
+
+@dataclass(frozen=True)
+class Broker:
+    """Where the broker is, what our queues are called there, and how long things may take."""
+
+    url: URL = field(repr=False)  # it may hold a password
+    prefix: str
+    tries: int
+    patience_s: float
+    connect_s: float
+
+    @property
+    def place(self) -> str:
+        """The broker as it may be named in a message."""
+        return f"{self.url.host}:{self.url.port or (5671 if self.url.scheme == 'amqps' else 5672)}"
+
+    @property
+    def jobs(self) -> str:
+        """The queue of announcements."""
+        return f"{self.prefix}.jobs"
+
+    @property
+    def dead(self) -> str:
+        """The exchange and the queue of announcements nobody could deal with."""
+        return f"{self.prefix}.dead"
+
+
+def parse(url: str) -> URL:
+    """The broker's address; ValueError, without the address, when it is none."""
+    try:
+        parsed = URL(url)
+        sound = parsed.scheme in ("amqp", "amqps") and parsed.host and parsed.port != 0
+    except ValueError:
+        sound = None
+    if not sound:
+        raise ValueError("a broker's URL looks like amqp://user:password@host:5672/vhost")
+    return parsed if "heartbeat" in parsed.query else parsed.update_query(heartbeat=HEARTBEAT_S)
+
+
+class Link:
+    """One connection with one channel; when these or its consumer are lost `on_loss` is called."""
+
+    def __init__(self, broker: Broker, name: str, on_loss: Callable[[], None]) -> None:
+        self._broker = broker
+        self._wire = _Wire()
+        self._connection = _Connection(broker.url, self._wire, name)
+        self._on_loss = on_loss
+        self._is_lost = False
+        self._consumer: str | None = None
+        self._channel: AbstractChannel
+        self._jobs: AbstractQueue
+
+    @classmethod
+    async def open(
+        cls, broker: Broker, name: str, on_loss: Callable[[], None] = lambda: None
+    ) -> "Link":
+        """Connect and declare the queues; QueueUnavailable when that cannot be done in time."""
+        link = cls(broker, name, on_loss)
+        try:
+            with plainly(broker.place):
+                async with asyncio.timeout(broker.connect_s):
+                    await link._connection.connect()
+                    await link._declare()
+        except BaseException:
+            await link.close()
+            raise
+        return link
+
+    @property
+    def is_open(self) -> bool:
+        """Whether all stands, as far as is known here."""
+        return not (self._is_lost or self._channel.is_closed)
+
+    async def is_blocked(self) -> bool:
+        """Whether the broker has said that it takes no messages for now."""
+        transport = self._connection.transport
+        try:
+            async with asyncio.timeout(0):
+                await transport.ready() if transport else None
+        except TimeoutError:
+            return True
+        return False
+
+    async def publish(self, job_id: str) -> None:
+        """Return when the broker has written the announcement down."""
+        message = Message(
+            job_id.encode(), content_type="text/plain", delivery_mode=DeliveryMode.PERSISTENT
+        )
+        await self._channel.default_exchange.publish(
+            message, routing_key=self._broker.jobs, mandatory=True
+        )
+
+    async def consume(
+        self, take: Callable[[AbstractIncomingMessage], Awaitable[None]], at_once: int
+    ) -> None:
+        """Have announcements delivered, so many ahead of their acknowledgement."""
+        with plainly(self._broker.place):
+            async with asyncio.timeout(self._broker.patience_s):
+                await self._channel.set_qos(prefetch_count=at_once)
+                self._consumer = await self._jobs.consume(take)
+
+    async def stop(self) -> None:
+        """Have nothing more delivered; what has been can still be acknowledged."""
+        if self._consumer is not None:
+            with plainly(self._broker.place):
+                async with asyncio.timeout(self._broker.patience_s):
+                    await self._jobs.cancel(self._consumer)
+
+    async def look(self) -> tuple[int, int]:
+        """How many announcements wait and how many consumers there are, asked of the broker."""
+        with plainly(self._broker.place):
+            if not self.is_open:
+                raise ConnectionResetError
+            channel = await self._channel.get_underlay_channel()
+            async with asyncio.timeout(self._broker.patience_s):
+                counts = await channel.queue_declare(self._broker.jobs, passive=True)
+        return counts.message_count or 0, counts.consumer_count or 0
+
+    async def close(self) -> None:
+        """Say goodbye, or cut the connection when that takes long."""
+        closing = asyncio.gather(self._connection.close(), return_exceptions=True)
+        try:
+            await asyncio.wait([closing], timeout=GOODBYE_S)
+        finally:
+            self._wire.cut()
+            await asyncio.wait([closing], timeout=GOODBYE_S)
+
+    async def _declare(self) -> None:
+        self._channel = channel = await self._connection.channel(on_return_raises=True)
+        channel.close_callbacks.add(self._lose)
+        underlay = await channel.get_underlay_channel()
+        underlay.on_consumer_cancel_callbacks.add(self._lose)
+        broker = self._broker
+        exchange = await channel.declare_exchange(broker.dead, ExchangeType.FANOUT, durable=True)
+        dead = await channel.declare_queue(
+            broker.dead,
+            durable=True,
+            arguments={"x-queue-type": "quorum", "x-max-length": MOST_DEAD},
+        )
+        await dead.bind(exchange)
+        self._jobs = await channel.declare_queue(
+            broker.jobs,
+            durable=True,
+            arguments={
+                "x-queue-type": "quorum",
+                "x-delivery-limit": broker.tries - 1,
+                "x-dead-letter-exchange": broker.dead,
+            },
+        )
+
+    def _lose(self, *_: object) -> None:
+        self._is_lost = True
+        self._on_loss()
+
+
+class _Wire(TransportFactory):
+    """The TCP or TLS connection below; cutting it ends at once whatever waits above."""
+
+    def __init__(self) -> None:
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def create(
+        self, url: URL, **options: Any
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        certificates = options.pop("ssl_context_provider")
+        if url.scheme == "amqps":
+            options |= {"ssl": await certificates.get_context(), "ssl_shutdown_timeout": GOODBYE_S}
+        reader, writer = await asyncio.open_connection(url.host, url.port, **options)
+        self._writer = writer
+        return reader, writer
+
+    def cut(self) -> None:
+        if self._writer is not None:
+            self._writer.transport.abort()
+
+
+class _Connection(Connection):
+    def __init__(self, url: URL, wire: _Wire, name: str) -> None:
+        super().__init__(url, client_properties={"connection_name": name})
+        self.kwargs["transport_factory"] = wire

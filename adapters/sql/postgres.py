@@ -1,0 +1,140 @@
+"""PostgreSQL through asyncpg: lanes that read, lanes that write, and an ear for changes."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from sqlalchemy import ClauseElement, func, select
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+
+from adapters.sql.database import READ_S, Compiler, Database, Row, Session, Values
+from adapters.sql.postgres_changes import Listener
+from adapters.sql.postgres_connections import Connection, Connector, Lane, ReadingLane, end
+from adapters.sql.postgres_session import PostgresSession
+from adapters.sql.tables import to_micros
+from application.ports.clock import Clock
+from application.ports.health import Probe
+from domain.errors import StoreUnavailable
+
+READERS = 4
+SCANNERS = 2
+WRITERS = 4
+#: Each intake has a connection of its own while it is open.
+SESSIONS = 32
+
+#: For reads an index leads straight to, in their order: the planner need not look for that plan
+#: anew each time, and must not think another one quicker because its statistics mislead it.
+DIRECT: Mapping[str, str] = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_sort": "off",
+}
+
+_WAIT_S = 10.0
+_WRITING: Mapping[str, str] = {"lock_timeout": "10s", "statement_timeout": "0"}
+#: A merge may wait for another one into the same dataset, and those of millions take long.
+_MERGING: Mapping[str, str] = {**_WRITING, "lock_timeout": "60s"}
+#: Any number will do, as long as nothing else in the database locks the same one.
+_MIGRATION_LOCK = 0x6361_7463_686D_656E
+_ALONE = select(func.pg_advisory_xact_lock(_MIGRATION_LOCK))
+_FORGETFUL = "BEGIN; SET LOCAL synchronous_commit TO off"
+
+
+class PostgresDatabase(Database, Probe):
+    """One PostgreSQL database; a read that takes longer than `read_s` is stopped.
+
+    `url` is `postgresql://user:password@host:port/database`. Time-conditional statements go by the
+    database's own clock, unless `own_time` is switched off. Nothing is connected before it is used.
+    """
+
+    engine = "postgresql"
+
+    def __init__(self, url: str, read_s: float = READ_S, own_time: bool = True) -> None:
+        self._own_time = own_time
+        self._connector = Connector(url)
+        self._compiler = Compiler(PGDialect_asyncpg())  # type: ignore[no-untyped-call]
+        self._reads = ReadingLane(self._connector, READERS, read_s, DIRECT)
+        self._scans = ReadingLane(self._connector, SCANNERS, read_s, {})
+        self._writes = Lane(self._connector, WRITERS, _WRITING)
+        self._sessions = asyncio.Semaphore(SESSIONS)
+        self._listener = Listener(self._connect, self._forget_idle)
+
+    async def snapshot(
+        self, queries: Sequence[tuple[ClauseElement, Values]], scan: bool = False
+    ) -> list[list[Row]]:
+        """The rows of several queries on one state of the data."""
+        compiled = [
+            (statement.text, statement.values(values))
+            for statement, values in ((self._compiler(clause), given) for clause, given in queries)
+        ]
+        return await (self._scans if scan else self._reads).snapshot(compiled)
+
+    @asynccontextmanager
+    async def write(self, durable: bool = True) -> AsyncIterator[Session]:
+        """A write transaction."""
+        crowded = StoreUnavailable("the database is busy with other writing; try again")
+        begin = "BEGIN" if durable else _FORGETFUL
+        async with self._writes.lend(_WAIT_S, crowded) as connection:
+            session = PostgresSession(connection, self._compiler, self._listener.moved, begin)
+            async with session.transaction():
+                yield session
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Session]:
+        """A connection of one's own; its temporary tables end with it."""
+        try:
+            async with asyncio.timeout(_WAIT_S):
+                await self._sessions.acquire()
+        except TimeoutError as error:
+            raise StoreUnavailable("too many fetches are being stored at once") from error
+        try:
+            connection = await self._connect()
+            try:
+                yield PostgresSession(connection, self._compiler, self._listener.moved)
+            finally:
+                await end(connection)
+        finally:
+            self._sessions.release()
+
+    @asynccontextmanager
+    async def migration(self) -> AsyncIterator[Session]:
+        """The transaction that makes or changes tables."""
+        async with self.session() as session, session.transaction():
+            await session.rows(_ALONE, {})
+            yield session
+
+    def now(self, clock: Clock) -> int | None:
+        """None, for the database's own time, unless that is switched off."""
+        return None if self._own_time else to_micros(clock.now())
+
+    @property
+    def works(self) -> str:
+        """What is said of it while it works."""
+        return "connected"
+
+    async def check(self) -> None:
+        """Return when the database can be read; StoreUnavailable says why it cannot."""
+        await self._reads.snapshot([("SELECT name FROM datasets LIMIT 1", [])])
+
+    def version(self) -> int:
+        """How many changes have been heard of; a new number each time while none can be heard."""
+        return self._listener.version()
+
+    async def listening(self) -> None:
+        """Return when changes by others are heard, so that `version` stands still between them."""
+        await self._listener.hearing()
+
+    async def close(self) -> None:
+        """Close every connection; what is being written ends first."""
+        await self._listener.close()
+        for lane in (self._writes, self._reads, self._scans):
+            await lane.close()
+
+    async def _connect(self) -> Connection:
+        return await self._connector.connect(time.monotonic(), _MERGING)
+
+    def _forget_idle(self) -> None:
+        for lane in (self._reads, self._scans, self._writes):
+            lane.forget_idle()

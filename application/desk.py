@@ -1,0 +1,25 @@
+"""The desk: where the jobs of fetches are written down, found again, announced and scheduled."""
+
+from dataclasses import dataclass
+
+from application.ports.jobs import JobHistory, Jobs
+from application.ports.queue import Queue
+from application.ports.schedules import Schedules
+from domain.errors import QueueUnavailable
+
+
+@dataclass(frozen=True)
+class JobDesk:
+    """The ports every job passes, whoever asked for it and whoever runs it."""
+
+    jobs: Jobs
+    history: JobHistory
+    queue: Queue
+    schedules: Schedules
+
+    async def announce(self, job_id: str) -> None:
+        """Tell the workers of a job; without a broker they find it by themselves a little later."""
+        try:
+            await self.queue.announce(job_id)
+        except QueueUnavailable:
+            return  # the row is the truth, and the sweep reads it

@@ -1,0 +1,200 @@
+"""Run: how a job is run, by whichever process has claimed it."""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Sequence
+from datetime import timedelta
+from typing import Any, Generic, TypeVar
+
+from application.desk import JobDesk
+from application.gather import Gather
+from application.ports.clock import Clock
+from application.ports.source import Source
+from application.ports.store import Store
+from domain.checkpoints import Freshness
+from domain.dataset import Dataset, R
+from domain.errors import CatchmentError, LeaseLost, StoreError
+from domain.jobs import HEARTBEAT_S, MAX_ATTEMPTS, PATIENCE, FetchJob, JobStatus
+from domain.politeness import Cadence
+from domain.reports import Failure, FetchReport, Outcome, SourceReport, SourceStatus
+
+T = TypeVar("T")
+
+
+class Run(Generic[R]):
+    """Runs the jobs of one dataset: asks every source that is due, under a lease that is kept."""
+
+    def __init__(
+        self,
+        dataset: Dataset[R],
+        sources: Sequence[Source[R]],
+        store: Store,
+        clock: Clock,
+        desk: JobDesk,
+        cadence: Cadence,
+        deadline: timedelta,
+    ) -> None:
+        self._dataset = dataset
+        self._gathers = [Gather(dataset, source, store, clock) for source in sources]
+        self._store = store
+        self._clock = clock
+        self._desk = desk
+        self._cadence = cadence
+        self._deadline = deadline
+        self._running: set[asyncio.Task[FetchJob]] = set()
+
+    @property
+    def hosts(self) -> dict[str, str]:
+        """The dataset's sources that are switched on, each with the host it asks."""
+        return {gather.source: gather.host for gather in self._gathers}
+
+    def has_work(self, freshness: Freshness) -> bool:
+        """Whether any source is due, or anything kept must be read again."""
+        return any(self._wants(gather, freshness) for gather in self._gathers)
+
+    async def __call__(self, job_id: str) -> FetchJob | None:
+        """Claim a job and run it; None when there is nothing to claim.
+
+        What came of the sources is in the job's report. LeaseLost when the job is taken over or
+        cancelled meanwhile: then nothing more is written for it.
+        """
+        job = await self._desk.jobs.claim(job_id)
+        if job is None:
+            return None
+        task = asyncio.create_task(self._to_its_end(job))
+        self._running.add(task)
+        task.add_done_callback(self._forget)
+        # The run goes on when the caller leaves: others may have joined, and it was paid for.
+        return await asyncio.shield(task)
+
+    def _forget(self, task: asyncio.Task[FetchJob]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waited has seen it; nobody may be left to
+
+    async def drain(self) -> None:
+        """Return when nothing is running here any more."""
+        while self._running:
+            await asyncio.wait(self._running)
+
+    async def close(self) -> None:
+        """Stop what is running here; others take it over when its lease runs out."""
+        for task in self._running:
+            task.cancel()
+        await self.drain()
+
+    # ------------------------------------------------------------ one job
+
+    async def _to_its_end(self, job: FetchJob) -> FetchJob:
+        if job.attempts > MAX_ATTEMPTS:
+            return await self._ended(job, self._given_up())
+        # The end is written when no heart beats any more: a beat would take it for a loss.
+        reports = await self._alive(job, self._gathered(job))
+        for report in reports:
+            if isinstance(report, BaseException):
+                await self._broken_off(job, report)
+                raise report
+        return await self._reported(
+            job, FetchReport(sources=tuple(r for r in reports if isinstance(r, SourceReport)))
+        )
+
+    async def _alive(self, job: FetchJob, work: Coroutine[Any, Any, T]) -> T:
+        """Renew the lease while the work goes on; losing it stops the work."""
+        working = asyncio.create_task(work)
+        beating = asyncio.create_task(self._beat(job))
+        try:
+            await asyncio.wait([working, beating], return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                beating.result()
+            return await working
+        finally:
+            for task in (beating, working):
+                task.cancel()
+            await asyncio.gather(beating, working, return_exceptions=True)
+
+    async def _beat(self, job: FetchJob) -> None:
+        while True:
+            await self._clock.sleep(HEARTBEAT_S)
+            try:
+                await self._desk.jobs.renew(job)
+            except StoreError:
+                continue  # the next beat may get through; if not, the fence decides
+
+    async def _gathered(self, job: FetchJob) -> list[SourceReport | BaseException]:
+        freshness = await self._store.freshness(self._dataset)
+        now = self._clock.now()
+        runs = [
+            gather(
+                job,
+                freshness.of(gather.source),
+                now + self._deadline,
+                due=job.force or self._cadence.is_due(freshness.of(gather.source), now),
+            )
+            for gather in self._gathers
+            if job.force or self._wants(gather, freshness)
+        ]
+        # Every source runs to its end, so that none is stopped by the misfortune of another.
+        return await asyncio.gather(*runs, return_exceptions=True)
+
+    def _wants(self, gather: Gather[R], freshness: Freshness) -> bool:
+        checkpoint = freshness.of(gather.source)
+        if checkpoint is not None and checkpoint.normaliser != gather.normaliser:
+            return True
+        return self._cadence.is_due(checkpoint, self._clock.now())
+
+    # ------------------------------------------------------------ how it ends
+
+    async def _reported(self, job: FetchJob, report: FetchReport) -> FetchJob:
+        run_at = report.waits_until
+        if job.may_wait and run_at is not None and run_at - job.queued_at <= PATIENCE:
+            deferred = job.deferred(run_at)
+            await self._desk.jobs.release(deferred)
+            return deferred
+        return await self._ended(job, report)
+
+    async def _ended(self, job: FetchJob, report: FetchReport) -> FetchJob:
+        status = {
+            Outcome.FAILED: JobStatus.FAILED,
+            Outcome.PARTIAL: JobStatus.PARTIAL,
+        }.get(report.outcome, JobStatus.SUCCEEDED)
+        ended = job.ended(status, report, self._clock.now())
+        await self._desk.jobs.release(ended)
+        await self._settle(report)
+        return ended
+
+    async def _settle(self, report: FetchReport) -> None:
+        """Let the dataset's schedule learn how a fetch ended."""
+        with contextlib.suppress(StoreError):  # the end is written; the schedule can do without
+            while not await self._settled(report):
+                continue
+
+    async def _settled(self, report: FetchReport) -> bool:
+        now, standing = await self._desk.schedules.standing()
+        seen = next((s for s in standing if s.dataset == self._dataset.name), None)
+        if seen is None:
+            return True
+        ok = report.outcome is not Outcome.FAILED
+        following = seen.settled(ok, report.not_before, now)
+        return following == seen or await self._desk.schedules.move(seen, following)
+
+    async def _broken_off(self, job: FetchJob, error: BaseException) -> None:
+        if isinstance(error, LeaseLost):
+            return
+        try:
+            await self._ended(
+                job, self._failure("internal_error", "the fetch broke off; the log has the reason")
+            )
+        except CatchmentError as second:
+            raise error from second
+
+    def _given_up(self) -> FetchReport:
+        return self._failure("gave_up", f"no worker survived this job in {MAX_ATTEMPTS} attempts")
+
+    def _failure(self, code: str, detail: str) -> FetchReport:
+        error = Failure(code, detail)
+        return FetchReport(
+            sources=tuple(
+                SourceReport(source=name, status=SourceStatus.FAILED, error=error)
+                for name in self.hosts
+            )
+        )

@@ -1,0 +1,107 @@
+"""Work: what a worker does, from hearing of a job to its end."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from application.desk import JobDesk
+from application.fetch import Fetch
+from application.ports.clock import Clock
+from domain.errors import LeaseLost, StoreError
+from domain.jobs import FetchJob
+
+#: How often a worker looks for jobs whose announcement or whose worker was lost.
+SWEEP_S = 1.0
+#: So many jobs run in one worker at once.
+AT_ONCE = 8
+
+Told = Callable[[str, FetchJob | Exception], None]
+
+
+class RunJob:
+    """Runs one job by its identifier, whichever dataset it fetches; `told` hears how it ended."""
+
+    def __init__(self, fetches: Mapping[str, Fetch[Any]], desk: JobDesk, told: Told) -> None:
+        self._fetches = fetches
+        self._desk = desk
+        self._told = told
+
+    async def __call__(self, job_id: str) -> None:
+        """Run the job, unless it has ended or is in other hands; never raises.
+
+        The row is the truth: a job that could not be run here is found again by a sweep.
+        """
+        dataset = "?"
+        try:
+            job = await self._desk.history.get(job_id)
+            if job is None or job.status.is_final:
+                return
+            dataset = job.dataset
+            fetch = self._fetches.get(dataset)
+            # Of a dataset that is unknown here a newer worker may know.
+            ran = await fetch.run(job_id) if fetch else None
+            if ran is not None:
+                self._told(dataset, ran)
+        except LeaseLost:
+            return  # whoever has it now tells of it
+        except Exception as error:  # one job's misfortune must not end the worker
+            self._told(dataset, error)
+
+
+class Work:
+    """Runs the jobs that are announced, and those that nobody else runs, until cancelled."""
+
+    def __init__(
+        self, run_job: RunJob, desk: JobDesk, clock: Clock, at_once: int = AT_ONCE
+    ) -> None:
+        self._run_job = run_job
+        self._desk = desk
+        self._clock = clock
+        self._at_once = at_once
+        self._room = asyncio.Semaphore(at_once)
+        self._swept: dict[str, asyncio.Task[None]] = {}
+        self._leaving = False
+
+    async def __call__(self) -> None:
+        """Work until cancelled, then end what is in hand; cancelled again, leave it to others."""
+        try:
+            async with self._desk.queue.listening(self._run):
+                # The block is left without an error, so that it ends what it has in hand.
+                with contextlib.suppress(asyncio.CancelledError):
+                    await self._sweep()
+                self._leaving = True
+            await self._end_swept()
+        finally:
+            for task in self._swept.values():
+                task.cancel()
+            await self._end_swept()
+        raise asyncio.CancelledError
+
+    async def _sweep(self) -> None:
+        while True:
+            await self._clock.sleep(SWEEP_S)
+            free = self._at_once - len(self._swept)
+            try:
+                found = await self._desk.history.overdue(free) if free else []
+            except StoreError:
+                continue  # what cannot be read now can be read a second later
+            for job_id in found:
+                if job_id not in self._swept:
+                    self._swept[job_id] = asyncio.create_task(self._run_swept(job_id))
+
+    async def _run_swept(self, job_id: str) -> None:
+        try:
+            await self._run(job_id)
+        finally:
+            del self._swept[job_id]
+
+    async def _run(self, job_id: str) -> None:
+        async with self._room:
+            # What has not begun when we leave is found by others.
+            if not self._leaving:
+                await self._run_job(job_id)
+
+    async def _end_swept(self) -> None:
+        if self._swept:
+            await asyncio.wait(self._swept.values())

@@ -1,0 +1,219 @@
+"""Listening goes on whatever is lost: a connection, a channel, a queue, or the broker's memory."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+
+import pytest
+from pamqp import commands, frame
+from structlog.testing import capture_logs
+
+from tests.adapters.queue.stand import Stand, now
+from tests.contract.queues import Listener, job_ids
+from tests.services.proxy import Proxy
+
+pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(30)]
+
+RECOVERY_S = 2.0
+LEAVING_S = 2.0
+[JOB] = job_ids(1)
+
+Lose = Callable[[Stand], Awaitable[None]]
+
+
+async def connection_cut(stand: Stand) -> None:
+    stand.proxy.cut()
+
+
+async def connection_stalled(stand: Stand) -> None:
+    stand.proxy.freeze()
+
+
+async def connection_closed_by_the_broker(stand: Stand) -> None:
+    stand.proxy.tell_target(frame.marshal(commands.Channel.Open(), 1))  # it is open already
+
+
+async def channel_closed_by_the_broker(stand: Stand) -> None:
+    stand.proxy.tell_target(frame.marshal(commands.Basic.Ack(delivery_tag=999), 1))
+
+
+async def queue_deleted(stand: Stand) -> None:
+    await stand.delete()
+
+
+async def queue_deleted_and_made_again(stand: Stand) -> None:
+    """The broker keeps the consumer then, and counts it, but what it delivers does not arrive."""
+    await stand.delete()
+    await stand.again()
+
+
+async def consumer_lost_without_a_word(stand: Stand) -> None:
+    [*_, tag] = re.findall(rb"ctag1\.[0-9a-f]+", stand.proxy.told_client())
+    cancel = commands.Basic.Cancel(consumer_tag=tag.decode(), nowait=True)
+    stand.proxy.tell_target(frame.marshal(cancel, 1))
+
+
+async def consumer_lost_but_another_is_there(stand: Stand) -> None:
+    """The other one takes one announcement and never another: the broker counts a consumer."""
+    taken = asyncio.Event()
+
+    async def take(_: object) -> None:
+        taken.set()
+
+    await consumer_lost_without_a_word(stand)
+    await stand.channel.set_qos(prefetch_count=1)
+    queue = await stand.channel.get_queue(f"{stand.prefix}.jobs")
+    await queue.consume(take)
+    await stand.put(b"taken by the other")
+    await taken.wait()
+
+
+LOSSES = (
+    connection_cut,
+    connection_stalled,
+    connection_closed_by_the_broker,
+    channel_closed_by_the_broker,
+    queue_deleted,
+    queue_deleted_and_made_again,
+    consumer_lost_without_a_word,
+    consumer_lost_but_another_is_there,
+)
+
+
+@pytest.mark.parametrize("lose", LOSSES)
+async def test_announcements_arrive_again(stand: Stand, lose: Lose) -> None:
+    listener = Listener()
+    async with stand.queue(patience_s=0.3).listening(listener):
+        await stand.heard_again_s(listener)
+        await lose(stand)
+
+        assert await stand.heard_again_s(listener) < RECOVERY_S
+
+
+async def test_what_is_in_hand_when_the_connection_is_lost_comes_again(stand: Stand) -> None:
+    listener = Listener(holds=True)
+    async with stand.queue().listening(listener):
+        await stand.straight.announce(JOB)
+        await listener.until(lambda: listener.handed == [JOB])
+        stand.proxy.cut()
+
+        await listener.until(lambda: listener.handed == [JOB, JOB])
+        listener.release()
+
+    assert listener.done == [JOB, JOB]
+    assert await stand.waiting() == 0
+
+
+async def test_no_more_are_in_hand_after_a_loss_than_before(stand: Stand) -> None:
+    listener, ids = Listener(holds=True), job_ids(20)
+    async with stand.queue(at_once=2).listening(listener):
+        for job_id in ids:
+            await stand.straight.announce(job_id)
+        await listener.until(lambda: len(listener.handed) == 2)
+        for losses in (1, 2, 3):
+            stand.proxy.cut()
+            await stand.proxy.arrived(1 + losses)
+        listener.release()
+        await listener.until(lambda: set(listener.done) == set(ids))
+
+    assert listener.peak == 2
+
+
+async def test_what_was_dealt_with_is_acknowledged(stand: Stand) -> None:
+    listener, ids = Listener(), job_ids(20)
+    async with stand.queue().listening(listener):
+        for job_id in ids:
+            await stand.straight.announce(job_id)
+        await listener.until(lambda: len(listener.done) == 20)
+
+    assert await stand.waiting() == 0
+
+
+async def test_a_broker_that_is_away_is_waited_for_and_told_of_once(stand: Stand) -> None:
+    listener = Listener()
+    stand.proxy.drop()
+    with capture_logs() as logs:
+        async with stand.queue().listening(listener):
+            for tries in (6, 12):
+                await stand.proxy.arrived(tries)
+                stand.proxy.resume()
+                await stand.heard_again_s(listener)
+                stand.proxy.drop()
+
+    assert [log["event"] for log in logs] == 2 * [
+        "announcements cannot arrive, and are waited for",
+        "announcements arrive again",
+    ]
+
+
+async def test_the_libraries_do_not_tell_it_too(
+    stand: Stand, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with stand.queue().listening(Listener()):
+        await stand.proxy.arrived(1)
+        stand.proxy.drop()
+        await stand.proxy.arrived(4)
+
+    assert [record.name for record in caplog.records if record.name != "asyncio"] == []
+
+
+@pytest.mark.parametrize("lose", [Proxy.drop, Proxy.refuse, Proxy.stall])
+async def test_leaving_does_not_wait_for_the_broker(
+    stand: Stand, lose: Callable[[Proxy], None]
+) -> None:
+    listener = Listener(holds=True)
+    async with stand.queue().listening(listener):
+        await stand.straight.announce(JOB)
+        await listener.until(lambda: listener.handed == [JOB])
+        lose(stand.proxy)
+        listener.release()
+        began = now()
+
+    assert now() - began < LEAVING_S
+    assert listener.done == [JOB]
+
+
+async def test_abandoning_does_not_wait_for_the_broker(stand: Stand) -> None:
+    listener = Listener(holds=True)
+
+    async def listen() -> None:
+        async with stand.queue().listening(listener):
+            await listener.until(lambda: listener.handed == [JOB])
+
+    listening = asyncio.create_task(listen())
+    await stand.straight.announce(JOB)
+    await listener.until(lambda: listener.handed == [JOB])
+    stand.proxy.stall()
+    await asyncio.sleep(0)
+    began = now()
+    listening.cancel()
+    await asyncio.wait([listening])
+
+    assert now() - began < LEAVING_S
+    assert listening.cancelled()
+
+
+async def test_what_was_delivered_but_not_begun_goes_to_others(stand: Stand) -> None:
+    """One job is in hand from before a loss; what is delivered after it must not wait for it."""
+    busy, free, ids = Listener(holds=True), Listener(), job_ids(3)
+    leave = asyncio.Event()
+
+    async def listen() -> None:
+        async with stand.queue(at_once=1).listening(busy):
+            await leave.wait()
+
+    listening = asyncio.create_task(listen())
+    await stand.straight.announce(ids[0])
+    await busy.until(lambda: busy.handed == ids[:1])
+    stand.proxy.cut()
+    await stand.proxy.arrived(2)
+    while ids[0].encode() not in stand.proxy.told_client():
+        await asyncio.sleep(0)
+
+    leave.set()
+    async with stand.straight.listening(free):
+        await free.until(lambda: free.done == ids[:1])
+    busy.release()
+    await listening
+
+    assert busy.done == ids[:1]

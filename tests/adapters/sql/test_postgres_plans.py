@@ -1,0 +1,131 @@
+"""How PostgreSQL answers what is called fast: along an index, in its order, up to the limit."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import msgspec
+import pytest
+from sqlalchemy import select
+
+from adapters.memory.clock import SteerableClock
+from adapters.sql.database import Compiler
+from adapters.sql.dialects import moment
+from adapters.sql.pages import Shape, statements_of
+from adapters.sql.postgres import DIRECT, PostgresDatabase
+from adapters.sql.tables import jobs
+from domain.dataset import Dataset
+from domain.filters import Filter
+from domain.paging import PageRequest, Sort
+from domain.posts import POSTS
+from tests.adapters.sql.conftest import some_posts
+from tests.services.postgres import administering, migrated_database
+from tests.strategies import SAMPLES, sample
+
+DECLARED = (POSTS, SAMPLES)
+_MANY_POSTS = """
+INSERT INTO d_posts SELECT n, n / 10, 'title ' || n, 'body ' || n, 's', 1, n, 1, n
+FROM generate_series(1, 5000) n
+"""
+_MANY_SAMPLES = """
+INSERT INTO d_samples SELECT 's', n, nullif(n % 100, 7), 1, NULL, true, NULL, n, NULL, 'title', 'x',
+ 'calm', 'on', '[]', NULL, 's', 1, n, 1, n
+FROM generate_series(1, 5000) n
+"""
+
+
+@pytest.fixture
+async def connection() -> AsyncIterator[asyncpg.Connection]:
+    """A connection as quick reads have it, to a database that is full and has no statistics."""
+    async with migrated_database(DECLARED) as url, administering(url) as connection:
+        for name, value in DIRECT.items():
+            await connection.execute(f"SET {name} TO {value}")
+        await connection.execute(_MANY_POSTS)
+        await connection.execute(_MANY_SAMPLES)
+        yield connection
+
+
+async def _plans(connection: asyncpg.Connection, dataset: Dataset[Any], asked: Any) -> list[str]:
+    compiler = Compiler(PostgresDatabase("postgresql://")._compiler.dialect)
+    plans = []
+    for segment in statements_of(dataset, Shape.of(asked)).segments:
+        statement = compiler(segment)
+        await connection.execute(f"PREPARE asked AS {statement.text}")
+        # The plan is the same whatever the values are.
+        values = ", ".join("NULL" for _ in statement.values({}))
+        lines = await connection.fetch(f"EXPLAIN EXECUTE asked({values})")
+        await connection.execute("DEALLOCATE asked")
+        plans.append("\n".join(line for [line] in lines))
+    return plans
+
+
+def _pages(dataset: Dataset[Any], filter: list[tuple[str, str]], sort: str) -> list[PageRequest]:
+    """The first page, and the one after a row of the dataset."""
+    first = PageRequest(filter=Filter.parse(dataset.fields, filter), sort=Sort.parse(dataset, sort))
+    record = some_posts(1)[0] if dataset is POSTS else sample(1, count=5, note="n", rating=1.0)
+    row = dataset.stored(record, SteerableClock().now())
+    return [first, msgspec.structs.replace(first, cursor=first.cursor_after(row))]
+
+
+FAST_POSTS: list[tuple[list[tuple[str, str]], str]] = [
+    ([], "id"),
+    ([], "-id"),
+    ([], "user_id"),
+    ([], "-user_id"),
+    ([], "-_changed_at"),
+    ([("user_id", "1")], "id"),
+    ([("user_id", "1")], "-id"),
+    ([("id", "7")], "id"),
+    ([("id__gt", "7")], "id"),
+    ([("user_id__between", "2,3")], "user_id"),
+    ([("user_id", "1"), ("id__gte", "5")], "id"),
+    ([("_changed_at__gt", "2026-01-01T00:00:00Z")], "_changed_at"),
+]
+#: With keys of several fields, and values that may be missing.
+FAST_SAMPLES: list[tuple[list[tuple[str, str]], str]] = [
+    ([], "source,number"),
+    ([], "-source,-number"),
+    ([], "count"),
+    ([], "-count"),
+    ([], "rating"),
+    ([], "-rating"),
+    ([], "note,price"),
+    ([("mood", "calm")], "seen_at"),
+    ([("mood", "calm")], "-seen_at"),
+]
+
+
+async def test_what_is_called_fast_is_read_along_an_index(connection: asyncpg.Connection) -> None:
+    cases = [(POSTS, case) for case in FAST_POSTS] + [(SAMPLES, case) for case in FAST_SAMPLES]
+    for dataset, (filter, sort) in cases:
+        for asked in _pages(dataset, filter, sort):
+            assert dataset.answers_fast(asked.filter, asked.sort.names)
+            for plan in await _plans(connection, dataset, asked):
+                assert plan.startswith("Limit"), (filter, sort)
+                assert not {"Sort", "Seq", "Bitmap"} & set(re.findall(r"\w+", plan)), (filter, sort)
+                assert "Index Cond" in plan or not (filter or asked.cursor), (filter, sort)
+
+
+async def test_a_list_of_values_is_searched_for_in_an_index(
+    connection: asyncpg.Connection,
+) -> None:
+    [asked, _] = _pages(POSTS, [("user_id__in", "1,2,3")], "user_id")
+
+    [plan] = await _plans(connection, POSTS, asked)
+
+    assert "Index Cond: (user_id = ANY" in plan
+
+
+async def test_a_moment_is_computed_once_and_searched_for_in_an_index(
+    connection: asyncpg.Connection,
+) -> None:
+    await connection.execute("CREATE INDEX ON jobs (lease_until)")
+    statement = Compiler(PostgresDatabase("postgresql://")._compiler.dialect)(
+        select(jobs.c.id).where(jobs.c.lease_until <= moment())
+    )
+
+    lines = await connection.fetch(f"EXPLAIN {statement.text}", None)
+
+    assert "Index Cond: (lease_until <= $" in "\n".join(line for [line] in lines)
+    await connection.execute("DROP INDEX jobs_lease_until_idx")

@@ -1,0 +1,136 @@
+"""Running an announced job: whatever the announcement meets, it ends nothing but itself."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from adapters.memory.jobs import MemoryJobHistory
+from application.fetch import Fetch
+from application.work import RunJob
+from domain.dataset import Dataset
+from domain.errors import SourceBlocked, StoreUnavailable
+from domain.jobs import FetchJob, JobStatus
+from domain.posts import Post
+from tests.application.rig import BuggySource, Rig, posts
+
+OTHERS = Dataset(name="others", record=Post, key=("id",))
+
+
+class Ear:
+    """Hears how jobs end."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, FetchJob | Exception]] = []
+
+    def __call__(self, dataset: str, end: FetchJob | Exception) -> None:
+        self.heard.append((dataset, end))
+
+
+@pytest.fixture
+def ear() -> Ear:
+    """Nothing heard yet."""
+    return Ear()
+
+
+def run_job(rig: Rig, ear: Ear, *fetches: Fetch[Any]) -> RunJob:
+    """Runs the jobs of these datasets."""
+    return RunJob({fetch.dataset.name: fetch for fetch in fetches}, rig.desk, ear)
+
+
+async def test_a_job_is_run_and_its_end_told(rig: Rig, ear: Ear) -> None:
+    others = rig.source("others", posts(1))
+    fetches = rig.fetch(rig.source("one", posts(1))), rig.fetch(others, dataset=OTHERS)
+    job = await rig.queued(dataset=OTHERS)
+
+    await run_job(rig, ear, *fetches)(job.id)
+
+    assert (await rig.known(job.id)).status is JobStatus.SUCCEEDED
+    assert ear.heard == [("others", await rig.known(job.id))]
+    assert len(others.asked) == 1
+
+
+async def test_a_job_that_has_to_wait_is_told_too(rig: Rig, ear: Ear) -> None:
+    source = rig.source("one")
+    source.failure = SourceBlocked("later", retry_at=rig.later(90))
+    job = await rig.queued()
+
+    await run_job(rig, ear, rig.fetch(source))(job.id)
+
+    [(_, told)] = ear.heard
+    assert told == await rig.known(job.id)
+    assert told.run_at == rig.later(90)  # type: ignore[union-attr]
+
+
+async def test_an_announcement_that_comes_twice_runs_the_job_once(rig: Rig, ear: Ear) -> None:
+    source = rig.source("one", posts(1))
+    source.takes_s = 3
+    run = run_job(rig, ear, rig.fetch(source))
+    job = await rig.queued()
+    first = asyncio.create_task(run(job.id))
+    await rig.clock.settle()
+
+    await run(job.id)  # while it runs
+    await rig.clock.elapse(3)
+    await first
+    await run(job.id)  # when it has ended
+
+    assert (len(source.asked), len(ear.heard)) == (1, 1)
+
+
+async def test_an_announcement_of_nothing_is_nothing(rig: Rig, ear: Ear) -> None:
+    await run_job(rig, ear, rig.fetch(rig.source("one")))("nothing")
+
+    assert ear.heard == []
+
+
+async def test_a_job_of_an_unknown_dataset_is_left_to_those_who_know_it(rig: Rig, ear: Ear) -> None:
+    job = await rig.queued(dataset=OTHERS)
+
+    await run_job(rig, ear, rig.fetch(rig.source("one")))(job.id)
+
+    assert await rig.known(job.id) == job
+    assert ear.heard == []
+
+
+async def test_a_job_cancelled_or_taken_over_while_it_runs_is_told_by_nobody_here(
+    rig: Rig, ear: Ear
+) -> None:
+    source = rig.source("one", posts(1))
+    source.takes_s = 30
+    job = await rig.queued()
+    running = asyncio.create_task(run_job(rig, ear, rig.fetch(source))(job.id))
+    await rig.clock.elapse(1)
+
+    await rig.jobs.cancel(job.id)
+    await rig.clock.elapse(1)
+
+    assert running.done()
+    await running
+    assert ear.heard == []
+
+
+async def test_a_bug_is_told_with_the_dataset_and_ends_nothing(rig: Rig, ear: Ear) -> None:
+    job = await rig.queued()
+
+    await run_job(rig, ear, rig.fetch(BuggySource("buggy", Post, rig.clock, posts(1))))(job.id)
+
+    [(dataset, error)] = ear.heard
+    assert dataset == "posts"
+    assert isinstance(error, ZeroDivisionError)
+
+
+async def test_a_store_that_cannot_be_read_is_told_and_ends_nothing(rig: Rig, ear: Ear) -> None:
+    class Away(MemoryJobHistory):
+        """Cannot be read."""
+
+        async def get(self, job_id: str) -> FetchJob | None:
+            raise StoreUnavailable("the database is busy")
+
+    desk = rig.with_desk(history=Away(rig.database, rig.clock))
+
+    await RunJob({}, desk, ear)("any")
+
+    [(dataset, error)] = ear.heard
+    assert dataset == "?"
+    assert isinstance(error, StoreUnavailable)

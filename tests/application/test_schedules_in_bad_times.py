@@ -1,0 +1,101 @@
+"""Schedules in bad times: a source that fails or sends us away, a store that is gone."""
+
+from datetime import datetime
+
+from adapters.memory.schedules import MemorySchedules
+from domain.errors import SourceBlocked, SourceUnavailable, StoreUnavailable
+from domain.politeness import Cadence
+from domain.schedules import Schedule
+from tests.application.keepers import (
+    HOUR,
+    MINUTE,
+    PERIOD,
+    REGULAR,
+    SURELY,
+    jobs_of,
+    keeping,
+    pass_by,
+    served,
+)
+from tests.application.rig import Rig, posts
+
+
+async def test_failures_make_the_runs_rarer_and_a_success_does_not(rig: Rig) -> None:
+    source = rig.source("one", posts(1))
+    source.failure = SourceUnavailable("no answer")
+    fetch = rig.fetch(source, cadence=Cadence(every=MINUTE * 10))
+    async with served(rig, fetch), keeping(rig, fetch):
+        await pass_by(rig, HOUR * 6)
+        failing = len(source.asked)
+        source.failure = None
+        await pass_by(rig, HOUR)
+        source.asked.clear()
+        await pass_by(rig, HOUR * 6)
+
+    assert 7 <= failing <= 9, "after 10, 20, 40, 80 minutes, then every hour"
+    assert 33 <= len(source.asked) <= 36
+
+
+async def test_an_upstream_that_asks_to_be_left_alone_is(rig: Rig) -> None:
+    source = rig.source("one", posts(1))
+    source.failure = SourceBlocked("too many requests", retry_at=rig.later(3600 * 5))
+    source.fails_after = 1
+    start = rig.clock.now()
+    fetch = rig.fetch(source, cadence=Cadence(every=HOUR))
+    async with served(rig, fetch), keeping(rig, fetch):
+        await pass_by(rig, HOUR * 4.9)
+        early = len(source.asked)
+        source.failure = None
+        await pass_by(rig, HOUR * 0.2)
+
+    assert (early, len(source.asked)) == (1, 2)
+    assert rig.last.queued_at - start >= HOUR * 5
+
+
+class Failing(MemorySchedules):
+    """Schedules that cannot be reached while they are down."""
+
+    is_down = True
+
+    async def declare(self, periods: object) -> None:
+        """Declare, unless down."""
+        self._check()
+        await super().declare(periods)  # type: ignore[arg-type]
+
+    async def standing(self) -> tuple[datetime, list[Schedule]]:
+        """Answer, unless down."""
+        self._check()
+        return await super().standing()
+
+    def _check(self) -> None:
+        if self.is_down:
+            raise StoreUnavailable("the database is busy")
+
+
+async def test_a_store_that_is_away_at_the_start_is_waited_for(rig: Rig) -> None:
+    schedules = Failing(rig.database, rig.clock)
+    fetch = rig.fetch(rig.source("one", posts(1)), cadence=REGULAR)
+    async with keeping(rig, fetch, on_start=True, desk=rig.with_desk(schedules=schedules)):
+        await rig.clock.elapse(10)
+        early = len(jobs_of(rig))
+        schedules.is_down = False
+        await rig.clock.elapse(1)
+
+        assert (early, len(jobs_of(rig))) == (0, 1)
+        assert list(rig.database.schedules) == ["posts"]
+
+
+async def test_a_store_that_goes_away_does_not_end_the_schedules(rig: Rig) -> None:
+    schedules = Failing(rig.database, rig.clock)
+    schedules.is_down = False
+    fetch = rig.fetch(rig.source("one", posts(1)), cadence=REGULAR)
+    async with keeping(rig, fetch, desk=rig.with_desk(schedules=schedules)) as keeper:
+        await rig.clock.elapse(SURELY)
+        schedules.is_down = True
+        await rig.clock.elapse(PERIOD)
+        early = len(jobs_of(rig))
+        schedules.is_down = False
+        await rig.clock.elapse(1)
+
+        assert (early, len(jobs_of(rig))) == (0, 1)
+        assert not keeper.task.done()

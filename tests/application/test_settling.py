@@ -1,0 +1,169 @@
+"""After a fetch the schedule learns how it ended, and can only be pushed back by it."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from adapters.memory.schedules import MemorySchedules
+from domain.dataset import Dataset
+from domain.errors import SourceBlocked, SourceUnavailable, StoreUnavailable
+from domain.jobs import JobStatus, Mode
+from domain.posts import Post
+from domain.reports import Outcome
+from domain.schedules import Schedule
+from tests.application.rig import BuggySource, Rig, posts
+
+OTHERS = Dataset(name="others", record=Post, key=("id",))
+EVERY = timedelta(minutes=10)
+
+
+@pytest.fixture
+async def schedule(rig: Rig) -> Schedule:
+    """The posts are fetched every ten minutes."""
+    return await rig.scheduled(EVERY)
+
+
+def waits_s(rig: Rig) -> float:
+    """In how many seconds the posts are fetched next."""
+    return (rig.database.schedules["posts"].next_run_at - rig.clock.now()).total_seconds()
+
+
+async def test_a_success_leaves_the_schedule_as_it_is(rig: Rig, schedule: Schedule) -> None:
+    await rig.fetch(rig.source("one", posts(1)))()
+
+    assert rig.database.schedules == {"posts": schedule}
+
+
+async def test_failures_are_counted_and_push_the_next_run_back(
+    rig: Rig, schedule: Schedule
+) -> None:
+    source = rig.source("one", posts(1))
+    source.failure = SourceUnavailable("no answer")
+    fetch = rig.fetch(source)
+
+    waits = []
+    for _ in range(4):
+        await fetch()
+        waits.append(waits_s(rig))
+
+    assert waits == [600, 1200, 2400, 3600]
+    assert rig.database.schedules["posts"].failures == 4
+    source.failure = None
+    await fetch()
+    assert rig.database.schedules["posts"].failures == 0
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+async def test_an_upstream_that_sends_us_away_is_left_alone_until_then(
+    rig: Rig, schedule: Schedule, mode: Mode
+) -> None:
+    source = rig.source("one", posts(1))
+    source.failure = SourceBlocked("too many requests", retry_at=rig.later(7200))
+    source.fails_after = 1
+
+    await rig.fetch(source).run((await rig.queued(mode)).id)
+
+    assert waits_s(rig) == 7200
+
+
+async def test_an_upstream_that_says_its_answer_will_do_is_left_alone_until_then(
+    rig: Rig, schedule: Schedule
+) -> None:
+    source = rig.source("one", posts(1))
+    source.fresh_until = rig.later(7200)
+
+    fetched = await rig.fetch(source)()
+
+    assert fetched.freshness.next_fetch_at == rig.later(7200)
+    assert waits_s(rig) == 7200
+
+
+async def test_a_source_that_does_not_say_so_is_asked_in_time(rig: Rig, schedule: Schedule) -> None:
+    one, two = rig.source("one", posts(1)), rig.source("two", posts(1))
+    one.fresh_until = rig.later(7200)
+
+    await rig.fetch(one, two)()
+
+    assert rig.database.schedules["posts"] == schedule
+
+
+async def test_a_job_given_up_or_broken_off_is_a_failure(rig: Rig, schedule: Schedule) -> None:
+    with pytest.raises(ZeroDivisionError):
+        await rig.fetch(BuggySource("buggy", Post, rig.clock, posts(1)))()
+
+    assert rig.database.schedules["posts"].failures == 1
+
+
+async def test_the_schedules_of_others_are_left_alone(rig: Rig) -> None:
+    others = await rig.scheduled(EVERY, OTHERS)
+    source = rig.source("one")
+    source.failure = SourceUnavailable("no answer")
+
+    await rig.fetch(source)()
+
+    assert rig.database.schedules == {"others": others}
+
+
+# ---------------------------------------------------------------- when that does not work
+
+
+class Restless(MemorySchedules):
+    """Schedules that somebody else moves just before we do, so many times."""
+
+    moves = 3
+
+    async def move(self, seen: Schedule, following: Schedule) -> bool:
+        """Move for somebody else first, as long as there are moves left."""
+        if self.moves:
+            self.moves -= 1
+            [(now, [standing])] = [await self.standing()]
+            await super().move(standing, standing.settled(False, None, now))
+        return await super().move(seen, following)
+
+
+async def test_what_is_learnt_is_not_lost_when_others_move_the_schedule_meanwhile(
+    rig: Rig, schedule: Schedule
+) -> None:
+    desk = rig.with_desk(schedules=Restless(rig.database, rig.clock))
+    source = rig.source("one")
+    source.failure = SourceUnavailable("no answer")
+
+    await rig.fetch(source, desk=desk)()
+
+    assert rig.database.schedules["posts"].failures == Restless.moves + 1
+
+
+class Away(MemorySchedules):
+    """Schedules that cannot be reached, for looking or for moving."""
+
+    down_for: str
+
+    async def standing(self) -> tuple[datetime, list[Schedule]]:
+        """Answer, unless down."""
+        self._check("standing")
+        return await super().standing()
+
+    async def move(self, seen: Schedule, following: Schedule) -> bool:
+        """Move, unless down."""
+        self._check("move")
+        return await super().move(seen, following)
+
+    def _check(self, verb: str) -> None:
+        if verb == self.down_for:
+            raise StoreUnavailable("the database is busy")
+
+
+@pytest.mark.parametrize("down_for", ["standing", "move"])
+async def test_a_store_that_fails_then_does_not_hurt_the_fetch(
+    rig: Rig, schedule: Schedule, down_for: str
+) -> None:
+    schedules = Away(rig.database, rig.clock)
+    schedules.down_for = down_for
+    source = rig.source("one", posts(1))
+    source.fresh_until = rig.later(7200)
+
+    fetched = await rig.fetch(source, desk=rig.with_desk(schedules=schedules))()
+
+    assert (fetched.outcome, fetched.job.status) == (Outcome.CHANGED, JobStatus.SUCCEEDED)
+    assert await rig.known(fetched.job.id) == fetched.job
+    assert rig.database.schedules == {"posts": schedule}

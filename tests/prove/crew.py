@@ -1,0 +1,160 @@
+"""The set of real processes a proof is run against, each of which can be killed at any time."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from entrypoints.upstream import SampleUpstream
+
+CATCHMENT = str(Path(sys.executable).with_name("catchment"))
+SECRET = "a secret for proofs, of more than 32 bytes"
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+class Member:
+    """One process of the crew: started, killed, stopped, and started again."""
+
+    def __init__(self, crew: "Crew", name: str, *arguments: str, **more: str) -> None:
+        self.name = name
+        self.process: asyncio.subprocess.Process | None = None
+        self.url = ""
+        self._crew = crew
+        self._arguments = arguments
+        self._more = more
+
+    async def start(self) -> None:
+        """Start the process, and for an API wait until it is ready."""
+        self.process = await asyncio.create_subprocess_exec(
+            CATCHMENT,
+            *self._arguments,
+            env={"PATH": os.defpath, **self._crew.settings, **self._more},
+            cwd=self._crew.folder,
+            stdout=self._crew.log,
+            stderr=self._crew.log,
+        )
+
+    def send(self, number: int) -> None:
+        """Send the process a signal, if it is still there."""
+        if self.process is not None and self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.send_signal(number)
+
+    async def kill(self) -> None:
+        """kill -9."""
+        self.send(signal.SIGKILL)
+        if self.process is not None:
+            await self.process.wait()
+
+
+class Crew:
+    """Some of each kind of process over one database and, perhaps, one broker."""
+
+    def __init__(self, folder: str, upstream: SampleUpstream, **settings: str) -> None:
+        host, port = upstream.address
+        self.folder = folder
+        self.log = Path(folder, "crew.log").open("ab")  # noqa: SIM115 - closed by dismissed
+        self.upstream = upstream
+        self.settings = {
+            "CATCHMENT_SECRET_KEY": SECRET,
+            "CATCHMENT_POSTS_URL": upstream.url("/posts"),
+            "CATCHMENT_MIN_FETCH_INTERVAL": "0s",
+            "CATCHMENT_FETCH_EVERY": "off",
+            "CATCHMENT_FETCH_ON_START": "false",
+            "CATCHMENT_RATE_LIMITS": f"{host}:{port}=100000/1s",
+            **settings,
+        }
+        self.members: list[Member] = []
+
+    async def api(self) -> Member:
+        """Start an API process and wait until it is ready."""
+        port = free_port()
+        member = Member(self, "api", "serve", CATCHMENT_PORT=str(port))
+        member.url = f"http://127.0.0.1:{port}"
+        return await self._joined(member)
+
+    async def worker(self) -> Member:
+        """Start a worker process."""
+        return await self._joined(Member(self, "worker", "worker"))
+
+    async def scheduler(self) -> Member:
+        """Start a scheduler process."""
+        return await self._joined(Member(self, "scheduler", "scheduler"))
+
+    async def _joined(self, member: Member) -> Member:
+        await member.start()
+        self.members.append(member)
+        if member.url:
+            await ready(member.url)
+        return member
+
+    async def dismissed(self) -> None:
+        """End every process."""
+        for member in self.members:
+            member.send(signal.SIGCONT)
+            await member.kill()
+        self.log.close()
+
+
+@asynccontextmanager
+async def crew(upstream: SampleUpstream | None = None, **settings: str) -> AsyncIterator[Crew]:
+    """A crew without members yet; its log is shown when the block fails."""
+    folder = tempfile.mkdtemp(prefix="catchment-prove-")
+    async with contextlib.AsyncExitStack() as stack:
+        if upstream is None:
+            upstream = await stack.enter_async_context(SampleUpstream())
+        hired = Crew(folder, upstream, **settings)
+        try:
+            yield hired
+        except BaseException:
+            print(Path(folder, "crew.log").read_text(errors="replace")[-4000:], file=sys.stderr)
+            raise
+        finally:
+            await hired.dismissed()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+async def ready(url: str, seconds: float = 60.0) -> None:
+    """Return when an API says that it is ready."""
+    async with httpx.AsyncClient(timeout=2) as client, asyncio.timeout(seconds):
+        while True:
+            with contextlib.suppress(httpx.HTTPError):
+                if (await client.get(url + "/health/ready")).status_code == 200:
+                    return
+            await asyncio.sleep(0.05)
+
+
+async def jobs_of(url: str) -> list[dict[str, Any]]:
+    """Every job the service knows, newest first."""
+    async with httpx.AsyncClient(timeout=30) as client:
+        found: list[dict[str, Any]] = []
+        link: str | None = url + "/fetch/jobs?limit=500"
+        while link is not None:
+            answer = await client.get(link)
+            answer.raise_for_status()
+            found += answer.json()["data"]
+            following = answer.json()["page"]["next_cursor"]
+            link = following and f"{url}/fetch/jobs?limit=500&cursor={following}"
+        return found
+
+
+def told(promise: str, value: Any, bar: Any, ok: bool, **more: Any) -> bool:
+    """Print what was found beside what was promised."""
+    rest = " ".join(f"{name}={value}" for name, value in more.items())
+    print(f"promise={promise} value={value} bar={bar} {'ok' if ok else 'FAIL'} {rest}", flush=True)
+    return ok

@@ -1,0 +1,38 @@
+"""P11: the same fetch asked for two hundred times at once is one job and one run."""
+
+import asyncio
+
+import httpx
+
+from tests.prove.crew import crew, jobs_of, told
+from tests.prove.servers import Servers
+
+CALLERS = 200
+
+
+async def prove(servers: Servers) -> bool:
+    """Ask 200 times at once, of two API processes, while the upstream holds its answer."""
+    settings = await servers.settings()
+    async with crew(**settings) as hired:
+        apis = [await hired.api(), await hired.api()]
+        await hired.worker()
+        hired.upstream.hold()
+        limits = httpx.Limits(max_connections=CALLERS)
+        async with httpx.AsyncClient(timeout=60, limits=limits) as client:
+            asked = [
+                client.post(apis[number % 2].url + "/fetch?mode=task") for number in range(CALLERS)
+            ]
+            answers = await asyncio.gather(*asked)
+            hired.upstream.release()
+            jobs = {answer.json()["job_id"] for answer in answers}
+            statuses = {answer.status_code for answer in answers}
+            [job] = jobs if len(jobs) == 1 else ["?"]
+            async with asyncio.timeout(30):
+                while (await client.get(f"{apis[0].url}/fetch/status/{job}")).json()[
+                    "status"
+                ] != "succeeded":
+                    await asyncio.sleep(0.1)
+        known = await jobs_of(apis[0].url)
+        runs = hired.upstream.count("/posts")
+        ok = len(jobs) == len(known) == runs == 1 and statuses == {202}
+        return told("P11", len(jobs), 1, ok, callers=CALLERS, upstream_runs=runs, rows=len(known))
