@@ -13,16 +13,16 @@ from application.ports.clock import Clock, Random
 from application.ports.source import Source
 from application.ports.store import Store
 from application.run import Run
+from application.watch import Watch
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset, R, Role
-from domain.errors import LeaseLost, NoSources, TooManyWaiting, UnknownJob
+from domain.errors import LeaseLost, NoSources, TooManyWaiting
 from domain.jobs import FetchJob, JobStatus, Mode
 from domain.politeness import Cadence
 from domain.reports import Outcome
 
 #: So many callers may wait for fetches of one dataset.
 MAX_WAITING = 100
-_FOLLOW_S = 0.2
 
 
 class Fetched(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +63,7 @@ class Fetch(Generic[R]):
         self._cadence = cadence
         self._deadline = deadline
         self._joined: asyncio.Task[Fetched] | None = None
+        self._watch = Watch(desk.history, clock)
         self._waiting = 0
 
     @property
@@ -106,7 +107,7 @@ class Fetch(Generic[R]):
         """Have a worker fetch, unless all is fresh; errors as for a fetch that is waited for."""
         self._admit(viewer, force)
         freshness = await self._store.freshness(self.dataset)
-        fresh = None if force else await self._fresh(freshness)
+        fresh = None if force else await self._fresh(freshness, job_id)
         if fresh is not None:
             return fresh
         wanted = self._wanted(force, mode, job_id)
@@ -120,11 +121,9 @@ class Fetch(Generic[R]):
         """The job once it has ended, or as it is after so many seconds."""
         until = self._clock.now() + timedelta(seconds=seconds)
         with self._place():
-            job = await self._known(job_id)
+            job = await self._watch.known(job_id)
             while not job.status.is_final and self._clock.now() < until:
-                left_s = (until - self._clock.now()).total_seconds()
-                await self._clock.sleep(min(_FOLLOW_S, left_s))
-                job = await self._known(job_id)
+                job = await self._watch.later(job_id)
         return _fetched(job, await self._store.freshness(self.dataset))
 
     async def drain(self) -> None:
@@ -176,15 +175,19 @@ class Fetch(Generic[R]):
             task.exception()  # whoever waited has seen it; nobody may be left to
 
     async def _fetch(self, force: bool, job_id: str | None) -> Fetched:
-        fresh = None if force else await self._fresh(await self._store.freshness(self.dataset))
+        freshness = await self._store.freshness(self.dataset)
+        fresh = None if force else await self._fresh(freshness, job_id)
         if fresh is not None:
             return fresh
         job = await self._desk.jobs.request(self._wanted(force, Mode.SYNC, job_id))
         job = await self._follow(job)
         return _fetched(job, await self._store.freshness(self.dataset))
 
-    async def _fresh(self, freshness: Freshness) -> Fetched | None:
+    async def _fresh(self, freshness: Freshness, job_id: str | None) -> Fetched | None:
         if self.run.has_work(freshness):
+            return None
+        # A job that was made for this request before is the answer, also when it made all fresh.
+        if job_id is not None and await self._desk.history.get(job_id) is not None:
             return None
         last = max(freshness.checkpoints, key=lambda checkpoint: checkpoint.fetched_at)
         job = await self._desk.history.get(last.job_id)
@@ -210,8 +213,7 @@ class Fetch(Generic[R]):
                     return ran
             elif job.status is JobStatus.QUEUED:
                 return job  # it waits for its source, and says until when
-            await self._clock.sleep(_FOLLOW_S)
-            job = await self._known(job.id)
+            job = await self._watch.later(job.id)
         return job
 
     async def _ran(self, job_id: str) -> FetchJob | None:
@@ -219,12 +221,6 @@ class Fetch(Generic[R]):
             return await self.run(job_id)
         except LeaseLost:
             return None  # whoever has it now will say how it ends
-
-    async def _known(self, job_id: str) -> FetchJob:
-        job = await self._desk.history.get(job_id)
-        if job is None:
-            raise UnknownJob("there is no such job any more")
-        return job
 
 
 def _is_asked(fetched: Fetched) -> bool:

@@ -14,7 +14,7 @@ from application.ports.store import Store
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset, R
 from domain.errors import CatchmentError, LeaseLost, StoreError
-from domain.jobs import HEARTBEAT_S, MAX_ATTEMPTS, PATIENCE, FetchJob, JobStatus
+from domain.jobs import HEARTBEAT_S, MAX_ATTEMPTS, PATIENCE, FetchJob, JobStatus, Mode
 from domain.politeness import Cadence
 from domain.reports import Failure, FetchReport, Outcome, SourceReport, SourceStatus
 
@@ -50,7 +50,10 @@ class Run(Generic[R]):
 
     def has_work(self, freshness: Freshness) -> bool:
         """Whether any source is due, or anything kept must be read again."""
-        return any(self._wants(gather, freshness) for gather in self._gathers)
+        return any(
+            self._is_due(gather, freshness) or self._reads_anew(gather, freshness)
+            for gather in self._gathers
+        )
 
     async def __call__(self, job_id: str) -> FetchJob | None:
         """Claim a job and run it; None when there is nothing to claim.
@@ -122,25 +125,23 @@ class Run(Generic[R]):
 
     async def _gathered(self, job: FetchJob) -> list[SourceReport | BaseException]:
         freshness = await self._store.freshness(self._dataset)
-        now = self._clock.now()
-        runs = [
-            gather(
-                job,
-                freshness.of(gather.source),
-                now + self._deadline,
-                due=job.force or self._cadence.is_due(freshness.of(gather.source), now),
-            )
-            for gather in self._gathers
-            if job.force or self._wants(gather, freshness)
-        ]
+        deadline = self._clock.now() + self._deadline
+        scheduled = job.mode is Mode.SCHEDULE
+        runs = []
+        for gather in self._gathers:
+            due = job.force or self._is_due(gather, freshness, scheduled)
+            if due or self._reads_anew(gather, freshness):
+                runs.append(gather(job, freshness.of(gather.source), deadline, due=due))
         # Every source runs to its end, so that none is stopped by the misfortune of another.
         return await asyncio.gather(*runs, return_exceptions=True)
 
-    def _wants(self, gather: Gather[R], freshness: Freshness) -> bool:
+    def _is_due(self, gather: Gather[R], freshness: Freshness, scheduled: bool = False) -> bool:
         checkpoint = freshness.of(gather.source)
-        if checkpoint is not None and checkpoint.normaliser != gather.normaliser:
-            return True
-        return self._cadence.is_due(checkpoint, self._clock.now())
+        return self._cadence.is_due(checkpoint, self._clock.now(), scheduled)
+
+    def _reads_anew(self, gather: Gather[R], freshness: Freshness) -> bool:
+        checkpoint = freshness.of(gather.source)
+        return checkpoint is not None and checkpoint.normaliser != gather.normaliser
 
     # ------------------------------------------------------------ how it ends
 
@@ -159,22 +160,23 @@ class Run(Generic[R]):
         }.get(report.outcome, JobStatus.SUCCEEDED)
         ended = job.ended(status, report, self._clock.now())
         await self._desk.jobs.release(ended)
-        await self._settle(report)
+        await self._settle(job, report)
         return ended
 
-    async def _settle(self, report: FetchReport) -> None:
+    async def _settle(self, job: FetchJob, report: FetchReport) -> None:
         """Let the dataset's schedule learn how a fetch ended."""
         with contextlib.suppress(StoreError):  # the end is written; the schedule can do without
-            while not await self._settled(report):
+            while not await self._settled(job, report):
                 continue
 
-    async def _settled(self, report: FetchReport) -> bool:
+    async def _settled(self, job: FetchJob, report: FetchReport) -> bool:
         now, standing = await self._desk.schedules.standing()
         seen = next((s for s in standing if s.dataset == self._dataset.name), None)
         if seen is None:
             return True
         ok = report.outcome is not Outcome.FAILED
-        following = seen.settled(ok, report.not_before, now)
+        by_hand = job.mode is not Mode.SCHEDULE
+        following = seen.settled(ok, report.not_before, now, by_hand)
         return following == seen or await self._desk.schedules.move(seen, following)
 
     async def _broken_off(self, job: FetchJob, error: BaseException) -> None:

@@ -39,6 +39,7 @@ class KeepSchedules:
         self._random = random
         self._told = told
         self._on_start = on_start
+        self._away = False
 
     async def __call__(self) -> None:
         """Run until cancelled."""
@@ -73,7 +74,11 @@ class KeepSchedules:
         try:
             now, standing = await self._desk.schedules.standing()
             following = [await self._passed(schedule, now) for schedule in standing]
-        except StoreError:
+            self._away = False
+        except StoreError as error:
+            if not self._away:
+                self._told("*", error)
+            self._away = True
             return LOOK_S
         waits = [(schedule.next_run_at - now).total_seconds() for schedule in following]
         return max(_SHORTEST_S, min([LOOK_S, *waits]))

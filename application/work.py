@@ -25,7 +25,7 @@ class RunJob:
     def __init__(self, fetches: Mapping[str, Fetch[Any]], desk: JobDesk, told: Told) -> None:
         self._fetches = fetches
         self._desk = desk
-        self._told = told
+        self.told = told
 
     async def __call__(self, job_id: str) -> None:
         """Run the job, unless it has ended or is in other hands; never raises.
@@ -42,11 +42,11 @@ class RunJob:
             # Of a dataset that is unknown here a newer worker may know.
             ran = await fetch.run(job_id) if fetch else None
             if ran is not None:
-                self._told(dataset, ran)
+                self.told(dataset, ran)
         except LeaseLost:
             return  # whoever has it now tells of it
         except Exception as error:  # one job's misfortune must not end the worker
-            self._told(dataset, error)
+            self.told(dataset, error)
 
 
 class Work:
@@ -79,12 +79,17 @@ class Work:
         raise asyncio.CancelledError
 
     async def _sweep(self) -> None:
+        away = False
         while True:
             await self._clock.sleep(SWEEP_S)
             free = self._at_once - len(self._swept)
             try:
                 found = await self._desk.history.overdue(free) if free else []
-            except StoreError:
+                away = False
+            except StoreError as error:
+                if not away:
+                    self._run_job.told("*", error)
+                away = True
                 continue  # what cannot be read now can be read a second later
             for job_id in found:
                 if job_id not in self._swept:

@@ -19,10 +19,16 @@ class Cadence(msgspec.Struct, frozen=True, kw_only=True):
     every: timedelta | None = None
     stale_after: timedelta | None = None
 
-    def is_due(self, checkpoint: Checkpoint | None, now: datetime) -> bool:
-        """Whether a source may be asked again: it never answered, or not within the interval."""
+    def is_due(self, checkpoint: Checkpoint | None, now: datetime, scheduled: bool = False) -> bool:
+        """Whether a source may be asked again: it never answered, or not within the interval.
+
+        A tick comes a period after the last one, not after its answer: half a period will do.
+        """
+        interval = self.interval
+        if scheduled and self.every is not None:
+            interval = min(interval, self.every / 2)
         # A clock that was set back must not keep us from asking until it has caught up.
-        return checkpoint is None or abs(now - checkpoint.fetched_at) >= self.interval
+        return checkpoint is None or abs(now - checkpoint.fetched_at) >= interval
 
     def next_allowed_at(self, freshness: Freshness) -> datetime | None:
         """When the next fetch may ask a source again; None when it may at once."""
@@ -31,14 +37,19 @@ class Cadence(msgspec.Struct, frozen=True, kw_only=True):
     def stale_at(self, freshness: Freshness) -> datetime | None:
         """When the data turns stale if nothing is fetched before; None if time does not decide.
 
-        By default two periods are too long.
+        By default two periods are too long, or one after the next run where an upstream that
+        answered has put that off.
         """
-        stale_after = self.stale_after
-        if stale_after is None and self.every is not None:
-            stale_after = self.every * 2
-        if freshness.fetched_at is None or stale_after is None:
+        if freshness.fetched_at is None:
             return None
-        return freshness.fetched_at + stale_after
+        if self.stale_after is not None:
+            return freshness.fetched_at + self.stale_after
+        if self.every is None:
+            return None
+        stale_at = freshness.fetched_at + self.every * 2
+        if freshness.next_fetch_at is None or freshness.last_status is JobStatus.FAILED:
+            return stale_at
+        return max(stale_at, freshness.next_fetch_at + self.every)
 
     def is_stale(self, freshness: Freshness, now: datetime) -> bool:
         """Whether the last success is too long ago, or never was.

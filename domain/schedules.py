@@ -42,8 +42,12 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
         """
         ticks = max(1, (now - self.tick_at) // self.every + 1)
         tick_at = self.tick_at + ticks * self.every
-        jitter = min(self.every * JITTER_SHARE, MAX_JITTER) * fraction
+        jitter = self._longest_jitter * fraction
         return msgspec.structs.replace(self, tick_at=tick_at, next_run_at=tick_at + jitter)
+
+    @property
+    def _longest_jitter(self) -> timedelta:
+        return min(self.every * JITTER_SHARE, MAX_JITTER)
 
     def changed(self, every: timedelta, now: datetime) -> "Schedule":
         """The schedule with another period: the next run comes no later than that from now."""
@@ -54,10 +58,19 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
             self, every=every, tick_at=tick_at, next_run_at=min(self.next_run_at, now + every)
         )
 
-    def settled(self, ok: bool, not_before: datetime | None, now: datetime) -> "Schedule":
-        """The schedule after a fetch has ended: failures and the upstream may push it back."""
-        failures = 0 if ok else self.failures + 1
+    def settled(
+        self, ok: bool, not_before: datetime | None, now: datetime, by_hand: bool = False
+    ) -> "Schedule":
+        """The schedule after a fetch has ended: failures and the upstream may push it back.
+
+        A failure somebody asked for by hand is not counted; a success ends what failures did.
+        """
+        failures = 0 if ok else self.failures + (not by_hand)
         next_run_at = self.next_run_at
+        if ok and self.failures:
+            next_run_at = min(
+                next_run_at, max(self.tick_at + self._longest_jitter, now + self.every)
+            )
         if failures > 1:
             # The first failure costs nothing: the next tick is as good a time to try as any.
             # Doubled from no more than the longest: a long period has no double.

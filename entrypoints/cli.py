@@ -152,7 +152,7 @@ def fetch(dataset: str, force: bool) -> None:
 @main.command()
 @_plainly
 def migrate() -> None:
-    """Bring the database to what this version expects; every other command does so, too."""
+    """Bring the database to what this version expects, as serve and all who work with it do."""
     from entrypoints.service import migrated
 
     settings = _settings()

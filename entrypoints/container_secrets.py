@@ -21,7 +21,7 @@ def write(directory: Path) -> list[str]:
     _put(directory / "postgres" / "password", database)
     _put(
         directory / "rabbitmq" / "20-catchment.conf",
-        f"default_user = {_USER}\ndefault_pass = {broker}\n",
+        f"default_user = {_USER}\ndefault_pass = {broker}\nlog.console = true\n",
     )
     _put(
         settings,

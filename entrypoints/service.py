@@ -14,6 +14,8 @@ from entrypoints.settings import Settings
 
 #: What is in hand when we are told to stop may take this long to end.
 DRAIN_S = 15.0
+#: And so long what nobody waits for any more, before it is left to others.
+LAST_S = 5.0
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -59,7 +61,7 @@ async def looked_at(settings: Settings) -> HealthReport:
 
 async def _drained(container: Container) -> None:
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(DRAIN_S):
+        async with asyncio.timeout(LAST_S):
             for fetch in container.fetches().values():
                 await fetch.drain()
 

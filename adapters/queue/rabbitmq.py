@@ -15,7 +15,7 @@ from domain.errors import QueueUnavailable
 MOST_WAITING = 100
 #: A broker that could not be reached is left alone for so long, and all are told why.
 REST_S = 0.5
-#: What failed on a kept link is tried once more, on a new one, after this pause: a queue that is
+#: What failed on a kept link is tried again, on a new one, after this pause: a queue that is
 #: deleted and at once declared again keeps its consumers but delivers them nothing (RabbitMQ 3.10).
 AGAIN_S = 0.1
 
@@ -84,7 +84,7 @@ class RabbitQueue(Queue, Probe):
 
     async def _ask(self, question: Callable[[Link], Awaitable[object]]) -> None:
         deadline = _now() + self._broker.patience_s
-        for may_try_again in (True, False):
+        while True:
             link = await self._reached(deadline)
             try:
                 with plainly(self._broker.place):
@@ -94,7 +94,7 @@ class RabbitQueue(Queue, Probe):
             except QueueUnavailable:
                 await self._refuse_if_blocked(link)
                 self._drop(link)
-                if not may_try_again or _now() + AGAIN_S >= deadline:
+                if _now() + AGAIN_S >= deadline:
                     raise
             await asyncio.sleep(AGAIN_S)
 

@@ -103,11 +103,16 @@ class Consumer:
             if self._leaving:
                 return
             waiting, consumers = await link.look()
+            if not consumers:
+                raise self._unavailable("has forgotten that we listen")
             # The consumers may be others. But then nothing waits while we have nothing to do.
             is_idle = not self._in_hand and self._inbox.empty()
             before, passed_over = passed_over, self._taken if waiting and is_idle else None
-            if not consumers or (before is not None and before == passed_over):
-                raise QueueUnavailable(f"the broker at {self._broker.place} has forgotten us")
+            if before is not None and before == passed_over:
+                raise self._unavailable("lets announcements wait while we are idle")
+
+    def _unavailable(self, reason: str) -> QueueUnavailable:
+        return QueueUnavailable(f"the broker at {self._broker.place} {reason}")
 
     def _lost(self, error: QueueUnavailable) -> None:
         if not self._is_away and not self._leaving:

@@ -28,7 +28,7 @@ Codec = Callable[[Any], Any]
 _ENCODE: dict[FieldType, Codec] = {
     FieldType.TIME: to_micros,
     # SQLite keeps no sign of zero, and nothing else shall tell the two zeros apart.
-    FieldType.NUMBER: lambda value: float(value) + 0.0,
+    FieldType.NUMBER: (0.0).__add__,
     FieldType.TEXTS: lambda value: msgspec.json.encode(value).decode(),
 }
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import zlib
 from collections.abc import AsyncIterator, Sequence
 from operator import attrgetter, lt
 from typing import Any
@@ -10,21 +9,18 @@ from typing import Any
 import msgspec
 from sqlalchemy import (
     bindparam,
-    insert,
     select,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.database import Row, Session
+from adapters.sql.database import Session
 from adapters.sql.merge import merge_of, staged_rows
+from adapters.sql.payloads import merged, pack, receive
 from adapters.sql.tables import (
     checkpoints,
     datasets,
-    from_micros,
     jobs,
-    payload_chunks,
-    payloads,
     quarantine,
     receipts,
     to_micros,
@@ -38,12 +34,8 @@ from domain.jobs import FetchJob, JobStatus
 from domain.payloads import Payload
 from domain.reports import Counts, Rejection
 
-#: A body is kept in compressed pieces of at most this many bytes before compression.
-CHUNK = 1024 * 1024
 _BATCH = 1000
 
-_KEEP_PAYLOAD = upsert(payloads).on_conflict_do_nothing()
-_KEEP_CHUNK = insert(payload_chunks)
 _MERGED = (
     update(receipts)
     .where(
@@ -53,26 +45,6 @@ _MERGED = (
         receipts.c.id >= bindparam("first"),
     )
     .values(merged=True)
-)
-_KEEP_RECEIPT = (
-    insert(receipts)
-    .values({column.name: bindparam(column.name) for column in receipts.c if column.name != "id"})
-    .returning(receipts.c.id)
-)
-_RECEIPTS = (
-    select(receipts, payloads.c.size)
-    .join(payloads, payloads.c.hash == receipts.c.hash)
-    .where(
-        receipts.c.dataset == bindparam("dataset"),
-        receipts.c.source == bindparam("source"),
-        receipts.c.merged,
-    )
-    .order_by(receipts.c.id)
-)
-_CHUNKS = (
-    select(payload_chunks.c.data)
-    .where(payload_chunks.c.hash == bindparam("hash"))
-    .order_by(payload_chunks.c.number)
 )
 _REJECTED = tuple(column.name for column in quarantine.c if column.name != "id")
 _REJECT = upsert(quarantine).values({name: bindparam(name) for name in _REJECTED})
@@ -127,43 +99,17 @@ class SqlIntake(Intake[R_in]):
 
     async def keep(self, payload: Payload) -> Payload:
         """Keep a body, once however often it comes, and note its arrival."""
-        digest, chunks = await asyncio.to_thread(_packed, payload.body)
+        packed = await asyncio.to_thread(pack, payload.body)
         async with self._session.transaction():
             await self._hold()
-            named = {"hash": digest, "size": len(payload.body)}
-            if await self._session.run(_KEEP_PAYLOAD, named):
-                await self._session.many(_KEEP_CHUNK, chunks)
-            [[receipt]] = await self._session.rows(
-                _KEEP_RECEIPT,
-                {
-                    "dataset": self._dataset.name,
-                    "source": self._source,
-                    "job_id": self._job.id,
-                    "url": payload.url,
-                    "page": payload.page,
-                    "hash": digest,
-                    "content_type": payload.content_type,
-                    "received_at": to_micros(payload.received_at),
-                    "merged": False,
-                },
-            )
+            receipt = await receive(self._session, self._job, self._source, payload, packed)
         self._first_receipt = self._first_receipt or receipt
         return msgspec.structs.replace(payload, receipt=receipt)
 
     async def kept(self) -> AsyncIterator[Payload]:
         """Every payload of this source whose fetch was committed, oldest receipt first."""
-        named = {"dataset": self._dataset.name, "source": self._source}
-        for row in await self._session.rows(_RECEIPTS, named):
-            receipt = dict(zip((*receipts.c.keys(), "size"), row, strict=True))
-            chunks = await self._session.rows(_CHUNKS, {"hash": receipt["hash"]})
-            yield Payload(
-                url=receipt["url"],
-                body=b"".join(zlib.decompress(data) for [data] in chunks),
-                content_type=receipt["content_type"],
-                received_at=from_micros(receipt["received_at"]),
-                page=receipt["page"],
-                receipt=receipt["id"],
-            )
+        async for payload in merged(self._session, self._dataset.name, self._source):
+            yield payload
 
     async def add(self, records: Sequence[R_in], payload: Payload) -> None:
         """Stage records; of the same key the last one stays."""
@@ -252,14 +198,6 @@ class SqlIntake(Intake[R_in]):
         named["fetched_at"] = to_micros(checkpoint.fetched_at)
         named["counts"] = msgspec.json.encode(checkpoint.counts).decode()
         return named
-
-
-def _packed(body: bytes) -> tuple[str, list[Row]]:
-    digest = hashlib.sha256(body).hexdigest()
-    return digest, [
-        (digest, number, zlib.compress(body[start : start + CHUNK], level=1))
-        for number, start in enumerate(range(0, len(body), CHUNK))
-    ]
 
 
 def _digest(rejection: Rejection) -> str:

@@ -1,9 +1,9 @@
 """The merge of one dataset: what is staged, and the statements that bring it in at once."""
 
 import hashlib
+import struct
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import count
 from typing import Any, NamedTuple
 
 import msgspec
@@ -29,8 +29,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.schema import CreateTable
 
 from adapters.sql.database import Row
-from adapters.sql.dataset_tables import encoder_of, stage_of, table_of
+from adapters.sql.dataset_tables import Codec, encoder_of, stage_of, table_of
 from domain.dataset import CHANGED_AT, Dataset
+
+_INT64 = struct.Struct(">q")
 
 
 class Merge(NamedTuple):
@@ -50,13 +52,21 @@ def staged_rows(
     """The rows that stage records: their values, the receipt, a hash of the values, the place."""
     own = [field for field in dataset.fields.values() if field is not CHANGED_AT]
     encoders = [(n, encode) for n, f in enumerate(own) if (encode := encoder_of(f)) is not None]
-    for place, record in zip(count(first_place), records, strict=False):
-        values = list(msgspec.structs.astuple(record))
-        for column, encode in encoders:
-            if values[column] is not None:
-                values[column] = encode(values[column])
-        digest = hashlib.blake2b(msgspec.msgpack.encode(values), digest_size=8).digest()
-        yield (*values, receipt, int.from_bytes(digest, "big", signed=True), place)
+    pack = msgspec.msgpack.Encoder().encode
+    for place, record in enumerate(records, first_place):
+        values: Sequence[Any] = msgspec.structs.astuple(record)
+        if encoders:
+            values = _encoded(values, encoders)
+        digest = hashlib.blake2b(pack(values), digest_size=8).digest()
+        yield (*values, receipt, *_INT64.unpack(digest), place)
+
+
+def _encoded(values: Sequence[Any], encoders: Sequence[tuple[int, Codec]]) -> Sequence[Any]:
+    encoded = list(values)
+    for column, encode in encoders:
+        if encoded[column] is not None:
+            encoded[column] = encode(encoded[column])
+    return encoded
 
 
 @lru_cache(maxsize=256)

@@ -27,8 +27,6 @@ SESSIONS = 32
 #: anew each time, and must not think another one quicker because its statistics mislead it.
 DIRECT: Mapping[str, str] = {
     "plan_cache_mode": "force_generic_plan",
-    "enable_seqscan": "off",
-    "enable_bitmapscan": "off",
     "enable_sort": "off",
 }
 

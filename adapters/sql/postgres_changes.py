@@ -9,8 +9,9 @@ from adapters.sql.postgres_errors import translated
 from adapters.sql.postgres_session import CHANNEL
 from domain.errors import StoreError
 
-#: Every so often the connection is tried: one whose other end is gone says nothing by itself.
-HEARTBEAT_S = 3.0
+#: Every so often the connection is tried, and given as long to answer: one whose other end is gone
+#: says nothing by itself.
+HEARTBEAT_S = 2.0
 _PAUSES_S = (0.0, 0.05, 0.2, 0.5, 1.0, 2.0)
 
 
@@ -18,10 +19,14 @@ class Listener:
     """Counts changes by a connection of its own; while it cannot hear, every answer is new."""
 
     def __init__(
-        self, connect: Callable[[], Awaitable[Connection]], gone_deaf: Callable[[], None]
+        self,
+        connect: Callable[[], Awaitable[Connection]],
+        gone_deaf: Callable[[], None],
+        heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
         self._connect = connect
         self._gone_deaf = gone_deaf
+        self._heartbeat_s = heartbeat_s
         self._version = 0
         self._hears = asyncio.Event()
         self._listening: asyncio.Task[None] | None = None
@@ -77,8 +82,8 @@ class Listener:
             # What was committed while nobody listened is not told: it counts as one change.
             self.moved()
             self._hears.set()
-            while not await _within(HEARTBEAT_S, lost):
-                await connection.execute("SELECT", timeout=CONNECT_S)
+            while not await _within(self._heartbeat_s, lost):
+                await connection.execute("SELECT", timeout=self._heartbeat_s)
         finally:
             self._hears.clear()
             connection.terminate()

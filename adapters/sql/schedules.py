@@ -21,6 +21,8 @@ _FIELDS = Schedule.__struct_fields__
 
 _NOW = select(moment())
 _ALL = select(*(schedules.c[name] for name in _FIELDS)).order_by(schedules.c.dataset)
+#: Nobody moves a schedule while they are declared.
+_ALL_LOCKED = _ALL.with_for_update()
 _ADD = upsert(schedules).on_conflict_do_nothing()
 _REMOVE = delete(schedules).where(schedules.c.dataset == bindparam("of"))
 _CHANGING = [name for name in _FIELDS if name != "dataset"]
@@ -43,9 +45,8 @@ class SqlSchedules(Schedules):
 
     async def declare(self, periods: Mapping[str, timedelta]) -> None:
         """Keep exactly the schedules of these datasets."""
-        now, standing = await self.standing()
-        known = {schedule.dataset: schedule for schedule in standing}
         async with self._database.write() as session:
+            now, known = await self._locked(session)
             for dataset in known.keys() - periods.keys():
                 await session.run(_REMOVE, {"of": dataset})
             for dataset, every in periods.items():
@@ -55,6 +56,11 @@ class SqlSchedules(Schedules):
                 elif seen.every != every:
                     await session.run(_MOVE, _moving(seen, seen.changed(every, now)))
             await session.note_change()
+
+    async def _locked(self, session: Session) -> tuple[datetime, dict[str, Schedule]]:
+        [[now]] = await session.rows(_NOW, {"now": self._database.now(self._clock)})
+        found = map(schedule_of, await session.rows(_ALL_LOCKED, {}))
+        return from_micros(now), {schedule.dataset: schedule for schedule in found}
 
     async def standing(self) -> tuple[datetime, list[Schedule]]:
         """The present moment by the database's clock, and every schedule."""

@@ -73,6 +73,17 @@ class BuggySource(MemorySource[Any]):
         raise ZeroDivisionError
 
 
+class CountedHistory(MemoryJobHistory):
+    """A history that counts how often a job was looked at."""
+
+    looks = 0
+
+    async def get(self, job_id: str) -> FetchJob | None:
+        """One job."""
+        self.looks += 1
+        return await super().get(job_id)
+
+
 class Rig:
     """One database in memory, with everything that works on it."""
 
@@ -82,7 +93,7 @@ class Rig:
         self.random = SeededRandom()
         self.store = MemoryStore(self.database, self.clock)
         self.jobs = MemoryJobs(self.database, self.clock)
-        self.history = MemoryJobHistory(self.database, self.clock)
+        self.history = CountedHistory(self.database, self.clock)
         self.schedules = MemorySchedules(self.database, self.clock)
         self.queue = SteeredQueue()
         self.desk = JobDesk(self.jobs, self.history, self.queue, self.schedules)
@@ -131,6 +142,11 @@ class Rig:
             mode=mode,
             queued_at=self.clock.now(),
         )
+
+    @property
+    def looks(self) -> int:
+        """How often a job was looked at."""
+        return self.history.looks
 
     async def queued(self, mode: Mode = Mode.TASK, dataset: Dataset[Any] = POSTS) -> FetchJob:
         """A job that waits."""

@@ -15,16 +15,16 @@ from domain.posts import POSTS, Post
 from domain.reports import Outcome
 
 
+def desk_of(database: MemoryDatabase, clock: SteerableClock) -> JobDesk:
+    """Where jobs are written down in a memory database."""
+    jobs, history = MemoryJobs(database, clock), MemoryJobHistory(database, clock)
+    return JobDesk(jobs, history, EmbeddedQueue(), MemorySchedules(database, clock))
+
+
 async def test_what_was_fetched_can_be_queried() -> None:
     database, clock, post = MemoryDatabase(), SteerableClock(), Post(1, 7, "Hello", "World")
     source, store = MemorySource("example", Post, clock, [post]), MemoryStore(database, clock)
-    desk = JobDesk(
-        MemoryJobs(database, clock),
-        MemoryJobHistory(database, clock),
-        EmbeddedQueue(),
-        MemorySchedules(database, clock),
-    )
-    fetch_posts = FetchPosts([source], store, clock, desk, SeededRandom())
+    fetch_posts = FetchPosts([source], store, clock, desk_of(database, clock), SeededRandom())
 
     fetched = await fetch_posts()
     page = await QueryPosts(store)(PageRequest(sort=Sort.parse(POSTS, "-id")))

@@ -1,4 +1,4 @@
-"""After a fetch the schedule learns how it ended, and can only be pushed back by it."""
+"""After a fetch the schedule learns how it ended: it may be pushed back, until a success."""
 
 from datetime import datetime, timedelta
 
@@ -43,14 +43,39 @@ async def test_failures_are_counted_and_push_the_next_run_back(
 
     waits = []
     for _ in range(4):
-        await fetch()
+        await fetch.run((await rig.queued(Mode.SCHEDULE)).id)
         waits.append(waits_s(rig))
 
     assert waits == [600, 1200, 2400, 3600]
     assert rig.database.schedules["posts"].failures == 4
+
+
+async def test_a_success_ends_what_failures_did(rig: Rig, schedule: Schedule) -> None:
+    source = rig.source("one", posts(1))
+    source.failure = SourceUnavailable("no answer")
+    fetch = rig.fetch(source)
+    for _ in range(4):
+        await fetch.run((await rig.queued(Mode.SCHEDULE)).id)
     source.failure = None
+
     await fetch()
+
     assert rig.database.schedules["posts"].failures == 0
+    assert waits_s(rig) <= 660
+
+
+@pytest.mark.parametrize("mode", [Mode.SYNC, Mode.TASK])
+async def test_failures_of_fetches_asked_for_by_hand_are_not_the_schedules(
+    rig: Rig, schedule: Schedule, mode: Mode
+) -> None:
+    source = rig.source("one", posts(1))
+    source.failure = SourceUnavailable("no answer")
+    fetch = rig.fetch(source)
+
+    for _ in range(4):
+        await fetch.run((await rig.queued(mode)).id)
+
+    assert rig.database.schedules["posts"] == schedule
 
 
 @pytest.mark.parametrize("mode", list(Mode))
@@ -88,8 +113,11 @@ async def test_a_source_that_does_not_say_so_is_asked_in_time(rig: Rig, schedule
 
 
 async def test_a_job_given_up_or_broken_off_is_a_failure(rig: Rig, schedule: Schedule) -> None:
+    fetch = rig.fetch(BuggySource("buggy", Post, rig.clock, posts(1)))
+    job = await rig.queued(Mode.SCHEDULE)
+
     with pytest.raises(ZeroDivisionError):
-        await rig.fetch(BuggySource("buggy", Post, rig.clock, posts(1)))()
+        await fetch.run(job.id)
 
     assert rig.database.schedules["posts"].failures == 1
 
@@ -128,7 +156,7 @@ async def test_what_is_learnt_is_not_lost_when_others_move_the_schedule_meanwhil
     source = rig.source("one")
     source.failure = SourceUnavailable("no answer")
 
-    await rig.fetch(source, desk=desk)()
+    await rig.fetch(source, desk=desk).run((await rig.queued(Mode.SCHEDULE)).id)
 
     assert rig.database.schedules["posts"].failures == Restless.moves + 1
 

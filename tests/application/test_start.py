@@ -265,3 +265,32 @@ async def test_too_many_who_wait_are_turned_away(rig: Rig) -> None:
     await rig.clock.elapse(1)
     await asyncio.gather(*waiting)
     assert (await fetch()).outcome is Outcome.CHANGED
+
+
+async def test_all_who_wait_for_a_job_share_their_looks_at_the_store(rig: Rig) -> None:
+    fetch = rig.fetch(rig.source("one", posts(1)))
+    job = (await fetch.start()).job
+    waiting = [asyncio.create_task(fetch.wait(job.id, 10)) for _ in range(50)]
+    await rig.clock.settle()
+    before = rig.looks
+
+    await rig.clock.elapse(1)
+
+    assert rig.looks - before <= 6
+    await rig.clock.elapse(10)
+    await asyncio.gather(*waiting)
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_a_request_that_comes_again_finds_its_own_job_although_all_is_fresh_since(
+    rig: Rig, waits: bool
+) -> None:
+    fetch = rig.fetch(rig.source("one", posts(1)))
+    mine = rig.random.identifier()
+    first = await fetch(job_id=mine)
+
+    again = await (fetch(job_id=mine) if waits else fetch.start(job_id=mine))
+    other = await fetch(job_id=rig.random.identifier())
+
+    assert (again.job, again.outcome) == (first.job, Outcome.CHANGED)
+    assert other.outcome is Outcome.FRESH

@@ -25,6 +25,18 @@ async def test_a_commit_moves_it_even_when_no_record_changed(backend: Backend) -
     assert len(set(versions)) == len(versions)
 
 
+async def test_the_commit_itself_moves_it(backend: Backend) -> None:
+    job = await backend.claimed(POSTS)
+
+    async with backend.store.intake(POSTS, "one", job) as intake:
+        kept = await intake.keep(backend.payload())
+        await intake.add([Post(1, 1, "a title", "a body")], kept)
+        before = backend.changes.version()
+        await intake.commit(backend.checkpoint(job))
+
+    assert backend.changes.version() != before
+
+
 async def test_the_end_of_a_job_moves_it(backend: Backend) -> None:
     job = await backend.claimed(POSTS)
     before = backend.changes.version()

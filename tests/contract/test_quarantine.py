@@ -74,6 +74,15 @@ async def test_a_rejection_that_comes_again_was_seen_last_now(backend: Backend) 
     assert (recent[0].receipt, recent[0].rejected_at) == (receipt, backend.clock.now())
 
 
+async def test_what_no_store_can_keep_of_a_text_is_replaced(backend: Backend) -> None:
+    await _reject(backend, await backend.claimed(), Rejection("/a\0", "\ud800", "b\0\udfff"))
+
+    [waiting] = await backend.quarantine.recent(SAMPLES.name, 10)
+
+    texts = (waiting.pointer, waiting.reason, waiting.excerpt)
+    assert texts == ("/a\ufffd", "\ufffd", "b\ufffd\ufffd")
+
+
 async def test_the_same_rejection_by_two_sources_is_two(backend: Backend) -> None:
     job = await backend.claimed()
     await _reject(backend, job, FIRST, source="one")

@@ -11,7 +11,7 @@ from domain.filters import Filter
 from domain.jobs import LEASE, FetchJob, JobStatus
 from domain.paging import PageRequest, Sort
 from domain.posts import POSTS, Post
-from domain.reports import Counts
+from domain.reports import Counts, Rejection
 from tests.contract.backends import Backend
 from tests.strategies import SAMPLES, sample
 
@@ -246,6 +246,31 @@ async def test_a_worker_thought_dead_cannot_commit(backend: Backend) -> None:
     assert successor is not None
     assert await backend.everything() == []
     assert (await backend.store.freshness(SAMPLES)).checkpoints == ()
+
+
+async def test_a_worker_thought_dead_can_neither_keep_nor_reject(backend: Backend) -> None:
+    job = await backend.claimed()
+    async with backend.store.intake(SAMPLES, "one", job) as intake:
+        kept = await intake.keep(backend.payload())
+        backend.clock.advance(LEASE)
+        await backend.jobs.claim(job.id)
+
+        with pytest.raises(LeaseLost):
+            await intake.keep(backend.payload(b"another"))
+        with pytest.raises(LeaseLost):
+            await intake.reject([Rejection("/0", "is bad")], kept)
+
+    assert await backend.quarantine.count(SAMPLES.name) == 0
+
+
+async def test_zero_has_no_sign(backend: Backend) -> None:
+    await backend.bring([sample(1, price=-0.0, rating=-0.0)])
+
+    again = await backend.bring([sample(1, price=0.0, rating=0.0)])
+
+    [row] = await backend.everything()
+    assert again == Counts(received=1, unchanged=1)
+    assert (str(row.price), str(row.rating)) == ("0.0", "0.0")
 
 
 async def test_its_successor_can_commit(backend: Backend) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,6 +64,15 @@ def test_a_source_is_due_when_the_interval_has_passed(seconds: float, due: bool)
     assert cadence.is_due(checkpoint(), NOW + timedelta(seconds=seconds)) is due
 
 
+def test_a_tick_finds_a_source_due_half_a_period_after_its_answer() -> None:
+    cadence = Cadence(interval=MINUTE, every=MINUTE)
+
+    assert cadence.is_due(checkpoint(), NOW + MINUTE / 2, scheduled=True)
+    assert not cadence.is_due(checkpoint(), NOW + MINUTE / 3, scheduled=True)
+    assert not cadence.is_due(checkpoint(), NOW + MINUTE / 2)
+    assert not Cadence(interval=MINUTE).is_due(checkpoint(), NOW + MINUTE / 2, scheduled=True)
+
+
 def test_the_next_fetch_is_allowed_when_the_first_source_is_due() -> None:
     freshness = known(checkpoint("one"), checkpoint("two", NOW - timedelta(seconds=20)))
 
@@ -85,6 +95,16 @@ def test_data_is_stale_when_the_last_success_is_too_long_ago(
 
     assert not cadence.is_stale(freshness, NOW + stale_from)
     assert cadence.is_stale(freshness, NOW + stale_from + timedelta(microseconds=1))
+
+
+def test_data_an_upstream_told_us_to_keep_is_not_stale_before_the_run_that_was_put_off() -> None:
+    freshness = Freshness(1, (checkpoint(),), JobStatus.SUCCEEDED, NOW + MINUTE * 60)
+    failing = msgspec.structs.replace(freshness, last_status=JobStatus.FAILED)
+    cadence = Cadence(every=MINUTE)
+
+    assert cadence.stale_at(freshness) == NOW + MINUTE * 61
+    assert cadence.stale_at(failing) == NOW + MINUTE * 2
+    assert Cadence(every=MINUTE, stale_after=MINUTE).stale_at(freshness) == NOW + MINUTE
 
 
 def test_data_never_fetched_is_stale() -> None:

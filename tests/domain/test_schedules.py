@@ -151,7 +151,7 @@ settlings = st.tuples(st.booleans(), st.none() | st.timedeltas(-HOUR, timedelta(
 
 
 @given(schedules(), settlings)
-def test_no_end_of_a_fetch_brings_the_next_run_forward(
+def test_no_end_of_a_fetch_brings_the_next_run_forward_but_a_success_after_failures(
     one: Schedule, settling: tuple[bool, timedelta | None, timedelta]
 ) -> None:
     ok, told, passed = settling
@@ -159,7 +159,9 @@ def test_no_end_of_a_fetch_brings_the_next_run_forward(
 
     settled = one.settled(ok, None if told is None else now + told, now)
 
-    assert settled.next_run_at >= one.next_run_at
+    if not (ok and one.failures):
+        assert settled.next_run_at >= one.next_run_at
+    assert settled.next_run_at >= min(one.next_run_at, now)
     assert settled == msgspec.structs.replace(
         one, failures=settled.failures, next_run_at=settled.next_run_at
     )
@@ -206,7 +208,16 @@ def test_a_long_period_is_wait_enough(every: timedelta) -> None:
 
 @given(schedules())
 def test_a_success_forgets_the_failures_before_it(one: Schedule) -> None:
-    assert one.settled(True, None, NOW) == msgspec.structs.replace(one, failures=0)
+    settled = one.settled(True, None, NOW)
+
+    assert settled.failures == 0
+    usual = max(one.tick_at + min(one.every / 10, MAX_JITTER), NOW + one.every)
+    assert settled.next_run_at == (min(one.next_run_at, usual) if one.failures else one.next_run_at)
+
+
+@given(schedules())
+def test_a_failure_asked_for_by_hand_is_not_counted(one: Schedule) -> None:
+    assert one.settled(False, None, NOW, by_hand=True).failures == one.failures
 
 
 @pytest.mark.parametrize("ok", [True, False])

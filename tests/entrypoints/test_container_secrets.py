@@ -62,8 +62,8 @@ def test_no_two_sets_share_a_secret(tmp_path: Path) -> None:
     write(tmp_path / "one")
     write(tmp_path / "two")
 
-    one = set(re.findall(r"[0-9a-f]{32,}", "".join(_files(tmp_path / "one").values())))
-    two = set(re.findall(r"[0-9a-f]{32,}", "".join(_files(tmp_path / "two").values())))
+    one = set(re.findall(r"[0-9a-f]{32,}", "\n".join(_files(tmp_path / "one").values())))
+    two = set(re.findall(r"[0-9a-f]{32,}", "\n".join(_files(tmp_path / "two").values())))
 
     assert len(one) == 3
     assert one.isdisjoint(two)

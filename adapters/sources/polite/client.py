@@ -81,7 +81,8 @@ class PoliteClient:
         errand = _Errand(ask_until, traffic)
         for _ in range(MAX_REDIRECTS + 1):
             reply = await self._persist(request, errand)
-            self._note_freshness(reply, traffic)
+            if reply.status not in REDIRECTS:
+                self._note_freshness(reply, traffic)
             if reply.status == NOT_MODIFIED:
                 traffic.not_modified += 1
                 return NotModified(request.url.text)

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import text
@@ -20,7 +22,7 @@ from domain.jobs import FetchJob, JobStatus
 from domain.payloads import Payload
 from domain.posts import POSTS, Post
 from domain.reports import FetchReport
-from tests.services.postgres import migrated_database
+from tests.services.postgres import administering, migrated_database, server_url
 
 
 @pytest.fixture
@@ -81,13 +83,32 @@ async def until(is_so: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0)
 
 
-async def waits_for_a_lock(other: Any) -> bool:
-    """Whether somebody in the database of this connection waits for a lock."""
+@asynccontextmanager
+async def out_of_reach(url: str, who: str = "true") -> AsyncIterator[None]:
+    """Nobody can connect to the database, and of those who had those named have been thrown out."""
+    name = urlsplit(url).path.removeprefix("/")
+    theirs = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND {who}"
+    async with administering(server_url()) as owner:
+        await owner.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        try:
+            await owner.fetch(theirs, name)
+            yield
+        finally:
+            await owner.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+
+async def waiting_for_locks(onlooker: Any) -> int:
+    """How many in the database of this connection wait for a lock."""
     waiting = (
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
-    return bool(await other.fetchval(waiting))
+    return int(await onlooker.fetchval(waiting))
+
+
+async def waits_for_a_lock(onlooker: Any) -> bool:
+    """Whether somebody does."""
+    return await waiting_for_locks(onlooker) > 0
 
 
 async def bring(

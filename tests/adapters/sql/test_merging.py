@@ -20,7 +20,7 @@ from domain.errors import LeaseLost
 from domain.jobs import LEASE, FetchJob
 from domain.payloads import Payload
 from domain.posts import POSTS, Post
-from tests.adapters.sql.conftest import read, some_posts, until, waits_for_a_lock
+from tests.adapters.sql.conftest import read, some_posts, until, waiting_for_locks, waits_for_a_lock
 from tests.services.postgres import administering
 
 
@@ -81,6 +81,33 @@ async def test_two_merges_at_once_follow_each_other(either: Any, clock: Steerabl
 
     assert sorted(count.inserted for count in counts) in ([0, 150], [50, 100])
     assert await read(either, "SELECT count(*) FROM d_posts") == 150
+
+
+async def test_the_numbers_of_merges_are_in_the_order_of_their_commits(
+    postgres: PostgresDatabase, url: str, clock: SteerableClock
+) -> None:
+    job = await _claimed(postgres, clock)
+
+    async with (
+        administering(url) as other,
+        administering(url) as onlooker,
+        _staged(postgres, clock, job, some_posts(100), "one") as one,
+        _staged(postgres, clock, job, some_posts(150), "two") as two,
+    ):
+        await other.execute("BEGIN; LOCK TABLE d_posts IN SHARE MODE")
+        commits = [
+            asyncio.create_task(intake.commit(_checkpoint(clock, source)))
+            for intake, source in ((one, "one"), (two, "two"))
+        ]
+
+        async def both_wait() -> bool:
+            return await waiting_for_locks(onlooker) == 2
+
+        await until(both_wait)
+        await other.execute("COMMIT")
+        await asyncio.gather(*commits)
+
+    assert await read(postgres, "SELECT seq FROM datasets") == 2
 
 
 async def test_of_repeats_across_many_pages_only_the_last_is_kept(

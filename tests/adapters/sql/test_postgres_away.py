@@ -15,7 +15,7 @@ from adapters.sql.postgres import READERS, SCANNERS, WRITERS, PostgresDatabase
 from adapters.sql.postgres_connections import CONNECT_S
 from domain.errors import QueryTooSlow, StoreError, StoreFull, StoreUnavailable
 from domain.posts import POSTS
-from tests.adapters.sql.conftest import read, until, waits_for_a_lock
+from tests.adapters.sql.conftest import out_of_reach, read, until, waits_for_a_lock
 from tests.services.postgres import administering, empty_database, user
 
 _SEQ = text("SELECT seq FROM datasets")
@@ -132,6 +132,17 @@ async def test_nobody_waits_long_for_a_server_that_says_nothing() -> None:
         assert time.monotonic() - began < CONNECT_S + 1
         assert {type(end) for end in ended} == {StoreUnavailable}
         await database.close()
+
+
+async def test_a_database_that_is_back_is_used_at_once(
+    postgres: PostgresDatabase, url: str
+) -> None:
+    assert await read(postgres, "SELECT 1") == 1
+
+    async with out_of_reach(url):
+        assert {type(end) for end in await _every_call(postgres)} == {StoreUnavailable}
+
+    assert not [end for end in await _every_call(postgres) if isinstance(end, Exception)]
 
 
 # ---------------------------------------------------------------- lost connections

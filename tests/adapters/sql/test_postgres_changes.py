@@ -1,26 +1,26 @@
 """How PostgreSQL tells of changes: at once of our own, soon of others', and never too few."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from sqlalchemy import text
 
 from adapters.memory.clock import SteerableClock
 from adapters.sql.postgres import PostgresDatabase
+from adapters.sql.postgres_changes import Listener
+from adapters.sql.postgres_connections import Connector
 from adapters.sql.store import SqlStore
 from domain.filters import Filter
 from domain.posts import POSTS
-from tests.adapters.sql.conftest import bring, some_posts, until
-from tests.services.postgres import administering, server_url
+from tests.adapters.sql.conftest import bring, out_of_reach, some_posts, until
+from tests.services.postgres import administering
 
-_END_LISTENERS = (
-    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-    " WHERE datname = $1 AND query LIKE 'LISTEN%'"
-)
+_LISTENERS = "query LIKE 'LISTEN%'"
 
 
 @pytest.fixture
@@ -38,26 +38,15 @@ async def _heard(database: PostgresDatabase, before: int) -> None:
     await until(has_moved)
 
 
-def _stands_still(database: PostgresDatabase) -> bool:
+def _stands_still(database: PostgresDatabase | Listener) -> bool:
     return len({database.version() for _ in range(3)}) == 1
 
 
-@asynccontextmanager
-async def _out_of_reach(database: PostgresDatabase, url: str) -> AsyncIterator[None]:
-    """Nobody can connect to the database, and those who listened to it have been thrown out."""
-    name = urlsplit(url).path.removeprefix("/")
-    async with administering(server_url()) as owner:
-        await owner.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-        try:
-            assert await owner.fetchval(_END_LISTENERS, name) == 1
+async def _is_deaf(database: PostgresDatabase | Listener) -> None:
+    async def is_deaf() -> bool:
+        return not _stands_still(database)
 
-            async def is_deaf() -> bool:
-                return not _stands_still(database)
-
-            await until(is_deaf)
-            yield
-        finally:
-            await owner.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    await until(is_deaf)
 
 
 async def test_while_nobody_listens_every_version_is_new(postgres: PostgresDatabase) -> None:
@@ -128,7 +117,8 @@ async def test_while_the_connection_is_lost_nothing_kept_is_used(
     await postgres.listening()
     before = postgres.version()
 
-    async with _out_of_reach(postgres, url):
+    async with out_of_reach(url, _LISTENERS):
+        await _is_deaf(postgres)
         away = [postgres.version() for _ in range(3)]
     await asyncio.wait_for(postgres.listening(), 5)
 
@@ -145,7 +135,8 @@ async def test_what_changed_while_the_connection_was_lost_is_not_missed(
     async with other.session() as session:  # connected before nobody else can be
         assert (await store.freshness(POSTS)).seq == 0
 
-        async with _out_of_reach(postgres, url):
+        async with out_of_reach(url, _LISTENERS):
+            await _is_deaf(postgres)
             await session.run(text("UPDATE datasets SET seq = 7"), {})
         await asyncio.wait_for(postgres.listening(), 5)
 
@@ -160,6 +151,59 @@ async def test_a_database_nobody_asked_for_changes_opens_no_connection_for_them(
     async with administering(url) as owner:
         listening: Any = await owner.fetchval(
             "SELECT count(*) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+            f" WHERE datname = current_database() AND {_LISTENERS}"
         )
     assert listening == 0
+
+
+# ---------------------------------------------------------------- lines that fall silent
+
+
+async def _pump(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flows: asyncio.Event
+) -> None:
+    try:
+        while data := await reader.read(65536):
+            await flows.wait()
+            writer.write(data)
+    except ConnectionError:
+        pass  # one end is gone, and the other shall be told
+    finally:
+        writer.transport.abort()
+
+
+@asynccontextmanager
+async def _line(url: str) -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """A way to the server on which, when the event is cleared, nothing comes through any more."""
+    parts, flows = urlsplit(url), asyncio.Event()
+    folder = dict(parse_qsl(parts.query)).get("host")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if folder:
+            answers, server = await asyncio.open_unix_connection(f"{folder}/.s.PGSQL.5432")
+        else:
+            answers, server = await asyncio.open_connection(parts.hostname, parts.port or 5432)
+        await asyncio.gather(_pump(reader, server, flows), _pump(answers, writer, flows))
+
+    flows.set()
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as served:
+        port = served.sockets[0].getsockname()[1]
+        yield parts._replace(netloc=f"postgres@127.0.0.1:{port}", query="").geturl(), flows
+        flows.set()
+
+
+async def test_a_connection_that_has_fallen_silent_is_noticed(url: str) -> None:
+    lost = asyncio.Event()
+    async with _line(url) as (through, flows):
+        connector = Connector(through)
+        listener = Listener(lambda: connector.connect(time.monotonic(), {}), lost.set, 0.05)
+        await listener.hearing()
+        assert _stands_still(listener)
+
+        flows.clear()
+        await asyncio.wait_for(lost.wait(), 5)
+        assert not _stands_still(listener)
+
+        flows.set()
+        await asyncio.wait_for(listener.hearing(), 5)
+        await listener.close()

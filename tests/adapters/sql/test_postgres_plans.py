@@ -120,7 +120,7 @@ async def test_a_list_of_values_is_searched_for_in_an_index(
 async def test_a_moment_is_computed_once_and_searched_for_in_an_index(
     connection: asyncpg.Connection,
 ) -> None:
-    await connection.execute("CREATE INDEX ON jobs (lease_until)")
+    await connection.execute("SET enable_seqscan TO off; CREATE INDEX ON jobs (lease_until)")
     statement = Compiler(PostgresDatabase("postgresql://")._compiler.dialect)(
         select(jobs.c.id).where(jobs.c.lease_until <= moment())
     )
