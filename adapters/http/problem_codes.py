@@ -52,7 +52,6 @@ PROBLEM_CODES: Mapping[str, tuple[str, str]] = {
         "503",
         "The query needed more time than a query gets; filter or sort by an indexed field.",
     ),
-    "queue_unavailable": ("503", "The broker cannot be reached; try again shortly."),
     "redirect_refused": ("502", "The upstream redirected to where we do not go."),
     "source_blocked": ("503", "A rate limit, ours or the upstream's; see Retry-After."),
     "source_failed": ("502", "A source gave nothing usable."),

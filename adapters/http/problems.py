@@ -31,7 +31,6 @@ _STATUS: Mapping[type[errors.CatchmentError], HTTPStatus] = {
     errors.KeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.TooManyWaiting: HTTPStatus.TOO_MANY_REQUESTS,
     errors.LeaseLost: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.QueueUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StoreFull: HTTPStatus.INSUFFICIENT_STORAGE,
     errors.QueryTooSlow: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -64,7 +64,7 @@ async def migrate(database: Database, declared: Sequence[Dataset[Any]]) -> list[
 
 
 async def epoch_of(database: Database) -> str:
-    """The database's random name, part of every ETag: a restored or new database has another."""
+    """The database's random name, part of every ETag, so that a new database has other ones."""
     [[[value]]] = await database.snapshot([(_EPOCH, {})])
     return str(value)
 

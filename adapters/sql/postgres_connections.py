@@ -67,7 +67,7 @@ class Connector:
                     connection = await asyncpg.connect(
                         self._url,
                         server_settings={**_SETTINGS, **settings},
-                        statement_cache_size=1000,
+                        statement_cache_size=256,
                         max_cached_statement_lifetime=0,
                         command_timeout=command_s,
                     )

@@ -90,6 +90,28 @@ async def test_announcements_arrive_again(stand: Stand, lose: Lose) -> None:
         assert await stand.heard_again_s(listener) < RECOVERY_S
 
 
+@pytest.mark.parametrize(
+    "lose",
+    [connection_cut, connection_closed_by_the_broker, channel_closed_by_the_broker, queue_deleted],
+)
+async def test_a_loss_that_is_told_is_known_at_once(stand: Stand, lose: Lose) -> None:
+    listener = Listener()
+    async with stand.queue(watch_s=3600).listening(listener):
+        await stand.heard_again_s(listener)
+        await lose(stand)
+
+        assert await stand.heard_again_s(listener) < RECOVERY_S
+
+
+async def test_a_forgotten_consumer_is_missed_before_anything_waits(stand: Stand) -> None:
+    listener = Listener()
+    async with stand.queue().listening(listener):
+        await stand.heard_again_s(listener)
+        await consumer_lost_without_a_word(stand)
+
+        await stand.proxy.arrived(2)
+
+
 async def test_what_is_in_hand_when_the_connection_is_lost_comes_again(stand: Stand) -> None:
     listener = Listener(holds=True)
     async with stand.queue().listening(listener):
@@ -209,6 +231,7 @@ async def test_what_was_delivered_but_not_begun_goes_to_others(stand: Stand) -> 
     await stand.proxy.arrived(2)
     while ids[0].encode() not in stand.proxy.told_client():
         await asyncio.sleep(0)
+    await stand.straight.check()  # meanwhile it has been taken in
 
     leave.set()
     async with stand.straight.listening(free):

@@ -127,5 +127,5 @@ async def test_a_moment_is_computed_once_and_searched_for_in_an_index(
 
     lines = await connection.fetch(f"EXPLAIN {statement.text}", None)
 
-    assert "Index Cond: (lease_until <= $" in "\n".join(line for [line] in lines)
+    assert "Index Cond: (lease_until <= " in "\n".join(line for [line] in lines)
     await connection.execute("DROP INDEX jobs_lease_until_idx")
