@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -24,10 +25,8 @@ from domain.paging import Counting, Page, PageRequest
 from domain.reports import Counts
 
 _SEQ = select(datasets.c.seq).where(datasets.c.name == bindparam("dataset"))
-_CHECKPOINTS = (
-    select(*(checkpoints.c[name] for name in Checkpoint.__struct_fields__))
-    .where(checkpoints.c.dataset == bindparam("dataset"))
-    .order_by(checkpoints.c.source)
+_CHECKPOINTS = select(*(checkpoints.c[name] for name in Checkpoint.__struct_fields__)).where(
+    checkpoints.c.dataset == bindparam("dataset")
 )
 _LAST_STATUS = (
     select(jobs.c.status)
@@ -122,7 +121,8 @@ class SqlStore(Store):
         )
         freshness = Freshness(
             seqs[0][0] if seqs else 0,
-            tuple(map(_checkpoint, known)),
+            # A database may have an order of its own for names.
+            tuple(sorted(map(_checkpoint, known), key=attrgetter("source"))),
             JobStatus(statuses[0][0]) if statuses else None,
             from_micros(planned[0][0]) if planned else None,
         )

@@ -388,6 +388,15 @@ async def test_a_new_checkpoint_takes_the_place_of_the_old_one(backend: Backend)
     assert [checkpoint.fetched_at for checkpoint in checkpoints] == [backend.clock.now()]
 
 
+async def test_checkpoints_are_in_the_plain_order_of_their_sources(backend: Backend) -> None:
+    for source in ("b", "a", "B", "_"):
+        await backend.bring([], source=source)
+
+    freshness = await backend.store.freshness(SAMPLES)
+
+    assert [checkpoint.source for checkpoint in freshness.checkpoints] == ["B", "_", "a", "b"]
+
+
 async def test_freshness_tells_how_the_last_job_ended(backend: Backend) -> None:
     statuses = []
     for status in (JobStatus.FAILED, JobStatus.SUCCEEDED, JobStatus.PARTIAL):

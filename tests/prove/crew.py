@@ -28,18 +28,35 @@ def free_port() -> int:
 
 
 class Member:
-    """One process of the crew: started, killed, stopped, and started again."""
+    """One process of the crew: started, killed, stopped, and started again.
+
+    A process that ends by itself is started anew, as a container with a restart policy is: one
+    that finds no database when it starts says so and ends.
+    """
 
     def __init__(self, crew: "Crew", name: str, *arguments: str, **more: str) -> None:
         self.name = name
         self.process: asyncio.subprocess.Process | None = None
         self.url = ""
+        self.restarts = 0
+        self._keeping: asyncio.Task[None] | None = None
         self._crew = crew
         self._arguments = arguments
         self._more = more
 
     async def start(self) -> None:
-        """Start the process, and for an API wait until it is ready."""
+        """Start the process."""
+        await self._launch()
+        self._keeping = asyncio.create_task(self._keep())
+
+    async def _keep(self) -> None:
+        while self.process is not None:
+            await self.process.wait()
+            self.restarts += 1
+            await asyncio.sleep(0.5)
+            await self._launch()
+
+    async def _launch(self) -> None:
         self.process = await asyncio.create_subprocess_exec(
             CATCHMENT,
             *self._arguments,
@@ -57,6 +74,9 @@ class Member:
 
     async def kill(self) -> None:
         """kill -9."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
         self.send(signal.SIGKILL)
         if self.process is not None:
             await self.process.wait()

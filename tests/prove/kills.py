@@ -66,6 +66,7 @@ async def _rounds(hired: Crew, servers: Servers) -> bool:
         ok,
         reads=len(mixed),
         kills=killed,
+        restarts=sum(member.restarts for member in hired.members),
         last_ended_after_s=f"{took_s:.1f}",
     )
 

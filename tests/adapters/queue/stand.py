@@ -121,3 +121,8 @@ async def works_again(ask: Callable[[], Any]) -> float:
 def now() -> float:
     """The stopwatch."""
     return asyncio.get_running_loop().time()
+
+
+def tasks() -> set[asyncio.Task[Any]]:
+    """What runs now, the proxy aside."""
+    return {task for task in asyncio.all_tasks() if "proxy.py" not in repr(task)}

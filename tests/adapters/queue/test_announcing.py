@@ -11,7 +11,7 @@ from adapters.queue.rabbitmq import MOST_WAITING, RabbitQueue
 from adapters.queue.rabbitmq_failures import plainly
 from adapters.queue.rabbitmq_link import Broker, Link, parse
 from domain.errors import QueueUnavailable
-from tests.adapters.queue.stand import Stand, fails, now, works_again
+from tests.adapters.queue.stand import Stand, fails, now, tasks, works_again
 from tests.contract.queues import Listener, job_ids
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(30)]
@@ -173,6 +173,7 @@ async def test_closing_ends_all_connections_and_announcing(stand: Stand) -> None
 
 async def test_closing_does_not_wait_for_a_broker_that_stalls(stand: Stand) -> None:
     idle, connecting = stand.queue(), stand.queue()
+    before = tasks()
     await idle.check()
     stand.proxy.stall()
     asking = asyncio.create_task(fails(connecting.check()))
@@ -184,3 +185,4 @@ async def test_closing_does_not_wait_for_a_broker_that_stalls(stand: Stand) -> N
 
     assert now() - began < 2.0
     assert (await asking)[1] < LIMIT_S
+    assert tasks() <= before

@@ -92,7 +92,7 @@ async def test_the_numbers_of_merges_are_in_the_order_of_their_commits(
         administering(url) as other,
         administering(url) as onlooker,
         _staged(postgres, clock, job, some_posts(100), "one") as one,
-        _staged(postgres, clock, job, some_posts(150), "two") as two,
+        _staged(postgres, clock, job, some_posts(250)[100:], "two") as two,
     ):
         await other.execute("BEGIN; LOCK TABLE d_posts IN SHARE MODE")
         commits = [
