@@ -20,6 +20,9 @@ from tests.contract.queues import (
 
 pytestmark = pytest.mark.timeout(30)
 
+#: What a handler may raise; nobody has cancelled it.
+ERRORS = [RuntimeError, asyncio.CancelledError]
+
 
 @pytest.fixture(params=[embedded, pytest.param(rabbitmq, marks=pytest.mark.rabbitmq)])
 def open_queue(request: pytest.FixtureRequest) -> Open:
@@ -166,7 +169,7 @@ async def test_what_is_abandoned_comes_to_others(queue: ProbedQueue) -> None:
     assert leaver.done == []
 
 
-@pytest.mark.parametrize("error", [RuntimeError, asyncio.CancelledError])
+@pytest.mark.parametrize("error", ERRORS)
 async def test_a_handler_that_fails_does_not_stop_the_others(
     queue: ProbedQueue, error: type[BaseException]
 ) -> None:
@@ -178,9 +181,12 @@ async def test_a_handler_that_fails_does_not_stop_the_others(
         await listener.until(lambda: set(listener.done) == set(ids[1::2]))
 
 
-async def test_what_keeps_failing_is_tried_a_few_times_and_given_up(queue: ProbedQueue) -> None:
+@pytest.mark.parametrize("error", ERRORS)
+async def test_what_keeps_failing_is_tried_a_few_times_and_given_up(
+    queue: ProbedQueue, error: type[BaseException]
+) -> None:
     [poison, *ids] = job_ids(1 + 10)
-    listener = Failing(poison)
+    listener = Failing(poison, error=error)
 
     async with queue.listening(listener):
         await queue.announce(poison)
