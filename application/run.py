@@ -182,6 +182,8 @@ class Run(Generic[R]):
     async def _broken_off(self, job: FetchJob, error: BaseException) -> None:
         if isinstance(error, LeaseLost):
             return
+        if isinstance(error, StoreError) and job.may_wait and job.attempts < MAX_ATTEMPTS:
+            return  # nobody waits for an answer: it is tried again once its lease has run out
         try:
             await self._ended(
                 job, self._failure("internal_error", "the fetch broke off; the log has the reason")

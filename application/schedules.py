@@ -75,7 +75,7 @@ class KeepSchedules:
             now, standing = await self._desk.schedules.standing()
             following = [await self._passed(schedule, now) for schedule in standing]
             self._away = False
-        except StoreError as error:
+        except Exception as error:  # whatever it is, the scheduler outlives it
             if not self._away:
                 self._told("*", error)
             self._away = True

@@ -1,7 +1,6 @@
 """The watch: looks at jobs for all who wait for them in this process."""
 
 import asyncio
-from functools import partial
 
 from application.ports.clock import Clock
 from application.ports.jobs import JobHistory
@@ -32,15 +31,19 @@ class Watch:
         look = self._looks.get(job_id)
         if look is None:
             look = self._looks[job_id] = asyncio.create_task(self._look(job_id))
-            look.add_done_callback(partial(self._looked, job_id))
+            look.add_done_callback(_heard)
         # It goes on when the caller leaves: others may wait for it.
         return await asyncio.shield(look)
 
     async def _look(self, job_id: str) -> FetchJob:
-        await self._clock.sleep(LOOK_S)
-        return await self.known(job_id)
+        try:
+            await self._clock.sleep(LOOK_S)
+            return await self.known(job_id)
+        finally:
+            # Not in a callback: who came in between would wait for a look that is over, for ever.
+            del self._looks[job_id]
 
-    def _looked(self, job_id: str, look: asyncio.Task[FetchJob]) -> None:
-        del self._looks[job_id]
-        if not look.cancelled():
-            look.exception()  # whoever waited has seen it; nobody may be left to
+
+def _heard(look: asyncio.Task[FetchJob]) -> None:
+    if not look.cancelled():
+        look.exception()  # whoever waited has seen it; nobody may be left to

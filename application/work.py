@@ -8,7 +8,7 @@ from typing import Any
 from application.desk import JobDesk
 from application.fetch import Fetch
 from application.ports.clock import Clock
-from domain.errors import LeaseLost, StoreError
+from domain.errors import LeaseLost
 from domain.jobs import FetchJob
 
 #: How often a worker looks for jobs whose announcement or whose worker was lost.
@@ -86,7 +86,7 @@ class Work:
             try:
                 found = await self._desk.history.overdue(free) if free else []
                 away = False
-            except StoreError as error:
+            except Exception as error:  # whatever it is, the worker outlives it
                 if not away:
                     self._run_job.told("*", error)
                 away = True

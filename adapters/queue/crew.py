@@ -51,7 +51,8 @@ async def crew(
 async def managed(handle: Handle, job_id: str) -> bool:
     """Whether the handler returned; what it raises is written down, and ends nothing else."""
     try:
-        await handle(job_id)
+        with structlog.contextvars.bound_contextvars(job=job_id):
+            await handle(job_id)
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is None or task.cancelling():

@@ -92,12 +92,19 @@ class SqlBudget(Budget):
         for _ in range(_TRIES):
             state, version, now_s = await self._look(host)
             moved, result = move(state, now_s)
-            if moved == state or await self._put(host, moved, version):
+            if moved == state or await self._put(host, moved, version, _matters(state, moved)):
                 return result
         raise StoreUnavailable(f"too many processes ask {host} at once; try again")
 
-    async def _put(self, host: str, moved: Host, seen: int) -> bool:
+    async def _put(self, host: str, moved: Host, seen: int, durable: bool) -> bool:
         named = {**msgspec.structs.asdict(moved), "host": host, "version": seen + 1, "seen": seen}
-        # A power failure may forget the last few requests, which is not worth a wait for the disk.
-        async with self._database.write(durable=False) as session:
+        async with self._database.write(durable) as session:
             return bool(await session.run(_PUT, named))
+
+
+def _matters(state: Host, moved: Host) -> bool:
+    """Whether a change must outlive a crash of the database: a promise to leave a host alone.
+
+    The last few requests may be forgotten then, which is not worth a wait for the disk each.
+    """
+    return (state.blocked_until_s, state.open_for_s) != (moved.blocked_until_s, moved.open_for_s)

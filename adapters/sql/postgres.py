@@ -15,19 +15,21 @@ from adapters.sql.postgres_session import PostgresSession
 from adapters.sql.tables import to_micros
 from application.ports.clock import Clock
 from application.ports.health import Probe
-from domain.errors import StoreUnavailable
+from domain.errors import QueryTooSlow, StoreUnavailable
 
 READERS = 4
 SCANNERS = 2
 WRITERS = 4
 #: Each intake has a connection of its own while it is open.
-SESSIONS = 32
+SESSIONS = 16
 
 #: For reads an index leads straight to, in their order: that plan is right whatever the values are,
 #: and need not be looked for anew each time, which would take as long as the read itself.
 DIRECT: Mapping[str, str] = {"plan_cache_mode": "force_generic_plan"}
 
 _WAIT_S = 10.0
+#: A short write that takes longer than this meets a database that does not answer.
+WRITE_S = 2.0
 _WRITING: Mapping[str, str] = {"lock_timeout": "10s", "statement_timeout": "0"}
 #: A merge may wait for another one into the same dataset, and those of millions take long.
 _MERGING: Mapping[str, str] = {**_WRITING, "lock_timeout": "60s"}
@@ -52,7 +54,7 @@ class PostgresDatabase(Database, Probe):
         self._compiler = Compiler(PGDialect_asyncpg())  # type: ignore[no-untyped-call]
         self._reads = ReadingLane(self._connector, READERS, read_s, DIRECT)
         self._scans = ReadingLane(self._connector, SCANNERS, read_s, {})
-        self._writes = Lane(self._connector, WRITERS, _WRITING)
+        self._writes = Lane(self._connector, WRITERS, _WRITING, WRITE_S)
         self._sessions = asyncio.Semaphore(SESSIONS)
         self._listener = Listener(self._connect, self._forget_idle)
 
@@ -71,10 +73,13 @@ class PostgresDatabase(Database, Probe):
         """A write transaction."""
         crowded = StoreUnavailable("the database is busy with other writing; try again")
         begin = "BEGIN" if durable else _FORGETFUL
-        async with self._writes.lend(_WAIT_S, crowded) as connection:
-            session = PostgresSession(connection, self._compiler, self._listener.moved, begin)
-            async with session.transaction():
-                yield session
+        try:
+            async with self._writes.lend(WRITE_S, crowded) as connection:
+                session = PostgresSession(connection, self._compiler, self._listener.moved, begin)
+                async with session.transaction():
+                    yield session
+        except QueryTooSlow as error:
+            raise StoreUnavailable("the database does not answer; try again shortly") from error
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:

@@ -51,11 +51,10 @@ class Listener:
         """Stop listening."""
         if self._listening is not None:
             self._listening.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._listening
+            await asyncio.gather(self._listening, return_exceptions=True)
 
     def _begin(self) -> None:
-        if self._listening is None:
+        if self._listening is None or self._listening.done():
             self._listening = asyncio.create_task(self._listen())
 
     async def _listen(self) -> None:

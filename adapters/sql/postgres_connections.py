@@ -22,10 +22,12 @@ Connection: TypeAlias = Any
 Queries = Sequence[tuple[str, list[Any]]]
 
 #: A database that has not answered a new connection by then is away.
-CONNECT_S = 2.0
+CONNECT_S = 1.5
 #: A connection whose last use was broken off is given so long to be fit for the next.
 _MEND_S = 2.0
 _END_S = 2.0
+#: A connection that has not come back by then, when all are closed, leads to a server that hangs.
+_RETURN_S = 10.0
 _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 _SETTINGS: Mapping[str, str] = {
@@ -138,9 +140,11 @@ class Lane:
             self._idle.pop().terminate()
 
     async def close(self) -> None:
-        """Wait for every connection to come back, and close it."""
-        for _ in range(self._size):
-            await self._turns.acquire()
+        """Wait a while for every connection to come back, and close it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_RETURN_S):
+                for _ in range(self._size):
+                    await self._turns.acquire()
         while self._idle:
             await end(self._idle.pop())
 

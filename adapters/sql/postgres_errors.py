@@ -30,6 +30,8 @@ _UNAVAILABLE: Mapping[str, str] = {
     "55P03": "the database is busy with another process's writing",
     "57P": "the database is starting, stopping or was just restarted",
     "58": "the database cannot use its own files",
+    "53": "the database is short of something it needs; its log says of what",
+    "XX": "the database failed; its log says why",
     "XX001": "the database is damaged",
     "XX002": "the database is damaged",
 }

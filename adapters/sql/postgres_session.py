@@ -15,7 +15,7 @@ from domain.errors import StoreUnavailable
 #: Whoever listens on this channel hears of every change.
 CHANNEL = "catchment_changes"
 
-_UNDO_S = 2.0
+_UNDO_S = 0.5
 _STAGED_AT_ONCE = 1000
 
 

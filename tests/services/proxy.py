@@ -54,9 +54,13 @@ class Proxy:
         self._is_stalled = True
         self.freeze()
 
+    def spare(self) -> None:
+        """Forward again on new connections."""
+        self._is_stalled = self._is_dropping = False
+
     def resume(self) -> None:
         """Forward again, also what was held back."""
-        self._is_stalled = self._is_dropping = False
+        self.spare()
         for pair in self._pairs:
             pair.flows.set()
 

@@ -8,7 +8,7 @@ import pytest
 from pamqp import commands, frame
 from structlog.testing import capture_logs
 
-from tests.adapters.queue.stand import Stand, now
+from tests.adapters.queue.stand import Stand, fails, now
 from tests.contract.queues import Listener, job_ids
 from tests.services.proxy import Proxy
 
@@ -78,6 +78,14 @@ LOSSES = (
     consumer_lost_without_a_word,
     consumer_lost_but_another_is_there,
 )
+
+
+async def delivered(stand: Stand, job_id: str, connection: int) -> None:
+    """Return when an announcement has been delivered on that connection."""
+    await stand.proxy.arrived(connection)
+    while job_id.encode() not in stand.proxy.told_client():
+        await asyncio.sleep(0)
+    await stand.straight.check()  # meanwhile it has been taken in
 
 
 @pytest.mark.parametrize("lose", LOSSES)
@@ -171,10 +179,13 @@ async def test_a_broker_that_is_away_is_waited_for_and_told_of_once(stand: Stand
 async def test_the_libraries_do_not_tell_it_too(
     stand: Stand, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with stand.queue().listening(Listener()):
-        await stand.proxy.arrived(1)
+    listener = Listener()
+    async with stand.queue().listening(listener):
+        await stand.heard_again_s(listener)
         stand.proxy.drop()
         await stand.proxy.arrived(4)
+        stand.proxy.refuse()
+        await fails(stand.queue().check())
 
     assert [record.name for record in caplog.records if record.name != "asyncio"] == []
 
@@ -215,28 +226,39 @@ async def test_abandoning_does_not_wait_for_the_broker(stand: Stand) -> None:
     assert listening.cancelled()
 
 
+async def test_what_was_delivered_on_lost_connections_is_not_begun(stand: Stand) -> None:
+    listener = Listener(holds=True)
+    async with stand.queue(at_once=1).listening(listener):
+        await stand.straight.announce(JOB)
+        await listener.until(lambda: listener.handed == [JOB])
+        for losses in (1, 2, 3):
+            stand.proxy.cut()
+            await delivered(stand, JOB, connection=1 + losses)
+        listener.release()
+        await listener.until(lambda: listener.done == [JOB, JOB])
+        await stand.heard_again_s(listener)
+
+    assert listener.handed.count(JOB) == 2
+
+
 async def test_what_was_delivered_but_not_begun_goes_to_others(stand: Stand) -> None:
     """One job is in hand from before a loss; what is delivered after it must not wait for it."""
-    busy, free, ids = Listener(holds=True), Listener(), job_ids(3)
-    leave = asyncio.Event()
+    busy, free, leave = Listener(holds=True), Listener(), asyncio.Event()
 
     async def listen() -> None:
         async with stand.queue(at_once=1).listening(busy):
             await leave.wait()
 
     listening = asyncio.create_task(listen())
-    await stand.straight.announce(ids[0])
-    await busy.until(lambda: busy.handed == ids[:1])
+    await stand.straight.announce(JOB)
+    await busy.until(lambda: busy.handed == [JOB])
     stand.proxy.cut()
-    await stand.proxy.arrived(2)
-    while ids[0].encode() not in stand.proxy.told_client():
-        await asyncio.sleep(0)
-    await stand.straight.check()  # meanwhile it has been taken in
+    await delivered(stand, JOB, connection=2)
 
     leave.set()
     async with stand.straight.listening(free):
-        await free.until(lambda: free.done == ids[:1])
+        await free.until(lambda: free.done == [JOB])
     busy.release()
     await listening
 
-    assert busy.done == ids[:1]
+    assert busy.done == [JOB]

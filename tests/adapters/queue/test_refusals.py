@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 from yarl import URL
 
 from adapters.queue.rabbitmq import RabbitQueue
-from tests.adapters.queue.stand import Stand, fails
+from adapters.queue.rabbitmq_link import parse
+from tests.adapters.queue.stand import Stand, fails, works_again
 from tests.contract.queues import Listener, job_ids
 from tests.services.proxy import proxied
 from tests.services.rabbitmq import broker_url
@@ -50,6 +51,14 @@ def certificate(tmp_path: Path) -> Path:
     )  # fmt: skip
     path.write_text(path.read_text() + tmp_path.joinpath("out.pem").read_text())
     return path
+
+
+@pytest.fixture
+def tls(certificate: Path) -> ssl.SSLContext:
+    """What a server needs to show that certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
 
 
 @pytest.mark.parametrize(
@@ -109,6 +118,11 @@ def test_what_is_no_address_of_a_broker_is_refused_at_once(url: str) -> None:
     assert told.value.__suppress_context__ or told.value.__context__ is None
 
 
+def test_heartbeats_are_asked_for_unless_the_address_says_otherwise() -> None:
+    assert parse("amqp://broker/").query["heartbeat"] == "10"
+    assert parse("amqp://broker/?heartbeat=60").query["heartbeat"] == "60"
+
+
 @pytest.mark.parametrize("vhost", ["", "/", "//", "/%2F"])
 async def test_the_virtual_host_is_the_one_of_the_address(stand: Stand, vhost: str) -> None:
     queue = stand.queue(stand.url.rstrip("/") + vhost)
@@ -145,10 +159,8 @@ async def test_a_queue_that_others_have_made_differently_is_named(stand: Stand) 
 
 
 async def test_it_speaks_tls_to_a_broker_whose_certificate_is_trusted(
-    stand: Stand, certificate: Path
+    stand: Stand, certificate: Path, tls: ssl.SSLContext
 ) -> None:
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(certificate)
     async with proxied(broker_url(), tls) as (proxy, url):
         listener, trusting = Listener(), stand.queue(f"{url}?cafile={certificate}")
 
@@ -156,10 +168,32 @@ async def test_it_speaks_tls_to_a_broker_whose_certificate_is_trusted(
             await trusting.announce(JOB)
             await listener.until(lambda: listener.done == [JOB])
         proxy.stall()
-        stalled = await fails(trusting.announce(JOB))
-        proxy.resume()
+        stalled = [await fails(trusting.announce(JOB)) for _ in range(2)]
+        proxy.spare()  # but not the connections that stall
+        recovery_s = await works_again(lambda: trusting.announce(JOB))
         untrusting = await fails(stand.queue(url).announce(JOB))
-
-        assert stalled[1] < 1.5
-        assert untrusting[0].endswith("and we could not agree on TLS")
         await trusting.close()
+
+        assert all(elapsed_s < 1.5 for _, elapsed_s in stalled)
+        assert recovery_s < 3.0
+        assert untrusting[0].endswith("and we could not agree on TLS")
+
+
+async def test_a_farewell_over_tls_is_not_waited_for(
+    stand: Stand, certificate: Path, tls: ssl.SSLContext
+) -> None:
+    async with (
+        proxied(broker_url(), tls) as (inner, encrypted),
+        proxied(encrypted) as (outer, url),
+    ):
+        queue = stand.queue(f"{url}?cafile={certificate}")
+        inner.stall()  # so that nothing follows after agreeing on TLS
+        asking = asyncio.create_task(fails(queue.check()))
+        await inner.arrived(1)
+        outer.stall()
+        await asking
+        for proxy in (inner, outer):
+            proxy.spare()
+
+        assert await works_again(queue.check) < 3.0
+        await queue.close()

@@ -11,12 +11,13 @@ from sqlalchemy import text
 
 from adapters.memory.clock import SteerableClock
 from adapters.sql.migrate import migrate
-from adapters.sql.postgres import READERS, SCANNERS, WRITERS, PostgresDatabase
+from adapters.sql.postgres import READERS, SCANNERS, WRITE_S, WRITERS, PostgresDatabase
 from adapters.sql.postgres_connections import CONNECT_S
-from domain.errors import QueryTooSlow, StoreError, StoreFull, StoreUnavailable
+from domain.errors import StoreError, StoreFull, StoreUnavailable
 from domain.posts import POSTS
 from tests.adapters.sql.conftest import out_of_reach, read, until, waits_for_a_lock
 from tests.services.postgres import administering, empty_database, user
+from tests.services.proxy import proxied
 
 _SEQ = text("SELECT seq FROM datasets")
 _MOVE = text("UPDATE datasets SET seq = 99")
@@ -34,7 +35,7 @@ def _raising(state: str) -> Any:
     ("state", "kind"),
     [
         ("53100", StoreFull),
-        ("57014", QueryTooSlow),
+        ("57014", StoreUnavailable),
         ("08006", StoreUnavailable),
         ("25P03", StoreUnavailable),
         ("40001", StoreUnavailable),
@@ -47,6 +48,8 @@ def _raising(state: str) -> Any:
         ("57P02", StoreUnavailable),
         ("57P03", StoreUnavailable),
         ("58030", StoreUnavailable),
+        ("53400", StoreUnavailable),
+        ("XX000", StoreUnavailable),
         ("XX001", StoreUnavailable),
     ],
 )
@@ -221,3 +224,19 @@ async def test_time_is_the_databases_own_unless_it_is_told_another(
     assert postgres.now(clock) is None
     assert steered.now(clock) == int(clock.now().timestamp() * 1_000_000)
     await steered.close()
+
+
+async def test_a_write_to_a_server_that_hangs_is_given_up_and_so_is_its_connection() -> None:
+    async with empty_database() as url, proxied(url) as (proxy, through):
+        database = PostgresDatabase(through)
+        await migrate(database, [POSTS])
+        async with database.write() as session:
+            await session.run(_MOVE, {})
+        proxy.stall()
+
+        with pytest.raises(StoreUnavailable):
+            async with asyncio.timeout(WRITE_S + 1), database.write() as session:
+                await session.run(_MOVE, {})
+
+        async with asyncio.timeout(20):
+            await database.close()

@@ -1,0 +1,71 @@
+"""Jobs whose store fails in the middle: those nobody waits for are tried again."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from adapters.memory.store import MemoryStore
+from application.ports.store import Intake
+from domain.dataset import Dataset
+from domain.errors import StoreUnavailable
+from domain.jobs import LEASE, MAX_ATTEMPTS, FetchJob, JobStatus, Mode
+from tests.application.rig import Rig, posts
+
+
+class AwayStore(MemoryStore):
+    """A store that takes nothing in while it is away."""
+
+    away = True
+
+    @asynccontextmanager
+    async def intake(
+        self, dataset: Dataset[Any], source: str, job: FetchJob
+    ) -> AsyncIterator[Intake[Any]]:
+        """An intake, unless away."""
+        if self.away:
+            raise StoreUnavailable("the database was restarted")
+        async with super().intake(dataset, source, job) as intake:
+            yield intake
+
+
+@pytest.mark.parametrize("mode", [Mode.TASK, Mode.SCHEDULE])
+async def test_a_job_nobody_waits_for_is_tried_again_once_its_lease_has_run_out(
+    rig: Rig, mode: Mode
+) -> None:
+    store = AwayStore(rig.database, rig.clock)
+    fetch = rig.fetch(rig.source("one", posts(1)), store=store)
+    job = await rig.queued(mode)
+
+    with pytest.raises(StoreUnavailable):
+        await fetch.run(job.id)
+    meanwhile = await rig.known(job.id)
+    store.away = False
+    rig.clock.advance(LEASE)
+    ran = await fetch.run(job.id)
+
+    assert meanwhile.status is JobStatus.RUNNING
+    assert ran is not None
+    assert (ran.status, ran.attempts) == (JobStatus.SUCCEEDED, 2)
+
+
+async def test_a_job_is_not_tried_for_ever(rig: Rig) -> None:
+    fetch = rig.fetch(rig.source("one", posts(1)), store=AwayStore(rig.database, rig.clock))
+    job = await rig.queued()
+
+    for _ in range(MAX_ATTEMPTS):
+        with pytest.raises(StoreUnavailable):
+            await fetch.run(job.id)
+        rig.clock.advance(LEASE)
+
+    assert (await rig.known(job.id)).status is JobStatus.FAILED
+
+
+async def test_a_job_somebody_waits_for_ends_with_what_happened(rig: Rig) -> None:
+    fetch = rig.fetch(rig.source("one", posts(1)), store=AwayStore(rig.database, rig.clock))
+
+    with pytest.raises(StoreUnavailable):
+        await fetch()
+
+    assert rig.last.status is JobStatus.FAILED
