@@ -37,7 +37,8 @@ class Broker:
     @property
     def place(self) -> str:
         """The broker as it may be named in a message."""
-        return f"{self.url.host}:{self.url.port or (5671 if self.url.scheme == 'amqps' else 5672)}"
+        port = self.url.port or (5671 if self.url.scheme == "amqps" else 5672)
+        return f"{self.url.host_subcomponent}:{port}"
 
     @property
     def jobs(self) -> str:

@@ -190,7 +190,7 @@ def test_every_setting_that_compose_takes_is_documented_with_its_default() -> No
         for row in rows(section(DOCS / "how-to" / "run-in-production.md", "Settings"))
     }
 
-    assert told == variables("docker-compose.yml", rf"\${{({PREFIX}\w+):-([^}}]*)}}")
+    assert told == variables("docker-compose.yml", rf"\${{({PREFIX}\w+):?-([^}}]*)}}")
     assert {name.removeprefix(PREFIX) for name in told} <= {*SETTINGS}
 
 

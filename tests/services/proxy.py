@@ -16,6 +16,7 @@ class Proxy:
         self._tls = tls
         self._server: asyncio.Server | None = None
         self._pairs: list[_Pair] = []
+        self._serving: set[asyncio.Task[None]] = set()
         self._is_stalled = self._is_dropping = False
         self._arrived = asyncio.Condition()
         self.port = 0
@@ -25,7 +26,7 @@ class Proxy:
     async def accept(self) -> None:
         """Take connections; after `refuse` on the same port as before."""
         self._server = await asyncio.start_server(
-            self._serve, "127.0.0.1", self.port, ssl=self._tls
+            self._begin, "127.0.0.1", self.port, ssl=self._tls
         )
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -64,6 +65,13 @@ class Proxy:
         for pair in self._pairs:
             pair.flows.set()
 
+    async def close(self) -> None:
+        """End all of it."""
+        self.refuse()
+        self.cut()
+        if self._serving:
+            await asyncio.wait(self._serving)
+
     async def arrived(self, count: int) -> None:
         """Return when so many connections have been made."""
         async with self._arrived:
@@ -80,6 +88,11 @@ class Proxy:
     def told_client(self) -> bytes:
         """What the target has said on the newest connection."""
         return bytes(self._pairs[-1].told)
+
+    def _begin(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        serving = asyncio.create_task(self._serve(reader, client))
+        self._serving.add(serving)
+        serving.add_done_callback(self._serving.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         try:
@@ -143,5 +156,4 @@ async def proxied(url: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[
         through = target.with_host("127.0.0.1").with_port(proxy.port)
         yield proxy, str(through.with_scheme("amqps") if tls else through)
     finally:
-        proxy.refuse()
-        proxy.cut()
+        await proxy.close()
