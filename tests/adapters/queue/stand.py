@@ -50,6 +50,13 @@ class Stand:
             announced.add(job_id)
         return now() - began
 
+    async def delivered(self, job_id: str, connection: int) -> None:
+        """Return when an announcement has been delivered on that connection."""
+        await self.proxy.arrived(connection)
+        while job_id.encode() not in self.proxy.told_client():
+            await asyncio.sleep(0)
+        await self.straight.check()  # meanwhile it has been taken in
+
     async def put(self, body: bytes) -> None:
         """Put a message into the queue of announcements, past the adapter."""
         await self.channel.default_exchange.publish(

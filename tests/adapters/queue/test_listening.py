@@ -8,14 +8,12 @@ import pytest
 from pamqp import commands, frame
 from structlog.testing import capture_logs
 
-from tests.adapters.queue.stand import Stand, fails, now
+from tests.adapters.queue.stand import Stand, fails
 from tests.contract.queues import Listener, job_ids
-from tests.services.proxy import Proxy
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(30)]
 
 RECOVERY_S = 2.0
-LEAVING_S = 2.0
 [JOB] = job_ids(1)
 
 Lose = Callable[[Stand], Awaitable[None]]
@@ -78,14 +76,6 @@ LOSSES = (
     consumer_lost_without_a_word,
     consumer_lost_but_another_is_there,
 )
-
-
-async def delivered(stand: Stand, job_id: str, connection: int) -> None:
-    """Return when an announcement has been delivered on that connection."""
-    await stand.proxy.arrived(connection)
-    while job_id.encode() not in stand.proxy.told_client():
-        await asyncio.sleep(0)
-    await stand.straight.check()  # meanwhile it has been taken in
 
 
 @pytest.mark.parametrize("lose", LOSSES)
@@ -190,42 +180,6 @@ async def test_the_libraries_do_not_tell_it_too(
     assert [record.name for record in caplog.records if record.name != "asyncio"] == []
 
 
-@pytest.mark.parametrize("lose", [Proxy.drop, Proxy.refuse, Proxy.stall])
-async def test_leaving_does_not_wait_for_the_broker(
-    stand: Stand, lose: Callable[[Proxy], None]
-) -> None:
-    listener = Listener(holds=True)
-    async with stand.queue().listening(listener):
-        await stand.straight.announce(JOB)
-        await listener.until(lambda: listener.handed == [JOB])
-        lose(stand.proxy)
-        listener.release()
-        began = now()
-
-    assert now() - began < LEAVING_S
-    assert listener.done == [JOB]
-
-
-async def test_abandoning_does_not_wait_for_the_broker(stand: Stand) -> None:
-    listener = Listener(holds=True)
-
-    async def listen() -> None:
-        async with stand.queue().listening(listener):
-            await listener.until(lambda: listener.handed == [JOB])
-
-    listening = asyncio.create_task(listen())
-    await stand.straight.announce(JOB)
-    await listener.until(lambda: listener.handed == [JOB])
-    stand.proxy.stall()
-    await asyncio.sleep(0)
-    began = now()
-    listening.cancel()
-    await asyncio.wait([listening])
-
-    assert now() - began < LEAVING_S
-    assert listening.cancelled()
-
-
 async def test_what_was_delivered_on_lost_connections_is_not_begun(stand: Stand) -> None:
     listener = Listener(holds=True)
     async with stand.queue(at_once=1).listening(listener):
@@ -233,32 +187,9 @@ async def test_what_was_delivered_on_lost_connections_is_not_begun(stand: Stand)
         await listener.until(lambda: listener.handed == [JOB])
         for losses in (1, 2, 3):
             stand.proxy.cut()
-            await delivered(stand, JOB, connection=1 + losses)
+            await stand.delivered(JOB, connection=1 + losses)
         listener.release()
         await listener.until(lambda: listener.done == [JOB, JOB])
         await stand.heard_again_s(listener)
 
     assert listener.handed.count(JOB) == 2
-
-
-async def test_what_was_delivered_but_not_begun_goes_to_others(stand: Stand) -> None:
-    """One job is in hand from before a loss; what is delivered after it must not wait for it."""
-    busy, free, leave = Listener(holds=True), Listener(), asyncio.Event()
-
-    async def listen() -> None:
-        async with stand.queue(at_once=1).listening(busy):
-            await leave.wait()
-
-    listening = asyncio.create_task(listen())
-    await stand.straight.announce(JOB)
-    await busy.until(lambda: busy.handed == [JOB])
-    stand.proxy.cut()
-    await delivered(stand, JOB, connection=2)
-
-    leave.set()
-    async with stand.straight.listening(free):
-        await free.until(lambda: free.done == [JOB])
-    busy.release()
-    await listening
-
-    assert busy.done == [JOB]
