@@ -107,7 +107,7 @@ class Fetch(Generic[R]):
         """Have a worker fetch, unless all is fresh; errors as for a fetch that is waited for."""
         self._admit(viewer, force)
         freshness = await self._store.freshness(self.dataset)
-        fresh = None if force else await self._fresh(freshness, job_id)
+        fresh = await self._fresh(freshness, force, job_id)
         if fresh is not None:
             return fresh
         wanted = self._wanted(force, mode, job_id)
@@ -176,15 +176,15 @@ class Fetch(Generic[R]):
 
     async def _fetch(self, force: bool, job_id: str | None) -> Fetched:
         freshness = await self._store.freshness(self.dataset)
-        fresh = None if force else await self._fresh(freshness, job_id)
+        fresh = await self._fresh(freshness, force, job_id)
         if fresh is not None:
             return fresh
         job = await self._desk.jobs.request(self._wanted(force, Mode.SYNC, job_id))
         job = await self._follow(job)
         return _fetched(job, await self._store.freshness(self.dataset))
 
-    async def _fresh(self, freshness: Freshness, job_id: str | None) -> Fetched | None:
-        if self.run.has_work(freshness):
+    async def _fresh(self, freshness: Freshness, force: bool, job_id: str | None) -> Fetched | None:
+        if force or self.run.has_work(freshness):
             return None
         # A job that was made for this request before is the answer, also when it made all fresh.
         if job_id is not None and await self._desk.history.get(job_id) is not None:
@@ -232,5 +232,4 @@ def _is_asked(fetched: Fetched) -> bool:
 
 
 def _fetched(job: FetchJob, freshness: Freshness) -> Fetched:
-    outcome = job.report.outcome if job.report else None
-    return Fetched(job=job, outcome=outcome, freshness=freshness)
+    return Fetched(job=job, outcome=job.outcome, freshness=freshness)

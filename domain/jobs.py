@@ -7,7 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from domain.errors import IllegalTransition
-from domain.reports import FetchReport
+from domain.reports import FetchReport, Outcome
 
 #: A worker that has not renewed its lease for this long is thought dead.
 LEASE = timedelta(seconds=5)
@@ -74,6 +74,11 @@ class FetchJob(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: datetime | None = None
     lease_until: datetime | None = None
     report: FetchReport | None = None
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What the job meant for the stored data; None as long as there is no report."""
+        return self.report.outcome if self.report else None
 
     @property
     def may_wait(self) -> bool:

@@ -76,7 +76,7 @@ def job_routes(
         headers = {"Cache-Control": "no-store"}
         if not job.status.is_final:
             headers |= retry_after(job, clock.now())
-        return Response(_told(job, await next_allowed_at(job.dataset)), headers=headers)
+        return Response(told(job, job.outcome, await next_allowed_at(job.dataset)), headers=headers)
 
     @get(
         "/fetch/jobs",
@@ -101,7 +101,7 @@ def job_routes(
             headers["Link"] = next_page_of(request.scope["path"], pairs, cursor)
         return Response(
             JobPage(
-                data=[_told(job, allowed[job.dataset]) for job in shown],
+                data=[told(job, job.outcome, allowed[job.dataset]) for job in shown],
                 count=len(shown),
                 page=JobPaging(limit=limit, next_cursor=cursor, has_more=more),
                 request_id=request_id_of(request.scope),
@@ -137,10 +137,6 @@ def job_routes(
         return await one(request, await cancel_job(_identifier(job_id), Role.ANYONE))
 
     return [jobs, status, cancel]
-
-
-def _told(job: FetchJob, next_allowed_at: datetime | None) -> FetchAnswer:
-    return told(job, job.report.outcome if job.report else None, next_allowed_at)
 
 
 def _before(signer: CursorSigner, text: str, filter: str) -> str:

@@ -50,6 +50,11 @@ class Compiler:
             statement = self._compiled[clause] = Statement(clause, self.dialect)
         return statement
 
+    def texts(self, queries: Sequence[tuple[ClauseElement, Values]]) -> list[tuple[str, list[Any]]]:
+        """Several queries as the driver takes them: each a text, and its values in order."""
+        compiled = ((self(clause), given) for clause, given in queries)
+        return [(statement.text, statement.values(given)) for statement, given in compiled]
+
 
 class Session(Protocol):
     """A connection in use by one task."""

@@ -39,11 +39,8 @@ class SqliteDatabase(Database, Probe):
         self, queries: Sequence[tuple[ClauseElement, Values]], scan: bool = False
     ) -> list[list[Row]]:
         """The rows of several queries on one state of the data."""
-        compiled = [
-            (statement.text, statement.values(values))
-            for statement, values in ((self._compiler(clause), given) for clause, given in queries)
-        ]
-        return await (self._scans if scan else self._reads).snapshot(compiled)
+        lane = self._scans if scan else self._reads
+        return await lane.snapshot(self._compiler.texts(queries))
 
     @asynccontextmanager
     async def write(self, durable: bool = True) -> AsyncIterator[Session]:
