@@ -31,9 +31,9 @@ prove: $(VENV)/.develops    ## hold the promises against kills and crowds; takes
 	$(BIN)/python -m tests.prove
 
 lock: $(VENV)/.develops    ## refresh both lock files
-	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+	$(BIN)/uv pip compile --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	  --python-version 3.11 --upgrade --group build -o requirements.lock pyproject.toml
-	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+	$(BIN)/uv pip compile --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	  --python-version 3.11 --upgrade --group build --group dev -c requirements.lock -o requirements-dev.lock pyproject.toml
 
 clean:    ## forget the virtual environment and the caches
