@@ -11,16 +11,21 @@ from domain.jobs import FetchJob, JobStatus
 
 
 class FindJob:
-    """Finds one job by its identifier."""
+    """Finds one job by its identifier, for whoever may read its dataset."""
 
-    def __init__(self, desk: JobDesk) -> None:
+    def __init__(self, desk: JobDesk, datasets: Iterable[Dataset[Any]]) -> None:
         self._history = desk.history
+        self._read_by = {dataset.name: dataset.read_by for dataset in datasets}
 
-    async def __call__(self, job_id: str) -> FetchJob:
-        """The job; UnknownJob when there is none of that identifier."""
+    async def __call__(self, job_id: str, viewer: Role) -> FetchJob:
+        """The job; UnknownJob when there is none of that identifier, LoginRequired or Forbidden.
+
+        What became of a dataset that was taken out is for admins.
+        """
         job = await self._history.get(job_id)
         if job is None:
             raise UnknownJob("there is no such job")
+        viewer.require(self._read_by.get(job.dataset, Role.ADMIN))
         return job
 
 

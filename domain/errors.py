@@ -6,13 +6,20 @@ CatchmentError
 │   ├── MalformedQuery         … it has too much, or something twice
 │   ├── InvalidValue           … a value does not parse as its field's type
 │   └── InvalidCursor          … the cursor is not ours, or belongs to another question
+├── InvalidInput               a field of a body has a value it cannot have
 ├── NotFound
 │   ├── UnknownDataset
 │   ├── UnknownRecord
-│   └── UnknownJob
+│   ├── UnknownJob
+│   ├── UnknownUser
+│   └── UnknownToken
 ├── AccessDenied
 │   ├── LoginRequired          nobody is logged in
+│   ├── WrongCredentials       a name and a password that do not belong together
+│   ├── InvalidToken           a token that is not ours, or has ended
 │   └── Forbidden              somebody is, and may not
+├── NameTaken                  somebody else has that username
+├── TooManyRequests            one client asks too much, or has guessed too often
 ├── SourceError                a source gave us nothing usable
 │   ├── SourceUnavailable      unreachable, failing, or its breaker is open
 │   ├── SourceBlocked          a rate limit, ours or theirs, forbids asking now
@@ -30,7 +37,8 @@ CatchmentError
 │   ├── StoreUnavailable       the database cannot be reached or is busy
 │   ├── StoreFull              the disk is full
 │   └── QueryTooSlow           the query needed more time than a query gets
-└── InvalidDataset             a Dataset value contradicts itself
+├── InvalidDataset             a Dataset value contradicts itself
+└── InvalidRoutes              a route does not say who may call it
 """
 
 from datetime import datetime
@@ -80,6 +88,16 @@ class InvalidCursor(InvalidQuery):
     code = "invalid_cursor"
 
 
+class InvalidInput(CatchmentError):
+    """A field of a body has a value it cannot have; `pointer` is a JSON pointer to it."""
+
+    code = "invalid_value"
+
+    def __init__(self, pointer: str, detail: str) -> None:
+        super().__init__(detail)
+        self.pointer = pointer
+
+
 class NotFound(CatchmentError):
     """What was asked for does not exist."""
 
@@ -104,6 +122,18 @@ class UnknownJob(NotFound):
     code = "unknown_job"
 
 
+class UnknownUser(NotFound):
+    """Nobody has that username."""
+
+    code = "unknown_user"
+
+
+class UnknownToken(NotFound):
+    """The caller has no API token of that identifier."""
+
+    code = "unknown_token"
+
+
 class AccessDenied(CatchmentError):
     """The viewer may not do this."""
 
@@ -116,10 +146,38 @@ class LoginRequired(AccessDenied):
     code = "login_required"
 
 
+class WrongCredentials(AccessDenied):
+    """The name and the password do not belong together, or the account is disabled."""
+
+    code = "wrong_credentials"
+
+
+class InvalidToken(AccessDenied):
+    """The token is not ours, has run out, or was ended."""
+
+    code = "invalid_token"
+
+
 class Forbidden(AccessDenied):
     """The viewer is known, and their role does not allow this."""
 
     code = "forbidden"
+
+
+class NameTaken(CatchmentError):
+    """Somebody else has that username."""
+
+    code = "name_taken"
+
+
+class TooManyRequests(CatchmentError):
+    """One client asks more than it may, or has guessed too often; `wait_s` until it may again."""
+
+    code = "too_many_requests"
+
+    def __init__(self, detail: str, wait_s: float) -> None:
+        super().__init__(detail)
+        self.wait_s = wait_s
 
 
 class SourceError(CatchmentError):
@@ -235,3 +293,9 @@ class InvalidDataset(CatchmentError):
     """A Dataset value contradicts itself."""
 
     code = "invalid_dataset"
+
+
+class InvalidRoutes(CatchmentError):
+    """A route does not say who may call it, so the application does not start."""
+
+    code = "invalid_routes"

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 import uvicorn
 from uvicorn.server import Server
 
+from domain.errors import InvalidInput
 from entrypoints.container import Container
 from entrypoints.service import Work, doing, running, signals
 from entrypoints.settings import InvalidSetting, Settings
@@ -62,15 +63,27 @@ def address_of(taken: socket.socket) -> str:
 async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT; without a broker, be worker and scheduler as well."""
     with listen(settings.host, settings.port) as taken:
-        async with running(settings) as container, serving(container, taken):
-            # A reader lets go of the interpreter at every row, and must not wait 5 ms to go on.
-            sys.setswitchinterval(SWITCH_S)
-            # What the start has made lives as long as the process: no collection need look at it.
-            gc.collect()
-            gc.freeze()
-            announce(address_of(taken))
-            with signals() as told:
-                await doing(embedded(container), _noticed(container, told))
+        async with running(settings) as container:
+            await make_first_admin(container)
+            async with serving(container, taken):
+                # A reader lets go of the interpreter at every row, and must not wait 5 ms for it.
+                sys.setswitchinterval(SWITCH_S)
+                # What the start has made lives as long as the process: no need to look at it again.
+                gc.collect()
+                gc.freeze()
+                announce(address_of(taken))
+                with signals() as told:
+                    await doing(embedded(container), _noticed(container, told))
+
+
+async def make_first_admin(container: Container) -> None:
+    """Make the admin whom the settings name, unless there is somebody of that name."""
+    settings = container.settings()
+    if settings.admin_username:
+        try:
+            await container.first_admin()(settings.admin_username, settings.admin_password)
+        except InvalidInput as error:
+            raise InvalidSetting(f"CATCHMENT_ADMIN_PASSWORD: {error.detail}") from error
 
 
 def embedded(container: Container) -> list[Work]:

@@ -161,6 +161,55 @@ def migrate() -> None:
     click.echo(f"{_kept_in(settings)} is up to date.")
 
 
+@main.group()
+def user() -> None:
+    """Make and change accounts; a password is asked for, or read from standard input."""
+
+
+@user.command("add")
+@click.argument("name")
+@click.option("--admin", is_flag=True, help="With the role admin instead of user.")
+@_plainly
+def add_user(name: str, admin: bool) -> None:
+    """Make an account of that NAME."""
+    from entrypoints import people
+
+    settings = _settings()
+    click.echo(_run(people.add(settings, name, people.asked_password(), admin)))
+
+
+@user.command("disable")
+@click.argument("name")
+@_plainly
+def disable_user(name: str) -> None:
+    """Lock the user NAME out, and end all they are logged in to."""
+    from entrypoints import people
+
+    click.echo(_run(people.disable(_settings(), name)))
+
+
+@user.command("password")
+@click.argument("name")
+@_plainly
+def set_password(name: str) -> None:
+    """Give the user NAME another password, and end all they are logged in to."""
+    from entrypoints import people
+
+    settings = _settings()
+    click.echo(_run(people.set_password(settings, name, people.asked_password())))
+
+
+@main.command("create-token")
+@click.argument("name")
+@click.option("--for", "token_name", default="command line", show_default=True, help="Its purpose.")
+@_plainly
+def create_token(name: str, token_name: str) -> None:
+    """Make an API token for the user NAME and print it; it is never shown again."""
+    from entrypoints import people
+
+    click.echo(_run(people.create_token(_settings(), name, token_name)))
+
+
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=8900, show_default=True, help="The port to listen on.")
@@ -209,6 +258,8 @@ def check() -> None:
         text = s.given_text(given, name, setting.default)
         if name == "SECRET_KEY":
             text = "(set)" if text else "(made beside the database)"
+        elif name == "ADMIN_PASSWORD":
+            text = "(set)" if text else ""
         elif name in ("DATABASE_URL", "BROKER_URL"):
             text = s.shown(text)
         click.echo(f"{s.PREFIX + name:{width}}  {text or '(empty)'}")

@@ -8,20 +8,28 @@ from typing import TYPE_CHECKING, Any
 
 from dependency_injector import containers, providers
 
-from adapters.http.app import HttpSettings, create_app
+from adapters.http.app import HttpSettings, People, create_app
 from adapters.queue.embedded import EmbeddedQueue
 from adapters.sources.jsonplaceholder import JsonPlaceholderSource
 from adapters.sources.polite.client import PoliteClient
+from adapters.sql.accounts import SqlAccounts
 from adapters.sql.budget import SqlBudget
 from adapters.sql.idempotency import SqlIdempotency
 from adapters.sql.job_history import SqlJobHistory
 from adapters.sql.jobs import SqlJobs
+from adapters.sql.limits import SqlClientLimits, SqlLoginAttempts
 from adapters.sql.quarantine import SqlQuarantine
 from adapters.sql.schedules import SqlSchedules
+from adapters.sql.sessions import SqlApiTokens, SqlSessions
 from adapters.sql.sqlite import SqliteDatabase
 from adapters.sql.store import SqlStore
 from adapters.system.clock import SystemClock
+from adapters.system.passwords import ArgonPasswordHasher
 from adapters.system.random import SystemRandom
+from adapters.system.tokens import JwtTokens
+from application.accounts import ChangePassword, DisableUser, FirstAdmin, SignUp
+from application.api_tokens import KeepApiTokens
+from application.authentication import Authenticate
 from application.catalogue import Catalogue
 from application.desk import JobDesk
 from application.fetch import Fetch
@@ -33,6 +41,7 @@ from application.ports.store import Store
 from application.posts import FetchPosts, QueryPosts
 from application.query import Query
 from application.schedules import KeepSchedules
+from application.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh
 from application.work import AT_ONCE, RunJob, Work
 from domain.dataset import Dataset
 from domain.politeness import Cadence, Rate
@@ -143,7 +152,16 @@ def _http_settings(settings: Settings, epoch: str) -> HttpSettings:
         default_dataset=settings.default_dataset,
         max_body_bytes=settings.max_body[0],
         cache_max_age_s=int(settings.cache_max_age.total_seconds()),
+        require_login=settings.require_login,
+        client_limits=settings.client_limits,
+        cors_origins=settings.cors_origins,
+        allowed_hosts=settings.allowed_hosts,
+        trusted_proxies=settings.trusted_proxies,
     )
+
+
+def _lifetimes(settings: Settings) -> Lifetimes:
+    return Lifetimes(settings.access_token_ttl, settings.refresh_token_ttl)
 
 
 class Container(containers.DeclarativeContainer):
@@ -172,6 +190,13 @@ class Container(containers.DeclarativeContainer):
     budget = providers.Singleton(
         SqlBudget, database, clock, settings.provided.rate_limits, DEFAULT_RATE
     )
+    accounts = providers.Singleton(SqlAccounts, database)
+    sessions = providers.Singleton(SqlSessions, database, clock)
+    api_tokens = providers.Singleton(SqlApiTokens, database)
+    client_limits = providers.Singleton(SqlClientLimits, database, clock)
+    login_attempts = providers.Singleton(SqlLoginAttempts, database, clock)
+    hasher = providers.Singleton(ArgonPasswordHasher)
+    tokens = providers.Singleton(JwtTokens, providers.Callable(secret_of, settings), clock, random)
     private_hosts = providers.Callable(_private_hosts, settings)
     client = providers.Singleton(
         PoliteClient,
@@ -197,7 +222,27 @@ class Container(containers.DeclarativeContainer):
         quarantine,
         clock,
     )
-    find_job = providers.Singleton(FindJob, desk)
+    grant = providers.Singleton(Grant, tokens, clock, providers.Callable(_lifetimes, settings))
+    sign_up = providers.Singleton(SignUp, accounts, hasher, clock)
+    first_admin = providers.Singleton(FirstAdmin, accounts, sign_up)
+    change_password = providers.Singleton(ChangePassword, accounts, sessions, hasher)
+    disable_user = providers.Singleton(DisableUser, accounts, sessions)
+    keep_api_tokens = providers.Singleton(KeepApiTokens, accounts, api_tokens, clock, random)
+    people = providers.Singleton(
+        People,
+        authenticate=providers.Singleton(
+            Authenticate, accounts, sessions, api_tokens, tokens, database, clock
+        ),
+        sign_up=sign_up,
+        log_in=providers.Singleton(
+            LogIn, accounts, sessions, login_attempts, hasher, grant, clock, random
+        ),
+        refresh=providers.Singleton(Refresh, accounts, sessions, tokens, grant),
+        log_out=providers.Singleton(LogOut, sessions),
+        change_password=change_password,
+        api_tokens=keep_api_tokens,
+    )
+    find_job = providers.Singleton(FindJob, desk, catalogue.provided.datasets)
     list_jobs = providers.Singleton(ListJobs, desk, catalogue.provided.datasets)
     cancel_job = providers.Singleton(CancelJob, desk)
     check_health = providers.Singleton(CheckHealth, catalogue, database, queue, budget, clock)
@@ -221,6 +266,8 @@ class Container(containers.DeclarativeContainer):
         find_job,
         list_jobs,
         cancel_job,
+        people,
+        client_limits,
         idempotency,
         check_health,
         database,

@@ -1,10 +1,14 @@
 """Every setting there is: its name, its default, how it is read, and what it means."""
 
+import ipaddress
+import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from domain.politeness import Rate
+from domain.users import checked_name, checked_password
 from entrypoints.units import duration, duration_or_off, per_dataset, rates, size, some_time
 
 SQLITE = "sqlite:///"
@@ -95,6 +99,49 @@ def _hosts(text: str) -> frozenset[str]:
     return frozenset(hosts)
 
 
+def _names(expected: str, is_name: Callable[[str], bool]) -> Callable[[str], tuple[str, ...]]:
+    def read(text: str) -> tuple[str, ...]:
+        names = tuple(item.strip() for item in text.split(",") if item.strip())
+        if not all(map(is_name, names)):
+            raise ValueError(f"expected {expected}, with commas between several")
+        return names
+
+    return read
+
+
+def _is_origin(text: str) -> bool:
+    parts = urlsplit(text)
+    bare = parts.scheme in ("http", "https") and bool(parts.netloc) and "@" not in parts.netloc
+    return text == "*" or (bare and text == f"{parts.scheme}://{parts.netloc}")
+
+
+def _is_host(text: str) -> bool:
+    return re.fullmatch(r"(?:\*\.)?[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", text) is not None
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _client_limits(text: str) -> dict[str, Rate]:
+    read = rates(text)
+    if set(read) != {"fetch", "login"}:
+        raise ValueError("expected both limits, such as fetch=600/1m,login=30/1m")
+    return read
+
+
+def _password(text: str) -> str:
+    return checked_password(text) if text else text
+
+
+def _username(text: str) -> str:
+    return checked_name(text) if text else text
+
+
 def _bodies(text: str) -> tuple[int, int]:
     inward, _, upstream = text.partition(",")
     if not upstream.startswith("upstream="):
@@ -127,7 +174,55 @@ SETTINGS: Mapping[str, Setting] = {
         "secret_key",
         "",
         _secret,
-        "signs cursors; at least 32 bytes; when empty, made beside the SQLite file",
+        "signs cursors and tokens; at least 32 bytes; when empty, made beside the SQLite file",
+    ),
+    "ADMIN_USERNAME": Setting(
+        "admin_username",
+        "",
+        _username,
+        "the first admin, whom serve makes when there is nobody of that name; empty makes none",
+    ),
+    "ADMIN_PASSWORD": Setting(
+        "admin_password", "", _password, "the first admin's password, of at least 8 characters"
+    ),
+    "REQUIRE_LOGIN": Setting(
+        "require_login",
+        "false",
+        _flag,
+        "whether everybody must log in for anything but health, docs and logging in",
+    ),
+    "ACCESS_TOKEN_TTL": Setting(
+        "access_token_ttl", "10m", some_time, "how long an access token lasts"
+    ),
+    "REFRESH_TOKEN_TTL": Setting(
+        "refresh_token_ttl",
+        "30d",
+        some_time,
+        "how long a session lasts, however often its refresh token is used",
+    ),
+    "CLIENT_LIMITS": Setting(
+        "client_limits",
+        "fetch=600/1m,login=30/1m",
+        _client_limits,
+        "how often one client may fetch, and may sign up, log in or change a password",
+    ),
+    "CORS_ORIGINS": Setting(
+        "cors_origins",
+        "",
+        _names("origins such as https://app.example.com, or *", _is_origin),
+        "whose pages may read answers in a browser: https://app.example.com, or * for all",
+    ),
+    "ALLOWED_HOSTS": Setting(
+        "allowed_hosts",
+        "",
+        _names("hosts such as api.example.com or *.example.com", _is_host),
+        "hosts to answer for, such as api.example.com or *.example.com; empty answers for all",
+    ),
+    "TRUSTED_PROXIES": Setting(
+        "trusted_proxies",
+        "",
+        _names("addresses or networks such as 10.0.0.0/8", _is_network),
+        "addresses or networks whose X-Forwarded-For counts, such as 10.0.0.0/8; empty: nobody's",
     ),
     "MIN_FETCH_INTERVAL": Setting(
         "min_fetch_interval",

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 from dotenv import dotenv_values
 
+from domain.errors import InvalidInput
 from domain.politeness import Rate
 from entrypoints.setting_table import SETTINGS, SQLITE
 from entrypoints.units import PerDataset
@@ -21,7 +22,7 @@ from entrypoints.units import PerDataset
 PREFIX = "CATCHMENT_"
 _SECRET_BYTES = 32
 #: Settings whose text is never shown as it is.
-_SECRET = frozenset({"SECRET_KEY", "DATABASE_URL", "BROKER_URL"})
+_SECRET = frozenset({"SECRET_KEY", "ADMIN_PASSWORD", "DATABASE_URL", "BROKER_URL"})
 
 
 class InvalidSetting(Exception):
@@ -36,6 +37,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     port: int
     secret_key: bytes
+    admin_username: str
+    admin_password: str
+    require_login: bool
+    access_token_ttl: timedelta
+    refresh_token_ttl: timedelta
+    client_limits: dict[str, Rate]
+    cors_origins: tuple[str, ...]
+    allowed_hosts: tuple[str, ...]
+    trusted_proxies: tuple[str, ...]
     min_fetch_interval: PerDataset[timedelta]
     fetch_every: PerDataset[timedelta | None]
     stale_after: PerDataset[timedelta | None]
@@ -70,7 +80,7 @@ def load(given: Mapping[str, str]) -> Settings:
         text = given_text(given, name, setting.default)
         try:
             values[setting.field] = setting.read(text)
-        except ValueError as error:
+        except (ValueError, InvalidInput) as error:
             secret = name in _SECRET or "@" in text
             shown = "" if secret else f" is {text[:100]!r}"
             raise InvalidSetting(f"{PREFIX}{name}{shown}: {error}") from error
@@ -79,6 +89,10 @@ def load(given: Mapping[str, str]) -> Settings:
         raise InvalidSetting(
             f"{PREFIX}SECRET_KEY is empty: PostgreSQL needs one, the same for every process;"
             " make it with: openssl rand -hex 32"
+        )
+    if bool(settings.admin_username) != bool(settings.admin_password):
+        raise InvalidSetting(
+            f"{PREFIX}ADMIN_USERNAME and {PREFIX}ADMIN_PASSWORD go together: give both, or none"
         )
     return settings
 

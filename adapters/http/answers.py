@@ -1,5 +1,6 @@
 """Answers: what the Litestar routes share, from strict parameters to documented problems."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -25,6 +26,9 @@ from adapters.http.question import parameters_of
 from domain.errors import InvalidValue, UnknownParameter
 
 _log = structlog.get_logger("catchment.http")
+
+_IDENTIFIER = re.compile(r"[0-9a-f]{32}")
+_NOBODYS = "-"
 
 _CODES = {
     404: ("not_found", "there is nothing at this path; GET / shows what there is"),
@@ -97,11 +101,16 @@ def guarded(
     return guard
 
 
-def documented(answered: Any, *statuses: int) -> dict[int, ResponseSpec]:
-    """What a route may answer, for the OpenAPI document."""
+def identifier(text: str) -> str:
+    """An identifier from a path, or one that nothing has: a store need not take every text."""
+    return text if _IDENTIFIER.fullmatch(text) else _NOBODYS
+
+
+def documented(answered: Any, *statuses: int, done: int = 200) -> dict[int, ResponseSpec]:
+    """What a route may answer, for the OpenAPI document; `done` is the status of success."""
     problems = {400, 422, 500, *statuses}
     return {
-        200: ResponseSpec(answered, generate_examples=False, description="Done"),
+        done: ResponseSpec(answered, generate_examples=False, description="Done"),
         **{
             status: ResponseSpec(
                 Problem,

@@ -1,30 +1,57 @@
 """The HTTP application: everything a client can reach, put together."""
 
 import asyncio
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import msgspec
 from litestar import Litestar
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
+from adapters.http.access import Gate, require_declared
+from adapters.http.accounts import account_routes, token_routes
 from adapters.http.answers import tell
 from adapters.http.asgi import App
 from adapters.http.cursors import CursorSigner
 from adapters.http.documentation import PREFIXES, Documentation
+from adapters.http.door import Door
 from adapters.http.fetches import fetch_routes
 from adapters.http.front import Front
 from adapters.http.idempotency import OnceOnly
 from adapters.http.jobs import job_routes
+from adapters.http.limits import Limiter
 from adapters.http.openapi import document
 from adapters.http.overviews import overview_routes
 from adapters.http.reads import PREFIX, Reads
 from adapters.http.validators import Validators
+from application.accounts import ChangePassword, SignUp
+from application.api_tokens import KeepApiTokens
+from application.authentication import Authenticate
 from application.catalogue import Catalogue
 from application.health import CheckHealth
 from application.jobs import CancelJob, FindJob, ListJobs
 from application.ports.clock import Clock, Random
 from application.ports.idempotency import Idempotency
+from application.ports.limits import ClientLimits
 from application.ports.store import Changes
+from application.sessions import LogIn, LogOut, Refresh
+from domain.politeness import Rate
+
+#: How often one client may fetch, or try to log in, where nothing else is set.
+CLIENT_LIMITS: Mapping[str, Rate] = {"fetch": Rate(600, 60.0), "login": Rate(30, 60.0)}
+
+
+class People(NamedTuple):
+    """The use cases of accounts."""
+
+    authenticate: Authenticate
+    sign_up: SignUp
+    log_in: LogIn
+    refresh: Refresh
+    log_out: LogOut
+    change_password: ChangePassword
+    api_tokens: KeepApiTokens
 
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +67,11 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_body_bytes: int = 1024 * 1024
     body_s: float = 10.0
     cache_max_age_s: int = 0
+    require_login: bool = False
+    client_limits: dict[str, Rate] = msgspec.field(default_factory=lambda: dict(CLIENT_LIMITS))
+    cors_origins: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
 
 
 def create_app(
@@ -47,6 +79,8 @@ def create_app(
     find_job: FindJob,
     list_jobs: ListJobs,
     cancel_job: CancelJob,
+    people: People,
+    limits: ClientLimits,
     idempotency: Idempotency,
     health: CheckHealth,
     changes: Changes,
@@ -58,13 +92,18 @@ def create_app(
     default = settings.default_dataset
     signer = CursorSigner(settings.secret)
     once_only = OnceOnly(idempotency, random)
+    limiter = Limiter(limits, settings.client_limits)
+    gate = Gate(settings.require_login)
     draining = asyncio.Event()
     litestar = Litestar(
         [
-            *fetch_routes(catalogue, once_only, clock, default, settings.body_s),
+            *fetch_routes(catalogue, once_only, limiter, clock, default, settings.body_s),
             *job_routes(catalogue, find_job, list_jobs, cancel_job, clock, signer),
             *overview_routes(catalogue, health, draining.is_set, settings.version, default),
+            *account_routes(*people[1:6], limiter, settings.body_s),
+            *token_routes(people.api_tokens, settings.body_s),
         ],
+        guards=[gate],
         exception_handlers={Exception: tell},
         openapi_config=OpenAPIConfig(
             title="Catchment",
@@ -77,14 +116,22 @@ def create_app(
         request_max_body_size=settings.max_body_bytes,
         logging_config=None,
     )
+    require_declared(litestar)
     reads = Reads(
         catalogue,
         changes,
         signer,
         Validators(settings.epoch, settings.cache_max_age_s),
         clock,
+        gate,
         default,
     )
     docs = Documentation(lambda: document(litestar, catalogue.datasets, default))
     prefixes: dict[str, App] = {PREFIX: reads, **dict.fromkeys(PREFIXES, docs)}
-    return Front(prefixes, litestar, random, draining)  # type: ignore[arg-type]
+    door = Door(
+        people.authenticate,
+        settings.allowed_hosts,
+        settings.trusted_proxies,
+        settings.cors_origins,
+    )
+    return Front(prefixes, litestar, door, random, draining)  # type: ignore[arg-type]

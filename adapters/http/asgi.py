@@ -19,6 +19,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 REQUEST_ID = "catchment.request_id"
 #: Where a route leaves the identifier of the job it has dealt with, for the log.
 _JOB_ID = "catchment.job_id"
+#: Where those on the way leave headers for the answer.
+_ADDED = "catchment.headers"
 
 
 def request_id_of(scope: Any) -> str:
@@ -35,6 +37,17 @@ def job_id_of(scope: Any) -> str | None:
     """The job that the request has dealt with, if any."""
     job_id: str | None = scope.get(_JOB_ID)
     return job_id
+
+
+def add_headers(scope: Any, headers: Mapping[str, str]) -> None:
+    """Have the answer to a request carry these headers, whatever it will be."""
+    scope.setdefault(_ADDED, []).extend(lines(headers))
+
+
+def added_headers(scope: Any) -> list[tuple[bytes, bytes]]:
+    """The headers that the answer to a request is to carry besides its own."""
+    added: list[tuple[bytes, bytes]] = scope.get(_ADDED, [])
+    return added
 
 
 def path_of(scope: Any) -> str:

@@ -9,12 +9,14 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath
 
+from adapters.http.access import ANYONE, may_call, role_of
 from adapters.http.answers import answer, documented, guarded
 from adapters.http.asgi import header_of, request_id_of, set_job_id
 from adapters.http.bodies import nothing_in
 from adapters.http.fetch_answers import FetchAnswer, retry_after, time_of, told
 from adapters.http.formats import json_of
 from adapters.http.idempotency import OnceOnly
+from adapters.http.limits import Limiter
 from adapters.http.prefer import Wish, wish_of
 from adapters.http.problems import Reply, reply, reply_to_failures
 from adapters.http.question import parameters_of
@@ -38,7 +40,12 @@ _ACCEPTED = ResponseSpec(
 
 
 def fetch_routes(
-    catalogue: Catalogue, once_only: OnceOnly, clock: Clock, default_dataset: str, body_s: float
+    catalogue: Catalogue,
+    once_only: OnceOnly,
+    limiter: Limiter,
+    clock: Clock,
+    default_dataset: str,
+    body_s: float,
 ) -> list[HTTPRouteHandler]:
     """The routes that fetch; a caller may take `body_s` seconds to send a body."""
 
@@ -48,22 +55,25 @@ def fetch_routes(
         summary=f"Fetch a dataset now: {default_dataset}, unless the path names another",
         responses={**documented(FetchAnswer, *_PROBLEMS), 202: _ACCEPTED},
         before_request=guarded(CHOICES),
+        opt=may_call(ANYONE),
         tags=["fetch"],
     )
     async def fetch(
         request: Request[Any, Any, Any], dataset: FromPath[str] = default_dataset
     ) -> Response[bytes]:
         """Fetch, and answer with the report; with `mode=task`, answer at once and fetch later."""
-        use_case = catalogue.fetch(dataset)
+        use_case, viewer = catalogue.fetch(dataset), role_of(request.scope)
         # Before anything else is looked at: to the others the route is closed, whatever they send.
-        Role.ANYONE.require(use_case.dataset.fetch_by)
+        viewer.require(use_case.dataset.fetch_by)
+        await limiter.spend(request.scope, "fetch")
         await nothing_in(request, body_s)
         given = dict(parameters_of(request.scope["query_string"]))
         prefer = header_of(request.scope, b"prefer")
         wish = wish_of(given.get("mode"), prefer, use_case.deadline.total_seconds())
 
         async def make(job_id: str | None) -> Reply:
-            fetched = await _fetched(use_case, wish, given.get("force") == "true", job_id)
+            force = given.get("force") == "true"
+            fetched = await _fetched(use_case, viewer, wish, force, job_id)
             set_job_id(request.scope, fetched.job.id)
             next_allowed_at = use_case.cadence.next_allowed_at(fetched.freshness)
             report = told(fetched.job, fetched.outcome, next_allowed_at)
@@ -74,10 +84,12 @@ def fetch_routes(
     return [fetch]
 
 
-async def _fetched(fetch: Fetch[Any], wish: Wish, force: bool, job_id: str | None) -> Fetched:
+async def _fetched(
+    fetch: Fetch[Any], viewer: Role, wish: Wish, force: bool, job_id: str | None
+) -> Fetched:
     if not wish.is_task:
-        return await fetch(Role.ANYONE, force, job_id)
-    started = await fetch.start(Role.ANYONE, force, job_id=job_id)
+        return await fetch(viewer, force, job_id)
+    started = await fetch.start(viewer, force, job_id=job_id)
     if started.job.status.is_final or not wish.wait_s:
         return started
     try:

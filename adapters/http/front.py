@@ -22,10 +22,12 @@ from adapters.http.asgi import (
     Receive,
     Scope,
     Send,
+    added_headers,
     job_id_of,
     path_of,
     send_reply,
 )
+from adapters.http.door import Door
 from adapters.http.problems import Refusal, reply_to, status_of
 from application.ports.clock import Random
 
@@ -53,10 +55,16 @@ class Front:
     """
 
     def __init__(
-        self, prefixes: Mapping[str, App], rest: App, random: Random, draining: asyncio.Event
+        self,
+        prefixes: Mapping[str, App],
+        rest: App,
+        door: Door,
+        random: Random,
+        draining: asyncio.Event,
     ) -> None:
         self._prefixes = {prefix.strip("/"): app for prefix, app in prefixes.items()}
         self._rest = rest
+        self._door = door
         self._random = random
         self._draining = draining
         # Bound once: asking a logger that is not whether it logs at all takes 20 times as long.
@@ -83,13 +91,16 @@ class Front:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _seal(message, request_id)
+                _seal(message, request_id, [*added_headers(scope), *self._door.cors.lines(scope)])
             await send(message)
 
         try:
             _inspect(scope, seen)
+            preflight = await self._door.let_in(scope, seen.values)
             app = self._route(scope)
-            if app is self._rest and scope["method"] == "HEAD":
+            if preflight is not None:
+                await send_reply(scope, sending, preflight)
+            elif app is self._rest and scope["method"] == "HEAD":
                 # The framework's routes know GET; a HEAD is a GET whose body stays here.
                 await app({**scope, "method": "GET"}, receive, _bodiless(sending))
             else:
@@ -139,7 +150,7 @@ class _Seen(NamedTuple):
     values: dict[bytes, list[bytes]]
 
 
-_LOOKED_AT = frozenset({b"host", b"upgrade", b"x-request-id"})
+_LOOKED_AT = frozenset({b"authorization", b"host", b"upgrade", b"x-request-id"})
 
 
 def _look(headers: Iterable[tuple[bytes, bytes]]) -> _Seen:
@@ -188,8 +199,9 @@ def _is_host(text: bytes) -> bool:
     return match is not None and int(match[1] or 0) < 2**16
 
 
-def _seal(message: Message, request_id: str) -> None:
-    headers = [*message.get("headers", ()), (b"x-request-id", request_id.encode()), *_ALWAYS]
+def _seal(message: Message, request_id: str, added: list[tuple[bytes, bytes]]) -> None:
+    named = (b"x-request-id", request_id.encode())
+    headers = [*message.get("headers", ()), named, *_ALWAYS, *added]
     if not any(name == b"content-security-policy" for name, _ in headers):
         headers.append(_CLOSED)
     message["headers"] = headers

@@ -12,6 +12,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
+from adapters.http.access import caller_of
 from adapters.http.problems import Refusal, Reply
 from application.ports.clock import Random
 from application.ports.idempotency import Answer, Idempotency
@@ -39,7 +40,9 @@ class OnceOnly:
         key = key_of(scope)
         if key is None:
             return await make(None)
-        task = asyncio.create_task(self._once(key, fingerprint_of(scope), make))
+        # Everybody has keys of their own.
+        owned = f"{caller_of(scope).name or ''} {key}"
+        task = asyncio.create_task(self._once(owned, fingerprint_of(scope), make))
         self._answering.add(task)
         task.add_done_callback(self._forget)
         # It goes on when the caller leaves: the key must learn what came of the request.

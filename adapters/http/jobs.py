@@ -1,6 +1,5 @@
 """Jobs: `GET /fetch/jobs` and `/fetch/status/{job_id}`, which tell what became of fetches."""
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -10,7 +9,8 @@ from litestar import Request, Response, delete, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from adapters.http.answers import documented, guarded
+from adapters.http.access import ADMIN, ANYONE, may_call, role_of
+from adapters.http.answers import documented, guarded, identifier
 from adapters.http.asgi import request_id_of, set_job_id
 from adapters.http.cursors import CursorSigner
 from adapters.http.envelope import next_page_of
@@ -33,8 +33,6 @@ CHOICES: Mapping[str, tuple[str, ...] | None] = {
 
 #: What the cursors of the list are signed for; no dataset is called so.
 _JOBS = "/fetch/jobs"
-_IDENTIFIER = re.compile(r"[0-9a-f]{32}")
-_NOBODY = "-"
 
 
 class JobPaging(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,25 +62,27 @@ def job_routes(
 ) -> list[HTTPRouteHandler]:
     """The routes that tell of jobs, and call them off."""
 
-    async def next_allowed_at(dataset: str) -> datetime | None:
+    async def next_allowed_at(dataset: str, viewer: Role) -> datetime | None:
         try:
             cadence = catalogue.fetch(dataset).cadence
         except UnknownDataset:
             return None  # it was taken out, and what became of its fetches stays
-        return cadence.next_allowed_at(await catalogue.query(dataset).freshness(Role.ANYONE))
+        return cadence.next_allowed_at(await catalogue.query(dataset).freshness(viewer))
 
     async def one(request: Request[Any, Any, Any], job: FetchJob) -> Response[FetchAnswer]:
         set_job_id(request.scope, job.id)
+        allowed = await next_allowed_at(job.dataset, role_of(request.scope))
         headers = {"Cache-Control": "no-store"}
         if not job.status.is_final:
             headers |= retry_after(job, clock.now())
-        return Response(told(job, job.outcome, await next_allowed_at(job.dataset)), headers=headers)
+        return Response(told(job, job.outcome, allowed), headers=headers)
 
     @get(
         "/fetch/jobs",
         summary="Which fetches there were",
         responses=documented(JobPage, 401, 403, 404, 503),
         before_request=guarded(CHOICES),
+        opt=may_call(ANYONE),
         tags=["fetch"],
     )
     async def jobs(request: Request[Any, Any, Any]) -> Response[JobPage]:
@@ -92,9 +92,12 @@ def job_routes(
         limit, filter = limit_of(given), f"{given.get('dataset', '')} {given.get('status', '')}"
         before = _before(signer, given["cursor"], filter) if "cursor" in given else None
         status = JobStatus(given["status"]) if "status" in given else None
-        found = await list_jobs(Role.ANYONE, limit + 1, given.get("dataset"), status, before)
+        viewer = role_of(request.scope)
+        found = await list_jobs(viewer, limit + 1, given.get("dataset"), status, before)
         shown, more = found[:limit], len(found) > limit
-        allowed = {name: await next_allowed_at(name) for name in {job.dataset for job in shown}}
+        allowed = {
+            name: await next_allowed_at(name, viewer) for name in {job.dataset for job in shown}
+        }
         headers, cursor = {"Cache-Control": "no-store"}, None
         if more:
             cursor = signer.write(_JOBS, Cursor((shown[-1].id,), filter))
@@ -114,13 +117,14 @@ def job_routes(
         summary="How a fetch stands, or ended",
         responses=documented(FetchAnswer, 401, 403, 404, 503),
         before_request=guarded(),
+        opt=may_call(ANYONE),
         tags=["fetch"],
     )
     async def status(
         request: Request[Any, Any, Any], job_id: FromPath[str]
     ) -> Response[FetchAnswer]:
         """One job: its status, its times, and its report once it has ended."""
-        return await one(request, await find_job(_identifier(job_id)))
+        return await one(request, await find_job(identifier(job_id), role_of(request.scope)))
 
     @delete(
         "/fetch/status/{job_id:str}",
@@ -128,13 +132,14 @@ def job_routes(
         summary="Call a fetch off",
         responses=documented(FetchAnswer, 401, 403, 404, 409, 503, 507),
         before_request=guarded(),
+        opt=may_call(ADMIN),
         tags=["fetch"],
     )
     async def cancel(
         request: Request[Any, Any, Any], job_id: FromPath[str]
     ) -> Response[FetchAnswer]:
         """Call off a job that has not ended; what its sources have given so far is kept."""
-        return await one(request, await cancel_job(_identifier(job_id), Role.ANYONE))
+        return await one(request, await cancel_job(identifier(job_id), role_of(request.scope)))
 
     return [jobs, status, cancel]
 
@@ -147,8 +152,3 @@ def _before(signer: CursorSigner, text: str, filter: str) -> str:
             "cursor", "this cursor belongs to another filter; start from the first page"
         )
     return str(cursor.position[0])
-
-
-def _identifier(text: str) -> str:
-    """The identifier of a job, or one that no job has: a store need not take every text."""
-    return text if _IDENTIFIER.fullmatch(text) else _NOBODY

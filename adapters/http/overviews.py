@@ -10,13 +10,13 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 
+from adapters.http.access import ANYONE, OPEN, may_call, role_of
 from adapters.http.answers import documented, guarded
 from adapters.http.asgi import request_id_of
 from adapters.http.cards import DatasetCard, card_of
 from adapters.http.problems import Refusal
 from application.catalogue import Catalogue, Entry
 from application.health import CheckHealth, Condition, SourceHealth
-from domain.dataset import Role
 
 
 class DatasetList(msgspec.Struct, frozen=True):
@@ -90,12 +90,13 @@ def overview_routes(
         summary="What this is",
         responses=documented(Welcome, 503),
         before_request=guarded(),
+        opt=may_call(ANYONE),
         tags=["overview"],
     )
     async def welcome(request: Request[Any, Any, Any]) -> Response[Welcome]:
         """What this is, with the datasets and three requests to try."""
         base = str(request.base_url).rstrip("/")
-        entries = await catalogue.entries(Role.ANYONE)
+        entries = await catalogue.entries(role_of(request.scope))
         return Response(
             Welcome(
                 name="catchment",
@@ -113,11 +114,12 @@ def overview_routes(
         summary="Which datasets there are",
         responses=documented(DatasetList, 503),
         before_request=guarded(),
+        opt=may_call(ANYONE),
         tags=["overview"],
     )
     async def datasets(request: Request[Any, Any, Any]) -> Response[DatasetList]:
         """The catalogue: fields, operators, counts and freshness of every dataset."""
-        cards = [card_of(entry) for entry in await catalogue.entries(Role.ANYONE)]
+        cards = [card_of(entry) for entry in await catalogue.entries(role_of(request.scope))]
         return Response(DatasetList(cards, request_id_of(request.scope)))
 
     @get(
@@ -125,6 +127,7 @@ def overview_routes(
         summary="Whether all is well",
         responses={**documented(HealthCard), 503: _DOWN},
         before_request=guarded(),
+        opt=may_call(OPEN),
         tags=["overview"],
     )
     async def check(request: Request[Any, Any, Any]) -> Response[HealthCard]:
@@ -149,6 +152,7 @@ def overview_routes(
         summary="Whether the process lives",
         responses=documented(Liveness),
         before_request=guarded(),
+        opt=may_call(OPEN),
         tags=["overview"],
     )
     async def live() -> Liveness:
@@ -160,6 +164,7 @@ def overview_routes(
         summary="Whether requests can be served",
         responses=documented(Liveness, 503),
         before_request=guarded(),
+        opt=may_call(OPEN),
         tags=["overview"],
     )
     async def ready() -> Liveness:

@@ -22,9 +22,14 @@ _STATUS: Mapping[type[errors.CatchmentError], HTTPStatus] = {
     errors.MalformedQuery: HTTPStatus.BAD_REQUEST,
     errors.InvalidValue: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.InvalidCursor: HTTPStatus.BAD_REQUEST,
+    errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.LoginRequired: HTTPStatus.UNAUTHORIZED,
+    errors.WrongCredentials: HTTPStatus.UNAUTHORIZED,
+    errors.InvalidToken: HTTPStatus.UNAUTHORIZED,
     errors.Forbidden: HTTPStatus.FORBIDDEN,
+    errors.NameTaken: HTTPStatus.CONFLICT,
+    errors.TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
     errors.NoSources: HTTPStatus.CONFLICT,
     errors.IllegalTransition: HTTPStatus.CONFLICT,
     errors.KeyInUse: HTTPStatus.CONFLICT,
@@ -54,6 +59,8 @@ _RETRY_AFTER_S: Mapping[HTTPStatus, int] = {
 #: What is said with an error besides.
 _HEADERS: Mapping[type[errors.CatchmentError], Mapping[str, str]] = {
     errors.LoginRequired: {"WWW-Authenticate": "Bearer"},
+    errors.WrongCredentials: {"WWW-Authenticate": "Bearer"},
+    errors.InvalidToken: {"WWW-Authenticate": 'Bearer error="invalid_token"'},
     errors.KeyInUse: {"Retry-After": "1"},
 }
 
@@ -129,7 +136,11 @@ def reply_to(error: BaseException, request_id: str) -> Reply:
     found: list[Detail] = []
     if isinstance(error, errors.InvalidQuery) and error.parameter:
         found = [Detail(error.detail, parameter=error.parameter[:ECHO])]
-    headers = _HEADERS.get(type(error), {})
+    if isinstance(error, errors.InvalidInput):
+        found = [Detail(error.detail, pointer=error.pointer[:ECHO])]
+    headers = dict(_HEADERS.get(type(error), {}))
+    if isinstance(error, errors.TooManyRequests):
+        headers["Retry-After"] = str(max(1, math.ceil(error.wait_s)))
     return reply(status, error.code, error.detail, request_id, found=found, headers=headers)
 
 

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 
+from adapters.http.access import ANYONE, Gate, role_of
 from adapters.http.asgi import Receive, Scope, Send, header_of, lines, send_reply
 from adapters.http.cursors import CursorSigner, records_of
 from adapters.http.envelope import Asked, ending_of, next_page_of, page_of, record_of
@@ -28,7 +29,7 @@ from application.catalogue import Catalogue, Standing
 from application.ports.clock import Clock
 from application.ports.store import Changes
 from domain.checkpoints import Freshness
-from domain.dataset import Dataset, Role
+from domain.dataset import Dataset
 from domain.errors import UnknownRecord
 from domain.fields import Field
 
@@ -46,6 +47,7 @@ class Reads:
         signer: CursorSigner,
         validators: Validators,
         clock: Clock,
+        gate: Gate,
         default_dataset: str,
     ) -> None:
         self._catalogue = catalogue
@@ -53,6 +55,7 @@ class Reads:
         self._signer = signer
         self._validators = validators
         self._clock = clock
+        self._gate = gate
         self._default_dataset = default_dataset
         self._ready = ReadyPages()
 
@@ -67,12 +70,13 @@ class Reads:
                 "records can only be read",
                 allowed,
             )
+        self._gate.admit(scope, ANYONE)
         ready = await self._ready_page(key_of(scope))
         if ready is not None:
             await send_reply(scope, send, self._again(scope, ready, started))
             return
         name, *key = _segments(scope["path"]) or [self._default_dataset]
-        asked = Asked(scope, self._catalogue.query(name), Role.ANYONE, started)
+        asked = Asked(scope, self._catalogue.query(name), role_of(scope), started)
         asked.query.admit(asked.role)
         if key:
             await send_reply(scope, send, await self._one(asked, key))

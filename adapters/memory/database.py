@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from application.ports.store import Quarantined
@@ -13,6 +14,9 @@ from domain.payloads import Payload
 from domain.politeness import Host
 from domain.reports import Rejection
 from domain.schedules import Schedule
+from domain.sessions import ApiToken, Session
+from domain.throttling import Attempts
+from domain.users import User
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,14 @@ class Table:
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
 
 
+@dataclass
+class RefreshToken:
+    """Which session a refresh token belongs to, and when it was used."""
+
+    session: str
+    used_at: datetime | None = None
+
+
 class MemoryDatabase:
     """Everything kept, as long as the process lives."""
 
@@ -46,6 +58,12 @@ class MemoryDatabase:
             dict
         )
         self.merged: set[int] = set()
+        self.users: dict[str, User] = {}
+        self.sessions: dict[str, Session] = {}
+        self.refresh_tokens: dict[str, RefreshToken] = {}
+        self.api_tokens: dict[str, ApiToken] = {}
+        self.attempts: dict[tuple[str, str], Attempts] = {}
+        self.full_at_s: dict[str, float] = {}
         self.receipts = 0
         self.writes = 0
 

@@ -1,5 +1,6 @@
 """Chance that repeats itself."""
 
+import base64
 import hashlib
 
 from application.ports.clock import Random
@@ -19,6 +20,10 @@ class SeededRandom(Random):
     def fraction(self) -> float:
         """The next number from 0 up to, not including, 1."""
         return (int.from_bytes(self._draw(7)) >> 3) / 2**53
+
+    def secret(self) -> str:
+        """The next secret."""
+        return base64.urlsafe_b64encode(self._draw(32)).rstrip(b"=").decode()
 
     def _draw(self, size: int) -> bytes:
         self._drawn += 1

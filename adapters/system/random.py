@@ -7,6 +7,7 @@ from application.ports.clock import Random
 
 _RANDOM_BITS = 76
 _FLOAT_BITS = 53
+_SECRET_BYTES = 32
 
 
 class SystemRandom(Random):
@@ -27,3 +28,7 @@ class SystemRandom(Random):
     def fraction(self) -> float:
         """A number drawn evenly from 0 up to, not including, 1."""
         return secrets.randbits(_FLOAT_BITS) / (1 << _FLOAT_BITS)
+
+    def secret(self) -> str:
+        """A text nobody can guess, of 43 letters, digits, - and _."""
+        return secrets.token_urlsafe(_SECRET_BYTES)

@@ -27,3 +27,7 @@ class Random(Protocol):
     @abstractmethod
     def fraction(self) -> float:
         """A number drawn evenly from 0 up to, not including, 1."""
+
+    @abstractmethod
+    def secret(self) -> str:
+        """A text nobody can guess, of 43 letters, digits, - and _."""

@@ -1,0 +1,109 @@
+"""Access: every route says who may call it, and the front finds out who is asking."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from litestar import Litestar
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
+
+from domain.dataset import Role
+from domain.errors import InvalidRoutes
+from domain.users import ANYBODY, Caller
+
+#: Where the front leaves who is asking, and from which address.
+_CALLER = "catchment.caller"
+_ADDRESS = "catchment.address"
+_OPTION = "access"
+
+
+class Access(NamedTuple):
+    """Who may call a route: this role and those above it; `always` even where all must log in."""
+
+    role: Role
+    always: bool = False
+
+    def least(self, require_login: bool) -> Role:
+        """The least role that may call it."""
+        return Role.USER if require_login and self == ANYONE else self.role
+
+
+#: Open even where everybody must log in: health, documentation and logging in itself.
+OPEN = Access(Role.ANYONE, always=True)
+ANYONE = Access(Role.ANYONE)
+USER = Access(Role.USER)
+ADMIN = Access(Role.ADMIN)
+
+
+def may_call(access: Access) -> dict[str, Any]:
+    """The option of a Litestar route that says who may call it."""
+    return {_OPTION: access}
+
+
+class Gate:
+    """Lets those pass who may call a route; a guard of the whole application."""
+
+    def __init__(self, require_login: bool) -> None:
+        self._require_login = require_login
+
+    def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], route: Any) -> None:
+        """LoginRequired or Forbidden for those who may not."""
+        access = access_of(route)
+        if access is not None:
+            self.admit(connection.scope, access)
+
+    def admit(self, scope: Any, access: Access) -> None:
+        """Let the caller of a request pass who may do this; LoginRequired or Forbidden."""
+        caller_of(scope).role.require(access.least(self._require_login))
+
+
+def access_of(route: BaseRouteHandler) -> Access | None:
+    """Who may call a route, as it says itself; None for one that says nothing."""
+    access: Access | None = route.opt.get(_OPTION)
+    return access
+
+
+def routes_of(app: Litestar) -> Iterator[tuple[str, HTTPRouteHandler]]:
+    """Every route that somebody wrote, with its path; those the framework adds are left out."""
+    for route in app.routes:
+        for handler in getattr(route, "route_handlers", ()):
+            written = getattr(handler, "fn", None)
+            ours = getattr(written, "__module__", "").startswith("adapters.http")
+            if isinstance(handler, HTTPRouteHandler) and ours:
+                yield route.path, handler
+
+
+def require_declared(app: Litestar) -> None:
+    """Refuse to start with a route that does not say who may call it."""
+    silent = [path for path, handler in routes_of(app) if access_of(handler) is None]
+    if silent:
+        raise InvalidRoutes(f"these routes do not say who may call them: {', '.join(silent)}")
+
+
+# ---------------------------------------------------------------- who is asking
+
+
+def caller_of(scope: Any) -> Caller:
+    """Who is asking, as the front has found out."""
+    caller: Caller = scope.get(_CALLER, ANYBODY)
+    return caller
+
+
+def role_of(scope: Any) -> Role:
+    """The role of whoever is asking."""
+    return caller_of(scope).role
+
+
+def set_caller(scope: Any, caller: Caller) -> None:
+    """Note who is asking."""
+    scope[_CALLER] = caller
+
+
+def address_of(scope: Any) -> str:
+    """The address of the client, as far as it can be trusted."""
+    return str(scope.get(_ADDRESS) or (scope.get("client") or ("unknown",))[0])
+
+
+def set_address(scope: Any, address: str) -> None:
+    """Note the address of the client."""
+    scope[_ADDRESS] = address

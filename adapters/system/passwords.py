@@ -1,0 +1,76 @@
+"""Passwords: hashed with argon2id on a few threads, which is slow on purpose."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+from pwdlib import PasswordHash
+from pwdlib.exceptions import UnknownHashError
+from pwdlib.hashers.argon2 import Argon2Hasher
+from pwdlib.hashers.bcrypt import BcryptHasher
+
+from application.ports.security import PasswordHasher, Verified
+from domain.errors import TooManyWaiting
+
+T = TypeVar("T")
+
+#: The floor that OWASP gives for argon2id: 19 MiB, two passes, one lane.
+_MEMORY_KIB = 19_456
+_PASSES = 2
+_THREADS = 2
+#: So many may wait for a thread; that is about a second.
+MAX_WAITING = 64
+
+_COMMON = Path(__file__).parent / "common_passwords.txt"
+
+
+class ArgonPasswordHasher(PasswordHasher):
+    """Hashes with argon2id, and reads the bcrypt hashes of earlier days."""
+
+    def __init__(self) -> None:
+        argon = Argon2Hasher(time_cost=_PASSES, memory_cost=_MEMORY_KIB, parallelism=1)
+        self._hashes = PasswordHash((argon, BcryptHasher()))
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="passwords")
+        self._waiting = 0
+
+    async def hash(self, password: str) -> str:
+        """A hash to keep in place of the password."""
+        return await self._slowly(lambda: self._hashes.hash(password))
+
+    async def verify(self, password: str, hashed: str | None) -> Verified:
+        """Whether the hash is that of the password; None never is, and takes as long to tell."""
+        return await self._slowly(lambda: self._verified(password, hashed))
+
+    def is_common(self, password: str) -> bool:
+        """Whether the password is among those that are guessed first."""
+        return password.lower() in self._common
+
+    @cached_property
+    def _common(self) -> frozenset[str]:
+        return frozenset(_COMMON.read_text(encoding="utf-8").split())
+
+    @cached_property
+    def _nobodys(self) -> str:
+        return self._hashes.hash("nobody has this password")
+
+    def _verified(self, password: str, hashed: str | None) -> Verified:
+        if hashed is None:
+            self._hashes.verify(password, self._nobodys)
+            return Verified(ok=False)
+        try:
+            return Verified(*self._hashes.verify_and_update(password, hashed))
+        except (UnknownHashError, ValueError):
+            # Not a hash, or a password longer than bcrypt takes.
+            return Verified(ok=False)
+
+    async def _slowly(self, work: Callable[[], T]) -> T:
+        if self._waiting >= MAX_WAITING:
+            raise TooManyWaiting(f"{MAX_WAITING} passwords already wait to be checked")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            self._waiting -= 1

@@ -1,0 +1,94 @@
+"""Tokens: JSON Web Tokens with one algorithm, and refresh tokens that follow from each other."""
+
+import base64
+import hashlib
+import hmac
+from datetime import UTC, datetime
+
+import jwt
+
+from application.ports.clock import Clock, Random
+from application.ports.security import Tokens
+from domain.errors import InvalidToken
+from domain.sessions import Claims
+
+_ALGORITHM = "HS256"
+_TYPE = "at+jwt"
+_ISSUER = "catchment"
+_AUDIENCE = "catchment-api"
+_REQUIRED = ("aud", "exp", "iat", "iss", "jti", "sid", "sub", "ver")
+#: Clocks of replicas may differ by this much (seconds).
+_LEEWAY_S = 5
+
+
+class JwtTokens(Tokens):
+    """Signs access tokens with a key made from the service's secret."""
+
+    def __init__(self, secret: bytes, clock: Clock, random: Random) -> None:
+        self._access_key = hashlib.blake2b(secret, person=b"catchment-access").digest()
+        self._refresh_key = hashlib.blake2b(secret, person=b"catchment-renew").digest()
+        self._clock = clock
+        self._random = random
+
+    def issue(self, claims: Claims) -> str:
+        """An access token that says this."""
+        told = {
+            "iss": _ISSUER,
+            "aud": _AUDIENCE,
+            "sub": claims.user,
+            "sid": claims.session,
+            "ver": claims.version,
+            "jti": self._random.identifier(),
+            "iat": int(self._clock.now().timestamp()),
+            "exp": int(claims.expires_at.timestamp()),
+        }
+        return jwt.encode(told, self._access_key, _ALGORITHM, headers={"typ": _TYPE})
+
+    def read(self, token: str) -> Claims:
+        """What an access token says; InvalidToken unless we wrote it and it still holds."""
+        try:
+            told = jwt.decode_complete(
+                token,
+                self._access_key,
+                algorithms=[_ALGORITHM],
+                audience=_AUDIENCE,
+                issuer=_ISSUER,
+                # Times are judged below, by our own clock.
+                options={
+                    "require": list(_REQUIRED),
+                    "verify_exp": False,
+                    "verify_iat": False,
+                    "verify_nbf": False,
+                },
+            )
+        except (jwt.InvalidTokenError, ValueError, RecursionError) as error:
+            raise _not_ours() from error
+        if told["header"].get("typ") != _TYPE:
+            raise _not_ours()
+        return self._in_time(told["payload"])
+
+    def successor(self, token: str) -> str:
+        """The one refresh token that follows this one; nobody else can compute it."""
+        digest = hmac.digest(self._refresh_key, token.encode(errors="replace"), "sha256")
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+    def _in_time(self, told: dict[str, object]) -> Claims:
+        now_s = self._clock.now().timestamp()
+        exp, iat, nbf, version = (told.get(name, 0) for name in ("exp", "iat", "nbf", "ver"))
+        user, session = told["sub"], told["sid"]
+        if not (isinstance(exp, int) and isinstance(iat, int) and isinstance(nbf, int)):
+            raise _not_ours()
+        if not (isinstance(user, str) and isinstance(session, str) and isinstance(version, int)):
+            raise _not_ours()
+        if exp <= now_s or max(iat, nbf) > now_s + _LEEWAY_S:
+            raise _not_ours()
+        return Claims(
+            user=user,
+            session=session,
+            version=version,
+            expires_at=datetime.fromtimestamp(exp, UTC),
+        )
+
+
+def _not_ours() -> InvalidToken:
+    return InvalidToken("this token is not valid, or not any more; log in again")

@@ -1,0 +1,68 @@
+"""API tokens: what programs log in with, for as long as their user likes."""
+
+from application.authentication import API_TOKEN_PREFIX
+from application.ports.accounts import Accounts, ApiTokens
+from application.ports.clock import Clock, Random
+from domain.errors import Forbidden, InvalidInput, LoginRequired, UnknownToken, UnknownUser
+from domain.fields import storable
+from domain.sessions import ApiToken, digest_of
+from domain.users import Caller, key_of
+
+LONGEST_NAME = 100
+#: Nobody has so many programs.
+MOST = 100
+
+
+class KeepApiTokens:
+    """Makes, lists and revokes the API tokens of users; a token cannot make another."""
+
+    def __init__(
+        self, accounts: Accounts, api_tokens: ApiTokens, clock: Clock, random: Random
+    ) -> None:
+        self._accounts = accounts
+        self._api_tokens = api_tokens
+        self._clock = clock
+        self._random = random
+
+    async def create(self, caller: Caller, name: str) -> tuple[ApiToken, str]:
+        """A new token of the caller's with its text, which is never shown again."""
+        return await self._created(_person(caller), name)
+
+    async def create_for(self, user: str, name: str) -> tuple[ApiToken, str]:
+        """A new token of a user's, as the operator; UnknownUser."""
+        if await self._accounts.get(user) is None:
+            raise UnknownUser(f"there is no user {user!r}")
+        return await self._created(key_of(user), name)
+
+    async def list(self, caller: Caller) -> list[ApiToken]:
+        """The caller's tokens, oldest first."""
+        return await self._api_tokens.of(_person(caller))
+
+    async def revoke(self, caller: Caller, token_id: str) -> None:
+        """Take one of the caller's tokens away; UnknownToken."""
+        if not await self._api_tokens.revoke(_person(caller), token_id):
+            raise UnknownToken("you have no API token of that identifier")
+
+    async def _created(self, user: str, name: str) -> tuple[ApiToken, str]:
+        if not 1 <= len(name) <= LONGEST_NAME or storable(name) != name or not name.isprintable():
+            raise InvalidInput("/name", f"expected 1 to {LONGEST_NAME} printable characters")
+        if len(await self._api_tokens.of(user)) >= MOST:
+            raise InvalidInput("/name", f"expected fewer than {MOST} tokens; revoke one first")
+        text = API_TOKEN_PREFIX + self._random.secret()
+        token = ApiToken(
+            id=self._random.identifier(),
+            user=user,
+            name=name,
+            digest=digest_of(text),
+            created_at=self._clock.now(),
+        )
+        await self._api_tokens.add(token)
+        return token, text
+
+
+def _person(caller: Caller) -> str:
+    if caller.name is None:
+        raise LoginRequired("this needs a logged-in user")
+    if caller.session is None:
+        raise Forbidden("API tokens are managed by people; log in with a password")
+    return key_of(caller.name)

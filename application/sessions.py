@@ -1,0 +1,142 @@
+"""Sessions: logging in, staying logged in, and logging out."""
+
+from datetime import timedelta
+
+import msgspec
+
+from application.ports.accounts import Accounts, Sessions
+from application.ports.clock import Clock, Random
+from application.ports.limits import LoginAttempts
+from application.ports.security import PasswordHasher, Tokens
+from domain.errors import InvalidToken, LoginRequired, WrongCredentials
+from domain.sessions import Claims, Session, digest_of
+from domain.users import Caller, User, key_of
+
+
+class Granted(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody who has logged in holds; `expires_in` are the access token's seconds."""
+
+    access_token: str
+    refresh_token: str
+    token_type: str = "bearer"  # noqa: S105 - the word of RFC 6750
+    expires_in: int
+
+
+class Lifetimes(msgspec.Struct, frozen=True):
+    """How long an access token lasts, and a session with all its refresh tokens."""
+
+    access: timedelta = timedelta(minutes=10)
+    session: timedelta = timedelta(days=30)
+
+
+class Grant:
+    """Writes the tokens of sessions."""
+
+    def __init__(self, tokens: Tokens, clock: Clock, lifetimes: Lifetimes) -> None:
+        self._tokens = tokens
+        self._clock = clock
+        self.lifetimes = lifetimes
+
+    def __call__(self, user: User, session: Session, refresh_token: str) -> Granted:
+        """The tokens of a session, which an access token does not outlast."""
+        now = self._clock.now()
+        expires_at = min(now + self.lifetimes.access, session.expires_at)
+        claims = Claims(
+            user=user.key, session=session.id, version=user.version, expires_at=expires_at
+        )
+        return Granted(
+            access_token=self._tokens.issue(claims),
+            refresh_token=refresh_token,
+            expires_in=max(0, round((expires_at - now).total_seconds())),
+        )
+
+
+class LogIn:
+    """Opens a session for whoever knows a password."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        sessions: Sessions,
+        attempts: LoginAttempts,
+        hasher: PasswordHasher,
+        grant: Grant,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self._accounts = accounts
+        self._sessions = sessions
+        self._attempts = attempts
+        self._hasher = hasher
+        self._grant = grant
+        self._clock = clock
+        self._random = random
+
+    async def __call__(self, name: str, password: str, place: str) -> Granted:
+        """The tokens of a new session; `place` is where the guess comes from.
+
+        WrongCredentials, the same whether or not there is such a user; TooManyRequests when too
+        much was guessed.
+        """
+        account = key_of(name)
+        await self._attempts.begin(account, place)
+        user = await self._accounts.get(name)
+        hashed = user.password if user and not user.disabled else None
+        verified = await self._hasher.verify(password, hashed)
+        if user is None or not verified.ok:
+            raise WrongCredentials("the username or the password is wrong")
+        await self._attempts.succeed(account, place)
+        if verified.renewed is not None:
+            # When somebody else changes the user at the same time, the next login does this.
+            renewed = msgspec.structs.replace(user, password=verified.renewed)
+            await self._accounts.replace(user, renewed)
+        return await self._opened(user)
+
+    async def _opened(self, user: User) -> Granted:
+        now, refresh_token = self._clock.now(), self._random.secret()
+        session = Session(
+            id=self._random.identifier(),
+            user=user.key,
+            created_at=now,
+            expires_at=now + self._grant.lifetimes.session,
+        )
+        await self._sessions.open(session, digest_of(refresh_token))
+        return self._grant(user, session, refresh_token)
+
+
+class Refresh:
+    """Goes on with a session: a refresh token is given in for new tokens."""
+
+    def __init__(
+        self, accounts: Accounts, sessions: Sessions, tokens: Tokens, grant: Grant
+    ) -> None:
+        self._accounts = accounts
+        self._sessions = sessions
+        self._tokens = tokens
+        self._grant = grant
+
+    async def __call__(self, refresh_token: str) -> Granted:
+        """New tokens; InvalidToken, also for a token used before: then its session ends."""
+        # Computed, not drawn: who asks twice because an answer was lost gets the same one.
+        successor = self._tokens.successor(refresh_token)
+        session = await self._sessions.rotate(digest_of(refresh_token), digest_of(successor))
+        user = await self._accounts.get(session.user)
+        if user is None or user.disabled:
+            raise InvalidToken("this session has ended; log in again")
+        return self._grant(user, session, successor)
+
+
+class LogOut:
+    """Ends a session."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    async def __call__(self, caller: Caller, refresh_token: str | None = None) -> None:
+        """End the session of a refresh token, or else the one the caller asks in."""
+        if refresh_token is not None:
+            await self._sessions.end(digest_of(refresh_token))
+        elif caller.session is not None:
+            await self._sessions.end(caller.session)
+        else:
+            raise LoginRequired("name the session to end by its refresh_token or an access token")
