@@ -41,13 +41,21 @@ CatchmentError
 └── InvalidRoutes              a route does not say who may call it
 """
 
+import re
 from datetime import datetime
 
 
 class CatchmentError(Exception):
-    """What went wrong, in a sentence fit for the person who asked."""
+    """What went wrong, in a sentence fit for the person who asked.
+
+    `code` is the class's name in small letters, unless it says otherwise.
+    """
 
     code = "internal_error"
+
+    def __init_subclass__(cls) -> None:
+        if "code" not in vars(cls):
+            cls.code = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -57,8 +65,6 @@ class CatchmentError(Exception):
 class InvalidQuery(CatchmentError):
     """The question cannot be asked; `parameter` names the part at fault."""
 
-    code = "invalid_query"
-
     def __init__(self, parameter: str, detail: str) -> None:
         super().__init__(detail)
         self.parameter = parameter
@@ -67,25 +73,17 @@ class InvalidQuery(CatchmentError):
 class UnknownParameter(InvalidQuery):
     """A parameter, operator or field that does not exist."""
 
-    code = "unknown_parameter"
-
 
 class MalformedQuery(InvalidQuery):
     """Too many conditions, a parameter given twice, or parameters that exclude each other."""
-
-    code = "malformed_query"
 
 
 class InvalidValue(InvalidQuery):
     """A value that does not parse as the type of its field."""
 
-    code = "invalid_value"
-
 
 class InvalidCursor(InvalidQuery):
     """A cursor that was not made here, or was made for another question."""
-
-    code = "invalid_cursor"
 
 
 class InvalidInput(CatchmentError):
@@ -101,79 +99,53 @@ class InvalidInput(CatchmentError):
 class NotFound(CatchmentError):
     """What was asked for does not exist."""
 
-    code = "not_found"
-
 
 class UnknownDataset(NotFound):
     """No dataset has that name."""
-
-    code = "unknown_dataset"
 
 
 class UnknownRecord(NotFound):
     """No visible record has that key."""
 
-    code = "unknown_record"
-
 
 class UnknownJob(NotFound):
     """No job has that identifier."""
-
-    code = "unknown_job"
 
 
 class UnknownUser(NotFound):
     """Nobody has that username."""
 
-    code = "unknown_user"
-
 
 class UnknownToken(NotFound):
     """The caller has no API token of that identifier."""
-
-    code = "unknown_token"
 
 
 class AccessDenied(CatchmentError):
     """The viewer may not do this."""
 
-    code = "access_denied"
-
 
 class LoginRequired(AccessDenied):
     """Nobody is logged in, and this needs somebody."""
-
-    code = "login_required"
 
 
 class WrongCredentials(AccessDenied):
     """The name and the password do not belong together, or the account is disabled."""
 
-    code = "wrong_credentials"
-
 
 class InvalidToken(AccessDenied):
     """The token is not ours, has run out, or was ended."""
-
-    code = "invalid_token"
 
 
 class Forbidden(AccessDenied):
     """The viewer is known, and their role does not allow this."""
 
-    code = "forbidden"
-
 
 class NameTaken(CatchmentError):
     """Somebody else has that username."""
 
-    code = "name_taken"
-
 
 class TooManyRequests(CatchmentError):
     """One client asks more than it may, or has guessed too often; `wait_s` until it may again."""
-
-    code = "too_many_requests"
 
     def __init__(self, detail: str, wait_s: float) -> None:
         super().__init__(detail)
@@ -196,73 +168,49 @@ class SourceError(CatchmentError):
 class SourceUnavailable(SourceError):
     """The source cannot be reached, fails, or its breaker is open."""
 
-    code = "source_unavailable"
-
 
 class SourceBlocked(SourceError):
     """A rate limit forbids asking before `retry_at`."""
-
-    code = "source_blocked"
 
 
 class SourceTimedOut(SourceError):
     """The source did not finish before the deadline."""
 
-    code = "source_timed_out"
-
 
 class SourceRefused(SourceError):
     """The source understood and said no; asking again will not help."""
-
-    code = "source_refused"
 
 
 class UnexpectedContent(SourceError):
     """The source answered something that cannot be read as its records."""
 
-    code = "unexpected_content"
-
 
 class NoSources(CatchmentError):
     """Every source of the dataset is switched off."""
-
-    code = "no_sources"
 
 
 class TooManyWaiting(CatchmentError):
     """So many callers wait for running fetches that one more is turned away."""
 
-    code = "too_many_waiting"
-
 
 class LeaseLost(CatchmentError):
     """Another worker has taken the job over; nothing more may be written for it."""
-
-    code = "lease_lost"
 
 
 class QueueUnavailable(CatchmentError):
     """The broker cannot be reached; jobs are still found in the store."""
 
-    code = "queue_unavailable"
-
 
 class KeyInUse(CatchmentError):
     """The first request with this Idempotency-Key has not been answered yet."""
-
-    code = "key_in_use"
 
 
 class KeyReused(CatchmentError):
     """This Idempotency-Key has come with another request before."""
 
-    code = "key_reused"
-
 
 class IllegalTransition(CatchmentError):
     """A job cannot go from its status to the one asked for."""
-
-    code = "illegal_transition"
 
 
 class StoreError(CatchmentError):
@@ -274,28 +222,18 @@ class StoreError(CatchmentError):
 class StoreUnavailable(StoreError):
     """The database cannot be reached, or stayed busy for too long."""
 
-    code = "store_unavailable"
-
 
 class StoreFull(StoreError):
     """There is no room left to write; reads go on."""
-
-    code = "store_full"
 
 
 class QueryTooSlow(StoreError):
     """The query needed more time than a query gets."""
 
-    code = "query_too_slow"
-
 
 class InvalidDataset(CatchmentError):
     """A Dataset value contradicts itself."""
 
-    code = "invalid_dataset"
-
 
 class InvalidRoutes(CatchmentError):
     """A route does not say who may call it, so the application does not start."""
-
-    code = "invalid_routes"

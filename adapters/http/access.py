@@ -46,7 +46,7 @@ class Gate:
     def __init__(self, require_login: bool) -> None:
         self._require_login = require_login
 
-    def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], route: Any) -> None:
+    async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], route: Any) -> None:
         """LoginRequired or Forbidden for those who may not."""
         access = access_of(route)
         if access is not None:

@@ -41,7 +41,8 @@ class OnceOnly:
         if key is None:
             return await make(None)
         # Everybody has keys of their own.
-        owned = f"{caller_of(scope).name or ''} {key}"
+        name = caller_of(scope).name
+        owned = f"{name} {key}" if name else key
         task = asyncio.create_task(self._once(owned, fingerprint_of(scope), make))
         self._answering.add(task)
         task.add_done_callback(self._forget)

@@ -11,6 +11,12 @@ from typing import Any
 import msgspec
 from litestar import Litestar
 
+from adapters.http.openapi_bodies import (
+    SECURITY_SCHEMES,
+    describe_access,
+    describe_bodies,
+    guard,
+)
 from adapters.http.openapi_fetches import BY_HAND
 from adapters.http.openapi_parameters import (
     IF_NONE_MATCH,
@@ -22,7 +28,7 @@ from adapters.http.openapi_parameters import (
 )
 from adapters.http.problems import MEDIA_TYPE, Problem
 from adapters.http.question import Format
-from domain.dataset import Dataset
+from domain.dataset import Dataset, Role
 
 _REFERENCE = "#/components/schemas/{name}"
 _PROBLEMS = (400, 401, 403, 404, 405, 406, 414, 422, 431, 500, 503)
@@ -46,6 +52,9 @@ def document(app: Litestar, datasets: Iterable[Dataset[Any]], default: str) -> b
             paths[path] = _list_item(dataset, name, path)
         key = "/".join(f"{{{part}}}" for part in dataset.key)
         paths[f"/data/{dataset.name}/{key}"] = _record_item(dataset, name)
+    describe_bodies(paths, components)
+    describe_access(paths, app)
+    schema["components"]["securitySchemes"] = SECURITY_SCHEMES
     schema["paths"] = dict(sorted(paths.items()))
     return msgspec.json.encode(schema)
 
@@ -116,7 +125,8 @@ def _list_item(dataset: Dataset[Any], name: str, path: str) -> Json:
     }
     parameters = [*control_parameters(dataset), *condition_parameters(dataset), IF_NONE_MATCH]
     operation = f"read_{path.strip('/').replace('/', '_')}"
-    return _methods(operation, f"Read {dataset.name}", parameters, records)
+    summary = f"Read {dataset.name}"
+    return _methods(operation, summary, parameters, records, dataset.read_by)
 
 
 def _record_item(dataset: Dataset[Any], name: str) -> Json:
@@ -131,10 +141,13 @@ def _record_item(dataset: Dataset[Any], name: str) -> Json:
         for part in dataset.key
     ]
     parameters = [*key, fields_parameter(dataset), IF_NONE_MATCH]
-    return _methods(f"read_one_of_{dataset.name}", f"One of {dataset.name}", parameters, record)
+    operation, summary = f"read_one_of_{dataset.name}", f"One of {dataset.name}"
+    return _methods(operation, summary, parameters, record, dataset.read_by)
 
 
-def _methods(operation: str, summary: str, parameters: list[Json], content: Json) -> Json:
+def _methods(
+    operation: str, summary: str, parameters: list[Json], content: Json, read_by: Role
+) -> Json:
     problem = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     responses: Json = {
         "200": {"description": "Records", "content": content},
@@ -144,12 +157,12 @@ def _methods(operation: str, summary: str, parameters: list[Json], content: Json
             for status in _PROBLEMS
         },
     }
-    return {
-        "get": {
-            "operationId": operation,
-            "summary": summary,
-            "tags": ["data"],
-            "parameters": parameters,
-            "responses": responses,
-        }
+    read: Json = {
+        "operationId": operation,
+        "summary": summary,
+        "tags": ["data"],
+        "parameters": parameters,
+        "responses": responses,
     }
+    guard(read, read_by)
+    return {"get": read}

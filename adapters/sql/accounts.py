@@ -5,8 +5,9 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from adapters.sql.account_tables import users
 from adapters.sql.database import Database
-from adapters.sql.tables import from_micros, to_micros, users
+from adapters.sql.tables import from_micros, to_micros
 from application.ports.accounts import Accounts
 from domain.dataset import Role
 from domain.errors import NameTaken

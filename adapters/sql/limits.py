@@ -6,9 +6,10 @@ import msgspec
 from sqlalchemy import bindparam, case, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from adapters.sql.account_tables import attempts, client_limits
 from adapters.sql.database import Database, Session
 from adapters.sql.dialects import moment
-from adapters.sql.tables import attempts, client_limits, from_micros, to_micros
+from adapters.sql.tables import from_micros, to_micros
 from application.ports.clock import Clock
 from application.ports.limits import ClientLimits, LoginAttempts
 from domain.errors import TooManyRequests

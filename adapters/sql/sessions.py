@@ -7,9 +7,10 @@ import msgspec
 from sqlalchemy import bindparam, delete, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from adapters.sql.account_tables import api_tokens, refresh_tokens, sessions
 from adapters.sql.database import Database, Row
 from adapters.sql.dialects import moment
-from adapters.sql.tables import api_tokens, from_micros, refresh_tokens, sessions, to_micros
+from adapters.sql.tables import from_micros, to_micros
 from application.ports.accounts import ApiTokens, Sessions
 from application.ports.clock import Clock
 from domain.errors import InvalidToken

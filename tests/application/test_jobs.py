@@ -31,12 +31,30 @@ async def ended(rig: Rig, dataset: Dataset[Post] = POSTS) -> FetchJob:
 async def test_a_job_is_found_by_its_identifier(rig: Rig) -> None:
     job = await ended(rig)
 
-    assert await FindJob(rig.desk)(job.id) == job
+    assert await FindJob(rig.desk, [POSTS])(job.id, Role.ANYONE) == job
 
 
 async def test_a_job_that_is_not_there_is_unknown(rig: Rig) -> None:
     with pytest.raises(UnknownJob, match="no such job"):
-        await FindJob(rig.desk)("nothing")
+        await FindJob(rig.desk, [POSTS])("nothing", Role.ADMIN)
+
+
+async def test_a_job_is_told_to_those_who_may_read_its_dataset(rig: Rig) -> None:
+    job = await ended(rig, SECRET)
+
+    with pytest.raises(LoginRequired):
+        await FindJob(rig.desk, [SECRET])(job.id, Role.ANYONE)
+    with pytest.raises(Forbidden):
+        await FindJob(rig.desk, [SECRET])(job.id, Role.USER)
+    assert await FindJob(rig.desk, [SECRET])(job.id, Role.ADMIN) == job
+
+
+async def test_a_job_of_a_dataset_that_was_taken_out_is_told_to_admins(rig: Rig) -> None:
+    job = await ended(rig)
+
+    with pytest.raises(LoginRequired):
+        await FindJob(rig.desk, [])(job.id, Role.ANYONE)
+    assert await FindJob(rig.desk, [])(job.id, Role.ADMIN) == job
 
 
 # ---------------------------------------------------------------- many

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete
 
+from adapters.memory.accounts import MemoryAccounts, MemoryApiTokens, MemorySessions
 from adapters.memory.budget import MemoryBudget
 from adapters.memory.changes import MemoryChanges
 from adapters.memory.clock import SteerableClock
@@ -20,27 +21,33 @@ from adapters.memory.database import MemoryDatabase
 from adapters.memory.health import MemoryProbe
 from adapters.memory.idempotency import MemoryIdempotency
 from adapters.memory.jobs import MemoryJobHistory, MemoryJobs
+from adapters.memory.limits import MemoryClientLimits, MemoryLoginAttempts
 from adapters.memory.quarantine import MemoryQuarantine
 from adapters.memory.random import SeededRandom
 from adapters.memory.schedules import MemorySchedules
 from adapters.memory.store import MemoryStore
+from adapters.sql.accounts import SqlAccounts
 from adapters.sql.budget import SqlBudget
 from adapters.sql.database import Database
 from adapters.sql.dataset_tables import table_of
 from adapters.sql.idempotency import SqlIdempotency
 from adapters.sql.job_history import SqlJobHistory
 from adapters.sql.jobs import SqlJobs
+from adapters.sql.limits import SqlClientLimits, SqlLoginAttempts
 from adapters.sql.migrate import migrate
 from adapters.sql.postgres import PostgresDatabase
 from adapters.sql.quarantine import SqlQuarantine
 from adapters.sql.schedules import SqlSchedules
+from adapters.sql.sessions import SqlApiTokens, SqlSessions
 from adapters.sql.sqlite import SqliteDatabase
 from adapters.sql.store import SqlStore
+from application.ports.accounts import Accounts, ApiTokens, Sessions
 from application.ports.budget import Budget
 from application.ports.clock import Random
 from application.ports.health import Probe
 from application.ports.idempotency import Idempotency
 from application.ports.jobs import JobHistory, Jobs
+from application.ports.limits import ClientLimits, LoginAttempts
 from application.ports.schedules import Schedules
 from application.ports.store import Changes, Quarantine, Store
 from domain.checkpoints import Checkpoint
@@ -70,6 +77,11 @@ class Backend:
     idempotency: Idempotency
     quarantine: Quarantine
     budget: Budget
+    accounts: Accounts
+    sessions: Sessions
+    api_tokens: ApiTokens
+    client_limits: ClientLimits
+    attempts: LoginAttempts
     probe: Probe
     changes: Changes
     #: Deletes records by key, as nothing in the product does yet.
@@ -143,6 +155,11 @@ async def memory() -> AsyncIterator[Backend]:
         idempotency=MemoryIdempotency(clock),
         quarantine=MemoryQuarantine(database),
         budget=MemoryBudget(database, clock, RATES, DEFAULT_RATE),
+        accounts=MemoryAccounts(database),
+        sessions=MemorySessions(database, clock),
+        api_tokens=MemoryApiTokens(database),
+        client_limits=MemoryClientLimits(database, clock),
+        attempts=MemoryLoginAttempts(database, clock),
         probe=MemoryProbe(),
         changes=MemoryChanges(database),
         forget=partial(_forget_in_memory, database),
@@ -167,6 +184,11 @@ def _over(database: SqliteDatabase | PostgresDatabase) -> Backend:
         idempotency=SqlIdempotency(database, clock),
         quarantine=SqlQuarantine(database),
         budget=SqlBudget(database, clock, RATES, DEFAULT_RATE),
+        accounts=SqlAccounts(database),
+        sessions=SqlSessions(database, clock),
+        api_tokens=SqlApiTokens(database),
+        client_limits=SqlClientLimits(database, clock),
+        attempts=SqlLoginAttempts(database, clock),
         probe=database,
         changes=database,
         forget=partial(_forget_in_sql, database),

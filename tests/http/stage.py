@@ -8,7 +8,8 @@ from typing import Any, Literal
 import httpx
 import msgspec
 
-from adapters.http.app import HttpSettings, create_app
+from adapters.http.app import HttpSettings, People, create_app
+from adapters.memory.accounts import MemoryAccounts, MemoryApiTokens, MemorySessions
 from adapters.memory.budget import MemoryBudget
 from adapters.memory.changes import MemoryChanges
 from adapters.memory.clock import SteerableClock
@@ -16,11 +17,17 @@ from adapters.memory.database import MemoryDatabase
 from adapters.memory.health import MemoryProbe
 from adapters.memory.idempotency import MemoryIdempotency
 from adapters.memory.jobs import MemoryJobHistory, MemoryJobs
+from adapters.memory.limits import MemoryClientLimits, MemoryLoginAttempts
 from adapters.memory.quarantine import MemoryQuarantine
 from adapters.memory.random import SeededRandom
 from adapters.memory.schedules import MemorySchedules
+from adapters.memory.security import MemoryPasswordHasher
 from adapters.memory.source import MemorySource
 from adapters.memory.store import MemoryStore
+from adapters.system.tokens import JwtTokens
+from application.accounts import ChangePassword, DisableUser, SignUp
+from application.api_tokens import KeepApiTokens
+from application.authentication import Authenticate
 from application.catalogue import Catalogue
 from application.desk import JobDesk
 from application.fetch import Fetch
@@ -31,6 +38,7 @@ from application.ports.jobs import Wanted
 from application.ports.queue import Handle, Queue
 from application.ports.store import Changes, Intake, Store
 from application.query import Query
+from application.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh
 from application.work import RunJob
 from domain.dataset import Dataset, Key, Role
 from domain.filters import Condition, Filter, Operator
@@ -41,6 +49,7 @@ from domain.posts import POSTS, Post
 from domain.schedules import Schedule
 
 SECRET = b"a secret of the tests, 32 bytes long"
+PASSWORD = "correct horse battery"
 #: A port nobody listens on: what the client calls the application in memory.
 BASE = "http://catchment.test"
 
@@ -201,14 +210,6 @@ class BreakableHistory(MemoryJobHistory):
             raise self.failure
 
 
-class AdminCancels(CancelJob):
-    """Calls jobs off as if an admin had asked, as long as nobody can log in."""
-
-    async def __call__(self, job_id: str, viewer: Role) -> FetchJob:
-        """The cancelled job."""
-        return await super().__call__(job_id, Role.ADMIN)
-
-
 # ---------------------------------------------------------------- the application
 
 
@@ -226,7 +227,6 @@ class Stage:
         desk: JobDesk | None = None,
         queue: Queue | None = None,
         idempotency: Idempotency | None = None,
-        cancel: type[CancelJob] = CancelJob,
         changes: Changes | None = None,
         clock: SteerableClock | None = None,
         cadence: Cadence = Cadence(every=timedelta(minutes=15)),  # noqa: B008 - a frozen value
@@ -277,9 +277,11 @@ class Stage:
         told = HttpSettings(**{"secret": SECRET, "epoch": "an epoch", **settings})
         self.app: Any = create_app(
             self.catalogue,
-            FindJob(self.desk),
+            FindJob(self.desk, self.datasets),
             ListJobs(self.desk, self.datasets),
-            cancel(self.desk),
+            CancelJob(self.desk),
+            self._people(changes or MemoryChanges(self.database)),
+            MemoryClientLimits(self.database, self.clock),
             self.idempotency,
             health,
             changes or MemoryChanges(self.database),
@@ -296,6 +298,35 @@ class Stage:
         self.clock.advance(61)
         self.sources[dataset.name][0].pages = [records]
         await self.fetches[dataset.name](Role.ADMIN, force=True)
+
+    def _people(self, changes: Changes) -> People:
+        """The use cases of accounts, with real tokens and passwords that are quickly hashed."""
+        database, clock, random = self.database, self.clock, self.random
+        accounts, sessions = MemoryAccounts(database), MemorySessions(database, clock)
+        tokens, api_tokens = JwtTokens(SECRET, clock, random), MemoryApiTokens(database)
+        attempts, grant = MemoryLoginAttempts(database, clock), Grant(tokens, clock, Lifetimes())
+        self.hasher = MemoryPasswordHasher()
+        self.tokens = tokens
+        self.disable = DisableUser(accounts, sessions)
+        self.people = People(
+            authenticate=Authenticate(accounts, sessions, api_tokens, tokens, changes, clock),
+            sign_up=SignUp(accounts, self.hasher, clock),
+            log_in=LogIn(accounts, sessions, attempts, self.hasher, grant, clock, random),
+            refresh=Refresh(accounts, sessions, tokens, grant),
+            log_out=LogOut(sessions),
+            change_password=ChangePassword(accounts, sessions, self.hasher),
+            api_tokens=KeepApiTokens(accounts, api_tokens, clock, random),
+        )
+        return self.people
+
+    async def headers(self, role: Role) -> dict[str, str]:
+        """What a request of somebody with that role carries."""
+        if role is Role.ANYONE:
+            return {}
+        if role.value not in self.database.users:
+            await self.people.sign_up(role.value, PASSWORD, role)
+        granted = await self.people.log_in(role.value, PASSWORD, "the tests")
+        return {"Authorization": f"Bearer {granted.access_token}"}
 
     async def work(self) -> None:
         """Run every job that was announced, as a worker does."""

@@ -300,7 +300,7 @@ async def test_head_of_an_export_reads_no_records(stage: Stage) -> None:
 
 @pytest.mark.parametrize("path", ["/data", "/data/posts/1", "/data?format=csv"])
 async def test_an_answer_to_a_token_is_for_its_asker_alone(stage: Stage, path: str) -> None:
-    answer = await stage.client.get(path, headers={"Authorization": "Bearer x"})
+    answer = await stage.client.get(path, headers=await stage.headers(Role.USER))
 
     assert answer.headers["cache-control"] == "private, no-cache"
     assert "Authorization" in answer.headers["vary"]

@@ -8,7 +8,7 @@ import pytest
 from domain.dataset import Role
 from domain.errors import SourceBlocked, SourceUnavailable
 from domain.jobs import FetchJob
-from tests.http.stage import GAUGES, POSTS, AdminCancels, Stage, gauges_dataset, posts, problem
+from tests.http.stage import GAUGES, POSTS, Stage, gauges_dataset, posts, problem
 
 
 async def test_the_status_of_a_fetch_tells_what_the_fetch_told(stage: Stage) -> None:
@@ -66,8 +66,9 @@ async def test_a_job_that_waits_for_its_source_says_until_when(empty: Stage) -> 
 async def test_the_job_of_a_dataset_that_was_taken_out_is_still_told(empty: Stage) -> None:
     job = FetchJob(id="0" * 32, dataset="gone", queued_at=empty.clock.now())
     await empty.desk.jobs.request(job)
+    admin = await empty.headers(Role.ADMIN)
 
-    status = await empty.client.get(f"/fetch/status/{job.id}")
+    status = await empty.client.get(f"/fetch/status/{job.id}", headers=admin)
 
     assert status.status_code == 200
     assert (status.json()["dataset"], status.json()["next_allowed_at"]) == ("gone", None)
@@ -105,9 +106,11 @@ async def test_a_status_takes_no_parameters(client: httpx.AsyncClient) -> None:
 
 
 @pytest.fixture
-def ours() -> Stage:
+async def ours() -> Stage:
     """The application for somebody who may call jobs off."""
-    return Stage(POSTS, GAUGES, cancel=AdminCancels)
+    stage = Stage(POSTS, GAUGES)
+    stage.client.headers.update(await stage.headers(Role.ADMIN))
+    return stage
 
 
 async def test_a_job_that_waits_is_called_off(ours: Stage) -> None:

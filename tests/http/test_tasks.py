@@ -9,8 +9,9 @@ import pytest
 
 from adapters.queue.embedded import EmbeddedQueue
 from application.work import RunJob, Work
+from domain.dataset import Role
 from domain.errors import SourceBlocked, SourceUnavailable
-from tests.http.stage import POSTS, AdminCancels, Stage, ids, posts, problem
+from tests.http.stage import POSTS, Stage, ids, posts, problem
 
 
 async def started(stage: Stage, path: str = "/fetch?mode=task") -> dict[str, Any]:
@@ -185,7 +186,8 @@ async def test_when_the_time_has_come_it_is_run(empty: Stage) -> None:
 
 
 async def test_who_waits_for_a_fetch_that_is_called_off_is_told_so() -> None:
-    stage = Stage(POSTS, cancel=AdminCancels)
+    stage = Stage(POSTS)
+    stage.client.headers.update(await stage.headers(Role.ADMIN))
     stage.sources["posts"][0].pages = [posts(1)]
     stage.sources["posts"][0].takes_s = 30
     fetching = asyncio.create_task(stage.client.post("/fetch"))

@@ -1,0 +1,203 @@
+"""Accounts: what happens when somebody else changes one at the same time."""
+
+from collections.abc import Callable
+
+import pytest
+
+from adapters.memory.accounts import MemoryAccounts, MemoryApiTokens, MemorySessions
+from adapters.memory.changes import MemoryChanges
+from adapters.memory.clock import SteerableClock
+from adapters.memory.database import MemoryDatabase
+from adapters.memory.limits import MemoryLoginAttempts
+from adapters.memory.random import SeededRandom
+from adapters.memory.security import MemoryPasswordHasher, MemoryTokens
+from application.accounts import ChangePassword, DisableUser, FirstAdmin, SignUp
+from application.api_tokens import KeepApiTokens
+from application.authentication import Authenticate
+from application.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh
+from domain.dataset import Role
+from domain.errors import (
+    InvalidToken,
+    LoginRequired,
+    StoreUnavailable,
+    TooManyRequests,
+    UnknownUser,
+    WrongCredentials,
+)
+from domain.users import ANYBODY, Caller, User
+
+PASSWORD = "correct horse"
+
+
+class RacingAccounts(MemoryAccounts):
+    """Lets somebody else change a user just before it is replaced, so many times."""
+
+    races = 0
+
+    async def replace(self, seen: User, changed: User) -> bool:
+        """Replace, unless somebody else was faster."""
+        if self.races:
+            self.races -= 1
+            await super().replace(seen, seen.with_password(f"race {self.races}"))
+        return await super().replace(seen, changed)
+
+
+class People:
+    """The use cases of accounts over one memory database."""
+
+    def __init__(self) -> None:
+        self.clock, self.random = SteerableClock(), SeededRandom()
+        self.database = MemoryDatabase()
+        self.accounts = RacingAccounts(self.database)
+        self.sessions = MemorySessions(self.database, self.clock)
+        self.hasher = MemoryPasswordHasher()
+        tokens = MemoryTokens(self.clock)
+        grant = Grant(tokens, self.clock, Lifetimes())
+        api_tokens = MemoryApiTokens(self.database)
+        self.sign_up = SignUp(self.accounts, self.hasher, self.clock)
+        self.log_in = LogIn(
+            self.accounts,
+            self.sessions,
+            MemoryLoginAttempts(self.database, self.clock),
+            self.hasher,
+            grant,
+            self.clock,
+            self.random,
+        )
+        self.refresh = Refresh(self.accounts, self.sessions, tokens, grant)
+        self.change_password = ChangePassword(self.accounts, self.sessions, self.hasher)
+        self.disable = DisableUser(self.accounts, self.sessions)
+        self.keep = KeepApiTokens(self.accounts, api_tokens, self.clock, self.random)
+        self.authenticate = Authenticate(
+            self.accounts,
+            self.sessions,
+            api_tokens,
+            tokens,
+            MemoryChanges(self.database),
+            self.clock,
+        )
+
+
+@pytest.fixture
+async def people() -> People:
+    """One user, who is nobody special."""
+    people = People()
+    await people.sign_up("Ann", PASSWORD)
+    return people
+
+
+async def test_the_first_admin_is_made_once_and_then_left_alone(people: People) -> None:
+    first_admin = FirstAdmin(people.accounts, people.sign_up)
+
+    made = await first_admin("root", PASSWORD)
+    again = await first_admin("root", "another password")
+
+    admin = await people.accounts.get("root")
+    assert (made, again) == (True, False)
+    assert admin is not None
+    assert (admin.role, admin.version) == (Role.ADMIN, 0)
+
+
+async def test_a_password_changed_at_the_same_time_is_told(people: People) -> None:
+    people.accounts.races = 1
+
+    with pytest.raises(StoreUnavailable, match="try again"):
+        await people.change_password.set("ann", "another password")
+
+
+async def test_the_operator_gives_a_user_another_password(people: People) -> None:
+    granted = await people.log_in("ann", PASSWORD, "here")
+    await people.change_password.set("ann", "another password")
+
+    with pytest.raises(InvalidToken):
+        await people.refresh(granted.refresh_token)
+    with pytest.raises(WrongCredentials):
+        await people.log_in("ann", PASSWORD, "here")
+    assert await people.log_in("ann", "another password", "here")
+
+
+async def test_a_user_is_locked_out_whoever_else_changes_them(people: People) -> None:
+    people.accounts.races = 3
+
+    await people.disable("ann")
+
+    user = await people.accounts.get("ann")
+    assert user is not None
+    assert user.disabled
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda people: people.disable("bob"),
+        lambda people: people.change_password.set("bob", "another password"),
+        lambda people: people.keep.create_for("bob", "ci"),
+    ],
+)
+async def test_what_is_done_to_nobody_says_so(people: People, act: Callable[..., object]) -> None:
+    with pytest.raises(UnknownUser, match="'bob'"):
+        await act(people)  # type: ignore[misc]
+
+
+async def test_a_program_gets_a_token_from_the_operator(people: People) -> None:
+    _, text = await people.keep.create_for("ANN", "ci")
+
+    assert await people.authenticate(text) == Caller(Role.USER, "Ann")
+
+
+async def test_who_is_nobody_changes_nothing(people: People) -> None:
+    with pytest.raises(LoginRequired):
+        await people.change_password(ANYBODY, PASSWORD, "another password")
+    with pytest.raises(LoginRequired):
+        await people.keep.list(ANYBODY)
+    with pytest.raises(LoginRequired):
+        await LogOut(people.sessions)(ANYBODY)
+
+
+async def test_who_was_taken_away_meanwhile_has_no_password_to_change(people: People) -> None:
+    del people.database.users["ann"]
+
+    with pytest.raises(WrongCredentials):
+        await people.change_password(Caller(Role.USER, "Ann", "1"), PASSWORD, "another password")
+
+
+async def test_the_session_of_a_user_who_is_gone_gives_nothing(people: People) -> None:
+    granted = await people.log_in("ann", PASSWORD, "here")
+    del people.database.users["ann"]
+
+    with pytest.raises(InvalidToken):
+        await people.refresh(granted.refresh_token)
+
+
+async def test_a_hash_that_could_not_be_renewed_is_renewed_by_the_next_login(
+    people: People,
+) -> None:
+    user = people.database.users["ann"]
+    old = user.password.replace("new ", "old ")
+    people.database.users["ann"] = User(name="Ann", password=old, created_at=user.created_at)
+    people.accounts.races = 1
+
+    assert await people.log_in("ann", PASSWORD, "here")
+
+
+async def test_too_many_guesses_are_turned_away_before_the_password_is_looked_at(
+    people: People,
+) -> None:
+    for _ in range(5):
+        with pytest.raises(WrongCredentials):
+            await people.log_in("ann", "wrong password", "here")
+    checks = people.hasher.checks
+
+    with pytest.raises(TooManyRequests):
+        await people.log_in("ann", PASSWORD, "here")
+
+    assert people.hasher.checks == checks
+
+
+async def test_an_access_token_does_not_outlast_its_session(people: People) -> None:
+    granted = await people.log_in("ann", PASSWORD, "here")
+    people.clock.advance(30 * 86_400 - 5)
+
+    renewed = await people.refresh(granted.refresh_token)
+
+    assert renewed.expires_in == 5

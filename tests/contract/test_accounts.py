@@ -1,0 +1,213 @@
+"""What every keeper of users, sessions and tokens promises."""
+
+import asyncio
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from domain.dataset import Role
+from domain.errors import InvalidToken, NameTaken
+from domain.sessions import GRACE, ApiToken, Session
+from domain.users import User
+from tests.contract.backends import Backend
+
+
+def ann(backend: Backend, name: str = "Ann") -> User:
+    return User(name=name, role=Role.ADMIN, password="a hash", created_at=backend.clock.now())
+
+
+def session(backend: Backend, number: int = 1, user: str = "ann") -> Session:
+    now = backend.clock.now()
+    return Session(
+        id=f"session {number}", user=user, created_at=now, expires_at=now + timedelta(days=1)
+    )
+
+
+def token(backend: Backend, number: int = 1, user: str = "ann") -> ApiToken:
+    return ApiToken(
+        id=f"{number}", user=user, name="ci", digest=f"d{number}", created_at=backend.clock.now()
+    )
+
+
+# ---------------------------------------------------------------- users
+
+
+async def test_a_user_is_kept_whole_and_found_by_any_case_of_the_name(backend: Backend) -> None:
+    user = ann(backend)
+    await backend.accounts.add(user)
+
+    assert await backend.accounts.get("aNN") == user
+    assert await backend.accounts.get("bob") is None
+
+
+async def test_a_name_is_taken_once_however_many_want_it(backend: Backend) -> None:
+    names = ["Ann", "ann", "ANN", "anN"] * 5
+    tries = await asyncio.gather(
+        *(backend.accounts.add(ann(backend, name)) for name in names), return_exceptions=True
+    )
+
+    assert [type(error) for error in tries if error is not None] == [NameTaken] * 19
+
+
+async def test_a_user_is_replaced_as_seen(backend: Backend) -> None:
+    user = ann(backend)
+    await backend.accounts.add(user)
+    changed = user.with_password("another")
+
+    assert await backend.accounts.replace(user, changed)
+    assert await backend.accounts.get("ann") == changed
+    assert not await backend.accounts.replace(user, user.locked_out())
+    assert await backend.accounts.get("ann") == changed
+
+
+async def test_a_changed_user_changes_what_is_known(backend: Backend) -> None:
+    user = ann(backend)
+    await backend.accounts.add(user)
+    before = backend.changes.version()
+
+    await backend.accounts.replace(user, user.locked_out())
+
+    assert backend.changes.version() != before
+
+
+# ---------------------------------------------------------------- sessions
+
+
+async def test_a_refresh_token_gives_its_session_and_then_its_successor_counts(
+    backend: Backend,
+) -> None:
+    opened = session(backend)
+    await backend.sessions.open(opened, "one")
+
+    assert await backend.sessions.rotate("one", "two") == opened
+    assert await backend.sessions.rotate("two", "three") == opened
+
+
+async def test_many_who_refresh_at_once_get_the_same_and_end_nothing(backend: Backend) -> None:
+    await backend.sessions.open(session(backend), "one")
+
+    told = await asyncio.gather(*(backend.sessions.rotate("one", "two") for _ in range(20)))
+
+    assert {t.id for t in told} == {"session 1"}
+    assert await backend.sessions.is_open("session 1")
+    await backend.sessions.rotate("two", "three")
+
+
+async def test_a_token_used_again_within_the_grace_does_the_same(backend: Backend) -> None:
+    await backend.sessions.open(session(backend), "one")
+    await backend.sessions.rotate("one", "two")
+    backend.clock.advance(GRACE)
+
+    assert (await backend.sessions.rotate("one", "two")).id == "session 1"
+
+
+async def test_a_token_used_again_later_ends_the_session(backend: Backend) -> None:
+    await backend.sessions.open(session(backend), "one")
+    await backend.sessions.rotate("one", "two")
+    backend.clock.advance(GRACE + timedelta(seconds=1))
+    before = backend.changes.version()
+
+    with pytest.raises(InvalidToken, match="used before"):
+        await backend.sessions.rotate("one", "two")
+
+    assert not await backend.sessions.is_open("session 1")
+    assert backend.changes.version() != before
+    with pytest.raises(InvalidToken, match="ended"):
+        await backend.sessions.rotate("two", "three")
+
+
+async def test_the_grace_does_not_begin_anew(backend: Backend) -> None:
+    await backend.sessions.open(session(backend), "one")
+    await backend.sessions.rotate("one", "two")
+    backend.clock.advance(GRACE)
+    await backend.sessions.rotate("one", "two")
+    backend.clock.advance(1)
+
+    with pytest.raises(InvalidToken):
+        await backend.sessions.rotate("one", "two")
+
+
+async def test_a_token_nobody_knows_is_invalid(backend: Backend) -> None:
+    with pytest.raises(InvalidToken):
+        await backend.sessions.rotate("nothing", "more")
+
+
+async def test_a_session_ends_by_itself(backend: Backend) -> None:
+    await backend.sessions.open(session(backend), "one")
+    backend.clock.advance(timedelta(days=1))
+
+    assert not await backend.sessions.is_open("session 1")
+    with pytest.raises(InvalidToken):
+        await backend.sessions.rotate("one", "two")
+
+
+@pytest.mark.parametrize("named", ["session 1", "one", "two"])
+async def test_a_session_is_ended_by_its_name_or_by_any_of_its_tokens(
+    backend: Backend, named: str
+) -> None:
+    await backend.sessions.open(session(backend), "one")
+    await backend.sessions.open(session(backend, 2), "other")
+    await backend.sessions.rotate("one", "two")
+    before = backend.changes.version()
+
+    await backend.sessions.end(named)
+
+    assert not await backend.sessions.is_open("session 1")
+    assert await backend.sessions.is_open("session 2")
+    assert backend.changes.version() != before
+
+
+async def test_ending_what_is_not_there_does_nothing(backend: Backend) -> None:
+    await backend.sessions.open(session(backend), "one")
+
+    await backend.sessions.end("nothing")
+    await backend.sessions.end_all("nobody")
+
+    assert await backend.sessions.is_open("session 1")
+    assert not await backend.sessions.is_open("nothing")
+
+
+async def test_every_session_of_a_user_is_ended_at_once(backend: Backend) -> None:
+    await backend.sessions.open(session(backend), "one")
+    await backend.sessions.open(session(backend, 2), "two")
+    await backend.sessions.open(session(backend, 3, user="bob"), "three")
+
+    await backend.sessions.end_all("ann")
+
+    open_ = [await backend.sessions.is_open(f"session {number}") for number in (1, 2, 3)]
+    assert open_ == [False, False, True]
+
+
+# ---------------------------------------------------------------- API tokens
+
+
+async def test_a_token_is_found_by_its_digest(backend: Backend) -> None:
+    kept = token(backend)
+    await backend.api_tokens.add(kept)
+
+    assert await backend.api_tokens.find("d1") == kept
+    assert await backend.api_tokens.find("d2") is None
+
+
+async def test_a_users_tokens_are_listed_oldest_first(backend: Backend) -> None:
+    for number in (1, 2):
+        await backend.api_tokens.add(token(backend, number))
+    await backend.api_tokens.add(token(backend, 3, user="bob"))
+
+    assert [t.id for t in await backend.api_tokens.of("ann")] == ["1", "2"]
+
+
+async def test_a_token_is_revoked_by_its_user_alone(backend: Backend) -> None:
+    kept = token(backend)
+    await backend.api_tokens.add(kept)
+    await backend.api_tokens.add(msgspec.structs.replace(kept, id="2", digest="d2"))
+    before = backend.changes.version()
+
+    assert not await backend.api_tokens.revoke("bob", "1")
+    assert await backend.api_tokens.revoke("ann", "1")
+
+    assert backend.changes.version() != before
+    assert not await backend.api_tokens.revoke("ann", "1")
+    assert await backend.api_tokens.find("d1") is None
+    assert await backend.api_tokens.find("d2") is not None

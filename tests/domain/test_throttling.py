@@ -1,0 +1,119 @@
+"""Throttling: what is left to a client, and how long a guesser waits."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.politeness import Rate
+from domain.throttling import (
+    FORGOTTEN,
+    FREE_GUESSES,
+    FREE_GUESSES_OF_STRANGERS,
+    LONGEST_LOCK,
+    Attempts,
+    Guess,
+    allowance,
+    spacing_s,
+)
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+NOTHING = Guess(Attempts(), Attempts())
+
+
+# ---------------------------------------------------------------- requests
+
+
+def test_who_has_spent_nothing_has_everything_left() -> None:
+    told = allowance(Rate(10, 60.0), 0.0, allowed=True)
+
+    assert (told.left, told.wait_s) == (10, 0.0)
+
+
+def test_who_has_spent_everything_waits_for_one_to_come_back() -> None:
+    told = allowance(Rate(10, 60.0), 60.0, allowed=False)
+
+    assert (told.allowed, told.left, told.wait_s) == (False, 0, 6.0)
+
+
+@given(st.integers(1, 1000), st.floats(1, 3600), st.integers(0, 1000))
+def test_each_request_takes_one_away(count: int, window_s: float, spent: int) -> None:
+    rate = Rate(count, window_s)
+
+    told = allowance(rate, spent * spacing_s(rate), allowed=True)
+
+    assert told.left == max(0, count - spent)
+    assert (told.wait_s > 0) is (spent >= count)
+
+
+# ---------------------------------------------------------------- guesses
+
+
+def guessed(times: int, start: Guess = NOTHING, now: datetime = NOW) -> Guess:
+    """So many wrong guesses, each as soon as it may be made."""
+    for _ in range(times):
+        now += timedelta(seconds=start.wait_s(now))
+        start = start.tried(now)
+    return start
+
+
+def test_a_few_wrong_guesses_cost_nothing() -> None:
+    assert guessed(FREE_GUESSES - 1).wait_s(NOW) == 0
+
+
+@pytest.mark.parametrize(("more", "wait_s"), [(0, 1), (1, 2), (2, 4), (9, 512)])
+def test_each_wrong_guess_after_those_doubles_the_wait(more: int, wait_s: int) -> None:
+    now, guess = NOW, NOTHING
+    for _ in range(FREE_GUESSES + more):
+        now += timedelta(seconds=guess.wait_s(now))
+        guess = guess.tried(now)
+
+    assert guess.wait_s(now) == wait_s
+
+
+def test_the_wait_has_an_end() -> None:
+    now, guess = NOW, NOTHING
+    for _ in range(60):
+        now += timedelta(seconds=guess.wait_s(now))
+        guess = guess.tried(now)
+
+    assert guess.wait_s(now) == LONGEST_LOCK.total_seconds()
+
+
+def test_after_a_day_all_is_forgotten() -> None:
+    tired = guessed(FREE_GUESSES)
+    assert tired.here.seen_at is not None
+
+    later = tired.tried(tired.here.seen_at + FORGOTTEN + timedelta(seconds=1))
+
+    assert later.here.failures == 1
+
+
+def test_a_right_guess_forgets_the_wrong_ones() -> None:
+    guess = guessed(FREE_GUESSES + 3).succeeded(NOW)
+
+    assert (guess.here, guess.wait_s(NOW)) == (Attempts(known=True, seen_at=NOW), 0)
+
+
+def test_a_right_guess_does_not_count_as_one_of_a_stranger() -> None:
+    guess = NOTHING.tried(NOW).succeeded(NOW)
+
+    assert guess.strangers.failures == 0
+
+
+def test_guesses_from_many_places_add_up() -> None:
+    strangers, now = Attempts(), NOW
+    for _ in range(FREE_GUESSES_OF_STRANGERS):
+        strangers = Guess(Attempts(), strangers).tried(now).strangers
+
+    assert Guess(Attempts(), strangers).wait_s(now) == 1
+
+
+def test_where_the_account_was_logged_in_to_before_they_do_not_count() -> None:
+    strangers = Attempts(FREE_GUESSES_OF_STRANGERS, NOW + timedelta(minutes=5))
+    owner = Guess(Attempts(known=True), strangers)
+
+    assert owner.wait_s(NOW) == 0
+    assert owner.tried(NOW).strangers == strangers
+    assert owner.tried(NOW).succeeded(NOW).strangers == strangers

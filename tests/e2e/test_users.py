@@ -1,0 +1,57 @@
+"""Users from the command line: made, locked out, and let in by the service that runs."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+
+def catchment(folder: Path, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a command on a database of its own."""
+    environment = {
+        **os.environ,  # noqa: TID251 - tests may ask
+        "CATCHMENT_DATABASE_URL": f"sqlite:///{folder}/c.db",
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "entrypoints.cli", *arguments],
+        input=typed,
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_an_admin_is_made_given_a_token_and_locked_out(tmp_path: Path) -> None:
+    added = catchment(tmp_path, "user", "add", "Ann", "--admin", typed="correct horse\n")
+    again = catchment(tmp_path, "user", "add", "ann", typed="correct horse\n")
+    token = catchment(tmp_path, "create-token", "ann", "--for", "ci")
+    changed = catchment(tmp_path, "user", "password", "ann", typed="battery staple\n")
+    disabled = catchment(tmp_path, "user", "disable", "ann")
+
+    assert added.stdout == "Ann can log in now, with the role admin.\n"
+    assert again.returncode == 1
+    assert "there is a user 'ann' already" in again.stderr
+    assert token.stdout.startswith("cat_")
+    assert changed.stdout == "ann has the new password, and must log in again.\n"
+    assert disabled.stdout.startswith("ann is locked out")
+
+
+@pytest.mark.parametrize("typed", ["", "short\n", "password\n"])
+def test_a_password_that_cannot_be_used_is_told_in_one_line(tmp_path: Path, typed: str) -> None:
+    added = catchment(tmp_path, "user", "add", "Ann", typed=typed)
+
+    assert (added.returncode, added.stderr.count("\n")) == (1, 1)
+    assert "expected" in added.stderr
+
+
+def test_nobody_is_told_apart(tmp_path: Path) -> None:
+    for arguments in (("user", "disable", "bob"), ("create-token", "bob")):
+        told = catchment(tmp_path, *arguments)
+
+        assert (told.returncode, told.stderr) == (1, "Error: there is no user 'bob'\n")
