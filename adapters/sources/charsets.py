@@ -5,9 +5,10 @@ import re
 
 from domain.errors import UnexpectedContent
 
+_MARKED = "utf-8-sig"
 # UTF-32 first, because its little-endian mark begins with that of UTF-16.
 _MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF8, _MARKED),
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -26,22 +27,37 @@ _CHARSETS = {
 _CHARSET = re.compile(r";\s*charset\s*=\s*\"?([^\s\";]+)", re.IGNORECASE)
 
 
-def to_utf8(body: bytes, content_type: str) -> bytes:
-    """Recode a body by its byte order mark, or else by its declared charset.
+class Recoder:
+    """Recodes a text that comes in pieces, by its byte order mark or else its declared charset.
 
     What is not valid in that charset is not valid in the result either, so that only the record
-    it stands in is lost. UnexpectedContent when the body ends within a character.
+    it stands in is lost. `head` is how the text begins: four bytes are enough.
     """
-    charset = _charset(body, content_type)
-    if charset is None:
-        return body
-    if charset == "utf-8-sig":
-        return body.removeprefix(codecs.BOM_UTF8)
-    errors = "surrogateescape" if charset == "cp1252" else "surrogatepass"
-    try:
-        return body.decode(charset, errors).encode("utf-8", "surrogatepass")
-    except UnicodeDecodeError as error:
-        raise UnexpectedContent("the body ends within a character", code="incomplete") from error
+
+    def __init__(self, head: bytes, content_type: str) -> None:
+        charset = _charset(head, content_type)
+        self._decoder: codecs.IncrementalDecoder | None = None
+        self._mark = codecs.BOM_UTF8 if charset == _MARKED else b""
+        if charset not in (None, _MARKED):
+            errors = "surrogateescape" if charset == "cp1252" else "surrogatepass"
+            self._decoder = codecs.getincrementaldecoder(charset)(errors)
+
+    def __call__(self, piece: bytes, last: bool = False) -> bytes:
+        """The next piece as UTF-8; UnexpectedContent when the text ends within a character."""
+        if self._decoder is None:
+            mark, self._mark = self._mark, b""
+            return piece.removeprefix(mark)
+        try:
+            return self._decoder.decode(piece, last).encode("utf-8", "surrogatepass")
+        except UnicodeDecodeError as error:
+            raise UnexpectedContent(
+                "the body ends within a character", code="incomplete"
+            ) from error
+
+
+def to_utf8(body: bytes, content_type: str) -> bytes:
+    """Recode a whole body; UnexpectedContent when it ends within a character."""
+    return Recoder(body, content_type)(body, last=True)
 
 
 def _charset(body: bytes, content_type: str) -> str | None:
