@@ -120,9 +120,9 @@ class CsvAssetsSource(Source[CryptoAsset]):
         text = to_utf8(payload.body, payload.content_type)
         header = header_of(text, REQUIRED, _FIELDS)
         columns = _Columns(header)
-        line = first_line(payload.url) or header.next_line
+        line = first_line(payload.url) or header.row.next_line
         batch: Batch[CryptoAsset] = Batch([], [])
-        for row in header.layout.rows(text, header.end, line):
+        for row in header.layout.rows(text, header.row.end, line):
             if row.is_blank:
                 continue
             check_rejections(batch)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from typing import BinaryIO, NamedTuple
 
 from adapters.sources.charsets import Recoder
-from adapters.sources.csv_text import LINE_END, LONGEST_ROW, Header, header_of
+from adapters.sources.csv_text import LINE_END, LONGEST_ROW, Header, header_of, line_ends
 from adapters.sources.polite.allowance import MIB
 from domain.errors import UnexpectedContent
 
@@ -40,11 +40,11 @@ def pages_of(
             raise
         yield Page(1, held.text)
         return
-    line = header.next_line
-    held.drop(header.end)
+    line = header.row.next_line
+    held.drop(header.row.end)
     while True:
         end, next_line = _cut(header, held.text, line)
-        yield Page(line, header.raw + b"\n" + held.text[:end])
+        yield Page(line, header.row.raw + b"\n" + held.text[:end])
         cut_off = end == len(held.text) and held.goes_on
         held.drop(end)
         if cut_off:
@@ -56,8 +56,11 @@ def pages_of(
 
 def _cut(header: Header, text: bytes, line: int) -> tuple[int, int]:
     """Where the page ends, and the number of the line after it."""
-    end = 0
-    for row in header.layout.rows(text, 0, line):
+    # Lines before the first quote are rows, whatever is in them.
+    quote = text.find(b'"', 0, PAGE)
+    end = text.rfind(b"\n", 0, PAGE - 1 if quote < 0 else quote) + 1
+    line += line_ends(text[:end])
+    for row in header.layout.rows(text, end, line):
         end, line = row.end, row.next_line
         if end >= PAGE:
             break

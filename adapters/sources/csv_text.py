@@ -11,7 +11,7 @@ from domain.errors import UnexpectedContent
 #: A longer row is no row: a quote is open, or the file is something else.
 LONGEST_ROW = MIB
 
-LINE_END = re.compile(rb"\r\n|\n|\r")
+LINE_END = re.compile(rb"[\r\n](?:(?<=\r)\n)?")
 
 _DELIMITERS = (",", ";", "\t")
 
@@ -74,23 +74,25 @@ class Layout:
         if len(first) > LONGEST_ROW:
             return Row(line, first, following, line + 1, [], _TOO_LONG)
         if b'"' not in first:
-            return self._checked(Row(line, first, following, line + 1, []))
+            return Row(line, first, following, line + 1, *self._parsed(first))
         found = self._row.match(text, start, start + LONGEST_ROW + 1)
         if found is None or len(found[0]) > LONGEST_ROW:
             return Row(line, first, following, line + 1, [], _NOT_CLOSED)
-        lines = len(LINE_END.findall(found[0])) + 1
-        row = Row(line, found[0], _line_end(text, found.end())[1], line + lines, [])
-        row = self._checked(row)
-        return Row(line, first, following, line + 1, [], row.reason) if row.reason else row
+        cells, reason = self._parsed(found[0])
+        if reason:
+            return Row(line, first, following, line + 1, [], reason)
+        next_line = line + line_ends(found[0]) + 1
+        return Row(line, found[0], _line_end(text, found.end())[1], next_line, cells)
 
-    def _checked(self, row: Row) -> Row:
+    def _parsed(self, raw: bytes) -> tuple[list[str], str]:
+        """The cells of a row, or the reason why there are none."""
         try:
-            cells = self._cells(row.raw.decode())
+            cells = self._cells(raw.decode())
         except UnicodeDecodeError:
-            return row._replace(reason=_NOT_TEXT)
+            return [], _NOT_TEXT
         if self._width is not None and len(cells) != self._width:
-            return row._replace(reason=f"has {len(cells)} cells, and {self._width} were expected")
-        return row._replace(cells=cells)
+            return [], f"has {len(cells)} cells, and {self._width} were expected"
+        return cells, ""
 
     def _cells(self, text: str) -> list[str]:
         if '"' not in text:
@@ -101,28 +103,27 @@ class Layout:
 
 
 class Header(NamedTuple):
-    """The first row that is not blank: what its columns are called, and how the rows look.
+    """The first row that is not blank: what its columns are called, and how the rows look."""
 
-    `raw` is the row as it stands; the next one begins at `end`, on line `next_line`.
-    """
-
+    row: Row
     columns: list[str]
     layout: Layout
-    raw: bytes
-    end: int
-    next_line: int
 
 
 def header_of(text: bytes, required: Collection[str], known: Collection[str]) -> Header:
     """Find the header, and by it the delimiter; names are matched stripped and in lower case.
 
-    UnexpectedContent when there is nothing at all, when required columns are missing, or when one
-    that is known comes twice.
+    UnexpectedContent when there is nothing at all, when it cannot be read, when required columns
+    are missing, or when one that is known comes twice.
     """
     headers = [header for each in _DELIMITERS if (header := _header(text, each))]
     if not headers:
         raise UnexpectedContent("there is nothing in it, not even a CSV header", code="empty")
-    header = max(headers, key=lambda header: len({*required} & {*header.columns}))
+    header = max(
+        headers, key=lambda each: (len({*required} & {*each.columns}), not each.row.reason)
+    )
+    if header.row.reason:
+        raise UnexpectedContent(f"the CSV header {header.row.reason}")
     if missing := [name for name in required if name not in header.columns]:
         raise UnexpectedContent(f"the CSV header lacks these columns: {', '.join(missing)}")
     if repeated := [name for name in known if header.columns.count(name) > 1]:
@@ -130,16 +131,20 @@ def header_of(text: bytes, required: Collection[str], known: Collection[str]) ->
     return header
 
 
+def line_ends(text: bytes) -> int:
+    """How many lines end in a text."""
+    return text.count(b"\n") + text.count(b"\r") - text.count(b"\r\n")
+
+
 def _header(text: bytes, delimiter: str) -> Header | None:
     for row in Layout(delimiter).rows(text):
         if not row.is_blank:
             columns = [cell.strip().lower() for cell in row.cells]
-            layout = Layout(delimiter, len(columns))
-            return Header(columns, layout, row.raw, row.end, row.next_line)
+            return Header(row, columns, Layout(delimiter, len(columns)))
     return None
 
 
 def _line_end(text: bytes, start: int) -> tuple[int, int]:
     """Where the line ends, and where the next one begins."""
     found = LINE_END.search(text, start)
-    return (found.start(), found.end()) if found else (len(text), len(text))
+    return found.span() if found else (len(text), len(text))
