@@ -16,7 +16,7 @@ from application.run import Run
 from application.watch import Watch
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset, R, Role
-from domain.errors import LeaseLost, NoSources, TooManyWaiting
+from domain.errors import InvalidDataset, LeaseLost, NoSources, TooManyWaiting
 from domain.jobs import FetchJob, JobStatus, Mode
 from domain.politeness import Cadence
 from domain.reports import Outcome
@@ -40,7 +40,8 @@ class Fetch(Generic[R]):
     """Fetches one dataset from all of its sources, now or by a job that runs later.
 
     A fetch that is waiting or running already is joined, in this process or another; within the
-    minimum interval nothing is asked and the last job is the answer.
+    minimum interval nothing is asked and the last job is the answer. InvalidDataset when several
+    sources would overwrite each other's records.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Fetch(Generic[R]):
         cadence: Cadence = Cadence(),  # noqa: B008 - a frozen value
         deadline: timedelta = timedelta(seconds=60),
     ) -> None:
+        _check_key(dataset, sources)
         self.dataset = dataset
         self.run = Run(dataset, sources, store, clock, desk, cadence, deadline)
         self._store = store
@@ -221,6 +223,14 @@ class Fetch(Generic[R]):
             return await self.run(job_id)
         except LeaseLost:
             return None  # whoever has it now will say how it ends
+
+
+def _check_key(dataset: Dataset[R], sources: Sequence[Source[R]]) -> None:
+    if len(sources) > 1 and "source" not in dataset.key:
+        raise InvalidDataset(
+            f"{dataset.name} has {len(sources)} sources, and no `source` in its key: they would"
+            " overwrite each other's records"
+        )
 
 
 def _is_asked(fetched: Fetched) -> bool:

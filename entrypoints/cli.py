@@ -2,7 +2,6 @@
 
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
 
@@ -156,7 +155,7 @@ def config() -> None:
 @plainly
 def check() -> None:
     """Show every setting that holds, or the first one that cannot be used."""
-    from entrypoints.container import feed_urls
+    from entrypoints.calls import calls_told, plans_told
 
     given = s.environment()
     read = read_settings(given)
@@ -170,15 +169,10 @@ def check() -> None:
         elif name in ("DATABASE_URL", "BROKER_URL"):
             text = s.shown(text)
         click.echo(f"{s.PREFIX + name:{width}}  {text or '(empty)'}")
-    for dataset, urls in feed_urls(read).items():
-        every = read.fetch_every.of(dataset)
-        for url in urls:
-            if every is not None:
-                month = round(30 * 86400 / every.total_seconds())
-                host = urlsplit(url).netloc.rpartition("@")[2]
-                click.echo(f"{dataset} asks {host} about {month} times a month.")
-        if not urls:
-            click.echo(f"{dataset} has no source switched on.")
+    for line in calls_told(read):
+        click.echo(line)
+    for line, enough in plans_told(read):
+        click.echo(line if enough else f"warning: {line}", err=not enough)
     click.echo("The settings can be used.")
 
 

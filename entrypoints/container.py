@@ -10,8 +10,11 @@ from dependency_injector import containers, providers
 
 from adapters.http.app import HttpSettings, People, create_app
 from adapters.queue.embedded import EmbeddedQueue
+from adapters.sources.coinpaprika import CoinPaprikaSource
+from adapters.sources.csv_file import CsvAssetsSource
 from adapters.sources.jsonplaceholder import JsonPlaceholderSource
 from adapters.sources.polite.client import PoliteClient
+from adapters.sources.telemetry import TelemetrySource
 from adapters.sql.accounts import SqlAccounts
 from adapters.sql.budget import SqlBudget
 from adapters.sql.idempotency import SqlIdempotency
@@ -43,6 +46,8 @@ from application.query import Query
 from application.schedules import KeepSchedules
 from application.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh
 from application.work import AT_ONCE, RunJob, Work
+from domain.crypto_assets import CRYPTO_ASSETS
+from domain.data_points import DATA_POINTS
 from domain.dataset import Dataset
 from domain.politeness import Cadence, Rate
 from domain.posts import POSTS
@@ -62,6 +67,9 @@ DEFAULT_RATE = Rate(10, 1.0)
 #: dataset with its first one, adds its line here.
 FEEDS: tuple[tuple[Dataset[Any], Callable[[PoliteClient, str], Source[Any]], str], ...] = (
     (POSTS, JsonPlaceholderSource, "posts_url"),
+    (CRYPTO_ASSETS, CoinPaprikaSource, "coinpaprika_url"),
+    (CRYPTO_ASSETS, CsvAssetsSource, "assets_csv"),
+    (DATA_POINTS, TelemetrySource, "telemetry_url"),
 )
 
 #: Every dataset there is: its table is made from this.
@@ -88,7 +96,7 @@ def feed_urls(settings: Settings) -> dict[str, list[str]]:
 def _private_hosts(settings: Settings) -> frozenset[str]:
     """The hosts an operator has named, in a source's URL or outright."""
     urls = [url for urls in feed_urls(settings).values() for url in urls]
-    return settings.allowed_private_hosts | {host_of(url) for url in urls}
+    return settings.allowed_private_hosts | {host_of(url) for url in urls} - {""}
 
 
 def _sources(settings: Settings, client: PoliteClient) -> dict[str, list[Source[Any]]]:
@@ -111,7 +119,7 @@ def _fetches(
     """What fetches each dataset; the posts have a class of their own."""
 
     def fetch(dataset: Dataset[Any]) -> Fetch[Any]:
-        given = sources[dataset.name], store, clock, desk, random
+        given = sources.get(dataset.name, []), store, clock, desk, random
         limits = _cadence(settings, dataset.name), settings.fetch_deadline
         if dataset is POSTS:
             return FetchPosts(*given, *limits)

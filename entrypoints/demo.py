@@ -29,6 +29,7 @@ async def run(port: int, once: bool, echo: Echo) -> None:
                 {
                     "CATCHMENT_DATABASE_URL": f"sqlite:///{Path(directory) / 'demo.db'}",
                     "CATCHMENT_POSTS_URL": upstream.url("/posts"),
+                    "CATCHMENT_COINPAPRIKA_URL": "",
                     "CATCHMENT_MIN_FETCH_INTERVAL": f"{_INTERVAL_S}s",
                     "CATCHMENT_FETCH_EVERY": "off",
                     "CATCHMENT_FETCH_ON_START": "false",

@@ -82,6 +82,11 @@ def _flag(text: str) -> bool:
     return text == "true"
 
 
+def is_http(text: str) -> bool:
+    """Whether this leads to a host, and not to a file."""
+    return text.lower().startswith(("http://", "https://"))
+
+
 def _url(text: str) -> str:
     parts = urlsplit(text)
     if text and (parts.scheme not in ("http", "https") or not parts.hostname):
@@ -89,6 +94,15 @@ def _url(text: str) -> str:
     if parts.username is not None or parts.password is not None:
         raise ValueError("expected a URL without a name or password in it")
     _ = parts.port  # a ValueError for one that is none
+    return text
+
+
+def _file_or_url(text: str) -> str:
+    if is_http(text):
+        return _url(text)
+    scheme, separator, place = text.partition("://")
+    if separator and (scheme.lower() != "file" or not place.startswith("/") or place == "/"):
+        raise ValueError("expected a path, file:///PATH, or a full http or https URL, or nothing")
     return text
 
 
@@ -262,6 +276,24 @@ SETTINGS: Mapping[str, Setting] = {
         "https://jsonplaceholder.typicode.com/posts",
         _url,
         "where posts come from; empty switches the source off",
+    ),
+    "COINPAPRIKA_URL": Setting(
+        "coinpaprika_url",
+        "https://api.coinpaprika.com/v1/tickers",
+        _url,
+        "where prices of crypto assets come from; empty switches the source off",
+    ),
+    "ASSETS_CSV": Setting(
+        "assets_csv",
+        "",
+        _file_or_url,
+        "crypto assets of your own: the path or URL of a CSV file; empty switches the source off",
+    ),
+    "TELEMETRY_URL": Setting(
+        "telemetry_url",
+        "",
+        _url,
+        "where data points come from; empty switches the source off",
     ),
     "RATE_LIMITS": Setting(
         "rate_limits",

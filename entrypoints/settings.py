@@ -16,7 +16,7 @@ from dotenv import dotenv_values
 
 from domain.errors import InvalidInput
 from domain.politeness import Rate
-from entrypoints.setting_table import SETTINGS, SQLITE
+from entrypoints.setting_table import SETTINGS, SQLITE, is_http
 from entrypoints.units import PerDataset
 
 PREFIX = "CATCHMENT_"
@@ -53,6 +53,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     fetch_on_start: bool
     default_dataset: str
     posts_url: str
+    coinpaprika_url: str
+    assets_csv: str
+    telemetry_url: str
     rate_limits: dict[str, Rate]
     allowed_private_hosts: frozenset[str]
     max_body: tuple[int, int]
@@ -170,7 +173,9 @@ def shown(url: str) -> str:
 
 
 def host_of(url: str) -> str:
-    """The host and port a URL leads to, as ALLOWED_PRIVATE_HOSTS has them."""
+    """The host and port a URL leads to, as ALLOWED_PRIVATE_HOSTS has them; "" for a file."""
+    if not is_http(url):
+        return ""
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname

@@ -1,14 +1,16 @@
-"""Sources that answer with a JSON list of records, in one page or in several."""
+"""Sources that answer with a JSON list of records, in one page or several, or with one record."""
 
 import re
 import types
 from abc import abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
-from adapters.sources.json_text import elements, to_utf8, too_deep
+from adapters.sources.bounds import MAX_RECORDS, check_rejections, too_many_records
+from adapters.sources.charsets import to_utf8
+from adapters.sources.json_text import elements, too_deep
 from adapters.sources.polite.client import PoliteClient
 from adapters.sources.polite.replies import Answer, NotModified
 from adapters.sources.polite.urls import next_link, parse
@@ -19,9 +21,6 @@ from domain.payloads import Batch, Payload
 from domain.reports import Rejection
 
 P = TypeVar("P", bound=msgspec.Struct)
-
-MAX_RECORDS = 1_000_000
-MAX_REJECTIONS = 100_000
 
 _EXCERPT = 200
 _REASON = 200
@@ -36,12 +35,14 @@ class JsonListSource(Source[R], Generic[P, R]):
     """Reads the list at one URL, and the pages its `Link: rel="next"` lead to on the same host.
 
     To add such a source, name its `payload` type, one element as the upstream spells it, and say
-    in `record` what becomes of it. Raise `normaliser` when that changes.
+    in `record` what becomes of it. Raise `normaliser` when that changes. Where the upstream answers
+    with one element and no list around it, set `single`.
     """
 
     name: ClassVar[str]
     normaliser: ClassVar[str]
     payload: ClassVar[type[Any]]
+    single: ClassVar[bool] = False
     max_pages: ClassVar[int] = 10_000
 
     def __init__(self, client: PoliteClient, url: str) -> None:
@@ -59,8 +60,8 @@ class JsonListSource(Source[R], Generic[P, R]):
         return self._host
 
     @abstractmethod
-    def record(self, payload: P) -> R:
-        """Turn an element into a record; a ValueError rejects it."""
+    def record(self, element: P, payload: Payload) -> R:
+        """Turn an element of a payload into a record; a ValueError rejects it."""
 
     # ------------------------------------------------------------ asking
 
@@ -97,26 +98,26 @@ class JsonListSource(Source[R], Generic[P, R]):
 
     def normalise(self, payload: Payload) -> Batch[R]:
         """Read all elements at once, or one by one when that fails, to tell good from bad."""
-        text = _list_text(payload)
+        text = _json_text(payload)
+        if self.single:
+            return self._sifted([("", _object(text))], payload)
+        _check_list(text)
         try:
-            return Batch([self.record(element) for element in self._list.decode(text)])
+            return Batch([self.record(element, payload) for element in self._list.decode(text)])
         except RecursionError as error:
             raise too_deep() from error
         except (msgspec.DecodeError, ValueError):
-            return self._sifted(text)
+            places = ((f"/{index}", element) for index, element in enumerate(elements(text)))
+            return self._sifted(places, payload)
 
-    def _sifted(self, text: bytes) -> Batch[R]:
+    def _sifted(self, places: Iterable[tuple[str, bytes]], payload: Payload) -> Batch[R]:
         batch: Batch[R] = Batch([], [])
-        for index, element in enumerate(elements(text)):
-            if len(batch.rejections) >= MAX_REJECTIONS:
-                raise UnexpectedContent(
-                    f"more than {MAX_REJECTIONS} records cannot be read",
-                    code="too_many_rejections",
-                )
+        for place, element in places:
+            check_rejections(batch)
             try:
-                batch.records.append(self.record(self._element.decode(element)))
+                batch.records.append(self.record(self._element.decode(element), payload))
             except (msgspec.DecodeError, ValueError) as error:
-                batch.rejections.append(_rejection(index, element, error))
+                batch.rejections.append(_rejection(place, element, error))
         return batch
 
 
@@ -130,35 +131,44 @@ def _next_page(answer: Answer) -> str | None:
     return url.text
 
 
-def _list_text(payload: Payload) -> bytes:
-    """The body as UTF-8, once it looks like a list of a bearable length."""
+def _json_text(payload: Payload) -> bytes:
+    """The body as UTF-8, unless it says that it is something else."""
     if _NO_JSON.match(payload.content_type.strip().lower()):
         kind = payload.content_type.split(";")[0][:80]
         raise UnexpectedContent(f"the body is {kind}, and JSON was expected")
-    text = to_utf8(payload.body, payload.content_type).strip()
+    return to_utf8(payload.body, payload.content_type).strip()
+
+
+def _object(text: bytes) -> bytes:
+    """The text, once it looks like one object and nothing else."""
+    if not text.startswith(b"{"):
+        kind = "a JSON list" if text.startswith(b"[") else "no JSON"
+        raise UnexpectedContent(f"the body is {kind}, and a JSON object was expected")
+    # As the only element of a list it is cut as any element is, and must end as one.
+    [element, *others] = elements(b"[" + text + b"]")
+    if others:
+        raise UnexpectedContent("there is more text after the JSON object")
+    return element
+
+
+def _check_list(text: bytes) -> None:
+    """Let pass what looks like a list of a bearable length."""
     if not text.startswith(b"["):
         kind = "a JSON object" if text.startswith(b"{") else "no JSON"
         raise UnexpectedContent(f"the body is {kind}, and a JSON list was expected")
     # Every record is an object, so that their exact number need only be told when it may be high.
     if text.count(b"{") > MAX_RECORDS:
-        _check_length(text)
-    return text
+        for index, _ in enumerate(elements(text)):
+            if index >= MAX_RECORDS:
+                raise too_many_records()
 
 
-def _check_length(text: bytes) -> None:
-    for index, _ in enumerate(elements(text)):
-        if index >= MAX_RECORDS:
-            raise UnexpectedContent(
-                f"there are more than {MAX_RECORDS} records in one body", code="too_many_records"
-            )
-
-
-def _rejection(index: int, element: bytes, error: Exception) -> Rejection:
+def _rejection(place: str, element: bytes, error: Exception) -> Rejection:
     excerpt = element.strip()[: _EXCERPT * 4].decode(errors="replace")[:_EXCERPT]
     if isinstance(error, UnicodeDecodeError):
-        return Rejection(f"/{index}", "holds bytes that are not text in its charset", excerpt)
+        return Rejection(place, "holds bytes that are not text in its charset", excerpt)
     reason = str(error)
-    return Rejection(f"/{index}{_pointer(reason)}", _PLACE.sub("", reason)[:_REASON], excerpt)
+    return Rejection(f"{place}{_pointer(reason)}", _PLACE.sub("", reason)[:_REASON], excerpt)
 
 
 def _pointer(reason: str) -> str:

@@ -4,6 +4,7 @@ import msgspec
 
 from adapters.sources.json_list import JsonListSource
 from domain.fields import Int64
+from domain.payloads import Payload
 from domain.posts import Post
 
 
@@ -23,6 +24,6 @@ class JsonPlaceholderSource(JsonListSource[PostPayload, Post]):
     normaliser = "jsonplaceholder-1"
     payload = PostPayload
 
-    def record(self, payload: PostPayload) -> Post:
+    def record(self, element: PostPayload, payload: Payload) -> Post:
         """Our words for theirs."""
-        return Post(payload.id, payload.user_id, payload.title, payload.body)
+        return Post(element.id, element.user_id, element.title, element.body)

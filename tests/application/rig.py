@@ -29,6 +29,7 @@ from domain.payloads import Batch, Payload
 from domain.posts import POSTS, Post
 from domain.reports import Counts, SourceReport
 from domain.schedules import Schedule
+from tests.sharing import SharedPost, shared
 
 
 def posts(count: int, title: str = "title", first: int = 1) -> list[Post]:
@@ -104,6 +105,10 @@ class Rig:
     ) -> MemorySource[Any]:
         """A source that answers with these pages."""
         return MemorySource(name, record, self.clock, *pages)
+
+    def shared(self, name: str, count: int = 1) -> MemorySource[Any]:
+        """A source of a dataset that others may feed as well."""
+        return self.source(name, shared(name, count), record=SharedPost)
 
     def fetch(
         self, *sources: MemorySource[Any], dataset: Dataset[Any] = POSTS, **changed: Any

@@ -8,12 +8,13 @@ from application.catalogue import Catalogue, Standing
 from domain.dataset import Dataset, Role
 from domain.errors import UnknownDataset
 from domain.politeness import Cadence
-from domain.posts import POSTS, Post
+from domain.posts import POSTS
 from tests.application.rig import Rig, posts
+from tests.sharing import SharedPost
 
 HOUR = timedelta(hours=1)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-SECRET = Dataset(name="secret", record=Post, key=("id",), read_by=Role.ADMIN)
+SECRET = Dataset(name="secret", record=SharedPost, key=("source", "id"), read_by=Role.ADMIN)
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def catalogue(rig: Rig) -> Catalogue:
     return Catalogue(
         [
             rig.fetch(rig.source("one", posts(2), b'[{"id": "bad"}]'), cadence=Cadence(every=HOUR)),
-            rig.fetch(rig.source("two", posts(1)), rig.source("three"), dataset=SECRET),
+            rig.fetch(rig.shared("two"), rig.shared("three"), dataset=SECRET),
         ],
         [rig.query(POSTS), rig.query(SECRET)],
         rig.quarantine,

@@ -12,6 +12,7 @@ from domain.jobs import LEASE, MAX_ATTEMPTS, PATIENCE, FetchJob, JobStatus, Mode
 from domain.posts import Post
 from domain.reports import Outcome
 from tests.application.rig import Rig, posts
+from tests.sharing import SHARED
 
 WAITING = [Mode.TASK, Mode.SCHEDULE]
 
@@ -107,16 +108,16 @@ async def test_of_several_sources_the_first_that_may_be_asked_is_waited_for(rig:
     job = await rig.queued()
     sources = closed_until(rig, rig.later(90)), closed_until(rig, rig.later(60), "two")
 
-    assert (await ran(rig.fetch(*sources), job)).run_at == rig.later(60)
+    assert (await ran(rig.fetch(*sources, dataset=SHARED), job)).run_at == rig.later(60)
 
 
 async def test_a_job_that_could_ask_one_of_its_sources_does_not_wait_for_the_others(
     rig: Rig,
 ) -> None:
     job = await rig.queued()
-    sources = closed_until(rig, rig.later(90)), rig.source("two", posts(1))
+    sources = closed_until(rig, rig.later(90)), rig.shared("two")
 
-    assert (await ran(rig.fetch(*sources), job)).status is JobStatus.PARTIAL
+    assert (await ran(rig.fetch(*sources, dataset=SHARED), job)).status is JobStatus.PARTIAL
 
 
 async def test_a_source_that_breaks_off_after_a_request_is_not_waited_for(rig: Rig) -> None:

@@ -8,6 +8,7 @@ import pytest
 from application.fetch import MAX_WAITING
 from domain.dataset import Dataset, Role
 from domain.errors import (
+    InvalidDataset,
     LoginRequired,
     NoSources,
     SourceUnavailable,
@@ -18,6 +19,7 @@ from domain.politeness import Cadence
 from domain.posts import POSTS, Post
 from domain.reports import Counts, Outcome
 from tests.application.rig import Rig, counts_of, only, posts
+from tests.sharing import SHARED
 
 # ---------------------------------------------------------------- when
 
@@ -63,14 +65,21 @@ async def test_after_the_interval_the_source_is_asked_again(rig: Rig) -> None:
 
 
 async def test_only_the_sources_that_are_due_are_asked(rig: Rig) -> None:
-    one, two = rig.source("one", posts(1)), rig.source("two", posts(1, first=2))
-    await rig.fetch(one)()
+    one, two = rig.shared("one"), rig.shared("two")
+    await rig.fetch(one, dataset=SHARED)()
     rig.clock.advance(30)
 
-    fetched = await rig.fetch(one, two)()
+    fetched = await rig.fetch(one, two, dataset=SHARED)()
 
     assert only(fetched).source == "two"
     assert (len(one.asked), len(two.asked)) == (1, 1)
+
+
+def test_several_sources_may_only_feed_a_dataset_that_keeps_them_apart(rig: Rig) -> None:
+    one, two = rig.source("one", posts(1)), rig.source("two", posts(1))
+
+    with pytest.raises(InvalidDataset, match="posts has 2 sources, and no `source` in its key"):
+        rig.fetch(one, two)
 
 
 async def test_a_failure_does_not_count_as_an_answer(rig: Rig) -> None:
@@ -114,7 +123,9 @@ async def test_a_source_is_told_what_is_known_and_until_when_to_answer(rig: Rig)
 def test_a_fetch_tells_its_sources_its_cadence_and_how_long_it_may_take(rig: Rig) -> None:
     cadence, deadline = Cadence(every=timedelta(hours=1)), timedelta(seconds=7)
 
-    fetch = rig.fetch(rig.source("one"), rig.source("two"), cadence=cadence, deadline=deadline)
+    fetch = rig.fetch(
+        rig.shared("one"), rig.shared("two"), dataset=SHARED, cadence=cadence, deadline=deadline
+    )
 
     assert fetch.sources == ("one", "two")
     assert fetch.cadence is cadence

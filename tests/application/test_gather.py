@@ -13,6 +13,7 @@ from domain.payloads import Batch, Payload
 from domain.posts import POSTS, Post
 from domain.reports import Counts, Failure, Outcome, SourceStatus
 from tests.application.rig import BuggySource, Rig, adds_up, counts_of, only, posts
+from tests.sharing import SHARED
 
 
 def body(*items: Any) -> bytes:
@@ -280,10 +281,10 @@ async def test_a_source_that_fails_midway_leaves_the_old_data(rig: Rig) -> None:
 
 
 async def test_one_of_two_sources_failing_is_a_partial_fetch(rig: Rig) -> None:
-    good, bad = rig.source("good", posts(1)), rig.source("bad", posts(1))
+    good, bad = rig.shared("good"), rig.shared("bad")
     bad.failure = SourceUnavailable("no answer")
 
-    fetched = await rig.fetch(bad, good)()
+    fetched = await rig.fetch(bad, good, dataset=SHARED)()
 
     assert fetched.job.report is not None
     statuses = [source.status for source in fetched.job.report.sources]
@@ -293,11 +294,11 @@ async def test_one_of_two_sources_failing_is_a_partial_fetch(rig: Rig) -> None:
 
 
 async def test_both_of_two_sources_failing_is_a_failed_fetch(rig: Rig) -> None:
-    sources = [rig.source("one", posts(1)), rig.source("two", posts(1))]
+    sources = [rig.shared("one"), rig.shared("two")]
     for source in sources:
         source.failure = SourceUnavailable("no answer")
 
-    fetched = await rig.fetch(*sources)()
+    fetched = await rig.fetch(*sources, dataset=SHARED)()
 
     assert fetched.outcome is Outcome.FAILED
     assert fetched.job.report is not None
@@ -305,8 +306,8 @@ async def test_both_of_two_sources_failing_is_a_failed_fetch(rig: Rig) -> None:
 
 
 async def test_an_unexpected_exception_fails_the_job_and_is_raised(rig: Rig) -> None:
-    good = rig.source("good", posts(1))
-    fetch = rig.fetch(BuggySource("buggy", Post, rig.clock, posts(1)), good)
+    good = rig.shared("good")
+    fetch = rig.fetch(BuggySource("buggy", Post, rig.clock, posts(1)), good, dataset=SHARED)
 
     with pytest.raises(ZeroDivisionError):
         await fetch()
@@ -315,7 +316,7 @@ async def test_an_unexpected_exception_fails_the_job_and_is_raised(rig: Rig) -> 
     assert job.status is JobStatus.FAILED
     assert job.report is not None
     assert {failure.code for failure in job.report.failures} == {"internal_error"}
-    assert len(await rig.stored()) == 1, "the other source ran to its end"
+    assert len(await rig.stored(SHARED)) == 1, "the other source ran to its end"
 
 
 # ---------------------------------------------------------------- reading again

@@ -11,6 +11,7 @@ from domain.jobs import LEASE, MAX_ATTEMPTS, FetchJob, JobStatus
 from domain.posts import Post
 from domain.reports import Counts
 from tests.application.rig import BuggySource, Rig, posts
+from tests.sharing import SHARED
 
 
 async def test_a_waiting_job_is_claimed_run_and_ended(rig: Rig) -> None:
@@ -72,7 +73,9 @@ async def test_a_job_whose_sources_are_all_fresh_asks_nothing_unless_it_is_force
 
 
 def test_a_run_tells_whom_its_sources_ask(rig: Rig) -> None:
-    assert rig.fetch(rig.source("one"), rig.source("two")).run.hosts == {"one": "one", "two": "two"}
+    fetch = rig.fetch(rig.shared("one"), rig.shared("two"), dataset=SHARED)
+
+    assert fetch.run.hosts == {"one": "one", "two": "two"}
 
 
 # ---------------------------------------------------------------- given up
@@ -83,10 +86,10 @@ async def test_a_job_no_worker_survived_is_given_up_after_so_many_attempts(
     rig: Rig, times: int
 ) -> None:
     job = await rig.abandoned(times)
-    sources = rig.source("one", posts(1)), rig.source("two", posts(1))
+    sources = rig.shared("one"), rig.shared("two")
     rig.clock.advance(LEASE)
 
-    ran = await rig.fetch(*sources).run(job.id)
+    ran = await rig.fetch(*sources, dataset=SHARED).run(job.id)
 
     assert ran is not None
     assert ran.report is not None
@@ -115,9 +118,9 @@ async def test_a_bug_ends_the_job_and_is_raised_after_the_other_sources_have_end
 ) -> None:
     job = await rig.queued()
     buggy = BuggySource("buggy", Post, rig.clock, posts(1))
-    good = rig.source("good", posts(2))
+    good = rig.shared("good", 2)
     good.takes_s = 3
-    running = asyncio.create_task(rig.fetch(buggy, good).run(job.id))
+    running = asyncio.create_task(rig.fetch(buggy, good, dataset=SHARED).run(job.id))
 
     await rig.clock.elapse(3)
 
@@ -127,7 +130,7 @@ async def test_a_bug_ends_the_job_and_is_raised_after_the_other_sources_have_end
     assert ended.status is JobStatus.FAILED
     assert ended.report is not None
     assert {failure.code for failure in ended.report.failures} == {"internal_error"}
-    assert len(await rig.stored()) == 2
+    assert len(await rig.stored(SHARED)) == 2
 
 
 async def test_a_bug_is_raised_even_when_the_end_cannot_be_written(rig: Rig) -> None:

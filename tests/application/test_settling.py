@@ -12,6 +12,7 @@ from domain.posts import Post
 from domain.reports import Outcome
 from domain.schedules import Schedule
 from tests.application.rig import BuggySource, Rig, posts
+from tests.sharing import SHARED
 
 OTHERS = Dataset(name="others", record=Post, key=("id",))
 EVERY = timedelta(minutes=10)
@@ -104,10 +105,10 @@ async def test_an_upstream_that_says_its_answer_will_do_is_left_alone_until_then
 
 
 async def test_a_source_that_does_not_say_so_is_asked_in_time(rig: Rig, schedule: Schedule) -> None:
-    one, two = rig.source("one", posts(1)), rig.source("two", posts(1))
+    one, two = rig.shared("one"), rig.shared("two")
     one.fresh_until = rig.later(7200)
 
-    await rig.fetch(one, two)()
+    await rig.fetch(one, two, dataset=SHARED)()
 
     assert rig.database.schedules["posts"] == schedule
 

@@ -88,6 +88,7 @@ def _wrk(arguments: list[str]) -> float:
 async def _load(settings: dict[str, str], directory: str) -> float:
     async with SampleUpstream(posts=POSTS) as upstream:
         host, port = upstream.address
+        settings["CATCHMENT_COINPAPRIKA_URL"] = ""
         settings["CATCHMENT_POSTS_URL"] = upstream.url("/posts?_page=1&_limit=1000")
         settings["CATCHMENT_RATE_LIMITS"] = f"{host}:{port}=100000/1s"
         began = time.perf_counter()

@@ -73,7 +73,12 @@ def test_a_dataset_is_added_as_the_how_to_says(product: Path) -> None:
         told = run("entrypoints.cli", "fetch", "rivers", at=product, **settings)
     assert "rivers: changed" in told
     assert "gauges: 3 received, 3 inserted" in told
-    quiet = {"CATCHMENT_POSTS_URL": "", "CATCHMENT_FETCH_EVERY": "off", "CATCHMENT_PORT": "0"}
+    quiet = {
+        "CATCHMENT_POSTS_URL": "",
+        "CATCHMENT_COINPAPRIKA_URL": "",
+        "CATCHMENT_FETCH_EVERY": "off",
+        "CATCHMENT_PORT": "0",
+    }
     with started("entrypoints.cli", "serve", at=product, **quiet) as lines:
         url = next(lines).split(" serves ")[1].split(",")[0]
         high = httpx.get(f"{url}/data/rivers?level_m__gt=1.5&sort=-level_m").json()

@@ -22,12 +22,14 @@ from adapters.http.problem_codes import PROBLEM_CODES
 from adapters.http.problems import Problem
 from adapters.http.question import CONTROLS
 from application.health import SourceHealth
+from domain.dataset import Dataset
 from domain.fields import FieldType
 from domain.filters import Operator, operators_of
 from domain.jobs import JobStatus
 from domain.posts import POSTS
 from domain.reports import Counts, Failure, Outcome, SourceReport
 from entrypoints.cli import main
+from entrypoints.container import DATASETS
 from entrypoints.service import running
 from entrypoints.setting_table import SETTINGS
 from entrypoints.settings import PREFIX, load
@@ -65,8 +67,11 @@ async def openapi(tmp_path: Any) -> dict[str, Any]:
 
 
 def generic(path: str) -> str:
-    """A path of the posts as the path of any dataset."""
-    return re.sub(r"^/data/posts(/.*)?$", lambda m: "/data/{dataset}" + "/{key}" * bool(m[1]), path)
+    """A path of one dataset as the path of any."""
+    names = "|".join(dataset.name for dataset in DATASETS)
+    return re.sub(
+        rf"^/data/({names})(/.*)?$", lambda m: "/data/{dataset}" + "/{key}" * bool(m[2]), path
+    )
 
 
 def documented_routes() -> set[str]:
@@ -140,10 +145,23 @@ def test_every_type_is_documented_with_its_operators() -> None:
         ]
 
 
-def test_every_field_of_posts_is_documented_with_its_type() -> None:
-    told = {codes(row[0])[0]: codes(row[1])[0] for row in rows(section(FILTERS, "Fields of posts"))}
+@pytest.mark.parametrize("dataset", DATASETS, ids=lambda dataset: dataset.name)
+def test_every_field_of_a_dataset_is_documented_with_its_type(dataset: Dataset[Any]) -> None:
+    page = FILTERS if dataset is POSTS else REFERENCE / "datasets.md"
+    fields = rows(section(page, f"Fields of {dataset.name}"))
 
-    assert told == {field.name: field.type.value for field in POSTS.fields.values()}
+    told = {codes(row[0])[0]: codes(row[1])[0] for row in fields}
+    assert told == {field.name: field.type.value for field in dataset.fields.values()}
+
+
+@pytest.mark.parametrize("dataset", DATASETS, ids=lambda dataset: dataset.name)
+def test_the_key_and_every_index_of_a_dataset_are_documented(dataset: Dataset[Any]) -> None:
+    page = FILTERS if dataset is POSTS else REFERENCE / "datasets.md"
+    fields = {codes(row[0])[0]: row[2] for row in rows(section(page, f"Fields of {dataset.name}"))}
+
+    led_by = {index[-1] for index in dataset.indexes} | {"_changed_at"}
+    assert tuple(name for name, told in fields.items() if "the key" in told) == dataset.key
+    assert {name for name, told in fields.items() if "indexed" in told} == led_by
 
 
 def test_every_control_word_is_documented() -> None:

@@ -37,6 +37,7 @@ def settings(tmp_path: Path, upstream: SampleUpstream) -> dict[str, str]:
     return {
         "CATCHMENT_DATABASE_URL": f"sqlite:///{tmp_path / 'catchment.db'}",
         "CATCHMENT_POSTS_URL": upstream.url("/posts"),
+        "CATCHMENT_COINPAPRIKA_URL": "",
         "CATCHMENT_PORT": "0",
     }
 

@@ -63,6 +63,7 @@ def _settings(upstream: SampleUpstream, path: Path) -> dict[str, str]:
     return {
         "CATCHMENT_DATABASE_URL": f"sqlite:///{path}",
         "CATCHMENT_POSTS_URL": upstream.url("/posts?_page=1&_limit=100"),
+        "CATCHMENT_COINPAPRIKA_URL": "",
         "CATCHMENT_MIN_FETCH_INTERVAL": "0s",
         "CATCHMENT_RATE_LIMITS": f"{host}:{port}=10000/1s",
     }

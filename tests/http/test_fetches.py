@@ -18,6 +18,7 @@ from domain.errors import (
     UnexpectedContent,
 )
 from tests.http.stage import POSTS, Stage, gauges_dataset, ids, parameter_of, posts, problem
+from tests.sharing import SHARED, shared
 
 COUNTS = {
     "received": 0,
@@ -40,7 +41,7 @@ async def fetched(stage: Stage, path: str = "/fetch") -> dict[str, Any]:
 
 def both_sources() -> Stage:
     """The application with two sources of posts."""
-    return Stage(POSTS, sources={"posts": ["one", "two"]})
+    return Stage(SHARED, sources={"posts": ["one", "two"]})
 
 
 # ---------------------------------------------------------------- ends well
@@ -153,7 +154,7 @@ async def test_records_that_cannot_be_read_make_it_partial(empty: Stage) -> None
 
 async def test_one_failing_source_of_two_makes_it_partial() -> None:
     stage = both_sources()
-    stage.sources["posts"][0].pages = [posts(2)]
+    stage.sources["posts"][0].pages = [shared("one", 2)]
     stage.sources["posts"][1].failure = SourceRefused("the upstream said no: 403")
 
     told = await fetched(stage)

@@ -93,6 +93,7 @@ class Crew:
         self.settings = {
             "CATCHMENT_SECRET_KEY": SECRET,
             "CATCHMENT_POSTS_URL": upstream.url("/posts"),
+            "CATCHMENT_COINPAPRIKA_URL": "",
             "CATCHMENT_MIN_FETCH_INTERVAL": "0s",
             "CATCHMENT_FETCH_EVERY": "off",
             "CATCHMENT_FETCH_ON_START": "false",

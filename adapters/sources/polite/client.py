@@ -64,6 +64,11 @@ class PoliteClient:
         self._exchange = Exchange(network, tls, user_agent, max_decoded)
         self._running: set[asyncio.Task[Any]] = set()
 
+    @property
+    def clock(self) -> Clock:
+        """The clock it goes by, for sources that read something without asking anybody."""
+        return self._clock
+
     async def get(
         self,
         url: str,

@@ -19,12 +19,15 @@ _PASSING = frozenset({408, 425, 500, 502, 503, 504})
 _LEAST_WHEN_LIMITED_S = 1.0
 _LONGEST_ETAG = 512
 _KEPT_HEADERS = ("link", "cache-control")
+#: What tells the end of a body; a packed one has its end within.
+_BOUNDS = frozenset({"content-length", "transfer-encoding", "content-encoding"})
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """A body, decoded, with what the upstream says about it; `url` is where it was found.
 
-    `headers` holds `link` and `cache-control`, where present.
+    `headers` holds `link` and `cache-control`, where present. An answer is `bounded` when it said
+    where it ends, so that it cannot have been cut short unnoticed.
     """
 
     url: str
@@ -35,6 +38,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     etag: str | None = None
     last_modified: str | None = None
     headers: Mapping[str, str] = {}
+    bounded: bool = True
 
     def payload(self, page: int) -> Payload:
         """The answer as one page of what a source gives."""
@@ -77,6 +81,7 @@ class Reply(msgspec.Struct, frozen=True):
             etag=_kept_etag(self.header("etag")),
             last_modified=_kept_last_modified(self.header("last-modified"), now),
             headers={name: self.header(name) for name in _KEPT_HEADERS if name in self.headers},
+            bounded=not _BOUNDS.isdisjoint(self.headers),
         )
 
 

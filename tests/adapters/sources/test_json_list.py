@@ -40,8 +40,8 @@ class SumSource(JsonListSource[Reading, Sum]):
     normaliser = "sums-1"
     payload = Reading
 
-    def record(self, payload: Reading) -> Sum:
-        total = sum(value for each in payload.values for value in each.values())
+    def record(self, element: Reading, payload: Payload) -> Sum:
+        total = sum(value for each in element.values for value in each.values())
         if total < 0:
             raise ValueError("a sum is never negative")
         return Sum(total)
@@ -177,3 +177,59 @@ def test_whatever_says_it_is_something_else_is_not(
 def test_a_source_with_a_bad_address_is_not_even_made(client: PoliteClient) -> None:
     with pytest.raises(SourceRefused, match="plain http or https URL"):
         JsonPlaceholderSource(client, "ftp://example.com/posts")
+
+
+# ---------------------------------------------------------------- one record, and no list
+
+
+class OneSumSource(SumSource):
+    """An upstream that answers with one element, and no list around it."""
+
+    single = True
+
+
+@pytest.fixture
+def one_sum(client: PoliteClient) -> OneSumSource:
+    return OneSumSource(client, "https://example.com/sum")
+
+
+def test_a_single_object_is_one_record(one_sum: OneSumSource) -> None:
+    assert one_sum.normalise(payload(b' {"values":[{"a":1}]}\n')) == Batch([Sum(1)], [])
+
+
+@pytest.mark.parametrize(
+    ("body", "rejection"),
+    [
+        (
+            b'{"values":[{"a":-1}]}',
+            Rejection("", "a sum is never negative", '{"values":[{"a":-1}]}'),
+        ),
+        (
+            b'{"values":[{"b":"x"}]}',
+            Rejection("/values/0", "Expected `int`, got `str`", '{"values":[{"b":"x"}]}'),
+        ),
+        (b"{}", Rejection("", "Object missing required field `values`", "{}")),
+    ],
+)
+def test_what_is_wrong_with_a_single_object_has_no_number(
+    one_sum: OneSumSource, body: bytes, rejection: Rejection
+) -> None:
+    assert one_sum.normalise(payload(body)) == Batch([], [rejection])
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        pytest.param(b'{"values":[', "incomplete", id="cut"),
+        pytest.param(b'{"values":[]}]', "unexpected_content", id="trailing"),
+        pytest.param(b'{"x":' + b"[" * 9999 + b"]" * 9999 + b"}", "too_deep", id="deep"),
+        pytest.param(b'{"values":[]},{"values":[]}', "unexpected_content", id="two"),
+        pytest.param(b'[{"values":[]}]', "unexpected_content", id="list"),
+        pytest.param(b"42", "unexpected_content", id="number"),
+    ],
+)
+def test_what_is_no_single_object_is_refused(one_sum: OneSumSource, body: bytes, code: str) -> None:
+    with pytest.raises(UnexpectedContent) as unexpected:
+        one_sum.normalise(payload(body))
+
+    assert unexpected.value.code == code
