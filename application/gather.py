@@ -14,7 +14,7 @@ from domain.checkpoints import Checkpoint
 from domain.dataset import Dataset, R
 from domain.errors import SourceError, UnexpectedContent
 from domain.jobs import FetchJob
-from domain.payloads import Payload
+from domain.payloads import Batch, Payload
 from domain.reports import Counts, Failure, SourceReport, SourceStatus, Traffic
 
 #: After so many answers "not modified" in a row everything is asked for, in case they lie.
@@ -39,6 +39,10 @@ class Gather(Generic[R]):
     def host(self) -> str:
         """The host the source asks."""
         return self._source.host
+
+    def normalise(self, payload: Payload) -> Batch[R]:
+        """What a payload of the source holds."""
+        return self._source.normalise(payload)
 
     @property
     def normaliser(self) -> str:

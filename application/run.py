@@ -15,6 +15,7 @@ from domain.checkpoints import Freshness
 from domain.dataset import Dataset, R
 from domain.errors import CatchmentError, LeaseLost, StoreError
 from domain.jobs import HEARTBEAT_S, MAX_ATTEMPTS, PATIENCE, FetchJob, JobStatus, Mode
+from domain.payloads import Batch, Payload
 from domain.politeness import Cadence
 from domain.reports import Failure, FetchReport, Outcome, SourceReport, SourceStatus
 
@@ -47,6 +48,11 @@ class Run(Generic[R]):
     def hosts(self) -> dict[str, str]:
         """The dataset's sources that are switched on, each with the host it asks."""
         return {gather.source: gather.host for gather in self._gathers}
+
+    def normalise(self, source: str, payload: Payload) -> Batch[R]:
+        """What a payload of one of the sources holds; KeyError for a source that is not ours."""
+        gathers = {gather.source: gather for gather in self._gathers}
+        return gathers[source].normalise(payload)
 
     def has_work(self, freshness: Freshness) -> bool:
         """Whether any source is due, or anything kept must be read again."""

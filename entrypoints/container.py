@@ -22,6 +22,7 @@ from adapters.sql.job_history import SqlJobHistory
 from adapters.sql.jobs import SqlJobs
 from adapters.sql.limits import SqlClientLimits, SqlLoginAttempts
 from adapters.sql.quarantine import SqlQuarantine
+from adapters.sql.receipts import SqlReceipts
 from adapters.sql.schedules import SqlSchedules
 from adapters.sql.sessions import SqlApiTokens, SqlSessions
 from adapters.sql.sqlite import SqliteDatabase
@@ -38,6 +39,7 @@ from application.desk import JobDesk
 from application.fetch import Fetch
 from application.health import CheckHealth
 from application.jobs import CancelJob, FindJob, ListJobs
+from application.populate import Populate
 from application.ports.clock import Clock, Random
 from application.ports.source import Source
 from application.ports.store import Store
@@ -253,6 +255,7 @@ class Container(containers.DeclarativeContainer):
     find_job = providers.Singleton(FindJob, desk, catalogue.provided.datasets)
     list_jobs = providers.Singleton(ListJobs, desk, catalogue.provided.datasets)
     cancel_job = providers.Singleton(CancelJob, desk)
+    populate = providers.Singleton(Populate, catalogue, providers.Singleton(SqlReceipts, database))
     check_health = providers.Singleton(CheckHealth, catalogue, database, queue, budget, clock)
     run_job = providers.Singleton(RunJob, fetches, desk, providers.Object(tell_of_fetch))
     work = providers.Singleton(Work, run_job, desk, clock)
@@ -274,6 +277,7 @@ class Container(containers.DeclarativeContainer):
         find_job,
         list_jobs,
         cancel_job,
+        populate,
         people,
         client_limits,
         idempotency,

@@ -23,6 +23,7 @@ from adapters.http.jobs import job_routes
 from adapters.http.limits import Limiter
 from adapters.http.openapi import document
 from adapters.http.overviews import overview_routes
+from adapters.http.points import point_routes
 from adapters.http.reads import PREFIX, Reads
 from adapters.http.validators import Validators
 from application.accounts import ChangePassword, SignUp
@@ -31,6 +32,7 @@ from application.authentication import Authenticate
 from application.catalogue import Catalogue
 from application.health import CheckHealth
 from application.jobs import CancelJob, FindJob, ListJobs
+from application.populate import Populate
 from application.ports.clock import Clock, Random
 from application.ports.idempotency import Idempotency
 from application.ports.limits import ClientLimits
@@ -79,6 +81,7 @@ def create_app(
     find_job: FindJob,
     list_jobs: ListJobs,
     cancel_job: CancelJob,
+    populate: Populate,
     people: People,
     limits: ClientLimits,
     idempotency: Idempotency,
@@ -100,6 +103,7 @@ def create_app(
             *fetch_routes(catalogue, once_only, limiter, clock, default, settings.body_s),
             *job_routes(catalogue, find_job, list_jobs, cancel_job, clock, signer),
             *overview_routes(catalogue, health, draining.is_set, settings.version, default),
+            *point_routes(catalogue, populate, limiter, clock),
             *account_routes(*people[1:6], limiter, settings.body_s),
             *token_routes(people.api_tokens, settings.body_s),
         ],

@@ -7,6 +7,9 @@ from adapters.http.idempotency import LONGEST_KEY
 from adapters.http.openapi_parameters import LIMIT, Json, in_header, in_query
 from adapters.http.prefer import LONGEST_WAIT_S
 from domain.jobs import JobStatus
+from domain.paging import MAX_OFFSET
+
+_TIME: Json = {"type": "string", "format": "date-time"}
 
 _FETCH: Sequence[Json] = (
     in_query(
@@ -42,9 +45,21 @@ _JOBS: Sequence[Json] = (
     in_query("cursor", "next_cursor of the page before", {"type": "string"}),
 )
 
+_POINTS: Sequence[Json] = (
+    in_query("start", "points from this moment on", _TIME),
+    in_query("end", "points up to this moment, included", _TIME),
+    in_query(
+        "skip",
+        "points to pass over",
+        {"type": "integer", "minimum": 0, "maximum": MAX_OFFSET, "default": 0},
+    ),
+    in_query("limit", "points to answer with", LIMIT),
+)
+
 #: The parameters that handlers read from the request themselves, by path and method.
 BY_HAND: Mapping[tuple[str, str], Sequence[Json]] = {
     ("/fetch", "post"): _FETCH,
     ("/fetch/{dataset}", "post"): _FETCH,
     ("/fetch/jobs", "get"): _JOBS,
+    ("/api/data", "get"): _POINTS,
 }

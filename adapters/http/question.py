@@ -102,7 +102,7 @@ def read_question(dataset: Dataset[Any], query: bytes, signer: CursorSigner) -> 
         filter=filter,
         sort=sort,
         limit=limit_of(controls),
-        offset=_number(controls, "offset", 0, 0, MAX_OFFSET),
+        offset=number_of(controls, "offset", 0, 0, MAX_OFFSET),
         cursor=_cursor(controls, dataset, signer),
         counting=_counting(controls),
     )
@@ -118,9 +118,19 @@ def read_projection(dataset: Dataset[Any], query: bytes) -> tuple[str, ...]:
     return _fields(dataset, dict(pairs))
 
 
+def number_of(given: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    """A whole number among parameters; InvalidValue for what is no such number."""
+    text = given.get(name)
+    if text is None:
+        return default
+    if not _DIGITS.fullmatch(text) or not least <= int(text) <= most:
+        raise InvalidValue(name, f"expected a whole number from {least} to {most}")
+    return int(text)
+
+
 def limit_of(given: Mapping[str, str]) -> int:
     """How many items a page is to have; InvalidValue for what is no such number."""
-    return _number(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
+    return number_of(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
 
 
 def refuse_paging(question: Question) -> None:
@@ -141,15 +151,6 @@ def _refuse_paging(given: Iterable[str]) -> None:
     for name in _PAGING:
         if name in given:
             raise MalformedQuery(name, f"an export is the whole answer; leave out {name}")
-
-
-def _number(controls: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
-    text = controls.get(name)
-    if text is None:
-        return default
-    if not _DIGITS.fullmatch(text) or not least <= int(text) <= most:
-        raise InvalidValue(name, f"expected a whole number from {least} to {most}")
-    return int(text)
 
 
 def _cursor(

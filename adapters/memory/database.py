@@ -65,6 +65,7 @@ class MemoryDatabase:
         self.attempts: dict[tuple[str, str], Attempts] = {}
         self.full_at_s: dict[str, float] = {}
         self.receipts = 0
+        self.fetched_by: dict[int, str] = {}
         self.writes = 0
 
     def freshness(self, dataset: str) -> Freshness:

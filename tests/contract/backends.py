@@ -24,6 +24,7 @@ from adapters.memory.jobs import MemoryJobHistory, MemoryJobs
 from adapters.memory.limits import MemoryClientLimits, MemoryLoginAttempts
 from adapters.memory.quarantine import MemoryQuarantine
 from adapters.memory.random import SeededRandom
+from adapters.memory.receipts import MemoryReceipts
 from adapters.memory.schedules import MemorySchedules
 from adapters.memory.store import MemoryStore
 from adapters.sql.accounts import SqlAccounts
@@ -37,6 +38,7 @@ from adapters.sql.limits import SqlClientLimits, SqlLoginAttempts
 from adapters.sql.migrate import migrate
 from adapters.sql.postgres import PostgresDatabase
 from adapters.sql.quarantine import SqlQuarantine
+from adapters.sql.receipts import SqlReceipts
 from adapters.sql.schedules import SqlSchedules
 from adapters.sql.sessions import SqlApiTokens, SqlSessions
 from adapters.sql.sqlite import SqliteDatabase
@@ -48,6 +50,7 @@ from application.ports.health import Probe
 from application.ports.idempotency import Idempotency
 from application.ports.jobs import JobHistory, Jobs
 from application.ports.limits import ClientLimits, LoginAttempts
+from application.ports.receipts import Receipts
 from application.ports.schedules import Schedules
 from application.ports.store import Changes, Quarantine, Store
 from domain.checkpoints import Checkpoint
@@ -82,6 +85,7 @@ class Backend:
     api_tokens: ApiTokens
     client_limits: ClientLimits
     attempts: LoginAttempts
+    receipts: Receipts
     probe: Probe
     changes: Changes
     #: Deletes records by key, as nothing in the product does yet.
@@ -160,6 +164,7 @@ async def memory() -> AsyncIterator[Backend]:
         api_tokens=MemoryApiTokens(database),
         client_limits=MemoryClientLimits(database, clock),
         attempts=MemoryLoginAttempts(database, clock),
+        receipts=MemoryReceipts(database),
         probe=MemoryProbe(),
         changes=MemoryChanges(database),
         forget=partial(_forget_in_memory, database),
@@ -189,6 +194,7 @@ def _over(database: SqliteDatabase | PostgresDatabase) -> Backend:
         api_tokens=SqlApiTokens(database),
         client_limits=SqlClientLimits(database, clock),
         attempts=SqlLoginAttempts(database, clock),
+        receipts=SqlReceipts(database),
         probe=database,
         changes=database,
         forget=partial(_forget_in_sql, database),

@@ -20,6 +20,7 @@ from adapters.memory.jobs import MemoryJobHistory, MemoryJobs
 from adapters.memory.limits import MemoryClientLimits, MemoryLoginAttempts
 from adapters.memory.quarantine import MemoryQuarantine
 from adapters.memory.random import SeededRandom
+from adapters.memory.receipts import MemoryReceipts
 from adapters.memory.schedules import MemorySchedules
 from adapters.memory.security import MemoryPasswordHasher
 from adapters.memory.source import MemorySource
@@ -33,6 +34,7 @@ from application.desk import JobDesk
 from application.fetch import Fetch
 from application.health import CheckHealth
 from application.jobs import CancelJob, FindJob, ListJobs
+from application.populate import Populate
 from application.ports.idempotency import Idempotency
 from application.ports.jobs import Wanted
 from application.ports.queue import Handle, Queue
@@ -280,6 +282,7 @@ class Stage:
             FindJob(self.desk, self.datasets),
             ListJobs(self.desk, self.datasets),
             CancelJob(self.desk),
+            Populate(self.catalogue, MemoryReceipts(self.database)),
             self._people(changes or MemoryChanges(self.database)),
             MemoryClientLimits(self.database, self.clock),
             self.idempotency,

@@ -24,6 +24,9 @@ VALUES = {"station": "north", "number": "1", "id": "1", "dataset": "gauges"}
 #: Who may call a route, told once more and independently of the code: the least role.
 LEAST = {
     "GET /": Role.ANYONE,
+    "GET /api/data": Role.USER,
+    "GET /api/populate": Role.ADMIN,
+    "POST /api/populate": Role.ADMIN,
     "GET /auth/me": Role.USER,
     "GET /auth/tokens": Role.USER,
     "POST /auth/tokens": Role.USER,

@@ -1,0 +1,42 @@
+"""Populating: one fetch on the spot, for a client that wants to see the record it brought."""
+
+from typing import Any
+
+import msgspec
+
+from application.catalogue import Catalogue
+from application.fetch import Fetched
+from application.ports.receipts import Receipts
+from domain.dataset import Role
+from domain.errors import SourceError, UnknownRecord
+
+
+class Populated(msgspec.Struct, frozen=True):
+    """A fetch, and the record it touched; None when it brought none that can be read."""
+
+    fetched: Fetched
+    record: Any | None
+
+
+class Populate:
+    """Fetches a dataset now, whatever its interval, and finds the record the fetch touched."""
+
+    def __init__(self, catalogue: Catalogue, receipts: Receipts) -> None:
+        self._catalogue = catalogue
+        self._receipts = receipts
+
+    async def __call__(self, dataset: str, viewer: Role) -> Populated:
+        """What came of it; errors as for any forced fetch."""
+        fetched = await self._catalogue.fetch(dataset)(viewer, force=True)
+        return Populated(fetched, await self._touched(dataset, fetched.job.id, viewer))
+
+    async def _touched(self, dataset: str, job_id: str, viewer: Role) -> Any | None:
+        last = await self._receipts.last(job_id)
+        if last is None:
+            return None
+        query = self._catalogue.query(dataset)
+        try:
+            batch = self._catalogue.fetch(dataset).run.normalise(last.source, last.payload)
+            return await query.get(query.dataset.key_of(batch.records[-1]), viewer)
+        except (IndexError, SourceError, UnknownRecord):
+            return None  # it was rejected, or held, and the report says so

@@ -1,0 +1,42 @@
+"""What every keeper of receipts promises."""
+
+import msgspec
+
+from tests.contract.backends import Backend
+from tests.strategies import SAMPLES
+
+
+async def test_the_last_payload_of_a_job_is_told_with_its_source(backend: Backend) -> None:
+    job = await backend.claimed()
+    async with backend.store.intake(SAMPLES, "one", job) as intake:
+        await intake.keep(backend.payload(b"first"))
+    async with backend.store.intake(SAMPLES, "two", job) as intake:
+        kept = await intake.keep(backend.payload(b"second"))
+    await backend.end(job)
+    await backend.bring([])
+
+    last = await backend.receipts.last(job.id)
+
+    assert last is not None
+    assert (last.source, last.payload) == ("two", msgspec.structs.replace(kept, etag=None))
+
+
+async def test_a_job_that_received_nothing_has_none(backend: Backend) -> None:
+    job = await backend.claimed()
+
+    assert await backend.receipts.last(job.id) is None
+    assert await backend.receipts.last("nothing") is None
+
+
+async def test_a_body_that_came_before_is_found_whole(backend: Backend) -> None:
+    body = b"x" * 3_000_000
+    for _ in range(2):
+        job = await backend.claimed()
+        async with backend.store.intake(SAMPLES, "one", job) as intake:
+            await intake.keep(backend.payload(body))
+        await backend.end(job)
+
+        last = await backend.receipts.last(job.id)
+
+        assert last is not None
+        assert last.payload.body == body
