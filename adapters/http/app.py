@@ -18,6 +18,7 @@ from adapters.http.jobs import job_routes
 from adapters.http.openapi import document
 from adapters.http.overviews import overview_routes
 from adapters.http.reads import PREFIX, Reads
+from adapters.http.stats import stats_routes
 from adapters.http.validators import Validators
 from application.catalogue import Catalogue
 from application.health import CheckHealth
@@ -25,6 +26,7 @@ from application.jobs import CancelJob, FindJob, ListJobs
 from application.ports.clock import Clock, Random
 from application.ports.idempotency import Idempotency
 from application.ports.store import Changes
+from application.stats import ShowStats
 
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +51,7 @@ def create_app(
     cancel_job: CancelJob,
     idempotency: Idempotency,
     health: CheckHealth,
+    show_stats: ShowStats,
     changes: Changes,
     clock: Clock,
     random: Random,
@@ -64,6 +67,7 @@ def create_app(
             *fetch_routes(catalogue, once_only, clock, default, settings.body_s),
             *job_routes(catalogue, find_job, list_jobs, cancel_job, clock, signer),
             *overview_routes(catalogue, health, draining.is_set, settings.version, default),
+            *stats_routes(show_stats),
         ],
         exception_handlers={Exception: tell},
         openapi_config=OpenAPIConfig(

@@ -2,9 +2,12 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
+from application.ports.idempotency import Answer
 from application.ports.store import Quarantined
+from domain.alerts import Alarm, Kind
 from domain.checkpoints import Checkpoint, Freshness
 from domain.dataset import Key
 from domain.errors import LeaseLost
@@ -13,6 +16,7 @@ from domain.payloads import Payload
 from domain.politeness import Host
 from domain.reports import Rejection
 from domain.schedules import Schedule
+from domain.totals import SourceTotals
 
 
 @dataclass(frozen=True)
@@ -32,19 +36,34 @@ class Table:
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
 
 
+@dataclass
+class KnownKey:
+    """An idempotency key, and what came with it."""
+
+    request: str
+    job_id: str
+    begun_at: datetime
+    answer: Answer | None = None
+
+
 class MemoryDatabase:
     """Everything kept, as long as the process lives."""
 
     def __init__(self) -> None:
         self.tables: defaultdict[str, Table] = defaultdict(Table)
         self.jobs: dict[str, FetchJob] = {}
+        self.totals: dict[tuple[str, str], SourceTotals] = {}
         self.schedules: dict[str, Schedule] = {}
+        self.keys: dict[str, KnownKey] = {}
+        self.alarms: dict[tuple[Kind, str, str], Alarm] = {}
         self.hosts: dict[str, Host] = {}
         self.bodies: dict[bytes, bytes] = {}
         self.kept: defaultdict[tuple[str, str], list[Payload]] = defaultdict(list)
         self.quarantine: defaultdict[str, dict[tuple[str, Rejection], Quarantined]] = defaultdict(
             dict
         )
+        #: The job that each payload arrived for, by receipt.
+        self.arrivals: dict[int, str] = {}
         self.merged: set[int] = set()
         self.receipts = 0
         self.writes = 0

@@ -97,6 +97,7 @@ class MemoryIntake(Intake[R], Generic[R]):
         body = self._database.bodies.setdefault(payload.body, payload.body)
         kept = msgspec.structs.replace(payload, body=body, receipt=self._database.receipts)
         self._database.kept[self._dataset.name, self._source].append(kept)
+        self._database.arrivals[kept.receipt] = self._job.id
         self._receipts.append(kept.receipt)
         return kept
 

@@ -15,7 +15,7 @@ from adapters.memory.clock import SteerableClock
 from adapters.memory.database import MemoryDatabase
 from adapters.memory.health import MemoryProbe
 from adapters.memory.idempotency import MemoryIdempotency
-from adapters.memory.jobs import MemoryJobHistory, MemoryJobs
+from adapters.memory.jobs import MemoryJobHistory, MemoryJobs, MemorySourceHistory
 from adapters.memory.quarantine import MemoryQuarantine
 from adapters.memory.random import SeededRandom
 from adapters.memory.schedules import MemorySchedules
@@ -31,6 +31,7 @@ from application.ports.jobs import Wanted
 from application.ports.queue import Handle, Queue
 from application.ports.store import Changes, Intake, Store
 from application.query import Query
+from application.stats import ShowStats
 from application.work import RunJob
 from domain.dataset import Dataset, Key, Role
 from domain.filters import Condition, Filter, Operator
@@ -282,6 +283,7 @@ class Stage:
             cancel(self.desk),
             self.idempotency,
             health,
+            ShowStats(self.catalogue, MemorySourceHistory(self.database)),
             changes or MemoryChanges(self.database),
             self.clock,
             self.random,
