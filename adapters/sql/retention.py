@@ -116,7 +116,10 @@ class SqlRetention(Retention):
 
 
 async def _prune_payloads(session: Session, named: Values) -> int:
-    old = _some(await session.rows(_OLD_RECEIPTS, named), named["most"])
+    most = named["most"]
+    # Each is two rows at least: its own, and its body's.
+    found = await session.rows(_OLD_RECEIPTS, {**named, "most": max(1, most // 2)})
+    old = _some(found, most)
     if old:
         await session.run(_END_RECEIPTS, {"these": _json([receipt for receipt, _, _ in old])})
         await session.run(_END_BODIES, {"these": _json([digest for _, digest, _ in old])})
