@@ -27,7 +27,7 @@ RAISED, RECOVERED = Event.RAISED, Event.RECOVERED
 
 
 class Breaking(MemoryAlerts):
-    """Alarms that cannot be read while they are away."""
+    """Alarms that cannot be read while they are away, and that others read at the same time."""
 
     is_away = False
 
@@ -35,7 +35,9 @@ class Breaking(MemoryAlerts):
         """Every alarm, unless away."""
         if self.is_away:
             raise StoreUnavailable("the database is gone")
-        return await super().standing()
+        standing = await super().standing()
+        await asyncio.sleep(0)
+        return standing
 
 
 class Watch:
@@ -283,6 +285,7 @@ async def test_what_is_being_told_is_told_to_its_end_before_a_watcher_stops(
 
     assert watcher.cancelled()
     assert watch.told == [(RAISED, Kind.BREAKER, "one")]
+    assert watch.operator.tries == 1
 
 
 async def test_a_watcher_that_is_told_twice_to_stop_stops(rig: Rig, watch: Watch) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import ClauseElement, insert, text
 
 from adapters.memory.clock import SteerableClock
-from adapters.sql.database import Database, Session
+from adapters.sql.database import Database, Row, Session, Values
 from adapters.sql.jobs import SqlJobs
 from adapters.sql.payloads import pack, receive
 from adapters.sql.postgres import PostgresDatabase
@@ -144,12 +144,34 @@ async def test_a_body_that_is_just_arriving_again_is_not_removed(
     job = await claimed(postgres, clock, "second")
 
     async with postgres.write() as session:
-        await receive(session, job, "one", body, pack(body.body))
-        meanwhile = await SqlRetention(postgres).prune(Kept.PAYLOADS, clock.now(), BATCH)
+        pruned = Pruned(session, SqlRetention(postgres), clock)
+        await receive(pruned, job, "one", body, pack(body.body))
     afterwards = await SqlRetention(postgres).prune(Kept.PAYLOADS, clock.now(), BATCH)
 
-    assert (meanwhile, afterwards) == (0, 1)
+    assert (pruned.removed, afterwards) == (0, 1)
     assert await counts(postgres) == [0, 1, 1, 1, 2]
+
+
+class Pruned:
+    """A session beside which somebody prunes after every statement."""
+
+    def __init__(self, session: Session, retention: SqlRetention, clock: SteerableClock) -> None:
+        self.removed = 0
+        self._session = session
+        self._retention = retention
+        self._clock = clock
+
+    async def rows(self, clause: ClauseElement, values: Values) -> list[Row]:
+        """Run a statement and return its rows."""
+        rows = await self._session.rows(clause, values)
+        self.removed += await self._retention.prune(Kept.PAYLOADS, self._clock.now(), BATCH)
+        return rows
+
+    async def run(self, clause: ClauseElement, values: Values) -> int:
+        """Run a statement and return how many rows it touched."""
+        touched = await self._session.run(clause, values)
+        self.removed += await self._retention.prune(Kept.PAYLOADS, self._clock.now(), BATCH)
+        return touched
 
 
 async def test_a_body_that_arrives_while_it_is_removed_is_kept_anew(
