@@ -33,6 +33,11 @@ class SourceHealth(msgspec.Struct, frozen=True, kw_only=True):
     breaker: Breaker = Breaker.CLOSED
     blocked_until: datetime | None = None
 
+    @property
+    def is_in_trouble(self) -> bool:
+        """Whether it is overdue, or has failed so often that it must prove itself again."""
+        return self.stale or self.breaker is not Breaker.CLOSED
+
 
 class HealthReport(msgspec.Struct, frozen=True, kw_only=True):
     """The service's condition at one moment; `queue` and `database` say why not, if so."""
@@ -67,7 +72,7 @@ class CheckHealth:
         except StoreError as error:
             return self._report(Condition.DOWN, error.detail, queue)
         works = queue == self._queue.works
-        degraded = not works or any(source.stale for source in sources)
+        degraded = not works or any(source.is_in_trouble for source in sources)
         condition = Condition.DEGRADED if degraded else Condition.OK
         return self._report(condition, self._database.works, queue, sources, works)
 
@@ -105,7 +110,6 @@ class CheckHealth:
         for dataset in self._catalogue.datasets:
             name = dataset.name
             freshness = await self._catalogue.query(name).freshness(Role.ADMIN)
-            stale = self._catalogue.standing(name, freshness).stale
             for source, asked in self._catalogue.fetch(name).run.hosts.items():
                 checkpoint = freshness.of(source)
                 host = await self._budget.state(asked)
@@ -114,7 +118,7 @@ class CheckHealth:
                     source=source,
                     dataset=name,
                     fetched_at=checkpoint.fetched_at if checkpoint else None,
-                    stale=stale,
+                    stale=self._catalogue.standing(name, freshness.only(source)).stale,
                     breaker=host.breaker(now_s),
                     blocked_until=(
                         datetime.fromtimestamp(host.blocked_until_s, UTC) if blocked else None

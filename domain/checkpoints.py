@@ -47,3 +47,8 @@ class Freshness(msgspec.Struct, frozen=True):
     def of(self, source: str) -> Checkpoint | None:
         """The checkpoint of one source, if it has ever answered."""
         return next((c for c in self.checkpoints if c.source == source), None)
+
+    def only(self, source: str) -> "Freshness":
+        """The state of the dataset as if this were its only source."""
+        own = tuple(c for c in self.checkpoints if c.source == source)
+        return msgspec.structs.replace(self, checkpoints=own)

@@ -34,19 +34,25 @@ class Cadence(msgspec.Struct, frozen=True, kw_only=True):
         """When the next fetch may ask a source again; None when it may at once."""
         return min((c.fetched_at + self.interval for c in freshness.checkpoints), default=None)
 
+    @property
+    def patience(self) -> timedelta | None:
+        """How old data may be before it is stale; None if time does not decide."""
+        if self.stale_after is not None or self.every is None:
+            return self.stale_after
+        return self.every * 2
+
     def stale_at(self, freshness: Freshness) -> datetime | None:
         """When the data turns stale if nothing is fetched before; None if time does not decide.
 
         By default two periods are too long, or one after the next run where an upstream that
         answered has put that off.
         """
-        if freshness.fetched_at is None:
+        patience = self.patience
+        if freshness.fetched_at is None or patience is None:
             return None
-        if self.stale_after is not None:
-            return freshness.fetched_at + self.stale_after
-        if self.every is None:
-            return None
-        stale_at = freshness.fetched_at + self.every * 2
+        stale_at = freshness.fetched_at + patience
+        if self.stale_after is not None or self.every is None:
+            return stale_at
         if freshness.next_fetch_at is None or freshness.last_status is JobStatus.FAILED:
             return stale_at
         return max(stale_at, freshness.next_fetch_at + self.every)

@@ -14,7 +14,7 @@ from uvicorn.server import Server
 
 from domain.errors import InvalidInput
 from entrypoints.container import Container
-from entrypoints.service import Work, doing, running, signals
+from entrypoints.service import Work, doing, keeping, running, signals
 from entrypoints.settings import InvalidSetting, Settings
 
 #: Answers under way when we are told to stop may take this long to end.
@@ -90,7 +90,7 @@ def embedded(container: Container) -> list[Work]:
     """What a process does beside serving: without a broker, the work of all the others."""
     if container.settings().broker_url:
         return []
-    return [container.work(), container.keep_schedules()]
+    return [container.work(), container.keep_schedules(), *keeping(container)]
 
 
 async def _noticed(container: Container, told: asyncio.Future[int]) -> None:

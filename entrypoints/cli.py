@@ -117,6 +117,16 @@ def migrate() -> None:
 
 
 @main.command()
+@plainly
+def prune() -> None:
+    """Remove what is old enough, as serve or scheduler do by themselves once an hour."""
+    from entrypoints.service import pruned
+
+    for line in run(pruned(read_settings())):
+        click.echo(line)
+
+
+@main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=8900, show_default=True, help="The port to listen on.")
 @click.option("--posts", default=100, show_default=True, help="How many posts it has.")
@@ -162,13 +172,7 @@ def check() -> None:
     width = max(map(len, SETTINGS)) + len(s.PREFIX)
     for name, setting in SETTINGS.items():
         text = s.given_text(given, name, setting.default)
-        if name == "SECRET_KEY":
-            text = "(set)" if text else "(made beside the database)"
-        elif name == "ADMIN_PASSWORD":
-            text = "(set)" if text else ""
-        elif name in ("DATABASE_URL", "BROKER_URL"):
-            text = s.shown(text)
-        click.echo(f"{s.PREFIX + name:{width}}  {text or '(empty)'}")
+        click.echo(f"{s.PREFIX + name:{width}}  {s.harmless(name, text) or '(empty)'}")
     for line in calls_told(read):
         click.echo(line)
     for line, enough in plans_told(read):

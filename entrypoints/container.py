@@ -13,9 +13,11 @@ from adapters.queue.embedded import EmbeddedQueue
 from adapters.sources.coinpaprika import CoinPaprikaSource
 from adapters.sources.csv_file import CsvAssetsSource
 from adapters.sources.jsonplaceholder import JsonPlaceholderSource
+from adapters.sources.notifier import HttpNotifier
 from adapters.sources.polite.client import PoliteClient
 from adapters.sources.telemetry import TelemetrySource
 from adapters.sql.accounts import SqlAccounts
+from adapters.sql.alerts import SqlAlerts
 from adapters.sql.budget import SqlBudget
 from adapters.sql.idempotency import SqlIdempotency
 from adapters.sql.job_history import SqlJobHistory
@@ -23,8 +25,10 @@ from adapters.sql.jobs import SqlJobs
 from adapters.sql.limits import SqlClientLimits, SqlLoginAttempts
 from adapters.sql.quarantine import SqlQuarantine
 from adapters.sql.receipts import SqlReceipts
+from adapters.sql.retention import SqlRetention
 from adapters.sql.schedules import SqlSchedules
 from adapters.sql.sessions import SqlApiTokens, SqlSessions
+from adapters.sql.source_history import SqlSourceHistory
 from adapters.sql.sqlite import SqliteDatabase
 from adapters.sql.store import SqlStore
 from adapters.system.clock import SystemClock
@@ -32,6 +36,7 @@ from adapters.system.passwords import ArgonPasswordHasher
 from adapters.system.random import SystemRandom
 from adapters.system.tokens import JwtTokens
 from application.accounts import ChangePassword, DisableUser, FirstAdmin, SignUp
+from application.alerts import WatchAlerts
 from application.api_tokens import KeepApiTokens
 from application.authentication import Authenticate
 from application.catalogue import Catalogue
@@ -44,16 +49,18 @@ from application.ports.clock import Clock, Random
 from application.ports.source import Source
 from application.ports.store import Store
 from application.posts import FetchPosts, QueryPosts
+from application.prune import KeepPruned, Prune
 from application.query import Query
 from application.schedules import KeepSchedules
 from application.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh
+from application.stats import ShowStats
 from application.work import AT_ONCE, RunJob, Work
 from domain.crypto_assets import CRYPTO_ASSETS
 from domain.data_points import DATA_POINTS
 from domain.dataset import Dataset
-from domain.politeness import Cadence, Rate
+from domain.politeness import Rate
 from domain.posts import POSTS
-from entrypoints.logs import tell_of_error, tell_of_fetch
+from entrypoints.logs import tell_of_alert, tell_of_error, tell_of_fetch, tell_of_pruned
 from entrypoints.settings import Settings, host_of, secret_of
 from entrypoints.version import VERSION
 
@@ -78,14 +85,6 @@ FEEDS: tuple[tuple[Dataset[Any], Callable[[PoliteClient, str], Source[Any]], str
 DATASETS = tuple(dict.fromkeys(dataset for dataset, _, _ in FEEDS))
 
 
-def _cadence(settings: Settings, dataset: str) -> Cadence:
-    return Cadence(
-        interval=settings.min_fetch_interval.of(dataset),
-        every=settings.fetch_every.of(dataset),
-        stale_after=settings.stale_after.of(dataset),
-    )
-
-
 def feed_urls(settings: Settings) -> dict[str, list[str]]:
     """Where each dataset's sources are; a source that is switched off is left out."""
     urls: dict[str, list[str]] = {dataset.name: [] for dataset in DATASETS}
@@ -96,9 +95,9 @@ def feed_urls(settings: Settings) -> dict[str, list[str]]:
 
 
 def _private_hosts(settings: Settings) -> frozenset[str]:
-    """The hosts an operator has named, in a source's URL or outright."""
-    urls = [url for urls in feed_urls(settings).values() for url in urls]
-    return settings.allowed_private_hosts | {host_of(url) for url in urls} - {""}
+    """The hosts an operator has named, in the URL of a source or of alerts, or outright."""
+    urls = [settings.alert_url, *(url for urls in feed_urls(settings).values() for url in urls)]
+    return settings.allowed_private_hosts | {host_of(url) for url in urls if url} - {""}
 
 
 def _sources(settings: Settings, client: PoliteClient) -> dict[str, list[Source[Any]]]:
@@ -122,7 +121,7 @@ def _fetches(
 
     def fetch(dataset: Dataset[Any]) -> Fetch[Any]:
         given = sources.get(dataset.name, []), store, clock, desk, random
-        limits = _cadence(settings, dataset.name), settings.fetch_deadline
+        limits = settings.cadence(dataset.name), settings.fetch_deadline
         if dataset is POSTS:
             return FetchPosts(*given, *limits)
         return Fetch(dataset, *given, *limits)
@@ -257,6 +256,9 @@ class Container(containers.DeclarativeContainer):
     cancel_job = providers.Singleton(CancelJob, desk)
     populate = providers.Singleton(Populate, catalogue, providers.Singleton(SqlReceipts, database))
     check_health = providers.Singleton(CheckHealth, catalogue, database, queue, budget, clock)
+    show_stats = providers.Singleton(
+        ShowStats, catalogue, providers.Singleton(SqlSourceHistory, database)
+    )
     run_job = providers.Singleton(RunJob, fetches, desk, providers.Object(tell_of_fetch))
     work = providers.Singleton(Work, run_job, desk, clock)
     keep_schedules = providers.Singleton(
@@ -267,6 +269,22 @@ class Container(containers.DeclarativeContainer):
         random,
         providers.Object(tell_of_error),
         settings.provided.fetch_on_start,
+    )
+
+    retention = providers.Singleton(SqlRetention, database)
+    prune = providers.Singleton(Prune, retention, clock, settings.provided.keeping)
+    keep_pruned = providers.Singleton(
+        KeepPruned, prune, clock, random, providers.Object(tell_of_pruned)
+    )
+    watch_alerts = providers.Singleton(
+        WatchAlerts,
+        fetches.provided.values.call(),
+        store,
+        budget,
+        providers.Singleton(SqlAlerts, database, clock),
+        providers.Singleton(HttpNotifier, client, settings.provided.alert_url, clock),
+        clock,
+        providers.Object(tell_of_alert),
     )
 
     # ------------------------------------------------------------ driving adapters
@@ -282,6 +300,7 @@ class Container(containers.DeclarativeContainer):
         client_limits,
         idempotency,
         check_health,
+        show_stats,
         database,
         clock,
         random,

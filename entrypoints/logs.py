@@ -2,14 +2,17 @@
 
 import logging
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 import structlog
 
+from domain.alerts import Alert, Event
 from domain.errors import CatchmentError
 from domain.jobs import FetchJob
 from domain.reports import Outcome
+from domain.retention import Kept
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -75,3 +78,33 @@ def tell_of_error(dataset: str, error: Exception) -> None:
         log.error("fetch could not run", reason=error.detail)
     else:
         log.error("fetch broke off", exc_info=error)
+
+
+def tell_of_alert(alert: Alert | None, error: Exception | None) -> None:
+    """Log an alert, that it could not be told, or that nothing could be looked at."""
+    log = structlog.get_logger("catchment.alerts")
+    if isinstance(error, CatchmentError):
+        log = log.bind(reason=error.detail)
+    elif error is not None:
+        log = log.bind(exc_info=error)
+    if alert is None:
+        log.error("nothing can be watched")
+        return
+    log = log.bind(kind=alert.kind.value, subject=alert.subject, source=alert.source)
+    if error is not None:
+        log.error("alert could not be told, and is tried again", event_=alert.event.value)
+    elif alert.event is Event.RAISED:
+        log.warning("alert told", detail=alert.detail)
+    else:
+        log.info("recovery told", detail=alert.detail)
+
+
+def tell_of_pruned(end: Mapping[Kept, int] | Exception) -> None:
+    """Log what was removed because it was old, if anything was."""
+    log = structlog.get_logger("catchment.prune")
+    if isinstance(end, CatchmentError):
+        log.error("what is old could not be removed", reason=end.detail)
+    elif isinstance(end, Exception):
+        log.error("what is old could not be removed", exc_info=end)
+    elif any(end.values()):
+        log.info("pruned", **{kept.value: count for kept, count in end.items() if count})

@@ -1,8 +1,8 @@
-"""The scheduler process: asks for jobs when their time has come."""
+"""The scheduler process: asks for jobs when their time has come, and keeps house beside it."""
 
 from collections.abc import Callable
 
-from entrypoints.service import doing, running, signals
+from entrypoints.service import doing, keeping, running, signals
 from entrypoints.settings import Settings
 
 
@@ -11,4 +11,4 @@ async def keep_schedules(settings: Settings, announce: Callable[[], None]) -> No
     async with running(settings) as container:
         announce()
         with signals() as told:
-            await doing([container.keep_schedules()], told)
+            await doing([container.keep_schedules(), *keeping(container)], told)

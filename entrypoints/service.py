@@ -9,6 +9,7 @@ from typing import Any
 
 from adapters.sql.migrate import epoch_of, migrate
 from application.health import HealthReport
+from domain.retention import Kept
 from entrypoints.container import DATASETS, Container
 from entrypoints.settings import Settings
 
@@ -17,6 +18,15 @@ DRAIN_S = 15.0
 #: And so long what nobody waits for any more, before it is left to others.
 LAST_S = 5.0
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
+#: What is removed, as the person at the command line knows it.
+_PLAINLY = {
+    Kept.QUARANTINE: "records in quarantine",
+    Kept.PAYLOADS: "payloads",
+    Kept.JOBS: "jobs",
+    Kept.KEYS: "idempotency keys",
+}
+
+Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 @asynccontextmanager
@@ -48,6 +58,14 @@ async def migrated(settings: Settings) -> list[str]:
         await database.close()
 
 
+async def pruned(settings: Settings) -> list[str]:
+    """Remove what is old; says what was removed."""
+    async with running(settings) as container:
+        removed = await container.prune()()
+    said = [f"Removed {count} {_PLAINLY[kept]}." for kept, count in removed.items() if count]
+    return said or ["Nothing is old enough to be removed."]
+
+
 async def looked_at(settings: Settings) -> HealthReport:
     """The health of what the settings lead to; nothing is changed."""
     container = Container(settings=settings)
@@ -59,14 +77,17 @@ async def looked_at(settings: Settings) -> HealthReport:
         await container.database().close()
 
 
+def keeping(container: Container) -> list[Work]:
+    """What goes on beside the schedules: removing what is old and, if wanted, alerts."""
+    alerts = [container.watch_alerts()] if container.settings().alert_url else []
+    return [container.keep_pruned(), *alerts]
+
+
 async def _drained(container: Container) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LAST_S):
             for fetch in container.fetches().values():
                 await fetch.drain()
-
-
-Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 @contextmanager

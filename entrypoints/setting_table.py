@@ -106,6 +106,15 @@ def _file_or_url(text: str) -> str:
     return text
 
 
+def _alert_url(text: str) -> str:
+    try:
+        return _url(text)
+    except ValueError as error:
+        raise ValueError(
+            "expected a full http or https URL without a name or password in it, or nothing"
+        ) from error
+
+
 def _hosts(text: str) -> frozenset[str]:
     hosts = [item.strip().lower() for item in text.split(",") if item.strip()]
     if any(not host.rpartition(":")[2].isdigit() for host in hosts):
@@ -318,6 +327,27 @@ SETTINGS: Mapping[str, Setting] = {
         "0s",
         duration,
         "how long clients may reuse an answer unasked, never past the next planned fetch",
+    ),
+    "KEEP_RAW": Setting(
+        "keep_raw",
+        "30d",
+        some_time,
+        "how long payloads are kept; the newest of each source always are",
+    ),
+    "KEEP_JOBS": Setting(
+        "keep_jobs", "7d", some_time, "how long jobs that have ended are kept with their reports"
+    ),
+    "KEEP_QUARANTINE": Setting(
+        "keep_quarantine",
+        "90d",
+        some_time,
+        "how long rejected records wait after they were last seen",
+    ),
+    "ALERT_URL": Setting(
+        "alert_url",
+        "",
+        _alert_url,
+        "gets a JSON POST when a dataset goes stale or a breaker opens, and when that is over",
     ),
     "LOG_LEVEL": Setting(
         "log_level",

@@ -14,15 +14,17 @@ from urllib.parse import urlsplit
 import msgspec
 from dotenv import dotenv_values
 
+from application.ports.idempotency import KEPT
 from domain.errors import InvalidInput
-from domain.politeness import Rate
+from domain.politeness import Cadence, Rate
+from domain.retention import Keeping, Kept
 from entrypoints.setting_table import SETTINGS, SQLITE, is_http
 from entrypoints.units import PerDataset
 
 PREFIX = "CATCHMENT_"
 _SECRET_BYTES = 32
 #: Settings whose text is never shown as it is.
-_SECRET = frozenset({"SECRET_KEY", "ADMIN_PASSWORD", "DATABASE_URL", "BROKER_URL"})
+_SECRET = frozenset({"SECRET_KEY", "ADMIN_PASSWORD", "DATABASE_URL", "BROKER_URL", "ALERT_URL"})
 
 
 class InvalidSetting(Exception):
@@ -60,6 +62,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_private_hosts: frozenset[str]
     max_body: tuple[int, int]
     cache_max_age: timedelta
+    keep_raw: timedelta
+    keep_jobs: timedelta
+    keep_quarantine: timedelta
+    alert_url: str
     log_level: str
     log_format: str
 
@@ -68,6 +74,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """The SQLite file; None when the database is PostgreSQL."""
         path = self.database_url.removeprefix(SQLITE)
         return Path(path) if path != self.database_url else None
+
+    @property
+    def keeping(self) -> Keeping:
+        """For how long everything is kept that grows with time."""
+        return Keeping(
+            ages={
+                Kept.QUARANTINE: self.keep_quarantine,
+                Kept.PAYLOADS: self.keep_raw,
+                Kept.JOBS: self.keep_jobs,
+                Kept.KEYS: KEPT,
+            }
+        )
+
+    def cadence(self, dataset: str) -> Cadence:
+        """How often a dataset may be and is fetched, and when it is stale."""
+        return Cadence(
+            interval=self.min_fetch_interval.of(dataset),
+            every=self.fetch_every.of(dataset),
+            stale_after=self.stale_after.of(dataset),
+        )
 
 
 def environment(file: Path = Path(".env")) -> dict[str, str]:
@@ -162,6 +188,17 @@ def _write_once(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
         with contextlib.suppress(FileExistsError):
             os.link(file.name, path)
+
+
+def harmless(name: str, text: str) -> str:
+    """The text of a setting fit for a screen: without what is secret in it."""
+    if name == "SECRET_KEY":
+        return "(set)" if text else "(made beside the database)"
+    if name == "ADMIN_PASSWORD":
+        return "(set)" if text else ""
+    if name == "ALERT_URL":  # its path and query may hold a token
+        return f"{urlsplit(text).scheme}://{urlsplit(text).netloc}/..." if text else ""
+    return shown(text) if name in _SECRET else text
 
 
 def shown(url: str) -> str:

@@ -25,6 +25,7 @@ from adapters.http.openapi import document
 from adapters.http.overviews import overview_routes
 from adapters.http.points import point_routes
 from adapters.http.reads import PREFIX, Reads
+from adapters.http.stats import stats_routes
 from adapters.http.validators import Validators
 from application.accounts import ChangePassword, SignUp
 from application.api_tokens import KeepApiTokens
@@ -38,6 +39,7 @@ from application.ports.idempotency import Idempotency
 from application.ports.limits import ClientLimits
 from application.ports.store import Changes
 from application.sessions import LogIn, LogOut, Refresh
+from application.stats import ShowStats
 from domain.politeness import Rate
 
 #: How often one client may fetch, or try to log in, where nothing else is set.
@@ -86,6 +88,7 @@ def create_app(
     limits: ClientLimits,
     idempotency: Idempotency,
     health: CheckHealth,
+    show_stats: ShowStats,
     changes: Changes,
     clock: Clock,
     random: Random,
@@ -106,6 +109,7 @@ def create_app(
             *point_routes(catalogue, populate, limiter, clock),
             *account_routes(*people[1:6], limiter, settings.body_s),
             *token_routes(people.api_tokens, settings.body_s),
+            *stats_routes(show_stats),
         ],
         guards=[gate],
         exception_handlers={Exception: tell},

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from application.ports.idempotency import Answer
 from application.ports.store import Quarantined
+from domain.alerts import Alarm, Kind
 from domain.checkpoints import Checkpoint, Freshness
 from domain.dataset import Key
 from domain.errors import LeaseLost
@@ -16,6 +18,7 @@ from domain.reports import Rejection
 from domain.schedules import Schedule
 from domain.sessions import ApiToken, Session
 from domain.throttling import Attempts
+from domain.totals import SourceTotals
 from domain.users import User
 
 
@@ -44,13 +47,26 @@ class RefreshToken:
     used_at: datetime | None = None
 
 
+@dataclass
+class KnownKey:
+    """An idempotency key, and what came with it."""
+
+    request: str
+    job_id: str
+    begun_at: datetime
+    answer: Answer | None = None
+
+
 class MemoryDatabase:
     """Everything kept, as long as the process lives."""
 
     def __init__(self) -> None:
         self.tables: defaultdict[str, Table] = defaultdict(Table)
         self.jobs: dict[str, FetchJob] = {}
+        self.totals: dict[tuple[str, str], SourceTotals] = {}
         self.schedules: dict[str, Schedule] = {}
+        self.keys: dict[str, KnownKey] = {}
+        self.alarms: dict[tuple[Kind, str, str], Alarm] = {}
         self.hosts: dict[str, Host] = {}
         self.bodies: dict[bytes, bytes] = {}
         self.kept: defaultdict[tuple[str, str], list[Payload]] = defaultdict(list)
@@ -65,6 +81,7 @@ class MemoryDatabase:
         self.attempts: dict[tuple[str, str], Attempts] = {}
         self.full_at_s: dict[str, float] = {}
         self.receipts = 0
+        #: The job that each payload arrived for, by receipt.
         self.fetched_by: dict[int, str] = {}
         self.writes = 0
 

@@ -1,35 +1,26 @@
 """Idempotency keys in memory."""
 
-from dataclasses import dataclass
-from datetime import datetime
-
+from adapters.memory.database import KnownKey, MemoryDatabase
 from application.ports.clock import Clock
 from application.ports.idempotency import ABANDONED, KEPT, Answer, Begun, Idempotency
 from domain.errors import KeyInUse, KeyReused
 
 
-@dataclass
-class _Known:
-    request: str
-    job_id: str
-    begun_at: datetime
-    answer: Answer | None = None
-
-
 class MemoryIdempotency(Idempotency):
-    """Keeps idempotency keys as long as the process lives."""
+    """Keeps idempotency keys as long as the process lives, or its memory database."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, database: MemoryDatabase | None = None) -> None:
         self._clock = clock
-        self._keys: dict[str, _Known] = {}
+        self._keys = (database or MemoryDatabase()).keys
 
     async def begin(self, key: str, request: str, job_id: str) -> Begun:
         """Take a key for a request, or find what it was answered."""
         now = self._clock.now()
-        self._keys = {k: known for k, known in self._keys.items() if now < known.begun_at + KEPT}
+        for past in [k for k, known in self._keys.items() if now >= known.begun_at + KEPT]:
+            del self._keys[past]
         known = self._keys.get(key)
         if known is None:
-            self._keys[key] = _Known(request, job_id, now)
+            self._keys[key] = KnownKey(request, job_id, now)
             return Begun(job_id)
         if known.request != request:
             raise KeyReused("this Idempotency-Key came with another request before")

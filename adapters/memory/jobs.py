@@ -1,11 +1,14 @@
 """Jobs in memory."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from adapters.memory.database import MemoryDatabase
 from application.ports.clock import Clock
-from application.ports.jobs import JobHistory, Jobs, Wanted
+from application.ports.jobs import JobHistory, Jobs, SourceHistory, Wanted
 from domain.jobs import LEASE, LOST, FetchJob, JobStatus
+from domain.totals import SourceTotals
 
 
 class MemoryJobs(Jobs):
@@ -40,6 +43,11 @@ class MemoryJobs(Jobs):
         self._database.require_held(job)
         self._database.writes += 1
         self._database.jobs[job.id] = job
+        if job.report is not None and job.finished_at is not None:
+            for source in job.report.sources:
+                key = job.dataset, source.source
+                known = self._database.totals.get(key, SourceTotals(dataset=key[0], source=key[1]))
+                self._database.totals[key] = known.after(source, job.finished_at)
 
     async def cancel(self, job_id: str) -> FetchJob | None:
         """End an unfinished job, whoever holds it."""
@@ -83,3 +91,15 @@ class MemoryJobHistory(JobHistory):
             if job.status is JobStatus.RUNNING or job.run_at or job.queued_at + LOST <= now
         ]
         return [job.id for job in sorted(lost, key=lambda job: job.queued_at)][:limit]
+
+
+class MemorySourceHistory(SourceHistory):
+    """Reads the totals of a memory database."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
+
+    async def totals(self, datasets: Sequence[str]) -> list[SourceTotals]:
+        """The totals of every source of these datasets that has run."""
+        known = self._database.totals
+        return [known[key] for key in sorted(known) if key[0] in datasets]

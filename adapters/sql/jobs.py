@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from adapters.sql.database import Database, Row, Session
 from adapters.sql.dialects import moment
+from adapters.sql.source_history import add_to_totals
 from adapters.sql.tables import from_micros, jobs, to_micros
 from application.ports.clock import Clock
 from application.ports.jobs import Jobs
@@ -121,6 +122,7 @@ class SqlJobs(Jobs):
         }
         async with self._database.write() as session:
             _check(job, await session.run(_RELEASE, named))
+            await add_to_totals(session, job)
             await session.note_change()
 
     async def cancel(self, job_id: str) -> FetchJob | None:

@@ -16,6 +16,12 @@ from domain.payloads import Payload
 #: A body is kept in compressed pieces of at most this many bytes before compression.
 CHUNK = 1024 * 1024
 
+#: A body that is there already stays until this arrival of it is noted, too.
+_HOLD_PAYLOAD = (
+    select(payloads.c.hash)
+    .where(payloads.c.hash == bindparam("hash"))
+    .with_for_update(read=True, key_share=True)
+)
 _KEEP_PAYLOAD = upsert(payloads).on_conflict_do_nothing()
 _KEEP_CHUNK = insert(payload_chunks)
 _KEEP_RECEIPT = (
@@ -62,7 +68,8 @@ async def receive(
     session: Session, job: FetchJob, source: str, payload: Payload, packed: Packed
 ) -> int:
     """Keep a body, unless the same one is kept already, and note its arrival; gives the receipt."""
-    if await session.run(_KEEP_PAYLOAD, {"hash": packed.digest, "size": packed.size}):
+    body = {"hash": packed.digest, "size": packed.size}
+    if not await session.rows(_HOLD_PAYLOAD, body) and await session.run(_KEEP_PAYLOAD, body):
         await session.many(_KEEP_CHUNK, packed.chunks)
     named = {
         "dataset": job.dataset,
@@ -84,6 +91,8 @@ async def merged(session: Session, dataset: str, source: str) -> AsyncIterator[P
     for row in await session.rows(_MERGED, {"dataset": dataset, "source": source}):
         receipt = dict(zip((*receipts.c.keys(), "size"), row, strict=True))
         chunks = await session.rows(_CHUNKS, {"hash": receipt["hash"]})
+        if receipt["size"] and not chunks:
+            continue  # it was old enough to be pruned meanwhile
         yield Payload(
             url=receipt["url"],
             body=b"".join(zlib.decompress(data) for [data] in chunks),

@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from domain.jobs import JobStatus
+from domain.reports import Counts
 
 #: SQLite numbers rows by itself only when the key is spelled INTEGER.
 Number = BigInteger().with_variant(Integer, "sqlite")
@@ -101,6 +102,9 @@ receipts = Table(
     Column("received_at", BigInteger, nullable=False),
     Column("merged", Boolean, nullable=False),
     Index(None, "dataset", "source"),
+    Index(None, "dataset", "source", "merged", "id"),
+    Index(None, "received_at"),
+    Index(None, "hash"),
     sqlite_autoincrement=True,
 )
 
@@ -117,6 +121,8 @@ quarantine = Table(
     Column("excerpt", Text, nullable=False),
     Column("rejected_at", BigInteger, nullable=False),
     Index(None, "dataset", "source", "digest", unique=True),
+    Index(None, "receipt"),
+    Index(None, "rejected_at"),
 )
 
 _OPEN = "status IN ('queued', 'running')"
@@ -148,6 +154,21 @@ jobs = Table(
         postgresql_where=text(_OPEN),
     ),
     Index(None, "dataset", "finished_at"),
+    Index(None, "finished_at"),
+)
+
+source_totals = Table(
+    "source_totals",
+    metadata,
+    Column("dataset", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("runs", BigInteger, nullable=False),
+    Column("last_run_at", BigInteger, nullable=False),
+    Column("last_status", String, nullable=False),
+    Column("last_success_at", BigInteger),
+    Column("last_error", Text),
+    *(Column(name, BigInteger, nullable=False) for name in Counts.__struct_fields__),
+    PrimaryKeyConstraint("dataset", "source"),
 )
 
 hosts = Table(
@@ -172,6 +193,23 @@ schedules = Table(
     Column("tick_at", BigInteger, nullable=False),
     Column("next_run_at", BigInteger, nullable=False),
     Column("failures", Integer, nullable=False),
+)
+
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("kind", String, nullable=False),
+    Column("dataset", String, nullable=False),
+    # Empty where an alarm is about the whole dataset.
+    Column("source", String, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("raised", Boolean, nullable=False),
+    Column("told", Boolean, nullable=False),
+    Column("watched_since", BigInteger, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("taken_until", BigInteger),
+    PrimaryKeyConstraint("kind", "dataset", "source"),
 )
 
 idempotency = Table(

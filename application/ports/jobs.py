@@ -1,11 +1,13 @@
 """Where jobs are written down: the truth about what runs and what ran."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 
 from domain.jobs import FetchJob, JobStatus
+from domain.totals import SourceTotals
 
 
 class Jobs(Protocol):
@@ -31,7 +33,10 @@ class Jobs(Protocol):
 
     @abstractmethod
     async def release(self, job: FetchJob) -> None:
-        """Write down what a held job has become: ended, or waiting again; LeaseLost as above."""
+        """Write down what a held job has become: ended, or waiting again; LeaseLost as above.
+
+        The end of a job and what it adds to the totals of its sources are written together.
+        """
 
     @abstractmethod
     async def cancel(self, job_id: str) -> FetchJob | None:
@@ -59,3 +64,11 @@ class JobHistory(Protocol):
     @abstractmethod
     async def overdue(self, limit: int) -> list[str]:
         """The jobs nobody runs, though they may run: waiting for longer than LOST, or abandoned."""
+
+
+class SourceHistory(Protocol):
+    """Tells what became of all runs of the sources, also of those whose jobs are forgotten."""
+
+    @abstractmethod
+    async def totals(self, datasets: Sequence[str]) -> list[SourceTotals]:
+        """The totals of every source of these datasets that has run, by dataset and source."""

@@ -1,5 +1,7 @@
 """Health: whether the service can do its work, and whether its sources may be asked."""
 
+from datetime import timedelta
+
 import msgspec
 import pytest
 
@@ -7,9 +9,12 @@ from adapters.memory.budget import MemoryBudget
 from adapters.memory.health import MemoryProbe
 from application.catalogue import Catalogue
 from application.health import CheckHealth, Condition, SourceHealth
-from domain.errors import QueueUnavailable, StoreUnavailable
-from domain.politeness import BREAKER_MINIMUM, BREAKER_OPEN_S, Breaker, Host, Rate
+from domain.errors import QueueUnavailable, SourceUnavailable, StoreUnavailable
+from domain.politeness import BREAKER_MINIMUM, BREAKER_OPEN_S, Breaker, Cadence, Host, Rate
+from domain.posts import POSTS
 from tests.application.rig import Rig, posts
+
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -161,7 +166,7 @@ async def test_a_blocked_source_is_shown_until_the_block_is_over(
     assert msgspec.structs.replace(blocked, blocked_until=None) == free
 
 
-async def test_a_source_that_keeps_failing_is_shown_as_left_alone(
+async def test_a_source_that_keeps_failing_degrades_the_service_until_it_answers_again(
     rig: Rig, check_health: CheckHealth, budget: MemoryBudget
 ) -> None:
     await fill(rig)
@@ -169,10 +174,56 @@ async def test_a_source_that_keeps_failing_is_shown_as_left_alone(
         await budget.spend("one")
         await budget.settle("one", ok=False)
 
-    seen = []
-    for seconds in (BREAKER_OPEN_S, 0):
-        report = await check_health()
-        seen.append((report.status, report.sources[0].breaker))
-        rig.clock.advance(seconds)
+    seen = [await check_health()]
+    rig.clock.advance(BREAKER_OPEN_S)
+    seen.append(await check_health())
+    await budget.spend("one")
+    await budget.settle("one", ok=True)
+    seen.append(await check_health())
 
-    assert seen == [(Condition.OK, Breaker.OPEN), (Condition.OK, Breaker.HALF_OPEN)]
+    assert [(report.status, report.sources[0].breaker) for report in seen] == [
+        (Condition.DEGRADED, Breaker.OPEN),
+        (Condition.DEGRADED, Breaker.HALF_OPEN),
+        (Condition.OK, Breaker.CLOSED),
+    ]
+
+
+# ---------------------------------------------------------------- each source by itself
+
+
+async def test_a_source_that_is_overdue_is_told_from_its_sibling_that_is_not(
+    rig: Rig, database: MemoryProbe, queue: MemoryProbe, budget: MemoryBudget
+) -> None:
+    one, two = rig.source("one", posts(1)), rig.source("two", posts(1))
+    fetch = rig.fetch(one, two, cadence=Cadence(every=HOUR))
+    catalogue = Catalogue([fetch], [rig.query()], rig.quarantine, rig.clock)
+    check_health = CheckHealth(catalogue, database, queue, budget, rig.clock)
+    await fetch()
+    two.failure = SourceUnavailable("no answer")
+    rig.clock.advance(HOUR * 3)
+    await fetch()
+
+    report = await check_health()
+    two.failure = None
+    rig.clock.advance(HOUR)
+    await fetch()
+    recovered = await check_health()
+
+    assert [(source.source, source.stale) for source in report.sources] == [
+        ("one", False),
+        ("two", True),
+    ]
+    assert (report.status, recovered.status) == (Condition.DEGRADED, Condition.OK)
+    freshness = await rig.store.freshness(POSTS)
+    assert not catalogue.standing("posts", freshness).stale
+
+
+async def test_a_dataset_whose_sources_are_off_degrades_nothing(
+    rig: Rig, database: MemoryProbe, queue: MemoryProbe, budget: MemoryBudget
+) -> None:
+    fetch = rig.fetch(cadence=Cadence(every=HOUR))
+    catalogue = Catalogue([fetch], [rig.query()], rig.quarantine, rig.clock)
+
+    report = await CheckHealth(catalogue, database, queue, budget, rig.clock)()
+
+    assert (report.status, report.sources) == (Condition.OK, ())

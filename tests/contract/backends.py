@@ -14,20 +14,23 @@ from typing import Any
 from sqlalchemy import bindparam, delete
 
 from adapters.memory.accounts import MemoryAccounts, MemoryApiTokens, MemorySessions
+from adapters.memory.alerts import MemoryAlerts
 from adapters.memory.budget import MemoryBudget
 from adapters.memory.changes import MemoryChanges
 from adapters.memory.clock import SteerableClock
 from adapters.memory.database import MemoryDatabase
 from adapters.memory.health import MemoryProbe
 from adapters.memory.idempotency import MemoryIdempotency
-from adapters.memory.jobs import MemoryJobHistory, MemoryJobs
+from adapters.memory.jobs import MemoryJobHistory, MemoryJobs, MemorySourceHistory
 from adapters.memory.limits import MemoryClientLimits, MemoryLoginAttempts
 from adapters.memory.quarantine import MemoryQuarantine
 from adapters.memory.random import SeededRandom
 from adapters.memory.receipts import MemoryReceipts
+from adapters.memory.retention import MemoryRetention
 from adapters.memory.schedules import MemorySchedules
 from adapters.memory.store import MemoryStore
 from adapters.sql.accounts import SqlAccounts
+from adapters.sql.alerts import SqlAlerts
 from adapters.sql.budget import SqlBudget
 from adapters.sql.database import Database
 from adapters.sql.dataset_tables import table_of
@@ -39,18 +42,22 @@ from adapters.sql.migrate import migrate
 from adapters.sql.postgres import PostgresDatabase
 from adapters.sql.quarantine import SqlQuarantine
 from adapters.sql.receipts import SqlReceipts
+from adapters.sql.retention import SqlRetention
 from adapters.sql.schedules import SqlSchedules
 from adapters.sql.sessions import SqlApiTokens, SqlSessions
+from adapters.sql.source_history import SqlSourceHistory
 from adapters.sql.sqlite import SqliteDatabase
 from adapters.sql.store import SqlStore
 from application.ports.accounts import Accounts, ApiTokens, Sessions
+from application.ports.alerts import Alerts
 from application.ports.budget import Budget
 from application.ports.clock import Random
 from application.ports.health import Probe
 from application.ports.idempotency import Idempotency
-from application.ports.jobs import JobHistory, Jobs
+from application.ports.jobs import JobHistory, Jobs, SourceHistory
 from application.ports.limits import ClientLimits, LoginAttempts
 from application.ports.receipts import Receipts
+from application.ports.retention import Retention
 from application.ports.schedules import Schedules
 from application.ports.store import Changes, Quarantine, Store
 from domain.checkpoints import Checkpoint
@@ -76,9 +83,12 @@ class Backend:
     store: Store
     jobs: Jobs
     history: JobHistory
+    sources: SourceHistory
     schedules: Schedules
     idempotency: Idempotency
     quarantine: Quarantine
+    retention: Retention
+    alerts: Alerts
     budget: Budget
     accounts: Accounts
     sessions: Sessions
@@ -155,9 +165,12 @@ async def memory() -> AsyncIterator[Backend]:
         store=MemoryStore(database, clock),
         jobs=MemoryJobs(database, clock),
         history=MemoryJobHistory(database, clock),
+        sources=MemorySourceHistory(database),
         schedules=MemorySchedules(database, clock),
-        idempotency=MemoryIdempotency(clock),
+        idempotency=MemoryIdempotency(clock, database),
         quarantine=MemoryQuarantine(database),
+        retention=MemoryRetention(database),
+        alerts=MemoryAlerts(database, clock),
         budget=MemoryBudget(database, clock, RATES, DEFAULT_RATE),
         accounts=MemoryAccounts(database),
         sessions=MemorySessions(database, clock),
@@ -185,9 +198,12 @@ def _over(database: SqliteDatabase | PostgresDatabase) -> Backend:
         store=SqlStore(database, clock),
         jobs=SqlJobs(database, clock),
         history=SqlJobHistory(database, clock),
+        sources=SqlSourceHistory(database),
         schedules=SqlSchedules(database, clock),
         idempotency=SqlIdempotency(database, clock),
         quarantine=SqlQuarantine(database),
+        retention=SqlRetention(database),
+        alerts=SqlAlerts(database, clock),
         budget=SqlBudget(database, clock, RATES, DEFAULT_RATE),
         accounts=SqlAccounts(database),
         sessions=SqlSessions(database, clock),

@@ -16,7 +16,7 @@ from adapters.memory.clock import SteerableClock
 from adapters.memory.database import MemoryDatabase
 from adapters.memory.health import MemoryProbe
 from adapters.memory.idempotency import MemoryIdempotency
-from adapters.memory.jobs import MemoryJobHistory, MemoryJobs
+from adapters.memory.jobs import MemoryJobHistory, MemoryJobs, MemorySourceHistory
 from adapters.memory.limits import MemoryClientLimits, MemoryLoginAttempts
 from adapters.memory.quarantine import MemoryQuarantine
 from adapters.memory.random import SeededRandom
@@ -41,6 +41,7 @@ from application.ports.queue import Handle, Queue
 from application.ports.store import Changes, Intake, Store
 from application.query import Query
 from application.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh
+from application.stats import ShowStats
 from application.work import RunJob
 from domain.dataset import Dataset, Key, Role
 from domain.filters import Condition, Filter, Operator
@@ -287,6 +288,7 @@ class Stage:
             MemoryClientLimits(self.database, self.clock),
             self.idempotency,
             health,
+            ShowStats(self.catalogue, MemorySourceHistory(self.database)),
             changes or MemoryChanges(self.database),
             self.clock,
             self.random,

@@ -47,6 +47,7 @@ LEAST = {
     "GET /fetch/jobs": Role.ANYONE,
     "GET /fetch/status/{job_id}": Role.USER,
     "DELETE /fetch/status/{job_id}": Role.ADMIN,
+    "GET /stats": Role.ANYONE,
     "GET /health": Role.ANYONE,
     "GET /health/live": Role.ANYONE,
     "GET /health/ready": Role.ANYONE,

@@ -230,6 +230,19 @@ async def test_a_source_that_keeps_failing_has_an_open_breaker(stage: Stage) -> 
     assert (posts_source["breaker"], gauges_source["breaker"]) == ("open", "closed")
 
 
+async def test_an_open_breaker_degrades_the_service_until_a_fetch_succeeds(stage: Stage) -> None:
+    statuses = [(await stage.client.get("/health")).json()["status"]]
+    for _ in range(20):
+        await stage.budget.settle("posts_source", ok=False)
+    statuses.append((await stage.client.get("/health")).json()["status"])
+    stage.clock.advance(60)
+    await stage.budget.spend("posts_source")
+    await stage.budget.settle("posts_source", ok=True)
+    statuses.append((await stage.client.get("/health")).json()["status"])
+
+    assert statuses == ["ok", "degraded", "ok"]
+
+
 async def test_slow_counting_does_not_take_the_service_down(stage: Stage) -> None:
     stage.broken.failure = QueryTooSlow("counting takes too long")
 
@@ -268,6 +281,8 @@ async def test_a_process_about_to_stop_is_not_ready_and_goes_on_answering(stage:
     assert read.status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/datasets", "/health", "/health/live", "/health/ready"])
+@pytest.mark.parametrize(
+    "path", ["/", "/datasets", "/stats", "/health", "/health/live", "/health/ready"]
+)
 async def test_overviews_take_no_parameters(client: httpx.AsyncClient, path: str) -> None:
     problem(await client.get(f"{path}?limit=1"), 400, "unknown_parameter")

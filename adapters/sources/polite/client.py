@@ -19,6 +19,7 @@ from adapters.sources.polite.replies import (
     NotModified,
     Reply,
     judge,
+    judge_post,
 )
 from adapters.sources.polite.urls import parse
 from application.ports.budget import Budget
@@ -97,6 +98,21 @@ class PoliteClient:
         raise SourceRefused(
             f"{request.url.place} sends us round in circles", code="redirect_refused"
         )
+
+    async def post(self, url: str, body: bytes, ask_until: datetime, traffic: Traffic) -> None:
+        """Send a JSON body; what is said to it is not read. Errors as for `get`.
+
+        Sent once and never again, because a failure does not tell whether it has arrived. The path
+        of the URL is in no message: it may hold a token.
+        """
+        address = msgspec.structs.replace(parse(url), discreet=True)
+        request = Request(address, "*/*", body=body)
+        errand = _Errand(ask_until, traffic)
+        await self._admitted(request, errand)
+        try:
+            await self._tried(request, errand)
+        except Setback as setback:
+            raise setback.error from setback
 
     async def close(self) -> None:
         """Break off what is running and close all connections."""
@@ -185,7 +201,10 @@ class PoliteClient:
         ok = True
         try:
             reply = await self._exchange.send(request, allowance)
-            judge(reply, request.url, request.is_conditional, self._clock.now())
+            if request.body is None:
+                judge(reply, request.url, request.is_conditional, self._clock.now())
+            else:
+                judge_post(reply, request.url, self._clock.now())
             ok = self._clock.now() - began <= SLOW
             return reply
         except (Setback, SourceError) as failure:

@@ -29,12 +29,13 @@ _BREATHER = 100
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What is asked: always a GET, perhaps only for what has changed."""
+    """What is asked: a GET, perhaps only for what has changed, or a POST of a JSON body."""
 
     url: Url
     accept: str
     etag: str | None = None
     last_modified: str | None = None
+    body: bytes | None = None
 
     @property
     def is_conditional(self) -> bool:
@@ -94,11 +95,15 @@ class Exchange:
         await self._transport.aclose()
 
     async def _sent(self, request: Request, allowance: Allowance) -> Reply:
-        message = httpx.Request("GET", request.url.text, headers=self._headers(request))
+        method = "GET" if request.body is None else "POST"
+        headers = self._headers(request)
+        message = httpx.Request(method, request.url.text, headers=headers, content=request.body)
         response = await self._transport.handle_async_request(message)
         try:
             allowance.begin_body()
             reply = Reply(response.status_code, _headers_of(response))
+            if request.body is not None:
+                return reply  # what was sent has arrived; what is said to it is not read
             if 200 <= reply.status < 300:
                 return msgspec.structs.replace(reply, body=await self._body(response, allowance))
             if reply.status == 304:
@@ -126,6 +131,8 @@ class Exchange:
             # Nothing else is asked for, because nothing else is unpacked here.
             "Accept-Encoding": "gzip",
         }
+        if request.body is not None:
+            headers["Content-Type"] = "application/json"
         if request.etag is not None:
             headers["If-None-Match"] = request.etag
         if request.last_modified is not None:

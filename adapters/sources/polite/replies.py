@@ -105,6 +105,17 @@ def judge(reply: Reply, url: Url, conditional: bool, now: datetime) -> None:
         raise UnexpectedContent(f"{url.place} answered {_phrase(status)}, which holds no records")
 
 
+def judge_post(reply: Reply, url: Url, now: datetime) -> None:
+    """Let a reply pass that says that what was sent has arrived; errors as for `judge`."""
+    if reply.status >= 400:
+        _judge_failure(reply, url, now)
+    elif not 200 <= reply.status < 300:
+        raise SourceRefused(
+            f"{url.place} answered {_phrase(reply.status)}, which says nothing of an arrival;"
+            " if it has moved, change its address"
+        )
+
+
 def _judge_failure(reply: Reply, url: Url, now: datetime) -> None:
     said = f"{url.place} answered {_phrase(reply.status)}"
     block_s = wait_s(reply.headers, now)

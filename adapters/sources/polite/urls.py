@@ -20,13 +20,17 @@ _RELATION = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s";,]+))', re.IGNORECASE
 
 
 class Url(msgspec.Struct, frozen=True):
-    """An address: `text` as it was written, and the parts that matter to us."""
+    """An address: `text` as it was written, and the parts that matter to us.
+
+    The path of a `discreet` one is for nobody's eyes: it may hold a token.
+    """
 
     text: str
     scheme: str
     host: str
     port: int
     path: str
+    discreet: bool = False
 
     @property
     def key(self) -> str:
@@ -36,7 +40,8 @@ class Url(msgspec.Struct, frozen=True):
     @property
     def place(self) -> str:
         """The address fit for a message: without user, query and fragment, and not too long."""
-        return f"{self.scheme}://{self.key}{self.path}"[:_LONGEST_PLACE]
+        path = "/..." if self.discreet else self.path
+        return f"{self.scheme}://{self.key}{path}"[:_LONGEST_PLACE]
 
     def leads_to(self, reference: str) -> "Url | None":
         """Where a redirect or a link leads, or None when that is not on this very host."""

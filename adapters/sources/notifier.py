@@ -1,0 +1,28 @@
+"""The operator as a URL that takes an alert as JSON."""
+
+from datetime import timedelta
+
+import msgspec
+
+from adapters.sources.polite.client import PoliteClient
+from application.ports.alerts import Notifier
+from application.ports.clock import Clock
+from domain.alerts import Alert
+from domain.reports import Traffic
+
+#: So long an alert may take, waiting for the host's budget included.
+LONGEST = timedelta(seconds=10)
+
+
+class HttpNotifier(Notifier):
+    """Sends each alert to one URL, politely: its host has a budget and a breaker, too."""
+
+    def __init__(self, client: PoliteClient, url: str, clock: Clock) -> None:
+        self._client = client
+        self._url = url
+        self._clock = clock
+
+    async def notify(self, alert: Alert) -> None:
+        """Send the alert once; any answer of the 200s is its arrival."""
+        until = self._clock.now() + LONGEST
+        await self._client.post(self._url, msgspec.json.encode(alert), until, Traffic())

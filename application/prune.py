@@ -1,0 +1,57 @@
+"""Pruning: removing what has been kept for long enough, in batches that nobody notices."""
+
+from collections.abc import Callable, Mapping
+
+from application.ports.clock import Clock, Random
+from application.ports.retention import Retention
+from domain.retention import BATCH, Keeping, Kept
+
+#: Others who write have their turn between two batches.
+PAUSE_S = 0.05
+EVERY_S = 3600.0
+#: A run comes up to this share of the hour earlier or later, so that several do not meet.
+JITTER_SHARE = 0.1
+
+Pruned = Mapping[Kept, int]
+Told = Callable[[Pruned | Exception], None]
+
+
+class Prune:
+    """Removes all that is old, once."""
+
+    def __init__(self, retention: Retention, clock: Clock, keeping: Keeping) -> None:
+        self._retention = retention
+        self._clock = clock
+        self._keeping = keeping
+
+    async def __call__(self) -> Pruned:
+        """Remove it and say how much of each kind; harmless while others do the same."""
+        pruned: dict[Kept, int] = {}
+        for kept, before in self._keeping.ends(self._clock.now()):
+            pruned[kept] = 0
+            while removed := await self._retention.prune(kept, before, BATCH):
+                pruned[kept] += removed
+                await self._clock.sleep(PAUSE_S)
+        return pruned
+
+
+class KeepPruned:
+    """Prunes once an hour until cancelled; any number of these may run."""
+
+    def __init__(self, prune: Prune, clock: Clock, random: Random, told: Told) -> None:
+        self._prune = prune
+        self._clock = clock
+        self._random = random
+        self._told = told
+
+    async def __call__(self) -> None:
+        """Run until cancelled; the first time some moment within an hour."""
+        # By chance, so that also what is restarted each half hour gets to it at times.
+        await self._clock.sleep(EVERY_S * self._random.fraction())
+        while True:
+            try:
+                self._told(await self._prune())
+            except Exception as error:  # what cannot be removed now can be an hour later
+                self._told(error)
+            jitter = JITTER_SHARE * (2 * self._random.fraction() - 1)
+            await self._clock.sleep(EVERY_S * (1 + jitter))

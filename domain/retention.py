@@ -1,0 +1,37 @@
+"""Retention: what is kept for how long."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import msgspec
+
+#: So many rows are removed at most in one transaction, so that nobody waits long for it.
+BATCH = 500
+
+
+class Kept(StrEnum):
+    """What grows with time and is removed once it is old, unless it is still needed.
+
+    In this order, because what goes first may have needed what goes later.
+    """
+
+    #: Records in quarantine, by when they were rejected last.
+    QUARANTINE = "quarantine"
+    #: Payloads, by when they arrived. The newest merged fetch of each source stays whole, and so
+    #: do those of unfinished jobs and those that a record in quarantine was read from. A body that
+    #: arrived several times goes with its last arrival.
+    PAYLOADS = "payloads"
+    #: Jobs, by when they ended. The last one of each dataset stays, and that of each checkpoint.
+    JOBS = "jobs"
+    #: Idempotency keys, by when they came.
+    KEYS = "keys"
+
+
+class Keeping(msgspec.Struct, frozen=True, kw_only=True):
+    """For how long each kind is kept."""
+
+    ages: dict[Kept, timedelta]
+
+    def ends(self, now: datetime) -> list[tuple[Kept, datetime]]:
+        """What is removed now, in order, each with the moment before which it is old."""
+        return [(kept, now - self.ages[kept]) for kept in Kept if kept in self.ages]

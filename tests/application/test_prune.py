@@ -1,0 +1,166 @@
+"""Pruning: what is old is removed in small batches, by itself about once an hour."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+import pytest
+
+from adapters.memory.database import MemoryDatabase
+from adapters.memory.retention import MemoryRetention
+from application.prune import EVERY_S, JITTER_SHARE, PAUSE_S, KeepPruned, Prune, Pruned
+from domain.errors import StoreUnavailable
+from domain.jobs import FetchJob, JobStatus
+from domain.reports import FetchReport
+from domain.retention import BATCH, Keeping, Kept
+from tests.application.rig import Rig, ended
+
+DAY = timedelta(days=1)
+KEEPING = Keeping(ages={Kept.JOBS: DAY * 7, Kept.QUARANTINE: DAY * 90, Kept.PAYLOADS: DAY * 30})
+
+
+class Watched(MemoryRetention):
+    """A retention that writes down what it was asked for, and may fail."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        super().__init__(database)
+        self.asked: list[tuple[Kept, datetime, int]] = []
+        self.removed: list[int] = []
+        self.failure: Exception | None = None
+
+    async def prune(self, kept: Kept, before: datetime, most: int) -> int:
+        """Remove some."""
+        if self.failure is not None:
+            raise self.failure
+        self.asked.append((kept, before, most))
+        self.removed.append(await super().prune(kept, before, most))
+        return self.removed[-1]
+
+
+@pytest.fixture
+def retention(rig: Rig) -> Watched:
+    """The retention of the rig's database."""
+    return Watched(rig.database)
+
+
+@pytest.fixture
+def prune(rig: Rig, retention: Watched) -> Prune:
+    """Removes what is old from it."""
+    return Prune(retention, rig.clock, KEEPING)
+
+
+def ended_jobs(rig: Rig, count: int) -> None:
+    """Have so many jobs end now, and one more later that stays."""
+    for number in range(count + 1):
+        rig.database.jobs[str(number)] = FetchJob(
+            id=str(number),
+            dataset="posts",
+            status=JobStatus.SUCCEEDED,
+            queued_at=rig.clock.now(),
+            finished_at=rig.clock.now() + timedelta(seconds=number == count),
+            report=FetchReport(),
+        )
+
+
+async def pruned(rig: Rig, prune: Prune) -> Pruned:
+    """Prune once, with all the time it takes."""
+    task = asyncio.create_task(prune())
+    await rig.clock.elapse(60)
+    return await task
+
+
+async def test_everything_is_asked_for_in_its_order_and_with_its_age(
+    rig: Rig, retention: Watched, prune: Prune
+) -> None:
+    now = rig.clock.now()
+
+    removed = await prune()
+
+    assert removed == {Kept.QUARANTINE: 0, Kept.PAYLOADS: 0, Kept.JOBS: 0}
+    assert retention.asked == [
+        (Kept.QUARANTINE, now - DAY * 90, BATCH),
+        (Kept.PAYLOADS, now - DAY * 30, BATCH),
+        (Kept.JOBS, now - DAY * 7, BATCH),
+    ]
+
+
+async def test_much_is_removed_in_small_batches_with_pauses(
+    rig: Rig, retention: Watched, prune: Prune
+) -> None:
+    ended_jobs(rig, 10_000)
+    rig.clock.advance(DAY * 8)
+    began = rig.clock.now()
+    task = asyncio.create_task(prune())
+
+    await rig.clock.elapse(PAUSE_S * 20 - PAUSE_S / 2)
+    early = task.done()
+    await rig.clock.elapse(PAUSE_S)
+
+    assert (early, task.done()) == (False, True)
+    assert await task == {Kept.QUARANTINE: 0, Kept.PAYLOADS: 0, Kept.JOBS: 10_000}
+    assert max(retention.removed) == BATCH
+    assert retention.removed[2:] == [BATCH] * 20 + [0]
+    # Of a moment that passes meanwhile nothing is asked.
+    assert {before for _, before, _ in retention.asked[2:]} == {began - DAY * 7}
+
+
+async def test_what_is_not_old_enough_stays(rig: Rig, prune: Prune) -> None:
+    ended_jobs(rig, 3)
+    rig.clock.advance(DAY * 7)
+
+    removed = await pruned(rig, prune)
+    rig.clock.advance(1)
+    later = await pruned(rig, prune)
+
+    assert (removed[Kept.JOBS], later[Kept.JOBS]) == (0, 3)
+
+
+# ---------------------------------------------------------------- by itself
+
+
+class Keeper:
+    """What prunes by itself, and what it said."""
+
+    def __init__(self, rig: Rig, prune: Prune) -> None:
+        self.told: list[Pruned | Exception] = []
+        self.task = asyncio.create_task(
+            KeepPruned(prune, rig.clock, rig.random, self.told.append)()
+        )
+
+
+async def test_it_prunes_about_once_an_hour(rig: Rig, prune: Prune, retention: Watched) -> None:
+    keeper = Keeper(rig, prune)
+    await rig.clock.elapse(EVERY_S)
+    first = len(keeper.told)
+
+    await rig.clock.elapse(EVERY_S * 100)
+
+    assert first == 1
+    assert 100 / (1 + JITTER_SHARE) <= len(keeper.told) - first <= 100 / (1 - JITTER_SHARE)
+    await ended(keeper.task)
+
+
+async def test_several_do_it_at_different_moments(rig: Rig, prune: Prune) -> None:
+    keepers = [Keeper(rig, prune) for _ in range(4)]
+    moments = set()
+    for minute in range(600):
+        known = sum(len(keeper.told) for keeper in keepers)
+        await rig.clock.elapse(60)
+        if sum(len(keeper.told) for keeper in keepers) > known:
+            moments.add(minute)
+
+    assert len(moments) > 20
+    await ended(*(keeper.task for keeper in keepers))
+
+
+async def test_a_failure_is_told_and_tried_again_an_hour_later(
+    rig: Rig, prune: Prune, retention: Watched
+) -> None:
+    retention.failure = StoreUnavailable("the database is gone")
+    keeper = Keeper(rig, prune)
+    await rig.clock.elapse(EVERY_S)
+    retention.failure = None
+    await rig.clock.elapse(EVERY_S * (1 + JITTER_SHARE))
+
+    assert isinstance(keeper.told[0], StoreUnavailable)
+    assert keeper.told[1] == {Kept.QUARANTINE: 0, Kept.PAYLOADS: 0, Kept.JOBS: 0}
+    await ended(keeper.task)

@@ -1,0 +1,103 @@
+"""What the keeper of alarms promises: each change is made by one, by nobody who was late."""
+
+import asyncio
+from datetime import timedelta
+
+import msgspec
+
+from domain.alerts import Alarm, Kind, Trouble
+from tests.contract.backends import Backend
+
+MOMENT = timedelta(microseconds=1)
+
+
+def quiet(backend: Backend, dataset: str = "posts", source: str = "one") -> Alarm:
+    """An alarm nobody has written down yet."""
+    return Alarm.quiet(Kind.BREAKER, dataset, "é.example:80", backend.clock.now(), source)
+
+
+def raised(backend: Backend, alarm: Alarm) -> Alarm:
+    """The alarm once trouble was seen."""
+    return alarm.seen(Trouble("it keeps failing, é", backend.clock.now() + MOMENT), "well")
+
+
+async def standing(backend: Backend) -> list[Alarm]:
+    """Every alarm."""
+    return (await backend.alerts.standing())[1]
+
+
+async def test_without_alarms_there_is_only_the_present_moment(backend: Backend) -> None:
+    assert await backend.alerts.standing() == (backend.clock.now(), [])
+    backend.clock.advance(MOMENT)
+    assert await backend.alerts.standing() == (backend.clock.now(), [])
+
+
+async def test_a_new_alarm_is_written_down_as_it_is_and_once(backend: Backend) -> None:
+    alarm = quiet(backend)
+
+    moved = [await backend.alerts.move(None, alarm) for _ in range(2)]
+
+    assert moved == [True, False]
+    assert await standing(backend) == [alarm]
+
+
+async def test_an_alarm_goes_all_its_way(backend: Backend) -> None:
+    alarm = quiet(backend)
+    await backend.alerts.move(None, alarm)
+
+    for _ in range(2):
+        seen = raised(backend, alarm)
+        taken = seen.taken(backend.clock.now())
+        told = taken.given_back(told=True)
+        over = told.seen(None, "well")
+        done = over.taken(backend.clock.now()).given_back(told=True)
+        for following in (seen, taken, told, over, done):
+            assert await backend.alerts.move(alarm, following)
+            alarm = following
+            assert await standing(backend) == [alarm]
+
+
+async def test_an_alarm_that_has_moved_is_not_moved_from_where_it_was(backend: Backend) -> None:
+    first = quiet(backend)
+    await backend.alerts.move(None, first)
+    second = raised(backend, first)
+    await backend.alerts.move(first, second)
+
+    late = [
+        await backend.alerts.move(first, second),
+        await backend.alerts.move(None, first),
+        await backend.alerts.move(second.taken(backend.clock.now()), second),
+        await backend.alerts.move(msgspec.structs.replace(second, detail="other"), first),
+    ]
+
+    assert late == [False] * 4
+    assert await standing(backend) == [second]
+
+
+async def test_of_many_who_take_an_alert_one_gets_it(backend: Backend) -> None:
+    alarm = quiet(backend)
+    await backend.alerts.move(None, alarm)
+    waiting = raised(backend, alarm)
+    await backend.alerts.move(alarm, waiting)
+
+    taken = waiting.taken(backend.clock.now())
+    got = await asyncio.gather(*(backend.alerts.move(waiting, taken) for _ in range(8)))
+
+    assert sorted(got) == [False] * 7 + [True]
+
+
+async def test_alarms_are_told_apart_by_kind_dataset_and_source(backend: Backend) -> None:
+    now = backend.clock.now()
+    alarms = [
+        quiet(backend, "posts", "one"),
+        quiet(backend, "posts", "two"),
+        quiet(backend, "samples", "one"),
+        Alarm.quiet(Kind.STALE, "posts", "posts", now),
+    ]
+    for alarm in reversed(alarms):
+        assert await backend.alerts.move(None, alarm)
+
+    moved = raised(backend, alarms[1])
+    await backend.alerts.move(alarms[1], moved)
+
+    assert await standing(backend) == [alarms[0], moved, alarms[2], alarms[3]]
