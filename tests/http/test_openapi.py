@@ -33,6 +33,7 @@ ROUTES = {
     "/health",
     "/health/live",
     "/health/ready",
+    "/stats",
 }
 
 
@@ -128,7 +129,7 @@ async def test_the_paths_are_the_routes_that_exist(
 
 
 async def test_no_route_exists_that_is_not_in_the_document(client: httpx.AsyncClient) -> None:
-    for path in ("/stats", "/metrics", "/tasks", "/auth/login", "/quarantine", "/api/data"):
+    for path in ("/metrics", "/tasks", "/auth/login", "/quarantine", "/api/data"):
         assert (await client.get(path)).status_code == 404
 
 
@@ -299,6 +300,7 @@ async def test_reads_document_all_three_formats_and_the_304(document: Json, path
         ("/datasets", "/datasets"),
         ("/health", "/health"),
         ("/health/live", "/health/live"),
+        ("/stats", "/stats"),
         ("/fetch/jobs", "/fetch/jobs?limit=1"),
     ],
 )
