@@ -51,8 +51,9 @@ class WatchAlerts:
     async def __call__(self) -> None:
         """Watch until cancelled; what is just being told is told to its end."""
         while True:
-            await self._look()
+            # Before the first look, too: what turned old while nothing ran is fetched at the start.
             await self._clock.sleep(LOOK_S)
+            await self._look()
 
     async def _look(self) -> None:
         try:

@@ -62,7 +62,7 @@ async def pruned(settings: Settings) -> list[str]:
     """Remove what is old; says what was removed."""
     async with running(settings) as container:
         removed = await container.prune()()
-    said = [f"Removed {count} {_PLAINLY[kept]}." for kept, count in removed.items() if count]
+    said = [f"{_PLAINLY[kept]}: {count} removed" for kept, count in removed.items() if count]
     return said or ["Nothing is old enough to be removed."]
 
 

@@ -69,6 +69,7 @@ _LINKS = {
     "docs": "/docs",
     "openapi": "/openapi.json",
     "datasets": "/datasets",
+    "stats": "/stats",
     "health": "/health",
 }
 

@@ -189,6 +189,19 @@ async def test_a_dataset_never_fetched_is_stale_once_its_time_has_passed(
     assert (early, watch.told) == ([], [(RAISED, Kind.STALE, "posts")])
 
 
+async def test_what_turned_old_while_nothing_ran_may_be_fetched_at_the_start_before_anybody_looks(
+    rig: Rig, watch: Watch
+) -> None:
+    fetch = fetching(rig)
+    await fetch()
+    rig.clock.advance(PERIOD * 10)
+    async with watch.watching(fetch):
+        await fetch()
+        await watch.passes(PERIOD)
+
+    assert watch.told == []
+
+
 async def test_a_dataset_whose_sources_are_off_is_not_watched(rig: Rig, watch: Watch) -> None:
     async with watch.watching(rig.fetch(cadence=REGULAR)):
         await watch.passes(PERIOD * 10)
@@ -254,14 +267,14 @@ async def test_what_a_dead_watcher_had_taken_is_told_by_another_a_while_later(
     await watch.fails()
     fetch = fetching(rig, Cadence())
     async with watch.watching(fetch):
-        pass
+        await watch.passes()
     watch.operator.heard.clear()
     for key, alarm in rig.database.alarms.items():
         if alarm.raised:  # it was killed before it could say so
             rig.database.alarms[key] = alarm.given_back(told=False).taken(rig.clock.now())
 
     async with watch.watching(fetch):
-        await watch.passes(TAKEN - timedelta(seconds=LOOK_S))
+        await watch.passes(TAKEN - timedelta(seconds=1))
         early = watch.told
         await watch.passes(LOOK_S)
 
@@ -275,7 +288,7 @@ async def test_what_is_being_told_is_told_to_its_end_before_a_watcher_stops(
     await watch.fails()
     fetch = fetching(rig, Cadence())
     watcher = asyncio.create_task(_watcher(watch, [fetch])())
-    await rig.clock.settle()
+    await watch.passes()
 
     watcher.cancel()
     await rig.clock.elapse(5)
@@ -292,7 +305,7 @@ async def test_a_watcher_that_is_told_twice_to_stop_stops(rig: Rig, watch: Watch
     watch.operator.takes_s = 5.0
     await watch.fails()
     watcher = asyncio.create_task(_watcher(watch, [fetching(rig, Cadence())])())
-    await rig.clock.settle()
+    await watch.passes()
 
     for _ in range(2):
         watcher.cancel()
@@ -323,7 +336,7 @@ async def test_what_could_not_be_told_is_tried_again_at_the_next_look(
     watch.operator.failure = AWAY
     await watch.fails()
     async with watch.watching(fetching(rig, Cadence())):
-        await watch.passes(LOOK_S * 2)
+        await watch.passes(LOOK_S * 3)
         tries = watch.operator.tries
         watch.operator.failure = None
         await watch.passes()

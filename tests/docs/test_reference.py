@@ -21,7 +21,9 @@ from adapters.http.overviews import HealthCard
 from adapters.http.problem_codes import PROBLEM_CODES
 from adapters.http.problems import Problem
 from adapters.http.question import CONTROLS
+from adapters.http.stats import SourceCard, StatsCard
 from application.health import SourceHealth
+from domain.alerts import Alert, Event, Kind
 from domain.dataset import Dataset
 from domain.fields import FieldType
 from domain.filters import Operator, operators_of
@@ -36,6 +38,7 @@ from entrypoints.settings import PREFIX, load
 from tests.docs.markdown import DOCS, REFERENCE, ROOT, blocks, codes, headings, rows, section
 from tests.strategies import SAMPLES
 
+ALERTS = REFERENCE / "alerts.md"
 API = REFERENCE / "http-api.md"
 FILTERS = REFERENCE / "filters.md"
 PROBLEMS = REFERENCE / "problems.md"
@@ -124,6 +127,18 @@ def test_every_part_of_the_health_answer_is_documented() -> None:
     told = first_codes(section(API, "`GET /health`"))
 
     assert told == [*names(HealthCard), *names(SourceHealth)]
+
+
+def test_every_part_of_the_stats_is_documented() -> None:
+    told = first_codes(section(API, "`GET /stats`"))
+
+    assert told == [*names(StatsCard), *names(SourceCard)]
+
+
+def test_every_part_of_an_alert_is_documented() -> None:
+    told = first_codes(ALERTS.read_text(encoding="utf-8").split("## Once")[0])
+
+    assert told == [*names(Alert), *Event, *Kind]
 
 
 # ---------------------------------------------------------------- filters

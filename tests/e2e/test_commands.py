@@ -167,6 +167,16 @@ async def test_migrate_twice_says_what_it_did_and_then_that_nothing_is_left(star
     assert "up to date" in second[1]
 
 
+async def test_prune_says_what_it_removed_and_then_that_nothing_is_left(start: Start) -> None:
+    for _ in range(2):
+        assert (await ended(await start("fetch", "posts", "--force")))[0] == 0
+    first = await ended(await start("prune", CATCHMENT_KEEP_JOBS="0.001s"))
+    second = await ended(await start("prune", CATCHMENT_KEEP_JOBS="0.001s"))
+
+    assert first[:2] == (0, "jobs: 1 removed\n")
+    assert second[:2] == (0, "Nothing is old enough to be removed.\n")
+
+
 async def test_several_processes_may_start_on_a_new_database_at_once(start: Start) -> None:
     processes = [await start("migrate") for _ in range(4)]
     results = [await ended(process) for process in processes]
@@ -176,8 +186,9 @@ async def test_several_processes_may_start_on_a_new_database_at_once(start: Star
 
 
 async def test_config_check_shows_every_setting_and_no_secret(start: Start) -> None:
-    secret = "a secret that nobody may ever read"
-    process = await start("config", "check", CATCHMENT_SECRET_KEY=secret)
+    secret = "a-secret-that-nobody-may-ever-read"
+    hook = f"https://hooks.example/{secret}?key={secret}"
+    process = await start("config", "check", CATCHMENT_SECRET_KEY=secret, CATCHMENT_ALERT_URL=hook)
     code, out, err = await ended(process)
 
     assert code == 0

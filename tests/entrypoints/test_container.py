@@ -1,7 +1,9 @@
 """The container: everything in it can be made, and anything in it can be replaced."""
 
+from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
 from adapters.memory.clock import SteerableClock
@@ -16,7 +18,7 @@ from domain.dataset import Role
 from domain.paging import PageRequest, Sort
 from domain.posts import POSTS, Post
 from entrypoints.container import DATASETS, Container
-from entrypoints.service import running
+from entrypoints.service import pruned, running
 from entrypoints.settings import Settings, load
 
 
@@ -72,6 +74,48 @@ async def test_an_empty_url_switches_a_source_off(tmp_path: Path) -> None:
         assert container.fetch_posts().sources == ()
 
 
+async def test_what_is_called_stale_is_what_the_setting_of_the_dataset_says(
+    tmp_path: Path,
+) -> None:
+    clock = SteerableClock()
+    settings = _settings(tmp_path, CATCHMENT_STALE_AFTER="1s,posts=5m")
+    source = MemorySource("sample", Post, clock, [Post(1, 1, "a title", "a body")])
+    seen = []
+    async with running(settings, clock=clock, sources={"posts": [source]}) as container:
+        await container.fetch_posts()()
+        transport = httpx.ASGITransport(app=container.app())
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            for _ in range(2):
+                clock.advance(timedelta(minutes=3))
+                page, record = await client.get("/data"), await client.get("/data/posts/1")
+                datasets, health = await client.get("/datasets"), await client.get("/health")
+                seen.append(
+                    [
+                        page.json()["stale"],
+                        record.json()["stale"],
+                        datasets.json()["datasets"][0]["stale"],
+                        health.json()["sources"][0]["stale"],
+                    ]
+                )
+
+    assert seen == [[False] * 4, [True] * 4]
+
+
+async def test_what_is_old_is_removed_and_said_in_plain_words(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, CATCHMENT_KEEP_RAW="0.001s", CATCHMENT_KEEP_JOBS="0.001s")
+    first = await pruned(settings)
+    clock = SteerableClock()
+    for number in range(3):
+        clock.advance(1)
+        source = MemorySource("sample", Post, clock, [Post(number, 1, "a title", "a body")])
+        async with running(settings, clock=clock, sources={"posts": [source]}) as container:
+            await container.fetch_posts()(Role.ADMIN, force=True)
+
+    assert first == ["Nothing is old enough to be removed."]
+    assert await pruned(settings) == ["payloads: 2 removed", "jobs: 2 removed"]
+    assert await pruned(settings) == first
+
+
 async def test_the_host_of_a_source_may_be_private_and_no_other_is(tmp_path: Path) -> None:
     settings = _settings(
         tmp_path,
@@ -79,10 +123,16 @@ async def test_the_host_of_a_source_may_be_private_and_no_other_is(tmp_path: Pat
         CATCHMENT_COINPAPRIKA_URL="",
         CATCHMENT_TELEMETRY_URL="http://10.0.0.6:8080/point",
         CATCHMENT_ALLOWED_PRIVATE_HOSTS="10.0.0.9:81",
+        CATCHMENT_ALERT_URL="https://10.0.0.7/hook",
     )
     container = Container(settings=settings)
 
-    assert container.private_hosts() == {"10.0.0.5:80", "10.0.0.6:8080", "10.0.0.9:81"}
+    assert container.private_hosts() == {
+        "10.0.0.5:80",
+        "10.0.0.6:8080",
+        "10.0.0.9:81",
+        "10.0.0.7:443",
+    }
 
 
 @pytest.mark.parametrize("file", ["/data/assets.csv", "assets.csv", "file:///data/assets.csv"])

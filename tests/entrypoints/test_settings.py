@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from domain.politeness import Rate
+from domain.politeness import Cadence, Rate
+from domain.retention import Kept
 from entrypoints.setting_table import SETTINGS
 from entrypoints.settings import (
     InvalidSetting,
     check_names,
     environment,
+    harmless,
     host_of,
     load,
     secret_of,
@@ -31,12 +33,44 @@ def test_the_defaults_are_those_the_documentation_promises() -> None:
     assert settings.fetch_deadline == timedelta(seconds=60)
     assert settings.max_body == (2**20, 20 * 2**20)
     assert settings.posts_url == "https://jsonplaceholder.typicode.com/posts"
+    assert settings.keeping.ages == {
+        Kept.QUARANTINE: timedelta(days=90),
+        Kept.PAYLOADS: timedelta(days=30),
+        Kept.JOBS: timedelta(days=7),
+        Kept.KEYS: timedelta(hours=24),
+    }
+    assert settings.alert_url == ""
 
 
 def test_a_value_can_differ_from_one_dataset_to_the_next() -> None:
     settings = load({"CATCHMENT_MIN_FETCH_INTERVAL": "60s,posts=0s"})
 
     assert settings.min_fetch_interval == PerDataset(timedelta(seconds=60), {"posts": timedelta(0)})
+
+
+def test_a_cadence_is_put_together_for_each_dataset() -> None:
+    settings = load({"CATCHMENT_STALE_AFTER": "1d,posts=5m", "CATCHMENT_FETCH_EVERY": "1h"})
+
+    every, interval = timedelta(hours=1), timedelta(seconds=60)
+    assert settings.cadence("posts") == Cadence(
+        interval=interval, every=every, stale_after=timedelta(minutes=5)
+    )
+    assert settings.cadence("others").stale_after == timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("SECRET_KEY", "sesame", "(set)"),
+        ("SECRET_KEY", "", "(made beside the database)"),
+        ("ALERT_URL", "https://hooks.example:81/sesame?key=sesame", "https://hooks.example:81/..."),
+        ("ALERT_URL", "", ""),
+        ("DATABASE_URL", "postgresql://us:sesame@db/ours", "postgresql://us:***@db/ours"),
+        ("POSTS_URL", "https://a.example/posts?page=1", "https://a.example/posts?page=1"),
+    ],
+)
+def test_a_setting_is_shown_without_what_is_secret_in_it(name: str, text: str, told: str) -> None:
+    assert harmless(name, text) == told
 
 
 def test_off_switches_the_schedule_off() -> None:
@@ -91,7 +125,7 @@ def test_a_url_is_shown_without_its_password(url: str, told: str) -> None:
     assert shown(url) == told
 
 
-@pytest.mark.parametrize("name", ["DATABASE_URL", "BROKER_URL", "SECRET_KEY"])
+@pytest.mark.parametrize("name", ["DATABASE_URL", "BROKER_URL", "SECRET_KEY", "ALERT_URL"])
 def test_what_holds_a_password_is_not_shown_when_it_cannot_be_used(name: str) -> None:
     with pytest.raises(InvalidSetting) as refused:
         load({f"CATCHMENT_{name}": "sesame"})
@@ -108,6 +142,11 @@ def test_what_holds_a_password_is_not_shown_when_it_cannot_be_used(name: str) ->
         ("DATABASE_URL", "postgres://localhost:x/x", "expected a port"),
         ("BROKER_URL", "redis://localhost", "expected amqp://"),
         ("BROKER_URL", "amqp:///", "expected a host"),
+        ("ALERT_URL", "ftp://x", "expected a full http or https URL without a name"),
+        ("ALERT_URL", "http://us:pass@x/", "expected a full http or https URL without a name"),
+        ("KEEP_RAW", "0s", "expected a duration above zero"),
+        ("KEEP_JOBS", "off", "expected a duration"),
+        ("KEEP_QUARANTINE", "", "expected a duration"),
         ("PORT", "eighty", "expected a port"),
         ("PORT", "70000", "expected a port"),
         ("PORT", "٨٠", "expected a port"),
