@@ -92,18 +92,23 @@ async def _answer(exchange: Exchange) -> None:
         await exchange.answer(304, headers=[*asker.headers(), *_caching(asker, document)])
         return
     asker.quota.used += 1
-    new_name = RENAMED.get(_full_name(exchange).lower())
     if not is_valid:
         await asker.say(401, _message("Bad credentials", DOCUMENTATION))
-    elif new_name is not None:
-        location = f"{exchange.request.origin}/repos/{new_name}"
-        body = {**_message("Moved Permanently", DOCUMENTATION), "url": location}
-        await asker.say(301, body, ("Location", location))
     elif document is None:
-        await asker.say(404, NOT_FOUND)
+        await _answer_unknown(exchange, asker)
     else:
         headers = [*asker.headers(), *_caching(asker, document)]
         await exchange.answer(200, document.body, headers, holds=True)
+
+
+async def _answer_unknown(exchange: Exchange, asker: Allowance) -> None:
+    new_name = RENAMED.get(_full_name(exchange).lower())
+    if new_name is None:
+        await asker.say(404, NOT_FOUND)
+        return
+    location = f"{exchange.request.origin}/repos/{new_name}"
+    body = {**_message("Moved Permanently", DOCUMENTATION), "url": location}
+    await asker.say(301, body, ("Location", location))
 
 
 async def _fail(exchange: Exchange, status: int) -> None:
