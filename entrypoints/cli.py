@@ -132,12 +132,15 @@ def prune() -> None:
 @click.option("--posts", default=100, show_default=True, help="How many posts it has.")
 @plainly
 def upstream(host: str, port: int, posts: int) -> None:
-    """Run the sample upstream: it plays JSONPlaceholder, and misbehaves on demand."""
+    """Run the sample upstream: it plays the APIs that are asked, and misbehaves on demand."""
     from entrypoints.upstream import serve as serving
+    from entrypoints.upstream import settings_for
 
     def announce(url: str) -> None:
         click.echo(f"The sample upstream answers at {url} (the page lists what it can do).")
-        click.echo(f"Use it: CATCHMENT_POSTS_URL={url}/posts catchment serve")
+        click.echo("To ask it for everything, set this and start `catchment serve`:")
+        for name, value in settings_for(url).items():
+            click.echo(f"  {name}={value}")
 
     try:
         run(serving(host, port, posts, announce))

@@ -1,7 +1,17 @@
-"""The sample upstream: a real local API for the demo, the tests and the benchmarks."""
+"""The sample upstream: real local APIs for the demo, the tests and the benchmarks."""
 
+from entrypoints.upstream.assets import ASSETS_FILE
 from entrypoints.upstream.faults import FAULTS, Fault
 from entrypoints.upstream.received import Received
 from entrypoints.upstream.server import SampleUpstream, serve
+from entrypoints.upstream.subjects import settings_for
 
-__all__ = ["FAULTS", "Fault", "Received", "SampleUpstream", "serve"]
+__all__ = [
+    "ASSETS_FILE",
+    "FAULTS",
+    "Fault",
+    "Received",
+    "SampleUpstream",
+    "serve",
+    "settings_for",
+]

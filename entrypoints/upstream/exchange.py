@@ -6,10 +6,13 @@ import struct
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from email.utils import format_datetime
+from functools import cached_property
 
+import msgspec
+
+from entrypoints.upstream.documents import Document, Record
 from entrypoints.upstream.stage import Stage
 from entrypoints.upstream.wire import Headers, Request, head
-from entrypoints.upstream.words import Record
 
 JSON = "application/json; charset=utf-8"
 PIECE_BYTES = 256 * 1024
@@ -22,8 +25,12 @@ class Exchange:
     """What a handler works with.
 
     `turn` is the number of this visit to its fault since `forget`, and `earlier_answers` how
-    many requests this connection had before.
+    many requests this connection had before. Where a `subject` is asked for, the routes name it,
+    and its path without the fault, before they hand the exchange on.
     """
+
+    subject: "Subject"
+    path: str
 
     def __init__(
         self,
@@ -51,16 +58,29 @@ class Exchange:
         """The first post, or an empty record when there are none."""
         return next(iter(self.records), {})
 
+    @cached_property
+    def document(self) -> Document:
+        """What is asked for, made once: it stays the same until the answer has ended."""
+        return self.subject.document(self)
+
     @property
     def body(self) -> bytes:
-        """The posts being served, as JSON."""
-        return self.stage.collection().whole.body
+        """What is asked for, as bytes."""
+        return self.document.body
 
     @property
     def port(self) -> int:
         """The port this server listens on."""
         address: tuple[str, int] = self._writer.get_extra_info("sockname")
         return address[1]
+
+    async def serve(self) -> None:
+        """Answer properly with what is asked for."""
+        await self.subject.serve(self)
+
+    async def show(self, body: bytes, headers: Headers = ()) -> None:
+        """Answer 200 with a body, labelled as what is asked for is."""
+        await self.answer(200, body, headers, self.subject.content_type)
 
     async def answer(
         self,
@@ -149,6 +169,23 @@ class Exchange:
 
 
 Handler = Callable[[Exchange], Awaitable[None]]
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """One thing to ask for, as it is served properly and as faults get at it.
+
+    `document` is its body, and `respell` its body with one text in it spelled by exactly these
+    bytes, quotes included. `pattern` is the paths where it is, and `path` one of them.
+    """
+
+    name: str
+    path: str
+    pattern: str
+    description: str
+    document: Callable[[Exchange], Document]
+    serve: Handler
+    respell: Callable[[Exchange, bytes], bytes]
+    content_type: str = JSON
 
 
 def http_date(moment: datetime) -> str:

@@ -1,12 +1,12 @@
-"""Answers for posts when nothing goes wrong: filters, paging, validators, compression."""
+"""Answers for posts when nothing goes wrong: filters and paging."""
 
-import re
 from collections.abc import Iterator
-from email.utils import parsedate_to_datetime
 from urllib.parse import urlencode
 
-from entrypoints.upstream.exchange import Exchange, http_date
-from entrypoints.upstream.posts import Document, Part, Selection, encode, positive
+from entrypoints.upstream.answers import answer_document
+from entrypoints.upstream.documents import encode, positive
+from entrypoints.upstream.exchange import Exchange
+from entrypoints.upstream.posts import Part, Selection
 
 MOST_COUNTED_POSTS = 1_000_000
 
@@ -33,42 +33,6 @@ async def one_post(exchange: Exchange) -> None:
         await answer_document(exchange, document, [])
 
 
-async def answer_document(
-    exchange: Exchange, document: Document, headers: list[tuple[str, str]]
-) -> None:
-    """Answer with a document: validators, 304 when the client has it, gzip when it may."""
-    headers = [
-        *headers,
-        ("ETag", document.etag),
-        ("Last-Modified", http_date(exchange.stage.last_modified_at)),
-        ("Vary", "Accept-Encoding"),
-    ]
-    if is_current(exchange, document.etag):
-        await exchange.answer(304, headers=headers)
-    elif accepts_gzip(exchange):
-        headers.append(("Content-Encoding", "gzip"))
-        await exchange.answer(200, document.packed, headers, holds=True)
-    else:
-        await exchange.answer(200, document.body, headers, holds=True)
-
-
-def accepts_gzip(exchange: Exchange) -> bool:
-    """Whether the client takes gzip."""
-    accepted = exchange.request.headers.get("accept-encoding", "")
-    return re.search(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", accepted) is not None
-
-
-def is_current(exchange: Exchange, etag: str) -> bool:
-    """Whether the client's validators say that it has this version."""
-    headers = exchange.request.headers
-    known = headers.get("if-none-match")
-    if known is not None:
-        tags = {tag.strip().removeprefix("W/") for tag in known.split(",")}
-        return "*" in tags or etag.removeprefix("W/") in tags
-    since = headers.get("if-modified-since")
-    return since is not None and _unchanged_since(exchange, since)
-
-
 def paging_headers(
     exchange: Exchange, selection: Selection, part: Part
 ) -> Iterator[tuple[str, str]]:
@@ -90,11 +54,3 @@ def page_url(exchange: Exchange, page: int) -> str:
     """The address of another page of what was requested."""
     request = exchange.request
     return f"{request.origin}{request.path}?{urlencode({**request.query, '_page': page})}"
-
-
-def _unchanged_since(exchange: Exchange, text: str) -> bool:
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return False
-    return moment.tzinfo is not None and exchange.stage.last_modified_at <= moment

@@ -1,33 +1,11 @@
 """What is served when nothing goes wrong: posts, whole, filtered or by page, encoded once."""
 
-import gzip
-import hashlib
-from functools import cached_property
-from typing import Any
-
 import msgspec
 
-from entrypoints.upstream.words import Record
+from entrypoints.upstream.documents import Document, Record, positive
 
 DEFAULT_LIMIT = 10
 MOST_REMEMBERED_PAGES = 1024
-
-
-class Document:
-    """A JSON body with its validator and its compressed form, each made once."""
-
-    def __init__(self, body: bytes) -> None:
-        self.body = body
-
-    @cached_property
-    def etag(self) -> str:
-        """A weak validator, because the gzip form shares it."""
-        return f'W/"{hashlib.blake2b(self.body, digest_size=8).hexdigest()}"'
-
-    @cached_property
-    def packed(self) -> bytes:
-        """The body compressed with gzip."""
-        return gzip.compress(self.body, compresslevel=1, mtime=0)
 
 
 class Selection(msgspec.Struct, frozen=True):
@@ -96,13 +74,3 @@ class Collection:
             return self._encoded
         pairs = zip(self.records, self._encoded, strict=True)
         return [text for record, text in pairs if str(record.get("userId")) == user_id]
-
-
-def encode(value: Any) -> bytes:
-    """Spell a value as JSON."""
-    return msgspec.json.encode(value)
-
-
-def positive(text: str | None) -> int | None:
-    """Read a whole number above zero, or None."""
-    return int(text) if text and text.isdecimal() and len(text) < 10 and int(text) > 0 else None

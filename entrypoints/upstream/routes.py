@@ -2,25 +2,26 @@
 
 import re
 
+from entrypoints.upstream.documents import encode
 from entrypoints.upstream.exchange import Exchange, Handler
 from entrypoints.upstream.faults import find_fault
 from entrypoints.upstream.listing import list_posts, one_post
 from entrypoints.upstream.page import front_page
-from entrypoints.upstream.posts import encode
+from entrypoints.upstream.subjects import find_subject
 
 LAST_SHOWN = 100
 REQUESTS_PATH = "/_requests"
 READING = frozenset({"GET", "HEAD"})
-FAULT_PATH = re.compile(r"/faults/([^/]+)/posts")
+FAULT_PATH = re.compile(r"/faults/([^/]+)(/.*)")
 
 
 async def handle(exchange: Exchange) -> None:
     """Answer a request by its path; faults take any method, the rest only GET and HEAD."""
     request = exchange.request
     if fault := FAULT_PATH.fullmatch(request.path):
-        await play_fault(exchange, fault[1])
+        await play_fault(exchange, fault[1], fault[2])
         return
-    handler = find_route(request.path)
+    handler = find_handler(exchange)
     if handler is None:
         await exchange.answer(404, b"{}")
     elif request.method not in READING:
@@ -29,15 +30,25 @@ async def handle(exchange: Exchange) -> None:
         await handler(exchange)
 
 
-async def play_fault(exchange: Exchange, name: str) -> None:
-    """Serve the posts with the fault of that name."""
-    fault = find_fault(name)
+async def play_fault(exchange: Exchange, name: str, path: str) -> None:
+    """Serve what is at the path with the fault of that name."""
+    fault, subject = find_fault(name), find_subject(path)
     if fault is None:
-        explanation = f"There is no fault {name}; GET / lists those there are."
-        await exchange.answer(404, encode({"error": explanation}))
-        return
-    exchange.turn = exchange.stage.turn(name)
-    await fault.play(exchange)
+        await explain(exchange, f"There is no fault {name}")
+    elif subject is None:
+        await explain(exchange, f"There is nothing at {path} that a fault could spoil")
+    elif subject not in fault.subjects:
+        spoiled = " and ".join(subject.path for subject in fault.subjects)
+        await explain(exchange, f"{name} is a fault of {spoiled}, not of {path}")
+    else:
+        exchange.subject, exchange.path = subject, path
+        exchange.turn = exchange.stage.turn(exchange.request.path)
+        await fault.play(exchange)
+
+
+async def explain(exchange: Exchange, what: str) -> None:
+    """Answer 404 and say why."""
+    await exchange.answer(404, encode({"error": f"{what}; GET / lists what there is."}))
 
 
 async def show_requests(exchange: Exchange) -> None:
@@ -48,18 +59,22 @@ async def show_requests(exchange: Exchange) -> None:
 
 async def show_front_page(exchange: Exchange) -> None:
     """Answer `GET /` with a page about everything this server offers."""
-    await exchange.answer(200, front_page(), content_type="text/html; charset=utf-8")
+    page = front_page(exchange.request.origin)
+    await exchange.answer(200, page, content_type="text/html; charset=utf-8")
 
 
 EXACT: dict[str, Handler] = {
     "/": show_front_page,
-    "/posts": list_posts,
     # Where forbidden redirects lead: a client that follows one is seen in the log.
     "/forbidden": list_posts,
     REQUESTS_PATH: show_requests,
 }
 
 
-def find_route(path: str) -> Handler | None:
-    """The handler of a well-behaved path, or None."""
+def find_handler(exchange: Exchange) -> Handler | None:
+    """The handler of a well-behaved path, or None; a subject is named to the exchange."""
+    path = exchange.request.path
+    if subject := find_subject(path):
+        exchange.subject, exchange.path = subject, path
+        return subject.serve
     return one_post if re.fullmatch(r"/posts/[^/]+", path) else EXACT.get(path)

@@ -7,9 +7,9 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from entrypoints.upstream.documents import encode
 from entrypoints.upstream.exchange import Exchange
 from entrypoints.upstream.faults import find_fault
-from entrypoints.upstream.posts import encode
 from entrypoints.upstream.routes import REQUESTS_PATH, handle
 from entrypoints.upstream.stage import Stage
 from entrypoints.upstream.wire import MOST_HEAD_BYTES, BadRequest, Request, head, read_request
@@ -20,7 +20,7 @@ ENDINGS = (ConnectionError, TimeoutError, asyncio.IncompleteReadError)
 
 
 class SampleUpstream(Stage):
-    """A real HTTP server that plays an API with posts, well-behaved or not."""
+    """A real HTTP server that plays the APIs Catchment asks, well-behaved or not."""
 
     def __init__(self, posts: int = 100, seed: int = 1) -> None:
         super().__init__(posts, seed)
@@ -65,11 +65,15 @@ class SampleUpstream(Stage):
         host, port = self.address
         return f"http://{host}:{port}{path}"
 
-    def fault_url(self, name: str) -> str:
-        """The address of the posts with a fault; raises LookupError for an unknown name."""
-        if find_fault(name) is None:
+    def fault_url(self, name: str, path: str | None = None) -> str:
+        """The address of a path with a fault; without one, of the first subject that has it.
+
+        Raises LookupError for an unknown name.
+        """
+        fault = find_fault(name)
+        if fault is None:
             raise LookupError(f"There is no fault {name}; see FAULTS.")
-        return self.url(f"/faults/{name}/posts")
+        return self.url(f"/faults/{name}{path or fault.subjects[0].path}")
 
     def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._server is None:

@@ -4,10 +4,16 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
+from entrypoints.upstream.assets import sample_assets
+from entrypoints.upstream.documents import Document, Record
+from entrypoints.upstream.hub import Hub
+from entrypoints.upstream.market import Market
 from entrypoints.upstream.posts import Collection
 from entrypoints.upstream.received import Received, RequestLog
-from entrypoints.upstream.words import Record, sample_posts
+from entrypoints.upstream.telemetry import Telemeter
+from entrypoints.upstream.words import sample_posts
 
 FIRST_MODIFIED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -18,7 +24,7 @@ def utc_now() -> datetime:
 
 
 class Stage:
-    """What a test steers: the posts, the pace, the gate, and the log of requests."""
+    """What a test steers: what is served, the pace, the gate, and the log of requests."""
 
     def __init__(self, posts: int = 100, seed: int = 1) -> None:
         self.drip_seconds = 1.0
@@ -26,7 +32,15 @@ class Stage:
         self.failures_before_ok = 2
         """How often a `-then-ok` fault fails first."""
         self.now: Callable[[], datetime] = utc_now
-        """The clock of `Date` headers and of dates in `Retry-After`; replace it at will."""
+        """The clock of headers, quotas and points; replace it at will."""
+        self.github_limit = 60
+        """How much GitHub may be asked in an hour without a token; 0 means that it is spent."""
+        self.github_failure: int | Literal["hang", "garbage"] | None = None
+        """What GitHub answers instead: this status, nothing at all, or what is no JSON."""
+        self.market = Market(seed)
+        self.hub = Hub()
+        self.telemeter = Telemeter(seed)
+        self.assets = Document(sample_assets().encode())
         self.log = RequestLog()
         self._gate = asyncio.Event()
         self._gate.set()
@@ -44,7 +58,7 @@ class Stage:
 
     @property
     def last_modified_at(self) -> datetime:
-        """When the posts changed: a fixed day, one minute later at each change."""
+        """When something served changed: a fixed day, one minute later at each change."""
         return FIRST_MODIFIED_AT + timedelta(minutes=self._changes)
 
     def count(self, path: str | None = None) -> int:
@@ -63,15 +77,49 @@ class Stage:
     def set_posts(self, posts: list[Record]) -> None:
         """Serve these posts from now on."""
         self._records, self._generation = posts, None
-        self._changed()
+        self._changed_posts()
 
     def revise(self, generation: int) -> None:
         """Stamp the generation number in every post's title, replacing the previous stamp."""
         self._generation = generation
-        self._changed()
+        self._changed_posts()
+
+    def set_tickers(self, tickers: list[Record]) -> None:
+        """List exactly these tickers from now on, whatever they are."""
+        self.market.replace(tickers)
+        self._changes += 1
+
+    def revise_prices(self, generation: int) -> None:
+        """Move every ticker's price and `last_updated`; a generation always gives the same."""
+        self.market.revise(generation)
+        self._changes += 1
+
+    def set_assets(self, text: str) -> None:
+        """Serve this text as `/assets.csv` from now on."""
+        self.assets = Document(text.encode())
+        self._changes += 1
+
+    def set_repository(
+        self,
+        full_name: str,
+        description: str | None = None,
+        stars: int = 0,
+        language: str | None = None,
+    ) -> None:
+        """Have GitHub know this repository, with these facts in place of any others."""
+        self.hub.put(full_name, description, stars, language)
+        self._changes += 1
+
+    def set_points(self, points: list[Record]) -> None:
+        """Give exactly these points next, one for each request, then go on as usual."""
+        self.telemeter.queue(points)
+
+    def next_point(self) -> Record:
+        """The point for the request at hand."""
+        return self.telemeter.next(self.now())
 
     def hold(self) -> None:
-        """From now on stop answers to `/posts` after the headers and half the body."""
+        """From now on stop proper answers after the headers and half the body."""
         self._gate.clear()
 
     def release(self) -> None:
@@ -80,7 +128,7 @@ class Stage:
 
     @property
     def is_held(self) -> bool:
-        """Whether answers to `/posts` stop half-way now."""
+        """Whether proper answers stop half-way now."""
         return not self._gate.is_set()
 
     async def released(self) -> None:
@@ -94,12 +142,12 @@ class Stage:
             self._collections[number] = Collection([self._stamped(record) for record in records])
         return self._collections[number]
 
-    def turn(self, fault: str) -> int:
+    def turn(self, path: str) -> int:
         """Count a visit to a fault and return its number: 1 for the first since `forget`."""
-        self._turns[fault] += 1
-        return self._turns[fault]
+        self._turns[path] += 1
+        return self._turns[path]
 
-    def _changed(self) -> None:
+    def _changed_posts(self) -> None:
         self._changes += 1
         self._collections.clear()
 

@@ -1,7 +1,8 @@
 """Writes sample posts: the same seed always gives the same text."""
 
 import random
-from typing import Any
+
+from entrypoints.upstream.documents import Record
 
 SUBJECTS = (
     "the river", "a quiet harbour", "the old mill", "our gauge", "the north field", "a late storm",
@@ -19,8 +20,6 @@ OBJECTS = (
     "the water level", "a careful drawing", "the town below", "the first frost",
 )  # fmt: skip
 POSTS_PER_USER = 10
-
-Record = dict[str, Any]
 
 
 def sample_posts(number: int, seed: int) -> list[Record]:

@@ -217,12 +217,17 @@ async def test_the_demo_shows_a_fetch_a_filter_a_304_and_a_fresh_answer(start: S
 async def test_the_sample_upstream_answers(start: Start) -> None:
     process = await start("upstream", "--port", "0")
     assert process.stdout is not None
-    line = (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
-    url = line.split(" at ")[1].split()[0]
+    async with asyncio.timeout(60):
+        lines = [(await process.stdout.readline()).decode().strip() for _ in range(7)]
+    url = lines[0].split(" at ")[1].split()[0]
+    settings = dict(line.split("=") for line in lines[2:])
 
-    posts = await _json("GET", url + "/posts")
+    posts = await _json("GET", settings["CATCHMENT_POSTS_URL"])
+    tickers = await _json("GET", settings["CATCHMENT_COINPAPRIKA_URL"])
+    facts = await _json("GET", settings["CATCHMENT_GITHUB_URL"] + "/repos/python/cpython")
 
-    assert len(posts) == 100
+    assert settings["CATCHMENT_POSTS_URL"] == url + "/posts"
+    assert (len(posts), len(tickers), facts["name"]) == (100, 50, "cpython")
 
 
 async def _json(method: str, url: str, status: int = 200) -> Any:

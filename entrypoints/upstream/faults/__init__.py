@@ -1,8 +1,9 @@
-"""Everything that can go wrong with the posts, by name."""
+"""Everything that can go wrong, by name."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from entrypoints.upstream.faults.cells import CELLS
 from entrypoints.upstream.faults.connection import CONNECTION
 from entrypoints.upstream.faults.content import CONTENT
 from entrypoints.upstream.faults.encoding import ENCODING
@@ -10,37 +11,44 @@ from entrypoints.upstream.faults.fault import Fault
 from entrypoints.upstream.faults.framing import FRAMING
 from entrypoints.upstream.faults.headers import HEADERS
 from entrypoints.upstream.faults.pagination import PAGINATION
+from entrypoints.upstream.faults.points import POINTS
+from entrypoints.upstream.faults.quotes import QUOTES
 from entrypoints.upstream.faults.records import RECORDS
 from entrypoints.upstream.faults.redirects import REDIRECTS
 from entrypoints.upstream.faults.status import STATUS
 
-__all__ = ["FAULTS", "Fault", "find_fault"]
+__all__ = ["FAMILIES", "FAULTS", "Fault", "find_fault"]
 
-FAMILIES = (
-    STATUS,
-    CONNECTION,
-    FRAMING,
-    ENCODING,
-    CONTENT,
-    RECORDS,
-    HEADERS,
-    PAGINATION,
-    REDIRECTS,
-)
+FAMILIES: Mapping[str, Mapping[str, Fault]] = {
+    "Refusals and limits": STATUS,
+    "The connection": CONNECTION,
+    "Framing": FRAMING,
+    "Compression": ENCODING,
+    "The body as text": CONTENT,
+    "Records": RECORDS,
+    "Headers": HEADERS,
+    "Pages": PAGINATION,
+    "Redirects": REDIRECTS,
+    "The CSV": CELLS,
+    "Telemetry points": POINTS,
+    "Tickers": QUOTES,
+}
+"""The faults by what they befall, for people."""
 
 
-def _number(name: str) -> int:
-    return int(name.partition("-")[0].removeprefix("U"))
+def _place(name: str) -> tuple[int, int]:
+    number = name.partition("-")[0].removeprefix("U")
+    return (0, int(number)) if number.isdecimal() else (1, 0)
 
 
 def _merged() -> dict[str, Fault]:
-    pairs = [pair for family in FAMILIES for pair in family.items()]
-    # Sorting is stable: within one number the order of the family's table stays.
-    return dict(sorted(pairs, key=lambda pair: _number(pair[0])))
+    pairs = [pair for family in FAMILIES.values() for pair in family.items()]
+    # Sorting is stable: within one number, and where there is none, the order of the tables stays.
+    return dict(sorted(pairs, key=lambda pair: _place(pair[0])))
 
 
 FAULTS: Mapping[str, Fault] = MappingProxyType(_merged())
-"""Every fault by its name, in the order of their numbers."""
+"""Every fault by its name: the numbered ones in their order, then those of one subject alone."""
 
 
 def find_fault(name: str) -> Fault | None:

@@ -1,36 +1,35 @@
 """Faults of the connection: broken, silent, slow, or talking out of turn."""
 
-from entrypoints.upstream.exchange import JSON, Exchange, Handler
+from entrypoints.upstream.exchange import Exchange, Handler
 from entrypoints.upstream.faults.fault import Fault, with_recovery
-from entrypoints.upstream.listing import list_posts
 from entrypoints.upstream.wire import status_line
 
 HUGE_HEADER_BYTES = 300_000
 FLOOD_LINES = 1000
 
 
-def posts_head(exchange: Exchange) -> bytes:
-    """Spell the head of a proper answer with all posts."""
-    length = str(len(exchange.body))
-    return exchange.head(200, [("Content-Type", JSON), ("Content-Length", length)])
+def proper_head(exchange: Exchange) -> bytes:
+    """Spell the head of a proper answer."""
+    kind, length = exchange.subject.content_type, str(len(exchange.body))
+    return exchange.head(200, [("Content-Type", kind), ("Content-Length", length)])
 
 
 async def drip_headers(exchange: Exchange) -> None:
     """Send the headers one byte at a time, then the body at once."""
-    await exchange.drip(posts_head(exchange))
+    await exchange.drip(proper_head(exchange))
     await exchange.send(exchange.body)
 
 
 async def drip_body(exchange: Exchange) -> None:
     """Send the headers at once, then the body one byte at a time."""
-    await exchange.send(posts_head(exchange))
+    await exchange.send(proper_head(exchange))
     await exchange.drip(exchange.body)
 
 
 async def stall(exchange: Exchange) -> None:
     """Send nine tenths of the body, then nothing."""
     enough = len(exchange.body) * 9 // 10
-    await exchange.send(posts_head(exchange) + exchange.body[:enough])
+    await exchange.send(proper_head(exchange) + exchange.body[:enough])
     await exchange.silence()
 
 
@@ -41,7 +40,7 @@ async def say_nothing(exchange: Exchange) -> None:
 
 async def reset_in_body(exchange: Exchange) -> None:
     """Break the connection after half the body."""
-    await exchange.send(posts_head(exchange) + exchange.body[: len(exchange.body) // 2])
+    await exchange.send(proper_head(exchange) + exchange.body[: len(exchange.body) // 2])
     exchange.reset()
 
 
@@ -58,7 +57,7 @@ async def garbage_status(exchange: Exchange) -> None:
 
 async def huge_header(exchange: Exchange) -> None:
     """Answer with one header of 300 kB."""
-    await exchange.answer(200, exchange.body, [("X-Filler", "x" * HUGE_HEADER_BYTES)])
+    await exchange.show(exchange.body, [("X-Filler", "x" * HUGE_HEADER_BYTES)])
 
 
 async def close_on_reuse(exchange: Exchange) -> None:
@@ -66,12 +65,12 @@ async def close_on_reuse(exchange: Exchange) -> None:
     if exchange.earlier_answers:
         exchange.keep_alive = False
     else:
-        await list_posts(exchange)
+        await exchange.serve()
 
 
 async def close_after_answer(exchange: Exchange) -> None:
     """Promise to keep the connection, answer, and close it."""
-    await exchange.answer(200, exchange.body, [("Connection", "keep-alive")])
+    await exchange.show(exchange.body, [("Connection", "keep-alive")])
     exchange.keep_alive = False
 
 
@@ -89,13 +88,13 @@ def flood(status: int, *headers: str) -> Handler:
 async def hint_early(exchange: Exchange) -> None:
     """Send one 103 before a proper answer, as a server may."""
     await exchange.send(f"{status_line(103)}\r\nLink: </style.css>; rel=preload\r\n\r\n".encode())
-    await list_posts(exchange)
+    await exchange.serve()
 
 
 async def late(exchange: Exchange) -> None:
     """Wait, then answer properly."""
     await exchange.pause()
-    await list_posts(exchange)
+    await exchange.serve()
 
 
 CONNECTION = {

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 
+from entrypoints.upstream.documents import encode
 from entrypoints.upstream.exchange import JSON, Exchange, Handler
-from entrypoints.upstream.faults.fault import Fault
-from entrypoints.upstream.faults.records import with_raw
-from entrypoints.upstream.posts import encode
+from entrypoints.upstream.faults.fault import IN_JSON, Fault
 
 HTML = "text/html; charset=utf-8"
 ERROR_PAGE = b"<!doctype html><title>Oops</title><h1>We will be back soon</h1>"
@@ -20,13 +19,23 @@ def content(make: Callable[[Exchange], bytes], content_type: str = JSON) -> Hand
     return play
 
 
-def titled(spelling: bytes) -> Callable[[Exchange], bytes]:
-    """Make the posts with the third title spelled by exactly these bytes."""
-    return lambda exchange: encode(with_raw(exchange.records, "title", spelling))
+def labelled(make: Callable[[Exchange], bytes], charset: str = "utf-8") -> Handler:
+    """Answer 200 with the body made, under the usual content type but this charset."""
+
+    async def play(exchange: Exchange) -> None:
+        kind = exchange.subject.content_type.replace("utf-8", charset)
+        await exchange.answer(200, make(exchange), content_type=kind)
+
+    return play
+
+
+def spelled(spelling: bytes) -> Callable[[Exchange], bytes]:
+    """Make the body with one of its texts spelled by exactly these bytes."""
+    return lambda exchange: exchange.subject.respell(exchange, spelling)
 
 
 def utf16(exchange: Exchange) -> bytes:
-    """The posts in UTF-16 with a byte order mark."""
+    """The body in UTF-16 with a byte order mark."""
     return exchange.body.decode().encode("utf-16")
 
 
@@ -35,14 +44,14 @@ async def no_content(exchange: Exchange) -> None:
     await exchange.answer(204)
 
 
-LATIN1_TITLE = '"le café de la rivière"'.encode("latin-1")
+LATIN1_TEXT = '"le café de la rivière"'.encode("latin-1")
 CONTENT = {
     "U8-html": Fault("200 with an HTML error page.", content(lambda _: ERROR_PAGE, HTML)),
     "U8-html-as-json": Fault(
         "200 with an HTML error page labelled JSON.", content(lambda _: ERROR_PAGE)
     ),
     "U8-json-as-html": Fault(
-        "The posts, labelled HTML.", content(lambda exchange: exchange.body, HTML)
+        "The right body, labelled HTML.", content(lambda exchange: exchange.body, HTML)
     ),
     "U9": Fault(
         "200 with an error in JSON.",
@@ -50,27 +59,27 @@ CONTENT = {
     ),
     "U10-204": Fault("204 and no body.", no_content),
     "U10-empty": Fault("200 and an empty body.", content(lambda _: b"")),
-    "U10-empty-list": Fault("200 and an empty list.", content(lambda _: b"[]")),
+    "U10-empty-list": Fault("200 and an empty list.", content(lambda _: b"[]"), IN_JSON),
     "U23-invalid-utf8": Fault(
-        "One title has bytes that are not UTF-8.", content(titled(b'"the \xff\xfe\xc3\x28 river"'))
+        "One text has bytes that are not UTF-8.", labelled(spelled(b'"the \xff\xfe\xc3\x28 river"'))
     ),
     "U23-utf16": Fault(
-        "The body is UTF-16 with a byte order mark, and says so.",
-        content(utf16, "application/json; charset=utf-16"),
+        "The body is UTF-16 with a byte order mark, and says so.", labelled(utf16, "utf-16")
     ),
     "U23-utf8-mark": Fault(
         "The body begins with a UTF-8 byte order mark.",
-        content(lambda exchange: b"\xef\xbb\xbf" + exchange.body),
+        labelled(lambda exchange: b"\xef\xbb\xbf" + exchange.body),
     ),
     "U23-latin1": Fault(
-        "One title is Latin-1 while the label says UTF-8.", content(titled(LATIN1_TITLE))
+        "One text is Latin-1 while the label says UTF-8.", labelled(spelled(LATIN1_TEXT))
     ),
     "U23-latin1-declared": Fault(
-        "One title is Latin-1 and the label says so.",
-        content(titled(LATIN1_TITLE), "application/json; charset=iso-8859-1"),
+        "One text is Latin-1 and the label says so.", labelled(spelled(LATIN1_TEXT), "iso-8859-1")
     ),
-    "U23-nul": Fault("One title holds U+0000.", content(titled(rb'"the \u0000 river"'))),
+    "U23-nul": Fault("One text holds U+0000.", labelled(spelled(rb'"the \u0000 river"')), IN_JSON),
     "U23-surrogate": Fault(
-        "One title holds half of a surrogate pair.", content(titled(rb'"the \ud800 river"'))
+        "One text holds half of a surrogate pair.",
+        labelled(spelled(rb'"the \ud800 river"')),
+        IN_JSON,
     ),
 }

@@ -8,7 +8,6 @@ from functools import cache
 
 from entrypoints.upstream.exchange import Exchange, Handler
 from entrypoints.upstream.faults.fault import Fault, with_recovery
-from entrypoints.upstream.posts import Document
 
 MEBIBYTE = 1024**2
 BOMB_MEBIBYTES = 256
@@ -23,20 +22,20 @@ def labelled(encoding: str, make: Callable[[Exchange], bytes]) -> Handler:
     """Answer with the bytes made, under this Content-Encoding, accepted or not."""
 
     async def play(exchange: Exchange) -> None:
-        await exchange.answer(200, make(exchange), [("Content-Encoding", encoding)])
+        await exchange.show(make(exchange), [("Content-Encoding", encoding)])
 
     return play
 
 
 def truncated(exchange: Exchange) -> bytes:
-    """The first half of the compressed posts."""
-    packed = Document(exchange.body).packed
+    """The first half of the compressed body."""
+    packed = exchange.document.packed
     return packed[: len(packed) // 2]
 
 
 def corrupt(exchange: Exchange) -> bytes:
-    """The compressed posts with some bytes in the middle overwritten."""
-    packed = Document(exchange.body).packed
+    """The compressed body with some bytes in the middle overwritten."""
+    packed = exchange.document.packed
     middle = len(packed) // 2
     return packed[:middle] + b"\xff" * 8 + packed[middle + 8 :]
 
@@ -81,7 +80,7 @@ ENCODING = {
     ),
     "U15-corrupt": Fault("The gzip data is damaged in the middle.", labelled("gzip", corrupt)),
     "U15-plain": Fault(
-        "Plain JSON is labelled gzip.", labelled("gzip", lambda exchange: exchange.body)
+        "The plain body is labelled gzip.", labelled("gzip", lambda exchange: exchange.body)
     ),
     "U16-single": Fault(
         "A small gzip body unpacks to 256 MiB.", labelled("gzip", lambda _: gzip_bomb())
@@ -95,7 +94,7 @@ ENCODING = {
         labelled("zstd", lambda _: zstandard_bomb()),
     ),
     "U16-br": Fault(
-        "Plain JSON is labelled br, which nobody asked for.",
+        "The plain body is labelled br, which nobody asked for.",
         labelled("br", lambda exchange: exchange.body),
     ),
 }

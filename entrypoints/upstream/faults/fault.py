@@ -2,28 +2,40 @@
 
 import msgspec
 
-from entrypoints.upstream.exchange import Exchange, Handler
-from entrypoints.upstream.listing import list_posts
+from entrypoints.upstream.exchange import Exchange, Handler, Subject
+from entrypoints.upstream.subjects import ASSETS, SUBJECTS
+
+IN_JSON = tuple(subject for subject in SUBJECTS if subject is not ASSETS)
+"""Whom a fault of JSON can befall."""
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """One way to misbehave: a sentence for people and the handler that plays it."""
+    """One way to misbehave: a sentence for people, the handler that plays it, and on what."""
 
     description: str
     play: Handler
+    subjects: tuple[Subject, ...] = SUBJECTS
+
+
+def befalling(faults: dict[str, Fault], *subjects: Subject) -> dict[str, Fault]:
+    """The faults, played on these subjects alone."""
+    return {
+        name: msgspec.structs.replace(fault, subjects=subjects) for name, fault in faults.items()
+    }
 
 
 def failing(handler: Handler) -> Handler:
-    """Play the handler for the first requests since `forget`, then serve the posts properly."""
+    """Play the handler for the first requests since `forget`, then serve properly."""
 
     async def play(exchange: Exchange) -> None:
         is_over = exchange.turn > exchange.stage.failures_before_ok
-        await (list_posts if is_over else handler)(exchange)
+        await (exchange.serve() if is_over else handler(exchange))
 
     return play
 
 
 def with_recovery(name: str, fault: Fault) -> dict[str, Fault]:
     """The fault, and a variant that ends after a few requests, named `-then-ok`."""
-    recovery = f"The first two times: {fault.description} Then it serves the posts."
-    return {name: fault, f"{name}-then-ok": Fault(recovery, failing(fault.play))}
+    recovery = f"The first two times: {fault.description} Then all is well."
+    then_ok = msgspec.structs.replace(fault, description=recovery, play=failing(fault.play))
+    return {name: fault, f"{name}-then-ok": then_ok}

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
+from entrypoints.upstream.documents import Record, encode
 from entrypoints.upstream.exchange import Exchange, Handler
-from entrypoints.upstream.faults.fault import Fault
+from entrypoints.upstream.faults.fault import Fault, befalling
 from entrypoints.upstream.listing import page_url
-from entrypoints.upstream.posts import Selection, encode
-from entrypoints.upstream.words import Record
+from entrypoints.upstream.posts import Selection
+from entrypoints.upstream.subjects import POSTS
 
 ENDLESS_PAGES = 1_000_000
 EXPIRING_PAGE = 3
@@ -111,7 +112,7 @@ def skipping(page: int, limit: int) -> int:
     return (page - 1) * (limit + 1)
 
 
-PAGINATION = {
+OF_POSTS = {
     "U27-across-pages": Fault(
         "Every page repeats the first post with another title.", repeated_on_every_page
     ),
@@ -129,3 +130,4 @@ PAGINATION = {
     "U32-expired-422": Fault("On the first walk page 3 is 422.", expiring(422)),
     "U32-endless": Fault("There are a million pages, all different.", a_million_pages),
 }
+PAGINATION = befalling(OF_POSTS, POSTS)

@@ -1,28 +1,16 @@
-"""Faults of the records: odd numbers, nesting, doubled keys and ids, drift, shrinking."""
+"""Faults of posts as records: odd numbers, nesting, doubled keys and ids, drift, shrinking."""
 
 from collections.abc import Callable
 
-import msgspec
-
+from entrypoints.upstream.documents import SPOILED, Record, encode, with_raw
 from entrypoints.upstream.exchange import Exchange, Handler
-from entrypoints.upstream.faults.fault import Fault
-from entrypoints.upstream.posts import encode
-from entrypoints.upstream.words import Record
+from entrypoints.upstream.faults.fault import IN_JSON, Fault, befalling
+from entrypoints.upstream.subjects import POSTS
 
-SPOILED = 2
-"""The index of the record that single-record faults spoil: the third."""
 NESTING = 100_000
 USUAL_POSTS, SHRUNK_POSTS = 10_000, 12
 
 Change = Callable[[Record], Record]
-
-
-def with_raw(records: list[Record], field: str, spelling: bytes) -> list[Record]:
-    """The records, with one field of the third spelled by exactly these bytes."""
-    return [
-        {**record, field: msgspec.Raw(spelling)} if index == SPOILED else record
-        for index, record in enumerate(records)
-    ]
 
 
 def changed(change: Change, every: int) -> Handler:
@@ -45,6 +33,12 @@ def numbered(field: str, spelling: str) -> Handler:
         await exchange.answer(200, encode(with_raw(exchange.records, field, spelling.encode())))
 
     return play
+
+
+async def nested_text(exchange: Exchange) -> None:
+    """Answer with a list in a list, 100 000 deep, where a text should be."""
+    nested = b"[" * NESTING + b"]" * NESTING
+    await exchange.show(exchange.subject.respell(exchange, nested))
 
 
 async def nested_body(exchange: Exchange) -> None:
@@ -95,7 +89,7 @@ NUMBERS = {
     "2-64": str(2**64),
     "5000-digits": "9" * 5000,
 }
-RECORDS = {
+OF_POSTS = {
     **{
         f"U24-{name}": Fault(
             f"One userId is {spelling[:20]}{'…' * (len(spelling) > 20)}.",
@@ -103,10 +97,6 @@ RECORDS = {
         )
         for name, spelling in NUMBERS.items()
     },
-    "U25": Fault("The body is nested 100 000 deep.", nested_body),
-    "U25-in-record": Fault(
-        "One title is nested 100 000 deep.", numbered("title", "[" * NESTING + "]" * NESTING)
-    ),
     "U26": Fault("One post has two titles.", doubled_key),
     "U27-within-page": Fault("One post comes twice.", repeated(lambda record: record)),
     "U27-conflict": Fault(
@@ -120,4 +110,9 @@ RECORDS = {
     "U28-mostly-bad": Fault("Every other post has no title.", changed(_without("title"), 2)),
     "U28-all-bad": Fault("Every title is called headline.", changed(_renamed, 1)),
     "U29": Fault("The first time 10 000 posts, then 12.", shrinking),
+}
+RECORDS = {
+    **befalling(OF_POSTS, POSTS),
+    "U25": Fault("The body is nested 100 000 deep.", nested_body, IN_JSON),
+    "U25-in-record": Fault("One text is nested 100 000 deep.", nested_text, IN_JSON),
 }

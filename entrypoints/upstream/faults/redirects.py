@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 
+from entrypoints.upstream.documents import positive
 from entrypoints.upstream.exchange import Exchange, Handler
 from entrypoints.upstream.faults.fault import Fault
-from entrypoints.upstream.listing import list_posts
-from entrypoints.upstream.posts import positive
 
 HOPS = 10
 HERE = "{port}/forbidden"
@@ -40,19 +39,19 @@ def away(template: str) -> Handler:
 
 
 def onward(exchange: Exchange) -> str:
-    """The next of ten hops, which ends at the posts."""
+    """The next of ten hops, which ends where all is well."""
     hop = positive(exchange.request.query.get("hop")) or 1
-    return "/posts" if hop >= HOPS else f"{exchange.request.path}?hop={hop + 1}"
+    return exchange.path if hop >= HOPS else f"{exchange.request.path}?hop={hop + 1}"
 
 
 async def redirect_once(exchange: Exchange) -> None:
-    """Redirect the first request to the same address, then serve the posts."""
-    handler = redirect(lambda exchange: exchange.request.path)
-    await (handler if exchange.turn == 1 else list_posts)(exchange)
+    """Redirect the first request to the same address, then serve properly."""
+    to_itself = redirect(lambda exchange: exchange.request.path)
+    await (to_itself(exchange) if exchange.turn == 1 else exchange.serve())
 
 
-def _posts(_: Exchange) -> str:
-    return "/posts"
+def _home(exchange: Exchange) -> str:
+    return exchange.path
 
 
 REDIRECTS = {
@@ -60,11 +59,11 @@ REDIRECTS = {
         f"U35-{name}": Fault(f"302 to {template.format(port='PORT')}.", away(template))
         for name, template in FORBIDDEN.items()
     },
-    "U35-same-host": Fault("302 to /posts on this host.", redirect(_posts)),
-    "U35-permanent": Fault("301 to /posts on this host.", redirect(_posts, 301)),
-    "U35-308": Fault("308 to /posts; a POST must stay a POST.", redirect(_posts, 308)),
+    "U35-same-host": Fault("302 to the proper path on this host.", redirect(_home)),
+    "U35-permanent": Fault("301 to the proper path on this host.", redirect(_home, 301)),
+    "U35-308": Fault("308 to the proper path; a POST must stay a POST.", redirect(_home, 308)),
     "U35-loop": Fault("302 to itself.", redirect(lambda exchange: exchange.request.path)),
-    "U35-to-itself-once": Fault("302 to itself once, then the posts.", redirect_once),
-    "U35-chain": Fault("Ten redirects, then the posts.", redirect(onward)),
+    "U35-to-itself-once": Fault("302 to itself once, then all is well.", redirect_once),
+    "U35-chain": Fault("Ten redirects, then all is well.", redirect(onward)),
     "U35-empty-location": Fault("302 with an empty Location.", redirect(lambda _: "")),
 }

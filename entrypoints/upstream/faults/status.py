@@ -2,10 +2,9 @@
 
 from datetime import timedelta
 
+from entrypoints.upstream.documents import encode
 from entrypoints.upstream.exchange import Exchange, Handler
 from entrypoints.upstream.faults.fault import Fault, with_recovery
-from entrypoints.upstream.listing import list_posts
-from entrypoints.upstream.posts import encode
 
 RETRY_SECONDS = 7
 RATE_LIMIT_SECONDS = 60
@@ -60,7 +59,7 @@ def with_skewed_clock(skew: timedelta) -> Handler:
 
 async def flapping(exchange: Exchange) -> None:
     """Fail every other request, beginning with the first."""
-    await (refusal(503) if exchange.turn % 2 else list_posts)(exchange)
+    await (refusal(503)(exchange) if exchange.turn % 2 else exchange.serve())
 
 
 def _limited(value: str) -> Fault:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -77,6 +78,29 @@ async def test_a_revision_stamps_every_title_once(
 
     assert all(title.endswith(" (generation 2)") for title in titles)
     assert not any("generation 1)" in title for title in titles)
+
+
+CHANGES: dict[str, Callable[[SampleUpstream], None]] = {
+    "/posts": lambda upstream: upstream.revise(1),
+    "/posts/7": lambda upstream: upstream.set_posts([{"id": 7}]),
+    "/v1/tickers": lambda upstream: upstream.revise_prices(1),
+    "/v1/tickers?again": lambda upstream: upstream.set_tickers([]),
+    "/assets.csv": lambda upstream: upstream.set_assets("id\n"),
+    "/repos/encode/httpx": lambda upstream: upstream.set_repository("encode/httpx"),
+}
+
+
+@pytest.mark.parametrize("path", CHANGES)
+async def test_every_change_is_seen_by_who_asks_since_when(
+    client: httpx.AsyncClient, upstream: SampleUpstream, path: str
+) -> None:
+    since = {"If-Modified-Since": "Thu, 01 Jan 2026 00:00:00 GMT"}
+    before = await client.get(path, headers=since)
+    CHANGES[path](upstream)
+
+    after = await client.get(path, headers=since)
+
+    assert (before.status_code, after.status_code) == (304, 200)
 
 
 async def test_waits_for_requests_to_arrive(
