@@ -17,8 +17,8 @@ from domain.reports import Counts, Failure, Rejection
 HOLD_COUNT = 20
 HOLD_SHARE = 0.20
 
-#: A body of more bytes is read on a thread of its own.
-LARGE = 1024 * 1024
+#: A body of more bytes is read on a thread of its own: as CSV it takes some hundredths of a second.
+LARGE = 128 * 1024
 
 _EXCERPT = 200
 

@@ -7,7 +7,7 @@ from typing import Any
 from adapters.sources.bounds import MAX_RECORDS, check_rejections, too_many_records
 from adapters.sources.charsets import to_utf8
 from adapters.sources.csv_pages import pages_of
-from adapters.sources.csv_text import Header, Row, header_of
+from adapters.sources.csv_text import Header, Row, header_of, line_ends
 from adapters.sources.local_file import HOST, LocalFile, OpenFile, file_of, first_line
 from adapters.sources.polite.client import PoliteClient
 from adapters.sources.polite.failures import incomplete, late
@@ -118,6 +118,9 @@ class CsvAssetsSource(Source[CryptoAsset]):
     def normalise(self, payload: Payload) -> Batch[CryptoAsset]:
         """Read row by row; a row that cannot be read is a rejection, with its line."""
         text = to_utf8(payload.body, payload.content_type)
+        # A row has a line at least, and lines are counted at once.
+        if line_ends(text) > MAX_RECORDS:
+            raise too_many_records()
         header = header_of(text, REQUIRED, _FIELDS)
         columns = _Columns(header)
         line = first_line(payload.url) or header.row.next_line
@@ -126,8 +129,6 @@ class CsvAssetsSource(Source[CryptoAsset]):
             if row.is_blank:
                 continue
             check_rejections(batch)
-            if len(batch.records) >= MAX_RECORDS:
-                raise too_many_records()
             try:
                 asset = CryptoAsset(source=self.name, **columns.read(row))
                 batch.records.append(checked(asset, payload.received_at))

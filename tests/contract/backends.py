@@ -61,6 +61,8 @@ from application.ports.retention import Retention
 from application.ports.schedules import Schedules
 from application.ports.store import Changes, Quarantine, Store
 from domain.checkpoints import Checkpoint
+from domain.crypto_assets import CRYPTO_ASSETS
+from domain.data_points import DATA_POINTS
 from domain.dataset import Dataset, Key
 from domain.jobs import FetchJob, JobStatus
 from domain.paging import PageRequest, Sort
@@ -71,7 +73,7 @@ from domain.reports import Counts, FetchReport
 from tests.services.postgres import opened
 from tests.strategies import SAMPLES
 
-DATASETS: tuple[Dataset[Any], ...] = (POSTS, SAMPLES)
+DATASETS: tuple[Dataset[Any], ...] = (POSTS, CRYPTO_ASSETS, DATA_POINTS, SAMPLES)
 RATES = {"strict.example": Rate(5, 10.0)}
 DEFAULT_RATE = Rate(100, 10.0)
 

@@ -158,6 +158,12 @@ def test_what_holds_a_password_is_not_shown_when_it_cannot_be_used(name: str) ->
         ("FETCH_ON_START", "yes", "expected true or false"),
         ("POSTS_URL", "ftp://host/posts", "expected a full http or https URL"),
         ("POSTS_URL", "http://host:port/", "Port could not be cast"),
+        ("COINPAPRIKA_URL", "/tickers.json", "expected a full http or https URL"),
+        ("TELEMETRY_URL", "mqtt://host", "expected a full http or https URL"),
+        ("ASSETS_CSV", "ftp://host/assets.csv", "expected a path, file:///PATH, or a full http"),
+        ("ASSETS_CSV", "file://assets.csv", "expected a path, file:///PATH"),
+        ("ASSETS_CSV", "file:///", "expected a path, file:///PATH"),
+        ("ASSETS_CSV", "http://", "expected a full http or https URL"),
         ("RATE_LIMITS", "60/1h", "expected host=count/window"),
         ("RATE_LIMITS", "host=0/1h", "expected requests per window"),
         ("RATE_LIMITS", "host=5/0s", "expected requests per window"),
@@ -177,6 +183,27 @@ def test_a_bad_value_is_refused_with_its_name_and_what_was_expected(
     assert f"CATCHMENT_{name}" in str(refused.value)
     assert expected in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        ("", ""),
+        ("assets.csv", ""),
+        ("//data/assets.csv", ""),
+        ("C:\\data\\assets.csv", ""),
+        ("file:///data/assets.csv", ""),
+        ("FILE:///data/assets.csv?charset=windows-1252", ""),
+        ("https://example.com/assets.csv", "example.com:443"),
+        ("HTTP://10.0.0.5:8080/assets.csv?as=csv", "10.0.0.5:8080"),
+        ("http://[::1]/assets.csv", "[::1]:80"),
+    ],
+)
+def test_assets_come_from_a_path_a_file_or_a_host(text: str, host: str) -> None:
+    settings = load({"CATCHMENT_ASSETS_CSV": text})
+
+    assert settings.assets_csv == text
+    assert host_of(settings.assets_csv) == host
 
 
 def test_a_bad_secret_is_not_repeated() -> None:

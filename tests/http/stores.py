@@ -18,19 +18,19 @@ from application.desk import JobDesk
 from domain.dataset import Dataset
 from tests.http.stage import POSTS, MemoryQueue, Stage
 
-Open = Callable[[Dataset[Any]], AbstractAsyncContextManager[Stage]]
+Open = Callable[..., AbstractAsyncContextManager[Stage]]
 
 
 @asynccontextmanager
-async def in_memory(dataset: Dataset[Any]) -> AsyncIterator[Stage]:
+async def in_memory(dataset: Dataset[Any], **options: Any) -> AsyncIterator[Stage]:
     """The application over memory adapters."""
-    stage = Stage(POSTS, dataset)
+    stage = Stage(POSTS, dataset, **options)
     async with stage.client:
         yield stage
 
 
 @asynccontextmanager
-async def on_sqlite(dataset: Dataset[Any]) -> AsyncIterator[Stage]:
+async def on_sqlite(dataset: Dataset[Any], **options: Any) -> AsyncIterator[Stage]:
     """The application over a SQLite file."""
     with TemporaryDirectory() as folder:
         database, clock = SqliteDatabase(Path(folder, "catchment.db")), SteerableClock()
@@ -48,6 +48,7 @@ async def on_sqlite(dataset: Dataset[Any]) -> AsyncIterator[Stage]:
             ),
             idempotency=SqlIdempotency(database, clock),
             changes=database,
+            **options,
         )
         try:
             async with stage.client:

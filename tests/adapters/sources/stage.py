@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 from adapters.memory.budget import MemoryBudget
 from adapters.memory.clock import SteerableClock
@@ -21,6 +21,8 @@ from adapters.sources.jsonplaceholder import JsonPlaceholderSource
 from adapters.sources.polite.client import PoliteClient
 from adapters.sources.polite.replies import Answer, NotModified
 from application.gather import Gather
+from application.ports.source import Source
+from domain.dataset import Dataset
 from domain.errors import SourceError
 from domain.jobs import FetchJob
 from domain.politeness import Host, Rate
@@ -118,18 +120,28 @@ class Stage:
         self, fault: str, seconds: float = 60, source: JsonPlaceholderSource | None = None
     ) -> SourceReport:
         """Fetch the posts into the memory store, as every fetch does."""
+        source = source or JsonPlaceholderSource(self.client, self.url(fault))
+        return await self.gather(POSTS, source, seconds)
+
+    async def gather(
+        self, dataset: Dataset[Any], source: Source[Any], seconds: float = 60
+    ) -> SourceReport:
+        """Fetch any dataset from a source."""
         jobs, store = MemoryJobs(self.database, self.clock), MemoryStore(self.database, self.clock)
         job = await jobs.request(
-            FetchJob(id=self.random.identifier(), dataset=POSTS.name, queued_at=self.clock.now())
+            FetchJob(id=self.random.identifier(), dataset=dataset.name, queued_at=self.clock.now())
         )
         claimed = await jobs.claim(job.id)
         assert claimed is not None
-        source = source or JsonPlaceholderSource(self.client, self.url(fault))
-        known = (await store.freshness(POSTS)).of(source.name)
+        known = (await store.freshness(dataset)).of(source.name)
         deadline = self.clock.now() + timedelta(seconds=seconds)
-        report = await Gather(POSTS, source, store, self.clock)(claimed, known, deadline)
+        report = await Gather(dataset, source, store, self.clock)(claimed, known, deadline)
         del self.database.jobs[job.id]
         return report
+
+    def records(self, dataset: Dataset[Any]) -> list[Any]:
+        """The stored records of any dataset."""
+        return [row.record for row in self.database.tables[dataset.name].rows.values()]
 
     @property
     def posts(self) -> dict[int, Post]:
@@ -139,8 +151,8 @@ class Stage:
 
     @property
     def rejections(self) -> list[tuple[str, str]]:
-        """Where the rejected records stood, and why they were."""
-        kept = self.database.quarantine[POSTS.name].values()
+        """Where the rejected records of any dataset stood, and why they were."""
+        kept = [found for each in self.database.quarantine.values() for found in each.values()]
         return [(rejected.pointer, rejected.reason) for rejected in kept]
 
 
@@ -170,6 +182,45 @@ async def open_stage(
             yield Stage(upstream, clock, client, budget, database, named)
         finally:
             await client.close()
+
+
+class Answering:
+    """A server that gives its replies one after the other, and the last one ever after."""
+
+    def __init__(self, *replies: bytes) -> None:
+        self.replies = [*replies]
+        self.heads: list[bytes] = []
+        self.place = ""
+
+    def url(self, path: str) -> str:
+        """Where something of it is."""
+        return f"http://{self.place}{path}"
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            self.heads.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(self.replies.pop(0) if len(self.replies) > 1 else self.replies[0])
+            await writer.drain()
+        finally:
+            writer.close()
+
+    async def __aenter__(self) -> Self:
+        """Start it on a free port."""
+        self._server = await asyncio.start_server(self._answer, "127.0.0.1", 0)
+        self.place = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop it."""
+        self._server.close()
+        await self._server.wait_closed()
+
+
+def reply(body: bytes, *headers: str, status: str = "200 OK", bounded: bool = True) -> bytes:
+    """A reply that ends where it says, or else where the connection does."""
+    length = [f"Content-Length: {len(body)}"] if bounded else []
+    lines = [f"HTTP/1.1 {status}", "Connection: close", *length, *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
 @asynccontextmanager
