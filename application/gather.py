@@ -1,8 +1,9 @@
 """Gathering: what a fetch does with one source, from asking it to one committed merge."""
 
 import hashlib
+from abc import abstractmethod
 from datetime import datetime
-from typing import Generic
+from typing import Generic, Protocol
 
 import msgspec
 
@@ -21,7 +22,32 @@ from domain.reports import Counts, Failure, SourceReport, SourceStatus, Traffic
 MAX_CONFIRMATIONS = 19
 
 
-class Gather(Generic[R]):
+class Gathering(Protocol):
+    """What a job does with one source, whatever that is."""
+
+    @property
+    @abstractmethod
+    def source(self) -> str:
+        """The name of the source."""
+
+    @property
+    @abstractmethod
+    def host(self) -> str:
+        """The host the source asks."""
+
+    @property
+    @abstractmethod
+    def normaliser(self) -> str:
+        """A fingerprint of the code that reads what the source says."""
+
+    @abstractmethod
+    async def __call__(
+        self, job: FetchJob, checkpoint: Checkpoint | None, deadline: datetime, due: bool = True
+    ) -> SourceReport:
+        """Do it; a failure of the source is a report, not an exception."""
+
+
+class Gather(Gathering, Generic[R]):
     """Asks one source, keeps what it says, and merges what can be read of it."""
 
     def __init__(self, dataset: Dataset[R], source: Source[R], store: Store, clock: Clock) -> None:

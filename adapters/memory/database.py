@@ -12,6 +12,7 @@ from domain.jobs import FetchJob, JobStatus
 from domain.payloads import Payload
 from domain.politeness import Host
 from domain.reports import Rejection
+from domain.repositories import KnownRepository
 from domain.schedules import Schedule
 
 
@@ -40,6 +41,7 @@ class MemoryDatabase:
         self.jobs: dict[str, FetchJob] = {}
         self.schedules: dict[str, Schedule] = {}
         self.hosts: dict[str, Host] = {}
+        self.repositories: dict[str, KnownRepository] = {}
         self.bodies: dict[bytes, bytes] = {}
         self.kept: defaultdict[tuple[str, str], list[Payload]] = defaultdict(list)
         self.quarantine: defaultdict[str, dict[tuple[str, Rejection], Quarantined]] = defaultdict(
