@@ -34,12 +34,13 @@ def _plainly(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _settings(given: dict[str, str] | None = None) -> s.Settings:
+    from domain.tasks import TASKS
     from entrypoints.container import DATASETS
     from entrypoints.logs import configure
 
     given = s.environment() if given is None else given
     read = s.load(given)
-    s.check_names(read, [dataset.name for dataset in DATASETS])
+    s.check_names(read, [dataset.name for dataset in DATASETS], TASKS.name)
     for warning in s.unknown_names(given):
         click.echo(f"warning: {warning}", err=True)
     configure(read.log_level, read.log_format)
@@ -209,6 +210,8 @@ def check() -> None:
         text = s.given_text(given, name, setting.default)
         if name == "SECRET_KEY":
             text = "(set)" if text else "(made beside the database)"
+        elif name == "GITHUB_TOKEN":
+            text = "(set)" if text else ""
         elif name in ("DATABASE_URL", "BROKER_URL"):
             text = s.shown(text)
         click.echo(f"{s.PREFIX + name:{width}}  {text or '(empty)'}")

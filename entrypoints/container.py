@@ -17,9 +17,11 @@ from adapters.sql.idempotency import SqlIdempotency
 from adapters.sql.job_history import SqlJobHistory
 from adapters.sql.jobs import SqlJobs
 from adapters.sql.quarantine import SqlQuarantine
+from adapters.sql.repositories import SqlKnownRepositories
 from adapters.sql.schedules import SqlSchedules
 from adapters.sql.sqlite import SqliteDatabase
 from adapters.sql.store import SqlStore
+from adapters.sql.tasks import SqlTasks
 from adapters.system.clock import SystemClock
 from adapters.system.random import SystemRandom
 from application.catalogue import Catalogue
@@ -35,10 +37,12 @@ from application.query import Query
 from application.schedules import KeepSchedules
 from application.work import AT_ONCE, RunJob, Work
 from domain.dataset import Dataset
-from domain.politeness import Cadence, Rate
+from domain.politeness import Rate
 from domain.posts import POSTS
+from domain.tasks import TASKS, Task
 from entrypoints.logs import tell_of_error, tell_of_fetch
 from entrypoints.settings import Settings, host_of, secret_of
+from entrypoints.task_parts import fetch_of_tasks, looking_at, rates_of, tasks_of
 from entrypoints.version import VERSION
 
 if TYPE_CHECKING:
@@ -57,14 +61,8 @@ FEEDS: tuple[tuple[Dataset[Any], Callable[[PoliteClient, str], Source[Any]], str
 
 #: Every dataset there is: its table is made from this.
 DATASETS = tuple(dict.fromkeys(dataset for dataset, _, _ in FEEDS))
-
-
-def _cadence(settings: Settings, dataset: str) -> Cadence:
-    return Cadence(
-        interval=settings.min_fetch_interval.of(dataset),
-        every=settings.fetch_every.of(dataset),
-        stale_after=settings.stale_after.of(dataset),
-    )
+#: What has a table and a schedule; tasks are no part of the catalogue, for they come from users.
+TABLES = (*DATASETS, TASKS)
 
 
 def feed_urls(settings: Settings) -> dict[str, list[str]]:
@@ -79,6 +77,7 @@ def feed_urls(settings: Settings) -> dict[str, list[str]]:
 def _private_hosts(settings: Settings) -> frozenset[str]:
     """The hosts an operator has named, in a source's URL or outright."""
     urls = [url for urls in feed_urls(settings).values() for url in urls]
+    urls += filter(None, [settings.github_url])
     return settings.allowed_private_hosts | {host_of(url) for url in urls}
 
 
@@ -103,7 +102,7 @@ def _fetches(
 
     def fetch(dataset: Dataset[Any]) -> Fetch[Any]:
         given = sources[dataset.name], store, clock, desk, random
-        limits = _cadence(settings, dataset.name), settings.fetch_deadline
+        limits = settings.cadence(dataset.name), settings.fetch_deadline
         if dataset is POSTS:
             return FetchPosts(*given, *limits)
         return Fetch(dataset, *given, *limits)
@@ -117,6 +116,11 @@ def _queries(store: Store) -> dict[str, Query[Any]]:
         dataset.name: QueryPosts(store) if dataset is POSTS else Query(dataset, store)
         for dataset in DATASETS
     }
+
+
+def _runnable(fetches: Mapping[str, Fetch[Any]], fetch_tasks: Fetch[Task]) -> dict[str, Fetch[Any]]:
+    """What jobs and schedules there are, by the name of the dataset."""
+    return {**fetches, TASKS.name: fetch_tasks}
 
 
 def _database(settings: Settings) -> "SqliteDatabase | PostgresDatabase":
@@ -170,7 +174,7 @@ class Container(containers.DeclarativeContainer):
     idempotency = providers.Singleton(SqlIdempotency, database, clock)
     quarantine = providers.Singleton(SqlQuarantine, database)
     budget = providers.Singleton(
-        SqlBudget, database, clock, settings.provided.rate_limits, DEFAULT_RATE
+        SqlBudget, database, clock, providers.Callable(rates_of, settings), DEFAULT_RATE
     )
     private_hosts = providers.Callable(_private_hosts, settings)
     client = providers.Singleton(
@@ -183,6 +187,9 @@ class Container(containers.DeclarativeContainer):
         max_wire=settings.provided.max_body[1],
     )
 
+    written_tasks = providers.Singleton(SqlTasks, database, clock)
+    known_repositories = providers.Singleton(SqlKnownRepositories, database)
+
     # ------------------------------------------------------------ use cases
 
     sources = providers.Singleton(_sources, settings, client)
@@ -190,6 +197,12 @@ class Container(containers.DeclarativeContainer):
     queries = providers.Singleton(_queries, store)
     fetch_posts = fetches.provided[POSTS.name]
     query_posts = queries.provided[POSTS.name]
+    look_at = providers.Singleton(looking_at, settings, client, known_repositories, clock)
+    fetch_tasks = providers.Singleton(
+        fetch_of_tasks, settings, look_at, written_tasks, store, clock, desk, random
+    )
+    tasks = providers.Singleton(tasks_of, written_tasks, look_at, fetch_tasks, store, clock, random)
+    runnable = providers.Singleton(_runnable, fetches, fetch_tasks)
     catalogue = providers.Singleton(
         Catalogue,
         fetches.provided.values.call(),
@@ -201,11 +214,11 @@ class Container(containers.DeclarativeContainer):
     list_jobs = providers.Singleton(ListJobs, desk, catalogue.provided.datasets)
     cancel_job = providers.Singleton(CancelJob, desk)
     check_health = providers.Singleton(CheckHealth, catalogue, database, queue, budget, clock)
-    run_job = providers.Singleton(RunJob, fetches, desk, providers.Object(tell_of_fetch))
+    run_job = providers.Singleton(RunJob, runnable, desk, providers.Object(tell_of_fetch))
     work = providers.Singleton(Work, run_job, desk, clock)
     keep_schedules = providers.Singleton(
         KeepSchedules,
-        fetches.provided.values.call(),
+        runnable.provided.values.call(),
         desk,
         clock,
         random,
@@ -221,6 +234,7 @@ class Container(containers.DeclarativeContainer):
         find_job,
         list_jobs,
         cancel_job,
+        tasks,
         idempotency,
         check_health,
         database,

@@ -1,5 +1,6 @@
 """Every setting there is: its name, its default, how it is read, and what it means."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -70,6 +71,12 @@ def _secret(text: str) -> bytes:
     if text and len(text.encode()) < _SHORTEST_SECRET:
         raise ValueError(f"expected at least {_SHORTEST_SECRET} bytes, or nothing")
     return text.encode()
+
+
+def _token(text: str) -> str:
+    if not re.fullmatch(r"[!-~]*", text):
+        raise ValueError("expected visible ASCII characters without spaces, or nothing")
+    return text
 
 
 def _flag(text: str) -> bool:
@@ -167,6 +174,18 @@ SETTINGS: Mapping[str, Setting] = {
         "https://jsonplaceholder.typicode.com/posts",
         _url,
         "where posts come from; empty switches the source off",
+    ),
+    "GITHUB_URL": Setting(
+        "github_url",
+        "https://api.github.com",
+        _url,
+        "where GitHub's API begins, for the repositories of tasks; empty: nobody is asked",
+    ),
+    "GITHUB_TOKEN": Setting(
+        "github_token",
+        "",
+        _token,
+        "sent to that host alone; with one, GitHub may be asked 5000 times an hour, not 60",
     ),
     "RATE_LIMITS": Setting(
         "rate_limits",

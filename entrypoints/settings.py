@@ -14,14 +14,14 @@ from urllib.parse import urlsplit
 import msgspec
 from dotenv import dotenv_values
 
-from domain.politeness import Rate
+from domain.politeness import Cadence, Rate
 from entrypoints.setting_table import SETTINGS, SQLITE
 from entrypoints.units import PerDataset
 
 PREFIX = "CATCHMENT_"
 _SECRET_BYTES = 32
 #: Settings whose text is never shown as it is.
-_SECRET = frozenset({"SECRET_KEY", "DATABASE_URL", "BROKER_URL"})
+_SECRET = frozenset({"SECRET_KEY", "DATABASE_URL", "BROKER_URL", "GITHUB_TOKEN"})
 
 
 class InvalidSetting(Exception):
@@ -43,12 +43,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     fetch_on_start: bool
     default_dataset: str
     posts_url: str
+    github_url: str
+    github_token: str
     rate_limits: dict[str, Rate]
     allowed_private_hosts: frozenset[str]
     max_body: tuple[int, int]
     cache_max_age: timedelta
     log_level: str
     log_format: str
+
+    def cadence(self, dataset: str) -> Cadence:
+        """How often a dataset is fetched, and stale when."""
+        return Cadence(
+            interval=self.min_fetch_interval.of(dataset),
+            every=self.fetch_every.of(dataset),
+            stale_after=self.stale_after.of(dataset),
+        )
 
     @property
     def database_file(self) -> Path | None:
@@ -89,18 +99,19 @@ def given_text(given: Mapping[str, str], name: str, default: str) -> str:
     return given.get(PREFIX + name, bare)
 
 
-def check_names(settings: Settings, datasets: list[str]) -> None:
-    """Refuse settings that speak of a dataset there is not."""
+def check_names(settings: Settings, datasets: list[str], *scheduled: str) -> None:
+    """Refuse settings that speak of a dataset there is not; some are only ever `scheduled`."""
+    timed = [*datasets, *scheduled]
     named = {
-        "DEFAULT_DATASET": [settings.default_dataset],
-        "MIN_FETCH_INTERVAL": [*settings.min_fetch_interval.special],
-        "FETCH_EVERY": [*settings.fetch_every.special],
-        "STALE_AFTER": [*settings.stale_after.special],
+        "DEFAULT_DATASET": ([settings.default_dataset], datasets),
+        "MIN_FETCH_INTERVAL": (settings.min_fetch_interval.special, timed),
+        "FETCH_EVERY": (settings.fetch_every.special, timed),
+        "STALE_AFTER": (settings.stale_after.special, datasets),
     }
-    for setting, names in named.items():
+    for setting, (names, there_are) in named.items():
         for name in names:
-            if name not in datasets:
-                known = ", ".join(datasets)
+            if name not in there_are:
+                known = ", ".join(there_are)
                 raise InvalidSetting(
                     f"{PREFIX}{setting} names {name!r}: expected a dataset, and there are: {known}"
                 )

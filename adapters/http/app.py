@@ -18,6 +18,7 @@ from adapters.http.jobs import job_routes
 from adapters.http.openapi import document
 from adapters.http.overviews import overview_routes
 from adapters.http.reads import PREFIX, Reads
+from adapters.http.tasks import task_routes
 from adapters.http.validators import Validators
 from application.catalogue import Catalogue
 from application.health import CheckHealth
@@ -25,6 +26,7 @@ from application.jobs import CancelJob, FindJob, ListJobs
 from application.ports.clock import Clock, Random
 from application.ports.idempotency import Idempotency
 from application.ports.store import Changes
+from application.tasks import TaskUseCases
 
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +49,7 @@ def create_app(
     find_job: FindJob,
     list_jobs: ListJobs,
     cancel_job: CancelJob,
+    tasks: TaskUseCases,
     idempotency: Idempotency,
     health: CheckHealth,
     changes: Changes,
@@ -63,6 +66,7 @@ def create_app(
         [
             *fetch_routes(catalogue, once_only, clock, default, settings.body_s),
             *job_routes(catalogue, find_job, list_jobs, cancel_job, clock, signer),
+            *task_routes(tasks, signer, settings.body_s),
             *overview_routes(catalogue, health, draining.is_set, settings.version, default),
         ],
         exception_handlers={Exception: tell},

@@ -1,49 +1,76 @@
-"""Bodies: a fetch needs none; an empty object is let pass, and anything else explained."""
+"""Bodies: read strictly, within their time, and told of by the place that is wrong."""
 
 import asyncio
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request
 from litestar.exceptions import InternalServerException
 
-from adapters.http.problems import Refusal
+from adapters.http.problems import ECHO, Refusal
 from domain.errors import InvalidValue
+
+T = TypeVar("T")
+
+JSON = "application/json"
+
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`(?: - at `\$(.*)`)?", re.DOTALL)
+_MISSING = re.compile(r"(Object missing required field `(.*)`)(?: - at `\$(.*)`)?", re.DOTALL)
+_PLACED = re.compile(r"(.*) - at `\$(.*)`", re.DOTALL)
+_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
+
+
+async def read_json(
+    request: Request[Any, Any, Any], kind: type[T], body_s: float, *others: str
+) -> T:
+    """Read the body as this type; `others` are media types that will do besides JSON's own.
+
+    A Refusal with 400 for what is no JSON, 408, 413, 415, and 422 for what is not of the type:
+    let the type forbid fields it does not have.
+    """
+    body = await _body(request, body_s)
+    _check_kind(
+        request, (JSON, *others), "the body has to be plain " + " or ".join((JSON, *others))
+    )
+    return _decoded(body, kind)
 
 
 async def nothing_in(request: Request[Any, Any, Any], body_s: float) -> None:
-    """Read the body: an empty JSON object is accepted, and anything else explained."""
+    """Read the body of a fetch: an empty JSON object is accepted, and anything else explained."""
     body = await _body(request, body_s)
     if not body:
         return
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if (
-        kind != "application/json"
-        or request.headers.get("content-encoding", "identity") != "identity"
-    ):
-        raise Refusal(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            "unsupported_media_type",
-            "a fetch needs no body; if there is one, it is plain application/json",
-        )
-    try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refusal(
-            HTTPStatus.BAD_REQUEST, "malformed_request", "the body is not valid JSON"
-        ) from error
+    _check_kind(request, (JSON,), "a fetch needs no body; if there is one, it is plain " + JSON)
+    value = _parsed(body)
     if not isinstance(value, dict):
-        raise _unacceptable("", "a fetch needs no body; if there is one, it is an empty object")
+        raise unacceptable("", "a fetch needs no body; if there is one, it is an empty object")
     for name in value:
-        pointer = "/" + name.replace("~", "~0").replace("/", "~1")
-        raise _unacceptable(
-            pointer, "a fetch takes no fields: what is fetched is named in the path"
+        raise unacceptable(
+            f"/{_escaped(name)}", "a fetch takes no fields: what is fetched is named in the path"
         )
 
 
-def _unacceptable(pointer: str, detail: str) -> Refusal:
-    return Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, InvalidValue.code, detail, pointer=pointer)
+def unacceptable(pointer: str, detail: str) -> Refusal:
+    """A body that can be read, and has this wrong at that place."""
+    return Refusal(
+        HTTPStatus.UNPROCESSABLE_ENTITY, InvalidValue.code, detail[:ECHO], pointer=pointer
+    )
+
+
+@contextmanager
+def judging_body() -> Iterator[None]:
+    """Tell of a value that a rule refuses inside the block as of a field of the body."""
+    try:
+        yield
+    except InvalidValue as error:
+        raise unacceptable(f"/{_escaped(error.parameter)}", error.detail) from error
+
+
+# ---------------------------------------------------------------- what came
 
 
 async def _body(request: Request[Any, Any, Any], body_s: float) -> bytes:
@@ -52,9 +79,7 @@ async def _body(request: Request[Any, Any, Any], body_s: float) -> bytes:
             return await request.body()
     except InternalServerException as error:
         # So the framework says that the client has left; there is nobody to read this.
-        raise Refusal(
-            HTTPStatus.BAD_REQUEST, "malformed_request", "the body did not arrive whole"
-        ) from error
+        raise _malformed("the body did not arrive whole") from error
     except TimeoutError as error:
         raise Refusal(
             HTTPStatus.REQUEST_TIMEOUT,
@@ -62,3 +87,53 @@ async def _body(request: Request[Any, Any, Any], body_s: float) -> bytes:
             f"the body did not arrive within {body_s:g} seconds",
             {"Connection": "close"},
         ) from error
+
+
+def _check_kind(request: Request[Any, Any, Any], kinds: tuple[str, ...], expected: str) -> None:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in kinds or request.headers.get("content-encoding", "identity") != "identity":
+        raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", expected)
+
+
+# ---------------------------------------------------------------- what it says
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _malformed("the body is not valid JSON") from error
+
+
+def _decoded(body: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        # It gives up at the first value of a wrong type, and what follows may be no JSON at all.
+        _parsed(body)
+        raise _misfit(str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _malformed("the body is not valid JSON") from error
+
+
+def _malformed(detail: str) -> Refusal:
+    return Refusal(HTTPStatus.BAD_REQUEST, "malformed_request", detail)
+
+
+def _misfit(reason: str) -> Refusal:
+    """Say in our words what msgspec says of a value and its path."""
+    if unknown := _UNKNOWN.fullmatch(reason):
+        pointer = f"{_pointer(unknown[2])}/{_escaped(unknown[1])}"
+        return unacceptable(pointer, f"there is no field {unknown[1][:ECHO]!r} here")
+    if missing := _MISSING.fullmatch(reason):
+        return unacceptable(f"{_pointer(missing[3])}/{_escaped(missing[2])}", "is missing")
+    placed = _PLACED.fullmatch(reason)
+    return unacceptable(_pointer(placed[2] if placed else ""), placed[1] if placed else reason)
+
+
+def _pointer(path: str | None) -> str:
+    return "".join(f"/{_escaped(name or number)}" for name, number in _STEP.findall(path or ""))
+
+
+def _escaped(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")

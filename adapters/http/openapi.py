@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from litestar import Litestar
 
-from adapters.http.openapi_fetches import BY_HAND
+from adapters.http import openapi_fetches, openapi_tasks
 from adapters.http.openapi_parameters import (
     IF_NONE_MATCH,
     Json,
@@ -25,6 +25,8 @@ from adapters.http.question import Format
 from domain.dataset import Dataset
 
 _REFERENCE = "#/components/schemas/{name}"
+_BY_HAND = {**openapi_fetches.BY_HAND, **openapi_tasks.BY_HAND}
+_BODIES = openapi_tasks.BODIES
 _PROBLEMS = (400, 401, 403, 404, 405, 406, 414, 422, 431, 500, 503)
 
 
@@ -32,12 +34,14 @@ def document(app: Litestar, datasets: Iterable[Dataset[Any]], default: str) -> b
     """The whole document as JSON."""
     schema: Json = app.openapi_schema.to_schema()
     paths = {path: item for path, item in schema["paths"].items() if not _internal(path)}
-    for (path, method), parameters in BY_HAND.items():
+    for (path, method), parameters in _BY_HAND.items():
         operation = paths[path][method]
         operation["parameters"] = [*operation.get("parameters", ()), *parameters]
     components = schema.setdefault("components", {}).setdefault("schemas", {})
-    _, problem = msgspec.json.schema_components([Problem], ref_template=_REFERENCE)
-    components.update({name: part for name, part in problem.items() if name not in components})
+    _add(components, Problem)
+    for (path, method), kinds in _BODIES.items():
+        content = {media: {"schema": _add(components, kind)} for media, kind in kinds.items()}
+        paths[path][method]["requestBody"] = {"required": True, "content": content}
     for dataset in datasets:
         name = _free_name(dataset, components)
         components.update(_components(dataset, name))
@@ -48,6 +52,13 @@ def document(app: Litestar, datasets: Iterable[Dataset[Any]], default: str) -> b
         paths[f"/data/{dataset.name}/{key}"] = _record_item(dataset, name)
     schema["paths"] = dict(sorted(paths.items()))
     return msgspec.json.encode(schema)
+
+
+def _add(components: Json, kind: type[Any]) -> Any:
+    """The schema of a type; what it refers to is added to the components."""
+    [schema], parts = msgspec.json.schema_components([kind], ref_template=_REFERENCE)
+    components.update({name: part for name, part in parts.items() if name not in components})
+    return schema
 
 
 def _internal(path: str) -> bool:

@@ -29,12 +29,16 @@ _BREATHER = 100
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What is asked: always a GET, perhaps only for what has changed."""
+    """What is asked: always a GET, perhaps only for what has changed.
+
+    `authorization` is a secret between us and this very host.
+    """
 
     url: Url
     accept: str
     etag: str | None = None
     last_modified: str | None = None
+    authorization: str | None = None
 
     @property
     def is_conditional(self) -> bool:
@@ -51,7 +55,7 @@ class Request(msgspec.Struct, frozen=True):
                 code="redirect_refused",
             )
         # Validators belong to the exact URL, so they stay behind.
-        return Request(url, self.accept)
+        return Request(url, self.accept, authorization=self.authorization)
 
 
 class Exchange:
@@ -126,6 +130,8 @@ class Exchange:
             # Nothing else is asked for, because nothing else is unpacked here.
             "Accept-Encoding": "gzip",
         }
+        if request.authorization is not None:
+            headers["Authorization"] = request.authorization
         if request.etag is not None:
             headers["If-None-Match"] = request.etag
         if request.last_modified is not None:

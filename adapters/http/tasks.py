@@ -1,0 +1,157 @@
+"""Tasks: `/tasks`, the records that users make and change themselves."""
+
+import re
+from http import HTTPStatus
+from typing import Any
+
+from litestar import Request, Response, delete, get, patch, post, put
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+
+from adapters.http.answers import answer, guarded
+from adapters.http.asgi import request_id_of
+from adapters.http.bodies import judging_body, read_json
+from adapters.http.cursors import CursorSigner, records_of
+from adapters.http.envelope import next_page_of
+from adapters.http.formats import json_of, shown
+from adapters.http.preconditions import etag_of, seen_by
+from adapters.http.problems import Reply
+from adapters.http.question import parameters_of, read_question
+from adapters.http.task_bodies import MERGE_PATCH, NewTask, TaskPage, TaskPaging, TaskPatch
+from adapters.http.task_bodies import TASK_RESPONSES as RESPONSES
+from adapters.http.validators import ANY, has
+from application.tasks import TaskUseCases
+from domain.dataset import Role
+from domain.errors import UnknownParameter
+from domain.tasks import TASKS
+
+_JSON = {"Content-Type": "application/json", "Cache-Control": "no-cache"}
+_IDENTIFIER = re.compile(r"[0-9a-f]{32}")
+_NONE = "-"
+
+
+def task_routes(tasks: TaskUseCases, signer: CursorSigner, body_s: float) -> list[HTTPRouteHandler]:
+    """The routes of tasks; a caller may take `body_s` seconds to send a body."""
+
+    @get("/tasks", summary="Read tasks", responses=RESPONSES["list"], tags=["tasks"])
+    async def find(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """The tasks that match, a page at a time: the same parameters as for any dataset."""
+        tasks.query.admit(Role.ANYONE)
+        return answer(await _page(request, tasks, signer))
+
+    @post(
+        "/tasks",
+        summary="Make a task",
+        responses=RESPONSES["create"],
+        before_request=guarded(),
+        tags=["tasks"],
+    )
+    async def create(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """Make a task; what GitHub says of its repository is added, at once or later."""
+        body = await read_json(request, NewTask, body_s)
+        with judging_body():
+            row = await tasks.create(body.edit, Role.ANYONE)
+        return answer(_one(row, HTTPStatus.CREATED, {"Location": f"/tasks/{row.id}"}))
+
+    @get(
+        "/tasks/{task_id:str}",
+        summary="One task",
+        responses=RESPONSES["read"],
+        before_request=guarded(),
+        tags=["tasks"],
+    )
+    async def read(request: Request[Any, Any, Any], task_id: FromPath[str]) -> Response[bytes]:
+        """One task; its `ETag` is its version."""
+        row = await tasks.query.get((_identifier(task_id),), Role.ANYONE)
+        scope: Any = request.scope
+        etag = etag_of(row.version)
+        if has(scope, etag, ANY):
+            headers = {"ETag": etag, "Cache-Control": "no-cache"}
+            return answer(Reply(HTTPStatus.NOT_MODIFIED, headers, b""))
+        return answer(_one(row))
+
+    @put(
+        "/tasks/{task_id:str}",
+        summary="Replace a task",
+        responses=RESPONSES["change"],
+        before_request=guarded(),
+        tags=["tasks"],
+    )
+    async def replace(request: Request[Any, Any, Any], task_id: FromPath[str]) -> Response[bytes]:
+        """Replace all that a user says of a task; what is left out is as in a new one."""
+        body = await read_json(request, NewTask, body_s)
+        with judging_body():
+            row = await tasks.change(
+                _identifier(task_id), body.edit, Role.ANYONE, seen_by(request.scope)
+            )
+        return answer(_one(row))
+
+    @patch(
+        "/tasks/{task_id:str}",
+        summary="Change a task",
+        responses=RESPONSES["change"],
+        before_request=guarded(),
+        tags=["tasks"],
+    )
+    async def change(request: Request[Any, Any, Any], task_id: FromPath[str]) -> Response[bytes]:
+        """Change the fields that the body names, as a JSON merge patch does."""
+        body = await read_json(request, TaskPatch, body_s, MERGE_PATCH)
+        with judging_body():
+            row = await tasks.change(
+                _identifier(task_id), body.edit, Role.ANYONE, seen_by(request.scope)
+            )
+        return answer(_one(row))
+
+    @delete(
+        "/tasks/{task_id:str}",
+        status_code=HTTPStatus.NO_CONTENT,
+        summary="Delete a task",
+        responses=RESPONSES["delete"],
+        before_request=guarded(),
+        tags=["tasks"],
+    )
+    async def remove(request: Request[Any, Any, Any], task_id: FromPath[str]) -> None:
+        """Delete a task for good."""
+        await tasks.delete(_identifier(task_id), Role.ANYONE, seen_by(request.scope))
+
+    return [find, create, read, replace, change, remove]
+
+
+def _one(
+    row: Any, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None
+) -> Reply:
+    sent = {**_JSON, "ETag": etag_of(row.version), **(headers or {})}
+    return Reply(int(status), sent, json_of(row))
+
+
+async def _page(
+    request: Request[Any, Any, Any], tasks: TaskUseCases, signer: CursorSigner
+) -> Reply:
+    query = request.scope["query_string"]
+    if "format" in dict(parameters_of(query)):
+        raise UnknownParameter("format", "tasks come as JSON alone")
+    question = read_question(TASKS, query, signer)
+    page = await tasks.query(question.request, Role.ANYONE)
+    headers, cursor = dict(_JSON), None
+    if page.next_cursor is not None:
+        cursor = signer.write(records_of(TASKS), page.next_cursor)
+        headers["Link"] = next_page_of(request.scope["path"], question.parameters, cursor)
+    told = TaskPage(
+        data=list(shown(TASKS, page.rows, question.fields)),
+        count=len(page.rows),
+        page=TaskPaging(
+            limit=question.request.limit,
+            offset=question.request.offset,
+            next_cursor=cursor,
+            has_more=cursor is not None,
+            total=page.total,
+            total_relation=page.total_relation,
+        ),
+        request_id=request_id_of(request.scope),
+    )
+    return Reply(HTTPStatus.OK, headers, json_of(told))
+
+
+def _identifier(text: str) -> str:
+    """The identifier of a task, or one that no task has: a store need not take every text."""
+    return text if _IDENTIFIER.fullmatch(text) else _NONE
