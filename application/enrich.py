@@ -55,10 +55,10 @@ class EnrichTasks(Gathering):
     ) -> SourceReport:
         """Enrich what can be enriched before the deadline; a failure is a report, no exception."""
         so_far = _SoFar(deadline=deadline)
-        async for name in self._repositories(job):
-            await self._enrich(name, so_far)
-            if so_far.stopped:
-                return so_far.report(SourceStatus.PARTIAL)
+        while not so_far.stopped and (names := await self._wanted(job, so_far.seen)):
+            await self._enrich_all(names, so_far)
+        if so_far.stopped:
+            return so_far.report(SourceStatus.PARTIAL)
         if so_far.failure is not None and not so_far.answers:
             return so_far.report(SourceStatus.FAILED)
         await self._note(job, so_far.counts)
@@ -66,23 +66,15 @@ class EnrichTasks(Gathering):
 
     # ------------------------------------------------------------ which repositories
 
-    async def _repositories(self, job: FetchJob) -> AsyncIterator[str]:
-        """Each repository once; those that somebody asks for meanwhile as well."""
-        seen: set[str] = set()
-        while names := [name for name in await self._wanted(job) if name not in seen]:
-            for name in names:
-                seen.add(name)
-                yield name
-
-    async def _wanted(self, job: FetchJob) -> list[str]:
-        """Those nobody knows anything of come first."""
+    async def _wanted(self, job: FetchJob, seen: set[str]) -> list[str]:
+        """Those nobody knows anything of come first, also those that were asked for meanwhile."""
         names: dict[str, None] = {}
         for enrichment in (Enrichment.PENDING, Enrichment.UNAVAILABLE):
             async for row in self._walk(_whose("repository", enrichment=enrichment)):
                 names[row.repository] = None
         if job.mode is Mode.SCHEDULE:
             names |= dict.fromkeys(await self._look_at.due())
-        return list(names)
+        return [name for name in names if name not in seen]
 
     async def _walk(self, request: PageRequest) -> AsyncIterator[Any]:
         async for rows in self._query.walk(request, Role.ADMIN):
@@ -90,6 +82,12 @@ class EnrichTasks(Gathering):
                 yield row
 
     # ------------------------------------------------------------ one repository
+
+    async def _enrich_all(self, names: list[str], so_far: "_SoFar") -> None:
+        for name in names:
+            so_far.seen.add(name)
+            if not so_far.stopped:
+                await self._enrich(name, so_far)
 
     async def _enrich(self, name: str, so_far: "_SoFar") -> None:
         its_tasks = _whose("", repository=name)
@@ -156,6 +154,7 @@ class _SoFar(msgspec.Struct, kw_only=True):
     """How far one job is."""
 
     deadline: datetime
+    seen: set[str] = msgspec.field(default_factory=set)
     traffic: Traffic = msgspec.field(default_factory=Traffic)
     counts: Counts = Counts()
     answers: int = 0

@@ -37,7 +37,8 @@ class LookAt:
             look = self._looks[name] = asyncio.create_task(self._look(name, deadline, traffic))
             look.add_done_callback(_heard)
         # It goes on when the caller leaves: others may wait for it, and it was paid for.
-        return await asyncio.shield(look)
+        await asyncio.wait([look])
+        return look.result()
 
     async def due(self) -> list[str]:
         """The known repositories that are not fresh any more, longest ago first."""

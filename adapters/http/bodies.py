@@ -4,8 +4,9 @@ import asyncio
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import msgspec
 from litestar import Request
@@ -111,7 +112,7 @@ def _decoded(body: bytes, kind: type[T]) -> T:
     except msgspec.ValidationError as error:
         # It gives up at the first value of a wrong type, and what follows may be no JSON at all.
         _parsed(body)
-        raise _misfit(str(error)) from error
+        raise _misfit(str(error), kind) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _malformed("the body is not valid JSON") from error
 
@@ -120,7 +121,7 @@ def _malformed(detail: str) -> Refusal:
     return Refusal(HTTPStatus.BAD_REQUEST, "malformed_request", detail)
 
 
-def _misfit(reason: str) -> Refusal:
+def _misfit(reason: str, kind: type[Any]) -> Refusal:
     """Say in our words what msgspec says of a value and its path."""
     if unknown := _UNKNOWN.fullmatch(reason):
         pointer = f"{_pointer(unknown[2])}/{_escaped(unknown[1])}"
@@ -128,7 +129,16 @@ def _misfit(reason: str) -> Refusal:
     if missing := _MISSING.fullmatch(reason):
         return unacceptable(f"{_pointer(missing[3])}/{_escaped(missing[2])}", "is missing")
     placed = _PLACED.fullmatch(reason)
-    return unacceptable(_pointer(placed[2] if placed else ""), placed[1] if placed else reason)
+    pointer, told = (_pointer(placed[2]), placed[1]) if placed else ("", reason)
+    choices = _choices(kind, pointer) if told.startswith("Invalid enum value") else None
+    return unacceptable(pointer, f"expected one of {', '.join(choices)}" if choices else told)
+
+
+def _choices(kind: type[Any], pointer: str) -> list[str]:
+    """What a field of the body may be, if it is a choice."""
+    hint = get_type_hints(kind).get(pointer.removeprefix("/"))
+    found = [h for h in (hint, *get_args(hint)) if isinstance(h, type) and issubclass(h, StrEnum)]
+    return [str(choice) for each in found for choice in each]
 
 
 def _pointer(path: str | None) -> str:

@@ -13,9 +13,30 @@ from domain.tasks import MAX_DESCRIPTION, MAX_TITLE, TASKS, TaskEdit, TaskStatus
 
 MERGE_PATCH = "application/merge-patch+json"
 
-Title = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TITLE)]
-Description = Annotated[str, msgspec.Meta(max_length=MAX_DESCRIPTION)]
-Repository = Annotated[str, msgspec.Meta(description="owner/name", examples=["encode/httpx"])]
+#: The patterns are for whoever reads the document; the rules themselves are the domain's.
+Title = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=MAX_TITLE,
+        extra_json_schema={"pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"},
+    ),
+]
+Description = Annotated[
+    str,
+    msgspec.Meta(max_length=MAX_DESCRIPTION, extra_json_schema={"pattern": r"^[^\u0000]*$"}),
+]
+Repository = Annotated[
+    str,
+    msgspec.Meta(
+        description="owner/name, as GitHub has it",
+        examples=["encode/httpx"],
+        extra_json_schema={
+            "pattern": "^[A-Za-z0-9]+(-[A-Za-z0-9]+)*/[A-Za-z0-9._-]{1,100}$",
+            "maxLength": 140,
+        },
+    ),
+]
 
 
 class NewTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,7 +1,6 @@
 """Tasks: `/tasks`, the records that users make and change themselves."""
 
 import re
-from http import HTTPStatus
 from typing import Any
 
 from litestar import Request, Response, delete, get, patch, post, put
@@ -51,7 +50,7 @@ def task_routes(tasks: TaskUseCases, signer: CursorSigner, body_s: float) -> lis
         body = await read_json(request, NewTask, body_s)
         with judging_body():
             row = await tasks.create(body.edit, Role.ANYONE)
-        return answer(_one(row, HTTPStatus.CREATED, {"Location": f"/tasks/{row.id}"}))
+        return answer(_one(row, 201, Location=f"/tasks/{row.id}"))
 
     @get(
         "/tasks/{task_id:str}",
@@ -67,7 +66,7 @@ def task_routes(tasks: TaskUseCases, signer: CursorSigner, body_s: float) -> lis
         etag = etag_of(row.version)
         if has(scope, etag, ANY):
             headers = {"ETag": etag, "Cache-Control": "no-cache"}
-            return answer(Reply(HTTPStatus.NOT_MODIFIED, headers, b""))
+            return answer(Reply(304, headers, b""))
         return answer(_one(row))
 
     @put(
@@ -104,7 +103,7 @@ def task_routes(tasks: TaskUseCases, signer: CursorSigner, body_s: float) -> lis
 
     @delete(
         "/tasks/{task_id:str}",
-        status_code=HTTPStatus.NO_CONTENT,
+        status_code=204,
         summary="Delete a task",
         responses=RESPONSES["delete"],
         before_request=guarded(),
@@ -117,11 +116,8 @@ def task_routes(tasks: TaskUseCases, signer: CursorSigner, body_s: float) -> lis
     return [find, create, read, replace, change, remove]
 
 
-def _one(
-    row: Any, status: HTTPStatus = HTTPStatus.OK, headers: dict[str, str] | None = None
-) -> Reply:
-    sent = {**_JSON, "ETag": etag_of(row.version), **(headers or {})}
-    return Reply(int(status), sent, json_of(row))
+def _one(row: Any, status: int = 200, **headers: str) -> Reply:
+    return Reply(status, {**_JSON, "ETag": etag_of(row.version), **headers}, json_of(row))
 
 
 async def _page(
@@ -149,7 +145,7 @@ async def _page(
         ),
         request_id=request_id_of(request.scope),
     )
-    return Reply(HTTPStatus.OK, headers, json_of(told))
+    return Reply(200, headers, json_of(told))
 
 
 def _identifier(text: str) -> str:

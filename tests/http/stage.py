@@ -18,19 +18,31 @@ from adapters.memory.idempotency import MemoryIdempotency
 from adapters.memory.jobs import MemoryJobHistory, MemoryJobs
 from adapters.memory.quarantine import MemoryQuarantine
 from adapters.memory.random import SeededRandom
+from adapters.memory.repositories import MemoryKnownRepositories, MemoryRepositories
 from adapters.memory.schedules import MemorySchedules
 from adapters.memory.source import MemorySource
 from adapters.memory.store import MemoryStore
+from adapters.memory.tasks import MemoryTasks
 from application.catalogue import Catalogue
 from application.desk import JobDesk
+from application.enrich import EnrichTasks
 from application.fetch import Fetch
 from application.health import CheckHealth
 from application.jobs import CancelJob, FindJob, ListJobs
+from application.look import LookAt
 from application.ports.idempotency import Idempotency
 from application.ports.jobs import Wanted
 from application.ports.queue import Handle, Queue
 from application.ports.store import Changes, Intake, Store
 from application.query import Query
+from application.tasks import (
+    ChangeTask,
+    CreateTask,
+    DeleteTask,
+    Enriching,
+    QueryTasks,
+    TaskUseCases,
+)
 from application.work import RunJob
 from domain.dataset import Dataset, Key, Role
 from domain.filters import Condition, Filter, Operator
@@ -39,6 +51,7 @@ from domain.paging import PageRequest
 from domain.politeness import Cadence, Rate
 from domain.posts import POSTS, Post
 from domain.schedules import Schedule
+from domain.tasks import TASKS
 
 SECRET = b"a secret of the tests, 32 bytes long"
 #: A port nobody listens on: what the client calls the application in memory.
@@ -273,6 +286,8 @@ class Stage:
             MemoryQuarantine(self.database),
             self.clock,
         )
+        self.github = MemoryRepositories(self.clock)
+        self.tasks = self._tasks()
         health = CheckHealth(self.catalogue, self.probe, self.queue_probe, self.budget, self.clock)
         told = HttpSettings(**{"secret": SECRET, "epoch": "an epoch", **settings})
         self.app: Any = create_app(
@@ -280,6 +295,7 @@ class Stage:
             FindJob(self.desk),
             ListJobs(self.desk, self.datasets),
             cancel(self.desk),
+            self.tasks,
             self.idempotency,
             health,
             changes or MemoryChanges(self.database),
@@ -299,9 +315,27 @@ class Stage:
 
     async def work(self) -> None:
         """Run every job that was announced, as a worker does."""
-        run_job = RunJob(self.fetches, self.desk, lambda dataset, end: None)
+        known = {**self.fetches, TASKS.name: self.fetch_tasks}
+        run_job = RunJob(known, self.desk, lambda dataset, end: None)
         while self.queue.announced:
             await run_job(self.queue.announced.pop(0))
+
+    def _tasks(self) -> TaskUseCases:
+        tasks = MemoryTasks(self.database, self.clock)
+        known = MemoryKnownRepositories(self.database)
+        look_at = LookAt(self.github, known, self.clock, timedelta(minutes=10))
+        enrich = EnrichTasks(look_at, tasks, self.store, self.clock)
+        self.fetch_tasks = Fetch(
+            TASKS, (), self.store, self.clock, self.desk, self.random, gathers=[enrich]
+        )
+        query = QueryTasks(self.store)
+        enriching = Enriching(look_at, self.fetch_tasks, self.clock)
+        return TaskUseCases(
+            query=query,
+            create=CreateTask(tasks, enriching, self.clock, self.random),
+            change=ChangeTask(tasks, query, enriching, self.clock),
+            delete=DeleteTask(tasks),
+        )
 
     def _fetch(self, dataset: Dataset[Any], cadence: Cadence, deadline: timedelta) -> Fetch[Any]:
         return Fetch(
