@@ -319,7 +319,7 @@ async def test_what_is_known_outlives_a_failure(rig: TaskRig) -> None:
 
 
 async def test_at_github_s_limit_the_job_waits_and_then_goes_on(rig: TaskRig) -> None:
-    [first, second] = await waiting(rig, "a/b", "c/d")
+    [first, second, third] = await waiting(rig, "a/b", "c/d", "e/f")
     until = rig.later(600)
     rig.github.failures["c/d"] = SourceBlocked("the limit is reached", retry_at=until)
 
@@ -332,8 +332,9 @@ async def test_at_github_s_limit_the_job_waits_and_then_goes_on(rig: TaskRig) ->
     assert (job.status, job.run_at) == (JobStatus.QUEUED, until)
     assert between == (Enrichment.OK, Enrichment.UNAVAILABLE)
     assert after.status is JobStatus.SUCCEEDED
-    assert (await rig.task(second)).enrichment is Enrichment.OK
-    assert rig.asked == ["a/b", "c/d", "c/d"]
+    for task_id in (second, third):
+        assert (await rig.task(task_id)).enrichment is Enrichment.OK
+    assert rig.asked == ["a/b", "c/d", "c/d", "e/f"]
 
 
 async def test_a_limit_without_a_time_is_left_for_a_minute(rig: TaskRig) -> None:

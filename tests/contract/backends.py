@@ -22,8 +22,10 @@ from adapters.memory.idempotency import MemoryIdempotency
 from adapters.memory.jobs import MemoryJobHistory, MemoryJobs
 from adapters.memory.quarantine import MemoryQuarantine
 from adapters.memory.random import SeededRandom
+from adapters.memory.repositories import MemoryKnownRepositories
 from adapters.memory.schedules import MemorySchedules
 from adapters.memory.store import MemoryStore
+from adapters.memory.tasks import MemoryTasks
 from adapters.sql.budget import SqlBudget
 from adapters.sql.database import Database
 from adapters.sql.dataset_tables import table_of
@@ -33,16 +35,20 @@ from adapters.sql.jobs import SqlJobs
 from adapters.sql.migrate import migrate
 from adapters.sql.postgres import PostgresDatabase
 from adapters.sql.quarantine import SqlQuarantine
+from adapters.sql.repositories import SqlKnownRepositories
 from adapters.sql.schedules import SqlSchedules
 from adapters.sql.sqlite import SqliteDatabase
 from adapters.sql.store import SqlStore
+from adapters.sql.tasks import SqlTasks
 from application.ports.budget import Budget
 from application.ports.clock import Random
 from application.ports.health import Probe
 from application.ports.idempotency import Idempotency
 from application.ports.jobs import JobHistory, Jobs
+from application.ports.repositories import KnownRepositories
 from application.ports.schedules import Schedules
 from application.ports.store import Changes, Quarantine, Store
+from application.ports.tasks import Tasks
 from domain.checkpoints import Checkpoint
 from domain.dataset import Dataset, Key
 from domain.jobs import FetchJob, JobStatus
@@ -51,10 +57,11 @@ from domain.payloads import Payload
 from domain.politeness import Rate
 from domain.posts import POSTS
 from domain.reports import Counts, FetchReport
+from domain.tasks import TASKS
 from tests.services.postgres import opened
 from tests.strategies import SAMPLES
 
-DATASETS: tuple[Dataset[Any], ...] = (POSTS, SAMPLES)
+DATASETS: tuple[Dataset[Any], ...] = (POSTS, SAMPLES, TASKS)
 RATES = {"strict.example": Rate(5, 10.0)}
 DEFAULT_RATE = Rate(100, 10.0)
 
@@ -72,6 +79,8 @@ class Backend:
     budget: Budget
     probe: Probe
     changes: Changes
+    tasks: Tasks
+    known_repositories: KnownRepositories
     #: Deletes records by key, as nothing in the product does yet.
     forget: Callable[[Dataset[Any], Sequence[Key]], Awaitable[None]]
     clock: SteerableClock
@@ -145,6 +154,8 @@ async def memory() -> AsyncIterator[Backend]:
         budget=MemoryBudget(database, clock, RATES, DEFAULT_RATE),
         probe=MemoryProbe(),
         changes=MemoryChanges(database),
+        tasks=MemoryTasks(database, clock),
+        known_repositories=MemoryKnownRepositories(database),
         forget=partial(_forget_in_memory, database),
         clock=clock,
     )
@@ -169,6 +180,8 @@ def _over(database: SqliteDatabase | PostgresDatabase) -> Backend:
         budget=SqlBudget(database, clock, RATES, DEFAULT_RATE),
         probe=database,
         changes=database,
+        tasks=SqlTasks(database, clock),
+        known_repositories=SqlKnownRepositories(database),
         forget=partial(_forget_in_sql, database),
         clock=clock,
     )

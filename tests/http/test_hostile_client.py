@@ -27,13 +27,11 @@ ROWS = range(1, 43)
 #: Rows that these routes cannot show yet, or never will, and why.
 NOT_YET = {
     11: "not applicable: idle and dripping connections belong to the proxy in front (ruling 30)",
-    23: "other people's tasks: issue 4",
     29: "access tokens: issue 4",
     30: "refresh tokens: issue 4",
     31: "signup: issue 4",
     32: "login: issue 4",
     33: "signup of one name at once: issue 4",
-    34: "PATCH of tasks: issue 4",
     36: "not applicable: there is no cookie login",
 }
 
