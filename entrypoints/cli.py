@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 import click
 
 from domain.errors import CatchmentError
+from domain.tasks import TASKS
 from entrypoints import settings as s
 from entrypoints.setting_table import SETTINGS
 from entrypoints.version import VERSION
@@ -34,7 +36,6 @@ def _plainly(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _settings(given: dict[str, str] | None = None) -> s.Settings:
-    from domain.tasks import TASKS
     from entrypoints.container import DATASETS
     from entrypoints.logs import configure
 
@@ -219,12 +220,18 @@ def check() -> None:
         every = read.fetch_every.of(dataset)
         for url in urls:
             if every is not None:
-                month = round(30 * 86400 / every.total_seconds())
-                host = urlsplit(url).netloc.rpartition("@")[2]
-                click.echo(f"{dataset} asks {host} about {month} times a month.")
+                click.echo(f"{dataset} asks {_monthly(url, every)}.")
         if not urls:
             click.echo(f"{dataset} has no source switched on.")
+    every = read.fetch_every.of(TASKS.name)
+    if read.github_url and every is not None:
+        click.echo(f"{TASKS.name} ask {_monthly(read.github_url, every)} for each repository.")
     click.echo("The settings can be used.")
+
+
+def _monthly(url: str, every: timedelta) -> str:
+    month = round(30 * 86400 / every.total_seconds())
+    return f"{urlsplit(url).netloc.rpartition('@')[2]} about {month} times a month"
 
 
 @config.command()

@@ -175,6 +175,12 @@ SETTINGS: Mapping[str, Setting] = {
         _url,
         "where posts come from; empty switches the source off",
     ),
+    "RATE_LIMITS": Setting(
+        "rate_limits",
+        "",
+        rates,
+        "requests a host may get: api.github.com=60/1h,127.0.0.1:8900=20/5s; others 10/1s",
+    ),
     "GITHUB_URL": Setting(
         "github_url",
         "https://api.github.com",
@@ -186,12 +192,6 @@ SETTINGS: Mapping[str, Setting] = {
         "",
         _token,
         "sent to that host alone; with one, GitHub may be asked 5000 times an hour, not 60",
-    ),
-    "RATE_LIMITS": Setting(
-        "rate_limits",
-        "",
-        rates,
-        "requests a host may get: api.github.com=60/1h,127.0.0.1:8900=20/5s; others 10/1s",
     ),
     "ALLOWED_PRIVATE_HOSTS": Setting(
         "allowed_private_hosts",

@@ -43,9 +43,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     fetch_on_start: bool
     default_dataset: str
     posts_url: str
+    rate_limits: dict[str, Rate]
     github_url: str
     github_token: str
-    rate_limits: dict[str, Rate]
     allowed_private_hosts: frozenset[str]
     max_body: tuple[int, int]
     cache_max_age: timedelta
