@@ -9,6 +9,7 @@ from typing import Generic
 import msgspec
 
 from application.desk import JobDesk
+from application.gather import Gathering
 from application.ports.clock import Clock, Random
 from application.ports.source import Source
 from application.ports.store import Store
@@ -54,10 +55,11 @@ class Fetch(Generic[R]):
         random: Random,
         cadence: Cadence = Cadence(),  # noqa: B008 - a frozen value
         deadline: timedelta = timedelta(seconds=60),
+        gathers: Sequence[Gathering] = (),
     ) -> None:
         _check_key(dataset, sources)
         self.dataset = dataset
-        self.run = Run(dataset, sources, store, clock, desk, cadence, deadline)
+        self.run = Run(dataset, sources, store, clock, desk, cadence, deadline, gathers)
         self._store = store
         self._clock = clock
         self._desk = desk

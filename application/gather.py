@@ -1,8 +1,9 @@
 """Gathering: what a fetch does with one source, from asking it to one committed merge."""
 
 import hashlib
+from abc import abstractmethod
 from datetime import datetime
-from typing import Generic
+from typing import Generic, Protocol
 
 import msgspec
 
@@ -14,14 +15,39 @@ from domain.checkpoints import Checkpoint
 from domain.dataset import Dataset, R
 from domain.errors import SourceError, UnexpectedContent
 from domain.jobs import FetchJob
-from domain.payloads import Batch, Payload
+from domain.payloads import Payload
 from domain.reports import Counts, Failure, SourceReport, SourceStatus, Traffic
 
 #: After so many answers "not modified" in a row everything is asked for, in case they lie.
 MAX_CONFIRMATIONS = 19
 
 
-class Gather(Generic[R]):
+class Gathering(Protocol):
+    """What a job does with one source, whatever that is."""
+
+    @property
+    @abstractmethod
+    def source(self) -> str:
+        """The name of the source."""
+
+    @property
+    @abstractmethod
+    def host(self) -> str:
+        """The host the source asks."""
+
+    @property
+    @abstractmethod
+    def normaliser(self) -> str:
+        """A fingerprint of the code that reads what the source says."""
+
+    @abstractmethod
+    async def __call__(
+        self, job: FetchJob, checkpoint: Checkpoint | None, deadline: datetime, due: bool = True
+    ) -> SourceReport:
+        """Do it; a failure of the source is a report, not an exception."""
+
+
+class Gather(Gathering, Generic[R]):
     """Asks one source, keeps what it says, and merges what can be read of it."""
 
     def __init__(self, dataset: Dataset[R], source: Source[R], store: Store, clock: Clock) -> None:
@@ -39,10 +65,6 @@ class Gather(Generic[R]):
     def host(self) -> str:
         """The host the source asks."""
         return self._source.host
-
-    def normalise(self, payload: Payload) -> Batch[R]:
-        """What a payload of the source holds."""
-        return self._source.normalise(payload)
 
     @property
     def normaliser(self) -> str:

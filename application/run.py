@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 from application.desk import JobDesk
-from application.gather import Gather
+from application.gather import Gather, Gathering
 from application.ports.clock import Clock
 from application.ports.source import Source
 from application.ports.store import Store
@@ -23,7 +23,10 @@ T = TypeVar("T")
 
 
 class Run(Generic[R]):
-    """Runs the jobs of one dataset: asks every source that is due, under a lease that is kept."""
+    """Runs the jobs of one dataset: asks every source that is due, under a lease that is kept.
+
+    `gathers` are done besides those of the sources.
+    """
 
     def __init__(
         self,
@@ -34,9 +37,12 @@ class Run(Generic[R]):
         desk: JobDesk,
         cadence: Cadence,
         deadline: timedelta,
+        gathers: Sequence[Gathering] = (),
     ) -> None:
         self._dataset = dataset
-        self._gathers = [Gather(dataset, source, store, clock) for source in sources]
+        self._sources = {source.name: source for source in sources}
+        asking = [Gather(dataset, source, store, clock) for source in sources]
+        self._gathers: list[Gathering] = [*asking, *gathers]
         self._store = store
         self._clock = clock
         self._desk = desk
@@ -51,8 +57,7 @@ class Run(Generic[R]):
 
     def normalise(self, source: str, payload: Payload) -> Batch[R]:
         """What a payload of one of the sources holds; KeyError for a source that is not ours."""
-        gathers = {gather.source: gather for gather in self._gathers}
-        return gathers[source].normalise(payload)
+        return self._sources[source].normalise(payload)
 
     def has_work(self, freshness: Freshness) -> bool:
         """Whether any source is due, or anything kept must be read again."""
@@ -141,11 +146,11 @@ class Run(Generic[R]):
         # Every source runs to its end, so that none is stopped by the misfortune of another.
         return await asyncio.gather(*runs, return_exceptions=True)
 
-    def _is_due(self, gather: Gather[R], freshness: Freshness, scheduled: bool = False) -> bool:
+    def _is_due(self, gather: Gathering, freshness: Freshness, scheduled: bool = False) -> bool:
         checkpoint = freshness.of(gather.source)
         return self._cadence.is_due(checkpoint, self._clock.now(), scheduled)
 
-    def _reads_anew(self, gather: Gather[R], freshness: Freshness) -> bool:
+    def _reads_anew(self, gather: Gathering, freshness: Freshness) -> bool:
         checkpoint = freshness.of(gather.source)
         return checkpoint is not None and checkpoint.normaliser != gather.normaliser
 

@@ -1,6 +1,7 @@
 """Sessions: logging in, staying logged in, and logging out."""
 
 from datetime import timedelta
+from typing import NamedTuple
 
 import msgspec
 
@@ -140,3 +141,11 @@ class LogOut:
             await self._sessions.end(caller.session)
         else:
             raise LoginRequired("name the session to end by its refresh_token or an access token")
+
+
+class SessionUseCases(NamedTuple):
+    """What is done with sessions, together."""
+
+    log_in: LogIn
+    refresh: Refresh
+    log_out: LogOut

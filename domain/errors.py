@@ -33,6 +33,7 @@ CatchmentError
 ├── KeyInUse                   an Idempotency-Key whose first request has no answer yet
 ├── KeyReused                  an Idempotency-Key that came with another request before
 ├── IllegalTransition          a job cannot go from here to there
+├── StaleVersion               what is to be changed has changed since it was read
 ├── StoreError
 │   ├── StoreUnavailable       the database cannot be reached or is busy
 │   ├── StoreFull              the disk is full
@@ -211,6 +212,12 @@ class KeyReused(CatchmentError):
 
 class IllegalTransition(CatchmentError):
     """A job cannot go from its status to the one asked for."""
+
+
+class StaleVersion(CatchmentError):
+    """What is to be changed is no longer at the version it was read at."""
+
+    code = "stale_version"
 
 
 class StoreError(CatchmentError):

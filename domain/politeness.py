@@ -30,6 +30,11 @@ class Cadence(msgspec.Struct, frozen=True, kw_only=True):
         # A clock that was set back must not keep us from asking until it has caught up.
         return checkpoint is None or abs(now - checkpoint.fetched_at) >= interval
 
+    @property
+    def fresh_for(self) -> timedelta:
+        """For how long what was asked by itself need not be asked again: half a period."""
+        return self.interval if self.every is None else self.every / 2
+
     def next_allowed_at(self, freshness: Freshness) -> datetime | None:
         """When the next fetch may ask a source again; None when it may at once."""
         return min((c.fetched_at + self.interval for c in freshness.checkpoints), default=None)

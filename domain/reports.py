@@ -71,7 +71,10 @@ class Traffic(msgspec.Struct):
 
 
 class SourceStatus(StrEnum):
-    """How the fetch from one source ended; partial means that some records were rejected."""
+    """How the fetch from one source ended; partial means that some records were rejected.
+
+    With an error it means that some of the work is done, and the rest can be done later.
+    """
 
     SUCCEEDED = "succeeded"
     PARTIAL = "partial"
@@ -96,6 +99,12 @@ class SourceReport(msgspec.Struct, frozen=True, kw_only=True):
     def not_before(self) -> datetime | None:
         """When asking this source again makes sense, if it said so."""
         return self.error.retry_at if self.error else self.fresh_until
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it could not be asked, or not to its end, and nothing need be done twice."""
+        undone = not self.requests or self.status is SourceStatus.PARTIAL
+        return self.error is not None and undone
 
 
 class Outcome(StrEnum):
@@ -142,6 +151,5 @@ class FetchReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def waits_until(self) -> datetime | None:
-        """When the fetch may begin, if no source could be asked at all before a known time."""
-        asked = any(source.requests or source.error is None for source in self.sources)
-        return None if asked else self.not_before
+        """When the fetch may begin or go on, if no source can be asked before a known time."""
+        return self.not_before if all(source.is_stuck for source in self.sources) else None

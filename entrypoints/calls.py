@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from entrypoints.container import feed_urls
-from entrypoints.setting_table import is_http
+from entrypoints.setting_readers import is_http
 from entrypoints.settings import Settings
 
 #: What hosts give away in a month, where that is known.

@@ -3,12 +3,11 @@
 Every provider can be overridden in a test: `container.clock.override(SteerableClock())`.
 """
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dependency_injector import containers, providers
 
-from adapters.http.app import HttpSettings, People, create_app
+from adapters.http.app import People, create_app
 from adapters.queue.embedded import EmbeddedQueue
 from adapters.sources.coinpaprika import CoinPaprikaSource
 from adapters.sources.csv_file import CsvAssetsSource
@@ -25,12 +24,14 @@ from adapters.sql.jobs import SqlJobs
 from adapters.sql.limits import SqlClientLimits, SqlLoginAttempts
 from adapters.sql.quarantine import SqlQuarantine
 from adapters.sql.receipts import SqlReceipts
+from adapters.sql.repositories import SqlKnownRepositories
 from adapters.sql.retention import SqlRetention
 from adapters.sql.schedules import SqlSchedules
 from adapters.sql.sessions import SqlApiTokens, SqlSessions
 from adapters.sql.source_history import SqlSourceHistory
 from adapters.sql.sqlite import SqliteDatabase
 from adapters.sql.store import SqlStore
+from adapters.sql.tasks import SqlTasks
 from adapters.system.clock import SystemClock
 from adapters.system.passwords import ArgonPasswordHasher
 from adapters.system.random import SystemRandom
@@ -41,27 +42,23 @@ from application.api_tokens import KeepApiTokens
 from application.authentication import Authenticate
 from application.catalogue import Catalogue
 from application.desk import JobDesk
-from application.fetch import Fetch
 from application.health import CheckHealth
 from application.jobs import CancelJob, FindJob, ListJobs
 from application.populate import Populate
-from application.ports.clock import Clock, Random
-from application.ports.source import Source
-from application.ports.store import Store
-from application.posts import FetchPosts, QueryPosts
 from application.prune import KeepPruned, Prune
-from application.query import Query
 from application.schedules import KeepSchedules
-from application.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh
 from application.stats import ShowStats
 from application.work import AT_ONCE, RunJob, Work
 from domain.crypto_assets import CRYPTO_ASSETS
 from domain.data_points import DATA_POINTS
-from domain.dataset import Dataset
 from domain.politeness import Rate
 from domain.posts import POSTS
+from domain.tasks import TASKS
+from entrypoints.dataset_parts import Feed, fetches_of, queries_of, sources_of
+from entrypoints.http_parts import http_settings_of, sessions_of
 from entrypoints.logs import tell_of_alert, tell_of_error, tell_of_fetch, tell_of_pruned
 from entrypoints.settings import Settings, host_of, secret_of
+from entrypoints.task_parts import fetch_of_tasks, looking_at, rates_of, runnable_of, tasks_of
 from entrypoints.version import VERSION
 
 if TYPE_CHECKING:
@@ -74,7 +71,7 @@ DEFAULT_RATE = Rate(10, 1.0)
 
 #: Which source gives which dataset, and the setting that says where it is: a new source, or a new
 #: dataset with its first one, adds its line here.
-FEEDS: tuple[tuple[Dataset[Any], Callable[[PoliteClient, str], Source[Any]], str], ...] = (
+FEEDS: tuple[Feed, ...] = (
     (POSTS, JsonPlaceholderSource, "posts_url"),
     (CRYPTO_ASSETS, CoinPaprikaSource, "coinpaprika_url"),
     (CRYPTO_ASSETS, CsvAssetsSource, "assets_csv"),
@@ -83,6 +80,8 @@ FEEDS: tuple[tuple[Dataset[Any], Callable[[PoliteClient, str], Source[Any]], str
 
 #: Every dataset there is: its table is made from this.
 DATASETS = tuple(dict.fromkeys(dataset for dataset, _, _ in FEEDS))
+#: What has a table and a schedule; tasks are no part of the catalogue, for they come from users.
+TABLES = (*DATASETS, TASKS)
 
 
 def feed_urls(settings: Settings) -> dict[str, list[str]]:
@@ -95,46 +94,10 @@ def feed_urls(settings: Settings) -> dict[str, list[str]]:
 
 
 def _private_hosts(settings: Settings) -> frozenset[str]:
-    """The hosts an operator has named, in the URL of a source or of alerts, or outright."""
-    urls = [settings.alert_url, *(url for urls in feed_urls(settings).values() for url in urls)]
-    return settings.allowed_private_hosts | {host_of(url) for url in urls if url} - {""}
-
-
-def _sources(settings: Settings, client: PoliteClient) -> dict[str, list[Source[Any]]]:
-    """The sources of each dataset that are switched on."""
-    sources: dict[str, list[Source[Any]]] = {dataset.name: [] for dataset in DATASETS}
-    for dataset, make, setting in FEEDS:
-        if url := getattr(settings, setting):
-            sources[dataset.name].append(make(client, url))
-    return sources
-
-
-def _fetches(
-    settings: Settings,
-    sources: Mapping[str, list[Source[Any]]],
-    store: Store,
-    clock: Clock,
-    desk: JobDesk,
-    random: Random,
-) -> dict[str, Fetch[Any]]:
-    """What fetches each dataset; the posts have a class of their own."""
-
-    def fetch(dataset: Dataset[Any]) -> Fetch[Any]:
-        given = sources.get(dataset.name, []), store, clock, desk, random
-        limits = settings.cadence(dataset.name), settings.fetch_deadline
-        if dataset is POSTS:
-            return FetchPosts(*given, *limits)
-        return Fetch(dataset, *given, *limits)
-
-    return {dataset.name: fetch(dataset) for dataset in DATASETS}
-
-
-def _queries(store: Store) -> dict[str, Query[Any]]:
-    """What reads each dataset."""
-    return {
-        dataset.name: QueryPosts(store) if dataset is POSTS else Query(dataset, store)
-        for dataset in DATASETS
-    }
+    """The hosts an operator has named, outright or in the URL of a source, alerts or GitHub."""
+    urls = [url for urls in feed_urls(settings).values() for url in urls]
+    urls += filter(None, [settings.alert_url, settings.github_url])
+    return settings.allowed_private_hosts | {host_of(url) for url in urls} - {""}
 
 
 def _database(settings: Settings) -> "SqliteDatabase | PostgresDatabase":
@@ -151,26 +114,6 @@ def _queue(settings: Settings) -> "EmbeddedQueue | RabbitQueue":
     from adapters.queue.rabbitmq import RabbitQueue
 
     return RabbitQueue(settings.broker_url, at_once=AT_ONCE)
-
-
-def _http_settings(settings: Settings, epoch: str) -> HttpSettings:
-    return HttpSettings(
-        secret=secret_of(settings),
-        epoch=epoch,
-        version=VERSION,
-        default_dataset=settings.default_dataset,
-        max_body_bytes=settings.max_body[0],
-        cache_max_age_s=int(settings.cache_max_age.total_seconds()),
-        require_login=settings.require_login,
-        client_limits=settings.client_limits,
-        cors_origins=settings.cors_origins,
-        allowed_hosts=settings.allowed_hosts,
-        trusted_proxies=settings.trusted_proxies,
-    )
-
-
-def _lifetimes(settings: Settings) -> Lifetimes:
-    return Lifetimes(settings.access_token_ttl, settings.refresh_token_ttl)
 
 
 class Container(containers.DeclarativeContainer):
@@ -197,7 +140,7 @@ class Container(containers.DeclarativeContainer):
     idempotency = providers.Singleton(SqlIdempotency, database, clock)
     quarantine = providers.Singleton(SqlQuarantine, database)
     budget = providers.Singleton(
-        SqlBudget, database, clock, settings.provided.rate_limits, DEFAULT_RATE
+        SqlBudget, database, clock, providers.Callable(rates_of, settings), DEFAULT_RATE
     )
     accounts = providers.Singleton(SqlAccounts, database)
     sessions = providers.Singleton(SqlSessions, database, clock)
@@ -217,13 +160,24 @@ class Container(containers.DeclarativeContainer):
         max_wire=settings.provided.max_body[1],
     )
 
+    written_tasks = providers.Singleton(SqlTasks, database, clock)
+    known_repositories = providers.Singleton(SqlKnownRepositories, database)
+
     # ------------------------------------------------------------ use cases
 
-    sources = providers.Singleton(_sources, settings, client)
-    fetches = providers.Singleton(_fetches, settings, sources, store, clock, desk, random)
-    queries = providers.Singleton(_queries, store)
+    sources = providers.Singleton(sources_of, settings, client, providers.Object(FEEDS))
+    fetches = providers.Singleton(
+        fetches_of, providers.Object(DATASETS), settings, sources, store, clock, desk, random
+    )
+    queries = providers.Singleton(queries_of, providers.Object(DATASETS), store)
     fetch_posts = fetches.provided[POSTS.name]
     query_posts = queries.provided[POSTS.name]
+    look_at = providers.Singleton(looking_at, settings, client, known_repositories, clock)
+    fetch_tasks = providers.Singleton(
+        fetch_of_tasks, settings, look_at, written_tasks, store, clock, desk, random
+    )
+    tasks = providers.Singleton(tasks_of, written_tasks, look_at, fetch_tasks, store, clock, random)
+    runnable = providers.Singleton(runnable_of, fetches, fetch_tasks)
     catalogue = providers.Singleton(
         Catalogue,
         fetches.provided.values.call(),
@@ -231,25 +185,19 @@ class Container(containers.DeclarativeContainer):
         quarantine,
         clock,
     )
-    grant = providers.Singleton(Grant, tokens, clock, providers.Callable(_lifetimes, settings))
     sign_up = providers.Singleton(SignUp, accounts, hasher, clock)
     first_admin = providers.Singleton(FirstAdmin, accounts, sign_up)
     change_password = providers.Singleton(ChangePassword, accounts, sessions, hasher)
     disable_user = providers.Singleton(DisableUser, accounts, sessions)
     keep_api_tokens = providers.Singleton(KeepApiTokens, accounts, api_tokens, clock, random)
+    sessions_of_people = providers.Singleton(
+        sessions_of, settings, accounts, sessions, login_attempts, hasher, tokens, clock, random
+    )
+    authenticate = providers.Singleton(
+        Authenticate, accounts, sessions, api_tokens, tokens, database, clock
+    )
     people = providers.Singleton(
-        People,
-        authenticate=providers.Singleton(
-            Authenticate, accounts, sessions, api_tokens, tokens, database, clock
-        ),
-        sign_up=sign_up,
-        log_in=providers.Singleton(
-            LogIn, accounts, sessions, login_attempts, hasher, grant, clock, random
-        ),
-        refresh=providers.Singleton(Refresh, accounts, sessions, tokens, grant),
-        log_out=providers.Singleton(LogOut, sessions),
-        change_password=change_password,
-        api_tokens=keep_api_tokens,
+        People, authenticate, sign_up, sessions_of_people, change_password, keep_api_tokens
     )
     find_job = providers.Singleton(FindJob, desk, catalogue.provided.datasets)
     list_jobs = providers.Singleton(ListJobs, desk, catalogue.provided.datasets)
@@ -259,11 +207,11 @@ class Container(containers.DeclarativeContainer):
     show_stats = providers.Singleton(
         ShowStats, catalogue, providers.Singleton(SqlSourceHistory, database)
     )
-    run_job = providers.Singleton(RunJob, fetches, desk, providers.Object(tell_of_fetch))
+    run_job = providers.Singleton(RunJob, runnable, desk, providers.Object(tell_of_fetch))
     work = providers.Singleton(Work, run_job, desk, clock)
     keep_schedules = providers.Singleton(
         KeepSchedules,
-        fetches.provided.values.call(),
+        runnable.provided.values.call(),
         desk,
         clock,
         random,
@@ -298,11 +246,12 @@ class Container(containers.DeclarativeContainer):
         populate,
         people,
         client_limits,
+        tasks,
         idempotency,
         check_health,
         show_stats,
         database,
         clock,
         random,
-        providers.Callable(_http_settings, settings, epoch),
+        providers.Callable(http_settings_of, settings, epoch),
     )

@@ -10,7 +10,7 @@ from typing import Any
 from adapters.sql.migrate import epoch_of, migrate
 from application.health import HealthReport
 from domain.retention import Kept
-from entrypoints.container import DATASETS, Container
+from entrypoints.container import TABLES, Container
 from entrypoints.settings import Settings
 
 #: What is in hand when we are told to stop may take this long to end.
@@ -36,14 +36,16 @@ async def running(settings: Settings, **overrides: Any) -> AsyncIterator[Contain
     container.override_providers(**overrides)
     database = container.database()
     try:
-        await migrate(database, DATASETS)
+        await migrate(database, TABLES)
         container.epoch.override(await epoch_of(database))
         yield container
         # Only a stop in good order waits; whoever breaks off does not want to.
         await _drained(container)
     finally:
-        for fetch in container.fetches().values():
+        for fetch in container.runnable().values():
             await fetch.close()
+        if (look_at := container.look_at()) is not None:
+            await look_at.close()
         await container.queue().close()
         await container.client().close()
         await database.close()
@@ -53,7 +55,7 @@ async def migrated(settings: Settings) -> list[str]:
     """Migrate the database; says what was done."""
     database = Container(settings=settings).database()
     try:
-        return await migrate(database, DATASETS)
+        return await migrate(database, TABLES)
     finally:
         await database.close()
 
@@ -86,7 +88,7 @@ def keeping(container: Container) -> list[Work]:
 async def _drained(container: Container) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LAST_S):
-            for fetch in container.fetches().values():
+            for fetch in container.runnable().values():
                 await fetch.drain()
 
 

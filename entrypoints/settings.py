@@ -18,13 +18,16 @@ from application.ports.idempotency import KEPT
 from domain.errors import InvalidInput
 from domain.politeness import Cadence, Rate
 from domain.retention import Keeping, Kept
-from entrypoints.setting_table import SETTINGS, SQLITE, is_http
+from entrypoints.setting_readers import SQLITE, is_http
+from entrypoints.setting_table import SETTINGS
 from entrypoints.units import PerDataset
 
 PREFIX = "CATCHMENT_"
 _SECRET_BYTES = 32
 #: Settings whose text is never shown as it is.
-_SECRET = frozenset({"SECRET_KEY", "ADMIN_PASSWORD", "DATABASE_URL", "BROKER_URL", "ALERT_URL"})
+_SECRET = frozenset(
+    {"SECRET_KEY", "ADMIN_PASSWORD", "DATABASE_URL", "BROKER_URL", "ALERT_URL", "GITHUB_TOKEN"}
+)
 
 
 class InvalidSetting(Exception):
@@ -59,6 +62,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     assets_csv: str
     telemetry_url: str
     rate_limits: dict[str, Rate]
+    github_url: str
+    github_token: str
     allowed_private_hosts: frozenset[str]
     max_body: tuple[int, int]
     cache_max_age: timedelta
@@ -132,18 +137,19 @@ def given_text(given: Mapping[str, str], name: str, default: str) -> str:
     return given.get(PREFIX + name, bare)
 
 
-def check_names(settings: Settings, datasets: list[str]) -> None:
-    """Refuse settings that speak of a dataset there is not."""
+def check_names(settings: Settings, datasets: list[str], *scheduled: str) -> None:
+    """Refuse settings that speak of a dataset there is not; some are only ever `scheduled`."""
+    timed = [*datasets, *scheduled]
     named = {
-        "DEFAULT_DATASET": [settings.default_dataset],
-        "MIN_FETCH_INTERVAL": [*settings.min_fetch_interval.special],
-        "FETCH_EVERY": [*settings.fetch_every.special],
-        "STALE_AFTER": [*settings.stale_after.special],
+        "DEFAULT_DATASET": ([settings.default_dataset], datasets),
+        "MIN_FETCH_INTERVAL": (settings.min_fetch_interval.special, timed),
+        "FETCH_EVERY": (settings.fetch_every.special, timed),
+        "STALE_AFTER": (settings.stale_after.special, datasets),
     }
-    for setting, names in named.items():
+    for setting, (names, there_are) in named.items():
         for name in names:
-            if name not in datasets:
-                known = ", ".join(datasets)
+            if name not in there_are:
+                known = ", ".join(there_are)
                 raise InvalidSetting(
                     f"{PREFIX}{setting} names {name!r}: expected a dataset, and there are: {known}"
                 )

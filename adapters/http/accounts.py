@@ -15,7 +15,7 @@ from adapters.http.limits import Limiter
 from adapters.http.proxies import place_of
 from application.accounts import ChangePassword, SignUp
 from application.api_tokens import KeepApiTokens
-from application.sessions import Granted, LogIn, LogOut, Refresh
+from application.sessions import Granted, SessionUseCases
 from domain.sessions import ApiToken
 
 _PRIVATE = {"Cache-Control": "no-store"}
@@ -84,9 +84,7 @@ class TokenList(msgspec.Struct, frozen=True):
 
 def account_routes(
     sign_up: SignUp,
-    log_in: LogIn,
-    refresh_session: Refresh,
-    log_out: LogOut,
+    sessions: SessionUseCases,
     change_password: ChangePassword,
     limiter: Limiter,
     body_s: float,
@@ -123,7 +121,9 @@ def account_routes(
         await limiter.spend(request.scope, _LIMITED)
         given = await read_form(request, Credentials, body_s)
         place = place_of(address_of(request.scope))
-        return Response(await log_in(given.username, given.password, place), headers=_PRIVATE)
+        return Response(
+            await sessions.log_in(given.username, given.password, place), headers=_PRIVATE
+        )
 
     @post(
         "/auth/refresh",
@@ -137,7 +137,7 @@ def account_routes(
     async def refresh(request: Request[Any, Any, Any]) -> Response[Granted]:
         """Give a refresh token in for new tokens; each counts once."""
         given = await read_form(request, RefreshRequest, body_s)
-        return Response(await refresh_session(given.refresh_token), headers=_PRIVATE)
+        return Response(await sessions.refresh(given.refresh_token), headers=_PRIVATE)
 
     @post(
         "/auth/logout",
@@ -151,7 +151,7 @@ def account_routes(
     async def logout(request: Request[Any, Any, Any]) -> Response[None]:
         """End the session of a refresh token, or of the access token that is sent."""
         given = await read_json(request, LogoutRequest, body_s, or_nothing=LogoutRequest())
-        await log_out(caller_of(request.scope), given.refresh_token)
+        await sessions.log_out(caller_of(request.scope), given.refresh_token)
         return Response(None, headers=_PRIVATE)
 
     @post(

@@ -26,6 +26,7 @@ from adapters.http.overviews import overview_routes
 from adapters.http.points import point_routes
 from adapters.http.reads import PREFIX, Reads
 from adapters.http.stats import stats_routes
+from adapters.http.tasks import task_routes
 from adapters.http.validators import Validators
 from application.accounts import ChangePassword, SignUp
 from application.api_tokens import KeepApiTokens
@@ -38,8 +39,9 @@ from application.ports.clock import Clock, Random
 from application.ports.idempotency import Idempotency
 from application.ports.limits import ClientLimits
 from application.ports.store import Changes
-from application.sessions import LogIn, LogOut, Refresh
+from application.sessions import SessionUseCases
 from application.stats import ShowStats
+from application.tasks import TaskUseCases
 from domain.politeness import Rate
 
 #: How often one client may fetch, or try to log in, where nothing else is set.
@@ -51,9 +53,7 @@ class People(NamedTuple):
 
     authenticate: Authenticate
     sign_up: SignUp
-    log_in: LogIn
-    refresh: Refresh
-    log_out: LogOut
+    sessions: SessionUseCases
     change_password: ChangePassword
     api_tokens: KeepApiTokens
 
@@ -86,6 +86,7 @@ def create_app(
     populate: Populate,
     people: People,
     limits: ClientLimits,
+    tasks: TaskUseCases,
     idempotency: Idempotency,
     health: CheckHealth,
     show_stats: ShowStats,
@@ -105,9 +106,10 @@ def create_app(
         [
             *fetch_routes(catalogue, once_only, limiter, clock, default, settings.body_s),
             *job_routes(catalogue, find_job, list_jobs, cancel_job, clock, signer),
+            *task_routes(tasks, signer, settings.body_s),
             *overview_routes(catalogue, health, draining.is_set, settings.version, default),
             *point_routes(catalogue, populate, limiter, clock),
-            *account_routes(*people[1:6], limiter, settings.body_s),
+            *account_routes(*people[1:4], limiter, settings.body_s),
             *token_routes(people.api_tokens, settings.body_s),
             *stats_routes(show_stats),
         ],

@@ -11,13 +11,8 @@ from typing import Any
 import msgspec
 from litestar import Litestar
 
-from adapters.http.openapi_bodies import (
-    SECURITY_SCHEMES,
-    describe_access,
-    describe_bodies,
-    guard,
-)
-from adapters.http.openapi_fetches import BY_HAND
+from adapters.http import openapi_accounts, openapi_fetches, openapi_tasks
+from adapters.http.openapi_access import SECURITY_SCHEMES, describe_access, guard
 from adapters.http.openapi_parameters import (
     IF_NONE_MATCH,
     Json,
@@ -31,6 +26,10 @@ from adapters.http.question import Format
 from domain.dataset import Dataset, Role
 
 _REFERENCE = "#/components/schemas/{name}"
+_BY_HAND = {**openapi_fetches.BY_HAND, **openapi_tasks.BY_HAND}
+_BODIES = {**openapi_accounts.BODIES, **openapi_tasks.BODIES}
+#: Bodies that may be left out.
+_OPTIONAL = openapi_accounts.OPTIONAL
 _PROBLEMS = (400, 401, 403, 404, 405, 406, 414, 422, 431, 500, 503)
 
 
@@ -38,12 +37,15 @@ def document(app: Litestar, datasets: Iterable[Dataset[Any]], default: str) -> b
     """The whole document as JSON."""
     schema: Json = app.openapi_schema.to_schema()
     paths = {path: item for path, item in schema["paths"].items() if not _internal(path)}
-    for (path, method), parameters in BY_HAND.items():
+    for (path, method), parameters in _BY_HAND.items():
         operation = paths[path][method]
         operation["parameters"] = [*operation.get("parameters", ()), *parameters]
     components = schema.setdefault("components", {}).setdefault("schemas", {})
-    _, problem = msgspec.json.schema_components([Problem], ref_template=_REFERENCE)
-    components.update({name: part for name, part in problem.items() if name not in components})
+    _add(components, Problem)
+    for (path, method), kinds in _BODIES.items():
+        content = {media: {"schema": _add(components, kind)} for media, kind in kinds.items()}
+        required = (path, method) not in _OPTIONAL
+        paths[path][method]["requestBody"] = {"required": required, "content": content}
     for dataset in datasets:
         name = _free_name(dataset, components)
         components.update(_components(dataset, name))
@@ -52,11 +54,17 @@ def document(app: Litestar, datasets: Iterable[Dataset[Any]], default: str) -> b
             paths[path] = _list_item(dataset, name, path)
         key = "/".join(f"{{{part}}}" for part in dataset.key)
         paths[f"/data/{dataset.name}/{key}"] = _record_item(dataset, name)
-    describe_bodies(paths, components)
     describe_access(paths, app)
     schema["components"]["securitySchemes"] = SECURITY_SCHEMES
     schema["paths"] = dict(sorted(paths.items()))
     return msgspec.json.encode(schema)
+
+
+def _add(components: Json, kind: type[Any]) -> Any:
+    """The schema of a type; what it refers to is added to the components."""
+    [schema], parts = msgspec.json.schema_components([kind], ref_template=_REFERENCE)
+    components.update({name: part for name, part in parts.items() if name not in components})
+    return schema
 
 
 def _internal(path: str) -> bool:

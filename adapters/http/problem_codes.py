@@ -63,6 +63,10 @@ PROBLEM_CODES: Mapping[str, tuple[str, str]] = {
         "503",
         "The upstream cannot be reached or fails, or we leave it alone for a while.",
     ),
+    "stale_version": (
+        "412",
+        "What is to be changed has changed since it was read; read it again, then change it.",
+    ),
     "store_full": ("507", "There is no room left to write; reads go on."),
     "store_unavailable": ("503", "The database cannot be reached; try again shortly."),
     "tls_error": ("502", "The upstream's certificate or encryption cannot be trusted."),

@@ -32,6 +32,7 @@ _STATUS: Mapping[type[errors.CatchmentError], HTTPStatus] = {
     errors.TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
     errors.NoSources: HTTPStatus.CONFLICT,
     errors.IllegalTransition: HTTPStatus.CONFLICT,
+    errors.StaleVersion: HTTPStatus.PRECONDITION_FAILED,
     errors.KeyInUse: HTTPStatus.CONFLICT,
     errors.KeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.TooManyWaiting: HTTPStatus.TOO_MANY_REQUESTS,

@@ -15,6 +15,7 @@ from domain.jobs import FetchJob, JobStatus
 from domain.payloads import Payload
 from domain.politeness import Host
 from domain.reports import Rejection
+from domain.repositories import KnownRepository
 from domain.schedules import Schedule
 from domain.sessions import ApiToken, Session
 from domain.throttling import Attempts
@@ -68,6 +69,7 @@ class MemoryDatabase:
         self.keys: dict[str, KnownKey] = {}
         self.alarms: dict[tuple[Kind, str, str], Alarm] = {}
         self.hosts: dict[str, Host] = {}
+        self.repositories: dict[str, KnownRepository] = {}
         self.bodies: dict[bytes, bytes] = {}
         self.kept: defaultdict[tuple[str, str], list[Payload]] = defaultdict(list)
         self.quarantine: defaultdict[str, dict[tuple[str, Rejection], Quarantined]] = defaultdict(

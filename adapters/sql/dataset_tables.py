@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
 )
 
+from adapters.sql.database import Row
 from adapters.sql.tables import Number, from_micros, to_micros
 from domain.dataset import CHANGED_AT, Dataset
 from domain.fields import Field, FieldType
@@ -46,11 +47,25 @@ def _decoder_of(field: Field, hint: Any) -> Codec | None:
     return msgspec.json.Decoder(hint).decode if field.type is FieldType.TEXTS else None
 
 
-def decoders_of(dataset: Dataset[Any]) -> list[tuple[int, Codec]]:
+@lru_cache(maxsize=256)
+def _decoders_of(dataset: Dataset[Any]) -> list[tuple[int, Codec]]:
     """The columns of a row whose values must be turned back, by position."""
     hints = get_type_hints(dataset.record, include_extras=True)
     codecs = [_decoder_of(field, hints.get(name)) for name, field in dataset.fields.items()]
     return [(place, codec) for place, codec in enumerate(codecs) if codec is not None]
+
+
+def decoded(dataset: Dataset[Any], rows: Sequence[Row]) -> list[Any]:
+    """Rows with all fields of a dataset, in their order, as `dataset.row` has them."""
+    decoders, row_type = _decoders_of(dataset), dataset.row
+    turned = []
+    for row in rows:
+        values = list(row)
+        for place, decode in decoders:
+            if values[place] is not None:
+                values[place] = decode(values[place])
+        turned.append(row_type(*values))
+    return turned
 
 
 # ---------------------------------------------------------------- the table of a dataset

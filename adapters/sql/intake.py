@@ -17,9 +17,9 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from adapters.sql.database import Session
 from adapters.sql.merge import merge_of, staged_rows
 from adapters.sql.payloads import merged, pack, receive
+from adapters.sql.sequence import move_seq, next_seq
 from adapters.sql.tables import (
     checkpoints,
-    datasets,
     jobs,
     quarantine,
     receipts,
@@ -65,9 +65,6 @@ _HOLDS = (
     )
     .with_for_update()
 )
-#: Merges into one dataset follow each other, so that its numbers are in the order of commits.
-_SEQ = select(datasets.c.seq).where(datasets.c.name == bindparam("of")).with_for_update()
-_MOVE_SEQ = update(datasets).where(datasets.c.name == bindparam("of")).values(seq=bindparam("next"))
 _CHECKPOINT = upsert(checkpoints).on_conflict_do_update(
     index_elements=["dataset", "source"],
     set_={
@@ -174,16 +171,16 @@ class SqlIntake(Intake[R_in]):
         duplicates = 0
         if not self._ascending:
             duplicates = await self._session.run(self._statements.drop_repeats, {})
-        [[seq]] = await self._session.rows(_SEQ, {"of": self._dataset.name})
+        seq = await next_seq(self._session, self._dataset)
         named = {
-            "seq": seq + 1,
+            "seq": seq,
             "source": self._source,
             "changed_at": to_micros(self._clock.now()),
         }
         updated = await self._session.run(self._statements.update, named)
         inserted = await self._session.run(self._statements.insert, named)
         if updated or inserted:
-            await self._session.run(_MOVE_SEQ, {"of": self._dataset.name, "next": seq + 1})
+            await move_seq(self._session, self._dataset, seq)
         return Counts(
             received=self._added,
             inserted=inserted,

@@ -11,7 +11,7 @@ from sqlalchemy import Select, bindparam, func, select
 
 from adapters.sql.conditions import clauses, encoded, shape_of, values_of
 from adapters.sql.database import Database, Row, Values
-from adapters.sql.dataset_tables import Codec, decoders_of, table_of
+from adapters.sql.dataset_tables import decoded, table_of
 from adapters.sql.intake import SqlIntake
 from adapters.sql.pages import Shape, page_values, statements_of
 from adapters.sql.tables import checkpoints, datasets, from_micros, jobs, schedules
@@ -61,7 +61,7 @@ class SqlStore(Store):
         freshness, answers = await self._with_freshness(dataset, queries, scan)
         counted: int | None = None if statements.counting is None else answers.pop()[0][0]
         found = [row for segment in answers for row in segment][: request.limit + 1]
-        rows = _decoded(dataset, found[: request.limit])
+        rows = decoded(dataset, found[: request.limit])
         more = len(found) > request.limit
         return Page(
             rows,
@@ -75,7 +75,7 @@ class SqlStore(Store):
         names = zip(dataset.key, key, strict=True)
         values = {f"key_{name}": encoded(dataset.fields[name], value) for name, value in names}
         query = _by_key(dataset), values
-        rows = _decoded(dataset, (await self._database.snapshot([query]))[0])
+        rows = decoded(dataset, (await self._database.snapshot([query]))[0])
         return rows[0] if rows and seen.matches(rows[0]) else None
 
     async def count(self, dataset: Dataset[R], seen: Filter) -> int:
@@ -142,20 +142,3 @@ def _by_key(dataset: Dataset[Any]) -> Select[Any]:
     table = table_of(dataset)
     key = [table.c[n] == bindparam(f"key_{n}", type_=table.c[n].type) for n in dataset.key]
     return select(*(table.c[name] for name in dataset.fields)).where(*key)
-
-
-@lru_cache(maxsize=256)
-def _decoders(dataset: Dataset[Any]) -> list[tuple[int, Codec]]:
-    return decoders_of(dataset)
-
-
-def _decoded(dataset: Dataset[Any], rows: Sequence[Row]) -> list[Any]:
-    decoders, row_type = _decoders(dataset), dataset.row
-    decoded = []
-    for row in rows:
-        values = list(row)
-        for place, decode in decoders:
-            if values[place] is not None:
-                values[place] = decode(values[place])
-        decoded.append(row_type(*values))
-    return decoded

@@ -185,6 +185,17 @@ hosts = Table(
     Column("version", BigInteger, nullable=False, server_default=text("0")),
 )
 
+repositories = Table(
+    "repositories",
+    metadata,
+    Column("name", String, primary_key=True),
+    # What GitHub said, as JSON.
+    Column("told", Text, nullable=False),
+    Column("told_at", BigInteger, nullable=False),
+    Column("looked_at", BigInteger, nullable=False),
+    Index(None, "looked_at"),
+)
+
 schedules = Table(
     "schedules",
     metadata,

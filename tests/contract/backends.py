@@ -26,9 +26,11 @@ from adapters.memory.limits import MemoryClientLimits, MemoryLoginAttempts
 from adapters.memory.quarantine import MemoryQuarantine
 from adapters.memory.random import SeededRandom
 from adapters.memory.receipts import MemoryReceipts
+from adapters.memory.repositories import MemoryKnownRepositories
 from adapters.memory.retention import MemoryRetention
 from adapters.memory.schedules import MemorySchedules
 from adapters.memory.store import MemoryStore
+from adapters.memory.tasks import MemoryTasks
 from adapters.sql.accounts import SqlAccounts
 from adapters.sql.alerts import SqlAlerts
 from adapters.sql.budget import SqlBudget
@@ -42,12 +44,14 @@ from adapters.sql.migrate import migrate
 from adapters.sql.postgres import PostgresDatabase
 from adapters.sql.quarantine import SqlQuarantine
 from adapters.sql.receipts import SqlReceipts
+from adapters.sql.repositories import SqlKnownRepositories
 from adapters.sql.retention import SqlRetention
 from adapters.sql.schedules import SqlSchedules
 from adapters.sql.sessions import SqlApiTokens, SqlSessions
 from adapters.sql.source_history import SqlSourceHistory
 from adapters.sql.sqlite import SqliteDatabase
 from adapters.sql.store import SqlStore
+from adapters.sql.tasks import SqlTasks
 from application.ports.accounts import Accounts, ApiTokens, Sessions
 from application.ports.alerts import Alerts
 from application.ports.budget import Budget
@@ -57,9 +61,11 @@ from application.ports.idempotency import Idempotency
 from application.ports.jobs import JobHistory, Jobs, SourceHistory
 from application.ports.limits import ClientLimits, LoginAttempts
 from application.ports.receipts import Receipts
+from application.ports.repositories import KnownRepositories
 from application.ports.retention import Retention
 from application.ports.schedules import Schedules
 from application.ports.store import Changes, Quarantine, Store
+from application.ports.tasks import Tasks
 from domain.checkpoints import Checkpoint
 from domain.crypto_assets import CRYPTO_ASSETS
 from domain.data_points import DATA_POINTS
@@ -70,10 +76,11 @@ from domain.payloads import Payload
 from domain.politeness import Rate
 from domain.posts import POSTS
 from domain.reports import Counts, FetchReport
+from domain.tasks import TASKS
 from tests.services.postgres import opened
 from tests.strategies import SAMPLES
 
-DATASETS: tuple[Dataset[Any], ...] = (POSTS, CRYPTO_ASSETS, DATA_POINTS, SAMPLES)
+DATASETS: tuple[Dataset[Any], ...] = (POSTS, CRYPTO_ASSETS, DATA_POINTS, SAMPLES, TASKS)
 RATES = {"strict.example": Rate(5, 10.0)}
 DEFAULT_RATE = Rate(100, 10.0)
 
@@ -100,6 +107,8 @@ class Backend:
     receipts: Receipts
     probe: Probe
     changes: Changes
+    tasks: Tasks
+    known_repositories: KnownRepositories
     #: Deletes records by key, as nothing in the product does yet.
     forget: Callable[[Dataset[Any], Sequence[Key]], Awaitable[None]]
     clock: SteerableClock
@@ -182,6 +191,8 @@ async def memory() -> AsyncIterator[Backend]:
         receipts=MemoryReceipts(database),
         probe=MemoryProbe(),
         changes=MemoryChanges(database),
+        tasks=MemoryTasks(database, clock),
+        known_repositories=MemoryKnownRepositories(database),
         forget=partial(_forget_in_memory, database),
         clock=clock,
     )
@@ -215,6 +226,8 @@ def _over(database: SqliteDatabase | PostgresDatabase) -> Backend:
         receipts=SqlReceipts(database),
         probe=database,
         changes=database,
+        tasks=SqlTasks(database, clock),
+        known_repositories=SqlKnownRepositories(database),
         forget=partial(_forget_in_sql, database),
         clock=clock,
     )

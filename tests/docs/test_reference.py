@@ -30,6 +30,8 @@ from domain.filters import Operator, operators_of
 from domain.jobs import JobStatus
 from domain.posts import POSTS
 from domain.reports import Counts, Failure, Outcome, SourceReport
+from domain.repositories import Enrichment
+from domain.tasks import TASKS
 from entrypoints.cli import main
 from entrypoints.container import DATASETS
 from entrypoints.service import running
@@ -115,7 +117,8 @@ async def test_every_parameter_of_the_other_routes_is_documented(
         ]
         for path, item in openapi["paths"].items()
         for method, operation in item.items()
-        if not path.startswith("/data")
+        # What a dataset's fields make of a route is told in general.
+        if not path.startswith("/data") and (path, method) != ("/tasks", "get")
     }
 
     # What the default dataset takes is told with the others.
@@ -139,6 +142,19 @@ def test_every_part_of_an_alert_is_documented() -> None:
     told = first_codes(ALERTS.read_text(encoding="utf-8").split("## Once")[0])
 
     assert told == [*names(Alert), *Event, *Kind]
+
+
+def test_every_field_of_a_task_is_documented() -> None:
+    told = first_codes(section(API, "Tasks").partition("| `enrichment` | meaning |")[0])
+
+    assert told == list(TASKS.fields)
+
+
+def test_every_state_of_an_enrichment_is_documented() -> None:
+    told = section(API, "Tasks").partition("| `enrichment` | meaning |")[2].partition("\n\n")[0]
+
+    assert codes(told)[:1] == ["ok"]
+    assert {*codes(told)} >= {*Enrichment}
 
 
 # ---------------------------------------------------------------- filters

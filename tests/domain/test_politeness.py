@@ -448,3 +448,10 @@ def test_data_may_be_stale_at_once() -> None:
     cadence = Cadence(every=MINUTE, stale_after=timedelta(0))
 
     assert cadence.is_stale(known(checkpoint()), NOW + timedelta(seconds=1))
+
+
+def test_what_is_asked_by_itself_is_fresh_for_half_a_period_and_else_for_the_interval() -> None:
+    interval, every = timedelta(seconds=60), timedelta(minutes=15)
+
+    assert Cadence(interval=interval, every=every).fresh_for == every / 2
+    assert Cadence(interval=interval).fresh_for == interval

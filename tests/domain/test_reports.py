@@ -120,8 +120,16 @@ def answered(fresh_until: datetime | None, requests: int = 1) -> SourceReport:
     )
 
 
+def stopped(retry_at: datetime | None, requests: int = 1) -> SourceReport:
+    """A source that did some of its work, and could not do the rest."""
+    return msgspec.structs.replace(failed(retry_at, requests), status=SourceStatus.PARTIAL)
+
+
 some_sources = st.lists(
-    st.builds(failed, times, st.integers(0, 1)) | st.builds(answered, times), max_size=4
+    st.builds(failed, times, st.integers(0, 1))
+    | st.builds(answered, times)
+    | st.builds(stopped, times),
+    max_size=4,
 )
 
 
@@ -171,9 +179,14 @@ def test_asking_again_makes_sense_when_the_first_source_wants_it_if_all_have_sai
         ([failed(LATER), answered(SOON)], None),
         ([failed(LATER), answered(SOON, requests=0)], None),
         ([answered(SOON)], None),
+        ([stopped(SOON)], SOON),
+        ([stopped(None)], None),
+        ([stopped(LATER), failed(SOON)], SOON),
+        ([stopped(LATER), failed(SOON, requests=1)], None),
+        ([stopped(LATER), answered(SOON)], None),
     ],
 )
-def test_a_fetch_waits_if_no_source_could_be_asked_at_all(
+def test_a_fetch_waits_if_no_source_can_be_asked_or_asked_further(
     sources: list[SourceReport], until: datetime | None
 ) -> None:
     assert FetchReport(sources=tuple(sources)).waits_until == until
@@ -187,7 +200,7 @@ def test_a_fetch_waits_for_no_other_time_than_asking_again_makes_sense(
 
     assert report.waits_until in (None, report.not_before)
     if report.waits_until is not None:
-        assert report.outcome is Outcome.FAILED
+        assert all(source.error for source in report.sources)
 
 
 # ---------------------------------------------------------------- freshness and errors

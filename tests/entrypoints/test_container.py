@@ -16,10 +16,13 @@ from adapters.queue.embedded import EmbeddedQueue
 from application.desk import JobDesk
 from domain.dataset import Role
 from domain.paging import PageRequest, Sort
+from domain.politeness import Host, Rate
 from domain.posts import POSTS, Post
+from domain.tasks import TaskEdit
 from entrypoints.container import DATASETS, Container
 from entrypoints.service import pruned, running
 from entrypoints.settings import Settings, load
+from entrypoints.task_parts import GITHUB, rates_of
 
 
 def _settings(tmp_path: Path, **more: str) -> Settings:
@@ -122,6 +125,7 @@ async def test_the_host_of_a_source_may_be_private_and_no_other_is(tmp_path: Pat
         CATCHMENT_POSTS_URL="http://10.0.0.5/posts",
         CATCHMENT_COINPAPRIKA_URL="",
         CATCHMENT_TELEMETRY_URL="http://10.0.0.6:8080/point",
+        CATCHMENT_GITHUB_URL="http://10.0.0.8:8080/api/v3",
         CATCHMENT_ALLOWED_PRIVATE_HOSTS="10.0.0.9:81",
         CATCHMENT_ALERT_URL="https://10.0.0.7/hook",
     )
@@ -132,6 +136,7 @@ async def test_the_host_of_a_source_may_be_private_and_no_other_is(tmp_path: Pat
         "10.0.0.6:8080",
         "10.0.0.9:81",
         "10.0.0.7:443",
+        "10.0.0.8:8080",
     }
 
 
@@ -153,3 +158,30 @@ async def test_a_file_on_the_web_is_a_source_with_a_host(tmp_path: Path) -> None
             "coinpaprika": "api.coinpaprika.com",
             "csv": "10.0.0.5:8080",
         }
+
+
+async def test_tasks_are_run_and_scheduled_and_are_no_part_of_the_catalogue(tmp_path: Path) -> None:
+    async with running(_settings(tmp_path)) as container:
+        assert container.runnable()["tasks"].sources == ("github",)
+        assert "tasks" not in [dataset.name for dataset in container.catalogue().datasets]
+        assert container.fetch_tasks().run.hosts == {"github": "api.github.com"}
+
+
+async def test_without_an_address_github_is_not_asked(tmp_path: Path) -> None:
+    async with running(_settings(tmp_path, CATCHMENT_GITHUB_URL="")) as container:
+        made = await container.tasks().create(TaskEdit(title="a title", repository="a/b"))
+
+        assert made.enrichment == "unavailable"
+        assert container.fetch_tasks().sources == ()
+        assert await container.budget().state("api.github.com") == Host()
+
+
+def test_github_gets_what_it_allows_unless_a_setting_says_otherwise(tmp_path: Path) -> None:
+    limits = {"CATCHMENT_RATE_LIMITS": "api.github.com=10/1m,other.example=1/1s"}
+
+    assert rates_of(_settings(tmp_path)) == {GITHUB: Rate(60, 3600.0)}
+    assert rates_of(_settings(tmp_path, CATCHMENT_GITHUB_TOKEN="x")) == {GITHUB: Rate(5000, 3600.0)}
+    assert rates_of(_settings(tmp_path, **limits)) == {
+        GITHUB: Rate(10, 60.0),
+        "other.example": Rate(1, 1.0),
+    }

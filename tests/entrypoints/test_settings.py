@@ -315,3 +315,26 @@ def test_a_duration_no_calendar_holds_is_refused(name: str) -> None:
 def test_a_deadline_of_nothing_is_refused() -> None:
     with pytest.raises(InvalidSetting, match="above zero"):
         load({"CATCHMENT_FETCH_DEADLINE": "0s"})
+
+
+@pytest.mark.parametrize("token", ["a token", "a\ntoken", "tökén", "\x7f"])
+def test_a_token_that_cannot_be_sent_is_refused_unshown(token: str) -> None:
+    with pytest.raises(InvalidSetting, match="CATCHMENT_GITHUB_TOKEN: expected") as refused:
+        load({"CATCHMENT_GITHUB_TOKEN": token})
+
+    assert token not in str(refused.value)
+
+
+def test_tasks_may_be_timed_and_are_no_default_dataset() -> None:
+    timed = {
+        "CATCHMENT_FETCH_EVERY": "15m,tasks=1h",
+        "CATCHMENT_MIN_FETCH_INTERVAL": "60s,tasks=5s",
+    }
+    check_names(load(timed), ["posts"], "tasks")
+
+    for refused in (
+        {"CATCHMENT_DEFAULT_DATASET": "tasks"},
+        {"CATCHMENT_STALE_AFTER": "1h,tasks=2h"},
+    ):
+        with pytest.raises(InvalidSetting, match=r"there are: posts$"):
+            check_names(load(refused), ["posts"], "tasks")

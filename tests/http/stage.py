@@ -21,27 +21,39 @@ from adapters.memory.limits import MemoryClientLimits, MemoryLoginAttempts
 from adapters.memory.quarantine import MemoryQuarantine
 from adapters.memory.random import SeededRandom
 from adapters.memory.receipts import MemoryReceipts
+from adapters.memory.repositories import MemoryKnownRepositories, MemoryRepositories
 from adapters.memory.schedules import MemorySchedules
 from adapters.memory.security import MemoryPasswordHasher
 from adapters.memory.source import MemorySource
 from adapters.memory.store import MemoryStore
+from adapters.memory.tasks import MemoryTasks
 from adapters.system.tokens import JwtTokens
 from application.accounts import ChangePassword, DisableUser, SignUp
 from application.api_tokens import KeepApiTokens
 from application.authentication import Authenticate
 from application.catalogue import Catalogue
 from application.desk import JobDesk
+from application.enrich import EnrichTasks
 from application.fetch import Fetch
 from application.health import CheckHealth
 from application.jobs import CancelJob, FindJob, ListJobs
+from application.look import LookAt
 from application.populate import Populate
 from application.ports.idempotency import Idempotency
 from application.ports.jobs import Wanted
 from application.ports.queue import Handle, Queue
 from application.ports.store import Changes, Intake, Store
 from application.query import Query
-from application.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh
+from application.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh, SessionUseCases
 from application.stats import ShowStats
+from application.tasks import (
+    ChangeTask,
+    CreateTask,
+    DeleteTask,
+    Enriching,
+    QueryTasks,
+    TaskUseCases,
+)
 from application.work import RunJob
 from domain.dataset import Dataset, Key, Role
 from domain.filters import Condition, Filter, Operator
@@ -50,6 +62,7 @@ from domain.paging import PageRequest
 from domain.politeness import Cadence, Rate
 from domain.posts import POSTS, Post
 from domain.schedules import Schedule
+from domain.tasks import TASKS
 
 SECRET = b"a secret of the tests, 32 bytes long"
 PASSWORD = "correct horse battery"
@@ -276,6 +289,8 @@ class Stage:
             MemoryQuarantine(self.database),
             self.clock,
         )
+        self.github = MemoryRepositories(self.clock)
+        self.tasks = self._tasks()
         health = CheckHealth(self.catalogue, self.probe, self.queue_probe, self.budget, self.clock)
         told = HttpSettings(**{"secret": SECRET, "epoch": "an epoch", **settings})
         self.app: Any = create_app(
@@ -286,6 +301,7 @@ class Stage:
             Populate(self.catalogue, MemoryReceipts(self.database)),
             self._people(changes or MemoryChanges(self.database)),
             MemoryClientLimits(self.database, self.clock),
+            self.tasks,
             self.idempotency,
             health,
             ShowStats(self.catalogue, MemorySourceHistory(self.database)),
@@ -316,9 +332,11 @@ class Stage:
         self.people = People(
             authenticate=Authenticate(accounts, sessions, api_tokens, tokens, changes, clock),
             sign_up=SignUp(accounts, self.hasher, clock),
-            log_in=LogIn(accounts, sessions, attempts, self.hasher, grant, clock, random),
-            refresh=Refresh(accounts, sessions, tokens, grant),
-            log_out=LogOut(sessions),
+            sessions=SessionUseCases(
+                log_in=LogIn(accounts, sessions, attempts, self.hasher, grant, clock, random),
+                refresh=Refresh(accounts, sessions, tokens, grant),
+                log_out=LogOut(sessions),
+            ),
             change_password=ChangePassword(accounts, sessions, self.hasher),
             api_tokens=KeepApiTokens(accounts, api_tokens, clock, random),
         )
@@ -330,14 +348,32 @@ class Stage:
             return {}
         if role.value not in self.database.users:
             await self.people.sign_up(role.value, PASSWORD, role)
-        granted = await self.people.log_in(role.value, PASSWORD, "the tests")
+        granted = await self.people.sessions.log_in(role.value, PASSWORD, "the tests")
         return {"Authorization": f"Bearer {granted.access_token}"}
 
     async def work(self) -> None:
         """Run every job that was announced, as a worker does."""
-        run_job = RunJob(self.fetches, self.desk, lambda dataset, end: None)
+        known = {**self.fetches, TASKS.name: self.fetch_tasks}
+        run_job = RunJob(known, self.desk, lambda dataset, end: None)
         while self.queue.announced:
             await run_job(self.queue.announced.pop(0))
+
+    def _tasks(self) -> TaskUseCases:
+        tasks = MemoryTasks(self.database, self.clock)
+        known = MemoryKnownRepositories(self.database)
+        look_at = LookAt(self.github, known, self.clock, timedelta(minutes=10))
+        enrich = EnrichTasks(look_at, tasks, self.store, self.clock)
+        self.fetch_tasks = Fetch(
+            TASKS, (), self.store, self.clock, self.desk, self.random, gathers=[enrich]
+        )
+        query = QueryTasks(self.store)
+        enriching = Enriching(look_at, self.fetch_tasks, self.clock)
+        return TaskUseCases(
+            query=query,
+            create=CreateTask(tasks, enriching, self.clock, self.random),
+            change=ChangeTask(tasks, query, enriching, self.clock),
+            delete=DeleteTask(tasks),
+        )
 
     def _fetch(self, dataset: Dataset[Any], cadence: Cadence, deadline: timedelta) -> Fetch[Any]:
         return Fetch(

@@ -256,7 +256,7 @@ async def test_c29_a_good_token_made_by_hand_does_get_in(closed: Stage) -> None:
 
 async def test_c29_a_refresh_token_is_no_access_token(closed: Stage) -> None:
     await closed.headers(Role.USER)
-    granted = await closed.people.log_in("user", "correct horse battery", "here")
+    granted = await closed.people.sessions.log_in("user", "correct horse battery", "here")
 
     answer = await closed.client.get(
         "/data", headers={"Authorization": f"Bearer {granted.refresh_token}"}

@@ -185,7 +185,7 @@ async def test_c32_ten_thousand_guesses_cost_few_checks_and_lock_nobody_out(ann:
         ann.clock.advance(0.06)
 
     checks = ann.hasher.checks
-    owner = await ann.people.log_in("Ann", PASSWORD, "the owner's own place")
+    owner = await ann.people.sessions.log_in("Ann", PASSWORD, "the owner's own place")
 
     assert {answer.status_code for answer in statuses} == {401, 429}
     assert checks <= 15  # five, and then one for each doubling of the wait in ten minutes

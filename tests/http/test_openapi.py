@@ -44,6 +44,8 @@ ROUTES = {
     "/health/live",
     "/health/ready",
     "/stats",
+    "/tasks",
+    "/tasks/{task_id}",
 }
 
 
@@ -130,7 +132,7 @@ async def test_the_paths_are_the_routes_that_exist(document: Json) -> None:
 
 
 async def test_no_route_exists_that_is_not_in_the_document(client: httpx.AsyncClient) -> None:
-    for path in ("/metrics", "/tasks", "/quarantine"):
+    for path in ("/metrics", "/quarantine"):
         assert (await client.get(path)).status_code == 404
 
 
@@ -347,3 +349,30 @@ async def test_two_datasets_whose_records_have_one_name_are_told_apart() -> None
         for path in ("/data/wells", "/data/rivers", "/data/posts")
     }
     assert len(answers) == 3
+
+
+async def test_tasks_are_documented_like_a_dataset_with_their_bodies(document: Json) -> None:
+    given = parameters(document, "/tasks")
+    bodies = {
+        (method, path): {
+            media: content["schema"]["$ref"].rpartition("/")[2]
+            for media, content in operation["requestBody"]["content"].items()
+        }
+        for method, path, operation in operations(document)
+        if "requestBody" in operation
+    }
+
+    assert {"title__contains", "status", "repo_stars__gte", "sort", "cursor"} <= given.keys()
+    assert "format" not in given
+    assert given["enrichment"]["schema"]["enum"] == ["ok", "pending", "unavailable", "not_found"]
+    assert bodies == {
+        ("post", "/tasks"): {"application/json": "NewTask"},
+        ("put", "/tasks/{task_id}"): {"application/json": "NewTask"},
+        ("patch", "/tasks/{task_id}"): {
+            "application/merge-patch+json": "TaskPatch",
+            "application/json": "TaskPatch",
+        },
+    }
+    new_task = document["components"]["schemas"]["NewTask"]
+    assert new_task["required"] == ["title", "repository"]
+    assert new_task["additionalProperties"] is False

@@ -10,7 +10,7 @@ import msgspec
 from adapters.sources.polite.allowance import MIB, Allowance
 from adapters.sources.polite.exchange import Exchange, Request
 from adapters.sources.polite.failures import Setback, counts_against_host, late
-from adapters.sources.polite.limits import fresh_s
+from adapters.sources.polite.limits import fresh_s, renewed_s
 from adapters.sources.polite.network import Network, Resolve, resolve
 from adapters.sources.polite.replies import (
     NOT_MODIFIED,
@@ -78,12 +78,14 @@ class PoliteClient:
         etag: str | None = None,
         last_modified: str | None = None,
         accept: str = "application/json",
+        authorization: str | None = None,
     ) -> Answer | NotModified:
         """Ask for one URL until the deadline, which covers everything, retries and waits too.
 
+        `authorization` is sent to the host of the URL, and nowhere else.
         SourceUnavailable, SourceBlocked, SourceTimedOut, SourceRefused or UnexpectedContent.
         """
-        request = Request(parse(url), accept, etag, last_modified)
+        request = Request(parse(url), accept, etag, last_modified, authorization=authorization)
         errand = _Errand(ask_until, traffic)
         for _ in range(MAX_REDIRECTS + 1):
             reply = await self._persist(request, errand)
@@ -206,16 +208,21 @@ class PoliteClient:
             else:
                 judge_post(reply, request.url, self._clock.now())
             ok = self._clock.now() - began <= SLOW
+            # The last request it allows for now was a good one.
+            await self._leave_alone(key, renewed_s(reply.headers, self._clock.now()))
             return reply
         except (Setback, SourceError) as failure:
             ok = not counts_against_host(failure)
-            if isinstance(failure, Setback) and failure.block_s is not None:
-                until = self._clock.now() + timedelta(seconds=failure.block_s)
-                await self._budget.block(key, until)
+            if isinstance(failure, Setback):
+                await self._leave_alone(key, failure.block_s)
             raise
         finally:
             traffic.bytes += allowance.body_bytes
             await self._budget.settle(key, ok)
+
+    async def _leave_alone(self, key: str, seconds: float | None) -> None:
+        if seconds is not None:
+            await self._budget.block(key, self._clock.now() + timedelta(seconds=seconds))
 
 
 class _Errand(msgspec.Struct):

@@ -29,13 +29,17 @@ _BREATHER = 100
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What is asked: a GET, perhaps only for what has changed, or a POST of a JSON body."""
+    """What is asked: a GET, perhaps only for what has changed, or a POST of a JSON body.
+
+    `authorization` is a secret between us and this very host.
+    """
 
     url: Url
     accept: str
     etag: str | None = None
     last_modified: str | None = None
     body: bytes | None = None
+    authorization: str | None = None
 
     @property
     def is_conditional(self) -> bool:
@@ -52,7 +56,7 @@ class Request(msgspec.Struct, frozen=True):
                 code="redirect_refused",
             )
         # Validators belong to the exact URL, so they stay behind.
-        return Request(url, self.accept)
+        return Request(url, self.accept, authorization=self.authorization)
 
 
 class Exchange:
@@ -133,6 +137,8 @@ class Exchange:
         }
         if request.body is not None:
             headers["Content-Type"] = "application/json"
+        if request.authorization is not None:
+            headers["Authorization"] = request.authorization
         if request.etag is not None:
             headers["If-None-Match"] = request.etag
         if request.last_modified is not None:

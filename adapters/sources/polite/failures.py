@@ -1,6 +1,12 @@
 """What can go wrong with one try, and whether another try may help."""
 
-from domain.errors import SourceError, SourceTimedOut, SourceUnavailable, UnexpectedContent
+from domain.errors import (
+    SourceError,
+    SourceRefused,
+    SourceTimedOut,
+    SourceUnavailable,
+    UnexpectedContent,
+)
 
 
 class Setback(Exception):
@@ -23,6 +29,10 @@ class Setback(Exception):
         self.block_s = block_s
         self.least_s = least_s
         self.stale = stale
+
+
+class Absent(SourceRefused):
+    """There is nothing at the address, or nothing that may be shown to anybody."""
 
 
 def counts_against_host(failure: Exception) -> bool:

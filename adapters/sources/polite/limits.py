@@ -22,8 +22,17 @@ def wait_s(headers: Headers, now: datetime) -> float | None:
     Dates are measured against our clock. Of several answers the longest counts.
     """
     told = [_retry_after_s(text.strip(), now) for text in headers.get("retry-after", ())]
-    if is_used_up(headers):
-        told += [_reset_s(text, now) for text in headers.get("x-ratelimit-reset", ())]
+    return _longest([*told, renewed_s(headers, now)])
+
+
+def renewed_s(headers: Headers, now: datetime) -> float | None:
+    """Seconds until there is a new allowance, when nothing is left of the one that there was."""
+    if not is_used_up(headers):
+        return None
+    return _longest([_reset_s(text, now) for text in headers.get("x-ratelimit-reset", ())])
+
+
+def _longest(told: list[float | None]) -> float | None:
     return max((clamp_block_s(s) for s in told if s is not None and s >= 0), default=None)
 
 

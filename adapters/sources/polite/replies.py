@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 import msgspec
 
-from adapters.sources.polite.failures import Setback
+from adapters.sources.polite.failures import Absent, Setback
 from adapters.sources.polite.limits import http_date, is_used_up, wait_s
 from adapters.sources.polite.urls import Url
 from domain.errors import SourceBlocked, SourceRefused, SourceUnavailable, UnexpectedContent
@@ -16,6 +16,7 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 NOT_MODIFIED = 304
 _GOOD = frozenset({200, 203})
 _PASSING = frozenset({408, 425, 500, 502, 503, 504})
+_ABSENT = frozenset({404, 410, 451})
 _LEAST_WHEN_LIMITED_S = 1.0
 _LONGEST_ETAG = 512
 _KEPT_HEADERS = ("link", "cache-control")
@@ -130,7 +131,8 @@ def _judge_failure(reply: Reply, url: Url, now: datetime) -> None:
         raise Setback(SourceUnavailable(said, retry_at=retry_at), block_s=block_s)
     if reply.status >= 500:
         raise SourceUnavailable(said, retry_at=retry_at)
-    raise SourceRefused(f"{said}; check its address and whether we may read it")
+    refused = Absent if reply.status in _ABSENT else SourceRefused
+    raise refused(f"{said}; check its address and whether we may read it")
 
 
 def _phrase(status: int) -> str:

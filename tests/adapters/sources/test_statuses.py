@@ -9,6 +9,7 @@ from tests.adapters.sources.stage import HurriedClock, Stage, open_stage, replyi
 UNAVAILABLE = ("SourceUnavailable", "source_unavailable")
 BLOCKED = ("SourceBlocked", "source_blocked")
 CONTENT = ("UnexpectedContent", "unexpected_content")
+ABSENT = ("Absent", "source_refused")
 REFUSED = ("SourceRefused", "source_refused")
 DAY_S = 86_400
 
@@ -138,11 +139,14 @@ async def test_u4_a_fraction_of_a_second_is_waited_for(stage: Stage) -> None:
     assert (failed.kind, stage.upstream.count(), failed.traffic.wait_ms) == (BLOCKED, 4, 4500)
 
 
-@pytest.mark.parametrize("fault", ["U6-401", "U6-403", "U7-404", "U7-410"])
-async def test_a_refusal_is_final(stage: Stage, fault: str) -> None:
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [("U6-401", REFUSED), ("U6-403", REFUSED), ("U7-404", ABSENT), ("U7-410", ABSENT)],
+)
+async def test_a_refusal_is_final(stage: Stage, fault: str, kind: tuple[str, str]) -> None:
     failed = await stage.fail(fault)
 
-    assert failed.kind == REFUSED
+    assert failed.kind == kind
     assert fault[3:] in failed.error.detail
     assert stage.upstream.count() == 1
     assert (await stage.host()).outcomes == "1"
@@ -191,7 +195,7 @@ async def test_u1_a_503_may_say_when_to_come_back() -> None:
         (b"599 Whatever", UNAVAILABLE, "0"),
         (b"402 Payment Required", REFUSED, "1"),
         (b"422 Unprocessable", REFUSED, "1"),
-        (b"451 Unavailable For Legal Reasons", REFUSED, "1"),
+        (b"451 Unavailable For Legal Reasons", ABSENT, "1"),
         (b"403 Forbidden\r\nRetry-After: 60", BLOCKED, "1"),
         (b"403 Forbidden\r\nRetry-After: 0", REFUSED, "1"),
         (b"429 Slow\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 4e9", BLOCKED, "1"),

@@ -1,0 +1,43 @@
+"""Who may call which route, as the OpenAPI document says it."""
+
+from litestar import Litestar
+
+from adapters.http.access import OPEN, access_of, routes_of
+from adapters.http.openapi_parameters import Json
+from adapters.http.problems import MEDIA_TYPE
+from domain.dataset import Role
+
+_REFERENCE = "#/components/schemas/{name}"
+
+_BEARER: list[Json] = [{"bearer": []}]
+SECURITY_SCHEMES = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "the access_token of POST /auth/login, or a token of POST /auth/tokens",
+    }
+}
+
+
+def describe_access(paths: Json, app: Litestar) -> None:
+    """Say of every route of the framework's who may call it."""
+    for path, handler in routes_of(app):
+        access = access_of(handler) or OPEN
+        for method in handler.http_methods:
+            operation = paths.get(_template(path), {}).get(method.lower())
+            if operation is not None:
+                guard(operation, access.role)
+
+
+def guard(operation: Json, least: Role) -> None:
+    """Say of an operation who may call it; a token that does not count is refused on any."""
+    operation["security"] = _BEARER if least is not Role.ANYONE else [{}, *_BEARER]
+    problem = {MEDIA_TYPE: {"schema": {"$ref": _REFERENCE.format(name="Problem")}}}
+    operation["responses"].setdefault("401", {"description": "Unauthorized", "content": problem})
+
+
+def _template(path: str) -> str:
+    """The path of a route as the document has it, without the types of its parts."""
+    return "/".join(
+        f"{part.partition(':')[0]}}}" if ":" in part else part for part in path.split("/")
+    )

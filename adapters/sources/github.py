@@ -1,0 +1,80 @@
+"""GitHub: what it says of a repository, asked as politely as any other upstream."""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from adapters.sources.charsets import to_utf8
+from adapters.sources.polite.client import PoliteClient
+from adapters.sources.polite.failures import Absent
+from adapters.sources.polite.replies import Answer, NotModified
+from adapters.sources.polite.urls import parse
+from application.ports.repositories import Repositories
+from domain.errors import UnexpectedContent
+from domain.fields import INT64_MAX, storable
+from domain.reports import Traffic
+from domain.repositories import RepoFacts, Told
+
+#: What of a text is kept; GitHub's own are far shorter.
+LONGEST_TEXT = 1000
+
+_MEDIA_TYPE = "application/vnd.github+json"
+
+
+class _Payload(msgspec.Struct):
+    """A repository as GitHub spells it; all the rest of it is passed over."""
+
+    stargazers_count: Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
+    description: str | None = None
+    language: str | None = None
+
+
+class GitHubRepositories(Repositories):
+    """Asks GitHub's REST API at this address; a token raises what may be asked of it."""
+
+    def __init__(self, client: PoliteClient, url: str, token: str = "") -> None:
+        self._host = parse(url).key
+        self._client = client
+        self._url = url.rstrip("/")
+        self._authorization = f"Bearer {token}" if token else None
+
+    @property
+    def host(self) -> str:
+        """The host it asks."""
+        return self._host
+
+    async def look(
+        self, name: str, known: Told | None, deadline: datetime, traffic: Traffic
+    ) -> Told:
+        """What GitHub says of a repository now, or what was known when that has not changed."""
+        url = f"{self._url}/repos/{name}"
+        try:
+            answer = await self._client.get(
+                url,
+                deadline,
+                traffic,
+                etag=known.etag if known else None,
+                accept=_MEDIA_TYPE,
+                authorization=self._authorization,
+            )
+        except Absent:
+            return Told(None)
+        if known is not None and isinstance(answer, NotModified):
+            return known
+        if isinstance(answer, NotModified):
+            raise UnexpectedContent(f"{self._host} says that nothing changed of what is not known")
+        # A repository that was renamed is found at another address, and a validator is of one.
+        return Told(_facts(answer), answer.etag if answer.url == url else None)
+
+
+def _facts(answer: Answer) -> RepoFacts:
+    try:
+        read = msgspec.json.decode(to_utf8(answer.body, answer.content_type), type=_Payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UnexpectedContent("GitHub's answer cannot be read as a repository") from error
+    return RepoFacts(_kept(read.description), read.stargazers_count, _kept(read.language))
+
+
+def _kept(text: str | None) -> str | None:
+    return None if text is None else storable(text)[:LONGEST_TEXT]

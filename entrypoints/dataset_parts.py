@@ -1,0 +1,60 @@
+"""What the container makes datasets of: their sources, and what fetches and reads them."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from adapters.sources.polite.client import PoliteClient
+from application.desk import JobDesk
+from application.fetch import Fetch
+from application.ports.clock import Clock, Random
+from application.ports.source import Source
+from application.ports.store import Store
+from application.posts import FetchPosts, QueryPosts
+from application.query import Query
+from domain.dataset import Dataset
+from domain.posts import POSTS
+from entrypoints.settings import Settings
+
+#: A dataset, one of its sources, and the setting that says where that is.
+Feed = tuple[Dataset[Any], Callable[[PoliteClient, str], Source[Any]], str]
+
+
+def sources_of(
+    settings: Settings, client: PoliteClient, feeds: Iterable[Feed]
+) -> dict[str, list[Source[Any]]]:
+    """The sources of each dataset that are switched on."""
+    sources: dict[str, list[Source[Any]]] = {}
+    for dataset, make, setting in feeds:
+        listed = sources.setdefault(dataset.name, [])
+        if url := getattr(settings, setting):
+            listed.append(make(client, url))
+    return sources
+
+
+def fetches_of(
+    datasets: Sequence[Dataset[Any]],
+    settings: Settings,
+    sources: Mapping[str, list[Source[Any]]],
+    store: Store,
+    clock: Clock,
+    desk: JobDesk,
+    random: Random,
+) -> dict[str, Fetch[Any]]:
+    """What fetches each dataset; the posts have a class of their own."""
+
+    def fetch(dataset: Dataset[Any]) -> Fetch[Any]:
+        given = sources.get(dataset.name, []), store, clock, desk, random
+        limits = settings.cadence(dataset.name), settings.fetch_deadline
+        if dataset is POSTS:
+            return FetchPosts(*given, *limits)
+        return Fetch(dataset, *given, *limits)
+
+    return {dataset.name: fetch(dataset) for dataset in datasets}
+
+
+def queries_of(datasets: Sequence[Dataset[Any]], store: Store) -> dict[str, Query[Any]]:
+    """What reads each dataset."""
+    return {
+        dataset.name: QueryPosts(store) if dataset is POSTS else Query(dataset, store)
+        for dataset in datasets
+    }

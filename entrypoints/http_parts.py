@@ -1,0 +1,47 @@
+"""What the container makes of the settings for those who come in by HTTP."""
+
+from adapters.http.app import HttpSettings
+from application.ports.accounts import Accounts, Sessions
+from application.ports.clock import Clock, Random
+from application.ports.limits import LoginAttempts
+from application.ports.security import PasswordHasher, Tokens
+from application.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh, SessionUseCases
+from entrypoints.settings import Settings, secret_of
+from entrypoints.version import VERSION
+
+
+def http_settings_of(settings: Settings, epoch: str) -> HttpSettings:
+    """What the HTTP side is told."""
+    return HttpSettings(
+        secret=secret_of(settings),
+        epoch=epoch,
+        version=VERSION,
+        default_dataset=settings.default_dataset,
+        max_body_bytes=settings.max_body[0],
+        cache_max_age_s=int(settings.cache_max_age.total_seconds()),
+        require_login=settings.require_login,
+        client_limits=settings.client_limits,
+        cors_origins=settings.cors_origins,
+        allowed_hosts=settings.allowed_hosts,
+        trusted_proxies=settings.trusted_proxies,
+    )
+
+
+def sessions_of(
+    settings: Settings,
+    accounts: Accounts,
+    sessions: Sessions,
+    attempts: LoginAttempts,
+    hasher: PasswordHasher,
+    tokens: Tokens,
+    clock: Clock,
+    random: Random,
+) -> SessionUseCases:
+    """How people log in, stay logged in and log out."""
+    lifetimes = Lifetimes(settings.access_token_ttl, settings.refresh_token_ttl)
+    grant = Grant(tokens, clock, lifetimes)
+    return SessionUseCases(
+        log_in=LogIn(accounts, sessions, attempts, hasher, grant, clock, random),
+        refresh=Refresh(accounts, sessions, tokens, grant),
+        log_out=LogOut(sessions),
+    )

@@ -1,0 +1,99 @@
+"""What the tests of tasks stand on: GitHub in memory, the use cases, and a worker."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from adapters.memory.repositories import MemoryKnownRepositories, MemoryRepositories
+from adapters.memory.tasks import MemoryTasks
+from application.desk import JobDesk
+from application.enrich import EnrichTasks
+from application.fetch import Fetch
+from application.look import LookAt
+from application.tasks import (
+    ChangeTask,
+    CreateTask,
+    DeleteTask,
+    Enriching,
+    QueryTasks,
+)
+from domain.jobs import FetchJob, Mode
+from domain.paging import PageRequest, Sort
+from domain.reports import Counts, SourceReport
+from domain.repositories import RepoFacts
+from domain.tasks import TASKS, Task, TaskEdit, task_of
+from tests.application.rig import Rig, adds_up
+
+FRESH_FOR = timedelta(minutes=10)
+FACTS = RepoFacts("a client", 7, "Python")
+
+
+class TaskRig(Rig):
+    """A rig with GitHub, which knows a/b; `github_is_off` takes it away."""
+
+    def __init__(self, github_is_off: bool = False) -> None:
+        super().__init__()
+        self.github = MemoryRepositories(self.clock)
+        self.github.facts["a/b"] = FACTS
+        self.known_repositories = MemoryKnownRepositories(self.database)
+        self.look_at = LookAt(self.github, self.known_repositories, self.clock, FRESH_FOR)
+        self.tasks = MemoryTasks(self.database, self.clock)
+        self.enrich = EnrichTasks(self.look_at, self.tasks, self.store, self.clock)
+        looks = None if github_is_off else self.look_at
+        self.fetch_tasks = self.fetch_all([] if github_is_off else [self.enrich])
+        enriching = Enriching(looks, self.fetch_tasks, self.clock)
+        self.query_tasks = QueryTasks(self.store)
+        self.create_task = self.creating(enriching)
+        self.change_task = ChangeTask(self.tasks, self.query_tasks, enriching, self.clock)
+        self.delete_task = DeleteTask(self.tasks)
+
+    def fetch_all(self, gathers: Sequence[EnrichTasks], desk: JobDesk | None = None) -> Fetch[Task]:
+        """What runs the jobs of tasks."""
+        desk = desk or self.desk
+        return Fetch(TASKS, (), self.store, self.clock, desk, self.random, gathers=gathers)
+
+    def creating(self, enriching: Enriching) -> CreateTask:
+        """What makes tasks."""
+        return CreateTask(self.tasks, enriching, self.clock, self.random)
+
+    async def create(self, repository: str = "a/b", title: str = "a title") -> Task:
+        """Make a task."""
+        return task_of(await self.create_task(TaskEdit(title=title, repository=repository)))
+
+    async def task(self, task_id: str) -> Task:
+        """A task as it is now."""
+        return task_of(await self.query_tasks.get((task_id,)))
+
+    async def all_tasks(self) -> list[Any]:
+        """Every task, oldest first."""
+        sort = Sort.parse(TASKS, "created_at")
+        return [task_of(row) for row in (await self.query_tasks(PageRequest(sort=sort))).rows]
+
+    @property
+    def asked(self) -> list[str]:
+        """The repositories that GitHub was asked for, in order."""
+        return [name for name, _ in self.github.asked]
+
+    async def work(self) -> FetchJob:
+        """Run the job that was asked for last, to its end or until it waits."""
+        ran = await self.fetch_tasks.run(self.last.id)
+        assert ran is not None
+        return ran
+
+    async def tick(self) -> FetchJob:
+        """Run what a schedule asks for."""
+        await self.queued(Mode.SCHEDULE, TASKS)
+        return await self.work()
+
+
+def report_of(job: FetchJob) -> SourceReport:
+    """What GitHub's part of a job that has ended was."""
+    assert job.report is not None
+    [report] = job.report.sources
+    assert adds_up(report.counts)
+    return report
+
+
+def counts(updated: int = 0, unchanged: int = 0) -> Counts:
+    """So many tasks that were looked after."""
+    return Counts(received=updated + unchanged, updated=updated, unchanged=unchanged)
