@@ -3,12 +3,9 @@
 Every provider can be overridden in a test: `container.clock.override(SteerableClock())`.
 """
 
-from typing import TYPE_CHECKING
-
 from dependency_injector import containers, providers
 
 from adapters.http.app import People, create_app
-from adapters.queue.embedded import EmbeddedQueue
 from adapters.sources.coinpaprika import CoinPaprikaSource
 from adapters.sources.csv_file import CsvAssetsSource
 from adapters.sources.jsonplaceholder import JsonPlaceholderSource
@@ -29,7 +26,6 @@ from adapters.sql.retention import SqlRetention
 from adapters.sql.schedules import SqlSchedules
 from adapters.sql.sessions import SqlApiTokens, SqlSessions
 from adapters.sql.source_history import SqlSourceHistory
-from adapters.sql.sqlite import SqliteDatabase
 from adapters.sql.store import SqlStore
 from adapters.sql.tasks import SqlTasks
 from adapters.system.clock import SystemClock
@@ -48,7 +44,7 @@ from application.populate import Populate
 from application.prune import KeepPruned, Prune
 from application.schedules import KeepSchedules
 from application.stats import ShowStats
-from application.work import AT_ONCE, RunJob, Work
+from application.work import RunJob, Work
 from domain.crypto_assets import CRYPTO_ASSETS
 from domain.data_points import DATA_POINTS
 from domain.politeness import Rate
@@ -57,14 +53,10 @@ from domain.tasks import TASKS
 from entrypoints.dataset_parts import Feed, fetches_of, queries_of, sources_of
 from entrypoints.http_parts import http_settings_of, sessions_of
 from entrypoints.logs import tell_of_alert, tell_of_error, tell_of_fetch, tell_of_pruned
+from entrypoints.server_parts import database_of, queue_of
 from entrypoints.settings import Settings, host_of, secret_of
 from entrypoints.task_parts import fetch_of_tasks, looking_at, rates_of, runnable_of, tasks_of
 from entrypoints.version import VERSION
-
-if TYPE_CHECKING:
-    # At run time these are imported only by those who have a server and a broker.
-    from adapters.queue.rabbitmq import RabbitQueue
-    from adapters.sql.postgres import PostgresDatabase
 
 #: What a host gets that no setting speaks of.
 DEFAULT_RATE = Rate(10, 1.0)
@@ -100,22 +92,6 @@ def _private_hosts(settings: Settings) -> frozenset[str]:
     return settings.allowed_private_hosts | {host_of(url) for url in urls} - {""}
 
 
-def _database(settings: Settings) -> "SqliteDatabase | PostgresDatabase":
-    if settings.database_file is not None:
-        return SqliteDatabase(settings.database_file)
-    from adapters.sql.postgres import PostgresDatabase
-
-    return PostgresDatabase(settings.database_url)
-
-
-def _queue(settings: Settings) -> "EmbeddedQueue | RabbitQueue":
-    if not settings.broker_url:
-        return EmbeddedQueue(at_once=AT_ONCE)
-    from adapters.queue.rabbitmq import RabbitQueue
-
-    return RabbitQueue(settings.broker_url, at_once=AT_ONCE)
-
-
 class Container(containers.DeclarativeContainer):
     """Everything the program is made of; give it `settings` and ask it for what you need."""
 
@@ -127,8 +103,8 @@ class Container(containers.DeclarativeContainer):
 
     clock = providers.Singleton(SystemClock)
     random = providers.Singleton(SystemRandom)
-    database = providers.Singleton(_database, settings)
-    queue = providers.Singleton(_queue, settings)
+    database = providers.Singleton(database_of, settings)
+    queue = providers.Singleton(queue_of, settings)
     store = providers.Singleton(SqlStore, database, clock)
     desk = providers.Singleton(
         JobDesk,

@@ -121,9 +121,8 @@ def account_routes(
         await limiter.spend(request.scope, _LIMITED)
         given = await read_form(request, Credentials, body_s)
         place = place_of(address_of(request.scope))
-        return Response(
-            await sessions.log_in(given.username, given.password, place), headers=_PRIVATE
-        )
+        granted = await sessions.log_in(given.username, given.password, place)
+        return Response(granted, headers=_PRIVATE)
 
     @post(
         "/auth/refresh",

@@ -48,6 +48,12 @@ LEAST = {
     "GET /fetch/status/{job_id}": Role.USER,
     "DELETE /fetch/status/{job_id}": Role.ADMIN,
     "GET /stats": Role.ANYONE,
+    "GET /tasks": Role.ANYONE,
+    "POST /tasks": Role.ANYONE,
+    "GET /tasks/{task_id}": Role.ANYONE,
+    "PUT /tasks/{task_id}": Role.ANYONE,
+    "PATCH /tasks/{task_id}": Role.ANYONE,
+    "DELETE /tasks/{task_id}": Role.ANYONE,
     "GET /health": Role.ANYONE,
     "GET /health/live": Role.ANYONE,
     "GET /health/ready": Role.ANYONE,
@@ -68,7 +74,7 @@ async def operations(stage: Stage) -> list[tuple[str, str, str]]:
     """Every operation of the document: its method, its path as written, and one to call."""
     document = (await stage.client.get("/openapi.json")).json()
     job = await stage.fetches["gauges"](Role.ADMIN, force=True)
-    values = {**VALUES, "job_id": job.job.id, "token_id": "0" * 32}
+    values = {**VALUES, "job_id": job.job.id, "token_id": "0" * 32, "task_id": "0" * 32}
     return [
         (method.upper(), path, re.sub(r"{(\w+)}", lambda m: values[m[1]], path))
         for path, item in document["paths"].items()

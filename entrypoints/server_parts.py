@@ -1,0 +1,31 @@
+"""What the container makes of the settings that name servers: the database and the queue."""
+
+from typing import TYPE_CHECKING
+
+from adapters.queue.embedded import EmbeddedQueue
+from adapters.sql.sqlite import SqliteDatabase
+from application.work import AT_ONCE
+from entrypoints.settings import Settings
+
+if TYPE_CHECKING:
+    # At run time these are imported only by those who have a server and a broker.
+    from adapters.queue.rabbitmq import RabbitQueue
+    from adapters.sql.postgres import PostgresDatabase
+
+
+def database_of(settings: Settings) -> "SqliteDatabase | PostgresDatabase":
+    """The database that the settings lead to."""
+    if settings.database_file is not None:
+        return SqliteDatabase(settings.database_file)
+    from adapters.sql.postgres import PostgresDatabase
+
+    return PostgresDatabase(settings.database_url)
+
+
+def queue_of(settings: Settings) -> "EmbeddedQueue | RabbitQueue":
+    """The queue that the settings lead to."""
+    if not settings.broker_url:
+        return EmbeddedQueue(at_once=AT_ONCE)
+    from adapters.queue.rabbitmq import RabbitQueue
+
+    return RabbitQueue(settings.broker_url, at_once=AT_ONCE)
