@@ -60,7 +60,7 @@ def _misfit(reason: str, wanted: type[Any]) -> InvalidInput:
     """Say in our words what msgspec says of a value and its path."""
     if unknown := _UNKNOWN.fullmatch(reason):
         pointer = _pointer(unknown[2]) + pointer_to(unknown[1])
-        return InvalidInput(pointer, f"there is no field {unknown[1][:ECHO]!r} here")
+        return InvalidInput(pointer, f"there is no field {unknown[1]!r} here"[:ECHO])
     if missing := _MISSING.fullmatch(reason):
         return InvalidInput(_pointer(missing[3]) + pointer_to(missing[2]), "is missing")
     placed = _PLACED.fullmatch(reason)

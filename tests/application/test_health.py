@@ -11,8 +11,8 @@ from application.catalogue import Catalogue
 from application.health import CheckHealth, Condition, SourceHealth
 from domain.errors import QueueUnavailable, SourceUnavailable, StoreUnavailable
 from domain.politeness import BREAKER_MINIMUM, BREAKER_OPEN_S, Breaker, Cadence, Host, Rate
-from domain.posts import POSTS
 from tests.application.rig import Rig, posts
+from tests.sharing import SHARED
 
 HOUR = timedelta(hours=1)
 
@@ -194,9 +194,9 @@ async def test_a_source_that_keeps_failing_degrades_the_service_until_it_answers
 async def test_a_source_that_is_overdue_is_told_from_its_sibling_that_is_not(
     rig: Rig, database: MemoryProbe, queue: MemoryProbe, budget: MemoryBudget
 ) -> None:
-    one, two = rig.source("one", posts(1)), rig.source("two", posts(1))
-    fetch = rig.fetch(one, two, cadence=Cadence(every=HOUR))
-    catalogue = Catalogue([fetch], [rig.query()], rig.quarantine, rig.clock)
+    one, two = rig.shared("one"), rig.shared("two")
+    fetch = rig.fetch(one, two, dataset=SHARED, cadence=Cadence(every=HOUR))
+    catalogue = Catalogue([fetch], [rig.query(SHARED)], rig.quarantine, rig.clock)
     check_health = CheckHealth(catalogue, database, queue, budget, rig.clock)
     await fetch()
     two.failure = SourceUnavailable("no answer")
@@ -214,7 +214,7 @@ async def test_a_source_that_is_overdue_is_told_from_its_sibling_that_is_not(
         ("two", True),
     ]
     assert (report.status, recovered.status) == (Condition.DEGRADED, Condition.OK)
-    freshness = await rig.store.freshness(POSTS)
+    freshness = await rig.store.freshness(SHARED)
     assert not catalogue.standing("posts", freshness).stale
 
 

@@ -7,11 +7,12 @@ from application.catalogue import Catalogue
 from application.stats import ShowStats
 from domain.dataset import Dataset, Role
 from domain.errors import SourceUnavailable
-from domain.posts import POSTS, Post
+from domain.posts import POSTS
 from domain.reports import Counts, Failure, SourceStatus
 from tests.application.rig import Rig, posts
+from tests.sharing import SharedPost
 
-SECRET = Dataset(name="secret", record=Post, key=("id",), read_by=Role.ADMIN)
+SECRET = Dataset(name="secret", record=SharedPost, key=("source", "id"), read_by=Role.ADMIN)
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def show_stats(rig: Rig) -> ShowStats:
     """Counts two datasets, one of them secret; its sources are `two` and `three`."""
     fetches = [
         rig.fetch(rig.source("one", posts(2), b'[{"id": "bad"}]')),
-        rig.fetch(rig.source("two", posts(3)), rig.source("three"), dataset=SECRET),
+        rig.fetch(rig.shared("two", 3), rig.shared("three"), dataset=SECRET),
     ]
     queries = [rig.query(POSTS), rig.query(SECRET)]
     catalogue = Catalogue(fetches, queries, rig.quarantine, rig.clock)
@@ -43,7 +44,7 @@ async def test_a_viewer_is_told_of_the_datasets_they_may_read(
     rig: Rig, show_stats: ShowStats
 ) -> None:
     await rig.fetch(rig.source("one", posts(2), b'[{"id": "bad"}]'))()
-    await rig.fetch(rig.source("two", posts(3)), dataset=SECRET)(Role.ADMIN)
+    await rig.fetch(rig.shared("two", 3), dataset=SECRET)(Role.ADMIN)
 
     told = {viewer: await show_stats(viewer) for viewer in Role}
 

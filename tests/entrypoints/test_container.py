@@ -143,7 +143,11 @@ async def test_the_host_of_a_source_may_be_private_and_no_other_is(tmp_path: Pat
 @pytest.mark.parametrize("file", ["/data/assets.csv", "assets.csv", "file:///data/assets.csv"])
 async def test_a_file_is_a_source_without_a_host(tmp_path: Path, file: str) -> None:
     settings = _settings(
-        tmp_path, CATCHMENT_POSTS_URL="", CATCHMENT_COINPAPRIKA_URL="", CATCHMENT_ASSETS_CSV=file
+        tmp_path,
+        CATCHMENT_POSTS_URL="",
+        CATCHMENT_COINPAPRIKA_URL="",
+        CATCHMENT_GITHUB_URL="",
+        CATCHMENT_ASSETS_CSV=file,
     )
     async with running(settings) as container:
         assert container.private_hosts() == set()
