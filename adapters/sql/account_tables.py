@@ -7,7 +7,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    PrimaryKeyConstraint,
     String,
     Table,
 )
@@ -62,13 +61,11 @@ api_tokens = Table(
 attempts = Table(
     "attempts",
     metadata,
-    Column("account", String, nullable=False),
-    Column("place", String, nullable=False),
+    Column("key", String, primary_key=True),
     Column("failures", Integer, nullable=False),
     Column("blocked_until", BigInteger),
     Column("known", Boolean, nullable=False),
     Column("seen_at", BigInteger),
-    PrimaryKeyConstraint("account", "place"),
     Index(None, "seen_at"),
 )
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
     select,
 )
 
+from adapters.sql.account_tables import attempts, client_limits, sessions
 from adapters.sql.database import Database, Session, Values
 from adapters.sql.dialects import listed
 from adapters.sql.payloads import CHUNK
@@ -62,6 +63,10 @@ _WAYS = {
         ~exists().where(checkpoints.c.job_id == jobs.c.id),
     ),
     Kept.KEYS: _way(idempotency.c.key, idempotency.c.begun_at),
+    # Their refresh tokens go with them.
+    Kept.SESSIONS: _way(sessions.c.id, sessions.c.expires_at),
+    Kept.GUESSES: _way(attempts.c.key, attempts.c.seen_at),
+    Kept.CLIENTS: _way(client_limits.c.client, client_limits.c.full_at),
 }
 
 _newest = receipts.alias("newest")
