@@ -20,6 +20,7 @@ CatchmentError
 │   ├── SourceRefused          it understood and said no: 401, 403, 404, 410, a redirect elsewhere
 │   └── UnexpectedContent      it answered nonsense
 ├── NoSources                  the dataset's sources are all switched off
+├── DatasetBusy                a job that waits for its source is in the way
 ├── TooManyWaiting             too many callers wait for running fetches
 ├── LeaseLost                  another worker has taken the job over
 ├── QueueUnavailable           the broker cannot be reached
@@ -93,7 +94,7 @@ class UnknownDataset(NotFound):
 
 
 class UnknownRecord(NotFound):
-    """No visible record has that key."""
+    """No visible record has that key, or none of that identifier waits in quarantine."""
 
     code = "unknown_record"
 
@@ -169,6 +170,12 @@ class NoSources(CatchmentError):
     """Every source of the dataset is switched off."""
 
     code = "no_sources"
+
+
+class DatasetBusy(CatchmentError):
+    """A job of the dataset waits for its source, so that no other one can run before."""
+
+    code = "dataset_busy"
 
 
 class TooManyWaiting(CatchmentError):

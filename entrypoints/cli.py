@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import click
 
 from domain.errors import CatchmentError
+from entrypoints import again_commands
 from entrypoints import settings as s
 from entrypoints.setting_table import SETTINGS
 from entrypoints.version import VERSION
@@ -233,6 +234,9 @@ def secrets(directory: Path) -> None:
 
     for line in write(directory):
         click.echo(line)
+
+
+again_commands.add_to(main, _plainly, _settings, _run)
 
 
 if __name__ == "__main__":

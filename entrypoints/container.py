@@ -31,6 +31,7 @@ from application.ports.clock import Clock, Random
 from application.ports.source import Source
 from application.ports.store import Store
 from application.posts import FetchPosts, QueryPosts
+from application.quarantine import ListQuarantine, RebuildDataset, ReplayQuarantine
 from application.query import Query
 from application.schedules import KeepSchedules
 from application.work import AT_ONCE, RunJob, Work
@@ -200,6 +201,9 @@ class Container(containers.DeclarativeContainer):
     find_job = providers.Singleton(FindJob, desk)
     list_jobs = providers.Singleton(ListJobs, desk, catalogue.provided.datasets)
     cancel_job = providers.Singleton(CancelJob, desk)
+    list_quarantine = providers.Singleton(ListQuarantine, quarantine, catalogue.provided.datasets)
+    replay_quarantine = providers.Singleton(ReplayQuarantine, quarantine, fetches)
+    rebuild_dataset = providers.Singleton(RebuildDataset, fetches)
     check_health = providers.Singleton(CheckHealth, catalogue, database, queue, budget, clock)
     run_job = providers.Singleton(RunJob, fetches, desk, providers.Object(tell_of_fetch))
     work = providers.Singleton(Work, run_job, desk, clock)
@@ -221,6 +225,8 @@ class Container(containers.DeclarativeContainer):
         find_job,
         list_jobs,
         cancel_job,
+        list_quarantine,
+        replay_quarantine,
         idempotency,
         check_health,
         database,

@@ -17,6 +17,7 @@ from adapters.http.idempotency import OnceOnly
 from adapters.http.jobs import job_routes
 from adapters.http.openapi import document
 from adapters.http.overviews import overview_routes
+from adapters.http.quarantine import quarantine_routes
 from adapters.http.reads import PREFIX, Reads
 from adapters.http.validators import Validators
 from application.catalogue import Catalogue
@@ -25,6 +26,7 @@ from application.jobs import CancelJob, FindJob, ListJobs
 from application.ports.clock import Clock, Random
 from application.ports.idempotency import Idempotency
 from application.ports.store import Changes
+from application.quarantine import ListQuarantine, ReplayQuarantine
 
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +49,8 @@ def create_app(
     find_job: FindJob,
     list_jobs: ListJobs,
     cancel_job: CancelJob,
+    list_quarantine: ListQuarantine,
+    replay: ReplayQuarantine,
     idempotency: Idempotency,
     health: CheckHealth,
     changes: Changes,
@@ -63,6 +67,7 @@ def create_app(
         [
             *fetch_routes(catalogue, once_only, clock, default, settings.body_s),
             *job_routes(catalogue, find_job, list_jobs, cancel_job, clock, signer),
+            *quarantine_routes(catalogue, list_quarantine, replay, clock, signer, settings.body_s),
             *overview_routes(catalogue, health, draining.is_set, settings.version, default),
         ],
         exception_handlers={Exception: tell},

@@ -8,6 +8,10 @@ PROBLEM_CODES: Mapping[str, tuple[str, str]] = {
     "bad_encoding": ("502", "The upstream's compressed answer cannot be unpacked."),
     "body_too_large": ("413", "The body is larger than a body may be."),
     "body_too_slow": ("408", "The body did not arrive in time; send it faster or not at all."),
+    "dataset_busy": (
+        "409",
+        "A fetch of the dataset waits for its source; call it off, or try again when it has run.",
+    ),
     "draining": ("503", "This process is about to stop, and another one can be asked."),
     "empty": ("502", "The upstream answered with nothing, which is never taken for 'no records'."),
     "fetch_cancelled": (
@@ -74,7 +78,7 @@ PROBLEM_CODES: Mapping[str, tuple[str, str]] = {
     "unknown_dataset": ("404", "No dataset has that name; GET /datasets lists them."),
     "unknown_job": ("404", "There is no such job."),
     "unknown_parameter": ("400", "There is no such parameter, operator, field or sort field."),
-    "unknown_record": ("404", "No record you may see has that key."),
+    "unknown_record": ("404", "No record you may see has that key, or none waits in quarantine."),
     "unsupported_media_type": ("415", "The body is not plain application/json."),
     "unsupported_encoding": ("502", "The upstream compresses in a way we did not ask for."),
     "upgrade_refused": ("426", "Only plain HTTP/1.1 is spoken."),

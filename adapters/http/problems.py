@@ -26,6 +26,7 @@ _STATUS: Mapping[type[errors.CatchmentError], HTTPStatus] = {
     errors.LoginRequired: HTTPStatus.UNAUTHORIZED,
     errors.Forbidden: HTTPStatus.FORBIDDEN,
     errors.NoSources: HTTPStatus.CONFLICT,
+    errors.DatasetBusy: HTTPStatus.CONFLICT,
     errors.IllegalTransition: HTTPStatus.CONFLICT,
     errors.KeyInUse: HTTPStatus.CONFLICT,
     errors.KeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -14,6 +14,9 @@ from domain.politeness import Host
 from domain.reports import Rejection
 from domain.schedules import Schedule
 
+#: What makes a rejection the same one: its source, the page it stood on, and what it says.
+Rejected = tuple[str, int, Rejection]
+
 
 @dataclass(frozen=True)
 class Row:
@@ -42,11 +45,11 @@ class MemoryDatabase:
         self.hosts: dict[str, Host] = {}
         self.bodies: dict[bytes, bytes] = {}
         self.kept: defaultdict[tuple[str, str], list[Payload]] = defaultdict(list)
-        self.quarantine: defaultdict[str, dict[tuple[str, Rejection], Quarantined]] = defaultdict(
-            dict
-        )
+        self.quarantine: defaultdict[str, dict[Rejected, Quarantined]] = defaultdict(dict)
+        self.rejections = 0
         self.merged: set[int] = set()
         self.receipts = 0
+        self.fetched_by: dict[int, str] = {}
         self.writes = 0
 
     def freshness(self, dataset: str) -> Freshness:
@@ -55,7 +58,7 @@ class MemoryDatabase:
         ended = [
             job.status
             for job in self.jobs.values()
-            if job.dataset == dataset and job.status.is_final
+            if job.dataset == dataset and job.status.is_final and job.mode.asks
         ]
         checkpoints = tuple(table.checkpoints[source] for source in sorted(table.checkpoints))
         schedule = self.schedules.get(dataset)

@@ -99,14 +99,16 @@ class JsonListSource(Source[R], Generic[P, R]):
         """Read all elements at once, or one by one when that fails, to tell good from bad."""
         text = _list_text(payload)
         try:
-            return Batch([self.record(element) for element in self._list.decode(text)])
+            records = [self.record(element) for element in self._list.decode(text)]
+            return Batch(records, [], "/{}".format)
         except RecursionError as error:
             raise too_deep() from error
         except (msgspec.DecodeError, ValueError):
             return self._sifted(text)
 
     def _sifted(self, text: bytes) -> Batch[R]:
-        batch: Batch[R] = Batch([], [])
+        places: list[int] = []
+        batch: Batch[R] = Batch([], [], lambda number: f"/{places[number]}")
         for index, element in enumerate(elements(text)):
             if len(batch.rejections) >= MAX_REJECTIONS:
                 raise UnexpectedContent(
@@ -115,6 +117,7 @@ class JsonListSource(Source[R], Generic[P, R]):
                 )
             try:
                 batch.records.append(self.record(self._element.decode(element)))
+                places.append(index)
             except (msgspec.DecodeError, ValueError) as error:
                 batch.rejections.append(_rejection(index, element, error))
         return batch

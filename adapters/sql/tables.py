@@ -127,6 +127,7 @@ jobs = Table(
     Column("dataset", String, nullable=False),
     Column("mode", String, nullable=False),
     Column("force", Boolean, nullable=False, server_default=false()),
+    Column("receipt", BigInteger),
     Column("status", String, nullable=False),
     Column("fence", Integer, nullable=False),
     Column("attempts", Integer, nullable=False, server_default=text("0")),

@@ -23,13 +23,14 @@ from adapters.memory.source import MemorySource
 from adapters.memory.store import MemoryStore
 from application.catalogue import Catalogue
 from application.desk import JobDesk
-from application.fetch import Fetch
+from application.fetch import Fetch, Fetched
 from application.health import CheckHealth
 from application.jobs import CancelJob, FindJob, ListJobs
 from application.ports.idempotency import Idempotency
 from application.ports.jobs import Wanted
 from application.ports.queue import Handle, Queue
-from application.ports.store import Changes, Intake, Store
+from application.ports.store import Changes, Intake, Quarantined, Store
+from application.quarantine import ListQuarantine, ReplayQuarantine
 from application.query import Query
 from application.work import RunJob
 from domain.dataset import Dataset, Key, Role
@@ -209,6 +210,30 @@ class AdminCancels(CancelJob):
         return await super().__call__(job_id, Role.ADMIN)
 
 
+class AdminLists(ListQuarantine):
+    """Lists the quarantine as if an admin had asked, as long as nobody can log in."""
+
+    async def __call__(self, viewer: Role, *given: Any, **named: Any) -> list[Quarantined]:
+        """The rejected records."""
+        return await super().__call__(Role.ADMIN, *given, **named)
+
+
+class AdminReplays(ReplayQuarantine):
+    """Replays as if an admin had asked, as long as nobody can log in."""
+
+    async def one(self, viewer: Role, rejection_id: int) -> Fetched:
+        """Replay one payload."""
+        return await super().one(Role.ADMIN, rejection_id)
+
+    async def dataset(self, viewer: Role, name: str) -> Fetched:
+        """Replay one dataset."""
+        return await super().dataset(Role.ADMIN, name)
+
+    async def everything(self, viewer: Role) -> list[Fetched]:
+        """Replay every dataset."""
+        return await super().everything(Role.ADMIN)
+
+
 # ---------------------------------------------------------------- the application
 
 
@@ -227,6 +252,10 @@ class Stage:
         queue: Queue | None = None,
         idempotency: Idempotency | None = None,
         cancel: type[CancelJob] = CancelJob,
+        quarantine: tuple[type[ListQuarantine], type[ReplayQuarantine]] = (
+            ListQuarantine,
+            ReplayQuarantine,
+        ),
         changes: Changes | None = None,
         clock: SteerableClock | None = None,
         cadence: Cadence = Cadence(every=timedelta(minutes=15)),  # noqa: B008 - a frozen value
@@ -257,6 +286,7 @@ class Stage:
         self.probe = MemoryProbe()
         self.queue_probe = MemoryProbe("embedded")
         self.random = SeededRandom()
+        self.quarantine = MemoryQuarantine(self.database)
         named = {d.name: [f"{d.name}_source"] for d in self.datasets} | dict(sources or {})
         self.sources = {
             dataset.name: [
@@ -270,9 +300,10 @@ class Stage:
         self.catalogue = Catalogue(
             list(self.fetches.values()),
             [Query(dataset, self.store) for dataset in self.datasets],
-            MemoryQuarantine(self.database),
+            self.quarantine,
             self.clock,
         )
+        list_quarantine, replay = quarantine
         health = CheckHealth(self.catalogue, self.probe, self.queue_probe, self.budget, self.clock)
         told = HttpSettings(**{"secret": SECRET, "epoch": "an epoch", **settings})
         self.app: Any = create_app(
@@ -280,6 +311,8 @@ class Stage:
             FindJob(self.desk),
             ListJobs(self.desk, self.datasets),
             cancel(self.desk),
+            list_quarantine(self.quarantine, self.datasets),
+            replay(self.quarantine, self.fetches),
             self.idempotency,
             health,
             changes or MemoryChanges(self.database),
