@@ -101,7 +101,8 @@ async def _show_assets(caller: Caller, echo: Echo) -> None:
     question = "/data/crypto_assets?sort=-market_cap_usd&limit=3&fields=symbol"
     echo(f"6. Sorted:                 GET {question}")
     page = await caller.get(question)
-    echo(f"   {', '.join(f'{r['symbol']} ({r['source']})' for r in page['data'])}")
+    largest = [f"{asset['symbol']} ({asset['source']})" for asset in page["data"]]
+    echo(f"   {', '.join(largest)}")
 
 
 async def _show_points(caller: Caller, echo: Echo) -> None:

@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import bindparam, case, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.account_tables import attempts, client_limits
+from adapters.sql.client_tables import attempts, client_limits
 from adapters.sql.database import Database, Session
 from adapters.sql.dialects import moment
 from adapters.sql.tables import from_micros, to_micros

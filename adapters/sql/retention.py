@@ -19,13 +19,12 @@ from sqlalchemy import (
     select,
 )
 
-from adapters.sql.account_tables import attempts, client_limits, sessions
+from adapters.sql.client_tables import attempts, client_limits, idempotency, sessions
 from adapters.sql.database import Database, Session, Values
 from adapters.sql.dialects import listed
 from adapters.sql.payloads import CHUNK
 from adapters.sql.tables import (
     checkpoints,
-    idempotency,
     jobs,
     payloads,
     quarantine,

@@ -133,6 +133,7 @@ jobs = Table(
     Column("dataset", String, nullable=False),
     Column("mode", String, nullable=False),
     Column("force", Boolean, nullable=False, server_default=false()),
+    Column("receipt", BigInteger),
     Column("status", String, nullable=False),
     Column("fence", Integer, nullable=False),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
@@ -221,17 +222,6 @@ alarms = Table(
     Column("since", BigInteger, nullable=False),
     Column("taken_until", BigInteger),
     PrimaryKeyConstraint("kind", "dataset", "source"),
-)
-
-idempotency = Table(
-    "idempotency",
-    metadata,
-    Column("key", String, primary_key=True),
-    Column("request", String, nullable=False),
-    Column("job_id", String, nullable=False),
-    Column("begun_at", BigInteger, nullable=False),
-    Column("answer", LargeBinary),
-    Index(None, "begun_at"),
 )
 
 # ---------------------------------------------------------------- times

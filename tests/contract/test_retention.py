@@ -46,7 +46,7 @@ async def fetch(
 async def kept(backend: Backend, source: str = "one") -> list[bytes]:
     """The bodies that can be read again."""
     async with backend.store.intake(SAMPLES, source, backend.queued()) as intake:
-        return [payload.body async for payload in intake.kept()]
+        return [kept.payload.body async for kept in intake.kept()]
 
 
 async def prune(

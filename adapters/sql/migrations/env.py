@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from adapters.sql import client_tables
 from adapters.sql.tables import metadata
 
 _asked = context.config.attributes

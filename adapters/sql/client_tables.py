@@ -1,4 +1,4 @@
-"""The tables of accounts: users, their sessions and tokens, and what clients have asked."""
+"""The tables of clients: users, sessions and tokens, what was asked, and what was answered."""
 
 from sqlalchemy import (
     BigInteger,
@@ -7,6 +7,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     String,
     Table,
 )
@@ -76,4 +77,15 @@ client_limits = Table(
     # When a client has everything back that it has spent.
     Column("full_at", BigInteger, nullable=False),
     Index(None, "full_at"),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("request", String, nullable=False),
+    Column("job_id", String, nullable=False),
+    Column("begun_at", BigInteger, nullable=False),
+    Column("answer", LargeBinary),
+    Index(None, "begun_at"),
 )
