@@ -5,6 +5,7 @@ import contextlib
 import secrets
 import socket
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def _settings(directory: Path, upstream: SampleUpstream) -> Settings:
 async def _shown(caller: Caller, upstream: SampleUpstream, once: bool, echo: Echo) -> None:
     await _show_posts(caller, upstream, echo)
     await _show_assets(caller, echo)
-    await _show_points(caller, echo)
+    await _show_points(caller, upstream, echo)
     await _show_task(caller, echo)
     if not once:
         _invite(caller, echo)
@@ -105,7 +106,12 @@ async def _show_assets(caller: Caller, echo: Echo) -> None:
     echo(f"   {', '.join(largest)}")
 
 
-async def _show_points(caller: Caller, echo: Echo) -> None:
+async def _show_points(caller: Caller, upstream: SampleUpstream, echo: Echo) -> None:
+    tags: list[list[str]] = [[], ["suspect"], []]
+    now = int(time.time())
+    upstream.set_points(
+        [{"time": now, "value": [0, 0, n, 65], "tags": told} for n, told in enumerate(tags)]
+    )
     echo("7. Logged in as admin:     POST /auth/login, then three times GET /api/populate")
     token = await caller.log_in()
     points = [await caller.get("/api/populate", token) for _ in range(3)]
@@ -141,8 +147,7 @@ def _told(counts: dict[str, int]) -> str:
 
 def _invite(caller: Caller, echo: Echo) -> None:
     url = caller.url
-    echo(f"\nThe admin is called {_ADMIN!r}, with the password {caller.password!r} until Ctrl-C.")
-    echo("Try it:")
+    echo(f"\nTry it, also as {_ADMIN!r} with the password {caller.password!r} (Ctrl-C stops):")
     echo(f"  curl '{url}/data?title__icontains=a&sort=-id&limit=3'")
     echo(f"  curl -X POST '{url}/fetch'")
     echo(f"  curl '{url}/data/crypto_assets?symbol=BTC'")

@@ -2,7 +2,6 @@
 
 from alembic import context
 
-from adapters.sql import client_tables
 from adapters.sql.tables import metadata
 
 _asked = context.config.attributes
