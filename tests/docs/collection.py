@@ -17,16 +17,28 @@ class Request(NamedTuple):
 
     name: str
     method: str
-    path: str
-    """As the OpenAPI document spells it."""
-    query: tuple[str, ...]
+    url: dict[str, Any]
     form: tuple[str, ...]
     checks: str
 
     @property
     def operation(self) -> str:
-        """The operation it asks for."""
-        return f"{self.method} {self.path}"
+        """The operation it asks for, as the OpenAPI document spells it."""
+        path = "/".join(re.sub(r"^:(\w+)$", r"{\1}", part) for part in self.url["path"])
+        return f"{self.method} /{path}"
+
+    @property
+    def query(self) -> tuple[str, ...]:
+        """The names of its parameters."""
+        return tuple(parameter["key"] for parameter in self.url.get("query", []))
+
+    @property
+    def address(self) -> str:
+        """Where it goes, put together from its parts."""
+        given = [f"{each['key']}={each['value']}" for each in self.url.get("query", [])]
+        return (
+            "/".join([*self.url["host"], *self.url["path"]]) + "?" * bool(given) + "&".join(given)
+        )
 
 
 def folders() -> list[str]:
@@ -58,14 +70,12 @@ def _items(folder: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _request(item: dict[str, Any]) -> Request:
-    request, url = item["request"], item["request"]["url"]
-    path = "/".join(re.sub(r"^:(\w+)$", r"{\1}", part) for part in url["path"])
+    request = item["request"]
     scripts = [event["script"]["exec"] for event in item["event"] if event["listen"] == "test"]
     return Request(
         name=item["name"],
         method=request["method"],
-        path=f"/{path}",
-        query=tuple(parameter["key"] for parameter in url.get("query", [])),
+        url=request["url"],
         form=tuple(field["key"] for field in request.get("body", {}).get("urlencoded", [])),
         checks="\n".join(line for script in scripts for line in script),
     )

@@ -59,6 +59,10 @@ def test_every_request_checks_the_status_of_its_answer() -> None:
     assert [each.name for each in requests() if not STATUS.search(each.checks)] == []
 
 
+def test_every_address_is_the_same_as_a_whole_and_in_parts() -> None:
+    assert [each.url["raw"] for each in requests()] == [each.address for each in requests()]
+
+
 def test_every_request_has_a_name_of_its_own() -> None:
     named = Counter(request.name for request in requests())
 

@@ -58,10 +58,8 @@ async def test_every_request_is_answered_as_it_expects_and_also_the_second_time(
     for time in ("first", "second"):
         report = tmp_path / f"{time}.json"
         code, said = await sent(newman, report, baseUrl=url, **admin)
-        run = json.loads(report.read_bytes())["run"]
+        done = json.loads(report.read_bytes())["run"]["executions"]
 
         assert code == 0, said
-        assert [each["item"]["name"] for each in run["executions"]] == [
-            request.name for request in requests()
-        ]
-        assert run["stats"]["assertions"]["pending"] == 0
+        assert [each["item"]["name"] for each in done] == [each.name for each in requests()]
+        assert [each for one in done for each in one["assertions"] if each["skipped"]] == []
