@@ -167,8 +167,8 @@ def is_network(text: str) -> bool:
 def client_limits(text: str) -> dict[str, Rate]:
     """Read what one client may ask, of each kind."""
     read = rates(text)
-    if set(read) != {"fetch", "login"}:
-        raise ValueError("expected both limits, such as fetch=600/1m,login=30/1m")
+    if set(read) != {"fetch", "login", "tasks"}:
+        raise ValueError("expected all limits: fetch=600/1m,login=30/1m,tasks=300/1m")
     return read
 
 

@@ -11,7 +11,7 @@ from litestar.params import FromPath
 from adapters.http.access import OPEN, USER, address_of, caller_of, may_call
 from adapters.http.answers import documented, guarded, identifier
 from adapters.http.bodies import read_form, read_json
-from adapters.http.limits import Limiter
+from adapters.http.limits import LOGIN, Limiter
 from adapters.http.proxies import place_of
 from application.accounts import ChangePassword, SignUp
 from application.api_tokens import KeepApiTokens
@@ -19,7 +19,6 @@ from application.sessions import Granted, SessionUseCases
 from domain.sessions import ApiToken
 
 _PRIVATE = {"Cache-Control": "no-store"}
-_LIMITED = "login"
 
 
 class Credentials(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -102,7 +101,7 @@ def account_routes(
     )
     async def signup(request: Request[Any, Any, Any]) -> Response[Account]:
         """Make an account of the role user."""
-        await limiter.spend(request.scope, _LIMITED)
+        await limiter.spend(request.scope, LOGIN)
         given = await read_json(request, Credentials, body_s)
         user = await sign_up(given.username, given.password)
         return Response(Account(user.name), headers=_PRIVATE)
@@ -118,7 +117,7 @@ def account_routes(
     )
     async def login(request: Request[Any, Any, Any]) -> Response[Granted]:
         """Open a session; the body is a form or JSON."""
-        await limiter.spend(request.scope, _LIMITED)
+        await limiter.spend(request.scope, LOGIN)
         given = await read_form(request, Credentials, body_s)
         place = place_of(address_of(request.scope))
         granted = await sessions.log_in(given.username, given.password, place)
@@ -164,10 +163,11 @@ def account_routes(
     )
     async def password(request: Request[Any, Any, Any]) -> Response[None]:
         """Change the caller's password; every session of theirs ends, this one too."""
-        await limiter.spend(request.scope, _LIMITED)
+        await limiter.spend(request.scope, LOGIN)
         given = await read_json(request, PasswordChange, body_s)
         caller = caller_of(request.scope)
-        await change_password(caller, given.current_password, given.new_password)
+        place = place_of(address_of(request.scope))
+        await change_password(caller, given.current_password, given.new_password, place)
         return Response(None, headers=_PRIVATE)
 
     @get(

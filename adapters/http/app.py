@@ -20,7 +20,7 @@ from adapters.http.fetches import fetch_routes
 from adapters.http.front import Front
 from adapters.http.idempotency import OnceOnly
 from adapters.http.jobs import job_routes
-from adapters.http.limits import Limiter
+from adapters.http.limits import FETCH, LOGIN, TASKS, Limiter
 from adapters.http.openapi import document
 from adapters.http.overviews import overview_routes
 from adapters.http.points import point_routes
@@ -46,8 +46,12 @@ from application.stats import ShowStats
 from application.tasks import TaskUseCases
 from domain.politeness import Rate
 
-#: How often one client may fetch, or try to log in, where nothing else is set.
-CLIENT_LIMITS: Mapping[str, Rate] = {"fetch": Rate(600, 60.0), "login": Rate(30, 60.0)}
+#: How often one client may fetch, try to log in, or write tasks, where nothing else is set.
+CLIENT_LIMITS: Mapping[str, Rate] = {
+    FETCH: Rate(600, 60.0),
+    LOGIN: Rate(30, 60.0),
+    TASKS: Rate(300, 60.0),
+}
 
 
 class People(NamedTuple):
@@ -110,7 +114,7 @@ def create_app(
         [
             *fetch_routes(catalogue, once_only, limiter, clock, default, settings.body_s),
             *job_routes(catalogue, find_job, list_jobs, cancel_job, clock, signer),
-            *task_routes(tasks, signer, settings.body_s),
+            *task_routes(tasks, limiter, signer, settings.body_s),
             *quarantine_routes(catalogue, list_quarantine, replay, clock, signer, settings.body_s),
             *overview_routes(catalogue, health, draining.is_set, settings.version, default),
             *point_routes(catalogue, populate, limiter, clock),

@@ -63,6 +63,8 @@ def test_a_cadence_is_put_together_for_each_dataset() -> None:
     [
         ("SECRET_KEY", "sesame", "(set)"),
         ("SECRET_KEY", "", "(made beside the database)"),
+        ("GITHUB_TOKEN", "ghp_sesame", "(set)"),
+        ("ADMIN_PASSWORD", "sesame", "(set)"),
         ("ALERT_URL", "https://hooks.example:81/sesame?key=sesame", "https://hooks.example:81/..."),
         ("ALERT_URL", "", ""),
         ("DATABASE_URL", "postgresql://us:sesame@db/ours", "postgresql://us:***@db/ours"),
