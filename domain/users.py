@@ -13,7 +13,9 @@ SHORTEST_PASSWORD = 8
 #: Longer ones would only cost time: no password is ever cut.
 LONGEST_PASSWORD_BYTES = 1024
 
-_NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}")
+NAME_PATTERN = r"[A-Za-z0-9._@-]{1,64}"
+
+_NAME = re.compile(NAME_PATTERN)
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):

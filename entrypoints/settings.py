@@ -213,7 +213,9 @@ def harmless(name: str, text: str) -> str:
         return "(set)" if text else ""
     if name == "ALERT_URL":  # its path and query may hold a token
         return f"{urlsplit(text).scheme}://{urlsplit(text).netloc}/..." if text else ""
-    return shown(text) if name in _SECRET or "://" in text else text
+    if "://" not in text:
+        return text
+    return shown(text) + ("?..." if urlsplit(text).query else "")  # there may be a key in it
 
 
 def shown(url: str) -> str:
