@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from domain.politeness import Cadence, Rate
-from domain.politeness import Rate
 from domain.retention import Kept
 from entrypoints.setting_table import SETTINGS
 from entrypoints.settings import (
