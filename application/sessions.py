@@ -98,6 +98,7 @@ class LogIn:
         session = Session(
             id=self._random.identifier(),
             user=user.key,
+            version=user.version,
             created_at=now,
             expires_at=now + self._grant.lifetimes.session,
         )
@@ -122,7 +123,8 @@ class Refresh:
         successor = self._tokens.successor(refresh_token)
         session = await self._sessions.rotate(digest_of(refresh_token), digest_of(successor))
         user = await self._accounts.get(session.user)
-        if user is None or user.disabled:
+        # Also where nobody could write down that it has ended: the user's change itself has done so.
+        if user is None or user.disabled or not session.is_of(user.version):
             raise InvalidToken("this session has ended; log in again")
         return self._grant(user, session, successor)
 

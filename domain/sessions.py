@@ -10,10 +10,14 @@ GRACE = timedelta(seconds=20)
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """One login: the family of all refresh tokens that follow from it."""
+    """One login: the family of all refresh tokens that follow from it.
+
+    `version` is that of its user when it was opened; one of before it was kept has none.
+    """
 
     id: str
     user: str
+    version: int | None = None
     created_at: datetime
     expires_at: datetime
     ended_at: datetime | None = None
@@ -21,6 +25,10 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     def is_open(self, now: datetime) -> bool:
         """Whether its tokens still count."""
         return self.ended_at is None and now < self.expires_at
+
+    def is_of(self, version: int) -> bool:
+        """Whether it may go on for a user of this version, and does not date from before."""
+        return self.version is None or self.version == version
 
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,6 +21,15 @@ def test_a_session_that_was_ended_is_not_open() -> None:
     assert not msgspec.structs.replace(SESSION, ended_at=NOW).is_open(NOW)
 
 
+def test_a_session_goes_on_for_the_version_of_its_user_that_it_was_opened_for() -> None:
+    opened = msgspec.structs.replace(SESSION, version=0)
+
+    assert opened.is_of(0)
+    assert not opened.is_of(1)
+    assert SESSION.is_of(0)
+    assert SESSION.is_of(1)
+
+
 def test_a_token_shown_again_is_stolen_once_the_grace_is_over() -> None:
     assert not is_replay(None, NOW)
     assert not is_replay(NOW, NOW + GRACE)
