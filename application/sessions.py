@@ -123,7 +123,7 @@ class Refresh:
         successor = self._tokens.successor(refresh_token)
         session = await self._sessions.rotate(digest_of(refresh_token), digest_of(successor))
         user = await self._accounts.get(session.user)
-        # Also where nobody could write down that it has ended: the user's change itself has done so.
+        # A user's change ends it, also where nobody could write that down.
         if user is None or user.disabled or not session.is_of(user.version):
             raise InvalidToken("this session has ended; log in again")
         return self._grant(user, session, successor)
