@@ -280,3 +280,10 @@ async def postgres() -> AsyncIterator[Backend]:
 
 
 BACKENDS: dict[str, Open] = {"memory": memory, "sqlite": sqlite, "postgres": postgres}
+#: A step on a server takes so much longer that fewer stories are told there.
+_EXAMPLES = {memory: 40, sqlite: 12, postgres: 8}
+
+
+def examples_of(open_backend: Open) -> int:
+    """How many examples of a story in many steps a backend has time for."""
+    return _EXAMPLES[open_backend]
