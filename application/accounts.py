@@ -1,5 +1,7 @@
 """Accounts: signing up, changing a password, and what the operator does to users."""
 
+from contextlib import suppress
+
 from application.ports.accounts import Accounts, Sessions
 from application.ports.clock import Clock
 from application.ports.limits import LoginAttempts
@@ -8,6 +10,7 @@ from domain.dataset import Role
 from domain.errors import (
     InvalidInput,
     NameTaken,
+    StoreError,
     StoreUnavailable,
     UnknownUser,
     WrongCredentials,
@@ -96,7 +99,9 @@ class ChangePassword:
         hashed = await self._hasher.hash(new)
         if not await self._accounts.replace(user, user.with_password(hashed)):
             raise StoreUnavailable("the account was changed at the same time; try again")
-        await self._sessions.end_all(user.key)
+        # No session goes on for another version of its user: only the list of them is older.
+        with suppress(StoreError):
+            await self._sessions.end_all(user.key)
 
 
 class DisableUser:

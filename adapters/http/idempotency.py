@@ -59,21 +59,27 @@ class OnceOnly:
         if begun.answer is not None:
             kept = begun.answer
             return Reply(kept.status, {**kept.headers, "Idempotent-Replayed": "true"}, kept.body)
-        reply = None
         try:
             reply = await make(begun.job_id)
-        finally:
-            # Without the store the key is free again later, and its next request finds the job.
-            with suppress(StoreError):
-                await self._settle(key, reply)
+        except (StoreError, asyncio.CancelledError):
+            # The job may have been written down all the same: the next request gets the same one.
+            await _settled(self._idempotency.release(key))
+            raise
+        except Exception:
+            await _settled(self._idempotency.abandon(key))
+            raise
+        if reply.status < HTTPStatus.MULTIPLE_CHOICES:
+            kept = Answer(reply.status, reply.headers, reply.body)
+            await _settled(self._idempotency.end(key, kept))
+        else:
+            await _settled(self._idempotency.abandon(key))
         return reply
 
-    async def _settle(self, key: str, reply: Reply | None) -> None:
-        """Remember a success; anything else may be tried again."""
-        if reply is not None and reply.status < HTTPStatus.MULTIPLE_CHOICES:
-            await self._idempotency.end(key, Answer(reply.status, reply.headers, reply.body))
-        else:
-            await self._idempotency.abandon(key)
+
+async def _settled(settling: Awaitable[None]) -> None:
+    """Without the store the key is free again later, and its next request finds the job."""
+    with suppress(StoreError):
+        await settling
 
 
 def key_of(scope: Any) -> str | None:

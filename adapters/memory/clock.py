@@ -36,6 +36,11 @@ class SteerableClock(Clock):
         heapq.heappush(self._sleepers, (until, self._parked, woken))
         await woken
 
+    @property
+    def wakes_at(self) -> datetime | None:
+        """When the next sleeper wakes; None while nobody sleeps."""
+        return self._sleepers[0][0] if self._sleepers else None
+
     def advance(self, by: float | timedelta) -> None:
         """Move the clock on, by seconds or a duration, and wake all whose time has come."""
         self._now += by if isinstance(by, timedelta) else timedelta(seconds=by)
@@ -45,8 +50,8 @@ class SteerableClock(Clock):
         """Let time pass as it does: every sleeper wakes at its moment and runs until it waits."""
         until = self._now + (by if isinstance(by, timedelta) else timedelta(seconds=by))
         await self.settle()
-        while self._sleepers and self._sleepers[0][0] <= until:
-            self._now = max(self._now, self._sleepers[0][0])
+        while (wakes_at := self.wakes_at) is not None and wakes_at <= until:
+            self._now = max(self._now, wakes_at)
             self._wake()
             await self.settle()
         self._now = until

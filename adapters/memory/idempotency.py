@@ -39,3 +39,8 @@ class MemoryIdempotency(Idempotency):
         """Forget a key whose request came to nothing."""
         if key in self._keys and self._keys[key].answer is None:
             del self._keys[key]
+
+    async def release(self, key: str) -> None:
+        """Let a request of which nobody knows what came be begun again."""
+        if key in self._keys:
+            self._keys[key].begun_at -= ABANDONED

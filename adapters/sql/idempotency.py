@@ -48,6 +48,12 @@ _GET = select(_columns.request, _columns.job_id, _columns.answer).where(
     _columns.key == bindparam("of")
 )
 _END = update(idempotency).where(_columns.key == bindparam("of")).values(answer=bindparam("told"))
+#: As if it had been cut off just long enough ago.
+_RELEASE = (
+    update(idempotency)
+    .where(_columns.key == bindparam("of"))
+    .values(begun_at=_columns.begun_at - ABANDONED // _MICROSECOND)
+)
 _ABANDON = delete(idempotency).where(_columns.key == bindparam("of"), _columns.answer.is_(None))
 
 
@@ -89,3 +95,8 @@ class SqlIdempotency(Idempotency):
         """Forget a key whose request came to nothing."""
         async with self._database.write() as session:
             await session.run(_ABANDON, {"of": key})
+
+    async def release(self, key: str) -> None:
+        """Let a request of which nobody knows what came be begun again."""
+        async with self._database.write() as session:
+            await session.run(_RELEASE, {"of": key})

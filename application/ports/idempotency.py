@@ -45,3 +45,7 @@ class Idempotency(Protocol):
     @abstractmethod
     async def abandon(self, key: str) -> None:
         """Forget a key whose request came to nothing, so that it may be tried again."""
+
+    @abstractmethod
+    async def release(self, key: str) -> None:
+        """Let a request of which nobody knows what came be begun again, with the same job."""

@@ -2,11 +2,7 @@
 
 import asyncio
 import contextlib
-import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import pytest
@@ -15,11 +11,12 @@ from application.fetch import Fetched
 from application.jobs import CancelJob
 from application.schedules import KeepSchedules
 from application.work import RunJob, Work
-from domain.dataset import Dataset, Role
-from domain.errors import CatchmentError, QueueUnavailable, StoreUnavailable
-from domain.jobs import LEASE, FetchJob, JobStatus, Mode
+from domain.dataset import Role
+from domain.errors import QueueUnavailable, StoreUnavailable
+from domain.jobs import LEASE, JobStatus, Mode
 from domain.politeness import Cadence
 from domain.reports import Counts
+from tests.application.failures import Countdown, Counted, CountedStore
 from tests.application.readers import came, fixed, many
 from tests.application.rig import Rig, counts_of, ended, posts
 
@@ -29,66 +26,6 @@ PERIOD = timedelta(seconds=60)
 AFTER = pytest.mark.parametrize(
     "after", [False, True], ids=["before it is done", "after it is done"]
 )
-
-
-class Countdown:
-    """Counts calls, and fails the one it is told to: before it is done, or after."""
-
-    def __init__(self, failing: int, after: bool) -> None:
-        self.left = failing
-        self.after = after
-        self.failed = ""
-
-    async def call(
-        self,
-        error: type[CatchmentError],
-        method: Callable[..., Awaitable[Any]],
-        *given: Any,
-        **named: Any,
-    ) -> Any:
-        """Make the call, unless this is the one that fails."""
-        self.left -= 1
-        fails = self.left == 0
-        if fails:
-            self.failed = method.__qualname__
-            if not self.after:
-                raise error("this call fails")
-        result = await method(*given, **named)
-        if fails:
-            raise error("this call failed, but it was done")
-        return result
-
-
-class Counted:
-    """Any adapter, whose every call is counted."""
-
-    def __init__(
-        self,
-        adapter: Any,
-        countdown: Countdown,
-        error: type[CatchmentError] = StoreUnavailable,
-    ) -> None:
-        self._adapter = adapter
-        self._countdown = countdown
-        self._error = error
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._adapter, name)
-        if not inspect.iscoroutinefunction(method):
-            return method
-        return partial(self._countdown.call, self._error, method)
-
-
-class CountedStore(Counted):
-    """A store whose intakes are counted too."""
-
-    @asynccontextmanager
-    async def intake(
-        self, dataset: Dataset[Any], source: str, job: FetchJob
-    ) -> AsyncIterator[Counted]:
-        """An intake whose calls are counted."""
-        async with self._adapter.intake(dataset, source, job) as intake:
-            yield Counted(intake, self._countdown)
 
 
 def ports(rig: Rig, countdown: Countdown) -> dict[str, Any]:

@@ -168,11 +168,11 @@ class Backend:
 Open = Callable[[], AbstractAsyncContextManager[Backend]]
 
 
-@asynccontextmanager
-async def memory() -> AsyncIterator[Backend]:
-    """Everything in memory."""
-    database, clock = MemoryDatabase(), SteerableClock()
-    yield Backend(
+def in_memory(
+    database: MemoryDatabase, clock: SteerableClock, rate: Rate = DEFAULT_RATE
+) -> Backend:
+    """The adapters over a database in memory; `rate` is that of hosts without one."""
+    return Backend(
         store=MemoryStore(database, clock),
         jobs=MemoryJobs(database, clock),
         history=MemoryJobHistory(database, clock),
@@ -182,7 +182,7 @@ async def memory() -> AsyncIterator[Backend]:
         quarantine=MemoryQuarantine(database),
         retention=MemoryRetention(database),
         alerts=MemoryAlerts(database, clock),
-        budget=MemoryBudget(database, clock, RATES, DEFAULT_RATE),
+        budget=MemoryBudget(database, clock, RATES, rate),
         accounts=MemoryAccounts(database),
         sessions=MemorySessions(database, clock),
         api_tokens=MemoryApiTokens(database),
@@ -198,6 +198,12 @@ async def memory() -> AsyncIterator[Backend]:
     )
 
 
+@asynccontextmanager
+async def memory() -> AsyncIterator[Backend]:
+    """Everything in memory."""
+    yield in_memory(MemoryDatabase(), SteerableClock())
+
+
 async def _forget_in_memory(
     database: MemoryDatabase, dataset: Dataset[Any], keys: Sequence[Key]
 ) -> None:
@@ -205,8 +211,10 @@ async def _forget_in_memory(
         database.tables[dataset.name].rows.pop(key, None)
 
 
-def _over(database: SqliteDatabase | PostgresDatabase) -> Backend:
-    clock = SteerableClock()
+def over(
+    database: SqliteDatabase | PostgresDatabase, clock: SteerableClock, rate: Rate = DEFAULT_RATE
+) -> Backend:
+    """The adapters over a database that speaks SQL; `rate` is that of hosts without one."""
     return Backend(
         store=SqlStore(database, clock),
         jobs=SqlJobs(database, clock),
@@ -217,7 +225,7 @@ def _over(database: SqliteDatabase | PostgresDatabase) -> Backend:
         quarantine=SqlQuarantine(database),
         retention=SqlRetention(database),
         alerts=SqlAlerts(database, clock),
-        budget=SqlBudget(database, clock, RATES, DEFAULT_RATE),
+        budget=SqlBudget(database, clock, RATES, rate),
         accounts=SqlAccounts(database),
         sessions=SqlSessions(database, clock),
         api_tokens=SqlApiTokens(database),
@@ -259,7 +267,7 @@ async def sqlite() -> AsyncIterator[Backend]:
         database = SqliteDatabase(Path(folder, "catchment.db"))
         copyfile(_template(), database.path)
         try:
-            yield _over(database)
+            yield over(database, SteerableClock())
         finally:
             await database.close()
 
@@ -268,7 +276,14 @@ async def sqlite() -> AsyncIterator[Backend]:
 async def postgres() -> AsyncIterator[Backend]:
     """Everything in a PostgreSQL database that nobody else uses."""
     async with opened(DATASETS) as database:
-        yield _over(database)
+        yield over(database, SteerableClock())
 
 
 BACKENDS: dict[str, Open] = {"memory": memory, "sqlite": sqlite, "postgres": postgres}
+#: A step on a server takes so much longer that fewer stories are told there.
+_EXAMPLES = {memory: 40, sqlite: 12, postgres: 8}
+
+
+def examples_of(open_backend: Open) -> int:
+    """How many examples of a story in many steps a backend has time for."""
+    return _EXAMPLES[open_backend]

@@ -20,7 +20,11 @@ def ann(backend: Backend, name: str = "Ann") -> User:
 def session(backend: Backend, number: int = 1, user: str = "ann") -> Session:
     now = backend.clock.now()
     return Session(
-        id=f"session {number}", user=user, created_at=now, expires_at=now + timedelta(days=1)
+        id=f"session {number}",
+        user=user,
+        version=number,
+        created_at=now,
+        expires_at=now + timedelta(days=1),
     )
 
 

@@ -108,6 +108,38 @@ async def test_what_never_began_can_neither_end_nor_come_to_nothing(backend: Bac
     assert await begun(backend) == Begun("job")
 
 
+async def test_a_request_of_which_nobody_knows_is_begun_again_at_once_with_the_job_it_had(
+    backend: Backend,
+) -> None:
+    await begun(backend)
+
+    await backend.idempotency.release("key")
+
+    assert await begun(backend, job_id="another") == Begun("job")
+    with pytest.raises(KeyInUse):
+        await begun(backend, job_id="a third")
+
+
+async def test_a_request_of_which_nobody_knows_keeps_its_key_from_others(backend: Backend) -> None:
+    await begun(backend)
+    await backend.idempotency.release("key")
+
+    with pytest.raises(KeyReused):
+        await backend.idempotency.begin("key", "POST /other", "another")
+
+
+async def test_an_answer_outlasts_a_release_and_what_never_began_is_not_released(
+    backend: Backend,
+) -> None:
+    await answered(backend)
+
+    await backend.idempotency.release("key")
+    await backend.idempotency.release("unknown")
+
+    assert await begun(backend) == Begun("job", ANSWER)
+    assert await begun(backend, "unknown", "its own") == Begun("its own")
+
+
 # ---------------------------------------------------------------- being cut off
 
 

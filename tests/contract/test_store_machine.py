@@ -1,24 +1,21 @@
 """The store against a plain dictionary, through any order of steps by any number of workers."""
 
 import asyncio
-from collections.abc import Coroutine
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
-    RuleBasedStateMachine,
     consumes,
     initialize,
     invariant,
+    precondition,
     rule,
-    run_state_machine_as_test,
 )
 
 from application.ports.store import Intake
@@ -29,7 +26,8 @@ from domain.filters import Filter
 from domain.jobs import LEASE, FetchJob
 from domain.payloads import Payload
 from domain.reports import Counts, Rejection
-from tests.contract.backends import Backend, Open
+from tests.contract.backends import Open
+from tests.contract.machines import Machine, hold_to
 from tests.strategies import SAMPLES, sample
 
 records = st.builds(
@@ -38,6 +36,10 @@ records = st.builds(
     title=st.sampled_from(["x", "y"]),
     rating=st.sampled_from([None, 1.0]),
 )
+
+
+#: Each intake has a connection of its own, of which a server has only so many for us.
+MOST_OPEN = 6
 
 
 @dataclass(frozen=True)
@@ -62,25 +64,18 @@ class Opened:
     received: int = 0
 
 
-class StoreMachine(RuleBasedStateMachine):
+class StoreMachine(Machine):
     """Intakes open, wait, commit, lose their lease and are left, in any order."""
 
     intakes: Bundle[Opened] = Bundle("intakes")
 
-    def __init__(self, open_backend: Open) -> None:
-        super().__init__()
-        self.runner = asyncio.Runner()
-        self.stack = AsyncExitStack()
-        self.backend: Backend = self.run(self.stack.enter_async_context(open_backend()))
+    def __init__(self, open_backend: Open, runner: asyncio.Runner) -> None:
+        super().__init__(open_backend, runner)
         self.opened: list[Opened] = []
         self.rows: dict[Key, Stored] = {}
         self.checkpoints: dict[str, Checkpoint] = {}
         self.rejected: set[tuple[str, Rejection]] = set()
         self.seq = 0
-
-    def run(self, step: Coroutine[Any, Any, Any]) -> Any:
-        """Take one asynchronous step."""
-        return self.runner.run(step)
 
     @initialize()
     def start(self) -> None:
@@ -104,6 +99,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     # -------------------------------------------------------- intakes
 
+    @precondition(lambda self: len(self.opened) < MOST_OPEN)
     @rule(target=intakes, source=st.sampled_from(["one", "two"]))
     def intake_opens(self, source: str) -> Opened:
         context = self.backend.store.intake(SAMPLES, source, self.job)
@@ -215,12 +211,8 @@ class StoreMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         for opened in self.opened:
             self.leave(opened)
-        self.run(self.stack.aclose())
-        self.runner.close()
+        super().teardown()
 
 
 def test_the_store_agrees_with_a_dictionary_whatever_happens(open_backend: Open) -> None:
-    run_state_machine_as_test(
-        lambda: StoreMachine(open_backend),
-        settings=settings(max_examples=30, stateful_step_count=30),
-    )
+    hold_to(StoreMachine, open_backend)

@@ -1,6 +1,7 @@
 """The `Idempotency-Key` header: one effect and one answer, however often a request comes."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import httpx
@@ -8,9 +9,11 @@ import pytest
 
 from adapters.http.idempotency import fingerprint_of
 from adapters.memory.idempotency import MemoryIdempotency
+from adapters.memory.jobs import MemoryJobs
 from application.ports.idempotency import ABANDONED, Answer
 from domain.dataset import Role
 from domain.errors import SourceUnavailable, StoreUnavailable
+from domain.jobs import FetchJob
 from tests.http.stage import GAUGES, POSTS, Stage, gauges_dataset, posts, problem
 from tests.http.stores import STORES
 
@@ -260,6 +263,38 @@ async def test_a_request_that_was_cut_off_makes_the_same_job_again(empty: Stage)
 # ---------------------------------------------------------------- a store that fails
 
 
+class HesitantJobs(MemoryJobs):
+    """Writes the first job down, and then cannot say so."""
+
+    asked = 0
+
+    async def request(self, job: FetchJob) -> FetchJob:
+        """Fail once it is done, the first time."""
+        written = await super().request(job)
+        self.asked += 1
+        if self.asked == 1:
+            raise StoreUnavailable("the connection broke at the commit")
+        return written
+
+
+async def test_a_job_that_may_have_been_written_down_is_the_job_of_the_next_request(
+    empty: Stage,
+) -> None:
+    jobs = HesitantJobs(empty.database, empty.clock)
+    stage = Stage(POSTS, clock=empty.clock, desk=replace(empty.desk, jobs=jobs))
+    unsure = await post(stage, "/fetch?mode=task")
+    [written] = empty.database.jobs.values()
+    # Meanwhile a sweep has found it, and it has ended.
+    await jobs.cancel(written.id)
+
+    again = await post(stage, "/fetch?mode=task")
+
+    problem(unsure, 503, "store_unavailable")
+    assert again.status_code == 409
+    assert again.json()["report"]["job_id"] == written.id
+    assert list(empty.database.jobs) == [written.id]
+
+
 class ForgetfulIdempotency(MemoryIdempotency):
     """Takes keys, and cannot be told what became of them."""
 
@@ -268,6 +303,10 @@ class ForgetfulIdempotency(MemoryIdempotency):
         raise StoreUnavailable("gone")
 
     async def abandon(self, key: str) -> None:
+        """Fail."""
+        raise StoreUnavailable("gone")
+
+    async def release(self, key: str) -> None:
         """Fail."""
         raise StoreUnavailable("gone")
 

@@ -3,7 +3,6 @@
 import asyncio
 import ssl
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 
@@ -63,7 +62,7 @@ class PoliteClient:
         self._max_wire = max_wire
         network = Network(resolve, allowed_private, patience_s)
         self._exchange = Exchange(network, tls, user_agent, max_decoded)
-        self._running: set[asyncio.Task[Any]] = set()
+        self._running: set[asyncio.Task[Reply]] = set()
 
     @property
     def clock(self) -> Clock:
@@ -194,9 +193,14 @@ class PoliteClient:
         errand.traffic.requests += 1
         task = asyncio.create_task(self._settled(request, allowance, errand.traffic))
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        task.add_done_callback(self._forget)
         # Whoever asked may be cancelled; the request may not, or the pool loses a place for ever.
         return await asyncio.shield(task)
+
+    def _forget(self, task: asyncio.Task[Reply]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever asked has seen it; nobody may be left to
 
     async def _settled(self, request: Request, allowance: Allowance, traffic: Traffic) -> Reply:
         key, began = request.url.key, self._clock.now()

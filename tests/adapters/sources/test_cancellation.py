@@ -1,6 +1,8 @@
 """Whoever asked may leave at any moment: the connections stay healthy (M1, P16)."""
 
 import asyncio
+import gc
+from typing import Any
 
 from adapters.sources.polite.replies import Answer
 from domain.reports import Traffic
@@ -56,6 +58,21 @@ async def test_a_cancelled_question_is_not_asked_again(stage: Stage) -> None:
 
     assert await outcomes_of(stage) == "0"
     assert stage.upstream.count() == 1
+
+
+async def test_a_cancelled_question_that_fails_is_no_news_to_anybody(stage: Stage) -> None:
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    asking = asyncio.create_task(stage.get("U1-503"))
+    await stage.upstream.arrived(1)
+    asking.cancel()
+    await asyncio.wait([asking])
+
+    assert await outcomes_of(stage) == "0"
+    await stage.clock.settle()
+    gc.collect()
+
+    assert told == []
 
 
 async def test_closing_breaks_off_what_still_runs() -> None:

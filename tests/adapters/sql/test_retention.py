@@ -76,7 +76,7 @@ async def fill(database: Database, clock: SteerableClock) -> None:
 
 def _job(name: str, finished_at: int) -> tuple[Any, ...]:
     times = (0, None, None, finished_at, None)
-    return (name, "posts", "sync", False, "succeeded", 1, 1, *times, None)
+    return (name, "posts", "sync", False, None, "succeeded", 1, 1, *times, None)
 
 
 def _receipt(number: int) -> tuple[Any, ...]:
@@ -217,8 +217,8 @@ async def test_what_is_pruned_while_payloads_are_read_again_is_passed_over(
     seen = []
 
     async with store.intake(POSTS, "one", await claimed(database, clock, "reading")) as intake:
-        async for payload in intake.kept():
-            seen.append(payload.body)
+        async for kept in intake.kept():
+            seen.append(kept.payload.body)
             await SqlRetention(database).prune(Kept.PAYLOADS, clock.now(), BATCH)
 
     assert seen == [b"first", b"third"]

@@ -1,0 +1,88 @@
+"""The sweep: every call a use case makes fails once before it is done, and once after.
+
+It is SQLite's method: count the calls C of a clean run, then fail each of them in turn. Afterwards
+what must always hold holds, and asking again succeeds.
+"""
+
+from abc import abstractmethod
+from typing import Any
+
+from application.desk import JobDesk
+from domain.errors import CatchmentError, QueueUnavailable, StoreUnavailable
+from tests.application.failures import Countdown, Counted, CountedStore
+from tests.application.rig import Rig
+
+
+class Case(Rig):
+    """One use case over ports of which one call fails."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.countdown = Countdown()
+
+    def counted(self, adapter: Any, error: type[CatchmentError] = StoreUnavailable) -> Any:
+        """A port whose calls are counted."""
+        return Counted(adapter, self.countdown, error)
+
+    def counted_store(self) -> Any:
+        """The store, with its intakes."""
+        return CountedStore(self.store, self.countdown)
+
+    def counted_desk(self) -> JobDesk:
+        """The desk, each of its ports counted."""
+        return self.with_desk(
+            jobs=self.counted(self.jobs),
+            history=self.counted(self.history),
+            schedules=self.counted(self.schedules),
+            queue=self.counted(self.queue, QueueUnavailable),
+        )
+
+    async def begin(self) -> None:
+        """Bring about what the use case begins with; none of these calls fails."""
+
+    @abstractmethod
+    async def act(self) -> None:
+        """Do it."""
+
+    async def holds(self) -> None:
+        """Assert what must hold, also while it is only half done."""
+
+    async def act_again(self) -> None:
+        """Do it again, as whoever heard of the failure would."""
+        await self.act()
+
+    @abstractmethod
+    async def is_done(self) -> None:
+        """Assert that it is done."""
+
+
+async def sweep(kind: type[Case]) -> int:
+    """Fail every call of a use case, before and after it is done; how many failures that were."""
+    clean = await _begun(kind)
+    await clean.act()
+    calls = clean.countdown.calls
+    await clean.is_done()
+    for failing in range(1, calls + 1):
+        for after in (False, True):
+            await _fail(await _begun(kind, failing, after))
+    print(f"sweep={2 * calls} violations=0 of={kind.__name__}")
+    return 2 * calls
+
+
+async def _fail(case: Case) -> None:
+    try:
+        await case.act()
+    except CatchmentError:
+        assert case.countdown.failed
+        await case.holds()
+        await case.act_again()
+    assert case.countdown.failed
+    await case.holds()
+    await case.is_done()
+
+
+async def _begun(kind: type[Case], failing: int = 0, after: bool = False) -> Case:
+    case = kind()
+    await case.begin()
+    case.countdown.left, case.countdown.after, case.countdown.calls = failing, after, 0
+    return case

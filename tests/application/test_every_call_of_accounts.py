@@ -1,0 +1,226 @@
+"""Accounts, sessions and tokens: whatever call fails, nobody stays in who should be out."""
+
+import contextlib
+
+import pytest
+
+from adapters.memory.accounts import MemoryAccounts, MemoryApiTokens, MemorySessions
+from adapters.memory.changes import MemoryChanges
+from adapters.memory.limits import MemoryLoginAttempts
+from adapters.memory.security import MemoryPasswordHasher, MemoryTokens
+from application.accounts import ChangePassword, DisableUser, FirstAdmin, SignUp
+from application.api_tokens import KeepApiTokens
+from application.authentication import Authenticate
+from application.sessions import Grant, Granted, Lifetimes, LogIn, LogOut, Refresh
+from domain.dataset import Role
+from domain.errors import InvalidToken, NameTaken, UnknownToken, WrongCredentials
+from domain.users import Caller
+from tests.application.sweeping import Case, sweep
+
+PASSWORD, ANOTHER = "correct horse", "battery staple"
+
+
+class AccountsCase(Case):
+    """The use cases of accounts, and a user who is logged in twice: at home, and elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        database, clock = self.database, self.clock
+        accounts = self.counted(MemoryAccounts(database))
+        sessions = self.counted(MemorySessions(database, clock))
+        api_tokens = self.counted(MemoryApiTokens(database))
+        attempts = self.counted(MemoryLoginAttempts(database, clock))
+        hasher = self.counted(MemoryPasswordHasher())
+        self.tokens = MemoryTokens(clock)
+        grant = Grant(self.tokens, clock, Lifetimes())
+        self.sign_up = SignUp(accounts, hasher, clock)
+        self.first_admin = FirstAdmin(accounts, self.sign_up)
+        self.log_in = LogIn(accounts, sessions, attempts, hasher, grant, clock, self.random)
+        self.refresh = Refresh(accounts, sessions, self.tokens, grant)
+        self.log_out = LogOut(sessions)
+        self.change_password = ChangePassword(accounts, sessions, attempts, hasher)
+        self.disable = DisableUser(accounts, sessions)
+        self.keep = KeepApiTokens(accounts, api_tokens, clock, self.random)
+        changes = MemoryChanges(database)
+        self.authenticate = Authenticate(
+            accounts, sessions, api_tokens, self.tokens, changes, clock
+        )
+
+    async def begin(self) -> None:
+        """Be logged in twice, and have a program."""
+        await self.sign_up("ann", PASSWORD)
+        self.home = await self.log_in("ann", PASSWORD, "home")
+        self.elsewhere = await self.log_in("ann", PASSWORD, "elsewhere")
+        self.ann = await self.authenticate(self.home.access_token)
+        self.program, self.program_token = await self.keep.create(self.ann, "a program")
+
+    async def may_refresh(self, granted: Granted) -> bool:
+        """Whether a session still goes on."""
+        try:
+            await self.refresh(granted.refresh_token)
+        except InvalidToken:
+            return False
+        return True
+
+    async def knows(self, password: str) -> bool:
+        """Whether this is the password."""
+        try:
+            await self.log_in("ann", password, "home")
+        except WrongCredentials:
+            return False
+        return True
+
+    async def accepts(self, token: str) -> bool:
+        """Whether a token is one."""
+        try:
+            await self.authenticate(token)
+        except InvalidToken:
+            return False
+        return True
+
+
+class SigningUp(AccountsCase):
+    async def act(self) -> None:
+        await self.sign_up("bob", PASSWORD)
+
+    async def act_again(self) -> None:
+        with contextlib.suppress(NameTaken):  # it was done, and nobody had said so
+            await self.act()
+
+    async def is_done(self) -> None:
+        assert await self.log_in("bob", PASSWORD, "home")
+        assert len(self.database.users) == 2
+
+
+class MakingTheFirstAdmin(AccountsCase):
+    async def act(self) -> None:
+        await self.first_admin("root", PASSWORD)
+
+    async def is_done(self) -> None:
+        assert self.database.users["root"].role is Role.ADMIN
+        assert await self.log_in("root", PASSWORD, "home")
+
+
+class LoggingIn(AccountsCase):
+    async def begin(self) -> None:
+        await super().begin()
+        known = self.database.users["ann"]
+        digest = known.password.removeprefix("new ")
+        # As a weaker hash of before would be: it is renewed by the way.
+        self.database.users["ann"] = known.with_password(f"old {digest}")
+        self.granted: Granted | None = None
+
+    async def act(self) -> None:
+        self.granted = await self.log_in("ann", PASSWORD, "home")
+
+    async def is_done(self) -> None:
+        assert self.granted is not None
+        assert await self.accepts(self.granted.access_token)
+        assert await self.may_refresh(self.granted)
+        # What did not come through counts as no wrong guess for ever.
+        assert self.database.attempts["ann", "home"].failures <= 1
+
+
+class Refreshing(AccountsCase):
+    async def act(self) -> None:
+        self.granted = await self.refresh(self.home.refresh_token)
+
+    async def is_done(self) -> None:
+        assert self.granted.refresh_token == self.tokens.successor(self.home.refresh_token)
+        assert await self.accepts(self.granted.access_token)
+        assert await self.may_refresh(self.granted)
+        assert await self.may_refresh(self.elsewhere)
+
+
+class LoggingOut(AccountsCase):
+    async def act(self) -> None:
+        await self.log_out(self.ann, self.home.refresh_token)
+
+    async def is_done(self) -> None:
+        assert not await self.may_refresh(self.home)
+        assert not await self.accepts(self.home.access_token)
+        assert await self.may_refresh(self.elsewhere)
+
+
+class ChangingThePassword(AccountsCase):
+    async def act(self) -> None:
+        await self.change_password(self.ann, PASSWORD, ANOTHER, "home")
+
+    async def holds(self) -> None:
+        # Either nothing has happened, or whoever knew the old password is out.
+        if await self.knows(ANOTHER):
+            await self.is_done()
+
+    async def act_again(self) -> None:
+        with contextlib.suppress(WrongCredentials):  # it is another one by now
+            await self.act()
+
+    async def is_done(self) -> None:
+        assert not await self.knows(PASSWORD)
+        assert await self.knows(ANOTHER)
+        for granted in (self.home, self.elsewhere):
+            assert not await self.may_refresh(granted)
+            assert not await self.accepts(granted.access_token)
+
+
+class SettingAPassword(ChangingThePassword):
+    async def act(self) -> None:
+        await self.change_password.set("ann", ANOTHER)
+
+
+class LockingOut(AccountsCase):
+    async def act(self) -> None:
+        await self.disable("ann")
+
+    async def holds(self) -> None:
+        if self.database.users["ann"].disabled:
+            await self.is_done()
+
+    async def is_done(self) -> None:
+        assert not await self.knows(PASSWORD)
+        for granted in (self.home, self.elsewhere):
+            assert not await self.may_refresh(granted)
+        assert not await self.accepts(self.home.access_token)
+        assert not await self.accepts(self.program_token)
+
+
+class MakingAToken(AccountsCase):
+    async def act(self) -> None:
+        _, self.text = await self.keep.create(self.ann, "another program")
+
+    async def is_done(self) -> None:
+        assert await self.authenticate(self.text) == Caller(Role.USER, "ann")
+        assert await self.accepts(self.program_token)
+
+
+class RevokingAToken(AccountsCase):
+    async def act(self) -> None:
+        await self.keep.revoke(self.ann, self.program.id)
+
+    async def act_again(self) -> None:
+        with contextlib.suppress(UnknownToken):  # it is gone already
+            await self.act()
+
+    async def is_done(self) -> None:
+        assert not await self.accepts(self.program_token)
+
+
+CASES = (
+    SigningUp,
+    MakingTheFirstAdmin,
+    LoggingIn,
+    Refreshing,
+    LoggingOut,
+    ChangingThePassword,
+    SettingAPassword,
+    LockingOut,
+    MakingAToken,
+    RevokingAToken,
+)
+
+
+@pytest.mark.parametrize("kind", CASES, ids=lambda kind: kind.__name__)
+async def test_whichever_call_fails_it_is_done_or_not_and_can_be_asked_for_again(
+    kind: type[AccountsCase],
+) -> None:
+    assert await sweep(kind) >= 2

@@ -1,0 +1,186 @@
+"""Jobs, schedules, alerts and pruning: whatever call fails, the next try makes it good."""
+
+import asyncio
+import contextlib
+from datetime import timedelta
+
+import pytest
+
+from adapters.memory.alerts import MemoryAlerts, MemoryNotifier
+from adapters.memory.budget import MemoryBudget
+from adapters.memory.retention import MemoryRetention
+from application.alerts import LOOK_S, WatchAlerts
+from application.jobs import CancelJob
+from application.prune import Prune
+from application.schedules import KeepSchedules
+from application.work import RunJob
+from domain.alerts import TAKEN, Event
+from domain.dataset import Role
+from domain.errors import IllegalTransition, SourceUnavailable
+from domain.jobs import LEASE, FetchJob, JobStatus, Mode
+from domain.politeness import Cadence, Rate
+from domain.reports import FetchReport
+from domain.retention import Keeping, Kept
+from tests.application.rig import adds_up, ended, posts
+from tests.application.sweeping import Case, sweep
+
+PERIOD = timedelta(seconds=60)
+DAY = timedelta(days=1)
+OLD, NEW = posts(2, title="old"), posts(3, title="new")
+BAD = b'[{"id": "bad"}]'
+
+
+class JobsCase(Case):
+    """Posts that are old, and an upstream that has new ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        desk = self.counted_desk()
+        self.posts = self.source("one", NEW, BAD, NEW[:1])
+        cadence = Cadence(every=PERIOD)
+        self.fetching = self.fetch(
+            self.posts, store=self.counted_store(), desk=desk, cadence=cadence
+        )
+        self.run_job = RunJob({"posts": self.fetching}, desk, lambda *_: None)
+        self.cancel = CancelJob(desk)
+        self.keep = KeepSchedules([self.fetching], desk, self.clock, self.random, lambda *_: None)
+
+    async def begin(self) -> None:
+        await self.fetch(self.source("one", OLD))()
+        self.clock.advance(PERIOD)
+
+    async def holds(self) -> None:
+        """All of a fetch is there, or nothing of it; every record is accounted for."""
+        assert await self.titles() in (["old"] * 2, ["new"] * 3)
+        for job in self.database.jobs.values():
+            assert all(adds_up(source.counts) for source in (job.report or FetchReport()).sources)
+
+    async def is_done(self) -> None:
+        assert await self.titles() == ["new"] * 3
+        assert await self.quarantine.count("posts") == 1
+        assert all(job.status.is_final for job in self.database.jobs.values())
+
+
+class RunningATask(JobsCase):
+    """A job that somebody asked for, from its being written down to its end."""
+
+    async def act(self) -> None:
+        fetched = await self.fetching.start(mode=Mode.TASK)
+        await self.run_job(fetched.job.id)
+        if not fetched.job.status.is_final:
+            await self._sweep()
+
+    async def _sweep(self) -> None:
+        """Do as workers do, who hear of no failure: look for what nobody runs."""
+        for _ in range(3):
+            self.clock.advance(LEASE)
+            for job_id in await self.history.overdue(10):
+                await self.run_job(job_id)
+
+
+class Fetching(JobsCase):
+    """A fetch that somebody waits for."""
+
+    async def act(self) -> None:
+        await self.fetching()
+
+    async def act_again(self) -> None:
+        # What broke off is a failure, and its source is due again.
+        caller = asyncio.create_task(self.fetching())
+        await self.clock.elapse(LEASE * 2)
+        await caller
+
+
+class Cancelling(JobsCase):
+    async def begin(self) -> None:
+        await super().begin()
+        self.job: FetchJob = await self.queued()
+
+    async def act(self) -> None:
+        await self.cancel(self.job.id, Role.ADMIN)
+
+    async def act_again(self) -> None:
+        with contextlib.suppress(IllegalTransition):  # it is cancelled already
+            await self.act()
+
+    async def is_done(self) -> None:
+        assert (await self.known(self.job.id)).status is JobStatus.CANCELLED
+
+
+class KeepingSchedules(JobsCase):
+    """A scheduler that never hears of an error: it goes on until there is no need."""
+
+    async def act(self) -> None:
+        keeping = asyncio.create_task(self.keep())
+        await self.clock.elapse(PERIOD * 1.2)
+        await ended(keeping)
+
+    async def is_done(self) -> None:
+        jobs = [job for job in self.database.jobs.values() if job.mode is Mode.SCHEDULE]
+        assert len(jobs) == 1
+        assert self.database.schedules["posts"].next_run_at > self.clock.now()
+
+
+class Alerting(JobsCase):
+    """A dataset that was stale and is not any more: one message for each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        budget = MemoryBudget(self.database, self.clock, {}, Rate(1000, 1.0))
+        self.operator = MemoryNotifier(self.clock)
+        self.watch = WatchAlerts(
+            [self.fetching],
+            self.counted_store(),
+            self.counted(budget),
+            self.counted(MemoryAlerts(self.database, self.clock)),
+            self.counted(self.operator, SourceUnavailable),
+            self.clock,
+            lambda *_: None,
+        )
+
+    async def act(self) -> None:
+        self.clock.advance(PERIOD * 2)
+        watching = asyncio.create_task(self.watch())
+        await self.clock.elapse(TAKEN + timedelta(seconds=3 * LOOK_S))
+        await self.fetch(self.source("one", NEW), cadence=Cadence(every=DAY))()
+        self.clock.advance(1)
+        await self.clock.elapse(TAKEN + timedelta(seconds=3 * LOOK_S))
+        await ended(watching)
+
+    async def is_done(self) -> None:
+        told = [alert.event for alert in self.operator.heard]
+        # What may not have arrived is told again; nothing is told that was not so.
+        assert told[0] is Event.RAISED
+        assert Event.RECOVERED in told or self.countdown.failed
+        assert len(told) <= 4
+        assert sorted(told, key=[Event.RAISED, Event.RECOVERED].index) == told
+
+
+class Pruning(JobsCase):
+    async def begin(self) -> None:
+        for _ in range(3):
+            await super().begin()
+        self.clock.advance(DAY * 2)
+        keeping = Keeping(ages=dict.fromkeys((Kept.JOBS, Kept.PAYLOADS, Kept.QUARANTINE), DAY))
+        self.prune = Prune(self.counted(MemoryRetention(self.database)), self.clock, keeping)
+
+    async def act(self) -> None:
+        pruning = asyncio.create_task(self.prune())
+        await self.clock.elapse(PERIOD)
+        await pruning
+
+    async def is_done(self) -> None:
+        assert await self.titles() == ["old"] * 2
+        assert len(self.database.jobs) == 1
+        [job] = self.database.jobs
+        assert {
+            self.database.fetched_by[p.receipt] for p in self.database.kept["posts", "one"]
+        } == {job}
+
+
+CASES = (RunningATask, Fetching, Cancelling, KeepingSchedules, Alerting, Pruning)
+
+
+@pytest.mark.parametrize("kind", CASES, ids=lambda kind: kind.__name__)
+async def test_whichever_call_fails_the_next_try_makes_it_good(kind: type[JobsCase]) -> None:
+    assert await sweep(kind) >= 2

@@ -1,0 +1,132 @@
+"""Tasks: whatever call fails, a task is whole, and GitHub's facts come in the end."""
+
+import contextlib
+
+import pytest
+
+from adapters.memory.repositories import MemoryKnownRepositories, MemoryRepositories
+from adapters.memory.tasks import MemoryTasks
+from application.enrich import EnrichTasks
+from application.fetch import Fetch
+from application.look import LookAt
+from application.query import Query
+from application.tasks import ChangeTask, CreateTask, DeleteTask, Enriching, QueryTasks
+from domain.dataset import Role
+from domain.errors import SourceUnavailable, StaleVersion, UnknownRecord
+from domain.jobs import LEASE
+from domain.paging import PageRequest, Sort
+from domain.repositories import Enrichment
+from domain.tasks import TASKS, Task, TaskEdit, task_of
+from tests.application.sweeping import Case, sweep
+from tests.application.task_rig import FACTS, FRESH_FOR
+
+EDIT = TaskEdit(title="a title", repository="a/b")
+
+
+class TasksCase(Case):
+    """The use cases of tasks, and one task of a repository that GitHub knows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.github = MemoryRepositories(self.clock)
+        self.github.facts["a/b"] = self.github.facts["c/d"] = FACTS
+        known = self.counted(MemoryKnownRepositories(self.database))
+        look_at = LookAt(self.github, known, self.clock, FRESH_FOR)
+        tasks, store = self.counted(MemoryTasks(self.database, self.clock)), self.counted_store()
+        enrich = EnrichTasks(look_at, tasks, store, self.clock)
+        self.enriching = Fetch(
+            TASKS, (), store, self.clock, self.counted_desk(), self.random, gathers=[enrich]
+        )
+        follow = Enriching(look_at, self.enriching, self.clock)
+        self.create_task = CreateTask(tasks, follow, self.clock, self.random)
+        self.change_task = ChangeTask(tasks, QueryTasks(store), follow, self.clock)
+        self.delete_task = DeleteTask(tasks)
+
+    async def begin(self) -> None:
+        """Have a task."""
+        self.task = task_of(await self.create_task(EDIT))
+
+    async def tasks(self) -> list[Task]:
+        """Every task there is."""
+        request = PageRequest(sort=Sort.parse(TASKS, "created_at"))
+        return [task_of(row) for row in (await Query(TASKS, self.store)(request)).rows]
+
+    async def holds(self) -> None:
+        """Facts are those of the task's own repository, or there are none yet."""
+        for task in await self.tasks():
+            known = task.enrichment is Enrichment.OK
+            assert (task.repo_stars, task.repo_language) == (
+                (7, "Python") if known else (None, None)
+            )
+
+
+class Creating(TasksCase):
+    async def act(self) -> None:
+        await self.create_task(TaskEdit(title="another", repository="c/d"))
+
+    async def is_done(self) -> None:
+        # Who asks again for what was done already has it twice: a task has no key of its own.
+        titles = [task.title for task in await self.tasks()]
+        assert titles[:2] == ["a title", "another"]
+        assert set(titles[2:]) <= {"another"}
+
+
+class Changing(TasksCase):
+    async def act(self) -> None:
+        edit = TaskEdit(title="changed", repository="c/d")
+        await self.change_task(self.task.id, edit, seen={self.task.version})
+
+    async def act_again(self) -> None:
+        with contextlib.suppress(StaleVersion):  # it was changed, by whoever asks
+            await self.act()
+
+    async def is_done(self) -> None:
+        [task] = await self.tasks()
+        assert (task.title, task.repository) == ("changed", "c/d")
+        assert task.version == self.task.version + 1
+
+
+class Deleting(TasksCase):
+    async def act(self) -> None:
+        await self.delete_task(self.task.id, seen={self.task.version})
+
+    async def act_again(self) -> None:
+        with contextlib.suppress(UnknownRecord):  # it is gone
+            await self.act()
+
+    async def is_done(self) -> None:
+        assert await self.tasks() == []
+
+
+class LookingLater(TasksCase):
+    """The job that looks at two repositories, whose tasks were made while GitHub was down."""
+
+    async def begin(self) -> None:
+        self.github.failure = SourceUnavailable("GitHub is down")
+        await super().begin()
+        await self.create_task(TaskEdit(title="another", repository="c/d"))
+        self.github.failure = None
+
+    async def act(self) -> None:
+        fetched = await self.enriching.start(Role.ADMIN, force=True)
+        await self.enriching.run(fetched.job.id)
+
+    async def act_again(self) -> None:
+        # As a sweep does: it takes the job up once whoever had it is thought dead.
+        self.clock.advance(LEASE)
+        await self.act()
+
+    async def is_done(self) -> None:
+        tasks = await self.tasks()
+        assert [(task.enrichment, task.version) for task in tasks] == [(Enrichment.OK, 2)] * 2
+        assert all(job.status.is_final for job in self.database.jobs.values())
+
+
+CASES = (Creating, Changing, Deleting, LookingLater)
+
+
+@pytest.mark.parametrize("kind", CASES, ids=lambda kind: kind.__name__)
+async def test_whichever_call_fails_every_task_is_whole_and_it_can_be_asked_for_again(
+    kind: type[TasksCase],
+) -> None:
+    assert await sweep(kind) >= 2

@@ -1,0 +1,1 @@
+"""Deterministic simulation: many workers, all their misfortunes, and no time that passes."""
