@@ -132,7 +132,7 @@ class MemoryIntake(Intake[R], Generic[R]):
         """Merge all that was added, with the checkpoint, in one step."""
         self._database.require_held(self._job)
         table = self._database.tables[self._dataset.name]
-        now = self._clock.now()
+        now = table.changes_at(self._clock.now())
         merged = [
             self._merge(table, key, record, receipt, now)
             for key, (record, receipt) in self._added.items()
@@ -145,7 +145,8 @@ class MemoryIntake(Intake[R], Generic[R]):
             duplicates=self._received - len(merged),
         )
         self._database.writes += 1
-        table.seq += counts.changed
+        if counts.changed:
+            table.seq, table.changed_at = table.seq + 1, now
         table.checkpoints[self._source] = checkpoint
         self._database.merged.update(self._receipts)
         self._receipts, self._added, self._received = [], {}, 0

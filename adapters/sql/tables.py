@@ -52,6 +52,7 @@ datasets = Table(
     metadata,
     Column("name", String, primary_key=True),
     Column("seq", BigInteger, nullable=False),
+    Column("changed_at", BigInteger, server_default=text("0"), nullable=False),
     Column("layout", Text, nullable=False),
 )
 
@@ -233,8 +234,6 @@ idempotency = Table(
     Column("answer", LargeBinary),
     Index(None, "begun_at"),
 )
-
-# ---------------------------------------------------------------- times
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
