@@ -64,6 +64,17 @@ class EnrichTasks(Gathering):
         await self._note(job, so_far.counts)
         return so_far.report(SourceStatus.PARTIAL if so_far.failure else SourceStatus.SUCCEEDED)
 
+    async def again(
+        self, job: FetchJob, checkpoint: Checkpoint | None, rehearsal: bool = False
+    ) -> SourceReport:
+        """Nothing: of what GitHub said only the facts are kept."""
+        return SourceReport(source=self.source, status=SourceStatus.SUCCEEDED)
+
+    def done(self, checkpoint: Checkpoint) -> SourceReport:
+        """What the job of this checkpoint did."""
+        status = SourceStatus.SUCCEEDED
+        return SourceReport(source=self.source, status=status, counts=checkpoint.counts)
+
     # ------------------------------------------------------------ which repositories
 
     async def _wanted(self, job: FetchJob, seen: set[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Fetch: the one algorithm by which anything is ever fetched."""
+"""Fetch: the one algorithm by which anything is ever fetched, or read again."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -9,18 +9,18 @@ from typing import Generic
 import msgspec
 
 from application.desk import JobDesk
+from application.follow import Follow
 from application.gather import Gathering
 from application.ports.clock import Clock, Random
 from application.ports.source import Source
 from application.ports.store import Store
 from application.run import Run
-from application.watch import Watch
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset, R, Role
-from domain.errors import InvalidDataset, LeaseLost, NoSources, TooManyWaiting
-from domain.jobs import FetchJob, JobStatus, Mode
+from domain.errors import NoSources, TooManyWaiting
+from domain.jobs import FetchJob, Mode
 from domain.politeness import Cadence
-from domain.reports import Outcome
+from domain.reports import FetchReport, Outcome
 
 #: So many callers may wait for fetches of one dataset.
 MAX_WAITING = 100
@@ -57,7 +57,7 @@ class Fetch(Generic[R]):
         deadline: timedelta = timedelta(seconds=60),
         gathers: Sequence[Gathering] = (),
     ) -> None:
-        _check_key(dataset, sources)
+        dataset.check_sources(len(sources))
         self.dataset = dataset
         self.run = Run(dataset, sources, store, clock, desk, cadence, deadline, gathers)
         self._store = store
@@ -67,7 +67,7 @@ class Fetch(Generic[R]):
         self._cadence = cadence
         self._deadline = deadline
         self._joined: asyncio.Task[Fetched] | None = None
-        self._watch = Watch(desk.history, clock)
+        self._follow = Follow(self.run, desk, clock)
         self._waiting = 0
 
     @property
@@ -114,8 +114,8 @@ class Fetch(Generic[R]):
         fresh = await self._fresh(freshness, force, job_id)
         if fresh is not None:
             return fresh
-        wanted = self._wanted(force, mode, job_id)
-        job = await self._desk.jobs.request(wanted)
+        wanted = self._wanted(mode, force, job_id)
+        job = await self._follow.requested(wanted)
         if job == wanted:
             # One that is joined was announced by whoever wrote it down.
             await self._desk.announce(job.id)
@@ -125,10 +125,25 @@ class Fetch(Generic[R]):
         """The job once it has ended, or as it is after so many seconds."""
         until = self._clock.now() + timedelta(seconds=seconds)
         with self._place():
-            job = await self._watch.known(job_id)
-            while not job.status.is_final and self._clock.now() < until:
-                job = await self._watch.later(job_id)
+            job = await self._follow.until(job_id, until)
         return _fetched(job, await self._store.freshness(self.dataset))
+
+    async def again(self, viewer: Role, mode: Mode, receipt: int | None = None) -> Fetched:
+        """Have what was kept read again by a replay or a rebuild, and wait for its end.
+
+        For an admin. A fetch that runs comes first; DatasetBusy when one waits for its source.
+        Otherwise as for a fetch that is waited for.
+        """
+        self._admit(viewer, force=True)
+        with self._place():
+            job = await self._follow.requested(self._wanted(mode, receipt=receipt))
+            job = await self._follow.to_end(job)
+        return _fetched(job, await self._store.freshness(self.dataset))
+
+    async def rehearse(self, viewer: Role) -> FetchReport:
+        """What a rebuild would do now, for an admin; nothing is written and nobody is asked."""
+        self._admit(viewer, force=True)
+        return await self.run.rehearse(self._wanted(Mode.REBUILD))
 
     async def drain(self) -> None:
         """Return when no fetch is running here any more."""
@@ -183,8 +198,8 @@ class Fetch(Generic[R]):
         fresh = await self._fresh(freshness, force, job_id)
         if fresh is not None:
             return fresh
-        job = await self._desk.jobs.request(self._wanted(force, Mode.SYNC, job_id))
-        job = await self._follow(job)
+        job = await self._follow.requested(self._wanted(Mode.SYNC, force, job_id))
+        job = await self._follow.to_end(job)
         return _fetched(job, await self._store.freshness(self.dataset))
 
     async def _fresh(self, freshness: Freshness, force: bool, job_id: str | None) -> Fetched | None:
@@ -199,39 +214,20 @@ class Fetch(Generic[R]):
             return None
         return Fetched(job=job, outcome=Outcome.FRESH, freshness=freshness)
 
-    def _wanted(self, force: bool, mode: Mode, job_id: str | None) -> FetchJob:
+    def _wanted(
+        self,
+        mode: Mode,
+        force: bool = False,
+        job_id: str | None = None,
+        receipt: int | None = None,
+    ) -> FetchJob:
         return FetchJob(
             id=job_id or self._random.identifier(),
             dataset=self.dataset.name,
             mode=mode,
             force=force,
+            receipt=receipt,
             queued_at=self._clock.now(),
-        )
-
-    async def _follow(self, job: FetchJob) -> FetchJob:
-        """Run the job, or wait until whoever runs it is done or thought dead."""
-        while not job.status.is_final:
-            if job.is_claimable(self._clock.now()):
-                ran = await self._ran(job.id)
-                if ran is not None:
-                    return ran
-            elif job.status is JobStatus.QUEUED:
-                return job  # it waits for its source, and says until when
-            job = await self._watch.later(job.id)
-        return job
-
-    async def _ran(self, job_id: str) -> FetchJob | None:
-        try:
-            return await self.run(job_id)
-        except LeaseLost:
-            return None  # whoever has it now will say how it ends
-
-
-def _check_key(dataset: Dataset[R], sources: Sequence[Source[R]]) -> None:
-    if len(sources) > 1 and "source" not in dataset.key:
-        raise InvalidDataset(
-            f"{dataset.name} has {len(sources)} sources, and no `source` in its key: they would"
-            " overwrite each other's records"
         )
 
 

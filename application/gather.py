@@ -10,11 +10,12 @@ import msgspec
 from application.ports.clock import Clock
 from application.ports.source import Ask, Source
 from application.ports.store import Intake, Store
+from application.reread import Reread
 from application.tally import Held, Tally
 from domain.checkpoints import Checkpoint
 from domain.dataset import Dataset, R
 from domain.errors import SourceError, UnexpectedContent
-from domain.jobs import FetchJob
+from domain.jobs import FetchJob, Mode
 from domain.payloads import Payload
 from domain.reports import Counts, Failure, SourceReport, SourceStatus, Traffic
 
@@ -46,6 +47,16 @@ class Gathering(Protocol):
     ) -> SourceReport:
         """Do it; a failure of the source is a report, not an exception."""
 
+    @abstractmethod
+    async def again(
+        self, job: FetchJob, checkpoint: Checkpoint | None, rehearsal: bool = False
+    ) -> SourceReport:
+        """Do again what needs no source, as a replay or a rebuild does."""
+
+    @abstractmethod
+    def done(self, checkpoint: Checkpoint) -> SourceReport:
+        """What this checkpoint's own job did, for the worker that takes the job over."""
+
 
 class Gather(Gathering, Generic[R]):
     """Asks one source, keeps what it says, and merges what can be read of it."""
@@ -55,6 +66,7 @@ class Gather(Gathering, Generic[R]):
         self._source = source
         self._store = store
         self._clock = clock
+        self._reread = Reread(dataset, source, store, self.normaliser)
 
     @property
     def source(self) -> str:
@@ -84,40 +96,62 @@ class Gather(Gathering, Generic[R]):
         counts, error = Counts(), None
         try:
             if checkpoint is not None and checkpoint.normaliser != self.normaliser:
-                checkpoint, counts = await self._reread(job, checkpoint, due)
+                checkpoint, counts = await self._renew(job, checkpoint, due)
             if due:
                 counts += await self._ask(job, Ask(checkpoint, deadline, traffic))
         except Held as held:
             counts, error = counts + held.counts, held.failure
         except SourceError as failure:
             error = Failure(failure.code, failure.detail, failure.retry_at)
+        return self._report(counts, error, traffic)
+
+    async def again(
+        self, job: FetchJob, checkpoint: Checkpoint | None, rehearsal: bool = False
+    ) -> SourceReport:
+        """Read kept payloads again, as a replay or a rebuild does; the source is not asked.
+
+        A rehearsed rebuild only tells what would become of the records.
+        """
+        left_out: Failure | None = None
+        try:
+            if job.mode is Mode.REPLAY:
+                counts, left_out = await self._reread.waiting(job, checkpoint)
+            else:
+                _, counts = await self._reread.everything(job, checkpoint, rehearsal)
+        except Held as held:
+            return self._report(held.counts, held.failure)
+        except SourceError as failure:
+            return self._report(Counts(), Failure(failure.code, failure.detail))
+        report = self._report(counts, None)
+        if left_out is None:
+            return report
+        return msgspec.structs.replace(report, status=SourceStatus.PARTIAL, error=left_out)
+
+    def done(self, checkpoint: Checkpoint) -> SourceReport:
+        """What this checkpoint's own job did, for the worker that takes the job over."""
+        return self._report(Counts() if checkpoint.confirmations else checkpoint.counts, None)
+
+    def _report(
+        self, counts: Counts, error: Failure | None, traffic: Traffic | None = None
+    ) -> SourceReport:
         return SourceReport(
             source=self._source.name,
             status=_status(counts, error),
             error=error,
             counts=counts,
-            **msgspec.structs.asdict(traffic),
+            **msgspec.structs.asdict(traffic or Traffic()),
         )
 
-    async def _reread(
+    async def _renew(
         self, job: FetchJob, old: Checkpoint, due: bool
     ) -> tuple[Checkpoint | None, Counts]:
         try:
-            return await self._read_kept(job, old)
+            return await self._reread.everything(job, old)
         except (Held, SourceError):
             if not due:
                 raise
             # What was kept cannot be read any more: the source is asked for all of it afresh.
             return None, Counts()
-
-    async def _read_kept(self, job: FetchJob, old: Checkpoint) -> tuple[Checkpoint, Counts]:
-        async with self._store.intake(self._dataset, self._source.name, job) as intake:
-            tally = Tally(self._dataset, self._source, intake)
-            async for payload in intake.kept():
-                await tally.take(payload)
-            # Without the digest the same body is counted anew when it comes again.
-            checkpoint = msgspec.structs.replace(old, normaliser=self.normaliser, digest="")
-            return checkpoint, await tally.commit(checkpoint)
 
     async def _ask(self, job: FetchJob, ask: Ask) -> Counts:
         async with self._store.intake(self._dataset, self._source.name, job) as intake:
@@ -138,8 +172,7 @@ class Gather(Gathering, Generic[R]):
             if known is not None and known.digest == checkpoint.digest:
                 return await self._repeat(intake, known.counts, checkpoint)
             await tally.take(waiting)
-            counts = tally.outlook
-            return await tally.commit(msgspec.structs.replace(checkpoint, counts=counts))
+            return await tally.commit(checkpoint)
 
     async def _confirm(self, intake: Intake[R], known: Checkpoint | None, job: FetchJob) -> Counts:
         if known is None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import Container, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
@@ -23,8 +23,9 @@ T = TypeVar("T")
 
 
 class Run(Generic[R]):
-    """Runs the jobs of one dataset: asks every source that is due, under a lease that is kept.
+    """Runs the jobs of one dataset under a lease that is kept.
 
+    A fetch asks every source that is due; a replay and a rebuild read again what was kept.
     `gathers` are done besides those of the sources.
     """
 
@@ -81,6 +82,12 @@ class Run(Generic[R]):
         # The run goes on when the caller leaves: others may have joined, and it was paid for.
         return await asyncio.shield(task)
 
+    async def rehearse(self, job: FetchJob) -> FetchReport:
+        """What a rebuild would report now, by a job that nobody has written down."""
+        freshness = await self._store.freshness(self._dataset)
+        runs = [gather.again(job, freshness.of(gather.source), True) for gather in self._gathers]
+        return FetchReport(sources=tuple(await asyncio.gather(*runs)))
+
     def _forget(self, task: asyncio.Task[FetchJob]) -> None:
         self._running.discard(task)
         if not task.cancelled():
@@ -136,15 +143,31 @@ class Run(Generic[R]):
 
     async def _gathered(self, job: FetchJob) -> list[SourceReport | BaseException]:
         freshness = await self._store.freshness(self._dataset)
+        done: list[SourceReport] = []
+        if job.mode.asks:
+            done = self._done_before(job, freshness)
+            runs = self._asking(job, {report.source for report in done}, freshness)
+        else:
+            runs = [gather.again(job, freshness.of(gather.source)) for gather in self._gathers]
+        # Every source runs to its end, so that none is stopped by the misfortune of another.
+        return [*done, *await asyncio.gather(*runs, return_exceptions=True)]
+
+    def _done_before(self, job: FetchJob, freshness: Freshness) -> list[SourceReport]:
+        """What of this job was merged before the worker that had it was lost."""
+        known = ((gather, freshness.of(gather.source)) for gather in self._gathers)
+        return [gather.done(known) for gather, known in known if known and known.job_id == job.id]
+
+    def _asking(
+        self, job: FetchJob, done: Container[str], freshness: Freshness
+    ) -> list[Coroutine[Any, Any, SourceReport]]:
         deadline = self._clock.now() + self._deadline
         scheduled = job.mode is Mode.SCHEDULE
         runs = []
-        for gather in self._gathers:
+        for gather in (gather for gather in self._gathers if gather.source not in done):
             due = job.force or self._is_due(gather, freshness, scheduled)
             if due or self._reads_anew(gather, freshness):
                 runs.append(gather(job, freshness.of(gather.source), deadline, due=due))
-        # Every source runs to its end, so that none is stopped by the misfortune of another.
-        return await asyncio.gather(*runs, return_exceptions=True)
+        return runs
 
     def _is_due(self, gather: Gathering, freshness: Freshness, scheduled: bool = False) -> bool:
         checkpoint = freshness.of(gather.source)
@@ -171,7 +194,8 @@ class Run(Generic[R]):
         }.get(report.outcome, JobStatus.SUCCEEDED)
         ended = job.ended(status, report, self._clock.now())
         await self._desk.jobs.release(ended)
-        await self._settle(job, report)
+        if job.mode.asks:
+            await self._settle(job, report)
         return ended
 
     async def _settle(self, job: FetchJob, report: FetchReport) -> None:

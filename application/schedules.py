@@ -97,4 +97,7 @@ class KeepSchedules:
         fired = await self._desk.schedules.fire(schedule, following, job)
         if fired is not None and fired.id == job.id:
             await self._desk.announce(job.id)
+        elif fired is not None and not fired.mode.asks:
+            # What is in the way fetches nothing: the tick is kept until it is out of the way.
+            await self._desk.schedules.move(following, schedule)
         return following

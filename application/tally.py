@@ -1,4 +1,4 @@
-"""The tally: reads kept payloads into an intake, and counts what becomes of every record."""
+"""The tally: reads payloads into an intake, and counts what becomes of every record."""
 
 import asyncio
 import hashlib
@@ -55,12 +55,12 @@ class Tally(Generic[R]):
 
     @property
     def outlook(self) -> Counts:
-        """The counts to repeat when the same bodies come again."""
+        """The counts of what could not be merged."""
         return Counts(received=self._good + self._bad, unchanged=self._good, quarantined=self._bad)
 
     async def take(self, payload: Payload) -> None:
         """Read the records of a kept payload: sound ones are added, the others rejected."""
-        batch = await self._read(payload)
+        batch = await read(self._dataset, self._source, payload)
         self._good += len(batch.records)
         self._bad += len(batch.rejections)
         if batch.rejections:
@@ -69,28 +69,35 @@ class Tally(Generic[R]):
         if batch.records:
             await self._intake.add(batch.records, payload)
 
-    async def _read(self, payload: Payload) -> Batch[R]:
-        def read() -> Batch[R]:
-            return _sifted(self._dataset, self._source.normalise(payload))
-
-        # A large body takes long enough to be noticed by whoever reads meanwhile.
-        return await asyncio.to_thread(read) if len(payload.body) > LARGE else read()
-
     async def commit(self, checkpoint: Checkpoint) -> Counts:
         """Merge, unless too much was rejected; every record received is in the counts."""
-        received = self._good + self._bad
-        if self._bad >= HOLD_COUNT and self._bad > HOLD_SHARE * received and self._first:
-            raise Held(
-                self.outlook,
-                Failure(
-                    "held",
-                    f"{self._bad} of {received} records cannot be read, so nothing was merged and"
-                    f" the old data stays; the first one, {self._first.pointer}:"
-                    f" {self._first.reason}",
-                ),
-            )
-        merged = await self._intake.commit(checkpoint)
-        return merged + Counts(received=self._bad, quarantined=self._bad)
+        failure = held(self._bad, self._good + self._bad, self._first)
+        if failure is not None:
+            raise Held(self.outlook, failure)
+        rejected = Counts(received=self._bad, quarantined=self._bad)
+        noted = msgspec.structs.replace(checkpoint, counts=rejected)
+        return await self._intake.commit(noted) + rejected
+
+
+async def read(dataset: Dataset[R], source: Source[R], payload: Payload) -> Batch[R]:
+    """The records of a payload that a store can keep, and all others as rejections."""
+
+    def reading() -> Batch[R]:
+        return _sifted(dataset, source.normalise(payload))
+
+    # A large body takes long enough to be noticed by whoever reads meanwhile.
+    return await asyncio.to_thread(reading) if len(payload.body) > LARGE else reading()
+
+
+def held(bad: int, received: int, first: Rejection | None) -> Failure | None:
+    """Why records of which so many are bad are not merged, or None when they may be."""
+    if first is None or bad < HOLD_COUNT or bad <= HOLD_SHARE * received:
+        return None
+    return Failure(
+        "held",
+        f"{bad} of {received} records cannot be read, so nothing was merged and the old data stays;"
+        f" the first one, {first.pointer}: {first.reason}",
+    )
 
 
 def _sifted(dataset: Dataset[R], batch: Batch[R]) -> Batch[R]:
@@ -99,16 +106,21 @@ def _sifted(dataset: Dataset[R], batch: Batch[R]) -> Batch[R]:
         return batch
     records: list[R] = []
     rejections = list(batch.rejections)
-    for record in batch.records:
+    for number, record in enumerate(batch.records):
         defect = dataset.defect(record)
         if defect is None:
             records.append(record)
         else:
-            rejections.append(_rejection(dataset, record, *defect))
+            where = batch.pointer(number) if batch.pointer else _named(dataset, record)
+            rejections.append(_rejection(record, where, *defect))
     return Batch(records, rejections)
 
 
-def _rejection(dataset: Dataset[Any], record: Any, field: str, reason: str) -> Rejection:
+def _named(dataset: Dataset[Any], record: Any) -> str:
     key = ",".join(map(str, dataset.key_of(record)))
+    return f"{dataset.name}({key[:_EXCERPT]})"
+
+
+def _rejection(record: Any, where: str, field: str, reason: str) -> Rejection:
     excerpt = repr(msgspec.structs.asdict(record))[:_EXCERPT]
-    return Rejection(f"{dataset.name}({key[:_EXCERPT]})/{field}", f"{field} {reason}", excerpt)
+    return Rejection(f"{where}/{field}", f"{field} {reason}", excerpt)

@@ -13,7 +13,8 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     `etag` and `last_modified` belong to exactly `url`. `digest` is the hash of everything received;
     `normaliser` the fingerprint of the record type and of the code that read it. `confirmations`
-    counts the answers "not modified" since the last full one, whose counts are `counts`.
+    counts the answers "not modified" since the last full one; `counts` are what became of its
+    records, or of those that were read again since.
     """
 
     source: str

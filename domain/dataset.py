@@ -100,6 +100,14 @@ class Dataset(Generic[R]):
         described = [(f.name, f.type, f.nullable) for f in self.fields.values()]
         return f"{described!r} by {self.key!r}"
 
+    def check_sources(self, count: int) -> None:
+        """Let so many sources feed the dataset; InvalidDataset when they would collide."""
+        if count > 1 and "source" not in self.key:
+            raise InvalidDataset(
+                f"{self.name} has {count} sources, and no `source` in its key: they would"
+                " overwrite each other's records"
+            )
+
     def key_of(self, record: Any) -> Key:
         """The values that identify a record."""
         return tuple(getattr(record, name) for name in self.key)

@@ -27,6 +27,7 @@ CatchmentError
 │   ├── SourceRefused          it understood and said no: 401, 403, 404, 410, a redirect elsewhere
 │   └── UnexpectedContent      it answered nonsense
 ├── NoSources                  the dataset's sources are all switched off
+├── DatasetBusy                a job that waits for its source is in the way
 ├── TooManyWaiting             too many callers wait for running fetches
 ├── LeaseLost                  another worker has taken the job over
 ├── QueueUnavailable           the broker cannot be reached
@@ -106,7 +107,7 @@ class UnknownDataset(NotFound):
 
 
 class UnknownRecord(NotFound):
-    """No visible record has that key."""
+    """No visible record has that key, or none of that identifier waits in quarantine."""
 
 
 class UnknownJob(NotFound):
@@ -190,6 +191,10 @@ class NoSources(CatchmentError):
     """Every source of the dataset is switched off."""
 
 
+class DatasetBusy(CatchmentError):
+    """A job of the dataset waits for its source, so that no other one can run before."""
+
+
 class TooManyWaiting(CatchmentError):
     """So many callers wait for running fetches that one more is turned away."""
 
@@ -216,8 +221,6 @@ class IllegalTransition(CatchmentError):
 
 class StaleVersion(CatchmentError):
     """What is to be changed is no longer at the version it was read at."""
-
-    code = "stale_version"
 
 
 class StoreError(CatchmentError):

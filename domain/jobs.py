@@ -1,4 +1,4 @@
-"""Jobs: one unit of fetching, from being asked for to its report, and the only ways between."""
+"""Jobs: one unit of work, from being asked for to its report, and the only ways between."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -46,25 +46,38 @@ _NEXT: Mapping[JobStatus, frozenset[JobStatus]] = {
 
 
 class Mode(StrEnum):
-    """Who waits for a job: its caller, somebody who asks later, or nobody."""
+    """Who waits for a fetch: its caller, somebody who asks later, or nobody.
+
+    The last two ask no source: they read kept payloads again, those whose records wait in
+    quarantine or all of them.
+    """
 
     SYNC = "sync"
     TASK = "task"
     SCHEDULE = "schedule"
+    REPLAY = "replay"
+    REBUILD = "rebuild"
+
+    @property
+    def asks(self) -> bool:
+        """Whether such a job is a fetch, and asks the sources."""
+        return self not in (Mode.REPLAY, Mode.REBUILD)
 
 
 class FetchJob(msgspec.Struct, frozen=True, kw_only=True):
-    """One fetch of one dataset; `force` ignores the minimum interval.
+    """One fetch, replay or rebuild of one dataset; `force` ignores the minimum interval.
 
     `fence` rises with every claim, so that a worker thought dead can be told from its successor.
     `attempts` counts the claims since the job last came back alive, and `run_at` is the moment
-    before which a job that waits for its source may not run.
+    before which a job that waits for its source may not run. `receipt` names the one payload that a
+    replay is about; without it a replay is about all that waits.
     """
 
     id: str
     dataset: str
     mode: Mode = Mode.SYNC
     force: bool = False
+    receipt: int | None = None
     status: JobStatus = JobStatus.QUEUED
     fence: int = 0
     attempts: int = 0
@@ -83,7 +96,13 @@ class FetchJob(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def may_wait(self) -> bool:
         """Whether the job may be put back to wait: nobody holds a connection open for it."""
-        return self.mode is not Mode.SYNC
+        return self.mode in (Mode.TASK, Mode.SCHEDULE)
+
+    def serves(self, wanted: "FetchJob") -> bool:
+        """Whether this job does what the wanted one would; all fetches do the same."""
+        if self.id == wanted.id or (self.mode.asks and wanted.mode.asks):
+            return True
+        return (self.mode, self.receipt) == (wanted.mode, wanted.receipt)
 
     def is_claimable(self, now: datetime) -> bool:
         """Whether a worker may take the job: it waits, or its worker's lease ran out."""

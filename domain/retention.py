@@ -9,6 +9,12 @@ import msgspec
 BATCH = 500
 
 
+#: A session that has run out is of no use; a place is known for a while after its last login.
+SESSIONS_KEPT = timedelta(days=1)
+GUESSES_KEPT = timedelta(days=90)
+CLIENTS_KEPT = timedelta(hours=1)
+
+
 class Kept(StrEnum):
     """What grows with time and is removed once it is old, unless it is still needed.
 
@@ -25,6 +31,12 @@ class Kept(StrEnum):
     JOBS = "jobs"
     #: Idempotency keys, by when they came.
     KEYS = "keys"
+    #: Sessions with their refresh tokens, by when they would have run out.
+    SESSIONS = "sessions"
+    #: Guesses at passwords, by when the last was made.
+    GUESSES = "guesses"
+    #: What clients have asked, by when they had everything back.
+    CLIENTS = "clients"
 
 
 class Keeping(msgspec.Struct, frozen=True, kw_only=True):

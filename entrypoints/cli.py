@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from entrypoints import settings as s
+from entrypoints.again_commands import rebuild, replay
 from entrypoints.commands import kept_in, plainly, read_settings, run
 from entrypoints.people import create_token, user
 from entrypoints.setting_table import SETTINGS
@@ -196,6 +197,9 @@ def secrets(directory: Path) -> None:
 
 main.add_command(user)
 main.add_command(create_token)
+main.add_command(replay)
+main.add_command(rebuild)
+
 
 if __name__ == "__main__":
     main()

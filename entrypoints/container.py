@@ -42,6 +42,7 @@ from application.health import CheckHealth
 from application.jobs import CancelJob, FindJob, ListJobs
 from application.populate import Populate
 from application.prune import KeepPruned, Prune
+from application.quarantine import ListQuarantine, RebuildDataset, ReplayQuarantine
 from application.schedules import KeepSchedules
 from application.stats import ShowStats
 from application.work import RunJob, Work
@@ -179,6 +180,9 @@ class Container(containers.DeclarativeContainer):
     list_jobs = providers.Singleton(ListJobs, desk, catalogue.provided.datasets)
     cancel_job = providers.Singleton(CancelJob, desk)
     populate = providers.Singleton(Populate, catalogue, providers.Singleton(SqlReceipts, database))
+    list_quarantine = providers.Singleton(ListQuarantine, quarantine, catalogue.provided.datasets)
+    replay_quarantine = providers.Singleton(ReplayQuarantine, quarantine, fetches)
+    rebuild_dataset = providers.Singleton(RebuildDataset, fetches)
     check_health = providers.Singleton(CheckHealth, catalogue, database, queue, budget, clock)
     show_stats = providers.Singleton(
         ShowStats, catalogue, providers.Singleton(SqlSourceHistory, database)
@@ -223,6 +227,8 @@ class Container(containers.DeclarativeContainer):
         people,
         client_limits,
         tasks,
+        list_quarantine,
+        replay_quarantine,
         idempotency,
         check_health,
         show_stats,

@@ -2,51 +2,65 @@
 
 import asyncio
 import contextlib
-import json
+import secrets
 import socket
 import tempfile
-import urllib.request
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from entrypoints.api import address_of, embedded, listen, serving
+from entrypoints.api import address_of, embedded, listen, make_first_admin, serving
+from entrypoints.demo_calls import Caller
 from entrypoints.logs import configure
 from entrypoints.service import doing, running, signals
-from entrypoints.settings import InvalidSetting, load
-from entrypoints.upstream import SampleUpstream
+from entrypoints.settings import InvalidSetting, Settings, load
+from entrypoints.upstream import ASSETS_FILE, SampleUpstream, settings_for
 
 _INTERVAL_S = 5
+_ADMIN = "admin"
 
 Echo = Callable[[str], Any]
 
 
 async def run(port: int, once: bool, echo: Echo) -> None:
-    """Show a first fetch, a filtered read, a refetch that finds nothing new, and a fresh one."""
+    """Show every dataset: fetched, filtered, fetched again; a login, and a task with its stars."""
     with tempfile.TemporaryDirectory(prefix="catchment-demo-") as directory:
         async with SampleUpstream() as upstream:
-            settings = load(
-                {
-                    "CATCHMENT_DATABASE_URL": f"sqlite:///{Path(directory) / 'demo.db'}",
-                    "CATCHMENT_POSTS_URL": upstream.url("/posts"),
-                    "CATCHMENT_COINPAPRIKA_URL": "",
-                    "CATCHMENT_MIN_FETCH_INTERVAL": f"{_INTERVAL_S}s",
-                    "CATCHMENT_FETCH_EVERY": "off",
-                    "CATCHMENT_FETCH_ON_START": "false",
-                }
-            )
-            configure("warning", "console")
+            settings = _settings(Path(directory), upstream)
+            configure("error", "console")
             with _taken(port, echo) as taken:
-                async with running(settings) as container, serving(container, taken):
-                    showing = _shown(address_of(taken), upstream, once, echo)
-                    with signals() as told:
-                        await doing([*embedded(container), lambda: showing], told)
+                async with running(settings) as container:
+                    await make_first_admin(container)
+                    async with serving(container, taken):
+                        caller = Caller(address_of(taken), _ADMIN, settings.admin_password)
+                        showing = _shown(caller, upstream, once, echo)
+                        with signals() as told:
+                            await doing([*embedded(container), lambda: showing], told)
 
 
-async def _shown(url: str, upstream: SampleUpstream, once: bool, echo: Echo) -> None:
-    await _show(url, upstream, echo)
+def _settings(directory: Path, upstream: SampleUpstream) -> Settings:
+    return load(
+        {
+            **settings_for(upstream.url("")),
+            "CATCHMENT_ASSETS_CSV": str(ASSETS_FILE),
+            "CATCHMENT_DATABASE_URL": f"sqlite:///{directory / 'demo.db'}",
+            "CATCHMENT_ADMIN_USERNAME": _ADMIN,
+            "CATCHMENT_ADMIN_PASSWORD": secrets.token_urlsafe(12),
+            "CATCHMENT_MIN_FETCH_INTERVAL": f"{_INTERVAL_S}s",
+            "CATCHMENT_FETCH_EVERY": "off",
+            "CATCHMENT_FETCH_ON_START": "false",
+        }
+    )
+
+
+async def _shown(caller: Caller, upstream: SampleUpstream, once: bool, echo: Echo) -> None:
+    await _show_posts(caller, upstream, echo)
+    await _show_assets(caller, echo)
+    await _show_points(caller, upstream, echo)
+    await _show_task(caller, echo)
     if not once:
-        _invite(url, echo)
+        _invite(caller, echo)
         await asyncio.Event().wait()
 
 
@@ -57,53 +71,85 @@ def _taken(port: int, echo: Echo) -> socket.socket:
     return listen("127.0.0.1", 0)
 
 
-async def _show(url: str, upstream: SampleUpstream, echo: Echo) -> None:
-    echo(f"The sample upstream answers at {upstream.url('/posts')}, Catchment at {url}\n")
+async def _show_posts(caller: Caller, upstream: SampleUpstream, echo: Echo) -> None:
+    echo(f"The sample upstream answers at {upstream.url('')}, Catchment at {caller.url}\n")
 
     echo("1. A first fetch:          POST /fetch")
-    echo(f"   {_summary(await _call('POST', url + '/fetch'))}")
+    echo(f"   {_summary(await caller.post('/fetch'))}")
 
     echo("2. Filtered:               GET /data?user_id=1&fields=title")
-    page = await _call("GET", url + "/data?user_id=1&fields=title")
+    page = await caller.get("/data?user_id=1&fields=title")
     echo(f"   {page['count']} posts by user 1, the first: {page['data'][0]['title']!r}")
 
     echo(f"3. Again, {_INTERVAL_S} seconds later: POST /fetch")
     await asyncio.sleep(_INTERVAL_S + 0.1)
-    again = await _call("POST", url + "/fetch")
+    again = await caller.post("/fetch")
     sent = upstream.requests[-1].headers.get("if-none-match", "nothing")
     echo(f"   {_summary(again)}")
     echo(f"   we sent If-None-Match: {sent}, the answer was {upstream.requests[-1].status}")
 
     echo("4. Once more, too soon:    POST /fetch")
     before = upstream.count()
-    echo(f"   {_summary(await _call('POST', url + '/fetch'))}")
+    echo(f"   {_summary(await caller.post('/fetch'))}")
     echo(f"   requests to the upstream: {upstream.count() - before}")
 
 
+async def _show_assets(caller: Caller, echo: Echo) -> None:
+    echo("5. One dataset, two sources: POST /fetch/crypto_assets")
+    fetched = await caller.post("/fetch/crypto_assets")
+    for source in fetched["sources"]:
+        echo(f"   {source['source']}: {_told(source['counts'])}")
+    question = "/data/crypto_assets?sort=-market_cap_usd&limit=3&fields=symbol"
+    echo(f"6. Sorted:                 GET {question}")
+    page = await caller.get(question)
+    largest = [f"{asset['symbol']} ({asset['source']})" for asset in page["data"]]
+    echo(f"   {', '.join(largest)}")
+
+
+async def _show_points(caller: Caller, upstream: SampleUpstream, echo: Echo) -> None:
+    tags: list[list[str]] = [[], ["suspect"], []]
+    now = int(time.time())
+    upstream.set_points(
+        [{"time": now, "value": [0, 0, n, 65], "tags": told} for n, told in enumerate(tags)]
+    )
+    echo("7. Logged in as admin:     POST /auth/login, then three times GET /api/populate")
+    token = await caller.log_in()
+    points = [await caller.get("/api/populate", token) for _ in range(3)]
+    valid = sum(point["valid"] for point in points)
+    echo(f"   3 points, {valid} of them valid, the last: {points[-1]['value']:.3f}")
+
+    echo("8. What a user sees:       POST /auth/signup, /auth/login, then GET /api/data")
+    user = await caller.sign_up("visitor")
+    seen = [len(await caller.get("/api/data", who)) for who in (token, user)]
+    echo(f"   the admin sees {seen[0]} points, a user the {seen[1]} valid ones,")
+    echo(f"   and a stranger gets {await caller.status('/api/data')}")
+
+
+async def _show_task(caller: Caller, echo: Echo) -> None:
+    task = {"title": "Read the release notes", "repository": "litestar-org/litestar"}
+    echo(f"9. A task:                 POST /tasks about {task['repository']}")
+    made = await caller.post("/tasks", task)
+    echo(f"   {made['enrichment']}: {made['repo_stars']} stars, {made['repo_language']}")
+
+
 def _summary(answer: dict[str, Any]) -> str:
-    counts = {name: count for name, count in answer["counts"].items() if count}
-    told = ", ".join(f"{count} {name}" for name, count in counts.items())
     if answer["outcome"] == "fresh":
         return f"fresh: {answer['detail']}"
     not_modified = sum(source["not_modified"] for source in answer["sources"])
     if not_modified:
         return f"{answer['outcome']}: the upstream says that nothing has changed"
-    return f"{answer['outcome']}: {told}"
+    return f"{answer['outcome']}: {_told(answer['counts'])}"
 
 
-def _invite(url: str, echo: Echo) -> None:
-    echo("\nTry it (Ctrl-C stops):")
+def _told(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+
+
+def _invite(caller: Caller, echo: Echo) -> None:
+    url = caller.url
+    echo(f"\nTry it, also as {_ADMIN!r} with the password {caller.password!r} (Ctrl-C stops):")
     echo(f"  curl '{url}/data?title__icontains=a&sort=-id&limit=3'")
     echo(f"  curl -X POST '{url}/fetch'")
-    echo(f"  curl '{url}/data?user_id__in=1,2&format=csv'")
+    echo(f"  curl '{url}/data/crypto_assets?symbol=BTC'")
+    echo(f"  curl '{url}/tasks?repo_stars__gte=1000'")
     echo(f"  and in a browser: {url}/docs")
-
-
-async def _call(method: str, url: str) -> dict[str, Any]:
-    def call() -> dict[str, Any]:
-        request = urllib.request.Request(url, method=method)  # noqa: S310 - our own address
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-            read: dict[str, Any] = json.load(answer)
-            return read
-
-    return await asyncio.to_thread(call)

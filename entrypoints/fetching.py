@@ -3,6 +3,7 @@
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 import click
@@ -14,8 +15,8 @@ from application.ports.store import Quarantine
 from domain.dataset import Role
 from domain.errors import UnknownDataset
 from domain.payloads import Batch, Payload
-from domain.reports import Outcome, SourceReport
-from entrypoints.container import DATASETS
+from domain.reports import Counts, Outcome, SourceReport
+from entrypoints.container import DATASETS, Container
 from entrypoints.service import running
 from entrypoints.settings import Settings
 
@@ -64,20 +65,23 @@ async def fetch_once(settings: Settings, dataset: str, force: bool) -> bool:
     if dataset not in names:
         raise UnknownDataset(f"there is no dataset {dataset!r}; there are: {', '.join(names)}")
     async with running(settings) as container:
-        with _progress(dataset) as progress:
-            watched = {
-                name: [WatchedSource(source, progress) for source in sources]
-                for name, sources in container.sources().items()
-            }
-            container.override_providers(sources=watched)
+        with progressing(f"fetching {dataset}") as progress:
+            watch(container, lambda source: WatchedSource(source, progress))
             fetched = await container.catalogue().fetch(dataset)(Role.ADMIN, force)
         _print(fetched)
-        await _print_rejected(fetched, container.quarantine())
+        await print_rejected(fetched, container.quarantine())
         return fetched.outcome not in (None, Outcome.FAILED)
 
 
+def watch(container: Container, watched: Callable[[Source[Any]], Source[Any]]) -> None:
+    """Have every source of a container watched."""
+    sources = {name: list(map(watched, given)) for name, given in container.sources().items()}
+    container.override_providers(sources=sources)
+
+
 @contextmanager
-def _progress(dataset: str) -> Iterator[Progress]:
+def progressing(doing: str) -> Iterator[Progress]:
+    """Show on a terminal what is going on: how many pages have come, and their bytes."""
     if not sys.stderr.isatty():
         yield lambda payload: None
         return
@@ -92,10 +96,11 @@ def _progress(dataset: str) -> Iterator[Progress]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task(f"fetching {dataset}", total=None, pages=0)
+        task = shown.add_task(doing, total=None, pages=0)
+        pages = count(1)
 
         def arrived(payload: Payload) -> None:
-            shown.update(task, advance=len(payload.body), pages=payload.page + 1)
+            shown.update(task, advance=len(payload.body), pages=next(pages))
 
         yield arrived
 
@@ -118,12 +123,18 @@ def _told(source: SourceReport) -> str:
         return f"failed: {source.error.detail}"
     if source.not_modified:
         return f"nothing has changed ({source.requests} requests)"
-    counts = msgspec.structs.asdict(source.counts)
-    told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    told = counted(source.counts)
     return f"{told or 'no records'} ({source.requests} requests, {source.bytes} bytes)"
 
 
-async def _print_rejected(fetched: Fetched, quarantine: Quarantine) -> None:
+def counted(counts: Counts) -> str:
+    """Counts in words, without those that are 0."""
+    named = msgspec.structs.asdict(counts)
+    return ", ".join(f"{number} {name}" for name, number in named.items() if number)
+
+
+async def print_rejected(fetched: Fetched, quarantine: Quarantine) -> None:
+    """Print a few of the records that wait in quarantine, if any were rejected."""
     report = fetched.job.report
     if report is None or not report.counts.quarantined:
         return

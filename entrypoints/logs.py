@@ -68,7 +68,7 @@ def tell_of_fetch(dataset: str, end: FetchJob | Exception) -> None:
     else:
         counts = msgspec.structs.asdict(report.counts)
         told = {name: count for name, count in counts.items() if count}
-        log.info("fetched", outcome=report.outcome.value, **told)
+        log.info("fetched" if end.mode.asks else "read again", outcome=report.outcome.value, **told)
 
 
 def tell_of_error(dataset: str, error: Exception) -> None:

@@ -24,6 +24,9 @@ _PLAINLY = {
     Kept.PAYLOADS: "payloads",
     Kept.JOBS: "jobs",
     Kept.KEYS: "idempotency keys",
+    Kept.SESSIONS: "sessions that had run out",
+    Kept.GUESSES: "guesses at passwords",
+    Kept.CLIENTS: "counts of what clients asked",
 }
 
 Work = Callable[[], Coroutine[Any, Any, None]]

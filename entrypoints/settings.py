@@ -17,7 +17,13 @@ from dotenv import dotenv_values
 from application.ports.idempotency import KEPT
 from domain.errors import InvalidInput
 from domain.politeness import Cadence, Rate
-from domain.retention import Keeping, Kept
+from domain.retention import (
+    CLIENTS_KEPT,
+    GUESSES_KEPT,
+    SESSIONS_KEPT,
+    Keeping,
+    Kept,
+)
 from entrypoints.setting_readers import SQLITE, is_http
 from entrypoints.setting_table import SETTINGS
 from entrypoints.units import PerDataset
@@ -89,6 +95,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 Kept.PAYLOADS: self.keep_raw,
                 Kept.JOBS: self.keep_jobs,
                 Kept.KEYS: KEPT,
+                Kept.SESSIONS: SESSIONS_KEPT,
+                Kept.GUESSES: GUESSES_KEPT,
+                Kept.CLIENTS: CLIENTS_KEPT,
             }
         )
 

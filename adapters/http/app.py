@@ -24,6 +24,7 @@ from adapters.http.limits import Limiter
 from adapters.http.openapi import document
 from adapters.http.overviews import overview_routes
 from adapters.http.points import point_routes
+from adapters.http.quarantine import quarantine_routes
 from adapters.http.reads import PREFIX, Reads
 from adapters.http.stats import stats_routes
 from adapters.http.tasks import task_routes
@@ -39,6 +40,7 @@ from application.ports.clock import Clock, Random
 from application.ports.idempotency import Idempotency
 from application.ports.limits import ClientLimits
 from application.ports.store import Changes
+from application.quarantine import ListQuarantine, ReplayQuarantine
 from application.sessions import SessionUseCases
 from application.stats import ShowStats
 from application.tasks import TaskUseCases
@@ -87,6 +89,8 @@ def create_app(
     people: People,
     limits: ClientLimits,
     tasks: TaskUseCases,
+    list_quarantine: ListQuarantine,
+    replay: ReplayQuarantine,
     idempotency: Idempotency,
     health: CheckHealth,
     show_stats: ShowStats,
@@ -107,6 +111,7 @@ def create_app(
             *fetch_routes(catalogue, once_only, limiter, clock, default, settings.body_s),
             *job_routes(catalogue, find_job, list_jobs, cancel_job, clock, signer),
             *task_routes(tasks, signer, settings.body_s),
+            *quarantine_routes(catalogue, list_quarantine, replay, clock, signer, settings.body_s),
             *overview_routes(catalogue, health, draining.is_set, settings.version, default),
             *point_routes(catalogue, populate, limiter, clock),
             *account_routes(*people[1:4], limiter, settings.body_s),

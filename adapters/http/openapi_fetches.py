@@ -1,4 +1,4 @@
-"""What steers fetches, and the list of their jobs, as the OpenAPI document describes it."""
+"""What steers fetches, their lists and their replays, as the OpenAPI document describes it."""
 
 from collections.abc import Mapping, Sequence
 
@@ -56,10 +56,23 @@ _POINTS: Sequence[Json] = (
     in_query("limit", "points to answer with", LIMIT),
 )
 
+_QUARANTINE: Sequence[Json] = (
+    in_query("dataset", "records of this dataset only", {"type": "string"}),
+    in_query("source", "records of this source only", {"type": "string"}),
+    in_query("limit", "records on a page", LIMIT),
+    in_query("cursor", "next_cursor of the page before", {"type": "string"}),
+)
+
+_REPLAY: Sequence[Json] = (
+    in_query("dataset", "this dataset only; without it each that needs one", {"type": "string"}),
+)
+
 #: The parameters that handlers read from the request themselves, by path and method.
 BY_HAND: Mapping[tuple[str, str], Sequence[Json]] = {
     ("/fetch", "post"): _FETCH,
     ("/fetch/{dataset}", "post"): _FETCH,
     ("/fetch/jobs", "get"): _JOBS,
     ("/api/data", "get"): _POINTS,
+    ("/quarantine", "get"): _QUARANTINE,
+    ("/quarantine/replay", "post"): _REPLAY,
 }

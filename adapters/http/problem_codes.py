@@ -8,6 +8,10 @@ PROBLEM_CODES: Mapping[str, tuple[str, str]] = {
     "bad_encoding": ("502", "The upstream's compressed answer cannot be unpacked."),
     "body_too_large": ("413", "The body is larger than a body may be."),
     "body_too_slow": ("408", "The body did not arrive in time; send it faster or not at all."),
+    "dataset_busy": (
+        "409",
+        "A fetch of the dataset waits for its source; call it off, or try again when it has run.",
+    ),
     "draining": ("503", "This process is about to stop, and another one can be asked."),
     "empty": ("502", "The upstream answered with nothing, which is never taken for 'no records'."),
     "fetch_cancelled": (
@@ -85,7 +89,7 @@ PROBLEM_CODES: Mapping[str, tuple[str, str]] = {
     "unknown_job": ("404", "There is no such job."),
     "unknown_host": ("400", "The Host header names a host this service does not answer for."),
     "unknown_parameter": ("400", "There is no such parameter, operator, field or sort field."),
-    "unknown_record": ("404", "No record you may see has that key."),
+    "unknown_record": ("404", "No record you may see has that key, or none waits in quarantine."),
     "unknown_token": ("404", "You have no API token of that identifier."),
     "unknown_user": ("404", "Nobody has that username."),
     "unsupported_media_type": ("415", "The body is not plain application/json."),

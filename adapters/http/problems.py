@@ -31,6 +31,7 @@ _STATUS: Mapping[type[errors.CatchmentError], HTTPStatus] = {
     errors.NameTaken: HTTPStatus.CONFLICT,
     errors.TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
     errors.NoSources: HTTPStatus.CONFLICT,
+    errors.DatasetBusy: HTTPStatus.CONFLICT,
     errors.IllegalTransition: HTTPStatus.CONFLICT,
     errors.StaleVersion: HTTPStatus.PRECONDITION_FAILED,
     errors.KeyInUse: HTTPStatus.CONFLICT,

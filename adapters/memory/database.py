@@ -22,6 +22,9 @@ from domain.throttling import Attempts
 from domain.totals import SourceTotals
 from domain.users import User
 
+#: What makes a rejection the same one: its source, the page it stood on, and what it says.
+Rejected = tuple[str, int, Rejection]
+
 
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -80,9 +83,8 @@ class MemoryDatabase:
         self.repositories: dict[str, KnownRepository] = {}
         self.bodies: dict[bytes, bytes] = {}
         self.kept: defaultdict[tuple[str, str], list[Payload]] = defaultdict(list)
-        self.quarantine: defaultdict[str, dict[tuple[str, Rejection], Quarantined]] = defaultdict(
-            dict
-        )
+        self.quarantine: defaultdict[str, dict[Rejected, Quarantined]] = defaultdict(dict)
+        self.rejections = 0
         self.merged: set[int] = set()
         self.users: dict[str, User] = {}
         self.sessions: dict[str, Session] = {}
@@ -101,7 +103,7 @@ class MemoryDatabase:
         ended = [
             job.status
             for job in self.jobs.values()
-            if job.dataset == dataset and job.status.is_final
+            if job.dataset == dataset and job.status.is_final and job.mode.asks
         ]
         checkpoints = tuple(table.checkpoints[source] for source in sorted(table.checkpoints))
         schedule = self.schedules.get(dataset)

@@ -1,12 +1,16 @@
 """Retention in memory."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import TypeVar
 
 from adapters.memory.database import MemoryDatabase
 from application.ports.retention import Retention
 from domain.payloads import Payload
 from domain.retention import Kept
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class MemoryRetention(Retention):
@@ -19,6 +23,9 @@ class MemoryRetention(Retention):
             Kept.PAYLOADS: self._payloads,
             Kept.JOBS: self._jobs,
             Kept.KEYS: self._keys,
+            Kept.SESSIONS: self._sessions,
+            Kept.GUESSES: self._guesses,
+            Kept.CLIENTS: self._clients,
         }
 
     async def prune(self, kept: Kept, before: datetime, most: int) -> int:
@@ -87,8 +94,25 @@ class MemoryRetention(Retention):
         return len(old)
 
     def _keys(self, before: datetime, most: int) -> int:
-        keys = self._database.keys
-        old = [key for key, known in keys.items() if known.begun_at < before][:most]
-        for key in old:
-            del keys[key]
-        return len(old)
+        return _drop(self._database.keys, lambda known: known.begun_at < before, most)
+
+    def _sessions(self, before: datetime, most: int) -> int:
+        database = self._database
+        dropped = _drop(database.sessions, lambda session: session.expires_at < before, most)
+        _drop(database.refresh_tokens, lambda token: token.session not in database.sessions)
+        return dropped
+
+    def _guesses(self, before: datetime, most: int) -> int:
+        old = datetime.max.replace(tzinfo=UTC)
+        return _drop(self._database.attempts, lambda a: (a.seen_at or old) < before, most)
+
+    def _clients(self, before: datetime, most: int) -> int:
+        before_s = before.timestamp()
+        return _drop(self._database.full_at_s, lambda full_at_s: full_at_s < before_s, most)
+
+
+def _drop(kept: dict[K, V], is_old: Callable[[V], bool], most: int | None = None) -> int:
+    old = [key for key, value in kept.items() if is_old(value)][:most]
+    for key in old:
+        del kept[key]
+    return len(old)

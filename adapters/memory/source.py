@@ -84,14 +84,16 @@ class MemorySource(Source[R], Generic[R]):
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise UnexpectedContent(f"{self._name} did not answer with a list: {error}") from error
         records: list[R] = []
+        places: list[int] = []
         rejections: list[Rejection] = []
         for place, item in enumerate(items):
             try:
                 records.append(msgspec.json.decode(item, type=self._record))
+                places.append(place)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 excerpt = bytes(item).decode(errors="replace")[:_EXCERPT]
                 rejections.append(Rejection(f"/{place}", str(error), excerpt))
-        return Batch(records, rejections)
+        return Batch(records, rejections, lambda number: f"/{places[number]}")
 
     def _fail_after(self, pages: int) -> None:
         if self.failure is not None and pages >= min(self.fails_after, len(self.pages)):

@@ -1,5 +1,6 @@
 """A store in memory: what every other store must agree with."""
 
+import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -7,15 +8,15 @@ from typing import Any, Generic
 
 import msgspec
 
-from adapters.memory.database import MemoryDatabase, Row, Table
+from adapters.memory.database import MemoryDatabase, Rejected, Row, Table
 from application.ports.clock import Clock
-from application.ports.store import Intake, Quarantined, Store
+from application.ports.store import Intake, Quarantined, Replay, Store
 from domain.checkpoints import Checkpoint, Freshness
 from domain.dataset import Dataset, Key, R
 from domain.filters import Filter
 from domain.jobs import FetchJob
 from domain.paging import Counting, Page, PageRequest
-from domain.payloads import Payload
+from domain.payloads import Kept, Payload, Receipt, replayed
 from domain.reports import Counts, Rejection
 
 
@@ -87,6 +88,8 @@ class MemoryIntake(Intake[R], Generic[R]):
         self._source = source
         self._job = job
         self._receipts: list[int] = []
+        self._again: set[int] = set()
+        self._rejected: set[Rejected] = set()
         self._added: dict[Key, tuple[R, int]] = {}
         self._received = 0
 
@@ -101,11 +104,30 @@ class MemoryIntake(Intake[R], Generic[R]):
         self._receipts.append(kept.receipt)
         return kept
 
-    async def kept(self) -> AsyncIterator[Payload]:
-        """Every payload of this source whose fetch was committed, oldest receipt first."""
-        for payload in list(self._database.kept[self._dataset.name, self._source]):
-            if payload.receipt in self._database.merged:
-                yield payload
+    async def kept(self, replay: Replay | None = None) -> AsyncIterator[Kept]:
+        """Every payload of this source whose fetch was committed, or what a replay reads again."""
+        payloads = {p.receipt: p for p in self._database.kept[self._dataset.name, self._source]}
+        receipts = list(map(self._receipt, payloads.values()))
+        if replay is None:
+            wanted = [receipt for receipt in receipts if receipt.merged]
+        else:
+            wanted = replayed(receipts, replay.receipt)
+        for receipt in wanted:
+            yield Kept(payloads[receipt.id], receipt)
+
+    def _receipt(self, payload: Payload) -> Receipt:
+        waiting = self._waiting.values()
+        return Receipt(
+            id=payload.receipt,
+            job_id=self._database.fetched_by[payload.receipt],
+            body=hashlib.sha256(payload.body).hexdigest(),
+            merged=payload.receipt in self._database.merged,
+            waiting=sum(rejected.receipt == payload.receipt for rejected in waiting),
+        )
+
+    @property
+    def _waiting(self) -> dict[Rejected, Quarantined]:
+        return self._database.quarantine[self._dataset.name]
 
     async def add(self, records: Sequence[R], payload: Payload) -> None:
         """Take in sound records read from a kept payload; of the same key the last one wins."""
@@ -116,41 +138,62 @@ class MemoryIntake(Intake[R], Generic[R]):
     async def reject(self, rejections: Sequence[Rejection], payload: Payload) -> None:
         """Put records into quarantine, at once; what is there already is only seen again."""
         self._database.require_held(self._job)
-        waiting = self._database.quarantine[self._dataset.name]
+        if payload.receipt not in self._receipts:
+            self._again.add(payload.receipt)
         for rejection in rejections:
-            waiting.pop((self._source, rejection), None)
-            waiting[self._source, rejection] = Quarantined(
+            rejected = self._source, payload.page, rejection
+            self._rejected.add(rejected)
+            known = self._waiting.get(rejected)
+            if known is None:
+                self._database.rejections += 1
+            self._waiting[rejected] = Quarantined(
+                id=known.id if known else self._database.rejections,
+                dataset=self._dataset.name,
                 source=self._source,
-                receipt=payload.receipt,
+                receipt=max(payload.receipt, known.receipt if known else 0),
                 pointer=rejection.pointer,
                 reason=rejection.reason,
                 excerpt=rejection.excerpt,
                 rejected_at=self._clock.now(),
             )
 
-    async def commit(self, checkpoint: Checkpoint) -> Counts:
+    async def commit(self, checkpoint: Checkpoint | None, rehearsal: bool = False) -> Counts:
         """Merge all that was added, with the checkpoint, in one step."""
-        self._database.require_held(self._job)
         table = self._database.tables[self._dataset.name]
+        if rehearsal:
+            return self._merged(Table(dict(table.rows)), self._clock.now())
+        self._database.require_held(self._job)
         now = table.changes_at(self._clock.now())
+        counts = self._merged(table, now)
+        self._database.writes += 1
+        if counts.changed:
+            table.seq, table.changed_at = table.seq + 1, now
+        if checkpoint is not None:
+            noted = msgspec.structs.replace(checkpoint, counts=checkpoint.counts + counts)
+            table.checkpoints[self._source] = noted
+        self._release()
+        self._database.merged.update(self._receipts, self._again)
+        self._again.clear()
+        self._receipts, self._added, self._received = [], {}, 0
+        return counts
+
+    def _release(self) -> None:
+        for rejected, waiting in list(self._waiting.items()):
+            if waiting.receipt in self._again and rejected not in self._rejected:
+                del self._waiting[rejected]
+
+    def _merged(self, table: Table, now: datetime) -> Counts:
         merged = [
             self._merge(table, key, record, receipt, now)
             for key, (record, receipt) in self._added.items()
         ]
-        counts = Counts(
+        return Counts(
             received=self._received,
             inserted=merged.count("inserted"),
             updated=merged.count("updated"),
             unchanged=merged.count("unchanged"),
             duplicates=self._received - len(merged),
         )
-        self._database.writes += 1
-        if counts.changed:
-            table.seq, table.changed_at = table.seq + 1, now
-        table.checkpoints[self._source] = checkpoint
-        self._database.merged.update(self._receipts)
-        self._receipts, self._added, self._received = [], {}, 0
-        return counts
 
     def _merge(self, table: Table, key: Key, record: R, receipt: int, now: datetime) -> str:
         known = table.rows.get(key)

@@ -103,7 +103,8 @@ class JsonListSource(Source[R], Generic[P, R]):
             return self._sifted([("", _object(text))], payload)
         _check_list(text)
         try:
-            return Batch([self.record(element, payload) for element in self._list.decode(text)])
+            records = [self.record(element, payload) for element in self._list.decode(text)]
+            return Batch(records, [], "/{}".format)
         except RecursionError as error:
             raise too_deep() from error
         except (msgspec.DecodeError, ValueError):
@@ -111,11 +112,13 @@ class JsonListSource(Source[R], Generic[P, R]):
             return self._sifted(places, payload)
 
     def _sifted(self, places: Iterable[tuple[str, bytes]], payload: Payload) -> Batch[R]:
-        batch: Batch[R] = Batch([], [])
+        good: list[str] = []
+        batch: Batch[R] = Batch([], [], good.__getitem__)
         for place, element in places:
             check_rejections(batch)
             try:
                 batch.records.append(self.record(self._element.decode(element), payload))
+                good.append(place)
             except (msgspec.DecodeError, ValueError) as error:
                 batch.rejections.append(_rejection(place, element, error))
         return batch

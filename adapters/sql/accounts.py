@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.account_tables import users
+from adapters.sql.client_tables import users
 from adapters.sql.database import Database
 from adapters.sql.tables import from_micros, to_micros
 from application.ports.accounts import Accounts

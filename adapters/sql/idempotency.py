@@ -6,9 +6,9 @@ import msgspec
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from adapters.sql.client_tables import idempotency
 from adapters.sql.database import Database
 from adapters.sql.dialects import moment
-from adapters.sql.tables import idempotency
 from application.ports.clock import Clock
 from application.ports.idempotency import ABANDONED, KEPT, Answer, Begun, Idempotency
 from domain.errors import KeyInUse, KeyReused

@@ -1,7 +1,7 @@
 """The intake over SQL: staged on a connection of its own, merged in one short transaction."""
 
 import asyncio
-import hashlib
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from operator import attrgetter, lt
 from typing import Any
@@ -10,28 +10,29 @@ import msgspec
 from sqlalchemy import (
     bindparam,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from adapters.sql.database import Session
 from adapters.sql.merge import merge_of, staged_rows
-from adapters.sql.payloads import merged, pack, receive
+from adapters.sql.payloads import kept, pack, receive
+from adapters.sql.rejections import Rejections
 from adapters.sql.sequence import move_on, next_change
 from adapters.sql.tables import (
     checkpoints,
     jobs,
-    quarantine,
     receipts,
     to_micros,
 )
 from application.ports.clock import Clock
-from application.ports.store import Intake, R_in
+from application.ports.store import Intake, R_in, Replay
 from domain.checkpoints import Checkpoint
 from domain.dataset import Dataset
 from domain.errors import LeaseLost
 from domain.jobs import FetchJob, JobStatus
-from domain.payloads import Payload
+from domain.payloads import Kept, Payload
 from domain.reports import Counts, Rejection
 
 _BATCH = 1000
@@ -46,15 +47,7 @@ _MERGED = (
     )
     .values(merged=True)
 )
-_REJECTED = tuple(column.name for column in quarantine.c if column.name != "id")
-_REJECT = upsert(quarantine).values({name: bindparam(name) for name in _REJECTED})
-_REJECT = _REJECT.on_conflict_do_update(
-    index_elements=["dataset", "source", "digest"],
-    set_={
-        "receipt": _REJECT.excluded.receipt,
-        "rejected_at": _REJECT.excluded.rejected_at,
-    },
-)
+_MERGED_LATER = update(receipts).where(receipts.c.id == bindparam("again")).values(merged=true())
 #: Until the transaction ends, nobody else can claim the job, or end it.
 _HOLDS = (
     select(jobs.c.id)
@@ -75,6 +68,10 @@ _CHECKPOINT = upsert(checkpoints).on_conflict_do_update(
 )
 
 
+class _Undone(Exception):
+    """Ends a transaction that was only rehearsed."""
+
+
 class SqlIntake(Intake[R_in]):
     """Stages what one source brings in a temporary table, then merges it at once."""
 
@@ -93,6 +90,8 @@ class SqlIntake(Intake[R_in]):
         self._ascending = True
         self._open = False
         self._first_receipt = 0
+        self._again: set[int] = set()
+        self._rejections = Rejections(session, dataset.name, source)
 
     async def keep(self, payload: Payload) -> Payload:
         """Keep a body, once however often it comes, and note its arrival."""
@@ -103,10 +102,10 @@ class SqlIntake(Intake[R_in]):
         self._first_receipt = self._first_receipt or receipt
         return msgspec.structs.replace(payload, receipt=receipt)
 
-    async def kept(self) -> AsyncIterator[Payload]:
-        """Every payload of this source whose fetch was committed, oldest receipt first."""
-        async for payload in merged(self._session, self._dataset.name, self._source):
-            yield payload
+    async def kept(self, replay: Replay | None = None) -> AsyncIterator[Kept]:
+        """Every payload of this source whose fetch was committed, or what a replay reads again."""
+        async for one in kept(self._session, self._dataset.name, self._source, replay):
+            yield one
 
     async def add(self, records: Sequence[R_in], payload: Payload) -> None:
         """Stage records; of the same key the last one stays."""
@@ -121,38 +120,48 @@ class SqlIntake(Intake[R_in]):
     async def reject(self, rejections: Sequence[Rejection], payload: Payload) -> None:
         """Put records into quarantine; what is there already is only seen again."""
         now = to_micros(self._clock.now())
-        fixed = {"dataset": self._dataset.name, "source": self._source, "rejected_at": now}
+        if not self._first_receipt or payload.receipt < self._first_receipt:
+            self._again.add(payload.receipt)
         for start in range(0, len(rejections), _BATCH):
-            rows = [
-                {
-                    **msgspec.structs.asdict(rejection),
-                    **fixed,
-                    "receipt": payload.receipt,
-                    "digest": _digest(rejection),
-                }
-                for rejection in rejections[start : start + _BATCH]
-            ]
             # Batch by batch, so that nobody waits long for the lock.
             async with self._session.transaction():
                 await self._hold()
-                values = (tuple(row[name] for name in _REJECTED) for row in rows)
-                await self._session.many(_REJECT, values)
+                await self._rejections.add(rejections[start : start + _BATCH], payload, now)
 
-    async def commit(self, checkpoint: Checkpoint) -> Counts:
+    async def commit(self, checkpoint: Checkpoint | None, rehearsal: bool = False) -> Counts:
         """Merge what was staged, with the checkpoint, unless the job is in other hands."""
+        if rehearsal:
+            return await self._rehearsed()
         async with self._session.transaction():
             counts = await self._merge() if self._open else Counts()
-            await self._session.run(_CHECKPOINT, self._noted(checkpoint))
-            if self._first_receipt:
-                named = {"of": self._dataset.name, "by": self._source, "job": self._job.id}
-                await self._session.run(_MERGED, {**named, "first": self._first_receipt})
+            if checkpoint is not None:
+                await self._session.run(_CHECKPOINT, self._noted(checkpoint, counts))
+            await self._note_receipts()
             await self._session.note_change()
             # Last, so that the job can be renewed during a long merge.
             await self._hold()
         if self._open:
             await self._session.run(self._statements.clear, {})
             self._added, self._last_key, self._ascending = 0, None, True
+        self._again.clear()
         return counts
+
+    async def _rehearsed(self) -> Counts:
+        counts = Counts()
+        with contextlib.suppress(_Undone):
+            async with self._session.transaction():
+                counts = await self._merge() if self._open else counts
+                raise _Undone
+        return counts
+
+    async def _note_receipts(self) -> None:
+        """What was kept here is merged now, and so is what was read again."""
+        if self._first_receipt:
+            named = {"of": self._dataset.name, "by": self._source, "job": self._job.id}
+            await self._session.run(_MERGED, {**named, "first": self._first_receipt})
+        if self._again:
+            await self._session.many(_MERGED_LATER, [(receipt,) for receipt in self._again])
+            await self._rejections.release(self._again)
 
     def _note_order(self, records: Sequence[R_in]) -> None:
         """While every key is greater than the one before, as is common, none can come again."""
@@ -185,13 +194,9 @@ class SqlIntake(Intake[R_in]):
             duplicates=duplicates,
         )
 
-    def _noted(self, checkpoint: Checkpoint) -> dict[str, Any]:
+    def _noted(self, checkpoint: Checkpoint, merged: Counts) -> dict[str, Any]:
         named = msgspec.structs.asdict(checkpoint)
         named["dataset"] = self._dataset.name
         named["fetched_at"] = to_micros(checkpoint.fetched_at)
-        named["counts"] = msgspec.json.encode(checkpoint.counts).decode()
+        named["counts"] = msgspec.json.encode(checkpoint.counts + merged).decode()
         return named
-
-
-def _digest(rejection: Rejection) -> str:
-    return hashlib.blake2b(msgspec.json.encode(rejection), digest_size=16).hexdigest()

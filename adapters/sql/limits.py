@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import bindparam, case, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.account_tables import attempts, client_limits
+from adapters.sql.client_tables import attempts, client_limits
 from adapters.sql.database import Database, Session
 from adapters.sql.dialects import moment
 from adapters.sql.tables import from_micros, to_micros
@@ -14,6 +14,7 @@ from application.ports.clock import Clock
 from application.ports.limits import ClientLimits, LoginAttempts
 from domain.errors import TooManyRequests
 from domain.politeness import Rate
+from domain.sessions import digest_of
 from domain.throttling import Allowance, Attempts, Guess, allowance, spacing_s
 
 _S = 1_000_000
@@ -62,12 +63,12 @@ _NOW = select(moment())
 _MAKE = upsert(attempts).on_conflict_do_nothing()
 _GET = (
     select(*(attempts.c[name] for name in _NAMES))
-    .where(attempts.c.account == bindparam("of"), attempts.c.place == bindparam("at"))
+    .where(attempts.c.key == bindparam("of"))
     .with_for_update()
 )
 _PUT = (
     update(attempts)
-    .where(attempts.c.account == bindparam("of"), attempts.c.place == bindparam("at"))
+    .where(attempts.c.key == bindparam("of"))
     .values({name: bindparam(f"new_{name}") for name in _NAMES})
 )
 _EVERYWHERE = ""
@@ -99,12 +100,12 @@ class SqlLoginAttempts(LoginAttempts):
     async def _locked(self, session: Session, account: str, place: str) -> tuple[int, Guess]:
         found = []
         for at in (place, _EVERYWHERE):
-            named = {"of": account, "at": at}
+            named = {"of": _key(account, at)}
             rows = await session.rows(_GET, named)
             if not rows:
                 # Made first, so that of two who begin at once one waits for the other.
                 empty = _row_of(Attempts())
-                await session.run(_MAKE, {"account": account, "place": at, **empty})
+                await session.run(_MAKE, {"key": named["of"], **empty})
                 rows = await session.rows(_GET, named)
             found.append(_attempts(*rows[0]))
         [[now]] = await session.rows(_NOW, {"now": self._database.now(self._clock)})
@@ -114,7 +115,12 @@ class SqlLoginAttempts(LoginAttempts):
 async def _put(session: Session, account: str, place: str, guess: Guess) -> None:
     for at, changed in ((place, guess.here), (_EVERYWHERE, guess.strangers)):
         values = {f"new_{name}": value for name, value in _row_of(changed).items()}
-        await session.run(_PUT, {"of": account, "at": at, **values})
+        await session.run(_PUT, {"of": _key(account, at), **values})
+
+
+def _key(account: str, place: str) -> str:
+    """Names are as long as whoever guesses likes, and nobody else's business."""
+    return f"{digest_of(account)} {place}"
 
 
 def _row_of(known: Attempts) -> dict[str, Any]:

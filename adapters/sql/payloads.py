@@ -2,19 +2,29 @@
 
 import hashlib
 import zlib
-from collections.abc import AsyncIterator
-from typing import NamedTuple
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from adapters.sql.database import Row, Session
-from adapters.sql.tables import from_micros, payload_chunks, payloads, receipts, to_micros
+from adapters.sql.tables import (
+    from_micros,
+    payload_chunks,
+    payloads,
+    quarantine,
+    receipts,
+    to_micros,
+)
+from application.ports.store import Replay
 from domain.jobs import FetchJob
-from domain.payloads import Payload
+from domain.payloads import Kept, Payload, Receipt, replayed
 
 #: A body is kept in compressed pieces of at most this many bytes before compression.
 CHUNK = 1024 * 1024
+#: The hash of a body without a byte, which has no pieces.
+_EMPTY = hashlib.sha256(b"").hexdigest()
 
 #: A body that is there already stays until this arrival of it is noted, too.
 _HOLD_PAYLOAD = (
@@ -29,14 +39,16 @@ _KEEP_RECEIPT = (
     .values({column.name: bindparam(column.name) for column in receipts.c if column.name != "id"})
     .returning(receipts.c.id)
 )
-_MERGED = (
-    select(receipts, payloads.c.size)
-    .join(payloads, payloads.c.hash == receipts.c.hash)
-    .where(
-        receipts.c.dataset == bindparam("dataset"),
-        receipts.c.source == bindparam("source"),
-        receipts.c.merged,
-    )
+_WAITING = (
+    select(quarantine.c.receipt, func.count().label("waiting"))
+    .where(quarantine.c.dataset == bindparam("of"), quarantine.c.source == bindparam("by"))
+    .group_by(quarantine.c.receipt)
+    .subquery()
+)
+_RECEIVED = (
+    select(receipts, func.coalesce(_WAITING.c.waiting, 0))
+    .outerjoin(_WAITING, _WAITING.c.receipt == receipts.c.id)
+    .where(receipts.c.dataset == bindparam("of"), receipts.c.source == bindparam("by"))
     .order_by(receipts.c.id)
 )
 _CHUNKS = (
@@ -86,18 +98,40 @@ async def receive(
     return int(receipt)
 
 
-async def merged(session: Session, dataset: str, source: str) -> AsyncIterator[Payload]:
-    """Every payload of a source whose fetch was committed, oldest receipt first."""
-    for row in await session.rows(_MERGED, {"dataset": dataset, "source": source}):
-        receipt = dict(zip((*receipts.c.keys(), "size"), row, strict=True))
-        chunks = await session.rows(_CHUNKS, {"hash": receipt["hash"]})
-        if receipt["size"] and not chunks:
+async def kept(
+    session: Session, dataset: str, source: str, replay: Replay | None
+) -> AsyncIterator[Kept]:
+    """Every payload of a source whose fetch was committed, or what a replay reads again."""
+    rows = await session.rows(_RECEIVED, {"of": dataset, "by": source})
+    received = {
+        row[0]: dict(zip((*receipts.c.keys(), "waiting"), row, strict=True)) for row in rows
+    }
+    noted = list(map(_receipt, received.values()))
+    if replay is None:
+        wanted = [receipt for receipt in noted if receipt.merged]
+    else:
+        wanted = replayed(noted, replay.receipt)
+    for receipt in wanted:
+        row = received[receipt.id]
+        chunks = await session.rows(_CHUNKS, {"hash": receipt.body})
+        if not chunks and receipt.body != _EMPTY:
             continue  # it was old enough to be pruned meanwhile
-        yield Payload(
-            url=receipt["url"],
+        payload = Payload(
+            url=row["url"],
             body=b"".join(zlib.decompress(data) for [data] in chunks),
-            content_type=receipt["content_type"],
-            received_at=from_micros(receipt["received_at"]),
-            page=receipt["page"],
-            receipt=receipt["id"],
+            content_type=row["content_type"],
+            received_at=from_micros(row["received_at"]),
+            page=row["page"],
+            receipt=receipt.id,
         )
+        yield Kept(payload, receipt)
+
+
+def _receipt(row: Mapping[str, Any]) -> Receipt:
+    return Receipt(
+        id=row["id"],
+        job_id=row["job_id"],
+        body=row["hash"],
+        merged=bool(row["merged"]),
+        waiting=row["waiting"],
+    )

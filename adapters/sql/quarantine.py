@@ -1,17 +1,18 @@
 """The quarantine over SQL."""
 
-from sqlalchemy import bindparam, func, select
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
-from adapters.sql.database import Database
-from adapters.sql.tables import from_micros, quarantine
+from sqlalchemy import Select, bindparam, func, select, tuple_
+
+from adapters.sql.database import Database, Row
+from adapters.sql.tables import from_micros, quarantine, to_micros
 from application.ports.store import Quarantine, Quarantined
 
-_RECENT = (
-    select(*(quarantine.c[name] for name in Quarantined.__struct_fields__))
-    .where(quarantine.c.dataset == bindparam("of"))
-    .order_by(quarantine.c.rejected_at.desc(), quarantine.c.id.desc())
-    .limit(bindparam("most"))
-)
+_PLACE = quarantine.c.rejected_at, quarantine.c.id
+_ALL = select(*(quarantine.c[name] for name in Quarantined.__struct_fields__))
+_GET = _ALL.where(quarantine.c.id == bindparam("rejection"))
 _COUNT = select(func.count()).where(quarantine.c.dataset == bindparam("of"))
 
 
@@ -21,22 +22,45 @@ class SqlQuarantine(Quarantine):
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def recent(self, dataset: str, limit: int) -> list[Quarantined]:
+    async def recent(
+        self,
+        dataset: str | None,
+        limit: int,
+        source: str | None = None,
+        before: tuple[datetime, int] | None = None,
+    ) -> list[Quarantined]:
         """The records rejected last, newest first."""
-        [rows] = await self._database.snapshot([(_RECENT, {"of": dataset, "most": limit})])
-        return [
-            Quarantined(
-                source=source,
-                receipt=receipt,
-                pointer=pointer,
-                reason=reason,
-                excerpt=excerpt,
-                rejected_at=from_micros(rejected_at),
-            )
-            for source, receipt, pointer, reason, excerpt, rejected_at in rows
-        ]
+        named: dict[str, Any] = {"of": dataset, "by": source, "most": limit}
+        if before is not None:
+            named |= {"moment": to_micros(before[0]), "rejection": before[1]}
+        query = _recent(dataset is not None, source is not None, before is not None)
+        [rows] = await self._database.snapshot([(query, named)])
+        return list(map(_quarantined, rows))
+
+    async def get(self, rejection_id: int) -> Quarantined | None:
+        """One rejected record, as long as it waits."""
+        [rows] = await self._database.snapshot([(_GET, {"rejection": rejection_id})])
+        return _quarantined(rows[0]) if rows else None
 
     async def count(self, dataset: str) -> int:
         """How many records of the dataset are waiting."""
         [[[count]]] = await self._database.snapshot([(_COUNT, {"of": dataset})])
         return int(count)
+
+
+@lru_cache(maxsize=8)
+def _recent(of_dataset: bool, of_source: bool, older: bool) -> Select[Any]:
+    query = _ALL
+    if of_dataset:
+        query = query.where(quarantine.c.dataset == bindparam("of"))
+    if of_source:
+        query = query.where(quarantine.c.source == bindparam("by"))
+    if older:
+        query = query.where(tuple_(*_PLACE) < tuple_(bindparam("moment"), bindparam("rejection")))
+    return query.order_by(*(column.desc() for column in _PLACE)).limit(bindparam("most"))
+
+
+def _quarantined(row: Row) -> Quarantined:
+    named = dict(zip(Quarantined.__struct_fields__, row, strict=True))
+    named["rejected_at"] = from_micros(named["rejected_at"])
+    return Quarantined(**named)

@@ -19,12 +19,12 @@ from sqlalchemy import (
     select,
 )
 
+from adapters.sql.client_tables import attempts, client_limits, idempotency, sessions
 from adapters.sql.database import Database, Session, Values
 from adapters.sql.dialects import listed
 from adapters.sql.payloads import CHUNK
 from adapters.sql.tables import (
     checkpoints,
-    idempotency,
     jobs,
     payloads,
     quarantine,
@@ -62,6 +62,10 @@ _WAYS = {
         ~exists().where(checkpoints.c.job_id == jobs.c.id),
     ),
     Kept.KEYS: _way(idempotency.c.key, idempotency.c.begun_at),
+    # Their refresh tokens go with them.
+    Kept.SESSIONS: _way(sessions.c.id, sessions.c.expires_at),
+    Kept.GUESSES: _way(attempts.c.key, attempts.c.seen_at),
+    Kept.CLIENTS: _way(client_limits.c.client, client_limits.c.full_at),
 }
 
 _newest = receipts.alias("newest")

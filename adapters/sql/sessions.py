@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import bindparam, delete, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.account_tables import api_tokens, refresh_tokens, sessions
+from adapters.sql.client_tables import api_tokens, refresh_tokens, sessions
 from adapters.sql.database import Database, Row
 from adapters.sql.dialects import moment
 from adapters.sql.tables import from_micros, to_micros

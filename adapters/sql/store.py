@@ -20,7 +20,7 @@ from application.ports.store import Intake, Store
 from domain.checkpoints import Checkpoint, Freshness
 from domain.dataset import Dataset, Key, R
 from domain.filters import Filter
-from domain.jobs import FetchJob, JobStatus
+from domain.jobs import FetchJob, JobStatus, Mode
 from domain.paging import Counting, Page, PageRequest
 from domain.reports import Counts
 
@@ -30,7 +30,11 @@ _CHECKPOINTS = select(*(checkpoints.c[name] for name in Checkpoint.__struct_fiel
 )
 _LAST_STATUS = (
     select(jobs.c.status)
-    .where(jobs.c.dataset == bindparam("dataset"), jobs.c.finished_at.is_not(None))
+    .where(
+        jobs.c.dataset == bindparam("dataset"),
+        jobs.c.finished_at.is_not(None),
+        *(jobs.c.mode != mode.value for mode in Mode if not mode.asks),
+    )
     .order_by(jobs.c.finished_at.desc())
     .limit(1)
 )

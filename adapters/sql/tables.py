@@ -134,6 +134,7 @@ jobs = Table(
     Column("dataset", String, nullable=False),
     Column("mode", String, nullable=False),
     Column("force", Boolean, nullable=False, server_default=false()),
+    Column("receipt", BigInteger),
     Column("status", String, nullable=False),
     Column("fence", Integer, nullable=False),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
@@ -224,16 +225,6 @@ alarms = Table(
     PrimaryKeyConstraint("kind", "dataset", "source"),
 )
 
-idempotency = Table(
-    "idempotency",
-    metadata,
-    Column("key", String, primary_key=True),
-    Column("request", String, nullable=False),
-    Column("job_id", String, nullable=False),
-    Column("begun_at", BigInteger, nullable=False),
-    Column("answer", LargeBinary),
-    Index(None, "begun_at"),
-)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -13,14 +13,20 @@ from domain.dataset import Dataset, Key, R
 from domain.filters import Filter
 from domain.jobs import FetchJob
 from domain.paging import Page, PageRequest
-from domain.payloads import Payload
+from domain.payloads import Kept, Payload
 from domain.reports import Counts, Rejection
 
 R_in = TypeVar("R_in", bound=msgspec.Struct, contravariant=True)
 
 
+class Replay(msgspec.Struct, frozen=True):
+    """What a replay is about: all that waits in quarantine, or the payload of one receipt."""
+
+    receipt: int | None = None
+
+
 class Intake(Protocol[R_in]):
-    """What one source brings in during one fetch; nothing of it is seen before `commit`.
+    """What one source brings in during one job; nothing of it is seen before `commit`.
 
     Whatever writes for good raises LeaseLost when the job has been claimed by another worker or has
     ended: then nothing is written.
@@ -31,8 +37,11 @@ class Intake(Protocol[R_in]):
         """Keep a body for good, before anything is read from it; returns it with its receipt."""
 
     @abstractmethod
-    def kept(self) -> AsyncIterator[Payload]:
-        """Every payload of this source whose fetch was committed, oldest receipt first."""
+    def kept(self, replay: Replay | None = None) -> AsyncIterator[Kept]:
+        """Every payload of this source whose fetch was committed, oldest receipt first.
+
+        With `replay` those that a replay reads again, committed or not: see `payloads.replayed`.
+        """
 
     @abstractmethod
     async def add(self, records: Sequence[R_in], payload: Payload) -> None:
@@ -40,14 +49,20 @@ class Intake(Protocol[R_in]):
 
     @abstractmethod
     async def reject(self, rejections: Sequence[Rejection], payload: Payload) -> None:
-        """Put records of a kept payload into quarantine, at once; the same one only once."""
+        """Put records of a kept payload into quarantine, at once; the same one only once.
+
+        One that comes again waits with the newest of its receipts. Of a payload that is read again
+        this names all there is to reject: what else waits of it is released by `commit`.
+        """
 
     @abstractmethod
-    async def commit(self, checkpoint: Checkpoint) -> Counts:
-        """Merge all that was added, with the checkpoint, in one transaction.
+    async def commit(self, checkpoint: Checkpoint | None, rehearsal: bool = False) -> Counts:
+        """Merge all that was added, with the checkpoint if there is one, in one transaction.
 
         Rows equal to the stored ones are not rewritten; a row from a newer receipt stays.
-        Returns the counts of the records added, without rejections.
+        Returns the counts of the records added, without rejections; what the checkpoint keeps is
+        its own counts and these. A rehearsal returns them, too, and leaves everything as it is,
+        whoever holds the job.
         """
 
 
@@ -93,8 +108,10 @@ class Changes(Protocol):
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
-    """A rejection with where it came from."""
+    """A rejection with where it came from; `receipt` is that of its payload."""
 
+    id: int
+    dataset: str
     source: str
     receipt: int
     pointer: str
@@ -107,8 +124,21 @@ class Quarantine(Protocol):
     """Where rejected records wait."""
 
     @abstractmethod
-    async def recent(self, dataset: str, limit: int) -> list[Quarantined]:
-        """The records rejected last, newest first."""
+    async def recent(
+        self,
+        dataset: str | None,
+        limit: int,
+        source: str | None = None,
+        before: tuple[datetime, int] | None = None,
+    ) -> list[Quarantined]:
+        """The records rejected last, of one dataset or all and of one source or all, newest first.
+
+        With `before`, a time of rejection and an identifier, only those that come after it here.
+        """
+
+    @abstractmethod
+    async def get(self, rejection_id: int) -> Quarantined | None:
+        """One rejected record, as long as it waits."""
 
     @abstractmethod
     async def count(self, dataset: str) -> int:

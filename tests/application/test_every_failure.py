@@ -1,6 +1,7 @@
 """Whatever call of a port fails, the data stays whole and what comes next makes it good."""
 
 import asyncio
+import contextlib
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -16,9 +17,10 @@ from application.schedules import KeepSchedules
 from application.work import RunJob, Work
 from domain.dataset import Dataset, Role
 from domain.errors import CatchmentError, QueueUnavailable, StoreUnavailable
-from domain.jobs import LEASE, FetchJob, JobStatus
+from domain.jobs import LEASE, FetchJob, JobStatus, Mode
 from domain.politeness import Cadence
 from domain.reports import Counts
+from tests.application.readers import came, fixed, many
 from tests.application.rig import Rig, counts_of, ended, posts
 
 OLD, NEW = posts(2, title="old"), posts(3, title="new")
@@ -163,6 +165,58 @@ async def test_whichever_call_fails_the_next_fetch_makes_it_good(after: bool) ->
         "commit",
         "release",
         "standing",
+    }
+
+
+# ---------------------------------------------------------------- read again
+
+
+async def _rejected() -> Rig:
+    """A rig with a merged and a held fetch, of both of which records wait."""
+    rig = Rig()
+    await rig.scheduled(PERIOD)
+    await came(rig, many(good=1, bad=2), many(good=1, bad=30, first=100))
+    return rig
+
+
+@AFTER
+@pytest.mark.parametrize("mode", [Mode.REPLAY, Mode.REBUILD])
+async def test_whichever_call_fails_nothing_is_lost_and_the_next_replay_makes_it_good(
+    after: bool, mode: Mode
+) -> None:
+    failing, failed = 0, set()
+    while True:
+        failing += 1
+        rig = await _rejected()
+        countdown = Countdown(failing, after)
+        source = fixed(rig)
+        replayed: Fetched | None = None
+
+        with contextlib.suppress(StoreUnavailable):
+            replayed = await rig.fetch(source, **ports(rig, countdown)).again(Role.ADMIN, mode)
+
+        if countdown.left > 0:
+            break
+        failed.add(countdown.failed)
+        # Whatever came of it: each is stored or waits, but for the one good record that was held.
+        assert len(await rig.stored()) + await rig.quarantine.count("posts") >= 33
+        again = asyncio.create_task(rig.fetch(source).again(Role.ADMIN, Mode.REPLAY))
+        await rig.clock.elapse(LEASE * 2)
+        await again
+        assert len(await rig.stored()) == 34
+        assert await rig.quarantine.count("posts") == 0
+        assert source.asked == []
+
+    assert replayed is not None
+    assert counts_of(replayed).inserted == (33 if mode is Mode.REPLAY else 2)
+    assert {name.partition(".")[2] for name in failed} == {
+        "freshness",
+        "request",
+        "claim",
+        "add",
+        "reject",
+        "commit",
+        "release",
     }
 
 

@@ -1,10 +1,12 @@
 """Gathering: what becomes of what a source says, counted to the last record."""
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
 
+from adapters.memory.source import MemorySource
 from application.gather import MAX_CONFIRMATIONS
 from application.tally import HOLD_COUNT
 from domain.errors import SourceBlocked, SourceUnavailable
@@ -190,14 +192,30 @@ async def test_a_bad_record_waits_in_quarantine_while_the_good_ones_go_on(rig: R
     assert waiting.excerpt == '{"id":"one"}'
 
 
-async def test_a_record_no_store_may_keep_is_named_by_its_key_and_field(rig: Rig) -> None:
+async def test_a_record_no_store_may_keep_is_named_by_its_place_and_field(rig: Rig) -> None:
     fetched = await rig.fetch(rig.source("one", body(GOOD, {**GOOD, "id": 2, "title": "\0"})))()
 
     [waiting] = await rig.quarantine.recent("posts", 10)
     assert counts_of(fetched) == Counts(received=2, inserted=1, quarantined=1)
-    assert waiting.pointer == "posts(2)/title"
+    assert waiting.pointer == "/1/title"
     assert waiting.reason == "title holds the character U+0000"
     assert "'id': 2" in waiting.excerpt
+
+
+async def test_where_the_source_cannot_tell_a_place_the_key_names_the_record(rig: Rig) -> None:
+    class Silent(MemorySource[Any]):
+        """A source that does not say where its records stood."""
+
+        def normalise(self, payload: Payload) -> Batch[Any]:
+            """Read, and forget the places."""
+            return replace(super().normalise(payload), pointer=None)
+
+    source = Silent("one", Post, rig.clock, body(GOOD, {**GOOD, "id": 2, "title": "\0"}))
+
+    await rig.fetch(source)()
+
+    [waiting] = await rig.quarantine.recent("posts", 10)
+    assert waiting.pointer == "posts(2)/title"
 
 
 async def test_a_body_that_is_no_list_of_records_fails_the_source(rig: Rig) -> None:

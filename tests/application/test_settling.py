@@ -79,7 +79,7 @@ async def test_failures_of_fetches_asked_for_by_hand_are_not_the_schedules(
     assert rig.database.schedules["posts"] == schedule
 
 
-@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("mode", [mode for mode in Mode if mode.asks])
 async def test_an_upstream_that_sends_us_away_is_left_alone_until_then(
     rig: Rig, schedule: Schedule, mode: Mode
 ) -> None:

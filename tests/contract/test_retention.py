@@ -8,11 +8,13 @@ import pytest
 
 from application.ports.idempotency import Answer
 from domain.dataset import Dataset
-from domain.errors import LeaseLost
+from domain.errors import InvalidToken, LeaseLost
 from domain.jobs import FetchJob, JobStatus
+from domain.politeness import Rate
 from domain.posts import POSTS
 from domain.reports import FetchReport, Rejection
 from domain.retention import Kept
+from domain.sessions import Session
 from tests.contract.backends import Backend
 from tests.strategies import SAMPLES, sample
 
@@ -44,7 +46,7 @@ async def fetch(
 async def kept(backend: Backend, source: str = "one") -> list[bytes]:
     """The bodies that can be read again."""
     async with backend.store.intake(SAMPLES, source, backend.queued()) as intake:
-        return [payload.body async for payload in intake.kept()]
+        return [kept.payload.body async for kept in intake.kept()]
 
 
 async def prune(
@@ -294,3 +296,49 @@ async def test_pruning_changes_no_record_and_no_checkpoint(backend: Backend) -> 
 
     assert (await backend.store.freshness(SAMPLES), await backend.everything()) == before
     assert len(before[1]) == 1
+
+
+# ---------------------------------------------------------------- accounts
+
+
+async def test_sessions_that_have_run_out_go_with_their_refresh_tokens(backend: Backend) -> None:
+    for number, days in enumerate((1, 5)):
+        now = backend.clock.now()
+        session = Session(
+            id=str(number), user="ann", created_at=now, expires_at=now + timedelta(days=days)
+        )
+        await backend.sessions.open(session, f"token {number}")
+        await backend.sessions.rotate(f"token {number}", f"next {number}")
+
+    removed = await prune(backend, Kept.SESSIONS, backend.clock.now() + timedelta(days=2))
+
+    assert removed == 1
+    assert not await backend.sessions.is_open("0")
+    for token in ("token 0", "next 0"):
+        with pytest.raises(InvalidToken):
+            await backend.sessions.rotate(token, "another")
+    assert (await backend.sessions.rotate("next 1", "another")).id == "1"
+
+
+async def test_guesses_made_long_ago_are_forgotten(backend: Backend) -> None:
+    await backend.attempts.begin("ann", "here")
+    await backend.attempts.succeed("ann", "here")
+    backend.clock.advance(DAY)
+    await backend.attempts.begin("bob", "there")
+
+    removed = await prune(backend, Kept.GUESSES, backend.clock.now())
+
+    # What came from there, and what came from everywhere.
+    assert removed == 2
+    await backend.attempts.begin("bob", "there")
+
+
+async def test_what_clients_asked_is_forgotten_once_they_have_it_back(backend: Backend) -> None:
+    rate = Rate(2, 60.0)
+    for client in ("ann", "bob"):
+        await backend.client_limits.spend(client, rate)
+        backend.clock.advance(DAY)
+
+    removed = await prune(backend, Kept.CLIENTS, backend.clock.now() - DAY)
+
+    assert removed == 1

@@ -34,7 +34,7 @@ async def _keep(
 async def _kept(backend: Backend, source: str = "one") -> list[Payload]:
     job = await backend.jobs.request(backend.queued())
     async with backend.store.intake(SAMPLES, source, job) as intake:
-        return [payload async for payload in intake.kept()]
+        return [kept.payload async for kept in intake.kept()]
 
 
 async def test_payloads_come_back_in_order_byte_for_byte(backend: Backend) -> None:
@@ -86,9 +86,9 @@ async def test_payloads_can_be_read_while_records_are_added(backend: Backend) ->
     seen = []
 
     async with backend.store.intake(SAMPLES, "one", job) as intake:
-        async for payload in intake.kept():
-            await intake.add([], payload)
-            seen.append(payload.body)
+        async for kept in intake.kept():
+            await intake.add([], kept.payload)
+            seen.append(kept.payload.body)
         await intake.commit(backend.checkpoint(job))
 
     assert seen == [b"1", b"2", b"3"]

@@ -77,7 +77,7 @@ def test_the_containers_a_page_speaks_of_exist(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_the_commands_a_page_speaks_of_exist(page: Path) -> None:
     page_text = page.read_text(encoding="utf-8")
-    pattern = re.compile(r"(?:`|^|exec \w+ )catchment ([a-z]+)(?: ([a-z]+))?", re.MULTILINE)
+    pattern = re.compile(r"(?:`|^|exec \w+ )catchment ([a-z-]+)(?: ([a-z]+))?", re.MULTILINE)
 
     for name, below in pattern.findall(page_text):
         command = main.commands[name]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -166,7 +167,38 @@ def test_only_a_job_nobody_holds_a_connection_for_may_wait() -> None:
         Mode.SYNC: False,
         Mode.TASK: True,
         Mode.SCHEDULE: True,
+        Mode.REPLAY: False,
+        Mode.REBUILD: False,
     }
+
+
+def test_fetches_ask_sources_and_what_reads_again_does_not() -> None:
+    assert [mode for mode in Mode if not mode.asks] == [Mode.REPLAY, Mode.REBUILD]
+
+
+@pytest.mark.parametrize(
+    ("other", "serves"),
+    [
+        ({"mode": Mode.SYNC}, False),
+        ({"mode": Mode.REBUILD}, False),
+        ({"mode": Mode.REPLAY}, True),
+        ({"mode": Mode.REPLAY, "receipt": 7}, False),
+        ({"mode": Mode.SYNC, "id": "wanted"}, True),
+    ],
+)
+def test_a_replay_is_served_by_the_same_replay_and_by_itself(
+    other: dict[str, Any], serves: bool
+) -> None:
+    wanted = FetchJob(id="wanted", dataset="posts", mode=Mode.REPLAY, queued_at=NOW)
+    found = FetchJob(**{"id": "found", "dataset": "posts", "queued_at": NOW, **other})
+
+    assert found.serves(wanted) is serves
+
+
+def test_any_fetch_serves_any_other() -> None:
+    asking = [mode for mode in Mode if mode.asks]
+
+    assert all(job(mode=one).serves(job(mode=other)) for one in asking for other in asking)
 
 
 # ---------------------------------------------------------------- any way of going on

@@ -43,6 +43,7 @@ from application.ports.idempotency import Idempotency
 from application.ports.jobs import Wanted
 from application.ports.queue import Handle, Queue
 from application.ports.store import Changes, Intake, Store
+from application.quarantine import ListQuarantine, ReplayQuarantine
 from application.query import Query
 from application.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh, SessionUseCases
 from application.stats import ShowStats
@@ -244,6 +245,7 @@ class Stage:
         queue: Queue | None = None,
         idempotency: Idempotency | None = None,
         changes: Changes | None = None,
+        replay: type[ReplayQuarantine] = ReplayQuarantine,
         clock: SteerableClock | None = None,
         cadence: Cadence = Cadence(every=timedelta(minutes=15)),  # noqa: B008 - a frozen value
         deadline: timedelta = timedelta(seconds=60),
@@ -273,6 +275,7 @@ class Stage:
         self.probe = MemoryProbe()
         self.queue_probe = MemoryProbe("embedded")
         self.random = SeededRandom()
+        self.quarantine = MemoryQuarantine(self.database)
         named = {d.name: [f"{d.name}_source"] for d in self.datasets} | dict(sources or {})
         self.sources = {
             dataset.name: [
@@ -286,7 +289,7 @@ class Stage:
         self.catalogue = Catalogue(
             list(self.fetches.values()),
             [Query(dataset, self.store) for dataset in self.datasets],
-            MemoryQuarantine(self.database),
+            self.quarantine,
             self.clock,
         )
         self.github = MemoryRepositories(self.clock)
@@ -302,6 +305,8 @@ class Stage:
             self._people(changes or MemoryChanges(self.database)),
             MemoryClientLimits(self.database, self.clock),
             self.tasks,
+            ListQuarantine(self.quarantine, self.datasets),
+            replay(self.quarantine, self.fetches),
             self.idempotency,
             health,
             ShowStats(self.catalogue, MemorySourceHistory(self.database)),

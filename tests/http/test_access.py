@@ -47,6 +47,9 @@ LEAST = {
     "GET /fetch/jobs": Role.ANYONE,
     "GET /fetch/status/{job_id}": Role.USER,
     "DELETE /fetch/status/{job_id}": Role.ADMIN,
+    "GET /quarantine": Role.ADMIN,
+    "POST /quarantine/replay": Role.ADMIN,
+    "POST /quarantine/{rejection_id}/replay": Role.ADMIN,
     "GET /stats": Role.ANYONE,
     "GET /tasks": Role.ANYONE,
     "POST /tasks": Role.ANYONE,
@@ -74,7 +77,13 @@ async def operations(stage: Stage) -> list[tuple[str, str, str]]:
     """Every operation of the document: its method, its path as written, and one to call."""
     document = (await stage.client.get("/openapi.json")).json()
     job = await stage.fetches["gauges"](Role.ADMIN, force=True)
-    values = {**VALUES, "job_id": job.job.id, "token_id": "0" * 32, "task_id": "0" * 32}
+    values = {
+        **VALUES,
+        "job_id": job.job.id,
+        "token_id": "0" * 32,
+        "task_id": "0" * 32,
+        "rejection_id": "1",
+    }
     return [
         (method.upper(), path, re.sub(r"{(\w+)}", lambda m: values[m[1]], path))
         for path, item in document["paths"].items()

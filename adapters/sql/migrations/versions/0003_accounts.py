@@ -58,13 +58,12 @@ def upgrade() -> None:
     op.create_index(op.f("ix_api_tokens_user"), "api_tokens", ["user"], unique=False)
     op.create_table(
         "attempts",
-        sa.Column("account", sa.String(), nullable=False),
-        sa.Column("place", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("blocked_until", sa.BigInteger(), nullable=True),
         sa.Column("known", sa.Boolean(), nullable=False),
         sa.Column("seen_at", sa.BigInteger(), nullable=True),
-        sa.PrimaryKeyConstraint("account", "place", name=op.f("pk_attempts")),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_attempts")),
     )
     op.create_index(op.f("ix_attempts_seen_at"), "attempts", ["seen_at"], unique=False)
     op.create_table(

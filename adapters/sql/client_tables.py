@@ -1,4 +1,4 @@
-"""The tables of accounts: users, their sessions and tokens, and what clients have asked."""
+"""The tables of clients: users, sessions and tokens, what was asked, and what was answered."""
 
 from sqlalchemy import (
     BigInteger,
@@ -7,7 +7,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    PrimaryKeyConstraint,
+    LargeBinary,
     String,
     Table,
 )
@@ -62,13 +62,11 @@ api_tokens = Table(
 attempts = Table(
     "attempts",
     metadata,
-    Column("account", String, nullable=False),
-    Column("place", String, nullable=False),
+    Column("key", String, primary_key=True),
     Column("failures", Integer, nullable=False),
     Column("blocked_until", BigInteger),
     Column("known", Boolean, nullable=False),
     Column("seen_at", BigInteger),
-    PrimaryKeyConstraint("account", "place"),
     Index(None, "seen_at"),
 )
 
@@ -79,4 +77,15 @@ client_limits = Table(
     # When a client has everything back that it has spent.
     Column("full_at", BigInteger, nullable=False),
     Index(None, "full_at"),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("request", String, nullable=False),
+    Column("job_id", String, nullable=False),
+    Column("begun_at", BigInteger, nullable=False),
+    Column("answer", LargeBinary),
+    Index(None, "begun_at"),
 )

@@ -1,0 +1,205 @@
+"""Quarantine: `GET /quarantine`, and the replays that read rejected records again."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+
+from adapters.http.access import ADMIN, may_call, role_of
+from adapters.http.answers import answer, documented, guarded
+from adapters.http.asgi import request_id_of, set_job_id
+from adapters.http.bodies import nothing_in
+from adapters.http.cursors import CursorSigner
+from adapters.http.envelope import next_page_of
+from adapters.http.fetch_answers import FetchAnswer, told
+from adapters.http.formats import json_of
+from adapters.http.problems import Reply, reply, reply_to_failures
+from adapters.http.question import limit_of, parameters_of
+from application.catalogue import Catalogue
+from application.fetch import Fetched
+from application.ports.clock import Clock
+from application.ports.store import Quarantined
+from application.quarantine import ListQuarantine, ReplayQuarantine
+from domain.errors import InvalidCursor, UnknownRecord
+from domain.jobs import JobStatus
+from domain.paging import Cursor
+from domain.reports import Outcome
+
+CHOICES: Mapping[str, tuple[str, ...] | None] = {
+    "dataset": None,
+    "source": None,
+    "limit": None,
+    "cursor": None,
+}
+
+#: What the cursors of the list are signed for; no dataset is called so.
+_QUARANTINE = "/quarantine"
+_IDENTIFIER = re.compile(r"[0-9]{1,18}")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+#: What a replay may answer besides 200, 400, 422 and 500.
+_PROBLEMS = (401, 403, 404, 408, 409, 413, 415, 429, 502, 503, 507)
+
+
+class QuarantinePaging(msgspec.Struct, frozen=True, kw_only=True):
+    """How to go on from here."""
+
+    limit: int
+    next_cursor: str | None
+    has_more: bool
+
+
+class QuarantinePage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some rejected records, newest first."""
+
+    data: list[Quarantined]
+    count: int
+    page: QuarantinePaging
+    request_id: str
+
+
+class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+    """The replays of several datasets, each as its own job."""
+
+    data: list[FetchAnswer]
+    count: int
+    request_id: str
+
+
+def quarantine_routes(
+    catalogue: Catalogue,
+    list_quarantine: ListQuarantine,
+    replay: ReplayQuarantine,
+    clock: Clock,
+    signer: CursorSigner,
+    body_s: float,
+) -> list[HTTPRouteHandler]:
+    """The routes that list what was rejected, and read it again, for admins."""
+
+    def report_of(fetched: Fetched) -> FetchAnswer:
+        cadence = catalogue.fetch(fetched.job.dataset).cadence
+        allowed = cadence.next_allowed_at(fetched.freshness)
+        return told(fetched.job, fetched.outcome, allowed)
+
+    def one(request: Request[Any, Any, Any], fetched: Fetched) -> Response[bytes]:
+        set_job_id(request.scope, fetched.job.id)
+        report, request_id = report_of(fetched), request_id_of(request.scope)
+        return answer(_reply(fetched, report, request_id, clock.now()))
+
+    @get(
+        "/quarantine",
+        summary="Which records were rejected, and why",
+        responses=documented(QuarantinePage, 401, 403, 404, 503),
+        before_request=guarded(CHOICES),
+        opt=may_call(ADMIN),
+        tags=["quarantine"],
+    )
+    async def waiting(request: Request[Any, Any, Any]) -> Response[QuarantinePage]:
+        """The records that wait in quarantine, those rejected last first."""
+        pairs = parameters_of(request.scope["query_string"])
+        given = dict(pairs)
+        limit = limit_of(given)
+        filter = json_of([given.get("dataset"), given.get("source")]).decode()
+        before = _before(signer, given["cursor"], filter) if "cursor" in given else None
+        wanted = given.get("dataset"), given.get("source"), before
+        found = await list_quarantine(role_of(request.scope), limit + 1, *wanted)
+        shown, more = found[:limit], len(found) > limit
+        headers, cursor = {"Cache-Control": "no-store"}, None
+        if more:
+            cursor = signer.write(_QUARANTINE, Cursor(_place(shown[-1]), filter))
+            headers["Link"] = next_page_of(request.scope["path"], pairs, cursor)
+        return Response(
+            QuarantinePage(
+                data=shown,
+                count=len(shown),
+                page=QuarantinePaging(limit=limit, next_cursor=cursor, has_more=more),
+                request_id=request_id_of(request.scope),
+            ),
+            headers=headers,
+        )
+
+    @post(
+        "/quarantine/{rejection_id:str}/replay",
+        status_code=200,
+        summary="Read the payload of a rejected record again",
+        responses=documented(FetchAnswer, *_PROBLEMS),
+        before_request=guarded(),
+        opt=may_call(ADMIN),
+        tags=["quarantine"],
+    )
+    async def replay_one(
+        request: Request[Any, Any, Any], rejection_id: FromPath[str]
+    ) -> Response[bytes]:
+        """Store what can be read now of the payload that held the record; nobody is asked."""
+        await nothing_in(request, body_s)
+        return one(request, await replay.one(role_of(request.scope), _identifier(rejection_id)))
+
+    @post(
+        "/quarantine/replay",
+        status_code=200,
+        summary="Read all that waits in quarantine again, of one dataset or of all",
+        responses=documented(FetchAnswer | Replayed, *_PROBLEMS),
+        before_request=guarded({"dataset": None}),
+        opt=may_call(ADMIN),
+        tags=["quarantine"],
+    )
+    async def replay_many(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """Store what can be read now of all rejected records; nobody is asked."""
+        await nothing_in(request, body_s)
+        given = dict(parameters_of(request.scope["query_string"]))
+        if "dataset" in given:
+            return one(request, await replay.dataset(role_of(request.scope), given["dataset"]))
+        reports = list(map(report_of, await replay.everything(role_of(request.scope))))
+        request_id = request_id_of(request.scope)
+        return answer(_ok(Replayed(data=reports, count=len(reports), request_id=request_id)))
+
+    return [waiting, replay_one, replay_many]
+
+
+# ---------------------------------------------------------------- what is answered
+
+
+def _reply(fetched: Fetched, report: FetchAnswer, request_id: str, now: datetime) -> Reply:
+    job = fetched.job
+    if fetched.outcome is Outcome.FAILED and job.report is not None:
+        return reply_to_failures(job.report.failures, report, request_id, now)
+    if job.status is JobStatus.CANCELLED:
+        detail = "the replay was called off before it had ended"
+        return reply(HTTPStatus.CONFLICT, "fetch_cancelled", detail, request_id, report=report)
+    return _ok(report)
+
+
+def _ok(answered: msgspec.Struct) -> Reply:
+    headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+    return Reply(int(HTTPStatus.OK), headers, json_of(answered))
+
+
+# ---------------------------------------------------------------- places in the list
+
+
+def _place(rejected: Quarantined) -> tuple[int, int]:
+    return (rejected.rejected_at - _EPOCH) // _MICROSECOND, rejected.id
+
+
+def _before(signer: CursorSigner, text: str, filter: str) -> tuple[datetime, int]:
+    """The rejected record that a page begins after."""
+    cursor = signer.read(_QUARANTINE, text)
+    if cursor.question != filter:
+        raise InvalidCursor(
+            "cursor", "this cursor belongs to another filter; start from the first page"
+        )
+    micros, rejection_id = cursor.position
+    return _EPOCH + micros * _MICROSECOND, rejection_id
+
+
+def _identifier(text: str) -> int:
+    """The identifier of a rejected record; a store need not take every number."""
+    if not _IDENTIFIER.fullmatch(text):
+        raise UnknownRecord("no such record waits in quarantine; it may have left it")
+    return int(text)

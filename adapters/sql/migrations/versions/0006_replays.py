@@ -1,0 +1,12 @@
+"""Jobs that read a kept payload again."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    """Apply."""
+    op.add_column("jobs", sa.Column("receipt", sa.BigInteger(), nullable=True))

@@ -1,0 +1,64 @@
+"""Follow: a job from being written down to its end, here or in another process."""
+
+from datetime import datetime
+from typing import Generic
+
+from application.desk import JobDesk
+from application.ports.clock import Clock
+from application.run import Run
+from application.watch import Watch
+from domain.dataset import R
+from domain.errors import DatasetBusy, LeaseLost
+from domain.jobs import FetchJob, JobStatus
+
+
+class Follow(Generic[R]):
+    """Has the jobs of one dataset run, by whoever can, and waits for them."""
+
+    def __init__(self, run: Run[R], desk: JobDesk, clock: Clock) -> None:
+        self._run = run
+        self._desk = desk
+        self._clock = clock
+        self._watch = Watch(desk.history, clock)
+
+    async def requested(self, wanted: FetchJob) -> FetchJob:
+        """Write a job down, or find the unfinished one that does the same.
+
+        One that does something else is in the way, and is brought to its end first; DatasetBusy
+        when that one waits for its source.
+        """
+        while True:
+            job = await self._desk.jobs.request(wanted)
+            if job.serves(wanted):
+                return job
+            job = await self.to_end(job)
+            if not job.status.is_final:
+                raise DatasetBusy(
+                    f"a fetch of {job.dataset} waits for its source until"
+                    f" {job.run_at:%Y-%m-%dT%H:%M:%SZ}; call job {job.id} off, or try again then"
+                )
+
+    async def to_end(self, job: FetchJob) -> FetchJob:
+        """Run the job, or wait until whoever runs it is done or thought dead."""
+        while not job.status.is_final:
+            if job.is_claimable(self._clock.now()):
+                ran = await self._ran(job.id)
+                if ran is not None:
+                    return ran
+            elif job.status is JobStatus.QUEUED:
+                return job  # it waits for its source, and says until when
+            job = await self._watch.later(job.id)
+        return job
+
+    async def until(self, job_id: str, moment: datetime) -> FetchJob:
+        """The job once it has ended, or as it is at that moment."""
+        job = await self._watch.known(job_id)
+        while not job.status.is_final and self._clock.now() < moment:
+            job = await self._watch.later(job_id)
+        return job
+
+    async def _ran(self, job_id: str) -> FetchJob | None:
+        try:
+            return await self._run(job_id)
+        except LeaseLost:
+            return None  # whoever has it now will say how it ends

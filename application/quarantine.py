@@ -1,0 +1,114 @@
+"""Quarantine: what was rejected, and reading it again once the reason is gone."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from application.fetch import Fetch, Fetched
+from application.ports.store import Quarantine, Quarantined
+from domain.dataset import Dataset, Role
+from domain.errors import CatchmentError, NoSources, UnknownDataset, UnknownRecord
+from domain.jobs import Mode
+from domain.reports import FetchReport
+
+
+class ListQuarantine:
+    """Lists what waits in quarantine, for admins, newest first."""
+
+    def __init__(self, quarantine: Quarantine, datasets: Iterable[Dataset[Any]]) -> None:
+        self._quarantine = quarantine
+        self._names = [dataset.name for dataset in datasets]
+
+    async def __call__(
+        self,
+        viewer: Role,
+        limit: int,
+        dataset: str | None = None,
+        source: str | None = None,
+        before: tuple[datetime, int] | None = None,
+    ) -> list[Quarantined]:
+        """The rejected records, after `before` if given; LoginRequired, Forbidden, UnknownDataset.
+
+        Records of a dataset or a source that is there no more are listed as long as they wait.
+        """
+        viewer.require(Role.ADMIN)
+        if dataset is not None:
+            _check(dataset, self._names)
+        return await self._quarantine.recent(dataset, limit, source, before)
+
+
+class ReplayQuarantine:
+    """Reads the payloads of rejected records again, for admins; no source is asked.
+
+    What can be read now is stored and leaves the quarantine; what cannot, stays there. A fetch that
+    runs comes first; DatasetBusy when one waits for its source.
+    """
+
+    def __init__(self, quarantine: Quarantine, fetches: Mapping[str, Fetch[Any]]) -> None:
+        self._quarantine = quarantine
+        self._fetches = fetches
+
+    async def one(self, viewer: Role, rejection_id: int) -> Fetched:
+        """Replay the payload of one rejected record; UnknownRecord when it does not wait."""
+        viewer.require(Role.ADMIN)
+        found = await self._quarantine.get(rejection_id)
+        if found is None:
+            raise UnknownRecord("no such record waits in quarantine; it may have left it")
+        fetch = self._fetch(found.dataset)
+        if found.source not in fetch.sources:
+            raise NoSources(
+                f"the source {found.source} is switched off, and it alone can read this"
+            )
+        return await fetch.again(viewer, Mode.REPLAY, found.receipt)
+
+    async def dataset(self, viewer: Role, name: str) -> Fetched:
+        """Replay all that waits of one dataset."""
+        viewer.require(Role.ADMIN)
+        return await self._fetch(name).again(viewer, Mode.REPLAY)
+
+    async def everything(self, viewer: Role) -> list[Fetched]:
+        """Replay every dataset of which something waits; an error is raised after the others."""
+        viewer.require(Role.ADMIN)
+        replayed: list[Fetched] = []
+        failed: CatchmentError | None = None
+        for name, fetch in self._fetches.items():
+            try:
+                if fetch.sources and await self._quarantine.count(name):
+                    replayed.append(await fetch.again(viewer, Mode.REPLAY))
+            except CatchmentError as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
+        return replayed
+
+    def _fetch(self, name: str) -> Fetch[Any]:
+        _check(name, self._fetches)
+        return self._fetches[name]
+
+
+class RebuildDataset:
+    """Reads every kept payload of a dataset again, for admins; no source is asked.
+
+    Rows that the payloads do not give, because they are kept no more, stay as they are.
+    """
+
+    def __init__(self, fetches: Mapping[str, Fetch[Any]]) -> None:
+        self._fetches = fetches
+
+    async def __call__(self, viewer: Role, name: str) -> Fetched:
+        """Rebuild a dataset; a fetch that runs comes first, as for a replay."""
+        viewer.require(Role.ADMIN)
+        _check(name, self._fetches)
+        return await self._fetches[name].again(viewer, Mode.REBUILD)
+
+    async def rehearse(self, viewer: Role, name: str) -> FetchReport:
+        """What rebuilding would change; nothing is written."""
+        viewer.require(Role.ADMIN)
+        _check(name, self._fetches)
+        return await self._fetches[name].rehearse(viewer)
+
+
+def _check(name: str, known: Iterable[str]) -> None:
+    names = list(known)
+    if name not in names:
+        raise UnknownDataset(f"the datasets are: {', '.join(names)}")

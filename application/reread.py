@@ -1,0 +1,169 @@
+"""Rereading: what was kept is read once more, without asking anybody."""
+
+from typing import Generic
+
+import msgspec
+
+from application.ports.source import Source
+from application.ports.store import Intake, Replay, Store
+from application.tally import Held, held, read
+from domain.checkpoints import Checkpoint
+from domain.dataset import Dataset, R
+from domain.errors import SourceError
+from domain.jobs import FetchJob
+from domain.payloads import Batch, Kept, Payload
+from domain.reports import Counts, Failure, Rejection
+
+
+class Reread(Generic[R]):
+    """Reads the kept payloads of one source again: all of them, or what waits in quarantine."""
+
+    def __init__(
+        self, dataset: Dataset[R], source: Source[R], store: Store, normaliser: str
+    ) -> None:
+        self._dataset = dataset
+        self._source = source
+        self._store = store
+        self._normaliser = normaliser
+
+    async def everything(
+        self, job: FetchJob, known: Checkpoint | None, rehearsal: bool = False
+    ) -> tuple[Checkpoint | None, Counts]:
+        """Read all that was committed; the checkpoint then speaks of the present normaliser.
+
+        Held when so much can no longer be read that nothing is merged. A rehearsal writes nothing.
+        """
+        async with self._store.intake(self._dataset, self._source.name, job) as intake:
+            reading = _Reading(self._dataset, self._source, intake)
+            async for kept in intake.kept():
+                await reading.take(kept)
+            checkpoint = known and _recounted(known, self._normaliser)
+            return checkpoint, await reading.commit(checkpoint, rehearsal)
+
+    async def waiting(
+        self, job: FetchJob, known: Checkpoint | None
+    ) -> tuple[Counts, Failure | None]:
+        """Read what waits in quarantine, each fetch whole; also why some were left out, if so.
+
+        Held when all of them were. The normaliser of the checkpoint stays: what does not wait may
+        still have to be read by the present one.
+        """
+        replay = Replay(job.receipt)
+        async with self._store.intake(self._dataset, self._source.name, job) as intake:
+            trials, merged = await self._tried(intake, replay)
+            left_out = {job_id: trial for job_id, trial in trials.items() if trial.failure}
+            counts = sum((trial.counts for trial in left_out.values()), Counts())
+            failure = next((trial.failure for trial in left_out.values()), None)
+            if not merged and len(left_out) == len(trials):
+                if failure is not None:
+                    raise Held(counts, failure)
+                return counts, None  # nothing waits
+            reading = _Reading(self._dataset, self._source, intake)
+            async for kept in intake.kept(replay):
+                if kept.receipt.merged or kept.receipt.job_id not in left_out:
+                    await reading.take(kept)
+            checkpoint = known and _recounted(known, known.normaliser)
+            return counts + await reading.commit(checkpoint), failure
+
+    async def _tried(self, intake: Intake[R], replay: Replay) -> tuple[dict[str, "_Trial"], bool]:
+        """How the fetches that were never merged would fare now; whether merged ones wait, too."""
+        trials: dict[str, _Trial] = {}
+        merged = False
+        async for kept in intake.kept(replay):
+            if not kept.receipt.merged:
+                trial = trials.setdefault(kept.receipt.job_id, _Trial())
+                await trial.take(self._dataset, self._source, kept)
+            elif kept.receipt.waiting and replay.receipt in (None, kept.receipt.id):
+                merged = True
+        return trials, merged
+
+
+def _recounted(known: Checkpoint, normaliser: str) -> Checkpoint:
+    """A checkpoint without its digest, so that the same body is counted anew when it comes."""
+    return msgspec.structs.replace(known, normaliser=normaliser, digest="")
+
+
+class _Trial:
+    """One fetch that was never merged, judged as it would be if it came now.
+
+    It stays held as long as no fewer of its records are bad than wait in quarantine.
+    """
+
+    def __init__(self) -> None:
+        self._received = 0
+        self._bad = 0
+        self._waiting = 0
+        self._first: Rejection | None = None
+        self._unreadable: Failure | None = None
+
+    async def take(self, dataset: Dataset[R], source: Source[R], kept: Kept) -> None:
+        """Read a payload of the fetch."""
+        self._waiting += kept.receipt.waiting
+        try:
+            batch = await read(dataset, source, kept.payload)
+        except SourceError as error:
+            self._unreadable = Failure(error.code, error.detail)
+            return
+        self._received += len(batch.records) + len(batch.rejections)
+        self._bad += len(batch.rejections)
+        self._first = self._first or next(iter(batch.rejections), None)
+
+    @property
+    def counts(self) -> Counts:
+        """What of it could be read, and what not."""
+        good = self._received - self._bad
+        return Counts(received=self._received, unchanged=good, quarantined=self._bad)
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why it cannot be merged, or None when it can."""
+        if self._unreadable is not None or self._bad < self._waiting:
+            return self._unreadable
+        return held(self._bad, self._received, self._first)
+
+
+class _Reading(Generic[R]):
+    """Takes kept payloads into an intake; rejections are written once it is known to be merged."""
+
+    def __init__(self, dataset: Dataset[R], source: Source[R], intake: Intake[R]) -> None:
+        self._dataset = dataset
+        self._source = source
+        self._intake = intake
+        self._read: list[tuple[Payload, list[Rejection]]] = []
+        self._found: dict[tuple[int, Rejection], None] = {}
+        self._received = 0
+        self._bad = 0
+        self._waiting = 0
+
+    async def take(self, kept: Kept) -> None:
+        """Read a payload: sound records are added, the others wait to be rejected."""
+        batch: Batch[R] = await read(self._dataset, self._source, kept.payload)
+        self._received += len(batch.records) + len(batch.rejections)
+        self._bad += len(batch.rejections)
+        self._waiting += kept.receipt.waiting
+        page = kept.payload.page
+        self._found.update(dict.fromkeys((page, rejection) for rejection in batch.rejections))
+        # The bodies of many payloads would not fit into memory.
+        self._read.append((msgspec.structs.replace(kept.payload, body=b""), batch.rejections))
+        if batch.records:
+            await self._intake.add(batch.records, kept.payload)
+
+    async def commit(self, checkpoint: Checkpoint | None, rehearsal: bool = False) -> Counts:
+        """Merge, unless more is bad than waited before, and so much of it that nothing may be."""
+        self._judge()
+        rejected = Counts(received=self._bad, quarantined=self._bad)
+        if rehearsal:
+            return await self._intake.commit(None, rehearsal=True) + rejected
+        for payload, rejections in self._read:
+            await self._intake.reject(rejections, payload)
+        noted = checkpoint and msgspec.structs.replace(checkpoint, counts=rejected)
+        return await self._intake.commit(noted) + rejected
+
+    def _judge(self) -> None:
+        """What was merged once was good enough then; only when it reads worse now is it held."""
+        first = next(iter(self._found), None)
+        failure = first and held(self._bad, self._received, first[1])
+        if failure and len(self._found) > self._waiting:
+            good = self._received - self._bad
+            counts = Counts(received=self._received, unchanged=good, quarantined=self._bad)
+            raise Held(counts, failure)

@@ -1,0 +1,82 @@
+"""Replays and rebuilds from the command line, with their progress on a terminal."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from application.fetch import Fetched
+from domain.dataset import Role
+from domain.payloads import Batch, Payload
+from domain.reports import Outcome, SourceReport
+from entrypoints.container import Container
+from entrypoints.fetching import WatchedSource, counted, print_rejected, progressing, watch
+from entrypoints.service import running
+from entrypoints.settings import Settings
+
+
+class ReadSource(WatchedSource):
+    """A source that tells of every payload as it is read."""
+
+    def normalise(self, payload: Payload) -> Batch[Any]:
+        """Let the watched source read the payload, and tell of it."""
+        self._progress(payload)
+        return super().normalise(payload)
+
+
+async def replayed(settings: Settings, dataset: str | None) -> bool:
+    """Replay what waits of a dataset, or of all, and print what came of it; False if any failed."""
+    async with running(settings) as container:
+        with _watching(container, dataset or "what waits"):
+            replay = container.replay_quarantine()
+            if dataset is not None:
+                done = [await replay.dataset(Role.ADMIN, dataset)]
+            else:
+                done = await replay.everything(Role.ADMIN)
+        if not done:
+            click.echo("Nothing waits in quarantine.")
+        return await _printed(done, container)
+
+
+async def rebuilt(settings: Settings, dataset: str) -> bool:
+    """Rebuild a dataset and print what came of it; False when it failed."""
+    async with running(settings) as container:
+        with _watching(container, dataset):
+            done = await container.rebuild_dataset()(Role.ADMIN, dataset)
+        return await _printed([done], container)
+
+
+async def rehearsed(settings: Settings, dataset: str) -> bool:
+    """Print what rebuilding a dataset would change; False when it would fail."""
+    async with running(settings) as container:
+        with _watching(container, dataset):
+            report = await container.rebuild_dataset().rehearse(Role.ADMIN, dataset)
+        click.echo(f"{dataset}: would be {report.outcome}; nothing was written")
+        _print(report.sources)
+        return report.outcome is not Outcome.FAILED
+
+
+@contextmanager
+def _watching(container: Container, what: str) -> Iterator[None]:
+    with progressing(f"reading {what} again") as progress:
+        watch(container, lambda source: ReadSource(source, progress))
+        yield
+
+
+async def _printed(done: Iterable[Fetched], container: Container) -> bool:
+    ok = True
+    for fetched in done:
+        job = fetched.job
+        click.echo(f"{job.dataset}: {fetched.outcome or job.status} (job {job.id})")
+        _print(job.report.sources if job.report else ())
+        await print_rejected(fetched, container.quarantine())
+        ok = ok and fetched.outcome not in (None, Outcome.FAILED)
+    return ok
+
+
+def _print(sources: Iterable[SourceReport]) -> None:
+    for source in sources:
+        told = counted(source.counts) or "nothing to read"
+        error = f"; {source.error.detail}" if source.error else ""
+        click.echo(f"  {source.source}: {told}{error}")

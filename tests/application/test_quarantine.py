@@ -1,0 +1,158 @@
+"""The quarantine as admins use it: who may, what is listed, and what is replayed."""
+
+from typing import Any
+
+import pytest
+
+from application.fetch import Fetch
+from application.quarantine import ListQuarantine, RebuildDataset, ReplayQuarantine
+from domain.dataset import Dataset, Role
+from domain.errors import (
+    DatasetBusy,
+    Forbidden,
+    LoginRequired,
+    NoSources,
+    SourceBlocked,
+    UnknownDataset,
+    UnknownRecord,
+)
+from domain.posts import POSTS, Post
+from domain.reports import Counts, Outcome
+from tests.application.readers import came, fixed, many
+from tests.application.rig import Rig, counts_of
+
+OTHERS = Dataset(name="others", record=Post, key=("id",))
+
+
+def replay(rig: Rig, *fetches: Fetch[Any]) -> ReplayQuarantine:
+    """The use case over these fetches, or over one of the posts with a fixed source."""
+    known = fetches or (rig.fetch(fixed(rig)),)
+    return ReplayQuarantine(rig.quarantine, {fetch.dataset.name: fetch for fetch in known})
+
+
+def rebuild(rig: Rig) -> RebuildDataset:
+    """The use case over a fetch of the posts with a fixed source."""
+    return RebuildDataset({"posts": rig.fetch(fixed(rig))})
+
+
+def listing(rig: Rig) -> ListQuarantine:
+    """The use case that lists."""
+    return ListQuarantine(rig.quarantine, [POSTS, OTHERS])
+
+
+@pytest.mark.parametrize(
+    ("viewer", "error"), [(Role.ANYONE, LoginRequired), (Role.USER, Forbidden)]
+)
+async def test_only_admins_may_look_into_the_quarantine_or_read_again(
+    rig: Rig, viewer: Role, error: type[Exception]
+) -> None:
+    await came(rig, many(good=1, bad=1))
+
+    for asking in (
+        listing(rig)(viewer, 10),
+        replay(rig).one(viewer, 1),
+        replay(rig).dataset(viewer, "posts"),
+        replay(rig).everything(viewer),
+        rebuild(rig)(viewer, "posts"),
+        rebuild(rig).rehearse(viewer, "posts"),
+        rig.fetch(fixed(rig)).rehearse(viewer),
+    ):
+        with pytest.raises(error):
+            await asking
+    assert await rig.quarantine.count("posts") == 1
+
+
+async def test_the_list_has_all_datasets_or_one_and_goes_on_where_it_ended(rig: Rig) -> None:
+    await came(rig, many(good=1, bad=2), source="one")
+    await came(rig, many(good=1, bad=1), source="two")
+
+    first = await listing(rig)(Role.ADMIN, 2)
+    last = first[-1]
+    rest = await listing(rig)(Role.ADMIN, 2, before=(last.rejected_at, last.id))
+
+    assert [one.source for one in (*first, *rest)] == ["two", "one", "one"]
+    assert await listing(rig)(Role.ADMIN, 9, dataset="posts", source="two") == first[:1]
+    assert await listing(rig)(Role.ADMIN, 9, dataset="others") == []
+    with pytest.raises(UnknownDataset, match="the datasets are: posts, others"):
+        await listing(rig)(Role.ADMIN, 9, dataset="nothing")
+
+
+async def test_one_rejected_record_brings_its_payload(rig: Rig) -> None:
+    await came(rig, many(good=1, bad=2), many(good=1, bad=1, first=11))
+    [newest, *_] = await rig.quarantine.recent("posts", 10)
+
+    fetched = await replay(rig).one(Role.ADMIN, newest.id)
+
+    assert counts_of(fetched) == Counts(received=2, inserted=1, unchanged=1)
+    assert await rig.quarantine.count("posts") == 2
+    with pytest.raises(UnknownRecord):
+        await replay(rig).one(Role.ADMIN, newest.id)
+
+
+async def test_a_dataset_is_replayed_whole(rig: Rig) -> None:
+    await came(rig, many(good=1, bad=2), many(good=1, bad=1, first=11))
+
+    fetched = await replay(rig).dataset(Role.ADMIN, "posts")
+
+    assert counts_of(fetched).inserted == 3
+    assert await rig.quarantine.count("posts") == 0
+
+
+async def test_all_datasets_of_which_something_waits_are_replayed(rig: Rig) -> None:
+    await came(rig, many(good=1, bad=1))
+    others = rig.fetch(rig.source("one", many(good=1, bad=1)), dataset=OTHERS)
+    await others()
+    fresh = rig.fetch(fixed(rig), dataset=OTHERS)
+    idle = Dataset(name="idle", record=Post, key=("id",))
+    everything = replay(
+        rig, rig.fetch(fixed(rig)), fresh, rig.fetch(rig.source("one"), dataset=idle)
+    )
+
+    done = await everything.everything(Role.ADMIN)
+
+    assert [(one.job.dataset, one.outcome) for one in done] == [
+        ("posts", Outcome.CHANGED),
+        ("others", Outcome.CHANGED),
+    ]
+    assert await everything.everything(Role.ADMIN) == []
+
+
+async def test_a_dataset_that_is_busy_does_not_keep_the_others_waiting(rig: Rig) -> None:
+    await came(rig, many(good=1, bad=1))
+    await rig.fetch(rig.source("one", many(good=1, bad=1)), dataset=OTHERS)()
+    blocked = rig.source("one")
+    blocked.failure = SourceBlocked("later", retry_at=rig.later(3600))
+    await rig.fetch(blocked).run((await rig.queued()).id)
+
+    with pytest.raises(DatasetBusy):
+        await replay(rig, rig.fetch(blocked), rig.fetch(fixed(rig), dataset=OTHERS)).everything(
+            Role.ADMIN
+        )
+
+    assert await rig.quarantine.count("posts") == 1
+    assert await rig.quarantine.count("others") == 0
+
+
+async def test_what_nobody_can_read_any_more_cannot_be_replayed(rig: Rig) -> None:
+    await came(rig, many(good=1, bad=1))
+    other = rig.fetch(rig.source("another"))
+
+    with pytest.raises(NoSources, match="the source one is switched off"):
+        await replay(rig, other).one(Role.ADMIN, 1)
+    with pytest.raises(NoSources):
+        await replay(rig, rig.fetch()).dataset(Role.ADMIN, "posts")
+    with pytest.raises(UnknownDataset):
+        await replay(rig, rig.fetch(fixed(rig), dataset=OTHERS)).one(Role.ADMIN, 1)
+    assert await replay(rig, rig.fetch()).everything(Role.ADMIN) == []
+
+
+async def test_a_dataset_is_rebuilt_by_its_name(rig: Rig) -> None:
+    await came(rig, many(good=1, bad=1))
+
+    rehearsed = await rebuild(rig).rehearse(Role.ADMIN, "posts")
+    rebuilt = await rebuild(rig)(Role.ADMIN, "posts")
+
+    assert rehearsed.counts == counts_of(rebuilt) == Counts(received=2, inserted=1, unchanged=1)
+    for asking in (rebuild(rig)(Role.ADMIN, "no"), rebuild(rig).rehearse(Role.ADMIN, "no")):
+        with pytest.raises(UnknownDataset):
+            await asking
