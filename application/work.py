@@ -31,9 +31,9 @@ class RunJob:
     async def __call__(self, job_id: str) -> None:
         """Run the job, unless it has ended or is in other hands; never raises.
 
-        The row is the truth: a job that could not be run here is found again by a sweep. Of jobs that
-        are suspected to have killed their workers one runs at a time, so that one that does kill
-        them takes no other with it time after time.
+        The row is the truth: a job that could not be run here is found again by a sweep. Of
+        jobs that are suspected to have killed their workers one runs at a time, so that one that
+        does kill them takes no other with it time after time.
         """
         dataset = "?"
         try:

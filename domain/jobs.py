@@ -102,7 +102,7 @@ class FetchJob(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_suspected(self) -> bool:
-        """Whether it was taken over from a lost worker and still runs: that may be its own doing."""
+        """Whether it was taken over from a lost worker: that may have been its doing."""
         return self.status is JobStatus.RUNNING and self.attempts >= SUSPECTED_FROM
 
     def serves(self, wanted: "FetchJob") -> bool:

@@ -1,4 +1,4 @@
-"""P12: a request with an Idempotency-Key has one effect and one answer, though processes are killed."""
+"""P12: a request with an Idempotency-Key has one effect, though processes are killed."""
 
 import asyncio
 import contextlib

@@ -1,7 +1,7 @@
 """P1, P4, P19: jobs, pages and statuses while an API, a worker, RabbitMQ and PostgreSQL are killed.
 
-A job that was accepted is run to its end and nothing is kept twice, no page is of two fetches, and no
-status goes backwards.
+A job that was accepted is run to its end and nothing is kept twice, no page is of two fetches, and
+no status goes backwards.
 """
 
 import asyncio

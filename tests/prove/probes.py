@@ -10,7 +10,7 @@ from tests.prove.figures import Figure, told
 from tests.prove.servers import Servers
 
 APIS, EACH, HALF_OPENINGS = 5, 8, 8
-#: Brings the end of the time for which the breaker is open forward to now, instead of waiting for it.
+#: Brings the end of the time for which the breaker is open forward, instead of waiting for it.
 _HALF_OPEN = (
     "UPDATE hosts SET open_until_s = extract(epoch FROM clock_timestamp()), version = version + 1"
 )
