@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import re
 import shutil
 import sqlite3
 import subprocess
@@ -96,10 +95,10 @@ async def _synced(hired: Crew, api: Member) -> dict[str, float]:
     finally:
         tracing.terminate()
         _, said = await asyncio.to_thread(tracing.communicate)
-    counted = re.findall(r"(\d+)\s+(?:\d+\s+)?f(?:data)?sync$", said, re.MULTILINE)
-    if not counted or not acknowledged:
+    lines = [line.split() for line in said.splitlines() if line.endswith("sync")]
+    if not lines or not acknowledged:
         return {}  # whoever runs this may not trace
-    return {"syncs_per_write": round(sum(map(int, counted)) / len(acknowledged), 2)}
+    return {"syncs_per_write": round(sum(int(line[3]) for line in lines) / len(acknowledged), 2)}
 
 
 def _looked_into(database: Path) -> tuple[set[str], str]:

@@ -1,4 +1,4 @@
-"""P13: among twenty-five kinds of bad records a thousand good ones are all kept, and all counted."""
+"""P13: among twenty-five kinds of bad records a thousand good ones are kept, and all counted."""
 
 from typing import Any
 
