@@ -34,7 +34,7 @@ async def prove(servers: Servers) -> Figure:
     database = settings["CATCHMENT_DATABASE_URL"]
     bodies: dict[str, str] = {}
     secrets = dict(GIVEN)
-    async with operator() as listening, crew(**settings, **_given(database)) as hired:
+    async with operator() as listening, crew(**(settings | _given(database))) as hired:
         hired.settings["CATCHMENT_ALERT_URL"] = listening.url
         hired.settings["CATCHMENT_GITHUB_URL"] = hired.upstream.url("")
         api = await hired.api(CATCHMENT_LOG_FORMAT="json")
