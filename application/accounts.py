@@ -2,16 +2,17 @@
 
 from application.ports.accounts import Accounts, Sessions
 from application.ports.clock import Clock
+from application.ports.limits import LoginAttempts
 from application.ports.security import PasswordHasher
 from domain.dataset import Role
 from domain.errors import (
     InvalidInput,
-    LoginRequired,
+    NameTaken,
     StoreUnavailable,
     UnknownUser,
     WrongCredentials,
 )
-from domain.users import Caller, User, checked_name, checked_password
+from domain.users import Caller, User, checked_name, checked_password, key_of
 
 
 class SignUp:
@@ -43,31 +44,47 @@ class FirstAdmin:
         self._accounts = accounts
         self._sign_up = sign_up
 
-    async def __call__(self, name: str, password: str) -> bool:
-        """Whether the account was made now; one that is there is left as it is."""
-        if await self._accounts.get(name) is not None:
-            return False
-        await self._sign_up(name, password, Role.ADMIN)
-        return True
+    async def __call__(self, name: str, password: str) -> User:
+        """Whoever has that name from now on; an account that is there is left as it is."""
+        found = await self._accounts.get(name)
+        if found is not None:
+            return found
+        try:
+            return await self._sign_up(name, password, Role.ADMIN)
+        except NameTaken:
+            # Another process that has just started was faster.
+            return await _known(self._accounts, name)
 
 
 class ChangePassword:
     """Changes a password; every session ends, and whoever is logged in must do so again."""
 
-    def __init__(self, accounts: Accounts, sessions: Sessions, hasher: PasswordHasher) -> None:
+    def __init__(
+        self,
+        accounts: Accounts,
+        sessions: Sessions,
+        attempts: LoginAttempts,
+        hasher: PasswordHasher,
+    ) -> None:
         self._accounts = accounts
         self._sessions = sessions
+        self._attempts = attempts
         self._hasher = hasher
 
-    async def __call__(self, caller: Caller, current: str, new: str) -> None:
-        """Change the caller's own; WrongCredentials unless they know the current one."""
-        if caller.name is None:
-            raise LoginRequired("this needs a logged-in user")
-        user = await self._accounts.get(caller.name)
+    async def __call__(self, caller: Caller, current: str, new: str, place: str) -> None:
+        """Change the caller's own; WrongCredentials unless they know the current one.
+
+        That is a guess like any other: TooManyRequests when too much was guessed. Forbidden for
+        programs.
+        """
+        name = caller.person
         _check_password(self._hasher, new, "new_password")
+        await self._attempts.begin(key_of(name), place)
+        user = await self._accounts.get(name)
         verified = await self._hasher.verify(current, user.password if user else None)
         if user is None or not verified.ok:
             raise WrongCredentials("the current password is another one")
+        await self._attempts.succeed(key_of(name), place)
         await self._put(user, new)
 
     async def set(self, name: str, new: str) -> None:

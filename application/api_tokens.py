@@ -3,7 +3,7 @@
 from application.authentication import API_TOKEN_PREFIX
 from application.ports.accounts import Accounts, ApiTokens
 from application.ports.clock import Clock, Random
-from domain.errors import Forbidden, InvalidInput, LoginRequired, UnknownToken, UnknownUser
+from domain.errors import InvalidInput, UnknownToken, UnknownUser
 from domain.fields import storable
 from domain.sessions import ApiToken, digest_of
 from domain.users import Caller, key_of
@@ -26,7 +26,7 @@ class KeepApiTokens:
 
     async def create(self, caller: Caller, name: str) -> tuple[ApiToken, str]:
         """A new token of the caller's with its text, which is never shown again."""
-        return await self._created(_person(caller), name)
+        return await self._created(key_of(caller.person), name)
 
     async def create_for(self, user: str, name: str) -> tuple[ApiToken, str]:
         """A new token of a user's, as the operator; UnknownUser."""
@@ -36,11 +36,11 @@ class KeepApiTokens:
 
     async def list(self, caller: Caller) -> list[ApiToken]:
         """The caller's tokens, oldest first."""
-        return await self._api_tokens.of(_person(caller))
+        return await self._api_tokens.of(key_of(caller.person))
 
     async def revoke(self, caller: Caller, token_id: str) -> None:
         """Take one of the caller's tokens away; UnknownToken."""
-        if not await self._api_tokens.revoke(_person(caller), token_id):
+        if not await self._api_tokens.revoke(key_of(caller.person), token_id):
             raise UnknownToken("you have no API token of that identifier")
 
     async def _created(self, user: str, name: str) -> tuple[ApiToken, str]:
@@ -58,11 +58,3 @@ class KeepApiTokens:
         )
         await self._api_tokens.add(token)
         return token, text
-
-
-def _person(caller: Caller) -> str:
-    if caller.name is None:
-        raise LoginRequired("this needs a logged-in user")
-    if caller.session is None:
-        raise Forbidden("API tokens are managed by people; log in with a password")
-    return key_of(caller.name)

@@ -11,7 +11,7 @@ from application.ports.limits import LoginAttempts
 from application.ports.security import PasswordHasher, Tokens
 from domain.errors import InvalidToken, LoginRequired, WrongCredentials
 from domain.sessions import Claims, Session, digest_of
-from domain.users import Caller, User, key_of
+from domain.users import Caller, User, is_name, key_of
 
 
 class Granted(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +81,7 @@ class LogIn:
         """
         account = key_of(name)
         await self._attempts.begin(account, place)
-        user = await self._accounts.get(name)
+        user = await self._accounts.get(name) if is_name(name) else None
         hashed = user.password if user and not user.disabled else None
         verified = await self._hasher.verify(password, hashed)
         if user is None or not verified.ok:
@@ -98,6 +98,7 @@ class LogIn:
         session = Session(
             id=self._random.identifier(),
             user=user.key,
+            version=user.version,
             created_at=now,
             expires_at=now + self._grant.lifetimes.session,
         )
@@ -122,7 +123,8 @@ class Refresh:
         successor = self._tokens.successor(refresh_token)
         session = await self._sessions.rotate(digest_of(refresh_token), digest_of(successor))
         user = await self._accounts.get(session.user)
-        if user is None or user.disabled:
+        # Somebody may have logged in with the old password while it was being changed.
+        if user is None or user.disabled or user.version != session.version:
             raise InvalidToken("this session has ended; log in again")
         return self._grant(user, session, successor)
 

@@ -9,9 +9,11 @@ import msgspec
 BATCH = 500
 
 
-#: A session that has run out is of no use; a place is known for a while after its last login.
+#: A session that has run out is of no use. Guesses are forgotten after a day, a place from which
+#: somebody has logged in only some time after that.
 SESSIONS_KEPT = timedelta(days=1)
-GUESSES_KEPT = timedelta(days=90)
+GUESSES_KEPT = timedelta(days=1)
+PLACES_KEPT = timedelta(days=90)
 CLIENTS_KEPT = timedelta(hours=1)
 
 

@@ -10,10 +10,14 @@ GRACE = timedelta(seconds=20)
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """One login: the family of all refresh tokens that follow from it."""
+    """One login: the family of all refresh tokens that follow from it.
+
+    `version` is the user's when they logged in: when that has moved, the session has ended.
+    """
 
     id: str
     user: str
+    version: int = 0
     created_at: datetime
     expires_at: datetime
     ended_at: datetime | None = None

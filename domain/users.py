@@ -6,14 +6,16 @@ from datetime import datetime
 import msgspec
 
 from domain.dataset import Role
-from domain.errors import InvalidInput
+from domain.errors import Forbidden, InvalidInput, LoginRequired
 from domain.fields import storable
 
 SHORTEST_PASSWORD = 8
 #: Longer ones would only cost time: no password is ever cut.
 LONGEST_PASSWORD_BYTES = 1024
 
-_NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}")
+NAME_PATTERN = r"[A-Za-z0-9._@-]{1,64}"
+
+_NAME = re.compile(NAME_PATTERN)
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +49,15 @@ class Caller(msgspec.Struct, frozen=True):
     name: str | None = None
     session: str | None = None
 
+    @property
+    def person(self) -> str:
+        """The name of a person who has logged in; LoginRequired or, for a program, Forbidden."""
+        if self.name is None:
+            raise LoginRequired("this needs a logged-in user")
+        if self.session is None:
+            raise Forbidden("this is for people, not for programs; log in with a password")
+        return self.name
+
 
 ANYBODY = Caller()
 
@@ -56,9 +67,14 @@ def key_of(name: str) -> str:
     return name.lower()
 
 
+def is_name(text: str) -> bool:
+    """Whether somebody may be called so."""
+    return _NAME.fullmatch(text) is not None
+
+
 def checked_name(name: str) -> str:
     """Let a name pass that somebody may have; InvalidInput otherwise."""
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise InvalidInput("/username", "expected 1 to 64 letters, digits and . _ - @")
     return name
 

@@ -9,9 +9,11 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
+import structlog
 import uvicorn
 from uvicorn.server import Server
 
+from domain.dataset import Role
 from domain.errors import InvalidInput
 from entrypoints.container import Container
 from entrypoints.service import Work, doing, keeping, running, signals
@@ -22,6 +24,8 @@ GRACE_S = 20
 #: So long we still take requests after saying that we stop, for those who have to hear of it.
 NOTICE_S = 1.0
 SWITCH_S = 0.0002
+
+_log = structlog.get_logger("catchment.api")
 
 
 class _Server(Server):
@@ -81,9 +85,13 @@ async def make_first_admin(container: Container) -> None:
     settings = container.settings()
     if settings.admin_username:
         try:
-            await container.first_admin()(settings.admin_username, settings.admin_password)
+            found = await container.first_admin()(settings.admin_username, settings.admin_password)
         except InvalidInput as error:
             raise InvalidSetting(f"CATCHMENT_ADMIN_PASSWORD: {error.detail}") from error
+        if found.role is not Role.ADMIN:
+            _log.warning(
+                "the account that CATCHMENT_ADMIN_USERNAME names is no admin", username=found.name
+            )
 
 
 def embedded(container: Container) -> list[Work]:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from domain.errors import CatchmentError
+from domain.tasks import TASKS
 from entrypoints import settings as s
 
 
@@ -34,7 +35,7 @@ def read_settings(given: dict[str, str] | None = None) -> s.Settings:
 
     given = s.environment() if given is None else given
     read = s.load(given)
-    s.check_names(read, [dataset.name for dataset in DATASETS])
+    s.check_names(read, [dataset.name for dataset in DATASETS], TASKS.name)
     for warning in s.unknown_names(given):
         click.echo(f"warning: {warning}", err=True)
     configure(read.log_level, read.log_format)

@@ -164,7 +164,9 @@ class Container(containers.DeclarativeContainer):
     )
     sign_up = providers.Singleton(SignUp, accounts, hasher, clock)
     first_admin = providers.Singleton(FirstAdmin, accounts, sign_up)
-    change_password = providers.Singleton(ChangePassword, accounts, sessions, hasher)
+    change_password = providers.Singleton(
+        ChangePassword, accounts, sessions, login_attempts, hasher
+    )
     disable_user = providers.Singleton(DisableUser, accounts, sessions)
     keep_api_tokens = providers.Singleton(KeepApiTokens, accounts, api_tokens, clock, random)
     sessions_of_people = providers.Singleton(

@@ -12,6 +12,8 @@ from entrypoints.units import duration, rates, size
 
 SQLITE = "sqlite:///"
 _SHORTEST_SECRET = 32
+#: How often one client may ask something, by its purpose.
+CLIENT_LIMITS = "fetch=600/1m,login=30/1m,tasks=300/1m"
 
 
 def choice(*choices: str) -> Callable[[str], str]:
@@ -165,11 +167,11 @@ def is_network(text: str) -> bool:
 
 
 def client_limits(text: str) -> dict[str, Rate]:
-    """Read what one client may ask, of each kind."""
-    read = rates(text)
-    if set(read) != {"fetch", "login"}:
-        raise ValueError("expected both limits, such as fetch=600/1m,login=30/1m")
-    return read
+    """Read what one client may ask; what is not named is as by default."""
+    usual, read = rates(CLIENT_LIMITS), rates(text)
+    if not set(read) <= set(usual):
+        raise ValueError(f"expected limits such as {CLIENT_LIMITS}")
+    return {**usual, **read}
 
 
 def password(text: str) -> str:

@@ -65,9 +65,9 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "CLIENT_LIMITS": Setting(
         "client_limits",
-        "fetch=600/1m,login=30/1m",
+        read.CLIENT_LIMITS,
         read.client_limits,
-        "how often one client may fetch, and may sign up, log in or change a password",
+        "how often one client may fetch, may sign up, log in or change a password, and write tasks",
     ),
     "CORS_ORIGINS": Setting(
         "cors_origins",

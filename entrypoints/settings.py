@@ -209,11 +209,13 @@ def harmless(name: str, text: str) -> str:
     """The text of a setting fit for a screen: without what is secret in it."""
     if name == "SECRET_KEY":
         return "(set)" if text else "(made beside the database)"
-    if name == "ADMIN_PASSWORD":
+    if name in ("ADMIN_PASSWORD", "GITHUB_TOKEN"):
         return "(set)" if text else ""
     if name == "ALERT_URL":  # its path and query may hold a token
         return f"{urlsplit(text).scheme}://{urlsplit(text).netloc}/..." if text else ""
-    return shown(text) if name in _SECRET else text
+    if "://" not in text:
+        return text
+    return shown(text) + ("?..." if urlsplit(text).query else "")  # there may be a key in it
 
 
 def shown(url: str) -> str:

@@ -8,7 +8,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
 from domain.dataset import Role
-from domain.errors import InvalidRoutes
+from domain.errors import Forbidden, InvalidRoutes
 from domain.users import ANYBODY, Caller
 
 #: Where the front leaves who is asking, and from which address.
@@ -49,6 +49,8 @@ class Gate:
     async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], route: Any) -> None:
         """LoginRequired or Forbidden for those who may not."""
         access = access_of(route)
+        if access is None and connection.scope.get("method") != "OPTIONS":
+            raise Forbidden("this route does not say who may call it")
         if access is not None:
             self.admit(connection.scope, access)
 

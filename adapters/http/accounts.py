@@ -9,49 +9,25 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from adapters.http.access import OPEN, USER, address_of, caller_of, may_call
+from adapters.http.account_bodies import (
+    Credentials,
+    LogoutRequest,
+    NewAccount,
+    PasswordChange,
+    RefreshRequest,
+    TokenRequest,
+)
 from adapters.http.answers import documented, guarded, identifier
 from adapters.http.bodies import read_form, read_json
-from adapters.http.limits import Limiter
+from adapters.http.limits import LOGIN, Limiter
 from adapters.http.proxies import place_of
 from application.accounts import ChangePassword, SignUp
 from application.api_tokens import KeepApiTokens
 from application.sessions import Granted, SessionUseCases
+from domain.dataset import Role
 from domain.sessions import ApiToken
 
 _PRIVATE = {"Cache-Control": "no-store"}
-_LIMITED = "login"
-
-
-class Credentials(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A username and a password."""
-
-    username: str
-    password: str
-
-
-class RefreshRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The refresh token to go on with."""
-
-    refresh_token: str
-
-
-class LogoutRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The session to end; without it, the one whose access token is sent."""
-
-    refresh_token: str | None = None
-
-
-class PasswordChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The password so far, and the one from now on."""
-
-    current_password: str
-    new_password: str
-
-
-class TokenRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a new API token is for, in its user's words."""
-
-    name: str
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -64,7 +40,7 @@ class Me(msgspec.Struct, frozen=True):
     """Who is asking."""
 
     username: str
-    role: str
+    role: Role
 
 
 class TokenCard(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,8 +78,8 @@ def account_routes(
     )
     async def signup(request: Request[Any, Any, Any]) -> Response[Account]:
         """Make an account of the role user."""
-        await limiter.spend(request.scope, _LIMITED)
-        given = await read_json(request, Credentials, body_s)
+        await limiter.spend(request.scope, LOGIN)
+        given = await read_json(request, NewAccount, body_s)
         user = await sign_up(given.username, given.password)
         return Response(Account(user.name), headers=_PRIVATE)
 
@@ -118,7 +94,7 @@ def account_routes(
     )
     async def login(request: Request[Any, Any, Any]) -> Response[Granted]:
         """Open a session; the body is a form or JSON."""
-        await limiter.spend(request.scope, _LIMITED)
+        await limiter.spend(request.scope, LOGIN)
         given = await read_form(request, Credentials, body_s)
         place = place_of(address_of(request.scope))
         granted = await sessions.log_in(given.username, given.password, place)
@@ -164,10 +140,11 @@ def account_routes(
     )
     async def password(request: Request[Any, Any, Any]) -> Response[None]:
         """Change the caller's password; every session of theirs ends, this one too."""
-        await limiter.spend(request.scope, _LIMITED)
+        await limiter.spend(request.scope, LOGIN)
         given = await read_json(request, PasswordChange, body_s)
         caller = caller_of(request.scope)
-        await change_password(caller, given.current_password, given.new_password)
+        place = place_of(address_of(request.scope))
+        await change_password(caller, given.current_password, given.new_password, place)
         return Response(None, headers=_PRIVATE)
 
     @get(
@@ -181,7 +158,7 @@ def account_routes(
     async def me(request: Request[Any, Any, Any]) -> Response[Me]:
         """The caller's name and role."""
         caller = caller_of(request.scope)
-        return Response(Me(str(caller.name), caller.role.value), headers=_PRIVATE)
+        return Response(Me(str(caller.name), caller.role), headers=_PRIVATE)
 
     return [signup, login, refresh, logout, password, me]
 

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
@@ -35,6 +36,14 @@ _CODES = {
     405: ("method_not_allowed", "this path does not take that method"),
     413: ("body_too_large", "the body is larger than a body may be"),
 }
+
+
+class CursorPaging(msgspec.Struct, frozen=True, kw_only=True):
+    """How to go on from here in a list that is paged by cursors alone."""
+
+    limit: int
+    next_cursor: str | None
+    has_more: bool
 
 
 def answer(sent: Reply) -> Response[bytes]:

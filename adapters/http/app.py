@@ -20,8 +20,9 @@ from adapters.http.fetches import fetch_routes
 from adapters.http.front import Front
 from adapters.http.idempotency import OnceOnly
 from adapters.http.jobs import job_routes
-from adapters.http.limits import Limiter
+from adapters.http.limits import FETCH, LOGIN, TASKS, Limiter
 from adapters.http.openapi import document
+from adapters.http.options import option_routes
 from adapters.http.overviews import overview_routes
 from adapters.http.points import point_routes
 from adapters.http.quarantine import quarantine_routes
@@ -46,8 +47,12 @@ from application.stats import ShowStats
 from application.tasks import TaskUseCases
 from domain.politeness import Rate
 
-#: How often one client may fetch, or try to log in, where nothing else is set.
-CLIENT_LIMITS: Mapping[str, Rate] = {"fetch": Rate(600, 60.0), "login": Rate(30, 60.0)}
+#: How often one client may fetch, try to log in, or write tasks, where nothing else is set.
+CLIENT_LIMITS: Mapping[str, Rate] = {
+    FETCH: Rate(600, 60.0),
+    LOGIN: Rate(30, 60.0),
+    TASKS: Rate(300, 60.0),
+}
 
 
 class People(NamedTuple):
@@ -106,18 +111,19 @@ def create_app(
     limiter = Limiter(limits, settings.client_limits)
     gate = Gate(settings.require_login)
     draining = asyncio.Event()
+    routes = [
+        *fetch_routes(catalogue, once_only, limiter, clock, default, settings.body_s),
+        *job_routes(catalogue, find_job, list_jobs, cancel_job, clock, signer),
+        *task_routes(tasks, limiter, signer, settings.body_s),
+        *quarantine_routes(catalogue, list_quarantine, replay, clock, signer, settings.body_s),
+        *overview_routes(catalogue, health, draining.is_set, settings.version, default),
+        *point_routes(catalogue, populate, limiter, clock),
+        *account_routes(*people[1:4], limiter, settings.body_s),
+        *token_routes(people.api_tokens, settings.body_s),
+        *stats_routes(show_stats),
+    ]
     litestar = Litestar(
-        [
-            *fetch_routes(catalogue, once_only, limiter, clock, default, settings.body_s),
-            *job_routes(catalogue, find_job, list_jobs, cancel_job, clock, signer),
-            *task_routes(tasks, signer, settings.body_s),
-            *quarantine_routes(catalogue, list_quarantine, replay, clock, signer, settings.body_s),
-            *overview_routes(catalogue, health, draining.is_set, settings.version, default),
-            *point_routes(catalogue, populate, limiter, clock),
-            *account_routes(*people[1:4], limiter, settings.body_s),
-            *token_routes(people.api_tokens, settings.body_s),
-            *stats_routes(show_stats),
-        ],
+        [*option_routes(routes), *routes],
         guards=[gate],
         exception_handlers={Exception: tell},
         openapi_config=OpenAPIConfig(

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from litestar import Request
-from litestar.exceptions import InternalServerException
+from litestar.exceptions import HTTPException, InternalServerException
 
 from adapters.http.misfits import converted, decoded, malformed, parsed, pointer_to
 from adapters.http.problems import Refusal
@@ -52,7 +52,7 @@ async def read_form(request: Request[Any, Any, Any], wanted: type[T], body_s: fl
     if kind == FORM:
         fields = _fields_of(body)
     elif kind == MULTIPART:
-        fields = {name: str(value) for name, value in (await request.form()).items()}
+        fields = await _parts_of(request)
     else:
         raise _other_kind(f"the body has to be {JSON}, {FORM} or {MULTIPART}")
     return converted({n: value for n, value in fields.items() if n not in _OAUTH}, wanted)
@@ -80,6 +80,21 @@ def _fields_of(body: bytes) -> dict[str, str]:
         )
     except (UnicodeDecodeError, ValueError) as error:
         raise malformed("the body is not a percent-encoded form in UTF-8") from error
+    return _once_each(pairs)
+
+
+async def _parts_of(request: Request[Any, Any, Any]) -> dict[str, str]:
+    try:
+        parts = list((await request.form()).multi_items())
+    except (ValueError, LookupError, HTTPException) as error:
+        raise malformed("the body is not a form in parts, in UTF-8") from error
+    pairs = [(name, value) for name, value in parts if isinstance(value, str)]
+    if len(pairs) < len(parts):
+        raise malformed("the form has a file in it")
+    return _once_each(pairs)
+
+
+def _once_each(pairs: list[tuple[str, str]]) -> dict[str, str]:
     if len(dict(pairs)) != len(pairs):
         raise malformed("the form has a field twice")
     return dict(pairs)

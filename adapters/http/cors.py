@@ -29,20 +29,27 @@ class Cors:
 
     def lines(self, scope: Any) -> list[Line]:
         """The headers by which a browser lets the page read the answer."""
-        origin = header_of(scope, b"origin") if self._origins else ""
-        if not origin or not self._origins & {origin, "*"}:
+        if not self._origins:
             return []
+        # Also to a request without an origin: a cache must not give its answer to one with.
+        varies = [(b"vary", b"Origin")]
+        origin = header_of(scope, b"origin")
+        if not origin or not self._origins & {origin, "*"}:
+            return varies
         allowed = "*" if "*" in self._origins else origin
         return [
             (b"access-control-allow-origin", allowed.encode("latin-1")),
             (b"access-control-expose-headers", _EXPOSED),
-            (b"vary", b"Origin"),
+            *varies,
         ]
+
+    def _is_allowed(self, scope: Any) -> bool:
+        return len(self.lines(scope)) > 1
 
     def preflight(self, scope: Any) -> Reply | None:
         """The answer to a browser that asks beforehand; None for any other request."""
         asks = scope["method"] == "OPTIONS" and header_of(scope, b"access-control-request-method")
-        if not asks or not self.lines(scope):
+        if not asks or not self._is_allowed(scope):
             return None
         allowed = {
             "Access-Control-Allow-Methods": _METHODS,

@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from adapters.http.problems import seconds_until
-from domain.jobs import FetchJob
+from domain.jobs import FetchJob, JobStatus, Mode
 from domain.reports import Counts, Outcome, SourceReport
 
 
@@ -17,9 +17,9 @@ class FetchAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False
 
     job_id: str
     dataset: str
-    mode: str
-    status: str
-    outcome: str | None
+    mode: Mode
+    status: JobStatus
+    outcome: Outcome | None
     counts: Counts
     sources: tuple[SourceReport, ...]
     queued_at: datetime
@@ -47,8 +47,8 @@ def told(job: FetchJob, outcome: Outcome | None, next_allowed_at: datetime | Non
         job_id=job.id,
         dataset=job.dataset,
         mode=job.mode,
-        status=job.status.value,
-        outcome=outcome.value if outcome else None,
+        status=job.status,
+        outcome=outcome,
         counts=report.counts if report else Counts(),
         sources=sources,
         queued_at=job.queued_at,

@@ -16,7 +16,7 @@ from adapters.http.bodies import nothing_in
 from adapters.http.fetch_answers import FetchAnswer, retry_after, time_of, told
 from adapters.http.formats import json_of
 from adapters.http.idempotency import OnceOnly
-from adapters.http.limits import Limiter
+from adapters.http.limits import FETCH, Limiter
 from adapters.http.prefer import Wish, wish_of
 from adapters.http.problems import Reply, reply, reply_to_failures
 from adapters.http.question import parameters_of
@@ -65,7 +65,7 @@ def fetch_routes(
         use_case, viewer = catalogue.fetch(dataset), role_of(request.scope)
         # Before anything else is looked at: to the others the route is closed, whatever they send.
         viewer.require(use_case.dataset.fetch_by)
-        await limiter.spend(request.scope, "fetch")
+        await limiter.spend(request.scope, FETCH)
         await nothing_in(request, body_s)
         given = dict(parameters_of(request.scope["query_string"]))
         prefer = header_of(request.scope, b"prefer")

@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from adapters.http.access import ADMIN, ANYONE, may_call, role_of
-from adapters.http.answers import documented, guarded, identifier
+from adapters.http.answers import CursorPaging, documented, guarded, identifier
 from adapters.http.asgi import request_id_of, set_job_id
 from adapters.http.cursors import CursorSigner
 from adapters.http.envelope import next_page_of
@@ -35,20 +35,12 @@ CHOICES: Mapping[str, tuple[str, ...] | None] = {
 _JOBS = "/fetch/jobs"
 
 
-class JobPaging(msgspec.Struct, frozen=True, kw_only=True):
-    """How to go on from here."""
-
-    limit: int
-    next_cursor: str | None
-    has_more: bool
-
-
 class JobPage(msgspec.Struct, frozen=True, kw_only=True):
     """Some jobs, newest first."""
 
     data: list[FetchAnswer]
     count: int
-    page: JobPaging
+    page: CursorPaging
     request_id: str
 
 
@@ -106,7 +98,7 @@ def job_routes(
             JobPage(
                 data=[told(job, job.outcome, allowed[job.dataset]) for job in shown],
                 count=len(shown),
-                page=JobPaging(limit=limit, next_cursor=cursor, has_more=more),
+                page=CursorPaging(limit=limit, next_cursor=cursor, has_more=more),
                 request_id=request_id_of(request.scope),
             ),
             headers=headers,

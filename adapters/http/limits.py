@@ -13,6 +13,12 @@ from adapters.http.proxies import place_of
 from application.ports.limits import ClientLimits
 from domain.errors import TooManyRequests
 from domain.politeness import Rate
+from domain.users import key_of
+
+#: What is always counted by place: whoever guesses passwords can have many names.
+LOGIN = "login"
+FETCH = "fetch"
+TASKS = "tasks"
 
 
 class Limiter:
@@ -25,8 +31,7 @@ class Limiter:
     async def spend(self, scope: Any, purpose: str) -> None:
         """Count a request, and tell its client what is left; TooManyRequests when nothing is."""
         rate = self._rates[purpose]
-        client = caller_of(scope).name or place_of(address_of(scope))
-        allowance = await self._limits.spend(f"{purpose} {client}", rate)
+        allowance = await self._limits.spend(f"{purpose} {_client(scope, purpose)}", rate)
         wait_s = math.ceil(allowance.wait_s)
         add_headers(
             scope,
@@ -40,3 +45,10 @@ class Limiter:
                 f"expected at most {rate.count} requests in {rate.window_s:g} seconds; wait",
                 allowance.wait_s,
             )
+
+
+def _client(scope: Any, purpose: str) -> str:
+    name = caller_of(scope).name
+    if name is None or purpose == LOGIN:
+        return f"at {place_of(address_of(scope))}"
+    return f"user {key_of(name)}"

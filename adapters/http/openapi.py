@@ -5,7 +5,6 @@ of a Python function: they are described here from the `Dataset` value.
 """
 
 from collections.abc import Iterable
-from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -13,6 +12,7 @@ from litestar import Litestar
 
 from adapters.http import openapi_accounts, openapi_fetches, openapi_tasks
 from adapters.http.openapi_access import SECURITY_SCHEMES, describe_access, guard
+from adapters.http.openapi_answers import HEADERS, describe_answers, problem
 from adapters.http.openapi_parameters import (
     IF_NONE_MATCH,
     Json,
@@ -21,7 +21,7 @@ from adapters.http.openapi_parameters import (
     fields_parameter,
     schema_of,
 )
-from adapters.http.problems import MEDIA_TYPE, Problem
+from adapters.http.problems import Problem
 from adapters.http.question import Format
 from domain.dataset import Dataset, Role
 
@@ -30,7 +30,11 @@ _BY_HAND = {**openapi_fetches.BY_HAND, **openapi_tasks.BY_HAND}
 _BODIES = {**openapi_accounts.BODIES, **openapi_tasks.BODIES}
 #: Bodies that may be left out.
 _OPTIONAL = openapi_accounts.OPTIONAL
-_PROBLEMS = (400, 401, 403, 404, 405, 406, 414, 422, 431, 500, 503)
+#: What a read may answer besides what any route may.
+_PROBLEMS = (403, 404, 406, 422)
+#: Identifiers in paths, and what they look like; others are those of nothing.
+_IDENTIFIERS = ("job_id", "task_id", "token_id")
+_IDENTIFIER: Json = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 
 
 def document(app: Litestar, datasets: Iterable[Dataset[Any]], default: str) -> bytes:
@@ -42,10 +46,14 @@ def document(app: Litestar, datasets: Iterable[Dataset[Any]], default: str) -> b
         operation["parameters"] = [*operation.get("parameters", ()), *parameters]
     components = schema.setdefault("components", {}).setdefault("schemas", {})
     _add(components, Problem)
+    openapi_tasks.describe_parts(components)
     for (path, method), kinds in _BODIES.items():
         content = {media: {"schema": _add(components, kind)} for media, kind in kinds.items()}
         required = (path, method) not in _OPTIONAL
         paths[path][method]["requestBody"] = {"required": required, "content": content}
+    datasets = list(datasets)
+    names: Json = {"type": "string", "enum": [dataset.name for dataset in datasets]}
+    _narrow(paths, {**dict.fromkeys(_IDENTIFIERS, _IDENTIFIER), "dataset": names})
     for dataset in datasets:
         name = _free_name(dataset, components)
         components.update(_components(dataset, name))
@@ -55,7 +63,9 @@ def document(app: Litestar, datasets: Iterable[Dataset[Any]], default: str) -> b
         key = "/".join(f"{{{part}}}" for part in dataset.key)
         paths[f"/data/{dataset.name}/{key}"] = _record_item(dataset, name)
     describe_access(paths, app)
+    describe_answers(paths)
     schema["components"]["securitySchemes"] = SECURITY_SCHEMES
+    schema["components"]["headers"] = HEADERS
     schema["paths"] = dict(sorted(paths.items()))
     return msgspec.json.encode(schema)
 
@@ -69,6 +79,14 @@ def _add(components: Json, kind: type[Any]) -> Any:
 
 def _internal(path: str) -> bool:
     return path.startswith("/docs")
+
+
+def _narrow(paths: Json, schemas: Json) -> None:
+    """Say more of parameters, by their names, than the framework knows."""
+    for item in paths.values():
+        for operation in item.values():
+            for parameter in operation.get("parameters", ()):
+                parameter["schema"] = schemas.get(parameter["name"], parameter["schema"])
 
 
 # ---------------------------------------------------------------- schemas
@@ -156,14 +174,10 @@ def _record_item(dataset: Dataset[Any], name: str) -> Json:
 def _methods(
     operation: str, summary: str, parameters: list[Json], content: Json, read_by: Role
 ) -> Json:
-    problem = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     responses: Json = {
         "200": {"description": "Records", "content": content},
         "304": {"description": "Nothing has changed since the answer with that ETag"},
-        **{
-            str(status): {"description": HTTPStatus(status).phrase, "content": problem}
-            for status in _PROBLEMS
-        },
+        **{str(status): problem(status) for status in _PROBLEMS},
     }
     read: Json = {
         "operationId": operation,

@@ -4,10 +4,7 @@ from litestar import Litestar
 
 from adapters.http.access import OPEN, access_of, routes_of
 from adapters.http.openapi_parameters import Json
-from adapters.http.problems import MEDIA_TYPE
 from domain.dataset import Role
-
-_REFERENCE = "#/components/schemas/{name}"
 
 _BEARER: list[Json] = [{"bearer": []}]
 SECURITY_SCHEMES = {
@@ -30,10 +27,8 @@ def describe_access(paths: Json, app: Litestar) -> None:
 
 
 def guard(operation: Json, least: Role) -> None:
-    """Say of an operation who may call it; a token that does not count is refused on any."""
+    """Say of an operation who may call it."""
     operation["security"] = _BEARER if least is not Role.ANYONE else [{}, *_BEARER]
-    problem = {MEDIA_TYPE: {"schema": {"$ref": _REFERENCE.format(name="Problem")}}}
-    operation["responses"].setdefault("401", {"description": "Unauthorized", "content": problem})
 
 
 def _template(path: str) -> str:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from adapters.http.accounts import (
+from adapters.http.account_bodies import (
     Credentials,
     LogoutRequest,
+    NewAccount,
     PasswordChange,
     RefreshRequest,
     TokenRequest,
@@ -23,7 +24,7 @@ def _form(wanted: type[Any]) -> Mapping[str, type[Any]]:
 
 #: The bodies that handlers read themselves, by media type.
 BODIES: Mapping[tuple[str, str], Mapping[str, type[Any]]] = {
-    ("/auth/signup", "post"): _json(Credentials),
+    ("/auth/signup", "post"): _json(NewAccount),
     ("/auth/login", "post"): _form(Credentials),
     ("/auth/refresh", "post"): _form(RefreshRequest),
     ("/auth/logout", "post"): _json(LogoutRequest),

@@ -31,6 +31,11 @@ _FETCH: Sequence[Json] = (
         "Idempotency-Key",
         f"1 to {LONGEST_KEY} visible ASCII characters, as they are or in double quotes; the same"
         " request with the same key has one effect and gets the same answer for 24 hours",
+        {
+            "type": "string",
+            "pattern": rf"^(?:[!#-~][!-~]{{0,{LONGEST_KEY - 1}}}"
+            rf'|"(?:[!#-\[\]-~]|\\["\\]){{1,{LONGEST_KEY}}}")$',
+        },
     ),
 )
 

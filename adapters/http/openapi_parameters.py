@@ -5,7 +5,7 @@ from typing import Any
 from adapters.http.question import CONTROLS, Format
 from domain.dataset import Dataset
 from domain.fields import Field, FieldType
-from domain.filters import Operator, operators_of
+from domain.filters import MAX_VALUES, Operator, operators_of
 from domain.paging import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET, Counting
 
 Json = dict[str, Any]
@@ -27,7 +27,7 @@ _MEANING: dict[Operator, str] = {
     Operator.LTE: "at most this",
     Operator.GT: "greater than this",
     Operator.GTE: "at least this",
-    Operator.IN: "one of these, with commas between them (\\, is a comma)",
+    Operator.IN: "one of these (\\, is a comma within one)",
     Operator.NIN: "none of these; a missing value matches",
     Operator.BETWEEN: "between these two, both included",
     Operator.ISNULL: "missing (true) or present (false)",
@@ -37,19 +37,23 @@ _MEANING: dict[Operator, str] = {
     Operator.HAS: "the list holds this",
 }
 
+#: Text as a query may hold it, and one value among several: there a comma is written `\\,`.
+_TEXT: Json = {"type": "string", "pattern": r"^[^\u0000]*$"}
+_ITEM: Json = {"type": "string", "pattern": r"^(?:[^\u0000,\\]|\\[^\u0000])*$"}
 
 #: How many items a page has.
 LIMIT: Json = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
 
 
 def in_query(name: str, description: str, schema: Json) -> Json:
-    """A parameter of the query."""
-    return {"name": name, "in": "query", "description": description, "schema": schema}
+    """A parameter of the query; several values have commas between them."""
+    listed = {"style": "form", "explode": False} if schema["type"] == "array" else {}
+    return {"name": name, "in": "query", "description": description, **listed, "schema": schema}
 
 
-def in_header(name: str, description: str) -> Json:
+def in_header(name: str, description: str, schema: Json | None = None) -> Json:
     """A header of the request."""
-    schema = {"type": "string"}
+    schema = schema or {"type": "string"}
     return {"name": name, "in": "header", "description": description, "schema": schema}
 
 
@@ -58,19 +62,19 @@ IF_NONE_MATCH = in_header("If-None-Match", "the ETag of an earlier answer; 304 w
 
 def fields_parameter(dataset: Dataset[Any]) -> Json:
     """The parameter that chooses which fields are shown."""
-    names = ", ".join(dataset.fields)
-    text = f"show these fields only, and always the key; there are: {names}"
-    return in_query("fields", text, {"type": "string"})
+    text = "show these fields only, and always the key"
+    return in_query("fields", text, _some_of(list(dataset.fields)))
 
 
 def control_parameters(dataset: Dataset[Any]) -> list[Json]:
     """The parameters that steer a page whatever is asked for."""
-    sortable = ", ".join(field.name for field in dataset.fields.values() if field.sortable)
+    sortable = [field.name for field in dataset.fields.values() if field.sortable]
+    terms = [term for name in sortable for term in (name, f"-{name}")]
     controls = {
         "sort": in_query(
             "sort",
-            f"fields to sort by, - before one for descending; there are: {sortable}",
-            {"type": "string", "default": dataset.default_sort},
+            "fields to sort by, with - before one for descending",
+            {**_some_of(terms), "uniqueItems": True, "default": dataset.default_sort.split(",")},
         ),
         "fields": fields_parameter(dataset),
         "limit": in_query("limit", "records on a page", LIMIT),
@@ -109,9 +113,17 @@ def condition_parameters(dataset: Dataset[Any]) -> list[Json]:
 def _operand(field: Field, operator: Operator) -> Json:
     if operator is Operator.ISNULL:
         return {"type": "boolean"}
-    if operator is Operator.HAS or operator.takes_list:
-        return {"type": "string"}
+    if operator.takes_list:
+        least, most = (2, 2) if operator is Operator.BETWEEN else (1, MAX_VALUES)
+        item = _ITEM if field.type is FieldType.TEXT else schema_of(field, nullable=False)
+        return {"type": "array", "items": item, "minItems": least, "maxItems": most}
+    if field.type in (FieldType.TEXT, FieldType.TEXTS):
+        return _TEXT
     return schema_of(field, nullable=False)
+
+
+def _some_of(names: list[str]) -> Json:
+    return {"type": "array", "items": {"type": "string", "enum": names}, "minItems": 1}
 
 
 def schema_of(field: Field, nullable: bool = True) -> Json:

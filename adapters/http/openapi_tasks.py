@@ -35,3 +35,11 @@ BODIES: Mapping[tuple[str, str], Mapping[str, type[Any]]] = {
     (_ONE, "put"): {JSON: NewTask},
     (_ONE, "patch"): {MERGE_PATCH: TaskPatch, JSON: TaskPatch},
 }
+
+
+def describe_parts(components: Json) -> None:
+    """Say that `fields=` may leave out of the tasks of a page all but the key."""
+    whole = components[TASKS.row.__name__]
+    components["TaskPart"] = {**whole, "title": "TaskPart", "required": list(TASKS.key)}
+    part = {"$ref": "#/components/schemas/TaskPart"}
+    components["TaskPage"]["properties"]["data"]["items"] = part

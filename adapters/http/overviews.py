@@ -51,7 +51,7 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True):
 class HealthCard(msgspec.Struct, frozen=True, kw_only=True):
     """The service's condition; `timestamp` is in Unix seconds."""
 
-    status: str
+    status: Condition
     database: str
     queue: str
     timestamp: float
@@ -137,7 +137,7 @@ def overview_routes(
         down = report.status is Condition.DOWN
         return Response(
             HealthCard(
-                status=report.status.value,
+                status=report.status,
                 database=report.database,
                 queue=report.queue,
                 timestamp=round(report.checked_at.timestamp(), 3),

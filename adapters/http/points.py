@@ -14,7 +14,7 @@ from adapters.http.answers import answer, documented, guarded
 from adapters.http.asgi import request_id_of, set_job_id
 from adapters.http.fetch_answers import FetchAnswer, told
 from adapters.http.formats import json_of
-from adapters.http.limits import Limiter
+from adapters.http.limits import FETCH, Limiter
 from adapters.http.problems import Reply, reply, reply_to_failures
 from adapters.http.question import number_of, parameters_of
 from application.catalogue import Catalogue
@@ -61,7 +61,7 @@ def point_routes(
         return Response([_point(row) for row in page.rows], headers={"Cache-Control": "no-store"})
 
     async def populated(request: Request[Any, Any, Any]) -> Response[bytes]:
-        await limiter.spend(request.scope, "fetch")
+        await limiter.spend(request.scope, FETCH)
         came = await populate(DATA_POINTS.name, role_of(request.scope))
         set_job_id(request.scope, came.fetched.job.id)
         cadence = catalogue.fetch(DATA_POINTS.name).cadence

@@ -1,12 +1,15 @@
 """Proxies: whose word on a client's address counts, and where a client is for our purposes."""
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from adapters.http.access import set_address
 from adapters.http.asgi import header_of
 
+#: Some proxies write the port as well, after an address of IPv6 in brackets.
+_WITH_PORT = re.compile(r"\[([^\]]+)\](?::\d{1,5})?|(\d{1,3}(?:\.\d{1,3}){3}):\d{1,5}")
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 #: Who has one IPv6 address has all of these.
 _IPV6_PREFIX = 64
@@ -50,8 +53,9 @@ def place_of(address: str) -> str:
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    with_port = _WITH_PORT.fullmatch(text)
     try:
-        found = ipaddress.ip_address(text.strip("[]"))
+        found = ipaddress.ip_address((with_port[1] or with_port[2]) if with_port else text)
     except ValueError:
         return None
     return getattr(found, "ipv4_mapped", None) or found

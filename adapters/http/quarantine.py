@@ -12,7 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from adapters.http.access import ADMIN, may_call, role_of
-from adapters.http.answers import answer, documented, guarded
+from adapters.http.answers import CursorPaging, answer, documented, guarded
 from adapters.http.asgi import request_id_of, set_job_id
 from adapters.http.bodies import nothing_in
 from adapters.http.cursors import CursorSigner
@@ -47,20 +47,12 @@ _MICROSECOND = timedelta(microseconds=1)
 _PROBLEMS = (401, 403, 404, 408, 409, 413, 415, 429, 502, 503, 507)
 
 
-class QuarantinePaging(msgspec.Struct, frozen=True, kw_only=True):
-    """How to go on from here."""
-
-    limit: int
-    next_cursor: str | None
-    has_more: bool
-
-
 class QuarantinePage(msgspec.Struct, frozen=True, kw_only=True):
     """Some rejected records, newest first."""
 
     data: list[Quarantined]
     count: int
-    page: QuarantinePaging
+    page: CursorPaging
     request_id: str
 
 
@@ -118,7 +110,7 @@ def quarantine_routes(
             QuarantinePage(
                 data=shown,
                 count=len(shown),
-                page=QuarantinePaging(limit=limit, next_cursor=cursor, has_more=more),
+                page=CursorPaging(limit=limit, next_cursor=cursor, has_more=more),
                 request_id=request_id_of(request.scope),
             ),
             headers=headers,

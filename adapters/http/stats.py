@@ -11,7 +11,7 @@ from adapters.http.access import ANYONE, may_call, role_of
 from adapters.http.answers import documented, guarded
 from adapters.http.asgi import request_id_of
 from application.stats import ShowStats
-from domain.reports import Counts
+from domain.reports import Counts, SourceStatus
 from domain.totals import SourceTotals
 
 
@@ -28,7 +28,7 @@ class SourceCard(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     dataset: str
     last_run: datetime | None
-    last_status: str | None
+    last_status: SourceStatus | None
     runs: int
     counts: Counts
     last_error: LastError | None
@@ -79,7 +79,7 @@ def _card_of(totals: SourceTotals) -> SourceCard:
         source=totals.source,
         dataset=totals.dataset,
         last_run=totals.last_run_at,
-        last_status=None if totals.last_status is None else totals.last_status.value,
+        last_status=totals.last_status,
         runs=totals.runs,
         counts=totals.counts,
         last_error=None if error is None else LastError(error.code, error.detail),

@@ -32,8 +32,8 @@ Repository = Annotated[
         description="owner/name, as GitHub has it",
         examples=["encode/httpx"],
         extra_json_schema={
-            "pattern": "^[A-Za-z0-9]+(-[A-Za-z0-9]+)*/[A-Za-z0-9._-]{1,100}$",
-            "maxLength": 140,
+            "pattern": r"^(?![^/]{40})[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*"
+            r"/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}$",
         },
     ),
 ]
@@ -94,6 +94,13 @@ def _responses(kind: Any, *statuses: int) -> dict[int, ResponseSpec]:
     return documented(kind, 401, 403, 503, *statuses)
 
 
+def _cached(kind: Any, *statuses: int) -> dict[int, ResponseSpec]:
+    """What a route may answer whose client may know the answer already."""
+    unchanged = "Nothing has changed since the answer with that ETag"
+    nothing = ResponseSpec(None, generate_examples=False, description=unchanged)
+    return {**_responses(kind, *statuses), 304: nothing}
+
+
 def _instead(status: HTTPStatus, kind: Any, *statuses: int) -> dict[int, ResponseSpec]:
     """What a route may answer that has another success than 200."""
     responses = _responses(kind, *statuses)
@@ -107,7 +114,7 @@ _CHANGE = (404, 412)
 TASK_RESPONSES: dict[str, dict[int, ResponseSpec]] = {
     "list": _responses(TaskPage),
     "create": _instead(HTTPStatus.CREATED, TASKS.row, *_BODY),
-    "read": _responses(TASKS.row, 404),
+    "read": _cached(TASKS.row, 404),
     "change": _responses(TASKS.row, *_BODY, *_CHANGE),
     "delete": _instead(HTTPStatus.NO_CONTENT, None, 507, *_CHANGE),
 }

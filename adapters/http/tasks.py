@@ -13,6 +13,8 @@ from adapters.http.bodies import read_json
 from adapters.http.cursors import CursorSigner, records_of
 from adapters.http.envelope import next_page_of
 from adapters.http.formats import json_of, shown
+from adapters.http.limits import TASKS as WRITES
+from adapters.http.limits import Limiter
 from adapters.http.preconditions import etag_of, seen_by
 from adapters.http.problems import Reply
 from adapters.http.question import parameters_of, read_question
@@ -26,7 +28,9 @@ from domain.tasks import TASKS
 _JSON = {"Content-Type": "application/json", "Cache-Control": "no-cache"}
 
 
-def task_routes(tasks: TaskUseCases, signer: CursorSigner, body_s: float) -> list[HTTPRouteHandler]:
+def task_routes(
+    tasks: TaskUseCases, limiter: Limiter, signer: CursorSigner, body_s: float
+) -> list[HTTPRouteHandler]:
     """The routes of tasks; a caller may take `body_s` seconds to send a body."""
 
     @get(
@@ -51,6 +55,7 @@ def task_routes(tasks: TaskUseCases, signer: CursorSigner, body_s: float) -> lis
     )
     async def create(request: Request[Any, Any, Any]) -> Response[bytes]:
         """Make a task; what GitHub says of its repository is added, at once or later."""
+        await limiter.spend(request.scope, WRITES)
         body = await read_json(request, NewTask, body_s)
         row = await tasks.create(body.edit, role_of(request.scope))
         return answer(_one(row, 201, Location=f"/tasks/{row.id}"))
@@ -83,6 +88,7 @@ def task_routes(tasks: TaskUseCases, signer: CursorSigner, body_s: float) -> lis
     )
     async def replace(request: Request[Any, Any, Any], task_id: FromPath[str]) -> Response[bytes]:
         """Replace all that a user says of a task; what is left out is as in a new one."""
+        await limiter.spend(request.scope, WRITES)
         body = await read_json(request, NewTask, body_s)
         row = await tasks.change(
             identifier(task_id), body.edit, role_of(request.scope), seen_by(request.scope)
@@ -99,6 +105,7 @@ def task_routes(tasks: TaskUseCases, signer: CursorSigner, body_s: float) -> lis
     )
     async def change(request: Request[Any, Any, Any], task_id: FromPath[str]) -> Response[bytes]:
         """Change the fields that the body names, as a JSON merge patch does."""
+        await limiter.spend(request.scope, WRITES)
         body = await read_json(request, TaskPatch, body_s, MERGE_PATCH)
         row = await tasks.change(
             identifier(task_id), body.edit, role_of(request.scope), seen_by(request.scope)

@@ -1,13 +1,14 @@
 """Retention in memory."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypeVar
 
 from adapters.memory.database import MemoryDatabase
 from application.ports.retention import Retention
 from domain.payloads import Payload
-from domain.retention import Kept
+from domain.retention import PLACES_KEPT, Kept
+from domain.throttling import Attempts
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -103,8 +104,11 @@ class MemoryRetention(Retention):
         return dropped
 
     def _guesses(self, before: datetime, most: int) -> int:
-        old = datetime.max.replace(tzinfo=UTC)
-        return _drop(self._database.attempts, lambda a: (a.seen_at or old) < before, most)
+        def is_old(attempts: Attempts) -> bool:
+            end = before - PLACES_KEPT if attempts.known else before
+            return attempts.seen_at is not None and attempts.seen_at < end
+
+        return _drop(self._database.attempts, is_old, most)
 
     def _clients(self, before: datetime, most: int) -> int:
         before_s = before.timestamp()

@@ -31,6 +31,7 @@ sessions = Table(
     metadata,
     Column("id", String, primary_key=True),
     Column("user", String, nullable=False),
+    Column("version", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger),

@@ -98,17 +98,17 @@ class SqlLoginAttempts(LoginAttempts):
             await _put(session, account, place, guess.succeeded(from_micros(now)))
 
     async def _locked(self, session: Session, account: str, place: str) -> tuple[int, Guess]:
+        [[now]] = await session.rows(_NOW, {"now": self._database.now(self._clock)})
         found = []
         for at in (place, _EVERYWHERE):
             named = {"of": _key(account, at)}
             rows = await session.rows(_GET, named)
-            if not rows:
+            while not rows:
                 # Made first, so that of two who begin at once one waits for the other.
-                empty = _row_of(Attempts())
+                empty = _row_of(Attempts(seen_at=from_micros(now)))
                 await session.run(_MAKE, {"key": named["of"], **empty})
                 rows = await session.rows(_GET, named)
             found.append(_attempts(*rows[0]))
-        [[now]] = await session.rows(_NOW, {"now": self._database.now(self._clock)})
         return now, Guess(*found)
 
 

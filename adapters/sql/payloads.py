@@ -2,7 +2,7 @@
 
 import hashlib
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, func, insert, select
@@ -116,15 +116,19 @@ async def kept(
         chunks = await session.rows(_CHUNKS, {"hash": receipt.body})
         if not chunks and receipt.body != _EMPTY:
             continue  # it was old enough to be pruned meanwhile
-        payload = Payload(
-            url=row["url"],
-            body=b"".join(zlib.decompress(data) for [data] in chunks),
-            content_type=row["content_type"],
-            received_at=from_micros(row["received_at"]),
-            page=row["page"],
-            receipt=receipt.id,
-        )
-        yield Kept(payload, receipt)
+        yield Kept(unpacked(row, chunks), receipt)
+
+
+def unpacked(receipt: Mapping[str, Any], chunks: Sequence[Row]) -> Payload:
+    """The payload that a receipt, a row by its columns' names, and the pieces of its body make."""
+    return Payload(
+        url=receipt["url"],
+        body=b"".join(zlib.decompress(data) for [data] in chunks),
+        content_type=receipt["content_type"],
+        received_at=from_micros(receipt["received_at"]),
+        page=receipt["page"],
+        receipt=receipt["id"],
+    )
 
 
 def _receipt(row: Mapping[str, Any]) -> Receipt:

@@ -1,13 +1,11 @@
 """Receipts over SQL."""
 
-import zlib
-
 from sqlalchemy import bindparam, select
 
 from adapters.sql.database import Database
-from adapters.sql.tables import from_micros, payload_chunks, receipts
+from adapters.sql.payloads import unpacked
+from adapters.sql.tables import payload_chunks, receipts
 from application.ports.receipts import Receipts, Received
-from domain.payloads import Payload
 
 _LAST = (
     select(receipts)
@@ -35,12 +33,4 @@ class SqlReceipts(Receipts):
         if not rows:
             return None
         receipt = dict(zip(receipts.c.keys(), rows[0], strict=True))
-        payload = Payload(
-            url=receipt["url"],
-            body=b"".join(zlib.decompress(data) for [data] in chunks),
-            content_type=receipt["content_type"],
-            received_at=from_micros(receipt["received_at"]),
-            page=receipt["page"],
-            receipt=receipt["id"],
-        )
-        return Received(receipt["source"], payload)
+        return Received(receipt["source"], unpacked(receipt, chunks))

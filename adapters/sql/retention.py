@@ -1,7 +1,7 @@
 """Retention over SQL: what is old is found by an index and removed by its key."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,6 +16,7 @@ from sqlalchemy import (
     delete,
     exists,
     func,
+    or_,
     select,
 )
 
@@ -32,10 +33,13 @@ from adapters.sql.tables import (
     to_micros,
 )
 from application.ports.retention import Retention
-from domain.retention import Kept
+from domain.retention import PLACES_KEPT, Kept
 
 _BEFORE = bindparam("before", type_=BigInteger())
 _THESE = bindparam("these", type_=Text())
+
+
+_PLACES_KEPT_US = PLACES_KEPT // timedelta(microseconds=1)
 
 
 class _Way(NamedTuple):
@@ -64,7 +68,11 @@ _WAYS = {
     Kept.KEYS: _way(idempotency.c.key, idempotency.c.begun_at),
     # Their refresh tokens go with them.
     Kept.SESSIONS: _way(sessions.c.id, sessions.c.expires_at),
-    Kept.GUESSES: _way(attempts.c.key, attempts.c.seen_at),
+    Kept.GUESSES: _way(
+        attempts.c.key,
+        attempts.c.seen_at,
+        or_(~attempts.c.known, attempts.c.seen_at < _BEFORE - _PLACES_KEPT_US),
+    ),
     Kept.CLIENTS: _way(client_limits.c.client, client_limits.c.full_at),
 }
 

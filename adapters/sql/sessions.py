@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, delete, insert, or_, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from adapters.sql.client_tables import api_tokens, refresh_tokens, sessions
@@ -34,17 +34,10 @@ _USE = (
 )
 _END = (
     update(sessions)
-    .where(
-        or_(
-            sessions.c.id == bindparam("of"),
-            sessions.c.id.in_(
-                select(refresh_tokens.c.session).where(refresh_tokens.c.digest == bindparam("of"))
-            ),
-        ),
-        sessions.c.ended_at.is_(None),
-    )
+    .where(sessions.c.id == bindparam("of"), sessions.c.ended_at.is_(None))
     .values(ended_at=moment())
 )
+_SESSION_OF = select(refresh_tokens.c.session).where(refresh_tokens.c.digest == bindparam("of"))
 _END_ALL = (
     update(sessions)
     .where(sessions.c.user == bindparam("of"), sessions.c.ended_at.is_(None))
@@ -96,7 +89,8 @@ class SqlSessions(Sessions):
 
     async def end(self, digest_or_id: str) -> None:
         """End one session."""
-        await self._end(_END, digest_or_id)
+        [rows] = await self._database.snapshot([(_SESSION_OF, {"of": digest_or_id})])
+        await self._end(_END, rows[0][0] if rows else digest_or_id)
 
     async def end_all(self, user: str) -> None:
         """End every session of a user."""

@@ -62,13 +62,18 @@ class SqliteDatabase(Database, Probe):
     async def migration(self) -> AsyncIterator[Session]:
         """The transaction that makes or changes tables; the file and its folder are made first."""
         try:
-            await asyncio.to_thread(self.path.parent.mkdir, parents=True, exist_ok=True)
+            await asyncio.to_thread(self._make)
         except OSError as error:
             raise StoreUnavailable(f"{self.path} cannot be made ({error.strerror})") from error
         async with self.session() as session:
             await session.write_ahead()
             async with session.transaction():
                 yield session
+
+    def _make(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # Hashes of passwords are in it; what SQLite puts beside it is as closed as it is.
+        self.path.touch(mode=0o600)
 
     def now(self, clock: Clock) -> int:
         """The clock's moment: SQLite has no time finer than a millisecond."""

@@ -106,6 +106,7 @@ receipts = Table(
     Index(None, "dataset", "source", "merged", "id"),
     Index(None, "received_at"),
     Index(None, "hash"),
+    Index(None, "job_id"),
     sqlite_autoincrement=True,
 )
 

@@ -1,5 +1,6 @@
 """Accounts: what happens when somebody else changes one at the same time."""
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -17,6 +18,7 @@ from application.authentication import Authenticate
 from application.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh
 from domain.dataset import Role
 from domain.errors import (
+    Forbidden,
     InvalidToken,
     LoginRequired,
     StoreUnavailable,
@@ -65,7 +67,12 @@ class People:
             self.random,
         )
         self.refresh = Refresh(self.accounts, self.sessions, tokens, grant)
-        self.change_password = ChangePassword(self.accounts, self.sessions, self.hasher)
+        self.change_password = ChangePassword(
+            self.accounts,
+            self.sessions,
+            MemoryLoginAttempts(self.database, self.clock),
+            self.hasher,
+        )
         self.disable = DisableUser(self.accounts, self.sessions)
         self.keep = KeepApiTokens(self.accounts, api_tokens, self.clock, self.random)
         self.authenticate = Authenticate(
@@ -92,10 +99,25 @@ async def test_the_first_admin_is_made_once_and_then_left_alone(people: People) 
     made = await first_admin("root", PASSWORD)
     again = await first_admin("root", "another password")
 
-    admin = await people.accounts.get("root")
-    assert (made, again) == (True, False)
-    assert admin is not None
-    assert (admin.role, admin.version) == (Role.ADMIN, 0)
+    assert (made.role, made.version) == (Role.ADMIN, 0)
+    assert again == made
+
+
+async def test_of_two_processes_that_start_at_once_one_makes_the_first_admin(
+    people: People,
+) -> None:
+    first_admin = FirstAdmin(people.accounts, people.sign_up)
+
+    one, other = await asyncio.gather(first_admin("root", PASSWORD), first_admin("root", PASSWORD))
+
+    assert one == other
+    assert one.role is Role.ADMIN
+
+
+async def test_a_user_who_has_the_name_of_the_first_admin_becomes_none(people: People) -> None:
+    found = await FirstAdmin(people.accounts, people.sign_up)("ann", PASSWORD)
+
+    assert found.role is Role.USER
 
 
 async def test_a_password_changed_at_the_same_time_is_told(people: People) -> None:
@@ -147,7 +169,7 @@ async def test_a_program_gets_a_token_from_the_operator(people: People) -> None:
 
 async def test_who_is_nobody_changes_nothing(people: People) -> None:
     with pytest.raises(LoginRequired):
-        await people.change_password(ANYBODY, PASSWORD, "another password")
+        await people.change_password(ANYBODY, PASSWORD, "another password", "here")
     with pytest.raises(LoginRequired):
         await people.keep.list(ANYBODY)
     with pytest.raises(LoginRequired):
@@ -158,7 +180,8 @@ async def test_who_was_taken_away_meanwhile_has_no_password_to_change(people: Pe
     del people.database.users["ann"]
 
     with pytest.raises(WrongCredentials):
-        await people.change_password(Caller(Role.USER, "Ann", "1"), PASSWORD, "another password")
+        caller = Caller(Role.USER, "Ann", "1")
+        await people.change_password(caller, PASSWORD, "another password", "here")
 
 
 async def test_the_session_of_a_user_who_is_gone_gives_nothing(people: People) -> None:
@@ -201,3 +224,42 @@ async def test_an_access_token_does_not_outlast_its_session(people: People) -> N
     renewed = await people.refresh(granted.refresh_token)
 
     assert renewed.expires_in == 5
+
+
+async def test_a_session_opened_with_the_old_password_does_not_go_on_after_the_change(
+    people: People,
+) -> None:
+    user = people.database.users["ann"]
+    granted = await people.log_in("ann", PASSWORD, "here")
+    # The login above was on its way when the password was changed and the sessions ended.
+    people.database.users["ann"] = user.with_password(await people.hasher.hash("another password"))
+
+    with pytest.raises(InvalidToken):
+        await people.refresh(granted.refresh_token)
+
+
+async def test_a_program_does_not_change_the_password_of_its_user(people: People) -> None:
+    _, text = await people.keep.create_for("ann", "ci")
+    program = await people.authenticate(text)
+
+    with pytest.raises(Forbidden):
+        await people.change_password(program, PASSWORD, "another password", "here")
+
+
+async def test_a_password_is_not_guessed_by_changing_it_either(people: People) -> None:
+    ann = await people.authenticate((await people.log_in("ann", PASSWORD, "here")).access_token)
+    for _ in range(5):
+        with pytest.raises(WrongCredentials):
+            await people.change_password(ann, "wrong password", "another password", "there")
+
+    with pytest.raises(TooManyRequests):
+        await people.change_password(ann, PASSWORD, "another password", "there")
+    await people.change_password(ann, PASSWORD, "another password", "here")
+
+
+@pytest.mark.parametrize("name", ["", "an\x00n", "a" * 1_000_000, "\u202e", "' OR 1=1 --"])
+async def test_a_name_nobody_can_have_is_only_a_wrong_one(people: People, name: str) -> None:
+    with pytest.raises(WrongCredentials):
+        await people.log_in(name, PASSWORD, "here")
+
+    assert people.hasher.checks == 1

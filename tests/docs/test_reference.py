@@ -9,7 +9,6 @@ from importlib import import_module
 from typing import Any
 
 import click
-import httpx
 import msgspec
 import pytest
 from click.testing import CliRunner
@@ -34,7 +33,6 @@ from domain.repositories import Enrichment
 from domain.tasks import TASKS
 from entrypoints.cli import main
 from entrypoints.container import DATASETS
-from entrypoints.service import running
 from entrypoints.setting_table import SETTINGS
 from entrypoints.settings import PREFIX, load
 from tests.docs.markdown import DOCS, REFERENCE, ROOT, blocks, codes, headings, rows, section
@@ -58,17 +56,6 @@ def names(record: type[Any]) -> list[str]:
 
 
 # ---------------------------------------------------------------- routes
-
-
-@pytest.fixture
-async def openapi(tmp_path: Any) -> dict[str, Any]:
-    """The OpenAPI document of the served application."""
-    settings = load({"CATCHMENT_DATABASE_URL": f"sqlite:///{tmp_path}/catchment.db"})
-    async with running(settings) as container:
-        transport = httpx.ASGITransport(app=container.app())
-        async with httpx.AsyncClient(transport=transport, base_url="http://docs") as client:
-            document: dict[str, Any] = (await client.get("/openapi.json")).json()
-            return document
 
 
 def generic(path: str) -> str:

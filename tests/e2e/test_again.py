@@ -63,4 +63,8 @@ async def test_a_replay_of_what_is_held_ends_with_an_error(
 async def test_a_dataset_that_is_not_there_is_one_clear_line(start: Start, command: str) -> None:
     code, out, err = await ended(await start(command, "nothing"))
 
-    assert (code, out, err) == (1, "", "Error: the datasets are: posts\n")
+    assert (code, out, err) == (
+        1,
+        "",
+        "Error: the datasets are: posts, crypto_assets, data_points\n",
+    )

@@ -1,7 +1,6 @@
 """The real thing: JSONPlaceholder's own server, as its authors publish it."""
 
 import asyncio
-import shutil
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Start, ended
+from tests.services.npm import installed, node
 
 PACKAGE = "jsonplaceholder@0.3.3"
 
@@ -18,17 +18,11 @@ pytestmark = pytest.mark.node
 @pytest.fixture
 async def jsonplaceholder(tmp_path: Path) -> AsyncIterator[str]:
     """The URL of a running JSONPlaceholder."""
-    npm, node = shutil.which("npm"), shutil.which("node")
-    assert npm is not None, "without node this test is not collected"
-    assert node is not None
-    install = await asyncio.create_subprocess_exec(
-        *(npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", tmp_path, PACKAGE)
-    )
-    assert await install.wait() == 0, "npm could not install it; leave it out with -m 'not node'"
+    package = installed(PACKAGE, tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     server = await asyncio.create_subprocess_exec(
-        *(node, tmp_path / "node_modules" / "jsonplaceholder" / "index.js"),
+        *(node(), package / "index.js"),
         env={"PORT": str(port)},
         stdout=asyncio.subprocess.PIPE,
     )

@@ -38,6 +38,9 @@ def test_the_defaults_are_those_the_documentation_promises() -> None:
         Kept.PAYLOADS: timedelta(days=30),
         Kept.JOBS: timedelta(days=7),
         Kept.KEYS: timedelta(hours=24),
+        Kept.SESSIONS: timedelta(days=1),
+        Kept.GUESSES: timedelta(days=1),
+        Kept.CLIENTS: timedelta(hours=1),
     }
     assert settings.alert_url == ""
 
@@ -46,6 +49,12 @@ def test_a_value_can_differ_from_one_dataset_to_the_next() -> None:
     settings = load({"CATCHMENT_MIN_FETCH_INTERVAL": "60s,posts=0s"})
 
     assert settings.min_fetch_interval == PerDataset(timedelta(seconds=60), {"posts": timedelta(0)})
+
+
+def test_a_limit_that_is_not_named_is_the_usual_one() -> None:
+    limits = load({"CATCHMENT_CLIENT_LIMITS": "fetch=5/1h"}).client_limits
+
+    assert limits == {"fetch": Rate(5, 3600), "login": Rate(30, 60), "tasks": Rate(300, 60)}
 
 
 def test_a_cadence_is_put_together_for_each_dataset() -> None:
@@ -63,10 +72,12 @@ def test_a_cadence_is_put_together_for_each_dataset() -> None:
     [
         ("SECRET_KEY", "sesame", "(set)"),
         ("SECRET_KEY", "", "(made beside the database)"),
+        ("GITHUB_TOKEN", "ghp_sesame", "(set)"),
+        ("ADMIN_PASSWORD", "sesame", "(set)"),
         ("ALERT_URL", "https://hooks.example:81/sesame?key=sesame", "https://hooks.example:81/..."),
         ("ALERT_URL", "", ""),
         ("DATABASE_URL", "postgresql://us:sesame@db/ours", "postgresql://us:***@db/ours"),
-        ("POSTS_URL", "https://a.example/posts?page=1", "https://a.example/posts?page=1"),
+        ("POSTS_URL", "https://a.example/posts?key=sesame", "https://a.example/posts?..."),
     ],
 )
 def test_a_setting_is_shown_without_what_is_secret_in_it(name: str, text: str, told: str) -> None:
@@ -167,6 +178,7 @@ def test_what_holds_a_password_is_not_shown_when_it_cannot_be_used(name: str) ->
         ("RATE_LIMITS", "60/1h", "expected host=count/window"),
         ("RATE_LIMITS", "host=0/1h", "expected requests per window"),
         ("RATE_LIMITS", "host=5/0s", "expected requests per window"),
+        ("CLIENT_LIMITS", "read=5/1m", "expected limits such as fetch="),
         ("ALLOWED_PRIVATE_HOSTS", "10.0.0.5", "expected host:port"),
         ("MAX_BODY", "1MiB", "expected two sizes"),
         ("MAX_BODY", "1MB,upstream=20MiB", "expected a size"),

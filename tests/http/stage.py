@@ -342,7 +342,7 @@ class Stage:
                 refresh=Refresh(accounts, sessions, tokens, grant),
                 log_out=LogOut(sessions),
             ),
-            change_password=ChangePassword(accounts, sessions, self.hasher),
+            change_password=ChangePassword(accounts, sessions, attempts, self.hasher),
             api_tokens=KeepApiTokens(accounts, api_tokens, clock, random),
         )
         return self.people

@@ -144,6 +144,46 @@ async def test_a_login_that_cannot_be_read_is_explained(
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+def part(name: str, value: bytes, more: str = "") -> bytes:
+    """One part of a form in parts."""
+    head = f'--x\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n'
+    return head.encode() + value + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "status"),
+    [
+        ("multipart/form-data; boundary=x", part("username", b"\xff") + b"--x--", 400),
+        (
+            "multipart/form-data; boundary=x; charset=nonsense",
+            part("username", b"Ann") + part("password", b"\xe9") + b"--x--",
+            400,
+        ),
+        ("multipart/form-data", part("username", b"Ann") + b"--x--", 400),
+        (
+            "multipart/form-data; boundary=x",
+            part("username", b"Ann") + part("username", b"Bob") + b"--x--",
+            400,
+        ),
+        (
+            "multipart/form-data; boundary=x",
+            part("username", b"Ann", '; filename="a.txt"') + b"--x--",
+            400,
+        ),
+        ("multipart/form-data; boundary=x", part("username", b"Ann") + b"--x--", 422),
+        ("multipart/form-data; boundary=x", b"junk", 400),
+        ("multipart/form-data; boundary=x", b"--x\r\n" * 5_000 + b"--x--", 400),
+    ],
+)
+async def test_a_login_in_parts_that_cannot_be_read_is_explained(
+    ann: Stage, kind: str, body: bytes, status: int
+) -> None:
+    answer = await ann.client.post("/auth/login", content=body, headers={"Content-Type": kind})
+
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
 async def test_a_wrong_password_and_nobody_get_the_same_answer(ann: Stage) -> None:
     wrong = await login(ann, password="wrong password")
     nobody = await login(ann, username="Bob")

@@ -6,7 +6,7 @@ import pytest
 from domain.politeness import Rate
 from tests.http.stage import BASE, Stage, problem
 
-LIMITS = {"fetch": Rate(2, 60.0), "login": Rate(2, 60.0)}
+LIMITS = {"fetch": Rate(2, 60.0), "login": Rate(2, 60.0), "tasks": Rate(2, 60.0)}
 PREFLIGHT = {"Origin": "https://app.test", "Access-Control-Request-Method": "POST"}
 
 
@@ -35,6 +35,7 @@ async def test_c35_a_page_that_is_named_may_read_whatever_is_answered(path: str)
     assert "access-control-allow-credentials" not in ours.headers
     for told in (others, none):
         assert "access-control-allow-origin" not in told.headers
+        assert "Origin" in told.headers["vary"]  # or a cache would give it to the page above
 
 
 async def test_a_browser_that_asks_beforehand_is_told() -> None:
@@ -155,6 +156,20 @@ async def test_an_address_of_ipv4_is_the_same_however_it_is_written() -> None:
     assert await statuses(stage, "1.1.1.1", "::ffff:1.1.1.1", "1.1.1.1") == [415, 415, 429]
 
 
+@pytest.mark.parametrize(
+    ("one", "same", "other"),
+    [
+        ("1.1.1.1", "1.1.1.1:443", "1.1.1.2:443"),
+        ("2001:db8:1:2::1", "[2001:db8:1:2::1]:443", "[2001:db8:1:3::1]:443"),
+        ("2001:db8:1:2:3:4:5:443", "2001:db8:1:2:3:4:5:80", "2001:db8:1:5:3:4:5:443"),
+    ],
+)
+async def test_the_port_of_an_address_does_not_count(one: str, same: str, other: str) -> None:
+    stage = Stage(client_limits=LIMITS, trusted_proxies=("10.0.0.1",))
+
+    assert await statuses(stage, one, same, one, other) == [415, 415, 429, 415]
+
+
 async def test_a_trusted_proxy_says_whether_it_was_asked_by_https() -> None:
     stage = Stage(trusted_proxies=("127.0.0.1",))
 
@@ -182,3 +197,24 @@ async def test_c26_one_client_may_fetch_only_so_often() -> None:
     assert answers[2].headers["retry-after"] == "30"
     stage.clock.advance(31)
     assert (await stage.client.post("/fetch")).status_code == 200
+
+
+async def test_one_client_may_make_and_change_only_so_many_tasks() -> None:
+    stage = Stage(client_limits=LIMITS)
+    body = {"title": "mend it", "repository": "someone/something"}
+    made = [await stage.client.post("/tasks", json=body) for _ in range(3)]
+    task = made[0].json()["id"]
+
+    assert [answer.status_code for answer in made] == [201, 201, 429]
+    problem(await stage.client.put(f"/tasks/{task}", json=body), 429, "too_many_requests")
+    problem(
+        await stage.client.request(
+            "PATCH",
+            f"/tasks/{task}",
+            json={},
+            headers={"Content-Type": "application/merge-patch+json"},
+        ),
+        429,
+        "too_many_requests",
+    )
+    assert (await stage.client.get(f"/tasks/{task}")).status_code == 200

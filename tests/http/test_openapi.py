@@ -148,15 +148,17 @@ async def test_nobody_needs_to_know_where_the_document_is_from(document: Json) -
 # ---------------------------------------------------------------- parameters
 
 
+TEXT = {"type": "string", "pattern": r"^[^\u0000]*$"}
 TYPES = {
     FieldType.INTEGER: {"type": "integer", "format": "int64"},
     FieldType.NUMBER: {"type": "number", "format": "double"},
     FieldType.BOOLEAN: {"type": "boolean"},
     FieldType.TIME: {"type": "string", "format": "date-time"},
-    FieldType.TEXT: {"type": "string"},
+    FieldType.TEXT: TEXT,
     FieldType.CHOICE: {"type": "string", "enum": ["dry", "wet", "-frozen"]},
-    FieldType.TEXTS: {"type": "string"},
+    FieldType.TEXTS: TEXT,
 }
+ITEM = {"type": "string", "pattern": r"^(?:[^\u0000,\\]|\\[^\u0000])*$"}
 
 
 @pytest.mark.parametrize("dataset", [POSTS, GAUGES], ids=lambda dataset: dataset.name)
@@ -174,7 +176,11 @@ async def test_every_filter_is_a_typed_parameter(document: Json, dataset: Datase
             if operator is Operator.ISNULL:
                 schema = {"type": "boolean"}
             if operator.takes_list:
-                schema = {"type": "string"}
+                item = ITEM if field.type is FieldType.TEXT else schema
+                least, most = (2, 2) if operator is Operator.BETWEEN else (1, 200)
+                schema = {"type": "array", "items": item, "minItems": least, "maxItems": most}
+                # With commas between the values, not each under the name once more.
+                assert (given[name]["style"], given[name]["explode"]) == ("form", False)
             assert given[name]["schema"] == schema
             assert given[name]["description"]
     assert set(given) == expected
@@ -185,12 +191,38 @@ async def test_what_steers_a_fetch_is_documented(document: Json, path: str) -> N
     listed = document["paths"][path]["post"]["parameters"]
 
     given = {(p["in"], p["name"]): p["schema"] for p in listed if p["in"] != "path"}
+    key = given.pop(("header", "Idempotency-Key"))
     assert given == {
         ("query", "mode"): {"type": "string", "enum": ["sync", "task"], "default": "sync"},
         ("query", "force"): {"type": "string", "enum": ["true", "false"], "default": "false"},
         ("header", "Prefer"): {"type": "string"},
-        ("header", "Idempotency-Key"): {"type": "string"},
     }
+    assert key["type"] == "string"
+
+
+@pytest.mark.parametrize(
+    ("key", "is_one"),
+    [
+        ("a" * 255, True),
+        ("a" * 256, False),
+        ("~!", True),
+        ('a"b', True),
+        (r'"a\"b"', True),
+        ('"a"b"', False),
+        ('""', False),
+        ("a b", False),
+    ],
+)
+async def test_the_pattern_of_an_idempotency_key_is_what_is_accepted(
+    client: httpx.AsyncClient, document: Json, key: str, is_one: bool
+) -> None:
+    listed = document["paths"]["/fetch"]["post"]["parameters"]
+    [pattern] = [p["schema"]["pattern"] for p in listed if p["name"] == "Idempotency-Key"]
+
+    answer = await client.post("/fetch", headers={"Idempotency-Key": key})
+
+    assert bool(re.search(pattern, key)) is is_one
+    assert answer.status_code == (200 if is_one else 400)
 
 
 async def test_what_narrows_the_list_of_jobs_is_documented_and_accepted(
@@ -221,8 +253,11 @@ async def test_every_documented_parameter_is_accepted(
     for path in ("/data/posts", "/data/gauges"):
         for name, parameter in parameters(document, path).items():
             schema = parameter["schema"]
+            count = schema.get("minItems", 1)
+            schema = schema.get("items", schema)
             value = schema.get("enum", [examples[schema["type"]]])[0]
             value = "2026-01-01T00:00:00Z" if schema.get("format") == "date-time" else value
+            value = ",".join([value] * count)
             answer = await client.get(path, params={name: value})
             assert answer.status_code in (200, 400, 422), name
             code = answer.json().get("code") if answer.status_code != 200 else None
@@ -254,6 +289,18 @@ async def test_every_operation_documents_its_problems(document: Json) -> None:
         assert {"400", "500"} <= problems, (method, path)
         errors = {status for status in operation["responses"] if status >= "400"}
         assert errors - problems <= ({"503"} if path == "/health" else set()), (method, path)
+
+
+async def test_every_operation_documents_what_the_front_answers_and_its_headers(
+    document: Json,
+) -> None:
+    said = {"401": "WWW-Authenticate", "405": "Allow", "429": "Retry-After"}
+    for method, path, operation in operations(document):
+        responses = operation["responses"]
+        assert {"400", "401", "405", "414", "426", "431", "500", "503"} <= responses.keys()
+        for status, response in responses.items():
+            assert "X-Request-ID" in response["headers"], (method, path)
+            assert said.get(status, "X-Request-ID") in response["headers"], (method, path)
 
 
 @pytest.mark.parametrize(
@@ -379,3 +426,56 @@ async def test_tasks_are_documented_like_a_dataset_with_their_bodies(document: J
     new_task = document["components"]["schemas"]["NewTask"]
     assert new_task["required"] == ["title", "repository"]
     assert new_task["additionalProperties"] is False
+
+
+async def test_a_page_of_tasks_may_hold_parts_of_them(document: Json) -> None:
+    schemas = document["components"]["schemas"]
+
+    assert schemas["TaskPage"]["properties"]["data"]["items"] == {
+        "$ref": "#/components/schemas/TaskPart"
+    }
+    assert schemas["TaskPart"]["required"] == ["id"]
+    assert schemas["TaskPart"]["properties"] == schemas["StoredTask"]["properties"]
+
+
+@pytest.mark.parametrize(
+    ("repository", "is_one"),
+    [
+        ("encode/httpx", True),
+        (f"{'a' * 39}/b", True),
+        (f"{'a' * 40}/b", False),
+        (f"a/{'b' * 100}", True),
+        (f"a/{'b' * 101}", False),
+        ("a/..", False),
+        ("a/...", True),
+        ("a--b/c", False),
+    ],
+)
+async def test_the_pattern_of_a_repository_is_what_is_accepted(
+    client: httpx.AsyncClient, document: Json, repository: str, is_one: bool
+) -> None:
+    pattern = document["components"]["schemas"]["NewTask"]["properties"]["repository"]["pattern"]
+
+    answer = await client.post("/tasks", json={"title": "a", "repository": repository})
+
+    assert bool(re.search(pattern, repository)) is is_one
+    assert answer.status_code == (201 if is_one else 422)
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/tasks", {"GET", "HEAD", "POST", "OPTIONS"}),
+        (f"/tasks/{'0' * 32}", {"GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"}),
+        ("/auth/login", {"POST", "OPTIONS"}),
+    ],
+)
+async def test_options_tells_every_method_of_a_path(
+    client: httpx.AsyncClient, path: str, allowed: set[str]
+) -> None:
+    answer = await client.options(path)
+
+    assert answer.status_code == 204
+    assert set(answer.headers["allow"].split(", ")) == allowed
+    refused = await client.request("TRACE", path)
+    assert set(refused.headers["allow"].split(", ")) == allowed

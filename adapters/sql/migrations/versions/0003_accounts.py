@@ -24,6 +24,7 @@ def upgrade() -> None:
         "sessions",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("user", sa.String(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),

@@ -9,4 +9,5 @@ down_revision = "0005"
 
 def upgrade() -> None:
     """Apply."""
+    op.create_index(op.f("ix_receipts_job_id"), "receipts", ["job_id"], unique=False)
     op.add_column("jobs", sa.Column("receipt", sa.BigInteger(), nullable=True))

@@ -1,0 +1,81 @@
+"""What clients send of accounts, for the routes and their document."""
+
+from typing import Annotated
+
+import msgspec
+
+from application.api_tokens import LONGEST_NAME
+from domain.users import LONGEST_PASSWORD_BYTES, NAME_PATTERN, SHORTEST_PASSWORD
+
+#: These are for whoever reads the document; the rules themselves are the domain's.
+Username = Annotated[
+    str,
+    msgspec.Meta(
+        description="letters, digits and . _ - @; names that differ in case alone are one",
+        examples=["ada"],
+        extra_json_schema={"pattern": f"^{NAME_PATTERN}$"},
+    ),
+]
+NewPassword = Annotated[
+    str,
+    msgspec.Meta(
+        description=f"at most {LONGEST_PASSWORD_BYTES} bytes of UTF-8, and none of those that are"
+        " guessed first",
+        extra_json_schema={
+            "pattern": r"^[^\u0000]*$",
+            "minLength": SHORTEST_PASSWORD,
+            "maxLength": LONGEST_PASSWORD_BYTES,
+        },
+    ),
+]
+TokenName = Annotated[
+    str,
+    msgspec.Meta(
+        description="printable characters",
+        examples=["backup script"],
+        extra_json_schema={
+            "pattern": r"^[\p{L}\p{M}\p{N}\p{P}\p{S} ]+$",
+            "minLength": 1,
+            "maxLength": LONGEST_NAME,
+        },
+    ),
+]
+
+
+class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The username and the password somebody wants to have."""
+
+    username: Username
+    password: NewPassword
+
+
+class Credentials(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A username and a password."""
+
+    username: str
+    password: str
+
+
+class RefreshRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The refresh token to go on with."""
+
+    refresh_token: str
+
+
+class LogoutRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The session to end; without it, the one whose access token is sent."""
+
+    refresh_token: str | None = None
+
+
+class PasswordChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The password so far, and the one from now on."""
+
+    current_password: str
+    new_password: NewPassword
+
+
+class TokenRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a new API token is for, in its user's words."""
+
+    name: TokenName

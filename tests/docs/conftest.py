@@ -1,0 +1,20 @@
+"""What several tests of the documentation compare it with."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from entrypoints.service import running
+from entrypoints.settings import load
+
+
+@pytest.fixture
+async def openapi(tmp_path: Any) -> dict[str, Any]:
+    """The OpenAPI document of the served application."""
+    settings = load({"CATCHMENT_DATABASE_URL": f"sqlite:///{tmp_path}/catchment.db"})
+    async with running(settings) as container:
+        transport = httpx.ASGITransport(app=container.app())
+        async with httpx.AsyncClient(transport=transport, base_url="http://docs") as client:
+            document: dict[str, Any] = (await client.get("/openapi.json")).json()
+            return document

@@ -1,0 +1,51 @@
+"""`python -m tests.fuzz`: hold the application to its OpenAPI document for as long as you like.
+
+    python -m tests.fuzz --minutes 5            each role for five minutes
+    python -m tests.fuzz admin --seed 7         one role, with chance that can be repeated
+
+What was found is printed with the request that shows it; the exit status is 1 when something was.
+"""
+
+import argparse
+import sys
+from collections import defaultdict
+
+from domain.dataset import Role
+from entrypoints.logs import configure
+from tests.fuzz.hold import Findings, hold
+
+
+def main() -> bool:
+    """Run as the roles that are named, or as each of them; True when nothing was found."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz")
+    parser.add_argument("roles", nargs="*", type=Role, help="anyone, user, admin")
+    parser.add_argument("--minutes", type=int, default=3, help="so long for each role")
+    parser.add_argument("--examples", type=int, default=50, help="of each operation in a round")
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    configure("error", "console")
+    found = 0
+    for role in given.roles or Role:
+        findings = hold(role, given.examples, given.minutes, given.seed)
+        found += len(findings.wrong)
+        _show(role, findings)
+    return not found
+
+
+def _show(role: Role, findings: Findings) -> None:
+    print(f"\n{role.value}: {findings.answers.total()} requests, {len(findings.wrong)} findings")
+    statuses: dict[str, dict[str, int]] = defaultdict(dict)
+    for (operation, method, status), count in sorted(findings.answers.items()):
+        named = str(status) if operation.startswith(f"{method} ") else f"{method} {status}"
+        statuses[operation][named] = count
+    for operation, counts in statuses.items():
+        told = ", ".join(
+            f"{status}: {count}" for status, count in counts.items() if " " not in status
+        )
+        print(f"  {operation:45} {told}")
+    for text in findings.wrong:
+        print(f"\n{text}")
+
+
+if __name__ == "__main__":
+    sys.exit(not main())

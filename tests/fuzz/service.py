@@ -1,0 +1,96 @@
+"""The service as it is fuzzed: the real container over SQLite, asking the sample upstream alone."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from adapters.memory.random import SeededRandom
+from adapters.memory.security import MemoryPasswordHasher
+from domain.dataset import Role
+from entrypoints.container import Container
+from entrypoints.service import doing, running
+from entrypoints.settings import load
+from entrypoints.upstream import SampleUpstream
+from entrypoints.upstream.subjects import settings_for
+
+PASSWORD = "long enough for everybody"
+#: So much may be asked that no limit is in the way of what is behind it.
+_ENDLESS = "1000000/1s"
+
+
+def bearer(role: Role) -> dict[str, str]:
+    """What a request of somebody with that role carries; the service puts a real token there."""
+    return {} if role is Role.ANYONE else {"Authorization": f"Bearer {role.value}"}
+
+
+class Service:
+    """An ASGI application whose lifespan opens all it needs, and closes it afterwards."""
+
+    def __init__(self) -> None:
+        self._app: Any = None
+        self._container: Any = None
+        self._tokens: dict[bytes, bytes] = {}
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request, or live from the first message of the lifespan to the second."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        headers = [
+            (name, await self._real(value) if name == b"authorization" else value)
+            for name, value in scope["headers"]
+        ]
+        await self._app({**scope, "headers": headers}, receive, send)
+        if scope["path"] == "/auth/logout":
+            self._tokens.clear()
+
+    async def _live(self, receive: Any, send: Any) -> None:
+        await receive()
+        async with _container() as container:
+            self._container, self._app = container, container.app()
+            await send({"type": "lifespan.startup.complete"})
+            await doing([container.work()], receive())
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _real(self, value: bytes) -> bytes:
+        """The header of a session of the role that is named; a logout may have ended the last."""
+        role = value.removeprefix(b"Bearer ")
+        if role not in (b"user", b"admin"):
+            return value
+        if role not in self._tokens:
+            log_in = self._container.sessions_of_people().log_in
+            granted = await log_in(role.decode(), PASSWORD, "the fuzzer")
+            self._tokens[role] = f"Bearer {granted.access_token}".encode()
+        return self._tokens[role]
+
+
+@asynccontextmanager
+async def _container() -> AsyncIterator[Container]:
+    with tempfile.TemporaryDirectory(prefix="catchment-fuzz-") as folder:
+        async with SampleUpstream(posts=20) as upstream:
+            settings = load(_settings(upstream, Path(folder, "catchment.db")))
+            replaced = {"random": SeededRandom(), "hasher": MemoryPasswordHasher()}
+            async with running(settings, **replaced) as container:
+                await _fill(container)
+                yield container
+
+
+def _settings(upstream: SampleUpstream, database: Path) -> Mapping[str, str]:
+    host, port = upstream.address
+    return {
+        **settings_for(upstream.url("")),
+        "CATCHMENT_DATABASE_URL": f"sqlite:///{database}",
+        "CATCHMENT_RATE_LIMITS": f"{host}:{port}={_ENDLESS}",
+        "CATCHMENT_CLIENT_LIMITS": f"fetch={_ENDLESS},login={_ENDLESS},tasks={_ENDLESS}",
+        "CATCHMENT_ACCESS_TOKEN_TTL": "1d",
+    }
+
+
+async def _fill(container: Container) -> None:
+    """Have somebody of every role, and a few records of every dataset."""
+    for role in (Role.USER, Role.ADMIN):
+        await container.sign_up()(role.value, PASSWORD, role)
+    await asyncio.gather(*(fetch(Role.ADMIN) for fetch in container.fetches().values()))
