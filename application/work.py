@@ -25,12 +25,15 @@ class RunJob:
     def __init__(self, fetches: Mapping[str, Fetch[Any]], desk: JobDesk, told: Told) -> None:
         self._fetches = fetches
         self._desk = desk
+        self._suspected = asyncio.Lock()
         self.told = told
 
     async def __call__(self, job_id: str) -> None:
         """Run the job, unless it has ended or is in other hands; never raises.
 
-        The row is the truth: a job that could not be run here is found again by a sweep.
+        The row is the truth: a job that could not be run here is found again by a sweep. Of
+        jobs that are suspected to have killed their workers one runs at a time, so that one that
+        does kill them takes no other with it time after time.
         """
         dataset = "?"
         try:
@@ -38,15 +41,24 @@ class RunJob:
             if job is None or job.status.is_final:
                 return
             dataset = job.dataset
-            fetch = self._fetches.get(dataset)
-            # Of a dataset that is unknown here a newer worker may know.
-            ran = await fetch.run(job_id) if fetch else None
+            ran = await self._ran(job)
             if ran is not None:
                 self.told(dataset, ran)
         except LeaseLost:
             return  # whoever has it now tells of it
         except Exception as error:  # one job's misfortune must not end the worker
             self.told(dataset, error)
+
+    async def _ran(self, job: FetchJob) -> FetchJob | None:
+        fetch = self._fetches.get(job.dataset)
+        if fetch is None:
+            return None  # a newer worker may know its dataset
+        if not job.is_suspected:
+            return await fetch.run(job.id)
+        if self._suspected.locked():
+            return None
+        async with self._suspected:
+            return await fetch.run(job.id)
 
 
 class Work:

@@ -13,6 +13,8 @@ from domain.reports import FetchReport, Outcome
 LEASE = timedelta(seconds=5)
 HEARTBEAT_S = 1.5
 MAX_ATTEMPTS = 5
+#: A job taken up so often is not taken over together with another such one.
+SUSPECTED_FROM = 2
 #: A job that waits for longer than this has probably lost its announcement.
 LOST = timedelta(seconds=1)
 #: A job asked for longer ago than this is not put back any more: it fails.
@@ -97,6 +99,11 @@ class FetchJob(msgspec.Struct, frozen=True, kw_only=True):
     def may_wait(self) -> bool:
         """Whether the job may be put back to wait: nobody holds a connection open for it."""
         return self.mode in (Mode.TASK, Mode.SCHEDULE)
+
+    @property
+    def is_suspected(self) -> bool:
+        """Whether it was taken over from a lost worker: that may have been its doing."""
+        return self.status is JobStatus.RUNNING and self.attempts >= SUSPECTED_FROM
 
     def serves(self, wanted: "FetchJob") -> bool:
         """Whether this job does what the wanted one would; all fetches do the same."""

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from application.ports.idempotency import Answer
@@ -26,6 +26,9 @@ from domain.users import User
 Rejected = tuple[str, int, Rejection]
 
 
+NEVER = datetime(1, 1, 1, tzinfo=UTC)
+
+
 @dataclass(frozen=True)
 class Row:
     """A stored record, and the receipt of the payload it was read from."""
@@ -40,7 +43,12 @@ class Table:
 
     rows: dict[Key, Row] = field(default_factory=dict)
     seq: int = 0
+    changed_at: datetime = NEVER
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
+
+    def changes_at(self, now: datetime) -> datetime:
+        """The time of the next change: now, but later than the last one whatever the clock says."""
+        return max(now, self.changed_at + timedelta(microseconds=1))
 
 
 @dataclass

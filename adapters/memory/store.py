@@ -161,11 +161,13 @@ class MemoryIntake(Intake[R], Generic[R]):
         """Merge all that was added, with the checkpoint, in one step."""
         table = self._database.tables[self._dataset.name]
         if rehearsal:
-            return self._merged(Table(dict(table.rows)))
+            return self._merged(Table(dict(table.rows)), self._clock.now())
         self._database.require_held(self._job)
-        counts = self._merged(table)
+        now = table.changes_at(self._clock.now())
+        counts = self._merged(table, now)
         self._database.writes += 1
-        table.seq += counts.changed
+        if counts.changed:
+            table.seq, table.changed_at = table.seq + 1, now
         if checkpoint is not None:
             noted = msgspec.structs.replace(checkpoint, counts=checkpoint.counts + counts)
             table.checkpoints[self._source] = noted
@@ -180,8 +182,7 @@ class MemoryIntake(Intake[R], Generic[R]):
             if waiting.receipt in self._again and rejected not in self._rejected:
                 del self._waiting[rejected]
 
-    def _merged(self, table: Table) -> Counts:
-        now = self._clock.now()
+    def _merged(self, table: Table, now: datetime) -> Counts:
         merged = [
             self._merge(table, key, record, receipt, now)
             for key, (record, receipt) in self._added.items()

@@ -44,7 +44,9 @@ class MemoryTasks(Tasks):
         return self._database.tables[TASKS.name].rows
 
     def _put(self, task: Task) -> Any:
-        row = TASKS.stored(task, self._clock.now())
+        table = self._database.tables[TASKS.name]
+        table.changed_at = table.changes_at(self._clock.now())
+        row = TASKS.stored(task, table.changed_at)
         self._rows[TASKS.key_of(task)] = Row(row, 0)
         self._moved()
         return row

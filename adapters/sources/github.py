@@ -37,6 +37,7 @@ class GitHubRepositories(Repositories):
         self._host = parse(url).key
         self._client = client
         self._url = url.rstrip("/")
+        self._token = token
         self._authorization = f"Bearer {token}" if token else None
 
     @property
@@ -65,16 +66,20 @@ class GitHubRepositories(Repositories):
         if isinstance(answer, NotModified):
             raise UnexpectedContent(f"{self._host} says that nothing changed of what is not known")
         # A repository that was renamed is found at another address, and a validator is of one.
-        return Told(_facts(answer), answer.etag if answer.url == url else None)
+        etag = answer.etag if answer.url == url else None
+        return Told(self._facts(answer), etag if etag == self._harmless(etag) else None)
 
+    def _facts(self, answer: Answer) -> RepoFacts:
+        try:
+            read = msgspec.json.decode(to_utf8(answer.body, answer.content_type), type=_Payload)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise UnexpectedContent("GitHub's answer cannot be read as a repository") from error
+        description, language = self._kept(read.description), self._kept(read.language)
+        return RepoFacts(description, read.stargazers_count, language)
 
-def _facts(answer: Answer) -> RepoFacts:
-    try:
-        read = msgspec.json.decode(to_utf8(answer.body, answer.content_type), type=_Payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UnexpectedContent("GitHub's answer cannot be read as a repository") from error
-    return RepoFacts(_kept(read.description), read.stargazers_count, _kept(read.language))
+    def _kept(self, text: str | None) -> str | None:
+        return text and storable(self._harmless(text) or "")[:LONGEST_TEXT]
 
-
-def _kept(text: str | None) -> str | None:
-    return None if text is None else storable(text)[:LONGEST_TEXT]
+    def _harmless(self, text: str | None) -> str | None:
+        """A text without our token: whoever is sent it may send it back, for everybody to read."""
+        return text.replace(self._token, "***") if text and self._token else text

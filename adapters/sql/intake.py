@@ -19,7 +19,7 @@ from adapters.sql.database import Session
 from adapters.sql.merge import merge_of, staged_rows
 from adapters.sql.payloads import kept, pack, receive
 from adapters.sql.rejections import Rejections
-from adapters.sql.sequence import move_seq, next_seq
+from adapters.sql.sequence import move_on, next_change
 from adapters.sql.tables import (
     checkpoints,
     jobs,
@@ -180,16 +180,12 @@ class SqlIntake(Intake[R_in]):
         duplicates = 0
         if not self._ascending:
             duplicates = await self._session.run(self._statements.drop_repeats, {})
-        seq = await next_seq(self._session, self._dataset)
-        named = {
-            "seq": seq,
-            "source": self._source,
-            "changed_at": to_micros(self._clock.now()),
-        }
+        change = await next_change(self._session, self._dataset, self._clock)
+        named = {"seq": change.seq, "source": self._source, "changed_at": change.at}
         updated = await self._session.run(self._statements.update, named)
         inserted = await self._session.run(self._statements.insert, named)
         if updated or inserted:
-            await move_seq(self._session, self._dataset, seq)
+            await move_on(self._session, self._dataset, change)
         return Counts(
             received=self._added,
             inserted=inserted,

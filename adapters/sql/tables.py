@@ -52,6 +52,7 @@ datasets = Table(
     metadata,
     Column("name", String, primary_key=True),
     Column("seq", BigInteger, nullable=False),
+    Column("changed_at", BigInteger, server_default=text("0"), nullable=False),
     Column("layout", Text, nullable=False),
 )
 
@@ -225,7 +226,6 @@ alarms = Table(
     PrimaryKeyConstraint("kind", "dataset", "source"),
 )
 
-# ---------------------------------------------------------------- times
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -8,8 +8,8 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from adapters.sql.database import Database, Session, Values
 from adapters.sql.dataset_tables import decoded, stage_of, table_of
 from adapters.sql.merge import staged_rows
-from adapters.sql.sequence import move_seq, next_seq
-from adapters.sql.tables import to_micros
+from adapters.sql.sequence import Change, move_on, next_change
+from adapters.sql.tables import from_micros
 from application.ports.clock import Clock
 from application.ports.tasks import Tasks
 from domain.dataset import CHANGED_AT
@@ -42,16 +42,16 @@ class SqlTasks(Tasks):
     async def add(self, task: Task) -> Any:
         """Store a new task."""
         async with self._database.write() as session:
-            seq = await next_seq(session, TASKS)
-            values, row = self._written(task, seq)
+            moved = await next_change(session, TASKS, self._clock)
+            values, row = self._written(task, moved)
             await session.run(_ADD, values)
-            await _moved(session, seq)
+            await _moved(session, moved)
         return row
 
     async def change(self, task_id: str, change: Callable[[Task], Task]) -> Any | None:
         """Store what becomes of a task."""
         async with self._database.write() as session:
-            seq = await next_seq(session, TASKS)
+            moved = await next_change(session, TASKS, self._clock)
             known = await _row_of(session, task_id)
             if known is None:
                 return None
@@ -59,32 +59,31 @@ class SqlTasks(Tasks):
             after = change(before)
             if after == before:
                 return known
-            values, row = self._written(after, seq)
+            values, row = self._written(after, moved)
             named = {f"new_{name}": value for name, value in values.items()}
             await session.run(_CHANGE, {"of": task_id, **named})
-            await _moved(session, seq)
+            await _moved(session, moved)
         return row
 
     async def remove(self, task_id: str, admit: Callable[[Task], None]) -> bool:
         """Remove a task, unless `admit` raises."""
         async with self._database.write() as session:
-            seq = await next_seq(session, TASKS)
+            moved = await next_change(session, TASKS, self._clock)
             known = await _row_of(session, task_id)
             if known is None:
                 return False
             admit(task_of(known))
             await session.run(_REMOVE, {"of": task_id})
-            await _moved(session, seq)
+            await _moved(session, moved)
         return True
 
-    def _written(self, task: Task, seq: int) -> tuple[Values, Any]:
+    def _written(self, task: Task, moved: Change) -> tuple[Values, Any]:
         """A task as its columns hold it, and as it is read back."""
-        now = self._clock.now()
         [staged] = staged_rows(TASKS, [task], 0, 0)
         values = dict(zip(stage_of(TASKS).c.keys(), staged, strict=True))
         del values["_place"]
-        values |= {"_source": "", "_seq": seq, CHANGED_AT.name: to_micros(now)}
-        return values, TASKS.stored(task, now)
+        values |= {"_source": "", "_seq": moved.seq, CHANGED_AT.name: moved.at}
+        return values, TASKS.stored(task, from_micros(moved.at))
 
 
 async def _row_of(session: Session, task_id: str) -> Any | None:
@@ -92,6 +91,6 @@ async def _row_of(session: Session, task_id: str) -> Any | None:
     return rows[0] if rows else None
 
 
-async def _moved(session: Session, seq: int) -> None:
-    await move_seq(session, TASKS, seq)
+async def _moved(session: Session, moved: Change) -> None:
+    await move_on(session, TASKS, moved)
     await session.note_change()

@@ -10,7 +10,7 @@ from application.fetch import Fetch
 from application.work import RunJob
 from domain.dataset import Dataset
 from domain.errors import SourceBlocked, StoreUnavailable
-from domain.jobs import FetchJob, JobStatus
+from domain.jobs import LEASE, FetchJob, JobStatus
 from domain.posts import Post
 from tests.application.rig import BuggySource, Rig, posts
 
@@ -108,6 +108,41 @@ async def test_a_job_cancelled_or_taken_over_while_it_runs_is_told_by_nobody_her
     assert running.done()
     await running
     assert ear.heard == []
+
+
+async def test_of_jobs_that_have_lost_two_workers_one_runs_at_a_time(rig: Rig, ear: Ear) -> None:
+    one, other = rig.source("one", posts(1)), rig.source("others", posts(1))
+    one.takes_s = other.takes_s = 3
+    run = run_job(rig, ear, rig.fetch(one), rig.fetch(other, dataset=OTHERS))
+    jobs = [await rig.abandoned(times=2), await rig.abandoned(times=2, dataset=OTHERS)]
+    rig.clock.advance(LEASE)
+
+    first = asyncio.create_task(run(jobs[0].id))
+    await rig.clock.settle()
+    await run(jobs[1].id)
+    attempts = [(await rig.known(job.id)).attempts for job in jobs]
+    await rig.clock.elapse(3)
+    await first
+    second = asyncio.create_task(run(jobs[1].id))
+    await rig.clock.elapse(3)
+    await second
+
+    assert attempts == [3, 2]
+    assert [job.status for _, job in ear.heard] == [JobStatus.SUCCEEDED] * 2  # type: ignore[union-attr]
+
+
+async def test_jobs_that_have_lost_one_worker_run_beside_each_other(rig: Rig, ear: Ear) -> None:
+    one, other = rig.source("one", posts(1)), rig.source("others", posts(1))
+    one.takes_s = other.takes_s = 3
+    run = run_job(rig, ear, rig.fetch(one), rig.fetch(other, dataset=OTHERS))
+    jobs = [await rig.abandoned(), await rig.abandoned(dataset=OTHERS)]
+    rig.clock.advance(LEASE)
+
+    running = [asyncio.create_task(run(job.id)) for job in jobs]
+    await rig.clock.elapse(3)
+    await asyncio.gather(*running)
+
+    assert [(await rig.known(job.id)).attempts for job in jobs] == [2, 2]
 
 
 async def test_a_bug_is_told_with_the_dataset_and_ends_nothing(rig: Rig, ear: Ear) -> None:

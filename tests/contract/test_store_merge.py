@@ -67,6 +67,20 @@ async def test_a_changed_record_is_updated(backend: Backend) -> None:
     assert (row.title, row._changed_at) == ("new", backend.clock.now())
 
 
+async def test_a_change_is_later_than_the_one_before_though_the_clock_was_set_back(
+    backend: Backend,
+) -> None:
+    await backend.bring([sample(1)])
+    backend.clock.advance(-60)
+
+    await backend.bring([sample(1), sample(2)])
+    await backend.bring([sample(3)])
+
+    times = [row._changed_at for row in await backend.everything()]
+    assert times[0] < times[1] < times[2]
+    assert times[0] > backend.clock.now()
+
+
 @pytest.mark.parametrize(
     "changed",
     [

@@ -55,6 +55,18 @@ async def test_what_is_added_is_read_as_it_was_answered(backend: Backend, findin
     assert await stored(backend, one.id) == row
 
 
+async def test_a_write_is_later_than_the_one_before_though_the_clock_was_set_back(
+    backend: Backend,
+) -> None:
+    first = await backend.tasks.add(task(backend))
+    backend.clock.advance(-60)
+
+    second = await backend.tasks.add(task(backend))
+    changed = await backend.tasks.change(first.id, titled(backend, "another"))
+
+    assert first._changed_at < second._changed_at < changed._changed_at
+
+
 async def test_tasks_are_found_like_the_records_of_any_dataset(backend: Backend) -> None:
     for title in "cab":
         backend.clock.advance(1)

@@ -162,6 +162,22 @@ def test_a_job_that_may_not_be_taken_cannot_be_claimed(taken: FetchJob) -> None:
         taken.claimed(NOW)
 
 
+@pytest.mark.parametrize(
+    ("status", "attempts", "suspected"),
+    [
+        (JobStatus.RUNNING, 1, False),
+        (JobStatus.RUNNING, 2, True),
+        (JobStatus.RUNNING, 5, True),
+        (JobStatus.QUEUED, 5, False),
+        (JobStatus.FAILED, 5, False),
+    ],
+)
+def test_a_job_that_has_lost_two_workers_is_suspected(
+    status: JobStatus, attempts: int, suspected: bool
+) -> None:
+    assert job(status=status, attempts=attempts).is_suspected is suspected
+
+
 def test_only_a_job_nobody_holds_a_connection_for_may_wait() -> None:
     assert {mode: job(mode=mode).may_wait for mode in Mode} == {
         Mode.SYNC: False,

@@ -16,7 +16,9 @@ from typing import Any
 import httpx
 
 from entrypoints.upstream import SampleUpstream
+from tests.prove.figures import told as told
 
+ROOT = Path(__file__).parents[2]
 CATCHMENT = str(Path(sys.executable).with_name("catchment"))
 SECRET = "a secret for proofs, of more than 32 bytes"
 
@@ -60,7 +62,7 @@ class Member:
         self.process = await asyncio.create_subprocess_exec(
             CATCHMENT,
             *self._arguments,
-            env={"PATH": os.defpath, **self._crew.settings, **self._more},
+            env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), **self._crew.settings, **self._more},
             cwd=self._crew.folder,
             stdout=self._crew.log,
             stderr=self._crew.log,
@@ -97,21 +99,23 @@ class Crew:
             "CATCHMENT_MIN_FETCH_INTERVAL": "0s",
             "CATCHMENT_FETCH_EVERY": "off",
             "CATCHMENT_FETCH_ON_START": "false",
+            "CATCHMENT_GITHUB_URL": "",
+            "CATCHMENT_CLIENT_LIMITS": "fetch=100000/1s,login=100000/1s",
             "CATCHMENT_RATE_LIMITS": f"{host}:{port}=100000/1s",
             **settings,
         }
         self.members: list[Member] = []
 
-    async def api(self) -> Member:
+    async def api(self, **more: str) -> Member:
         """Start an API process and wait until it is ready."""
         port = free_port()
-        member = Member(self, "api", "serve", CATCHMENT_PORT=str(port))
+        member = Member(self, "api", "serve", CATCHMENT_PORT=str(port), **more)
         member.url = f"http://127.0.0.1:{port}"
         return await self._joined(member)
 
-    async def worker(self) -> Member:
+    async def worker(self, **more: str) -> Member:
         """Start a worker process."""
-        return await self._joined(Member(self, "worker", "worker"))
+        return await self._joined(Member(self, "worker", "worker", **more))
 
     async def scheduler(self) -> Member:
         """Start a scheduler process."""
@@ -123,6 +127,27 @@ class Crew:
         if member.url:
             await ready(member.url)
         return member
+
+    async def told(self, *arguments: str, typed: str = "") -> str:
+        """What a command says that ends by itself; it must end well."""
+        process = await asyncio.create_subprocess_exec(
+            CATCHMENT,
+            *arguments,
+            env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), **self.settings},
+            cwd=self.folder,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=self.log,
+        )
+        said, _ = await asyncio.wait_for(process.communicate(typed.encode()), 60)
+        assert process.returncode == 0, said
+        return said.decode()
+
+    @property
+    def said(self) -> str:
+        """All that the processes have logged."""
+        self.log.flush()
+        return Path(self.folder, "crew.log").read_text(errors="replace")
 
     async def dismissed(self) -> None:
         """End every process."""
@@ -172,10 +197,3 @@ async def jobs_of(url: str) -> list[dict[str, Any]]:
             following = answer.json()["page"]["next_cursor"]
             link = following and f"{url}/fetch/jobs?limit=500&cursor={following}"
         return found
-
-
-def told(promise: str, value: Any, bar: Any, ok: bool, **more: Any) -> bool:
-    """Print what was found beside what was promised."""
-    rest = " ".join(f"{name}={value}" for name, value in more.items())
-    print(f"promise={promise} value={value} bar={bar} {'ok' if ok else 'FAIL'} {rest}", flush=True)
-    return ok

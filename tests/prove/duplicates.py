@@ -4,13 +4,14 @@ import asyncio
 
 import httpx
 
-from tests.prove.crew import crew, jobs_of, told
+from tests.prove.crew import crew, jobs_of
+from tests.prove.figures import Figure, told
 from tests.prove.servers import Servers
 
 CALLERS = 200
 
 
-async def prove(servers: Servers) -> bool:
+async def prove(servers: Servers) -> Figure:
     """Ask 200 times at once, of two API processes, while the upstream holds its answer."""
     settings = await servers.settings()
     async with crew(**settings) as hired:

@@ -6,7 +6,8 @@ import time
 
 import httpx
 
-from tests.prove.crew import Crew, crew, told
+from tests.prove.crew import Crew, crew
+from tests.prove.figures import Figure, told
 from tests.prove.servers import Servers
 
 APIS, WORKERS, CLIENTS, SECONDS = 3, 2, 50, 60
@@ -14,7 +15,7 @@ COUNT, WINDOW_S = 20, 2.0
 LEAST_USE = 0.8
 
 
-async def prove(servers: Servers) -> bool:
+async def prove(servers: Servers) -> Figure:
     """Let 50 clients ask three APIs for a minute, half of them for tasks."""
     settings = await servers.settings()
     async with crew(**settings) as hired:
@@ -31,7 +32,7 @@ async def prove(servers: Servers) -> bool:
         return _judged(hired, answered)
 
 
-def _judged(hired: Crew, answered: int) -> bool:
+def _judged(hired: Crew, answered: int) -> Figure:
     times = [received.at for received in hired.upstream.requests]
     most = max(sum(1 for at in times if start <= at < start + WINDOW_S) for start in times)
     used = len(times) / (SECONDS / WINDOW_S) / COUNT

@@ -126,6 +126,12 @@ class RabbitServer:
         """kill -9."""
         await asyncio.to_thread(self._node.kill)
 
+    def consumers(self) -> int:
+        """How many listen to the queue of jobs."""
+        lines = self._node.control("list_queues", "name", "consumers").splitlines()
+        counts = dict(line.split("\t") for line in lines if "\t" in line)
+        return int(counts.get("catchment.jobs", "0"))
+
     async def remove(self) -> None:
         """End the server and remove its data."""
         await self.kill()

@@ -6,7 +6,8 @@ import signal
 import asyncpg
 import httpx
 
-from tests.prove.crew import Crew, crew, told
+from tests.prove.crew import Crew, crew
+from tests.prove.figures import Figure, told
 from tests.prove.servers import Servers
 
 ROUNDS = 5
@@ -22,7 +23,7 @@ SELECT (SELECT count(*) FROM receipts), (SELECT max(seq) FROM datasets),
 """
 
 
-async def prove(servers: Servers) -> bool:
+async def prove(servers: Servers) -> Figure:
     """Stop a worker in the middle of a fetch, let another one end it, and let the first go on."""
     settings = await servers.settings()
     stale = 0

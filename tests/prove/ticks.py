@@ -4,13 +4,14 @@ import asyncio
 from datetime import datetime
 
 from adapters.memory.random import SeededRandom
-from tests.prove.crew import crew, jobs_of, told
+from tests.prove.crew import crew, jobs_of
+from tests.prove.figures import Figure, told
 from tests.prove.servers import Servers
 
 SCHEDULERS, TICKS, KILL_EVERY = 3, 60, 5
 
 
-async def prove(servers: Servers) -> bool:
+async def prove(servers: Servers) -> Figure:
     """Let three schedulers keep a schedule of one second, and kill one of them every 5 seconds."""
     chance = SeededRandom(18)
     settings = {**await servers.settings(), "CATCHMENT_FETCH_EVERY": "1s"}

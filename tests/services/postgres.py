@@ -224,4 +224,4 @@ def _emptying(declared: Sequence[Dataset[Any]]) -> TextClause:
     tables = [table for table in reversed(metadata.sorted_tables) if table not in stay]
     names = [*(table.name for table in tables), *(table_of(d).name for d in declared)]
     deletions = [f"DELETE FROM {name}" for name in names]
-    return text("; ".join([*deletions, "UPDATE datasets SET seq = 0"]))
+    return text("; ".join([*deletions, "UPDATE datasets SET seq = 0, changed_at = 0"]))

@@ -8,6 +8,18 @@ from contextlib import asynccontextmanager, suppress
 from yarl import URL
 
 
+class Course:
+    """One direction of one connection: how what is sent there fares, which is well."""
+
+    async def pass_on(self, data: bytes, writer: asyncio.StreamWriter) -> None:
+        """Send a piece on; OSError when the connection is to end here."""
+        writer.write(data)
+        await writer.drain()
+
+    async def end(self) -> None:
+        """Return when the end of the connection may arrive."""
+
+
 class Proxy:
     """Forwards to one port of this machine; everything it does can be stopped."""
 
@@ -77,6 +89,10 @@ class Proxy:
         async with self._arrived:
             await self._arrived.wait_for(lambda: self.count >= count)
 
+    def course(self) -> Course:
+        """How what is sent in one direction of the next connection will fare."""
+        return Course()
+
     def tell_target(self, frame: bytes) -> None:
         """Slip a frame into the newest connection, as if the client had sent it."""
         self._pairs[-1].target.write(frame)
@@ -108,7 +124,8 @@ class Proxy:
         try:
             if not self._is_dropping:
                 await asyncio.gather(
-                    pair.pump(reader, target, bytearray()), pair.pump(answers, client, pair.told)
+                    pair.pump(reader, target, bytearray(), self.course()),
+                    pair.pump(answers, client, pair.told, self.course()),
                 )
         finally:
             pair.cut()
@@ -130,14 +147,18 @@ class _Pair:
         self.flows = asyncio.Event()
 
     async def pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seen: bytearray
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        seen: bytearray,
+        course: Course,
     ) -> None:
         with suppress(OSError):
             while data := await reader.read(64 * 1024):
                 await self.flows.wait()
                 seen += data
-                writer.write(data)
-                await writer.drain()
+                await course.pass_on(data, writer)
+            await course.end()
         writer.close()
 
     def cut(self) -> None:

@@ -34,6 +34,8 @@ class Setback(Exception):
 class Absent(SourceRefused):
     """There is nothing at the address, or nothing that may be shown to anybody."""
 
+    code = SourceRefused.code
+
 
 def counts_against_host(failure: Exception) -> bool:
     """Whether a failure is the host's doing, so that its breaker should know."""

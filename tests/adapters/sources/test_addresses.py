@@ -61,7 +61,7 @@ def test_any_other_address_may_not(address: str) -> None:
     assert not is_public(address)
 
 
-def test_of_hundreds_of_addresses_one_of_each_family_is_tried() -> None:
+def test_u36_of_hundreds_of_addresses_one_of_each_family_is_tried() -> None:
     many = [f"8.8.8.{n}" for n in range(200)] + [f"2606:2800::{n:x}" for n in range(200)]
 
     assert one_of_each_family(many) == ["8.8.8.0", "2606:2800::0"]

@@ -267,6 +267,16 @@ async def test_no_error_tells_the_token(reply: Reply) -> None:
             error = error.__cause__
 
 
+async def test_u43_a_token_that_is_sent_back_is_not_kept() -> None:
+    async with github(token="a-token") as stage:
+        echo = {**HTTPX, "description": "Bearer a-token sent this", "language": "a-token"}
+        stage.says(telling(echo, ETag='"a-token"'))
+
+        told = await stage.look()
+
+        assert told == Told(RepoFacts("Bearer *** sent this", 13000, "***"), None)
+
+
 # ---------------------------------------------------------------- a caller who leaves
 
 

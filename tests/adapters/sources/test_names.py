@@ -38,7 +38,7 @@ async def test_allowing_one_port_allows_no_other() -> None:
         [f"8.8.{n}.8" for n in range(200)] + ["10.0.0.1"],
     ],
 )
-async def test_one_forbidden_address_condemns_the_name(addresses: list[str]) -> None:
+async def test_u36_one_forbidden_address_condemns_the_name(addresses: list[str]) -> None:
     asked: list[str] = []
 
     async def resolve(host: str, port: int) -> list[str]:
@@ -52,7 +52,7 @@ async def test_one_forbidden_address_condemns_the_name(addresses: list[str]) -> 
     assert asked == ["rebinding.test"]
 
 
-async def test_the_checked_address_is_the_one_connected_to() -> None:
+async def test_u36_the_checked_address_is_the_one_connected_to() -> None:
     answers = [["127.0.0.1"], ["127.0.0.2"]]
 
     async def resolve(host: str, port: int) -> list[str]:
@@ -79,7 +79,7 @@ async def test_when_one_family_does_not_connect_the_other_is_tried() -> None:
 
 
 @pytest.mark.parametrize("error", [socket.gaierror(-2, "unknown"), OSError("no network"), None])
-async def test_a_name_without_an_address_is_unreachable(error: OSError | None) -> None:
+async def test_u36_a_name_without_an_address_is_unreachable(error: OSError | None) -> None:
     async def resolve(host: str, port: int) -> list[str]:
         if error is not None:
             raise error

@@ -1,7 +1,10 @@
-"""What a status means: try again, come back later, or give up (U1-U7, U39, U41, U42)."""
+"""What a status means: try again, come back later, or give up (U1-U7, U39-U42)."""
+
+import asyncio
 
 import pytest
 
+from adapters.memory.clock import SteerableClock
 from domain.politeness import Breaker, Rate
 from domain.reports import Traffic
 from tests.adapters.sources.stage import HurriedClock, Stage, open_stage, replying
@@ -163,6 +166,23 @@ async def test_u41_flapping_costs_one_retry_each_until_the_credit_is_gone(stage:
     # A storm would be 80 requests.
     assert failures > 0
     assert stage.upstream.count() <= 40 + 3 + 40 // 5
+
+
+async def test_u40_an_upstream_that_is_always_slow_is_left_alone_for_a_while() -> None:
+    clock = SteerableClock()
+    async with open_stage(clock) as stage:
+        for number in range(1, 6):
+            stage.upstream.hold()
+            asking = asyncio.create_task(stage.get("/posts"))
+            await stage.upstream.arrived(number)
+            clock.advance(11)
+            stage.upstream.release()
+            await asking
+
+        failed = await stage.fail("/posts")
+
+    assert failed.kind == UNAVAILABLE
+    assert stage.upstream.count() == 5
 
 
 async def test_u42_two_sources_on_one_host_share_its_budget(stage: Stage) -> None:

@@ -1,0 +1,58 @@
+"""Clients of the proofs: what they ask, and how they are told apart."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+
+PASSWORD = "correct horse battery staple"
+
+Until = Callable[[], Awaitable[bool]]
+
+
+@asynccontextmanager
+async def client(
+    url: str = "", seconds: float = 15.0, connections: int = 100, place: str | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client that waits so long; `place` is the address of this machine it comes from."""
+    transport = httpx.AsyncHTTPTransport(
+        local_address=place,
+        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+    )
+    async with httpx.AsyncClient(base_url=url, timeout=seconds, transport=transport) as made:
+        yield made
+
+
+async def logged_in(url: str, name: str, password: str = PASSWORD) -> dict[str, Any]:
+    """The tokens of somebody who logs in."""
+    async with client(url) as made:
+        answer = await made.post("/auth/login", json={"username": name, "password": password})
+        answer.raise_for_status()
+        told: dict[str, Any] = answer.json()
+        return told
+
+
+async def signed_up(url: str, name: str, password: str = PASSWORD) -> None:
+    """Make an account."""
+    async with client(url) as made:
+        answer = await made.post("/auth/signup", json={"username": name, "password": password})
+        answer.raise_for_status()
+
+
+async def until(holds: Until, seconds: float, every_s: float = 0.1) -> float | None:
+    """The seconds until something holds; None when it does not within so many."""
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        if await holds():
+            return time.monotonic() - began
+        await asyncio.sleep(every_s)
+    return None
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value below which so great a share of them lies."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

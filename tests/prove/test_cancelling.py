@@ -1,0 +1,34 @@
+"""P16: five thousand callers leave at every moment there is, and the connections stay healthy."""
+
+import asyncio
+
+from tests.adapters.sources.stage import open_stage
+from tests.adapters.sources.test_cancellation import leave
+from tests.prove.figures import told
+
+CANCELS, AT_ONCE, AFTERWARDS = 5000, 50, 20
+
+
+async def test_five_thousand_who_leave_leave_the_connections_healthy() -> None:
+    async with open_stage() as stage:
+        for start in range(0, CANCELS, AT_ONCE):
+            stage.upstream.hold()
+            await asyncio.gather(*(leave(stage, (start + n) % 60) for n in range(AT_ONCE)))
+            stage.upstream.release()
+            # What was sent is read to its end, whether anybody waits for it or not.
+            while stage.client._running:
+                await asyncio.sleep(0)
+
+        answers = await asyncio.gather(
+            *(stage.answer("/posts") for _ in range(AFTERWARDS)), return_exceptions=True
+        )
+        healthy = sum(getattr(answer, "status", None) == 200 for answer in answers)
+
+    told(
+        "P16",
+        f"healthy:{healthy}/{AFTERWARDS}",
+        f"healthy:{AFTERWARDS}/{AFTERWARDS}",
+        healthy == AFTERWARDS,
+        cancels=CANCELS,
+    )
+    assert healthy == AFTERWARDS
