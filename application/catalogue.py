@@ -53,6 +53,8 @@ class Catalogue:
         self._queries = {query.dataset.name: query for query in queries}
         self._quarantine = quarantine
         self._clock = clock
+        # How each dataset stood when it was looked at last, and the freshness that followed from.
+        self._stood: dict[str, tuple[Freshness, Standing]] = {}
 
     @property
     def datasets(self) -> Iterable[Dataset[Any]]:
@@ -71,13 +73,19 @@ class Catalogue:
 
     def standing(self, name: str, freshness: Freshness) -> Standing:
         """How current a dataset with this freshness is now."""
+        now = self._clock.now()
+        known, stood = self._stood.get(name, (None, None))
+        if known is freshness and stood is not None and stood.holds(now):
+            return stood
         cadence = self.fetch(name).cadence
-        return Standing(
+        standing = Standing(
             freshness.fetched_at,
             freshness.next_fetch_at,
-            cadence.is_stale(freshness, self._clock.now()),
+            cadence.is_stale(freshness, now),
             cadence.stale_at(freshness),
         )
+        self._stood[name] = freshness, standing
+        return standing
 
     async def entries(self, viewer: Role = Role.ANYONE) -> list[Entry]:
         """Every dataset the viewer may read."""

@@ -27,6 +27,7 @@ from adapters.http.overviews import overview_routes
 from adapters.http.points import point_routes
 from adapters.http.quarantine import quarantine_routes
 from adapters.http.reads import PREFIX, Reads
+from adapters.http.repeats import Repeats
 from adapters.http.stats import stats_routes
 from adapters.http.tasks import task_routes
 from adapters.http.validators import Validators
@@ -138,11 +139,12 @@ def create_app(
         logging_config=None,
     )
     require_declared(litestar)
+    validators = Validators(settings.epoch, settings.cache_max_age_s)
     reads = Reads(
         catalogue,
         changes,
         signer,
-        Validators(settings.epoch, settings.cache_max_age_s),
+        validators,
         clock,
         gate,
         default,
@@ -155,4 +157,5 @@ def create_app(
         settings.trusted_proxies,
         settings.cors_origins,
     )
-    return Front(prefixes, litestar, door, random, draining)  # type: ignore[arg-type]
+    repeats = Repeats(changes, validators, clock, random)
+    return Front(prefixes, litestar, door, repeats, random, draining)  # type: ignore[arg-type]

@@ -29,6 +29,7 @@ from adapters.http.asgi import (
 )
 from adapters.http.door import Door
 from adapters.http.problems import Refusal, reply_to, status_of
+from adapters.http.repeats import READY, Repeats
 from application.ports.clock import Random
 
 #: More than any honest request needs.
@@ -59,12 +60,14 @@ class Front:
         prefixes: Mapping[str, App],
         rest: App,
         door: Door,
+        repeats: Repeats,
         random: Random,
         draining: asyncio.Event,
     ) -> None:
         self._prefixes = {prefix.strip("/"): app for prefix, app in prefixes.items()}
         self._rest = rest
         self._door = door
+        self._repeats = repeats
         self._random = random
         self._draining = draining
         # Bound once: asking a logger that is not whether it logs at all takes 20 times as long.
@@ -78,7 +81,13 @@ class Front:
         """Answer one request; nothing raised here reaches the server but a broken stream."""
         if scope["type"] != "http":
             await _refuse_socket(scope, send)
-            return
+        elif (answer := self._repeats.answer(scope)) is not None:
+            for message in answer:
+                await send(message)
+        else:
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
         seen = _look(scope["headers"])
         request_id = self._name(seen)
@@ -92,6 +101,7 @@ class Front:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 _seal(message, request_id, [*added_headers(scope), *self._door.cors.lines(scope)])
+                self._note(scope, message)
             await send(message)
 
         try:
@@ -115,6 +125,11 @@ class Front:
             await send_reply(scope, sending, reply_to(error, request_id))
         finally:
             self._tell(scope, status, started)
+
+    def _note(self, scope: Scope, message: Message) -> None:
+        # Where every read is logged, every read has to come by here.
+        if READY in scope and not self._log.is_enabled_for(logging.DEBUG):
+            self._repeats.note(scope, message)
 
     def _tell(self, scope: Scope, status: int, started: float) -> None:
         """Log one request; its status is 0 when the client left before there was one."""
@@ -200,11 +215,13 @@ def _is_host(text: bytes) -> bool:
 
 
 def _seal(message: Message, request_id: str, added: list[tuple[bytes, bytes]]) -> None:
-    named = (b"x-request-id", request_id.encode())
-    headers = [*message.get("headers", ()), named, *_ALWAYS, *added]
-    if not any(name == b"content-security-policy" for name, _ in headers):
+    headers = [*message.get("headers", ()), *added]
+    for name, _ in headers:
+        if name == b"content-security-policy":
+            break
+    else:
         headers.append(_CLOSED)
-    message["headers"] = headers
+    message["headers"] = [*headers, (b"x-request-id", request_id.encode()), *_ALWAYS]
 
 
 def _bodiless(send: Send) -> Send:

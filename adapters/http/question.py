@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -64,8 +65,9 @@ class Question(msgspec.Struct, frozen=True):
     def canonical(self) -> tuple[Any, ...]:
         """What is asked, written the same way however the caller wrote it."""
         r = self.request
-        cursor = None if r.cursor is None else (r.cursor.position, r.cursor.question)
-        return (r.question, r.limit, r.offset, cursor, r.counting.value, self.fields)
+        position = None if r.cursor is None else r.cursor.position
+        asked = (r.filter.format(), r.sort.text)
+        return (*asked, r.limit, r.offset, position, r.counting.value, self.fields)
 
 
 def parameters_of(query: bytes) -> list[tuple[str, str]]:
@@ -161,7 +163,9 @@ def _cursor(
 
 
 def _counting(controls: dict[str, str]) -> Counting:
-    return Counting(_choice(controls, "count", Counting, Counting.NONE.value))
+    if "count" not in controls:
+        return Counting.NONE
+    return Counting(_choice(controls, "count", Counting, ""))
 
 
 def _format(controls: dict[str, str]) -> Format | None:
@@ -178,6 +182,7 @@ def _choice(controls: dict[str, str], name: str, choices: type[StrEnum], default
     return text
 
 
+@lru_cache(maxsize=256)
 def _sort(dataset: Dataset[Any], text: str) -> Sort:
     names = [item.removeprefix("-") for item in text.split(",") if item]
     for name in names:

@@ -9,7 +9,15 @@ from time import perf_counter
 from typing import Any
 
 from adapters.http.access import ANYONE, Gate, role_of
-from adapters.http.asgi import Receive, Scope, Send, header_of, lines, send_reply
+from adapters.http.asgi import (
+    Receive,
+    Scope,
+    Send,
+    header_of,
+    lines,
+    request_id_of,
+    send_reply,
+)
 from adapters.http.cursors import CursorSigner, records_of
 from adapters.http.envelope import Asked, ending_of, next_page_of, page_of, record_of
 from adapters.http.exports import export
@@ -24,6 +32,7 @@ from adapters.http.question import (
     refuse_paging,
 )
 from adapters.http.ready import Key, ReadyPage, ReadyPages, key_of
+from adapters.http.repeats import READY
 from adapters.http.validators import ANY, Validators, has, wants_validation
 from application.catalogue import Catalogue, Standing
 from application.ports.clock import Clock
@@ -73,6 +82,7 @@ class Reads:
         self._gate.admit(scope, ANYONE)
         ready = await self._ready_page(key_of(scope))
         if ready is not None:
+            scope[READY] = ready
             await send_reply(scope, send, self._again(scope, ready, started))
             return
         name, *key = _segments(scope["path"]) or [self._default_dataset]
@@ -174,7 +184,8 @@ class Reads:
         timed = self._timed(scope, page.standing)
         if has(scope, page.etag, ANY):
             return Reply(HTTPStatus.NOT_MODIFIED, timed, b"", page.lines)
-        body = page.body + ending_of(scope, started, page.standing.stale)
+        request_id = request_id_of(scope).encode()
+        body = page.body + ending_of(request_id, started, page.standing.stale)
         return Reply(HTTPStatus.OK, timed, body, page.lines)
 
     def _unchanged(self, scope: Scope, headers: dict[str, str], standing: Standing) -> Reply:

@@ -4,7 +4,8 @@ A page is only kept when the request carried no credentials. Before it is sent a
 asked whether anything was written; if so, whether that concerned this dataset.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -16,7 +17,11 @@ from domain.checkpoints import Freshness
 #: What all kept pages together may take, and the largest page worth keeping.
 MAX_BYTES = 16 * 1024 * 1024
 MAX_PAGE_BYTES = 256 * 1024
+#: About what the objects around the bytes of one thing take.
+OBJECTS_BYTES = 2000
 
+K = TypeVar("K")
+V = TypeVar("V")
 Key = tuple[str, bytes, bytes]
 
 
@@ -32,36 +37,49 @@ class ReadyPage(msgspec.Struct, kw_only=True):
     version: int
 
 
-class ReadyPages:
-    """The pages asked for last, within a bound of memory."""
+class Shelf(Generic[K, V]):
+    """What was asked for last, within a bound of memory; `size_of` is what one thing takes."""
 
-    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
-        self._pages: dict[Key, ReadyPage] = {}
+    def __init__(self, max_bytes: int, size_of: Callable[[K, V], int]) -> None:
+        self._things: dict[K, V] = {}
         self._max_bytes = max_bytes
+        self._size_of = size_of
         self._bytes = 0
 
-    def get(self, key: Key) -> ReadyPage | None:
-        """The page kept under this key; it becomes the last one to be forgotten."""
-        page = self._pages.pop(key, None)
-        if page is not None:
-            self._pages[key] = page
-        return page
+    def get(self, key: K) -> V | None:
+        """What is kept under this key; it becomes the last one to be forgotten."""
+        thing = self._things.pop(key, None)
+        if thing is not None:
+            self._things[key] = thing
+        return thing
+
+    def keep(self, key: K, thing: V) -> None:
+        """Keep something, and forget the longest unused to make room."""
+        self.forget(key)
+        self._things[key] = thing
+        self._bytes += self._size_of(key, thing)
+        while self._bytes > self._max_bytes:
+            self.forget(next(iter(self._things)))
+
+    def forget(self, key: K) -> None:
+        """Keep it no longer."""
+        thing = self._things.pop(key, None)
+        if thing is not None:
+            self._bytes -= self._size_of(key, thing)
+
+
+class ReadyPages(Shelf[Key, ReadyPage]):
+    """The pages asked for last, but for large ones."""
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        super().__init__(max_bytes, _size)
 
     def keep(self, key: Key, page: ReadyPage) -> None:
-        """Keep a page, and forget the longest unused ones to make room."""
-        self.forget(key)
+        """Keep a page in place of the one before."""
         if len(page.body) > MAX_PAGE_BYTES:
-            return
-        self._pages[key] = page
-        self._bytes += _size(key, page)
-        while self._bytes > self._max_bytes:
-            self.forget(next(iter(self._pages)))
-
-    def forget(self, key: Key) -> None:
-        """Keep a page no longer."""
-        page = self._pages.pop(key, None)
-        if page is not None:
-            self._bytes -= _size(key, page)
+            self.forget(key)
+        else:
+            super().keep(key, page)
 
 
 def key_of(scope: Scope) -> Key | None:
@@ -76,5 +94,4 @@ def key_of(scope: Scope) -> Key | None:
 
 
 def _size(key: Key, page: ReadyPage) -> int:
-    # The second figure is about what the objects around the bytes take.
-    return len(page.body) + len(key[0]) + len(key[1]) + len(key[2]) + 2000
+    return len(page.body) + len(key[0]) + len(key[1]) + len(key[2]) + OBJECTS_BYTES

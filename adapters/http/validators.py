@@ -1,8 +1,7 @@
 """Validators: what lets a client, or a cache between us, keep an answer and ask again cheaply."""
 
 import hashlib
-import math
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -15,6 +14,8 @@ from domain.checkpoints import Freshness
 
 #: Stands for whatever there is, which has to be looked for first.
 ANY = "*"
+
+_SECOND = timedelta(seconds=1)
 
 
 class Validators:
@@ -50,10 +51,10 @@ class Validators:
         # A 304 costs next to nothing, and a page that lags behind looks broken.
         keep_s = self._max_age_s
         if keep_s and standing.next_fetch_at is not None:
-            keep_s = min(keep_s, math.floor((standing.next_fetch_at - now).total_seconds()))
+            keep_s = min(keep_s, (standing.next_fetch_at - now) // _SECOND)
         age_s = 0
         if standing.fetched_at is not None:
-            age_s = max(0, math.floor((now - standing.fetched_at).total_seconds()))
+            age_s = max(0, (now - standing.fetched_at) // _SECOND)
         # Caches count from the data's age, so that this much is left from now on.
         kept = f"max-age={age_s + keep_s}" if keep_s > 0 else "no-cache"
         timed = {"Cache-Control": f"private, {kept}" if private else kept}

@@ -92,9 +92,15 @@ class Database(Changes, Protocol):
 
     @abstractmethod
     async def snapshot(
-        self, queries: Sequence[tuple[ClauseElement, Values]], scan: bool = False
+        self,
+        queries: Sequence[tuple[ClauseElement, Values]],
+        scan: bool = False,
+        short: bool = False,
     ) -> list[list[Row]]:
-        """The rows of several queries on one state of the data; scans have a lane of their own."""
+        """The rows of several queries on one state of the data.
+
+        Scans have a lane of their own; `short` are those an index leads to, and few of them.
+        """
 
     @abstractmethod
     def write(self, durable: bool = True) -> AbstractAsyncContextManager[Session]:

@@ -47,24 +47,29 @@ def _decoder_of(field: Field, hint: Any) -> Codec | None:
     return msgspec.json.Decoder(hint).decode if field.type is FieldType.TEXTS else None
 
 
+#: What came in one merge has one time; making it anew for each record would take long.
+_changed_at = lru_cache(maxsize=256)(from_micros)
+
+
 @lru_cache(maxsize=256)
 def _decoders_of(dataset: Dataset[Any]) -> list[tuple[int, Codec]]:
-    """The columns of a row whose values must be turned back, by position."""
+    """The record's own columns whose values must be turned back, by position."""
     hints = get_type_hints(dataset.record, include_extras=True)
-    codecs = [_decoder_of(field, hints.get(name)) for name, field in dataset.fields.items()]
+    codecs = [_decoder_of(dataset.fields[name], hint) for name, hint in hints.items()]
     return [(place, codec) for place, codec in enumerate(codecs) if codec is not None]
 
 
 def decoded(dataset: Dataset[Any], rows: Sequence[Row]) -> list[Any]:
     """Rows with all fields of a dataset, in their order, as `dataset.row` has them."""
     decoders, row_type = _decoders_of(dataset), dataset.row
+    if not decoders:
+        return [row_type(*own, _changed_at(changed_at)) for *own, changed_at in rows]
     turned = []
-    for row in rows:
-        values = list(row)
+    for *values, changed_at in rows:
         for place, decode in decoders:
             if values[place] is not None:
                 values[place] = decode(values[place])
-        turned.append(row_type(*values))
+        turned.append(row_type(*values, _changed_at(changed_at)))
     return turned
 
 

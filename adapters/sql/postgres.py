@@ -59,7 +59,10 @@ class PostgresDatabase(Database, Probe):
         self._listener = Listener(self._connect, self._forget_idle)
 
     async def snapshot(
-        self, queries: Sequence[tuple[ClauseElement, Values]], scan: bool = False
+        self,
+        queries: Sequence[tuple[ClauseElement, Values]],
+        scan: bool = False,
+        short: bool = False,
     ) -> list[list[Row]]:
         """The rows of several queries on one state of the data."""
         lane = self._scans if scan else self._reads

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from adapters.sql.database import READ_S, Compiler, Database, Row, Session, Values
 from adapters.sql.sqlite_connections import Lane, SqliteSession, connect, translation
+from adapters.sql.sqlite_glance import Glance
 from adapters.sql.tables import to_micros
 from application.ports.clock import Clock
 from application.ports.health import Probe
@@ -32,15 +33,24 @@ class SqliteDatabase(Database, Probe):
         self._quick = SqliteSession(path, self._compiler, self._lock, durable=False)
         self._reads = Lane(path, READERS, "sqlite-reader", read_s)
         self._scans = Lane(path, 1, "sqlite-scan", read_s)
+        self._glance = Glance(path)
         # Never writes, so that every commit is another connection's to it.
         self._watching: sqlite3.Connection | None = None
+        self._version: int | None = None
 
     async def snapshot(
-        self, queries: Sequence[tuple[ClauseElement, Values]], scan: bool = False
+        self,
+        queries: Sequence[tuple[ClauseElement, Values]],
+        scan: bool = False,
+        short: bool = False,
     ) -> list[list[Row]]:
-        """The rows of several queries on one state of the data."""
-        lane = self._scans if scan else self._reads
-        return await lane.snapshot(self._compiler.texts(queries))
+        """The rows of several queries on one state of the data; short ones are read at once."""
+        texts = self._compiler.texts(queries)
+        if short:
+            self._version = None  # whoever compares versions wants one from after this
+            if (found := self._glance.read(texts)) is not None:
+                return found
+        return await (self._scans if scan else self._reads).snapshot(texts)
 
     @asynccontextmanager
     async def write(self, durable: bool = True) -> AsyncIterator[Session]:
@@ -96,7 +106,20 @@ class SqliteDatabase(Database, Probe):
             ) from error
 
     def version(self) -> int:
-        """SQLite's own count of what other connections have committed, read without waiting."""
+        """SQLite's own count of what other connections have committed, read without waiting.
+
+        It is read once for all requests that have arrived by now: what the loop has to do already
+        comes before its forgetting, and whatever arrives later comes after it.
+        """
+        if self._version is None:
+            self._version = self._counted()
+            asyncio.get_running_loop().call_soon(self._forget_version)
+        return self._version
+
+    def _forget_version(self) -> None:
+        self._version = None
+
+    def _counted(self) -> int:
         if self._watching is None:
             self._watching = connect(self.path, read_only=True)
         try:
@@ -109,6 +132,7 @@ class SqliteDatabase(Database, Probe):
         """Close every connection; what is being written ends first."""
         if self._watching is not None:
             self._watching.close()
+        self._glance.close()
         async with self._lock:
             await self._durable.close()
             await self._quick.close()

@@ -21,7 +21,7 @@ from domain.checkpoints import Checkpoint, Freshness
 from domain.dataset import Dataset, Key, R
 from domain.filters import Filter
 from domain.jobs import FetchJob, JobStatus, Mode
-from domain.paging import Counting, Page, PageRequest
+from domain.paging import MAX_LIMIT, Counting, Page, PageRequest
 from domain.reports import Counts
 
 _SEQ = select(datasets.c.seq).where(datasets.c.name == bindparam("dataset"))
@@ -62,7 +62,8 @@ class SqlStore(Store):
             queries.append((statements.counting, values))
         fast = dataset.answers_fast(request.filter, request.sort.names)
         scan = not fast or request.offset > 0 or request.counting is Counting.EXACT
-        freshness, answers = await self._with_freshness(dataset, queries, scan)
+        short = not scan and request.limit <= MAX_LIMIT and request.counting is Counting.NONE
+        freshness, answers = await self._with_freshness(dataset, queries, scan, short)
         counted: int | None = None if statements.counting is None else answers.pop()[0][0]
         found = [row for segment in answers for row in segment][: request.limit + 1]
         rows = decoded(dataset, found[: request.limit])
@@ -79,7 +80,7 @@ class SqlStore(Store):
         names = zip(dataset.key, key, strict=True)
         values = {f"key_{name}": encoded(dataset.fields[name], value) for name, value in names}
         query = _by_key(dataset), values
-        rows = decoded(dataset, (await self._database.snapshot([query]))[0])
+        rows = decoded(dataset, (await self._database.snapshot([query], short=True))[0])
         return rows[0] if rows and seen.matches(rows[0]) else None
 
     async def count(self, dataset: Dataset[R], seen: Filter) -> int:
@@ -97,7 +98,7 @@ class SqlStore(Store):
 
     async def freshness(self, dataset: Dataset[R]) -> Freshness:
         """The dataset's sequence number, checkpoints and last status."""
-        freshness, _ = await self._with_freshness(dataset, [], False)
+        freshness, _ = await self._with_freshness(dataset, [], scan=False, short=True)
         return freshness
 
     @asynccontextmanager
@@ -109,19 +110,25 @@ class SqlStore(Store):
             yield SqlIntake(session, self._clock, dataset, source, job)
 
     async def _with_freshness(
-        self, dataset: Dataset[R], queries: Sequence[tuple[Select[Any], Values]], scan: bool
+        self,
+        dataset: Dataset[R],
+        queries: Sequence[tuple[Select[Any], Values]],
+        scan: bool,
+        short: bool,
     ) -> tuple[Freshness, list[list[Row]]]:
         version = self._database.version()
         at, known_freshness = self._known.get(dataset.name, (None, Freshness()))
         if at == version:
-            answers = await self._database.snapshot(queries, scan=scan) if queries else []
+            answers = []
+            if queries:
+                answers = await self._database.snapshot(queries, scan=scan, short=short)
             # Unless somebody wrote in between, both are of one state.
             if self._database.version() == version:
                 return known_freshness, answers
         named = {"dataset": dataset.name}
         first = [(statement, named) for statement in _FRESHNESS]
         [seqs, known, statuses, planned, *answers] = await self._database.snapshot(
-            [*first, *queries], scan=scan
+            [*first, *queries], scan=scan, short=short
         )
         freshness = Freshness(
             seqs[0][0] if seqs else 0,

@@ -1,150 +1,97 @@
-"""`make bench`: reads beside the bare limit, as ratios of one run.
+"""`make bench`: one run of every measure, beside the limits and the peers; about 20 minutes.
 
-The server is pinned to one core and the load to another. Every round measures everything once, in
-turns, and the medians of the rounds are compared: the machine may drift, the ratios stay.
+The server has one core and the load the other. What is compared is measured in turns, and the
+medians of the rounds are compared: the machine may drift, the ratios stay.
 """
 
-import asyncio
+import argparse
 import json
 import os
-import re
-import shutil
-import socket
-import statistics
-import subprocess
+import platform
 import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from entrypoints.upstream import SampleUpstream
+from tests.bench import depth, exports, growth, ingest, jobs, latency, memory, reads, starting
+from tests.bench.bench import Bench, workbench
+from tests.bench.databases import ENGINES, has_postgres
+from tests.bench.figures import Figure, Figures
+from tests.bench.load import need_wrk
+from tests.bench.scale import FULL, QUICK
+from tests.bench.table import printed, write_page
 
-POSTS = 100_000
-ROUNDS = 5
-SECONDS = 3
-HERE = Path(__file__).parent
-CATCHMENT = str(Path(sys.executable).with_name("catchment"))
-
-#: Another user with every request, one after the other: ten thousand pages are more than are kept
-#: ready, so that each has been forgotten when it is asked for again.
-VARIED = """
-local n = 0
-request = function()
-  n = n % 10000 + 1
-  return wrk.format("GET", "/data?user_id=" .. n)
-end
-"""
+MEASURES: Mapping[str, Callable[[Bench], Iterator[Figure]]] = {
+    "reads": reads.measure,
+    "depth": depth.measure,
+    "exports": exports.measure,
+    "ingest": ingest.measure,
+    "untouched": ingest.untouched,
+    "latency": latency.measure,
+    "jobs": jobs.measure,
+    "starting": starting.measure,
+    "memory": memory.measure,
+    "growth": growth.measure,
+}
+_WRITTEN = Path("var", "bench.json")
+_LARGEST = 10_000_000
 
 
 def main() -> None:
-    """Run everything and print the table."""
-    if not shutil.which("wrk"):
-        sys.exit("wrk makes the load and is not installed. On Debian: apt-get install wrk")
-    with tempfile.TemporaryDirectory() as directory:
-        settings = {"CATCHMENT_DATABASE_URL": f"sqlite:///{directory}/bench.db"}
-        ingested = asyncio.run(_load(settings, directory))
-        print(f"{POSTS} posts fetched, kept and merged in {ingested:.1f} s", flush=True)
-        with _bare(directory) as bare, _service(settings, directory) as ours:
-            table = _measure(bare, ours, Path(directory))
-    limit = table["bare ASGI function"]
-    print(f"\n{'what':34} {'requests/s':>10} {'ratio':>6}")
-    for name, rate in table.items():
-        print(f"{name:34} {rate:10.0f} {rate / limit:6.2f}")
-    print(json.dumps({name: round(rate / limit, 3) for name, rate in table.items()}))
+    """Do what the command line asks for."""
+    asked = _arguments()
+    if asked.page is not None:
+        write_page(json.loads(asked.page.read_text()))
+        return
+    need_wrk()
+    engines = ENGINES if has_postgres() else ("sqlite",)
+    if engines != ENGINES:
+        print("There is no PostgreSQL, so its rows are left out.", file=sys.stderr)
+    scale = QUICK if asked.quick else FULL
+    if asked.huge:
+        scale = scale._replace(growth=(*scale.growth, _LARGEST))
+    with tempfile.TemporaryDirectory(prefix="catchment-bench-") as folder:
+        with workbench(scale, Path(folder), asked.cache, engines) as bench:
+            told = _measured(bench, asked.only or list(MEASURES))
+    asked.json.parent.mkdir(parents=True, exist_ok=True)
+    asked.json.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+    print(printed(Figures.from_json(told["figures"])))
+    print(f"\nAll of it is in {asked.json}; --page {asked.json} puts it into docs/performance.md.")
 
 
-def _measure(bare: str, ours: str, directory: Path) -> dict[str, float]:
-    script = directory / "varied.lua"
-    script.write_text(VARIED)
-    page = ours + "/data?user_id=5"
-    etag = urllib.request.urlopen(page).headers["ETag"]  # noqa: S310 - our own address
-    loads = {
-        "bare ASGI function": [bare],
-        "repeated page": [page],
-        "If-None-Match that still matches": ["-H", f"If-None-Match: {etag}", page],
-        "first page": ["-s", str(script), ours],
-        "one record": [ours + "/data/posts/5"],
-    }
-    rates: dict[str, list[float]] = {name: [] for name in loads}
-    for number in range(ROUNDS):
-        print(f"round {number + 1} of {ROUNDS} ...", flush=True)
-        for name, arguments in loads.items():
-            rates[name].append(_wrk(arguments))
-    return {name: statistics.median(found) for name, found in rates.items()}
-
-
-def _wrk(arguments: list[str]) -> float:
-    command = ["taskset", "-c", "1", "wrk", "-t1", "-c16", f"-d{SECONDS}s", *arguments]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    match = re.search(r"Requests/sec:\s+([0-9.]+)", said)
-    if match is None or "Non-2xx" in said:
-        sys.exit(f"wrk did not get good answers:\n{said}")
-    return float(match[1])
-
-
-async def _load(settings: dict[str, str], directory: str) -> float:
-    async with SampleUpstream(posts=POSTS) as upstream:
-        host, port = upstream.address
-        settings["CATCHMENT_COINPAPRIKA_URL"] = ""
-        settings["CATCHMENT_POSTS_URL"] = upstream.url("/posts?_page=1&_limit=1000")
-        settings["CATCHMENT_RATE_LIMITS"] = f"{host}:{port}=100000/1s"
-        began = time.perf_counter()
-        process = await asyncio.create_subprocess_exec(
-            CATCHMENT, "fetch", "posts", env={"PATH": os.defpath, **settings}, cwd=directory
-        )
-        if await process.wait():
-            sys.exit("the posts could not be fetched")
-        return time.perf_counter() - began
-
-
-@contextmanager
-def _bare(directory: str) -> Iterator[str]:
-    port = _free_port()
-    with _running([sys.executable, str(HERE / "bare.py"), str(port)], {}, directory, port):
-        yield f"http://127.0.0.1:{port}/"
-
-
-@contextmanager
-def _service(settings: dict[str, str], directory: str) -> Iterator[str]:
-    port = _free_port()
-    quiet = {
-        "CATCHMENT_PORT": str(port),
-        "CATCHMENT_FETCH_EVERY": "off",
-        "CATCHMENT_FETCH_ON_START": "false",
-    }
-    with _running([CATCHMENT, "serve"], {**settings, **quiet}, directory, port):
-        yield f"http://127.0.0.1:{port}"
-
-
-@contextmanager
-def _running(
-    command: list[str], settings: dict[str, str], directory: str, port: int
-) -> Iterator[None]:
-    process = subprocess.Popen(
-        ["taskset", "-c", "0", *command],
-        env={"PATH": os.defpath, **settings},
-        cwd=directory,
-        stdout=subprocess.DEVNULL,
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    cached = Path.home() / ".cache" / "catchment-bench"
+    parser.add_argument("--only", action="append", choices=MEASURES, help="this measure alone")
+    parser.add_argument("--quick", action="store_true", help="small sizes, to see that it works")
+    parser.add_argument("--huge", action="store_true", help=f"grow to {_LARGEST} records as well")
+    parser.add_argument("--json", type=Path, default=_WRITTEN, help="where to write the figures")
+    parser.add_argument("--cache", type=Path, default=cached, help="where peers are installed")
+    parser.add_argument(
+        "--page", type=Path, help="measure nothing; put these figures into the page"
     )
-    try:
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                time.sleep(0.05)
-        yield
-    finally:
-        process.terminate()
-        process.wait()
+    return parser.parse_args()
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
+def _measured(bench: Bench, names: list[str]) -> dict[str, Any]:
+    figures = Figures()
+    took = {}
+    for name in names:
+        began = time.monotonic()
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        for figure in MEASURES[name](bench):
+            figures.add(figure)
+        took[name] = round(time.monotonic() - began)
+    machine = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+    return {
+        "quick": bench.scale.quick,
+        "machine": machine,
+        "missing": bench.missing,
+        "took_s": took,
+        "figures": figures.as_json(),
+    }
 
 
 if __name__ == "__main__":

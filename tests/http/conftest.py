@@ -1,5 +1,6 @@
 """Gives every HTTP test the application, in memory or really served."""
 
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -15,12 +16,20 @@ from entrypoints.container import Container
 from tests.http.stage import GAUGES, SOME_GAUGES, Stage, posts
 
 
+@pytest.fixture
+def log_level() -> int:
+    """From which level on anything is logged: as in production, where reads are not."""
+    return logging.INFO
+
+
 @pytest.fixture(autouse=True)
-def logged() -> Iterator[list[MutableMapping[str, Any]]]:
+def logged(log_level: int) -> Iterator[list[MutableMapping[str, Any]]]:
     """Everything that is logged meanwhile, but the line that every request gets."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(log_level))
     told = [structlog.contextvars.merge_contextvars, _but_requests]
     with structlog.testing.capture_logs(told) as events:
         yield events
+    structlog.reset_defaults()
 
 
 def _but_requests(

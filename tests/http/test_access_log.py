@@ -14,6 +14,12 @@ Events = list[MutableMapping[str, Any]]
 
 
 @pytest.fixture
+def log_level() -> int:
+    """From which level on anything is logged."""
+    return logging.DEBUG
+
+
+@pytest.fixture
 def lines() -> Iterator[Events]:
     """Everything that is logged meanwhile."""
     with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as events:

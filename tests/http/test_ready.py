@@ -130,7 +130,8 @@ async def test_readers_beside_a_writer_see_its_data_as_soon_as_it_has_answered(
 # ---------------------------------------------------------------- the memory it takes
 
 
-def _page(size: int) -> ReadyPage:
+def page_of_size(size: int) -> ReadyPage:
+    """A page with a body of so many bytes."""
     return ReadyPage(
         query=Query(POSTS, Stage().store),
         body=b"x" * size,
@@ -144,7 +145,7 @@ def _page(size: int) -> ReadyPage:
 
 def test_the_longest_unused_pages_are_forgotten_to_make_room() -> None:
     pages = ReadyPages(max_bytes=30_000)
-    page = _page(6_000)
+    page = page_of_size(6_000)
     for number in range(3):
         pages.keep((f"/{number}", b"", b""), page)
 
@@ -158,15 +159,15 @@ def test_the_longest_unused_pages_are_forgotten_to_make_room() -> None:
 def test_a_page_kept_twice_takes_its_room_once() -> None:
     pages = ReadyPages(max_bytes=20_000)
     for _ in range(10):
-        pages.keep(("/", b"", b""), _page(6_000))
-    pages.keep(("/other", b"", b""), _page(6_000))
+        pages.keep(("/", b"", b""), page_of_size(6_000))
+    pages.keep(("/other", b"", b""), page_of_size(6_000))
 
     assert pages.get(("/", b"", b"")) is not None
 
 
 def test_a_large_page_is_not_kept() -> None:
     pages = ReadyPages()
-    pages.keep(("/", b"", b""), _page(MAX_PAGE_BYTES + 1))
+    pages.keep(("/", b"", b""), page_of_size(MAX_PAGE_BYTES + 1))
 
     assert pages.get(("/", b"", b"")) is None
 

@@ -1,0 +1,53 @@
+"""Filter by sort by page depth: what a page costs, wherever in whichever order it lies.
+
+Every request carries a cookie, so that no page is kept ready and each is read.
+"""
+
+from collections.abc import Iterator
+from urllib.parse import quote
+
+from tests.bench.bench import Bench, get
+from tests.bench.figures import Figure
+from tests.bench.load import Load, rates
+from tests.bench.processes import Running
+
+LIMIT = 10
+_UNKEPT = ("Cookie: no=page",)
+_SORTS = ("id", "-id", "user_id", "-_changed_at")
+_FILTERS = ("user_id=5", "id__gte=500", "user_id__between=5,50")
+
+
+def measure(bench: Bench) -> Iterator[Figure]:
+    """Requests a second of first and deep pages, in every order an index has, and filtered."""
+    for engine in bench.engines:
+        with bench.service(bench.loaded(engine)) as ours:
+            bench.say(f"filter by sort by page depth on {engine}")
+            loads = list(_loads(engine, ours, bench.scale.deep))
+            rounds = max(1, bench.scale.rounds // 2)
+            yield from rates(loads, rounds, bench.scale.seconds / 2, bench.folder)
+
+
+def _loads(engine: str, ours: Running, deep: int) -> Iterator[Load]:
+    for sort in _SORTS:
+        asked = f"/data?sort={sort}&limit={LIMIT}"
+        cursor = _cursor(ours, sort, deep)
+        yield Load(f"depth/{engine}/sort={sort}, page 1", ours, asked, _UNKEPT)
+        yield Load(
+            f"depth/{engine}/sort={sort}, page {deep}", ours, f"{asked}&cursor={cursor}", _UNKEPT
+        )
+    for filter in _FILTERS:
+        sort = "user_id" if filter.startswith("user_id__") else "id"
+        asked = f"/data?{filter}&sort={sort}&limit={LIMIT}"
+        yield Load(f"depth/{engine}/{filter}, sort={sort}", ours, asked, _UNKEPT)
+
+
+def _cursor(ours: Running, sort: str, deep: int) -> str:
+    """The cursor of that page, walked to as any client would, in strides of at most 500."""
+    left = (deep - 1) * LIMIT
+    cursor = ""
+    while left:
+        stride = min(left, 500)
+        page = get(f"{ours.url}/data?sort={sort}&limit={stride}{cursor}")["page"]
+        cursor = f"&cursor={quote(page['next_cursor'])}"
+        left -= stride
+    return cursor.removeprefix("&cursor=")

@@ -1,0 +1,59 @@
+"""Latency: what a big fetch, and a slow query, do to the reads beside them.
+
+Reads are asked for two hundred times a second, each a first one, and their delay counts from when
+they should have been asked for.
+"""
+
+from collections.abc import Iterator
+from itertools import cycle
+from threading import Thread
+
+from tests.bench.bench import Bench, fetch
+from tests.bench.figures import Figure, percentile
+from tests.bench.load import asking, delays
+from tests.bench.processes import LOAD_CORE, SERVER_CORE
+
+#: No index helps: every post is looked at.
+SLOW = ("/data?body__contains=nowhere", "/data?title__icontains=nothing&sort=body")
+_BOTH = f"{SERVER_CORE},{LOAD_CORE}"
+
+
+def measure(bench: Bench) -> Iterator[Figure]:
+    """The slowest answers in a hundred and in a thousand, in milliseconds."""
+    for engine in bench.engines:
+        url = bench.loaded(engine)
+        with bench.service(url, _BOTH) as ours:
+            bench.say(f"latency of reads on {engine}")
+            idle = delays(ours.url, _paths(bench), bench.scale.probe_s)
+            yield from _told(f"latency/{engine}/idle", idle)
+            fetched = []
+            for number in range(bench.scale.fetches):
+                bench.steer(count=bench.scale.posts, salt=number + 1)
+                fetched += _while_fetching(bench, ours)
+            yield from _told(f"latency/{engine}/while a fetch changes every record", fetched)
+            with asking(ours.url, SLOW) as slow:
+                beside = delays(ours.url, _paths(bench), bench.scale.probe_s)
+            yield from _told(f"latency/{engine}/beside slow queries", beside)
+            yield Figure(
+                f"latency/{engine}/the slow queries themselves", percentile(slow, 0.5), "ms"
+            )
+
+
+def _while_fetching(bench: Bench, ours) -> list[float]:
+    fetching = Thread(target=fetch, args=(ours,))
+    fetching.start()
+    taken: list[float] = []
+    while fetching.is_alive():
+        taken += delays(ours.url, _paths(bench), 0.2)
+    fetching.join()
+    return taken
+
+
+def _paths(bench: Bench) -> Iterator[str]:
+    return cycle(f"/data?user_id={user}" for user in range(1, bench.scale.posts // 10))
+
+
+def _told(name: str, taken: list[float]) -> Iterator[Figure]:
+    yield Figure(f"{name}, median", percentile(taken, 0.5), "ms")
+    yield Figure(f"{name}, p99", percentile(taken, 0.99), "ms")
+    yield Figure(f"{name}, p99.9", percentile(taken, 0.999), "ms")

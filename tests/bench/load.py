@@ -1,0 +1,155 @@
+"""Load: wrk for rates, and a client that asks at fixed times for delays."""
+
+import http.client
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from tests.bench.figures import Figure, median
+from tests.bench.processes import LOAD_CORE, Running
+
+_WRK_MISSING = """wrk makes the load and is not installed. It is a package of most systems:
+on Debian and Ubuntu apt-get install wrk, on Fedora dnf install wrk, on macOS brew install wrk."""
+
+#: Another value with every request, one after the other, so that each page is a first one: there
+#: are more of them than are kept ready, and each has been forgotten when it comes again.
+_VARIED = """
+local n = 0
+request = function()
+  n = n %% %d + 1
+  return wrk.format("GET", "%s" .. n)
+end
+"""
+
+
+def need_wrk() -> None:
+    """Leave, and say how to get wrk, when it is not there."""
+    if not shutil.which("wrk"):
+        sys.exit(_WRK_MISSING)
+
+
+class Load(NamedTuple):
+    """One kind of request to one server; with `varied`, the path ends in a number up to that."""
+
+    name: str
+    server: Running
+    path: str
+    headers: tuple[str, ...] = ()
+    varied: int = 0
+
+
+def rates(loads: Sequence[Load], rounds: int, seconds: float, folder: Path) -> Iterator[Figure]:
+    """The medians of some rounds, each of which measures every load once, in turns."""
+    found: dict[str, list[tuple[float, float]]] = {load.name: [] for load in loads}
+    for _ in range(rounds):
+        for load in loads:
+            found[load.name].append(_once(load, seconds, folder))
+    for name, measured in found.items():
+        yield Figure(
+            name,
+            median(rate for rate, _ in measured),
+            "requests/s",
+            median(cpu_us for _, cpu_us in measured),
+        )
+
+
+def _once(load: Load, seconds: float, folder: Path) -> tuple[float, float]:
+    """Requests a second, and the server's processor time for one in microseconds."""
+    # wrk counts whole seconds only.
+    arguments = ["wrk", "-t1", "-c16", f"-d{max(1, round(seconds))}s"]
+    arguments += [word for header in load.headers for word in ("-H", header)]
+    if load.varied:
+        script = folder / "varied.lua"
+        script.write_text(_VARIED % (load.varied, load.path))
+        arguments += ["-s", str(script)]
+    used = load.server.cpu_s()
+    said = subprocess.run(
+        ["taskset", "-c", LOAD_CORE, *arguments, load.server.url + load.path],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    used = load.server.cpu_s() - used
+    rate = re.search(r"Requests/sec:\s+([0-9.]+)", said)
+    count = re.search(r"(\d+) requests in", said)
+    if rate is None or count is None or "Non-2xx" in said:
+        sys.exit(f"wrk did not get good answers to {load.path}:\n{said}")
+    return float(rate[1]), used / max(1, int(count[1])) * 1e6
+
+
+# ---------------------------------------------------------------- delays
+
+
+def delays(url: str, paths: Iterator[str], seconds: float, per_second: int = 200) -> list[float]:
+    """How long each answer took in milliseconds, counted from when it should have been asked for.
+
+    So an answer that comes late delays those after it as it would delay other clients.
+    """
+    taken = []
+    connection = _connected(url)
+    started = time.perf_counter()
+    for number in range(round(seconds * per_second)):
+        due = started + number / per_second
+        time.sleep(max(0.0, due - time.perf_counter()))
+        connection.request("GET", next(paths))
+        answer = connection.getresponse()
+        answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"{url} answered {answer.status}")
+        taken.append((time.perf_counter() - due) * 1000)
+    connection.close()
+    return taken
+
+
+@contextmanager
+def asking(url: str, paths: Sequence[str]) -> Iterator[list[float]]:
+    """Ask for each of these again and again, all at the same time; how long each took in ms."""
+    over = threading.Event()
+    taken: list[float] = []
+
+    def ask(path: str) -> None:
+        connection = _connected(url)
+        while not over.is_set():
+            started = time.perf_counter()
+            connection.request("GET", path)
+            connection.getresponse().read()
+            taken.append((time.perf_counter() - started) * 1000)
+        connection.close()
+
+    threads = [threading.Thread(target=ask, args=(path,)) for path in paths]
+    for thread in threads:
+        thread.start()
+    try:
+        yield taken
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def stream(url: str, path: str) -> tuple[int, float]:
+    """Read a whole answer, however long; its lines, and the seconds it took."""
+    connection = _connected(url, timeout=600)
+    started = time.perf_counter()
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    lines = 0
+    while piece := answer.read(256 * 1024):
+        lines += piece.count(b"\n")
+    connection.close()
+    return lines, time.perf_counter() - started
+
+
+def _connected(url: str, timeout: float = 60) -> http.client.HTTPConnection:
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
+    connection.connect()
+    return connection
