@@ -63,7 +63,6 @@ class Tests(msgspec.Struct, frozen=True):
 
     promise: str
     nodes: tuple[str, ...]
-    quick: bool = True
     needs_servers: bool = False
     is_there: bool = True
 
@@ -71,6 +70,11 @@ class Tests(msgspec.Struct, frozen=True):
     def name(self) -> str:
         """Who they speak for."""
         return f"tests of {self.promise}"
+
+    @property
+    def quick(self) -> bool:
+        """Whether they start no other process of ours."""
+        return not any(node.startswith("tests/e2e") for node in self.nodes)
 
     async def run(self, servers: Servers | None) -> list[Figure]:
         """The figures they print, or else how many there are."""
