@@ -27,8 +27,8 @@ check: $(VENV)/.develops    ## format, lint, types, import contracts
 bench: $(VENV)/.develops    ## measure, beside the bare limit
 	$(BIN)/python -m tests.bench
 
-prove: $(VENV)/.develops    ## hold the promises against kills and crowds; takes about 15 minutes
-	$(BIN)/python -m tests.prove
+prove: $(VENV)/.develops    ## hold the promises against kills and crowds, 40 minutes; P=7 for one
+	$(BIN)/python -m tests.prove $(P)
 
 lock: $(VENV)/.develops    ## refresh both lock files
 	$(BIN)/uv pip compile --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \

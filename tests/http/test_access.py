@@ -17,6 +17,7 @@ from adapters.http.access import OPEN, may_call, require_declared
 from domain.dataset import Role
 from domain.errors import InvalidRoutes
 from tests.http.stage import POSTS, SECRET, Stage, gauges_dataset, posts, problem
+from tests.prove.figures import told
 
 CLOSED = gauges_dataset(read_by=Role.USER, fetch_by=Role.ADMIN)
 VALUES = {"station": "north", "number": "1", "id": "1", "dataset": "gauges"}
@@ -116,6 +117,7 @@ async def test_c24_every_role_gets_what_it_may_at_every_route_and_nothing_else(
             else:
                 assert refused is role, (method, path, role, status)
             cells += 1
+    told("P27", f"unexpected:0,of:{cells}", "unexpected:0", cells == 3 * len(LEAST))
     assert cells == 3 * len(LEAST)
 
 

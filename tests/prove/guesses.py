@@ -33,11 +33,14 @@ async def prove(servers: Servers) -> Figure:
         at_home = [await _log_in(urls[0], OWNER, PASSWORD, HOME)]
         answers = await _guessed(urls)
         at_home.append(await _log_in(urls[1], OWNER, PASSWORD, HOME))
+        began = time.monotonic()
         sprayed = await _sprayed(limited)
+        # One comes back every other second.
+        may_spray = SPRAY_LIMIT + 2 + (time.monotonic() - began) * SPRAY_LIMIT / 60
     checks, others = answers[401], set(answers) - {401, 429}
     got_in = int(at_home == [200, 200])
     ok = checks <= BUDGET and got_in and not others and abs(delta_ms) < MOST_MS
-    ok = ok and sprayed[401] <= SPRAY_LIMIT + 1
+    ok = ok and sprayed[401] <= may_spray
     return told(
         "P24",
         f"checks:{checks},owner_in:{got_in},known_unknown_ms:{abs(delta_ms):.1f}",

@@ -5,9 +5,14 @@ The numbers are those of the design; where a ruling changed a promise, it stands
 
 import msgspec
 
-from tests.prove.proofs import Program, Proof, Real, Tests
+from tests.prove.proofs import ROOT, Program, Proof, Real, Tests
 
 KILLS, UPSTREAM = Real("kills"), "tests/adapters/sources"
+
+_FAULTS = Program("tests.prove.faults")
+_SWEEPS = tuple(
+    sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("tests/application/test_every_*.py"))
+)
 
 
 class Promise(msgspec.Struct, frozen=True):
@@ -64,7 +69,7 @@ PROMISES: tuple[Promise, ...] = (
     _promise(
         6,
         "a checkpoint never passes the data it stands for",
-        "tests/application/test_every_failure.py",
+        *_SWEEPS,
         f"{UPSTREAM}/test_pages.py",
     ),
     _promise(
@@ -156,14 +161,14 @@ PROMISES: tuple[Promise, ...] = (
     _promise(
         22,
         "on SQLite nobody is told that the database is locked, and nothing acknowledged is lost",
-        Real("neighbours"),
+        Real("neighbours", needs_servers=False),
         "tests/adapters/sql/test_sqlite.py::"
         "test_every_writer_has_the_pragmas_that_durability_needs",
     ),
     _promise(
         23,
         "a full disk is an error and no damage",
-        Real("full_disk"),
+        Real("full_disk", needs_servers=False),
         "tests/adapters/sql/test_sqlite.py::"
         "test_a_full_disk_is_an_error_and_not_a_damaged_database",
         "tests/adapters/sql/test_postgres_away.py::"
@@ -199,11 +204,12 @@ PROMISES: tuple[Promise, ...] = (
     _promise(
         29,
         "no input is answered with a 5xx, or with anything the documentation does not name",
-        Real("documented"),
+        Real("documented", needs_servers=False),
         "tests/http/test_hostile_client.py",
         "tests/http/test_hostile_sockets.py",
         "tests/http/test_hostile_tasks.py",
         "tests/http/test_any_question.py",
+        "tests/http/test_schemathesis.py",
     ),
     _promise(
         30,
@@ -223,9 +229,13 @@ PROMISES: tuple[Promise, ...] = (
     Promise(
         "SIMULATION",
         "the use cases, on a clock of their own, seed by seed",
-        (Program("simulation"),),
+        (Program("tests.simulation"),),
     ),
-    Promise("SWEEP", "every call of every port failed once, before and after", (Program("sweep"),)),
-    Promise("FAULTS", "each fault put into our code turns a test red", (Program("faults"),)),
-    Promise("MUTANTS", "so do changes of single tokens of the domain", (Program("mutants"),)),
+    Promise(
+        "SWEEP",
+        "every call of every port fails once, before its effect and after it",
+        (Tests("SWEEP", _SWEEPS),),
+    ),
+    Promise("FAULTS", "each fault put into our code turns a test red", (_FAULTS,)),
+    Promise("MUTANTS", "so do small changes of the domain", (Program("tests.prove.mutants"),)),
 )

@@ -1,0 +1,37 @@
+"""P29: whatever Schemathesis asks, as somebody of each role, the document knows the answer."""
+
+import asyncio
+import re
+import sys
+
+from tests.prove.figures import Figure, told
+from tests.prove.proofs import ROOT
+from tests.prove.servers import Servers
+
+MINUTES, ROLES = 1, 3
+_ROLE = re.compile(r"^\w+: (\d+) requests, (\d+) findings$", re.MULTILINE)
+
+
+async def prove(servers: Servers) -> Figure:
+    """Let `python -m tests.fuzz` ask for a minute as each role."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.fuzz", "--minutes", str(MINUTES)),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        printed, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    said = printed.decode(errors="replace")
+    asked = [(int(requests), int(findings)) for requests, findings in _ROLE.findall(said)]
+    findings = sum(count for _, count in asked)
+    if findings or process.returncode:
+        print(said[-8000:], flush=True)
+    ok = process.returncode == 0 and len(asked) == ROLES and findings == 0
+    requests = sum(count for count, _ in asked)
+    return told(
+        "P29", f"findings:{findings}", "findings:0", ok, requests=requests, roles=len(asked)
+    )
