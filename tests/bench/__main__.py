@@ -11,6 +11,7 @@ import platform
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,9 @@ def main() -> None:
     asked.json.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
     print(printed(Figures.from_json(told["figures"])))
     print(f"\nAll of it is in {asked.json}; --page {asked.json} puts it into docs/performance.md.")
+    for name, problem in told["failed"].items():
+        print(f"{name} could not be measured to its end: {problem}", file=sys.stderr)
+    sys.exit(bool(told["failed"]))
 
 
 def _arguments() -> argparse.Namespace:
@@ -76,19 +80,23 @@ def _arguments() -> argparse.Namespace:
 
 
 def _measured(bench: Bench, names: list[str]) -> dict[str, Any]:
-    figures = Figures()
-    took = {}
+    figures, took, failed = Figures(), {}, {}
     for name in names:
         began = time.monotonic()
         print(f"{name} ...", file=sys.stderr, flush=True)
-        for figure in MEASURES[name](bench):
-            figures.add(figure)
+        try:
+            for figure in MEASURES[name](bench):
+                figures.add(figure)
+        except Exception as error:  # the others are worth having all the same
+            traceback.print_exc()
+            failed[name] = str(error)
         took[name] = round(time.monotonic() - began)
     machine = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
     return {
         "quick": bench.scale.quick,
         "machine": machine,
         "missing": bench.missing,
+        "failed": failed,
         "took_s": took,
         "figures": figures.as_json(),
     }

@@ -9,6 +9,7 @@ the URL of a database; with `again` nothing has changed the second time.
 import json
 import sys
 import time
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import dlt
@@ -18,9 +19,8 @@ from dlt.sources.rest_api import rest_api_source
 def main() -> None:
     """Run the pipeline and tell how long it took."""
     upstream, destination, folder, *more = sys.argv[1:]
-    kind = dlt.destinations.postgres if destination.startswith("postgres") else _sqlite
     pipeline = dlt.pipeline(
-        "posts", destination=kind(destination), dataset_name="dlt", pipelines_dir=folder
+        "posts", destination=_at(destination), dataset_name="dlt", pipelines_dir=folder
     )
     took = [_run(pipeline, upstream)]
     if more:
@@ -29,8 +29,13 @@ def main() -> None:
     print(json.dumps(took))
 
 
-def _sqlite(url: str) -> object:
-    return dlt.destinations.sqlalchemy(url)
+def _at(url: str) -> object:
+    if url.startswith("sqlite"):
+        return dlt.destinations.sqlalchemy(url)
+    parts = urlsplit(url)
+    if parts.password is None:  # it insists on one, also where the server does not
+        url = parts._replace(netloc=parts.netloc.replace("@", ":none@")).geturl()
+    return dlt.destinations.postgres(url)
 
 
 def _run(pipeline: dlt.Pipeline, upstream: str) -> float:
