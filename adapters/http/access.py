@@ -23,10 +23,6 @@ class Access(NamedTuple):
     role: Role
     always: bool = False
 
-    def least(self, require_login: bool) -> Role:
-        """The least role that may call it."""
-        return Role.USER if require_login and self == ANYONE else self.role
-
 
 #: Open even where everybody must log in: health, documentation and logging in itself.
 OPEN = Access(Role.ANYONE, always=True)
@@ -56,7 +52,11 @@ class Gate:
 
     def admit(self, scope: Any, access: Access) -> None:
         """Let the caller of a request pass who may do this; LoginRequired or Forbidden."""
-        caller_of(scope).role.require(access.least(self._require_login))
+        caller_of(scope).role.require(self.least(access))
+
+    def least(self, access: Access) -> Role:
+        """The least role that may do this."""
+        return Role.USER if self._require_login and access == ANYONE else access.role
 
 
 def access_of(route: BaseRouteHandler) -> Access | None:

@@ -149,7 +149,7 @@ def create_app(
         gate,
         default,
     )
-    docs = Documentation(lambda: document(litestar, catalogue.datasets, default))
+    docs = Documentation(lambda: document(litestar, gate, catalogue.datasets, default))
     prefixes: dict[str, App] = {PREFIX: reads, **dict.fromkeys(PREFIXES, docs)}
     door = Door(
         people.authenticate,

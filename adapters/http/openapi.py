@@ -11,6 +11,7 @@ import msgspec
 from litestar import Litestar
 
 from adapters.http import openapi_accounts, openapi_fetches, openapi_tasks
+from adapters.http.access import Access, Gate
 from adapters.http.openapi_access import SECURITY_SCHEMES, describe_access, guard
 from adapters.http.openapi_answers import HEADERS, describe_answers, problem
 from adapters.http.openapi_parameters import (
@@ -23,7 +24,7 @@ from adapters.http.openapi_parameters import (
 )
 from adapters.http.problems import Problem
 from adapters.http.question import Format
-from domain.dataset import Dataset, Role
+from domain.dataset import Dataset
 
 _REFERENCE = "#/components/schemas/{name}"
 _BY_HAND = {**openapi_fetches.BY_HAND, **openapi_tasks.BY_HAND}
@@ -37,7 +38,7 @@ _IDENTIFIERS = ("job_id", "task_id", "token_id")
 _IDENTIFIER: Json = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 
 
-def document(app: Litestar, datasets: Iterable[Dataset[Any]], default: str) -> bytes:
+def document(app: Litestar, gate: Gate, datasets: Iterable[Dataset[Any]], default: str) -> bytes:
     """The whole document as JSON."""
     schema: Json = app.openapi_schema.to_schema()
     paths = {path: item for path, item in schema["paths"].items() if not _internal(path)}
@@ -58,11 +59,13 @@ def document(app: Litestar, datasets: Iterable[Dataset[Any]], default: str) -> b
         name = _free_name(dataset, components)
         components.update(_components(dataset, name))
         where = [f"/data/{dataset.name}"] + (["/data"] if dataset.name == default else [])
-        for path in where:
-            paths[path] = _list_item(dataset, name, path)
+        reads = {path: _list_item(dataset, name, path) for path in where}
         key = "/".join(f"{{{part}}}" for part in dataset.key)
-        paths[f"/data/{dataset.name}/{key}"] = _record_item(dataset, name)
-    describe_access(paths, app)
+        reads[f"/data/{dataset.name}/{key}"] = _record_item(dataset, name)
+        for item in reads.values():
+            guard(item["get"], Access(dataset.read_by), gate)
+        paths.update(reads)
+    describe_access(paths, app, gate)
     describe_answers(paths)
     schema["components"]["securitySchemes"] = SECURITY_SCHEMES
     schema["components"]["headers"] = HEADERS
@@ -152,7 +155,7 @@ def _list_item(dataset: Dataset[Any], name: str, path: str) -> Json:
     parameters = [*control_parameters(dataset), *condition_parameters(dataset), IF_NONE_MATCH]
     operation = f"read_{path.strip('/').replace('/', '_')}"
     summary = f"Read {dataset.name}"
-    return _methods(operation, summary, parameters, records, dataset.read_by)
+    return _methods(operation, summary, parameters, records)
 
 
 def _record_item(dataset: Dataset[Any], name: str) -> Json:
@@ -168,12 +171,10 @@ def _record_item(dataset: Dataset[Any], name: str) -> Json:
     ]
     parameters = [*key, fields_parameter(dataset), IF_NONE_MATCH]
     operation, summary = f"read_one_of_{dataset.name}", f"One of {dataset.name}"
-    return _methods(operation, summary, parameters, record, dataset.read_by)
+    return _methods(operation, summary, parameters, record)
 
 
-def _methods(
-    operation: str, summary: str, parameters: list[Json], content: Json, read_by: Role
-) -> Json:
+def _methods(operation: str, summary: str, parameters: list[Json], content: Json) -> Json:
     responses: Json = {
         "200": {"description": "Records", "content": content},
         "304": {"description": "Nothing has changed since the answer with that ETag"},
@@ -186,5 +187,4 @@ def _methods(
         "parameters": parameters,
         "responses": responses,
     }
-    guard(read, read_by)
     return {"get": read}

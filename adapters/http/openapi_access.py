@@ -2,7 +2,7 @@
 
 from litestar import Litestar
 
-from adapters.http.access import OPEN, access_of, routes_of
+from adapters.http.access import OPEN, Access, Gate, access_of, routes_of
 from adapters.http.openapi_parameters import Json
 from domain.dataset import Role
 
@@ -16,19 +16,20 @@ SECURITY_SCHEMES = {
 }
 
 
-def describe_access(paths: Json, app: Litestar) -> None:
+def describe_access(paths: Json, app: Litestar, gate: Gate) -> None:
     """Say of every route of the framework's who may call it."""
     for path, handler in routes_of(app):
         access = access_of(handler) or OPEN
         for method in handler.http_methods:
             operation = paths.get(_template(path), {}).get(method.lower())
             if operation is not None:
-                guard(operation, access.role)
+                guard(operation, access, gate)
 
 
-def guard(operation: Json, least: Role) -> None:
+def guard(operation: Json, access: Access, gate: Gate) -> None:
     """Say of an operation who may call it."""
-    operation["security"] = _BEARER if least is not Role.ANYONE else [{}, *_BEARER]
+    closed = gate.least(access) is not Role.ANYONE
+    operation["security"] = _BEARER if closed else [{}, *_BEARER]
 
 
 def _template(path: str) -> str:

@@ -156,6 +156,16 @@ async def test_the_document_says_who_may_call_what(closed: Stage) -> None:
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
 
 
+async def test_where_everybody_must_log_in_the_document_says_so() -> None:
+    stage = Stage(POSTS, CLOSED, require_login=True)
+    document = (await stage.client.get("/openapi.json")).json()
+
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            open_to_all = {} in operation["security"]
+            assert open_to_all is (ALWAYS.fullmatch(path) is not None), (method, path)
+
+
 def test_a_route_that_does_not_say_who_may_call_it_stops_the_start() -> None:
     @get("/silent")
     async def silent() -> None: ...
