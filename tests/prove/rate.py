@@ -37,7 +37,8 @@ def _judged(hired: Crew, answered: int) -> Figure:
     most = max(sum(1 for at in times if start <= at < start + WINDOW_S) for start in times)
     used = len(times) / (SECONDS / WINDOW_S) / COUNT
     ok = most <= COUNT and used >= LEAST_USE
-    return told("P7", most, COUNT, ok, used=f"{used:.2f}", requests=len(times), answered=answered)
+    found, bar = f"most:{most},used:{used:.2f}", f"most:{COUNT},used:{LEAST_USE:.2f}"
+    return told("P7", found, bar, ok, requests=len(times), answered=answered)
 
 
 async def _ask(url: str, as_task: bool, until: float) -> int:
