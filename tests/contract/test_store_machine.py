@@ -16,6 +16,7 @@ from hypothesis.stateful import (
     consumes,
     initialize,
     invariant,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -30,6 +31,9 @@ from domain.payloads import Payload
 from domain.reports import Counts, Rejection
 from tests.contract.backends import Backend, Open
 from tests.strategies import SAMPLES, sample
+
+#: So many intakes are open at the same time, at the most.
+AT_ONCE = 10
 
 records = st.builds(
     sample,
@@ -103,6 +107,8 @@ class StoreMachine(RuleBasedStateMachine):
 
     # -------------------------------------------------------- intakes
 
+    # A store may have a connection for each, and need not have ever more of them.
+    @precondition(lambda self: len(self.opened) < AT_ONCE)
     @rule(target=intakes, source=st.sampled_from(["one", "two"]))
     def intake_opens(self, source: str) -> Opened:
         context = self.backend.store.intake(SAMPLES, source, self.job)
