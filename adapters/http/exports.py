@@ -1,5 +1,6 @@
 """Exports: the whole answer to a question, streamed in chunks."""
 
+import asyncio
 from contextlib import aclosing
 
 from adapters.http.asgi import Receive, Send, lines, until_gone
@@ -35,4 +36,5 @@ async def export(
                 start = {}
             await send({"type": "http.response.body", "body": body, "more_body": True})
             body = b""
+            await asyncio.sleep(0)  # others have their turn, also when the client takes all at once
     await send({"type": "http.response.body", "body": b""})

@@ -2,8 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
@@ -12,6 +11,7 @@ import msgspec
 
 from adapters.http.question import Format
 from domain.dataset import Dataset
+from domain.fields import Field, FieldType
 
 _json = msgspec.json.Encoder()
 
@@ -54,20 +54,32 @@ def chunk_of(
     if format is Format.NDJSON:
         return _json.encode_lines(shown(dataset, rows, fields))
     names = fields or tuple(dataset.fields)
-    return _csv([[_cell(getattr(row, name)) for name in names] for row in rows])
+    # Column by column: what a column holds is the same in every row.
+    columns = (_cells(dataset.fields[name], map(attrgetter(name), rows)) for name in names)
+    return _csv(zip(*columns, strict=True))
 
 
-def _csv(lines: Sequence[Sequence[Any]]) -> bytes:
+def _csv(lines: Iterable[Iterable[Any]]) -> bytes:
     text = io.StringIO()
     csv.writer(text).writerows(lines)
     return text.getvalue().encode()
 
 
-def _cell(value: Any) -> Any:
-    if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA) else value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    return _json.encode(value).decode() if isinstance(value, list | tuple) else value
+def _cells(field: Field, values: Iterable[Any]) -> Iterable[Any]:
+    """A column's values as cells; a missing one is an empty cell."""
+    cell = _CELL.get(field.type)
+    return values if cell is None else (None if v is None else cell(v) for v in values)
+
+
+def _text_cell(value: str) -> str:
+    return f"'{value}" if value.startswith(_FORMULA) else value
+
+
+#: How a value is shown in a cell; None as the writer of cells shows it.
+_CELL: Mapping[FieldType, Callable[[Any], str]] = {
+    FieldType.TEXT: _text_cell,
+    FieldType.CHOICE: _text_cell,
+    FieldType.BOOLEAN: lambda value: "true" if value else "false",
+    FieldType.TIME: lru_cache(maxsize=256)(lambda value: value.isoformat().replace("+00:00", "Z")),
+    FieldType.TEXTS: lambda value: _json.encode(value).decode(),
+}

@@ -41,6 +41,10 @@ _CLAUSE: Mapping[Operator, Callable[[Any, Bind], Clause]] = {
 }
 
 
+_LOWER = (Operator.GT, Operator.GTE)
+_UPPER = (Operator.LT, Operator.LTE)
+
+
 class Comparison(NamedTuple):
     """What of a condition decides the text of the statement: everything but the values."""
 
@@ -70,6 +74,19 @@ class Comparison(NamedTuple):
             inside = self._listed(column, bind)
             return inside if self.operator is Operator.IN else or_(column.is_(None), ~inside)
         return _CLAUSE[self.operator](column, bind)
+
+    def beyond(self, column: Any, name: str, descending: bool) -> Any:
+        """What of the comparison is still to be met after a cursor, in an order by this column.
+
+        The cursor's own record has met it, and so has all that lies further from one of its bounds:
+        an index would be led to that bound, and not to the cursor. None when nothing is left.
+        """
+        if self.operator in (_UPPER if descending else _LOWER):
+            return None
+        if self.operator is Operator.BETWEEN:
+            bound = bindparam(f"{name}_{0 if descending else 1}", type_=column.type)
+            return column >= bound if descending else column <= bound
+        return self.clause(column, name)
 
     def _listed(self, column: Any, bind: Bind) -> Any:
         if isinstance(column.type, Float):
@@ -120,3 +137,16 @@ def shape_of(filter: Filter) -> tuple[Comparison, ...]:
 def clauses(table: Any, shape: Sequence[Comparison]) -> list[Clause]:
     """A filter as clauses over the table's columns."""
     return [part.clause(table.c[part.field], f"f{n}") for n, part in enumerate(shape)]
+
+
+def clauses_beyond(
+    table: Any, shape: Sequence[Comparison], first: str, descending: bool
+) -> list[Clause]:
+    """A filter as it is still to be met after a cursor, in an order by the field `first`."""
+    left = (
+        part.beyond(table.c[part.field], f"f{n}", descending)
+        if part.field == first
+        else part.clause(table.c[part.field], f"f{n}")
+        for n, part in enumerate(shape)
+    )
+    return [clause for clause in left if clause is not None]

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import ClauseElement, Table
@@ -14,6 +14,9 @@ from application.ports.store import Changes
 
 Row = tuple[Any, ...]
 Values = Mapping[str, Any]
+#: A statement with its values; or with as many rows as are enough, together with those before it:
+#: when there are so many already, it is left out and has no rows.
+Query = tuple[ClauseElement, Values] | tuple[ClauseElement, Values, int]
 
 #: A read that needs longer is stopped.
 READ_S = 5.0
@@ -36,6 +39,14 @@ class Statement:
         return [given[name] if name in given else fixed[name] for name in self._names]
 
 
+class Text(NamedTuple):
+    """A query as the driver takes it: its text, its values in order, and how many rows suffice."""
+
+    text: str
+    values: list[Any]
+    enough: int | None = None
+
+
 class Compiler:
     """Compiles each statement the first time it is used and remembers it as long as it lives."""
 
@@ -50,10 +61,13 @@ class Compiler:
             statement = self._compiled[clause] = Statement(clause, self.dialect)
         return statement
 
-    def texts(self, queries: Sequence[tuple[ClauseElement, Values]]) -> list[tuple[str, list[Any]]]:
-        """Several queries as the driver takes them: each a text, and its values in order."""
-        compiled = ((self(clause), given) for clause, given in queries)
-        return [(statement.text, statement.values(given)) for statement, given in compiled]
+    def texts(self, queries: Sequence[Query]) -> list[Text]:
+        """Several queries as the driver takes them."""
+        return [self._text(*query) for query in queries]
+
+    def _text(self, clause: ClauseElement, given: Values, enough: int | None = None) -> Text:
+        statement = self(clause)
+        return Text(statement.text, statement.values(given), enough)
 
 
 class Session(Protocol):
@@ -93,7 +107,7 @@ class Database(Changes, Protocol):
     @abstractmethod
     async def snapshot(
         self,
-        queries: Sequence[tuple[ClauseElement, Values]],
+        queries: Sequence[Query],
         scan: bool = False,
         short: bool = False,
     ) -> list[list[Row]]:

@@ -121,6 +121,14 @@ def table_of(dataset: Dataset[Any], name: str | None = None) -> Table:
     )
 
 
+def is_numbered(dataset: Dataset[Any]) -> bool:
+    """Whether the key is one number: SQLite then has no column of that name in its indexes.
+
+    An index still leads to it after equal values, but not by a row value that ends in it.
+    """
+    return [dataset.fields[name].type for name in dataset.key] == [FieldType.INTEGER]
+
+
 def _index_name(table: str, fields: Sequence[str]) -> str:
     name = f"ix_{table}__{'__'.join(fields)}"
     if len(name) <= _LONGEST_NAME:

@@ -1,7 +1,7 @@
 """Pages as SQL: the meaning of sorts and cursors, written for the database.
 
 A page is read in segments, because an index leads to it only then: first the rows that have a
-value in the first sort field, then those that have none.
+value in the first sort field, then those that have none. Segments are read until the page is full.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,10 +21,19 @@ from sqlalchemy import (
     tuple_,
 )
 
-from adapters.sql.conditions import Clause, Comparison, clauses, encoded, shape_of, values_of
+from adapters.sql.conditions import (
+    Clause,
+    Comparison,
+    clauses,
+    clauses_beyond,
+    encoded,
+    shape_of,
+    values_of,
+)
 from adapters.sql.database import Values
-from adapters.sql.dataset_tables import table_of
+from adapters.sql.dataset_tables import is_numbered, table_of
 from domain.dataset import Dataset
+from domain.filters import Condition, Filter
 from domain.paging import COUNT_BOUND, Counting, PageRequest, Sort
 
 # ---------------------------------------------------------------- sorts and cursors
@@ -103,55 +112,90 @@ class Shape(msgspec.Struct, frozen=True):
 
 
 class PageStatements(NamedTuple):
-    """The statements of one shape: the segments in order, and the count if it is asked for."""
+    """The statements of one shape: the segments in order, and the count if it is asked for.
+
+    `fast` says that an index leads straight to the page.
+    """
 
     segments: tuple[Select[Any], ...]
     counting: Select[Any] | None
+    fast: bool
 
 
 #: A statement with more values than this is rare, large, and not worth remembering.
 _MOST_REMEMBERED = 64
 
 
-def statements_of(dataset: Dataset[Any], shape: Shape) -> PageStatements:
-    """The statements that read a page of this shape; common ones are built once."""
+def statements_of(engine: str, dataset: Dataset[Any], shape: Shape) -> PageStatements:
+    """The statements by which an engine reads a page of this shape; common ones are built once."""
     if sum(comparison.size for comparison in shape.filter) > _MOST_REMEMBERED:
-        return _built(dataset, shape)
-    return _remembered(dataset, shape)
+        return _built(engine, dataset, shape)
+    return _remembered(engine, dataset, shape)
 
 
 @lru_cache(maxsize=512)
-def _remembered(dataset: Dataset[Any], shape: Shape) -> PageStatements:
-    return _built(dataset, shape)
+def _remembered(engine: str, dataset: Dataset[Any], shape: Shape) -> PageStatements:
+    return _built(engine, dataset, shape)
 
 
-def _built(dataset: Dataset[Any], shape: Shape) -> PageStatements:
+def _built(engine: str, dataset: Dataset[Any], shape: Shape) -> PageStatements:
     table = table_of(dataset)
     where = clauses(table, shape.filter)
-    terms = Sort.parse(dataset, shape.sort).terms
+    sort = Sort.parse(dataset, shape.sort)
     columns = [
         _Column(table.c[t.field.name], t.field.nullable, t.descending, f"k{n}")
-        for n, t in enumerate(terms)
+        for n, t in enumerate(sort.terms)
     ]
-    page = select(*(table.c[name] for name in dataset.fields)).where(*where)
-    return PageStatements(tuple(_segments(page, columns, shape)), _count(table, where, shape))
+    every = select(*(table.c[name] for name in dataset.fields))
+    first = columns[0]
+    left = clauses_beyond(table, shape.filter, first.column.name, first.descending)
+    # Whether an index leads there does not depend on the values.
+    asked = (Condition(dataset.fields[c.field], c.operator, None) for c in shape.filter)
+    fast = dataset.answers_fast(Filter(tuple(asked)), sort.names)
+    stepwise = fast and engine == "sqlite" and is_numbered(dataset)
+    later = _Later(every.where(*left), stepwise)
+    segments = _segments(every.where(*where), later, columns, shape)
+    return PageStatements(tuple(segments), _count(table, where, shape), fast)
 
 
-def _segments(page: Select[Any], columns: Sequence[_Column], shape: Shape) -> Iterator[Select[Any]]:
+def _segments(
+    page: Select[Any], later: "_Later", columns: Sequence[_Column], shape: Shape
+) -> Iterator[Select[Any]]:
     first = columns[0]
     if shape.offset or not first.nullable:
-        where = [] if shape.missing is None else [_after(columns, shape.missing)]
-        yield _cut(page.where(*where), columns, shape.offset)
+        if shape.missing is None:
+            yield _cut(page, columns, shape.offset)
+        else:
+            yield from later(columns, shape.missing, shape.offset)
         return
     present = [first._replace(nullable=False), *columns[1:]]
-    if shape.missing is None or not shape.missing[0]:
-        where = [] if shape.missing is None else [_after(present, shape.missing)]
-        yield _cut(page.where(first.column.is_not(None), *where), present)
+    if shape.missing is None:
+        yield _cut(page.where(first.column.is_not(None)), present)
+    elif not shape.missing[0]:
+        yield from later(present, shape.missing)
     where = []
     if shape.missing is not None and shape.missing[0]:
         where = [_after(columns[1:], shape.missing[1:])]
     # Sorting by what is null in every row shows PostgreSQL that its index is in this order.
     yield _cut(page.where(first.column.is_(None), *where), present)
+
+
+class _Later(NamedTuple):
+    """What comes after a cursor; `stepwise` where no row value leads an index to its place."""
+
+    page: Select[Any]
+    stepwise: bool
+
+    def __call__(
+        self, columns: Sequence[_Column], missing: Sequence[bool], offset: bool = False
+    ) -> Iterator[Select[Any]]:
+        """The segments: most often one, or one for each field that may be the first to differ."""
+        if not self.stepwise or offset or any(column.nullable for column in columns):
+            yield _cut(self.page.where(_after(columns, missing)), columns, offset)
+            return
+        for n in reversed(range(len(columns))):
+            same = (column.same(missing=False) for column in columns[:n])
+            yield _cut(self.page.where(*same, columns[n].after(missing=False)), columns)
 
 
 def _cut(page: Select[Any], columns: Sequence[_Column], offset: bool = False) -> Select[Any]:

@@ -5,10 +5,10 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from sqlalchemy import ClauseElement, func, select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
-from adapters.sql.database import READ_S, Compiler, Database, Row, Session, Values
+from adapters.sql.database import READ_S, Compiler, Database, Query, Row, Session, Text
 from adapters.sql.postgres_changes import Listener
 from adapters.sql.postgres_connections import Connection, Connector, Lane, ReadingLane, end
 from adapters.sql.postgres_session import PostgresSession
@@ -60,7 +60,7 @@ class PostgresDatabase(Database, Probe):
 
     async def snapshot(
         self,
-        queries: Sequence[tuple[ClauseElement, Values]],
+        queries: Sequence[Query],
         scan: bool = False,
         short: bool = False,
     ) -> list[list[Row]]:
@@ -116,7 +116,7 @@ class PostgresDatabase(Database, Probe):
 
     async def check(self) -> None:
         """Return when the database can be read; StoreUnavailable says why it cannot."""
-        await self._reads.snapshot([("SELECT name FROM datasets LIMIT 1", [])])
+        await self._reads.snapshot([Text("SELECT name FROM datasets LIMIT 1", [])])
 
     def version(self) -> int:
         """How many changes have been heard of; a new number each time while none can be heard."""

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
-from adapters.sql.database import MAX_WAITING, Row
+from adapters.sql.database import MAX_WAITING, Row, Text
 from adapters.sql.postgres_errors import (
     may_be_read_again,
     translated,
@@ -19,7 +19,7 @@ from domain.errors import QueryTooSlow, StoreError, StoreUnavailable
 
 #: An asyncpg.Connection; the driver tells no types.
 Connection: TypeAlias = Any
-Queries = Sequence[tuple[str, list[Any]]]
+Queries = Sequence[Text]
 
 #: A database that has not answered a new connection by then is away.
 CONNECT_S = 1.5
@@ -224,8 +224,13 @@ class ReadingLane(Lane):
                 return rows
 
             if len(queries) == 1:  # one statement is one state of the data anyway
-                return [await fetch(*queries[0])]
+                return [await fetch(queries[0].text, queries[0].values)]
             await connection.execute(_SNAPSHOT)
-            answers = [await fetch(text, values) for text, values in queries]
+            answers: list[list[Row]] = []
+            found = 0
+            for text, values, enough in queries:
+                is_full = enough is not None and found >= enough
+                answers.append([] if is_full else await fetch(text, values))
+                found += 0 if enough is None else len(answers[-1])
             await connection.execute("COMMIT")
             return answers

@@ -6,12 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from sqlalchemy import ClauseElement
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-from adapters.sql.database import READ_S, Compiler, Database, Row, Session, Values
-from adapters.sql.sqlite_connections import Lane, SqliteSession, connect, translation
-from adapters.sql.sqlite_glance import Glance
+from adapters.sql.database import READ_S, Compiler, Database, Query, Row, Session, Text
+from adapters.sql.sqlite_connections import SqliteSession, connect, translation
+from adapters.sql.sqlite_readers import Glance, Lane
 from adapters.sql.tables import to_micros
 from application.ports.clock import Clock
 from application.ports.health import Probe
@@ -40,7 +39,7 @@ class SqliteDatabase(Database, Probe):
 
     async def snapshot(
         self,
-        queries: Sequence[tuple[ClauseElement, Values]],
+        queries: Sequence[Query],
         scan: bool = False,
         short: bool = False,
     ) -> list[list[Row]]:
@@ -97,7 +96,7 @@ class SqliteDatabase(Database, Probe):
     async def check(self) -> None:
         """Return when the database can be read; StoreUnavailable says why it cannot."""
         try:
-            await self._reads.snapshot([("SELECT name FROM datasets LIMIT 1", [])])
+            await self._reads.snapshot([Text("SELECT name FROM datasets LIMIT 1", [])])
         except StoreError:
             raise
         except sqlite3.Error as error:

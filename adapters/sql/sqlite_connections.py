@@ -1,19 +1,18 @@
-"""Connections to SQLite, each on a thread of its own: one that writes, and lanes that read."""
+"""Connections to SQLite: how each is opened, and those that write, each on a thread of its own."""
 
 import asyncio
 import sqlite3
-import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import ClauseElement, Insert, Table, insert
 
-from adapters.sql.database import MAX_WAITING, Compiler, Row, Session, Values
+from adapters.sql.database import Compiler, Row, Session, Values
 from domain.errors import QueryTooSlow, StoreFull, StoreUnavailable
 
 T = TypeVar("T")
@@ -21,7 +20,6 @@ T = TypeVar("T")
 BUSY_S = 10.0
 
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-_STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 10_000
 
 
 def connect(path: Path, *, read_only: bool = False, durable: bool = True) -> sqlite3.Connection:
@@ -185,57 +183,3 @@ def _many(connection: sqlite3.Connection, text: str, values: Iterable[Row]) -> N
     except BaseException:
         _undo(connection)
         raise
-
-
-class Lane:
-    """Threads that read, each on a read-only connection of its own."""
-
-    def __init__(self, path: Path, threads: int, name: str, read_s: float) -> None:
-        self._path = path
-        self._read_s = read_s
-        self._waiting = 0
-        self._local = threading.local()
-        self._connections: list[sqlite3.Connection] = []
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
-
-    async def snapshot(self, queries: Sequence[tuple[str, list[Any]]]) -> list[list[Row]]:
-        """The rows of several queries on one state of the data; waiting counts as time taken."""
-        if self._waiting >= MAX_WAITING:
-            raise QueryTooSlow("too many slow queries are waiting already; try again shortly")
-        loop = asyncio.get_running_loop()
-        self._waiting += 1
-        try:
-            until = time.monotonic() + self._read_s
-            return await loop.run_in_executor(self._threads, self._read, queries, until)
-        finally:
-            self._waiting -= 1
-
-    def _read(self, queries: Sequence[tuple[str, list[Any]]], until: float) -> list[list[Row]]:
-        with translated():
-            connection = self._connection()
-            self._local.until = until
-            if self._too_long():
-                raise QueryTooSlow("other slow queries took the time this one had; try again")
-            connection.execute("BEGIN")
-            try:
-                return [connection.execute(text, values).fetchall() for text, values in queries]
-            finally:
-                if connection.in_transaction:  # some errors have ended it already
-                    connection.execute("COMMIT")
-
-    def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = connect(self._path, read_only=True)
-            connection.set_progress_handler(self._too_long, _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK)
-            self._connections.append(connection)
-        return connection
-
-    def _too_long(self) -> bool:
-        return bool(time.monotonic() > self._local.until)
-
-    def close(self) -> None:
-        """Wait for what is being read, and close every connection."""
-        self._threads.shutdown(wait=True)
-        for connection in self._connections:
-            connection.close()

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Select, bindparam, func, select
 
 from adapters.sql.conditions import clauses, encoded, shape_of, values_of
-from adapters.sql.database import Database, Row, Values
+from adapters.sql.database import Database, Query, Row
 from adapters.sql.dataset_tables import decoded, table_of
 from adapters.sql.intake import SqlIntake
 from adapters.sql.pages import Shape, page_values, statements_of
@@ -55,17 +55,17 @@ class SqlStore(Store):
 
     async def find(self, dataset: Dataset[R], request: PageRequest) -> Page[Any]:
         """One page, its count and the dataset's freshness, all of one snapshot."""
-        statements = statements_of(dataset, Shape.of(request))
+        statements = statements_of(self._database.engine, dataset, Shape.of(request))
         values = page_values(request)
-        queries: list[tuple[Select[Any], Values]] = [(s, values) for s in statements.segments]
+        enough = request.limit + 1
+        queries: list[Query] = [(s, values, enough) for s in statements.segments]
         if statements.counting is not None:
             queries.append((statements.counting, values))
-        fast = dataset.answers_fast(request.filter, request.sort.names)
-        scan = not fast or request.offset > 0 or request.counting is Counting.EXACT
+        scan = not statements.fast or request.offset > 0 or request.counting is Counting.EXACT
         short = not scan and request.limit <= MAX_LIMIT and request.counting is Counting.NONE
         freshness, answers = await self._with_freshness(dataset, queries, scan, short)
         counted: int | None = None if statements.counting is None else answers.pop()[0][0]
-        found = [row for segment in answers for row in segment][: request.limit + 1]
+        found = [row for segment in answers for row in segment][:enough]
         rows = decoded(dataset, found[: request.limit])
         more = len(found) > request.limit
         return Page(
@@ -112,7 +112,7 @@ class SqlStore(Store):
     async def _with_freshness(
         self,
         dataset: Dataset[R],
-        queries: Sequence[tuple[Select[Any], Values]],
+        queries: Sequence[Query],
         scan: bool,
         short: bool,
     ) -> tuple[Freshness, list[list[Row]]]:

@@ -5,16 +5,16 @@ they should have been asked for.
 """
 
 from collections.abc import Iterator
-from itertools import cycle
+from itertools import count, cycle
 from threading import Thread
 
 from tests.bench.bench import Bench, fetch
 from tests.bench.figures import Figure, percentile
 from tests.bench.load import asking, delays
-from tests.bench.processes import LOAD_CORE, SERVER_CORE
+from tests.bench.processes import LOAD_CORE, SERVER_CORE, Running
 
 #: No index helps: every post is looked at.
-SLOW = ("/data?body__contains=nowhere", "/data?title__icontains=nothing&sort=body")
+SLOW = ("/data?body__contains=nowhere-{}", "/data?title__icontains=nothing-{}&sort=body")
 _BOTH = f"{SERVER_CORE},{LOAD_CORE}"
 
 
@@ -31,7 +31,7 @@ def measure(bench: Bench) -> Iterator[Figure]:
                 bench.steer(count=bench.scale.posts, salt=number + 1)
                 fetched += _while_fetching(bench, ours)
             yield from _told(f"latency/{engine}/while a fetch changes every record", fetched)
-            with asking(ours.url, SLOW) as slow:
+            with asking(ours.url, [map(path.format, count()) for path in SLOW]) as slow:
                 beside = delays(ours.url, _paths(bench), bench.scale.probe_s)
             yield from _told(f"latency/{engine}/beside slow queries", beside)
             yield Figure(
@@ -39,7 +39,7 @@ def measure(bench: Bench) -> Iterator[Figure]:
             )
 
 
-def _while_fetching(bench: Bench, ours) -> list[float]:
+def _while_fetching(bench: Bench, ours: Running) -> list[float]:
     fetching = Thread(target=fetch, args=(ours,))
     fetching.start()
     taken: list[float] = []

@@ -110,16 +110,16 @@ def delays(url: str, paths: Iterator[str], seconds: float, per_second: int = 200
 
 
 @contextmanager
-def asking(url: str, paths: Sequence[str]) -> Iterator[list[float]]:
-    """Ask for each of these again and again, all at the same time; how long each took in ms."""
+def asking(url: str, paths: Sequence[Iterator[str]]) -> Iterator[list[float]]:
+    """Ask for these, one of each in turn, all at the same time; how long each took in ms."""
     over = threading.Event()
     taken: list[float] = []
 
-    def ask(path: str) -> None:
+    def ask(wanted: Iterator[str]) -> None:
         connection = _connected(url)
         while not over.is_set():
             started = time.perf_counter()
-            connection.request("GET", path)
+            connection.request("GET", next(wanted))
             connection.getresponse().read()
             taken.append((time.perf_counter() - started) * 1000)
         connection.close()

@@ -49,7 +49,7 @@ async def connection() -> AsyncIterator[asyncpg.Connection]:
 async def _plans(connection: asyncpg.Connection, dataset: Dataset[Any], asked: Any) -> list[str]:
     compiler = Compiler(PostgresDatabase("postgresql://")._compiler.dialect)
     plans = []
-    for segment in statements_of(dataset, Shape.of(asked)).segments:
+    for segment in statements_of("postgresql", dataset, Shape.of(asked)).segments:
         statement = compiler(segment)
         await connection.execute(f"PREPARE asked AS {statement.text}")
         # The plan is the same whatever the values are.

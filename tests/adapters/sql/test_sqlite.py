@@ -208,7 +208,7 @@ async def _second_page(request: PageRequest) -> PageRequest:
 async def _plan(database: SqliteDatabase, request: PageRequest) -> str:
     compiler = Compiler(database._compiler.dialect)
     plans = []
-    for segment in statements_of(POSTS, Shape.of(request)).segments:
+    for segment in statements_of("sqlite", POSTS, Shape.of(request)).segments:
         statement = compiler(segment)
         connection = connect(database.path, read_only=True)
         values = statement.values(page_values(request))
