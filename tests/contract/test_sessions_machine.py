@@ -108,4 +108,4 @@ class SessionsMachine(Machine):
 
 
 def test_sessions_agree_with_two_dictionaries_whatever_happens(open_backend: Open) -> None:
-    hold_to(SessionsMachine, open_backend, steps=30)
+    hold_to(SessionsMachine, open_backend, steps=50)

@@ -172,6 +172,30 @@ async def test_missing_values_come_last_in_both_directions(backend: Backend, sor
     assert rows[-1].number == 1
 
 
+@pytest.mark.parametrize(
+    ("asked", "value"),
+    [
+        ("note", "a"),
+        ("count", "1"),
+        ("rating", "1.5"),
+        ("state", "on"),
+        ("closed_at", "2026-01-01T00:00:00Z"),
+    ],
+)
+@pytest.mark.parametrize("operator", ["ne", "nin"])
+async def test_what_is_not_equal_may_be_missing(
+    backend: Backend, asked: str, value: str, operator: str
+) -> None:
+    field = SAMPLES.fields[asked]
+    same, other = sample(1, **{asked: field.parse(value)}), sample(2)
+    await backend.bring([same, other])
+    filter = Filter.parse(SAMPLES.fields, [(f"{asked}__{operator}", value)])
+
+    page = await _find(backend, filter=filter)
+
+    assert [row.number for row in page.rows] == [2]
+
+
 async def test_text_is_in_binary_order(backend: Backend) -> None:
     titles = ["b", "a", "B", "É", "\uffff", "😀", "", "aa", "z"]
     await backend.bring([sample(n, title=title) for n, title in enumerate(titles)])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from domain.dataset import MAX_INDEXED_BYTES, Dataset, Role
 from domain.errors import Forbidden, InvalidDataset, LoginRequired
-from domain.fields import INT64_MAX
+from domain.fields import INT64_MAX, INT64_MIN
 from domain.filters import Filter
 from domain.paging import Sort
 from domain.posts import POSTS, Post
@@ -145,6 +145,8 @@ def test_a_role_sees_what_the_dataset_says_and_otherwise_everything() -> None:
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"number": INT64_MAX + 1}, "number"),
     ({"count": INT64_MAX + 1}, "count"),
+    ({"number": INT64_MIN - 1}, "number"),
+    ({"count": INT64_MIN - 1}, "count"),
     ({"price": float("nan")}, "price"),
     ({"rating": float("inf")}, "rating"),
     ({"seen_at": datetime(2026, 1, 1)}, "seen_at"),  # noqa: DTZ001 - that is what is bad
@@ -187,6 +189,12 @@ def test_records_are_sound_together_when_none_has_a_defect(records: list[Any]) -
 
 def test_nothing_is_sound() -> None:
     assert SAMPLES.sound([])
+
+
+@pytest.mark.parametrize("beyond", [INT64_MIN - 1, INT64_MAX + 1])
+def test_one_number_that_is_too_small_or_too_large_among_others_is_not_sound(beyond: int) -> None:
+    assert SAMPLES.sound([sample(1), sample(2), sample(3)])
+    assert not SAMPLES.sound([sample(1), sample(beyond), sample(3)])
 
 
 def test_half_a_character_in_each_of_two_texts_is_not_sound() -> None:

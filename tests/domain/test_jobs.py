@@ -34,6 +34,14 @@ def abandoned(now: datetime) -> FetchJob:
     return job(RUNNING, lease_until=now, started_at=now - LEASE)
 
 
+def test_a_new_job_waits_unforced_for_its_first_attempt() -> None:
+    new = FetchJob(id="1", dataset="posts", queued_at=NOW)
+
+    assert (new.mode, new.force, new.status) == (Mode.SYNC, False, QUEUED)
+    assert (new.fence, new.attempts) == (0, 0)
+    assert new.is_claimable(NOW)
+
+
 # ---------------------------------------------------------------- the table
 
 Move = Callable[[FetchJob], FetchJob]

@@ -85,8 +85,10 @@ def test_after_a_day_all_is_forgotten() -> None:
     tired = guessed(FREE_GUESSES)
     assert tired.here.seen_at is not None
 
-    later = tired.tried(tired.here.seen_at + FORGOTTEN + timedelta(seconds=1))
+    just_not = tired.tried(tired.here.seen_at + FORGOTTEN)
+    later = tired.tried(tired.here.seen_at + FORGOTTEN + timedelta(microseconds=1))
 
+    assert just_not.here.failures == FREE_GUESSES + 1
     assert later.here.failures == 1
 
 

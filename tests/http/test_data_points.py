@@ -106,6 +106,17 @@ async def test_points_are_listed_and_counted_as_far_as_they_may_be_seen(
     assert times == sorted(times, reverse=True)
 
 
+async def test_an_answer_has_another_tag_for_whoever_sees_more(stage: Stage) -> None:
+    tags = {
+        (await stage.client.get("/data/data_points", headers=await stage.headers(role))).headers[
+            "etag"
+        ]
+        for role in (Role.USER, Role.ADMIN)
+    }
+
+    assert len(tags) == 2
+
+
 async def test_an_invalid_point_is_told_apart_from_none_by_nothing(
     query: Query[DataPoint], known: list[DataPoint]
 ) -> None:

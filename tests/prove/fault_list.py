@@ -183,8 +183,8 @@ FAULTS = (
         "the heart does not beat",
         "application/run.py",
         "await self._desk.jobs.renew(job)",
-        "await self._clock.sleep(0)",
-        "tests/application/test_heartbeat.py",
+        "return",
+        "tests/application/test_heartbeat.py -k loses_its_lease",
     ),
     Fault(
         "a job is tried for ever",
@@ -212,7 +212,7 @@ FAULTS = (
         "application/authentication.py",
         "user is None or user.disabled or user.version != claims.version",
         "user is None or user.disabled",
-        "tests/http/test_accounts.py",
+        "tests/application/test_every_call_of_accounts.py -k ChangingThePassword",
     ),
     # ------------------------------------------------------------ adapters: SQL
     Fault(
@@ -268,7 +268,7 @@ FAULTS = (
         "adapters/sql/sessions.py",
         "stolen = used_at is not None and is_replay(from_micros(used_at), from_micros(now))",
         "stolen = False",
-        f"{_CONTRACT}/test_sessions_machine.py -k sqlite",
+        f"{_CONTRACT}/test_accounts.py -k 'used_again_later and sqlite'",
     ),
     Fault(
         "a guess is not counted before it is known whether it is right",
@@ -282,7 +282,7 @@ FAULTS = (
         "adapters/sql/conditions.py",
         'Operator.NE: lambda column, bind: column.is_distinct_from(bind("")),',
         'Operator.NE: lambda column, bind: column != bind(""),',
-        f"{_CONTRACT}/test_store_pages.py -k sqlite",
+        f"{_CONTRACT}/test_store_pages.py -k 'may_be_missing and sqlite'",
     ),
     Fault(
         "a row of a newer receipt is overwritten",
@@ -303,21 +303,21 @@ FAULTS = (
         "adapters/sql/intake.py",
         "if updated or inserted:",
         "if inserted:",
-        f"{_CONTRACT}/test_store_machine.py -k sqlite",
+        f"{_CONTRACT}/test_store_merge.py -k 'sequence_moves and sqlite'",
     ),
     Fault(
         "a hidden record is found by its key",
         "adapters/sql/store.py",
         "return rows[0] if rows and seen.matches(rows[0]) else None",
         "return rows[0] if rows else None",
-        f"{_CONTRACT} -k 'sqlite and (test_store_pages or test_datasets)'",
+        f"{_CONTRACT}/test_store_pages.py -k 'when_it_is_visible and sqlite'",
     ),
     Fault(
         "a write transaction begins as a read",
         "adapters/sql/sqlite_connections.py",
         '"BEGIN IMMEDIATE"',
         '"BEGIN"',
-        "tests/adapters/sql/test_sqlite.py",
+        "tests/adapters/sql/test_sqlite.py -k nobody_writes_between",
     ),
     # ------------------------------------------------------------ adapters: the others
     Fault(
@@ -332,7 +332,7 @@ FAULTS = (
         "adapters/sources/polite/client.py",
         "retry=failed is not None",
         "retry=False",
-        "tests/adapters/sources",
+        "tests/adapters/sources/test_statuses.py",
     ),
     Fault(
         "`Retry-After` is forgotten",
@@ -361,7 +361,7 @@ FAULTS = (
         "        if await managed(self._handle, job_id):\n            return message.ack()\n",
         "        await self._settle(message.ack())\n"
         "        if await managed(self._handle, job_id):\n            return asyncio.sleep(0)\n",
-        "tests/adapters/queue/test_listening.py -k in_hand",
+        f"{_CONTRACT}/test_queue.py -k abandoned",
     ),
     Fault(
         "what a listener leaves undone is lost",
@@ -382,7 +382,7 @@ FAULTS = (
         "adapters/http/validators.py",
         "            asked.role.value,\n",
         "",
-        "tests/http/test_access.py tests/http/test_caching.py tests/http/test_made_up_dataset.py",
+        "tests/http/test_data_points.py -k another_tag",
     ),
     Fault(
         "a request of which nobody knows what came frees its key",

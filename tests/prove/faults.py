@@ -60,13 +60,14 @@ def main() -> bool:
     with TemporaryDirectory(prefix="catchment-faults-") as folder:
         tree = Path(folder, "tree")
         shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*_LEFT_BEHIND))
-        sound = [outcome_of(tree, test) for test in dict.fromkeys(fault.test for fault in wanted)]
+        tests = dict.fromkeys(fault.test for fault in wanted)
+        red_before = [test for test in tests if outcome_of(tree, test) != _GREEN]
+        for test in red_before:
+            print(f"red before anything was changed: {test}", flush=True)
         red = sum(noticed(tree, fault) for fault in wanted)
-    ok = red == len(wanted) > 0 and set(sound) == {_GREEN}
-    print(
-        f"promise=tests value={red}/{len(wanted)} bar=all {'ok' if ok else 'FAIL'}"
-        f" red_before={sum(status != _GREEN for status in sound)}"
-    )
+    ok = red == len(wanted) > 0 and not red_before
+    verdict = "ok" if ok else "FAIL"
+    print(f"promise=tests value={red}/{len(wanted)} bar=all {verdict} red_before={len(red_before)}")
     return ok
 
 

@@ -92,6 +92,22 @@ async def test_reads_go_on_while_another_process_writes(
     assert seen == [[(0,)]]
 
 
+async def test_nobody_writes_between_what_a_transaction_reads_and_what_it_writes(
+    path: Path, database: SqliteDatabase
+) -> None:
+    other = connect(path)
+    other.execute("PRAGMA busy_timeout=0")
+
+    async with database.write() as session:
+        await session.rows(text("SELECT seq FROM datasets"), {})
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("UPDATE datasets SET seq = 99")
+        await session.run(text("UPDATE datasets SET seq = 1"), {})
+    other.close()
+
+    assert await database.snapshot([(text("SELECT seq FROM datasets"), {})]) == [[(1,)]]
+
+
 async def test_a_query_that_takes_too_long_is_stopped(path: Path) -> None:
     database = SqliteDatabase(path, read_s=0.05)
 
