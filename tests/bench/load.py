@@ -19,6 +19,9 @@ from tests.bench.processes import LOAD_CORE, Running
 _WRK_MISSING = """wrk makes the load and is not installed. It is a package of most systems:
 on Debian and Ubuntu apt-get install wrk, on Fedora dnf install wrk, on macOS brew install wrk."""
 
+#: A request with this is read anew each time: no page is kept for a caller who may be somebody.
+UNKEPT = ("Cookie: no=page",)
+
 #: Another value with every request, one after the other, so that each page is a first one: there
 #: are more of them than are kept ready, and each has been forgotten when it comes again.
 _VARIED = """
@@ -111,7 +114,7 @@ def delays(url: str, paths: Iterator[str], seconds: float, per_second: int = 200
 
 @contextmanager
 def asking(url: str, paths: Sequence[Iterator[str]]) -> Iterator[list[float]]:
-    """Ask for these, one of each in turn, all at the same time; how long each took in ms."""
+    """Ask for all of these at the same time, each one by one; how long every answer took in ms."""
     over = threading.Event()
     taken: list[float] = []
 
