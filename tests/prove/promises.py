@@ -229,7 +229,7 @@ PROMISES: tuple[Promise, ...] = (
     Promise(
         "SIMULATION",
         "the use cases, on a clock of their own, seed by seed",
-        (Program("tests.simulation"),),
+        (Program("tests.simulation", ("--seeds", "400")),),
     ),
     Promise(
         "SWEEP",

@@ -93,6 +93,7 @@ class Program(msgspec.Struct, frozen=True):
     """A program that prints figures of its own; it need not be there."""
 
     module: str
+    arguments: tuple[str, ...] = ()
     quick: bool = False
     needs_servers: bool = False
 
@@ -108,7 +109,7 @@ class Program(msgspec.Struct, frozen=True):
 
     async def run(self, servers: Servers | None) -> list[Figure]:
         """The figure it prints, or how many of several are good; its exit status decides."""
-        said, status = await _said(self.module)
+        said, status = await _said(self.module, *self.arguments)
         figures = _figures(said)
         if status or not figures:
             print(said[-4000:], flush=True)
