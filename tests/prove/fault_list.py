@@ -394,4 +394,25 @@ FAULTS = (
         "await _settled(self._idempotency.abandon(key))",
         "tests/http/test_idempotency.py",
     ),
+    Fault(
+        "a change has the time of our clock, whatever the one before has",
+        "adapters/sql/sequence.py",
+        "max(to_micros(clock.now()), int(at) + 1)",
+        "to_micros(clock.now())",
+        f"{_CONTRACT}/test_store_merge.py -k 'clock_was_set_back and sqlite'",
+    ),
+    Fault(
+        "jobs that kill their workers are taken over together",
+        "application/work.py",
+        "if self._suspected.locked():",
+        "if False:",
+        "tests/application/test_run_job.py",
+    ),
+    Fault(
+        "a token that GitHub sends back is kept",
+        "adapters/sources/github.py",
+        'text.replace(self._token, "***") if text and self._token else text',
+        "text",
+        "tests/adapters/sources/test_github.py",
+    ),
 )
