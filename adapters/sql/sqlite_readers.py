@@ -5,6 +5,7 @@ waking up, and quarrelling over the interpreter at every row.
 """
 
 import asyncio
+import math
 import sqlite3
 import threading
 import time
@@ -15,6 +16,9 @@ from pathlib import Path
 from adapters.sql.database import MAX_WAITING, Row, Text
 from adapters.sql.sqlite_connections import connect, translated, translation
 from domain.errors import QueryTooSlow
+
+#: A glance that takes longer was none.
+GLANCE_S = 0.002
 
 _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 10_000
 _GIVEN_UP = {sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -28,7 +32,7 @@ class Lane:
         self._read_s = read_s
         self._waiting = 0
         self._local = threading.local()
-        self._connections: list[sqlite3.Connection] = []
+        self._readers: list[_Reader] = []
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
     async def snapshot(self, queries: Sequence[Text]) -> list[list[Row]]:
@@ -45,47 +49,37 @@ class Lane:
 
     def _read(self, queries: Sequence[Text], until: float) -> list[list[Row]]:
         with translated():
-            connection = self._connection()
-            self._local.until = until
-            if self._too_long():
+            reader = self._reader()
+            if time.monotonic() > until:
                 raise QueryTooSlow("other slow queries took the time this one had; try again")
-            return _answers(connection, queries)
+            return reader.answers(queries, until)
 
-    def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = connect(self._path, read_only=True)
-            connection.set_progress_handler(self._too_long, _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK)
-            self._connections.append(connection)
-        return connection
-
-    def _too_long(self) -> bool:
-        return bool(time.monotonic() > self._local.until)
+    def _reader(self) -> "_Reader":
+        reader: _Reader | None = getattr(self._local, "reader", None)
+        if reader is None:
+            reader = self._local.reader = _Reader(self._path)
+            self._readers.append(reader)
+        return reader
 
     def close(self) -> None:
         """Wait for what is being read, and close every connection."""
         self._threads.shutdown(wait=True)
-        for connection in self._connections:
-            connection.close()
+        for reader in self._readers:
+            reader.connection.close()
 
 
 class Glance:
-    """One read-only connection that never makes its caller wait.
-
-    After twenty or thirty thousand steps of SQLite's machine, a few milliseconds, it gives up.
-    """
+    """One read-only connection that never makes its caller wait."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._connection: sqlite3.Connection | None = None
-        self._ticks = 0
+        self._reader: _Reader | None = None
 
     def read(self, queries: Sequence[Text]) -> list[list[Row]] | None:
         """The rows of several queries on one state of the data; None when they take too long."""
-        connection = self._connection or self._opened()
-        self._ticks = 0
+        reader = self._reader or self._opened()
         try:
-            return _answers(connection, queries)
+            return reader.answers(queries, time.monotonic() + GLANCE_S)
         except sqlite3.DatabaseError as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in _GIVEN_UP:
                 return None
@@ -93,34 +87,42 @@ class Glance:
 
     def close(self) -> None:
         """Close the connection, if there was ever one."""
-        if self._connection is not None:
-            self._connection.close()
+        if self._reader is not None:
+            self._reader.connection.close()
 
-    def _opened(self) -> sqlite3.Connection:
-        connection = self._connection = connect(self._path, read_only=True)
-        connection.execute("PRAGMA busy_timeout=0")
-        connection.set_progress_handler(self._takes_long, _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK)
-        return connection
-
-    def _takes_long(self) -> bool:
-        # SQLite counts on from the statement's last run, so that one tick alone says nothing.
-        self._ticks += 1
-        return self._ticks > 2
+    def _opened(self) -> "_Reader":
+        reader = self._reader = _Reader(self._path)
+        reader.connection.execute("PRAGMA busy_timeout=0")
+        return reader
 
 
-def _answers(connection: sqlite3.Connection, queries: Sequence[Text]) -> list[list[Row]]:
-    """The rows of several queries on one state of the data."""
-    if len(queries) == 1:  # one statement is one state of the data anyway
-        return [connection.execute(queries[0].text, queries[0].values).fetchall()]
-    connection.execute("BEGIN")
-    try:
-        answers: list[list[Row]] = []
-        found = 0
-        for text, values, enough in queries:
-            is_full = enough is not None and found >= enough
-            answers.append([] if is_full else connection.execute(text, values).fetchall())
-            found += 0 if enough is None else len(answers[-1])
-        return answers
-    finally:
-        if connection.in_transaction:  # some errors have ended it already
-            connection.execute("COMMIT")
+class _Reader:
+    """A read-only connection that stops what it reads when the time for it is over."""
+
+    def __init__(self, path: Path) -> None:
+        self.connection = connect(path, read_only=True)
+        self._until = math.inf
+        self.connection.set_progress_handler(self._is_over, _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK)
+
+    def answers(self, queries: Sequence[Text], until: float) -> list[list[Row]]:
+        """The rows of several queries on one state of the data."""
+        connection = self.connection
+        self._until = until
+        try:
+            if len(queries) == 1:  # one statement is one state of the data anyway
+                return [connection.execute(queries[0].text, queries[0].values).fetchall()]
+            connection.execute("BEGIN")
+            answers: list[list[Row]] = []
+            found = 0
+            for text, values, enough in queries:
+                is_full = enough is not None and found >= enough
+                answers.append([] if is_full else connection.execute(text, values).fetchall())
+                found += 0 if enough is None else len(answers[-1])
+            return answers
+        finally:
+            self._until = math.inf  # ending a transaction must not be stopped as well
+            if connection.in_transaction:  # some errors have ended it already
+                connection.execute("COMMIT")
+
+    def _is_over(self) -> bool:
+        return time.monotonic() > self._until

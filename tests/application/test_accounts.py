@@ -36,6 +36,12 @@ class RacingAccounts(MemoryAccounts):
 
     races = 0
 
+    async def get(self, name: str) -> User | None:
+        """The user of that name, as they were before others had their turn."""
+        found = await super().get(name)
+        await asyncio.sleep(0)
+        return found
+
     async def replace(self, seen: User, changed: User) -> bool:
         """Replace, unless somebody else was faster."""
         if self.races:

@@ -165,6 +165,18 @@ async def test_a_walk_shows_everything_in_chunks(rig: Rig) -> None:
     assert walked == list(range(1, 2 * CHUNK + 2))
 
 
+async def test_a_walk_in_an_order_without_an_index_asks_the_store_less_often(rig: Rig) -> None:
+    await rig.fetch(rig.source("one", posts(2 * CHUNK + 1)))()
+    by_title = PageRequest(sort=Sort.parse(POSTS, "title"))
+
+    chunks = [rows async for rows in rig.query().walk(by_title)]
+
+    # All of one snapshot, because they were read at once, and still a chunk at a time.
+    assert [len(chunk) for chunk in chunks] == [CHUNK, CHUNK, 1]
+    titles = [row.title for chunk in chunks for row in chunk]
+    assert titles == sorted(titles)
+
+
 async def test_a_walk_begins_at_the_page_asked_for(rig: Rig) -> None:
     await rig.fetch(rig.source("one", posts(CHUNK + 5)))()
     request = msgspec.structs.replace(BY_ID, offset=3)

@@ -8,11 +8,10 @@ from urllib.parse import quote
 
 from tests.bench.bench import Bench, get
 from tests.bench.figures import Figure
-from tests.bench.load import Load, rates
+from tests.bench.load import UNKEPT, Load, rates
 from tests.bench.processes import Running
 
 LIMIT = 10
-_UNKEPT = ("Cookie: no=page",)
 _SORTS = ("id", "-id", "user_id", "-_changed_at")
 _FILTERS = ("user_id=5", "id__gte=500", "user_id__between=5,50")
 
@@ -31,14 +30,14 @@ def _loads(engine: str, ours: Running, deep: int) -> Iterator[Load]:
     for sort in _SORTS:
         asked = f"/data?sort={sort}&limit={LIMIT}"
         cursor = _cursor(ours, sort, deep)
-        yield Load(f"depth/{engine}/sort={sort}, page 1", ours, asked, _UNKEPT)
+        yield Load(f"depth/{engine}/sort={sort}, page 1", ours, asked, UNKEPT)
         yield Load(
-            f"depth/{engine}/sort={sort}, page {deep}", ours, f"{asked}&cursor={cursor}", _UNKEPT
+            f"depth/{engine}/sort={sort}, page {deep}", ours, f"{asked}&cursor={cursor}", UNKEPT
         )
     for filter in _FILTERS:
         sort = "user_id" if filter.startswith("user_id__") else "id"
         asked = f"/data?{filter}&sort={sort}&limit={LIMIT}"
-        yield Load(f"depth/{engine}/{filter}, sort={sort}", ours, asked, _UNKEPT)
+        yield Load(f"depth/{engine}/{filter}, sort={sort}", ours, asked, UNKEPT)
 
 
 def _cursor(ours: Running, sort: str, deep: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from tests.bench.bench import Bench, fetch
 from tests.bench.databases import fill
 from tests.bench.figures import Figure, median
-from tests.bench.load import Load, rates
+from tests.bench.load import UNKEPT, Load, rates
 from tests.bench.processes import Running
 
 
@@ -21,11 +21,15 @@ def measure(bench: Bench) -> Iterator[Figure]:
                 took = [_fetched(bench, service, size, number) for number in (1, 2, 3)]
                 cost_us = median(took) / bench.scale.grown_by * 1e6
                 yield Figure(f"growth/{engine}/a record, {size} stored", cost_us, "µs")
-                path, users = "/data?user_id=", size // 10
-                load = Load(f"growth/{engine}/pages, {size} stored", service, path, varied=users)
-                yield from rates([load], 3 if not bench.scale.quick else 1,
-                                 bench.scale.seconds, bench.folder)  # fmt: skip
+                yield from _pages(bench, engine, service, size)
             bench.databases.drop(url)
+
+
+def _pages(bench: Bench, engine: str, service: Running, size: int) -> Iterator[Figure]:
+    load = Load(
+        f"growth/{engine}/pages, {size} stored", service, "/data?user_id=", UNKEPT, size // 10
+    )
+    yield from rates([load], min(3, bench.scale.rounds), bench.scale.seconds, bench.folder)
 
 
 def _fetched(bench: Bench, service: Running, size: int, number: int) -> float:

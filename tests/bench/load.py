@@ -19,10 +19,13 @@ from tests.bench.processes import LOAD_CORE, Running
 _WRK_MISSING = """wrk makes the load and is not installed. It is a package of most systems:
 on Debian and Ubuntu apt-get install wrk, on Fedora dnf install wrk, on macOS brew install wrk."""
 
-#: Another value with every request, one after the other, so that each page is a first one: there
-#: are more of them than are kept ready, and each has been forgotten when it comes again.
+#: A request with this is read anew each time: no page is kept for a caller who may be somebody.
+UNKEPT = ("Cookie: no=page",)
+
+#: Another value with every request, going on where the last round stopped, so that each page is a
+#: first one: there are more of them than are kept ready, and it is forgotten when it comes again.
 _VARIED = """
-local n = 0
+local n = %d
 request = function()
   n = n %% %d + 1
   return wrk.format("GET", "%s" .. n)
@@ -48,27 +51,31 @@ class Load(NamedTuple):
 
 def rates(loads: Sequence[Load], rounds: int, seconds: float, folder: Path) -> Iterator[Figure]:
     """The medians of some rounds, each of which measures every load once, in turns."""
-    found: dict[str, list[tuple[float, float]]] = {load.name: [] for load in loads}
+    found: dict[str, list[_Round]] = {load.name: [] for load in loads}
     for _ in range(rounds):
         for load in loads:
-            found[load.name].append(_once(load, seconds, folder))
+            asked = sum(round.count for round in found[load.name])
+            found[load.name].append(_once(load, asked, seconds, folder))
     for name, measured in found.items():
-        yield Figure(
-            name,
-            median(rate for rate, _ in measured),
-            "requests/s",
-            median(cpu_us for _, cpu_us in measured),
-        )
+        rate, cpu_us = (median(round[place] for round in measured) for place in (1, 2))
+        yield Figure(name, rate, "requests/s", cpu_us)
 
 
-def _once(load: Load, seconds: float, folder: Path) -> tuple[float, float]:
-    """Requests a second, and the server's processor time for one in microseconds."""
+class _Round(NamedTuple):
+    """Requests in all and per second, and the server's processor time for one in microseconds."""
+
+    count: int
+    rate: float
+    cpu_us: float
+
+
+def _once(load: Load, asked: int, seconds: float, folder: Path) -> _Round:
     # wrk counts whole seconds only.
     arguments = ["wrk", "-t1", "-c16", f"-d{max(1, round(seconds))}s"]
     arguments += [word for header in load.headers for word in ("-H", header)]
     if load.varied:
         script = folder / "varied.lua"
-        script.write_text(_VARIED % (load.varied, load.path))
+        script.write_text(_VARIED % (asked % load.varied, load.varied, load.path))
         arguments += ["-s", str(script)]
     used = load.server.cpu_s()
     said = subprocess.run(
@@ -82,7 +89,7 @@ def _once(load: Load, seconds: float, folder: Path) -> tuple[float, float]:
     count = re.search(r"(\d+) requests in", said)
     if rate is None or count is None or "Non-2xx" in said:
         sys.exit(f"wrk did not get good answers to {load.path}:\n{said}")
-    return float(rate[1]), used / max(1, int(count[1])) * 1e6
+    return _Round(int(count[1]), float(rate[1]), used / max(1, int(count[1])) * 1e6)
 
 
 # ---------------------------------------------------------------- delays
@@ -111,7 +118,7 @@ def delays(url: str, paths: Iterator[str], seconds: float, per_second: int = 200
 
 @contextmanager
 def asking(url: str, paths: Sequence[Iterator[str]]) -> Iterator[list[float]]:
-    """Ask for these, one of each in turn, all at the same time; how long each took in ms."""
+    """Ask for all of these at the same time, each one by one; how long every answer took in ms."""
     over = threading.Event()
     taken: list[float] = []
 

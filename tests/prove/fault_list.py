@@ -131,9 +131,9 @@ FAULTS = (
     ),
     Fault(
         "a session outlives the password it was opened with",
-        "domain/sessions.py",
-        "return self.version is None or self.version == version",
-        "return True",
+        "application/sessions.py",
+        "if user is None or user.disabled or user.version != session.version:",
+        "if user is None or user.disabled:",
         "tests/application/test_every_call_of_accounts.py -k ChangingThePassword",
     ),
     Fault(
@@ -161,8 +161,8 @@ FAULTS = (
     Fault(
         "a changed upstream is merged",
         "application/tally.py",
-        "if self._bad >= HOLD_COUNT and",
-        "if self._bad < 0 and",
+        "if first is None or bad < HOLD_COUNT or",
+        "if first is None or bad >= 0 or",
         "tests/application/test_gather.py",
     ),
     Fault(
@@ -227,11 +227,14 @@ FAULTS = (
         "adapters/sql/intake.py",
         "        async with self._session.transaction():\n"
         "            counts = await self._merge() if self._open else Counts()\n"
-        "            await self._session.run(_CHECKPOINT, self._noted(checkpoint))\n",
+        "            if checkpoint is not None:\n",
         "        async with self._session.transaction():\n"
-        "            await self._session.run(_CHECKPOINT, self._noted(checkpoint))\n"
+        "            if checkpoint is not None:\n"
+        "                early = self._noted(checkpoint, Counts())\n"
+        "                await self._session.run(_CHECKPOINT, early)\n"
         "        async with self._session.transaction():\n"
-        "            counts = await self._merge() if self._open else Counts()\n",
+        "            counts = await self._merge() if self._open else Counts()\n"
+        "            if checkpoint is not None:\n",
         f"{_CONTRACT}/test_store_machine.py -k sqlite",
     ),
     Fault(

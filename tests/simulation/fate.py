@@ -1,5 +1,6 @@
 """What chance decides in a simulation, and the record of all that happened."""
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,6 +14,9 @@ T = TypeVar("T")
 #: So many calls in a thousand fail in bad times, half of them after they were done.
 _FAILING = 25
 _LONGEST_MOMENT_S = 0.03
+#: Before these a process is stopped now and then, for longer than its lease.
+_CRITICAL = frozenset({"keep", "commit", "release", "renew", "settle", "fire"})
+_STOPPED_SHARE = 0.02
 
 
 class Fate:
@@ -24,6 +28,8 @@ class Fate:
         self.storming = True
         #: Until then the store cannot be reached.
         self.store_away_until = clock.now()
+        #: Set when something begins that must not be seen half done.
+        self.critical = asyncio.Event()
         self.lines: list[str] = []
         self._keep = keep
         self._record = hashlib.blake2b(digest_size=16)
@@ -64,6 +70,10 @@ class Fate:
         if drawn >= _FAILING:
             return None
         return "before" if drawn * 2 < _FAILING else "after"
+
+    def stops(self, verb: str) -> bool:
+        """Whether a process is stopped just before it does something."""
+        return self.storming and verb in _CRITICAL and self.toss(_STOPPED_SHARE)
 
     def moment_s(self) -> float:
         """How long something short takes."""

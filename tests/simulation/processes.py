@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -45,6 +45,10 @@ class Process:
                 await self.fate.clock.sleep(left_s)
         if not self.is_alive:
             raise asyncio.CancelledError
+
+    def stop(self, seconds: float) -> None:
+        """Let it stand still for so long, and go on then as if nothing had been."""
+        self.stopped_until = self.fate.clock.now() + timedelta(seconds=seconds)
 
     async def kill(self) -> None:
         """End it at once: nothing it does from now on is seen by anybody."""
@@ -99,16 +103,20 @@ class Wire:
 
     async def _call(self, verb: str, method: Callable[..., Any], *given: Any, **named: Any) -> Any:
         process, fate = self._line.process, self._line.process.fate
+        if fate.stops(verb):
+            process.stop(fate.between(5.0, 9.0))
         await process.breathe()
+        if verb == "commit":
+            fate.critical.set()
         fault = fate.fault()
         fate.note(process.name, self._port, verb, fault or "")
         if fault == "before":
             raise self._error("this call fails before it is done")
         inner = self._line.machine.start(self._done(verb, method, given, named))
+        inner.add_done_callback(_heard)
         try:
             await asyncio.wait([inner])
         except asyncio.CancelledError:
-            inner.add_done_callback(_heard)
             if process.is_alive:
                 inner.cancel()
                 await asyncio.wait([inner])

@@ -1,6 +1,7 @@
 """One simulation: bad times, then good ones, and what became of every promise."""
 
 import asyncio
+import contextlib
 import gc
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,6 +18,9 @@ from tests.simulation.world import DEADLINE, World
 
 STORM_S = 30.0
 _LOOK_S = 0.5
+_LOOKS_AT_A_MERGE = 3
+#: So many merges are cut off by a loss of power.
+_CUT_OFF_SHARE = 0.08
 #: What waits for a breaker or a blocked host has its turn within so many seconds.
 CALM_S = 900.0
 
@@ -92,10 +96,20 @@ def _counted(world: World, clients: Clients) -> dict[str, int]:
 
 
 async def _look(world: World) -> None:
+    """Look now and then, and several times while anything is merged; it may be cut off there."""
+    critical = world.fate.critical
     while True:
-        if world.machine.is_alive:
-            await world.lookout.look(world.backend)
-        await world.clock.sleep(_LOOK_S)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_S):
+                await critical.wait()
+        if critical.is_set():
+            critical.clear()
+            if world.fate.storming and world.fate.toss(_CUT_OFF_SHARE):
+                await world.clock.sleep(world.fate.between(0.0, 0.004))
+                await _power(world)
+            for _ in range(_LOOKS_AT_A_MERGE):
+                await world.lookout.look(world.backend)
+        await world.lookout.look(world.backend)
 
 
 async def _come(world: World, clients: Clients) -> None:
@@ -120,9 +134,9 @@ async def _kill(world: World) -> None:
 
 
 async def _stop(world: World) -> None:
-    """Stop a process, often for longer than a lease; then let it go on as if nothing had been."""
+    """Stop a process, often for longer than a lease."""
     process = world.processes[world.fate.pick(sorted(world.processes))]
-    process.stopped_until = world.clock.now() + timedelta(seconds=world.fate.between(0.5, 15.0))
+    process.stop(world.fate.between(0.5, 15.0))
 
 
 async def _power(world: World) -> None:
@@ -137,11 +151,17 @@ async def _store_away(world: World) -> None:
     world.fate.store_away_until = world.clock.now() + away
 
 
+async def _host_down(world: World) -> None:
+    world.upstream.down_until[world.fate.pick(FEEDS).host] = world.clock.now() + timedelta(
+        seconds=world.fate.between(5.0, 25.0)
+    )
+
+
 async def _broker_away(world: World) -> None:
     world.broker.is_away = not world.broker.is_away
 
 
-_MISCHIEF = (_kill, _kill, _stop, _stop, _power, _store_away, _broker_away)
+_MISCHIEF = (_kill, _kill, _stop, _power, _store_away, _broker_away, _host_down, _host_down)
 
 
 # ---------------------------------------------------------------- good times

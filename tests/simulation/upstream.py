@@ -76,7 +76,7 @@ class Feed:
         number = len(self.generations) + 1
         title = f"g{number}"
         count = int(random.fraction() * 12)
-        ids = [1 + int(random.fraction() * 15) for _ in range(count)]
+        ids = [1 + int(random.fraction() * 8) for _ in range(count)]
         items: list[dict[str, Any]] = [
             {"id": one, "userId": place, "title": title, "body": ""}
             for place, one in enumerate(ids)
@@ -119,6 +119,8 @@ class Upstream:
         self.feeds = {url: Feed(url) for url in hosts}
         self.arrivals: list[Arrival] = []
         self.storming = True
+        #: Until then a host answers nobody.
+        self.down_until: dict[str, datetime] = {}
         self._clock = clock
         self._random = random
         for feed in self.feeds.values():
@@ -128,7 +130,7 @@ class Upstream:
         """Answer, or fail in one of many ways."""
         self.arrivals.append(Arrival(self._clock.now(), request.url.key, by))
         await self._clock.sleep(0.005 + 0.2 * self._random.fraction() ** 3)
-        mood = self._mood()
+        mood = self._mood(request.url.key)
         if mood == "well":
             return self._well(request)
         if mood == "slow":
@@ -136,7 +138,9 @@ class Upstream:
             return self._well(request)
         return await self._unwell(mood, request, allowance)
 
-    def _mood(self) -> str:
+    def _mood(self, host: str) -> str:
+        if self.storming and self._clock.now() < self.down_until.get(host, self._clock.now()):
+            return "failing"
         drawn = self._random.fraction() * 100 if self.storming else 0.0
         for mood, share in MOODS.items():
             drawn -= share

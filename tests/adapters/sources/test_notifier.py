@@ -123,7 +123,7 @@ async def test_what_may_not_have_arrived_is_said_and_not_sent_again(
 
     failure = await line.fails()
 
-    assert type(failure) is error
+    assert isinstance(failure, error)
     assert len(line.operator.heard) == 1
 
 
