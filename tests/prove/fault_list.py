@@ -404,8 +404,8 @@ FAULTS = (
     Fault(
         "jobs that kill their workers are taken over together",
         "application/work.py",
-        "if self._suspected.locked():",
-        "if False:",
+        "if not job.is_suspected:",
+        "if True:",
         "tests/application/test_run_job.py",
     ),
     Fault(
