@@ -22,6 +22,9 @@ def test_what_goes_first_may_have_needed_what_goes_later() -> None:
         Kept.PAYLOADS,
         Kept.JOBS,
         Kept.KEYS,
+        Kept.SESSIONS,
+        Kept.GUESSES,
+        Kept.CLIENTS,
     ]
 
 
