@@ -15,6 +15,7 @@ from application.ports.clock import Clock, Random
 from application.ports.source import Source
 from application.ports.store import Store
 from application.run import Run
+from application.unbroken import heard
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset, R, Role
 from domain.errors import NoSources, TooManyWaiting
@@ -184,14 +185,13 @@ class Fetch(Generic[R]):
         if joined is None or joined.done():
             joined = self._joined = asyncio.create_task(self._fetch(force, job_id))
             joined.add_done_callback(self._left)
+            joined.add_done_callback(heard)
         # It goes on when the caller leaves: others may have joined.
         return await asyncio.shield(joined)
 
     def _left(self, task: asyncio.Task[Fetched]) -> None:
         if self._joined is task:
             self._joined = None
-        if not task.cancelled():
-            task.exception()  # whoever waited has seen it; nobody may be left to
 
     async def _fetch(self, force: bool, job_id: str | None) -> Fetched:
         freshness = await self._store.freshness(self.dataset)

@@ -1,10 +1,11 @@
 """Looking at repositories: one request for all who want to know the same, and none while fresh."""
 
-import asyncio
 from datetime import datetime, timedelta
+from functools import partial
 
 from application.ports.clock import Clock
 from application.ports.repositories import KnownRepositories, Repositories
+from application.unbroken import Shared
 from domain.reports import Traffic
 from domain.repositories import KnownRepository
 
@@ -23,7 +24,7 @@ class LookAt:
         self._known = known
         self._clock = clock
         self._fresh_for = fresh_for
-        self._looks: dict[str, asyncio.Task[KnownRepository]] = {}
+        self._looks: Shared[KnownRepository] = Shared()
 
     @property
     def host(self) -> str:
@@ -32,13 +33,7 @@ class LookAt:
 
     async def __call__(self, name: str, deadline: datetime, traffic: Traffic) -> KnownRepository:
         """What is known of the repository now; the errors of a source when it cannot be asked."""
-        look = self._looks.get(name)
-        if look is None:
-            look = self._looks[name] = asyncio.create_task(self._look(name, deadline, traffic))
-            look.add_done_callback(_heard)
-        # It goes on when the caller leaves: others may wait for it, and it was paid for.
-        await asyncio.wait([look])
-        return look.result()
+        return await self._looks(name, partial(self._look, name, deadline, traffic))
 
     async def due(self) -> list[str]:
         """The known repositories that are not fresh any more, longest ago first."""
@@ -50,29 +45,15 @@ class LookAt:
 
     async def close(self) -> None:
         """Stop looking."""
-        looks = list(self._looks.values())
-        for look in looks:
-            look.cancel()
-        await asyncio.gather(*looks, return_exceptions=True)
+        await self._looks.close()
 
     async def _look(self, name: str, deadline: datetime, traffic: Traffic) -> KnownRepository:
-        try:
-            known = await self._known.get(name)
-            if known is not None and known.is_fresh(self._clock.now(), self._fresh_for):
-                return known
-            told = await self._repositories.look(
-                name, known.told if known else None, deadline, traffic
-            )
-            now = self._clock.now()
-            first = KnownRepository(name=name, told=told, told_at=now, looked_at=now)
-            seen = first if known is None else known.after(told, now)
-            await self._known.keep(seen)
-            return seen
-        finally:
-            # Not in a callback: who came in between would wait for a look that is over, for ever.
-            del self._looks[name]
-
-
-def _heard(look: "asyncio.Task[KnownRepository]") -> None:
-    if not look.cancelled():
-        look.exception()  # whoever waited has seen it; nobody may be left to
+        known = await self._known.get(name)
+        if known is not None and known.is_fresh(self._clock.now(), self._fresh_for):
+            return known
+        told = await self._repositories.look(name, known.told if known else None, deadline, traffic)
+        now = self._clock.now()
+        first = KnownRepository(name=name, told=told, told_at=now, looked_at=now)
+        seen = first if known is None else known.after(told, now)
+        await self._known.keep(seen)
+        return seen

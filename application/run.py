@@ -11,6 +11,7 @@ from application.gather import Gather, Gathering
 from application.ports.clock import Clock
 from application.ports.source import Source
 from application.ports.store import Store
+from application.unbroken import Unbroken
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset, R
 from domain.errors import CatchmentError, LeaseLost, StoreError
@@ -49,7 +50,7 @@ class Run(Generic[R]):
         self._desk = desk
         self._cadence = cadence
         self._deadline = deadline
-        self._running: set[asyncio.Task[FetchJob]] = set()
+        self._running: Unbroken[FetchJob] = Unbroken()
 
     @property
     def hosts(self) -> dict[str, str]:
@@ -76,11 +77,8 @@ class Run(Generic[R]):
         job = await self._desk.jobs.claim(job_id)
         if job is None:
             return None
-        task = asyncio.create_task(self._to_its_end(job))
-        self._running.add(task)
-        task.add_done_callback(self._forget)
-        # The run goes on when the caller leaves: others may have joined, and it was paid for.
-        return await asyncio.shield(task)
+        # Also when the caller leaves: others may have joined, and it was paid for.
+        return await self._running(self._to_its_end(job))
 
     async def rehearse(self, job: FetchJob) -> FetchReport:
         """What a rebuild would report now, by a job that nobody has written down."""
@@ -88,21 +86,13 @@ class Run(Generic[R]):
         runs = [gather.again(job, freshness.of(gather.source), True) for gather in self._gathers]
         return FetchReport(sources=tuple(await asyncio.gather(*runs)))
 
-    def _forget(self, task: asyncio.Task[FetchJob]) -> None:
-        self._running.discard(task)
-        if not task.cancelled():
-            task.exception()  # whoever waited has seen it; nobody may be left to
-
     async def drain(self) -> None:
         """Return when nothing is running here any more."""
-        while self._running:
-            await asyncio.wait(self._running)
+        await self._running.drain()
 
     async def close(self) -> None:
         """Stop what is running here; others take it over when its lease runs out."""
-        for task in self._running:
-            task.cancel()
-        await self.drain()
+        await self._running.close()
 
     # ------------------------------------------------------------ one job
 

@@ -1,9 +1,10 @@
 """The watch: looks at jobs for all who wait for them in this process."""
 
-import asyncio
+from functools import partial
 
 from application.ports.clock import Clock
 from application.ports.jobs import JobHistory
+from application.unbroken import Shared
 from domain.errors import UnknownJob
 from domain.jobs import FetchJob
 
@@ -17,7 +18,7 @@ class Watch:
     def __init__(self, history: JobHistory, clock: Clock) -> None:
         self._history = history
         self._clock = clock
-        self._looks: dict[str, asyncio.Task[FetchJob]] = {}
+        self._looks: Shared[FetchJob] = Shared()
 
     async def known(self, job_id: str) -> FetchJob:
         """The job as it is now; UnknownJob when there is none."""
@@ -28,22 +29,8 @@ class Watch:
 
     async def later(self, job_id: str) -> FetchJob:
         """The job as it is a moment later."""
-        look = self._looks.get(job_id)
-        if look is None:
-            look = self._looks[job_id] = asyncio.create_task(self._look(job_id))
-            look.add_done_callback(_heard)
-        # It goes on when the caller leaves: others may wait for it.
-        return await asyncio.shield(look)
+        return await self._looks(job_id, partial(self._look, job_id))
 
     async def _look(self, job_id: str) -> FetchJob:
-        try:
-            await self._clock.sleep(LOOK_S)
-            return await self.known(job_id)
-        finally:
-            # Not in a callback: who came in between would wait for a look that is over, for ever.
-            del self._looks[job_id]
-
-
-def _heard(look: asyncio.Task[FetchJob]) -> None:
-    if not look.cancelled():
-        look.exception()  # whoever waited has seen it; nobody may be left to
+        await self._clock.sleep(LOOK_S)
+        return await self.known(job_id)

@@ -16,6 +16,7 @@ from adapters.http.access import caller_of
 from adapters.http.problems import Refusal, Reply
 from application.ports.clock import Random
 from application.ports.idempotency import Answer, Idempotency
+from application.unbroken import Unbroken
 from domain.errors import StoreError
 
 LONGEST_KEY = 255
@@ -33,7 +34,7 @@ class OnceOnly:
     def __init__(self, idempotency: Idempotency, random: Random) -> None:
         self._idempotency = idempotency
         self._random = random
-        self._answering: set[asyncio.Task[Reply]] = set()
+        self._answering: Unbroken[Reply] = Unbroken()
 
     async def __call__(self, scope: Any, make: Make) -> Reply:
         """The answer that `make` gives, or has given; KeyInUse or KeyReused."""
@@ -43,16 +44,8 @@ class OnceOnly:
         # Everybody has keys of their own.
         name = caller_of(scope).name
         owned = f"{name} {key}" if name else key
-        task = asyncio.create_task(self._once(owned, fingerprint_of(scope), make))
-        self._answering.add(task)
-        task.add_done_callback(self._forget)
-        # It goes on when the caller leaves: the key must learn what came of the request.
-        return await asyncio.shield(task)
-
-    def _forget(self, task: asyncio.Task[Reply]) -> None:
-        self._answering.discard(task)
-        if not task.cancelled():
-            task.exception()  # whoever waited has seen it; nobody may be left to
+        # Also when the caller leaves: the key must learn what came of the request.
+        return await self._answering(self._once(owned, fingerprint_of(scope), make))
 
     async def _once(self, key: str, request: str, make: Make) -> Reply:
         begun = await self._idempotency.begin(key, request, self._random.identifier())

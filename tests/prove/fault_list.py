@@ -174,7 +174,7 @@ FAULTS = (
     ),
     Fault(
         "whoever leaves stops the run of the others",
-        "application/run.py",
+        "application/unbroken.py",
         "return await asyncio.shield(task)",
         "return await task",
         "tests/application/test_run.py tests/application/test_fetch.py",
@@ -346,7 +346,7 @@ FAULTS = (
     ),
     Fault(
         "a request is cancelled with whoever asked",
-        "adapters/sources/polite/client.py",
+        "application/unbroken.py",
         "return await asyncio.shield(task)",
         "return await task",
         "tests/adapters/sources/test_cancellation.py",

@@ -1,6 +1,5 @@
 """PoliteClient: the one way out of the product, which asks permission before every request."""
 
-import asyncio
 import ssl
 from datetime import datetime, timedelta
 
@@ -23,6 +22,7 @@ from adapters.sources.polite.replies import (
 from adapters.sources.polite.urls import parse
 from application.ports.budget import Budget
 from application.ports.clock import Clock, Random
+from application.unbroken import Unbroken
 from domain.errors import SourceBlocked, SourceError, SourceRefused, SourceUnavailable
 from domain.politeness import MAX_TRIES, Verdict, retry_delay_s
 from domain.reports import Traffic
@@ -62,7 +62,7 @@ class PoliteClient:
         self._max_wire = max_wire
         network = Network(resolve, allowed_private, patience_s)
         self._exchange = Exchange(network, tls, user_agent, max_decoded)
-        self._running: set[asyncio.Task[Reply]] = set()
+        self._running: Unbroken[Reply] = Unbroken()
 
     @property
     def clock(self) -> Clock:
@@ -118,9 +118,7 @@ class PoliteClient:
     async def close(self) -> None:
         """Break off what is running and close all connections."""
         # The pool is not used again, so it does not matter that cancelling spoils it.
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await self._running.close()
         await self._exchange.close()
 
     def _note_freshness(self, reply: Reply, traffic: Traffic) -> None:
@@ -191,16 +189,8 @@ class PoliteClient:
         seconds = (errand.ask_until - self._clock.now()).total_seconds()
         allowance = Allowance(request.url.place, seconds, self._max_wire)
         errand.traffic.requests += 1
-        task = asyncio.create_task(self._settled(request, allowance, errand.traffic))
-        self._running.add(task)
-        task.add_done_callback(self._forget)
         # Whoever asked may be cancelled; the request may not, or the pool loses a place for ever.
-        return await asyncio.shield(task)
-
-    def _forget(self, task: asyncio.Task[Reply]) -> None:
-        self._running.discard(task)
-        if not task.cancelled():
-            task.exception()  # whoever asked has seen it; nobody may be left to
+        return await self._running(self._settled(request, allowance, errand.traffic))
 
     async def _settled(self, request: Request, allowance: Allowance, traffic: Traffic) -> Reply:
         key, began = request.url.key, self._clock.now()

@@ -1,0 +1,68 @@
+"""Unbroken work: it goes on to its end when whoever waits for it leaves."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Unbroken(Generic[T]):
+    """Pieces of work, each waited for by one caller, whose leaving breaks none of them off."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[T]] = set()
+
+    async def __call__(self, work: Coroutine[Any, Any, T]) -> T:
+        """What comes of the work."""
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        task.add_done_callback(heard)
+        return await asyncio.shield(task)
+
+    async def drain(self) -> None:
+        """Return when nothing is running any more."""
+        while self._running:
+            await asyncio.wait(self._running)
+
+    async def close(self) -> None:
+        """Break off what is running."""
+        for task in self._running:
+            task.cancel()
+        await self.drain()
+
+
+class Shared(Generic[T]):
+    """Work that is done once at a time for each key, for all who want it meanwhile."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, asyncio.Task[T]] = {}
+
+    async def __call__(self, key: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """What comes of the work that is under way for this key, or is begun now."""
+        shared = self._running.get(key)
+        if shared is None:
+            shared = self._running[key] = asyncio.create_task(self._done(key, work))
+            shared.add_done_callback(heard)
+        return await asyncio.shield(shared)
+
+    async def close(self) -> None:
+        """Break off what is running."""
+        running = list(self._running.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    async def _done(self, key: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        try:
+            return await work()
+        finally:
+            # Not in a callback: who came in between would wait for work that is over, for ever.
+            del self._running[key]
+
+
+def heard(task: asyncio.Task[Any]) -> None:
+    """Hear how a task has ended: whoever waited knows it already, and nobody may be left to."""
+    if not task.cancelled():
+        task.exception()
