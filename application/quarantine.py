@@ -54,7 +54,7 @@ class ReplayQuarantine:
         found = await self._quarantine.get(rejection_id)
         if found is None:
             raise UnknownRecord("no such record waits in quarantine; it may have left it")
-        fetch = self._fetch(found.dataset)
+        fetch = _fetch_of(found.dataset, self._fetches)
         if found.source not in fetch.sources:
             raise NoSources(
                 f"the source {found.source} is switched off, and it alone can read this"
@@ -64,7 +64,7 @@ class ReplayQuarantine:
     async def dataset(self, viewer: Role, name: str) -> Fetched:
         """Replay all that waits of one dataset."""
         viewer.require(Role.ADMIN)
-        return await self._fetch(name).again(viewer, Mode.REPLAY)
+        return await _fetch_of(name, self._fetches).again(viewer, Mode.REPLAY)
 
     async def everything(self, viewer: Role) -> list[Fetched]:
         """Replay every dataset of which something waits; an error is raised after the others."""
@@ -81,10 +81,6 @@ class ReplayQuarantine:
             raise failed
         return replayed
 
-    def _fetch(self, name: str) -> Fetch[Any]:
-        _check(name, self._fetches)
-        return self._fetches[name]
-
 
 class RebuildDataset:
     """Reads every kept payload of a dataset again, for admins; no source is asked.
@@ -98,14 +94,17 @@ class RebuildDataset:
     async def __call__(self, viewer: Role, name: str) -> Fetched:
         """Rebuild a dataset; a fetch that runs comes first, as for a replay."""
         viewer.require(Role.ADMIN)
-        _check(name, self._fetches)
-        return await self._fetches[name].again(viewer, Mode.REBUILD)
+        return await _fetch_of(name, self._fetches).again(viewer, Mode.REBUILD)
 
     async def rehearse(self, viewer: Role, name: str) -> FetchReport:
         """What rebuilding would change; nothing is written."""
         viewer.require(Role.ADMIN)
-        _check(name, self._fetches)
-        return await self._fetches[name].rehearse(viewer)
+        return await _fetch_of(name, self._fetches).rehearse(viewer)
+
+
+def _fetch_of(name: str, fetches: Mapping[str, Fetch[Any]]) -> Fetch[Any]:
+    _check(name, fetches)
+    return fetches[name]
 
 
 def _check(name: str, known: Iterable[str]) -> None:

@@ -39,7 +39,7 @@ class Query(Generic[R]):
         self.admit(viewer)
         row = await self._store.get(self.dataset, key, self.dataset.seen_by(viewer))
         if row is None:
-            raise UnknownRecord(f"no record of {self.dataset.name} has that key")
+            raise no_record(self.dataset)
         return row
 
     async def walk(
@@ -78,3 +78,8 @@ class Query(Generic[R]):
         if not seen.conditions:
             return request
         return msgspec.structs.replace(request, filter=request.filter & seen)
+
+
+def no_record(dataset: Dataset[Any]) -> UnknownRecord:
+    """What is said when nothing that may be seen has a key."""
+    return UnknownRecord(f"no record of {dataset.name} has that key")

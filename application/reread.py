@@ -6,7 +6,7 @@ import msgspec
 
 from application.ports.source import Source
 from application.ports.store import Intake, Replay, Store
-from application.tally import Held, held, read
+from application.tally import Held, Sums, read
 from domain.checkpoints import Checkpoint
 from domain.dataset import Dataset, R
 from domain.errors import SourceError
@@ -90,10 +90,8 @@ class _Trial:
     """
 
     def __init__(self) -> None:
-        self._received = 0
-        self._bad = 0
+        self._sums = Sums()
         self._waiting = 0
-        self._first: Rejection | None = None
         self._unreadable: Failure | None = None
 
     async def take(self, dataset: Dataset[R], source: Source[R], kept: Kept) -> None:
@@ -104,22 +102,19 @@ class _Trial:
         except SourceError as error:
             self._unreadable = Failure(error.code, error.detail)
             return
-        self._received += len(batch.records) + len(batch.rejections)
-        self._bad += len(batch.rejections)
-        self._first = self._first or next(iter(batch.rejections), None)
+        self._sums.add(batch)
 
     @property
     def counts(self) -> Counts:
         """What of it could be read, and what not."""
-        good = self._received - self._bad
-        return Counts(received=self._received, unchanged=good, quarantined=self._bad)
+        return self._sums.unmerged
 
     @property
     def failure(self) -> Failure | None:
         """Why it cannot be merged, or None when it can."""
-        if self._unreadable is not None or self._bad < self._waiting:
+        if self._unreadable is not None or self._sums.bad < self._waiting:
             return self._unreadable
-        return held(self._bad, self._received, self._first)
+        return self._sums.failure
 
 
 class _Reading(Generic[R]):
@@ -130,19 +125,16 @@ class _Reading(Generic[R]):
         self._source = source
         self._intake = intake
         self._read: list[tuple[Payload, list[Rejection]]] = []
-        self._found: dict[tuple[int, Rejection], None] = {}
-        self._received = 0
-        self._bad = 0
+        self._found: set[tuple[int, Rejection]] = set()
+        self._sums = Sums()
         self._waiting = 0
 
     async def take(self, kept: Kept) -> None:
         """Read a payload: sound records are added, the others wait to be rejected."""
         batch: Batch[R] = await read(self._dataset, self._source, kept.payload)
-        self._received += len(batch.records) + len(batch.rejections)
-        self._bad += len(batch.rejections)
+        self._sums.add(batch)
         self._waiting += kept.receipt.waiting
-        page = kept.payload.page
-        self._found.update(dict.fromkeys((page, rejection) for rejection in batch.rejections))
+        self._found.update((kept.payload.page, rejection) for rejection in batch.rejections)
         # The bodies of many payloads would not fit into memory.
         self._read.append((msgspec.structs.replace(kept.payload, body=b""), batch.rejections))
         if batch.records:
@@ -151,7 +143,7 @@ class _Reading(Generic[R]):
     async def commit(self, checkpoint: Checkpoint | None, rehearsal: bool = False) -> Counts:
         """Merge, unless more is bad than waited before, and so much of it that nothing may be."""
         self._judge()
-        rejected = Counts(received=self._bad, quarantined=self._bad)
+        rejected = self._sums.rejected
         if rehearsal:
             return await self._intake.commit(None, rehearsal=True) + rejected
         for payload, rejections in self._read:
@@ -161,9 +153,6 @@ class _Reading(Generic[R]):
 
     def _judge(self) -> None:
         """What was merged once was good enough then; only when it reads worse now is it held."""
-        first = next(iter(self._found), None)
-        failure = first and held(self._bad, self._received, first[1])
-        if failure and len(self._found) > self._waiting:
-            good = self._received - self._bad
-            counts = Counts(received=self._received, unchanged=good, quarantined=self._bad)
-            raise Held(counts, failure)
+        failure = self._sums.failure
+        if failure is not None and len(self._found) > self._waiting:
+            raise Held(self._sums.unmerged, failure)

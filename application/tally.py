@@ -32,6 +32,44 @@ class Held(Exception):
         self.failure = failure
 
 
+class Sums:
+    """How many records some payloads held, and how many of them were bad."""
+
+    def __init__(self) -> None:
+        self._received = 0
+        self.bad = 0
+        self._first: Rejection | None = None
+
+    def add(self, batch: Batch[Any]) -> None:
+        """Count what one payload holds."""
+        self._received += len(batch.records) + len(batch.rejections)
+        self.bad += len(batch.rejections)
+        self._first = self._first or next(iter(batch.rejections), None)
+
+    @property
+    def rejected(self) -> Counts:
+        """The counts of the bad ones alone."""
+        return Counts(received=self.bad, quarantined=self.bad)
+
+    @property
+    def unmerged(self) -> Counts:
+        """The counts of all of them where nothing is merged."""
+        good = self._received - self.bad
+        return Counts(received=self._received, unchanged=good, quarantined=self.bad)
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why so many bad ones are not merged, or None when they may be."""
+        first = self._first
+        if first is None or self.bad < HOLD_COUNT or self.bad <= HOLD_SHARE * self._received:
+            return None
+        return Failure(
+            "held",
+            f"{self.bad} of {self._received} records cannot be read, so nothing was merged and the"
+            f" old data stays; the first one, {first.pointer}: {first.reason}",
+        )
+
+
 class Tally(Generic[R]):
     """Takes payloads into one intake and counts what becomes of their records."""
 
@@ -40,9 +78,7 @@ class Tally(Generic[R]):
         self._source = source
         self._intake = intake
         self._hash = hashlib.sha256()
-        self._good = 0
-        self._bad = 0
-        self._first: Rejection | None = None
+        self._sums = Sums()
 
     def digest(self, payload: Payload) -> None:
         """Count a body into the digest of everything received."""
@@ -56,27 +92,24 @@ class Tally(Generic[R]):
     @property
     def outlook(self) -> Counts:
         """The counts of what could not be merged."""
-        return Counts(received=self._good + self._bad, unchanged=self._good, quarantined=self._bad)
+        return self._sums.unmerged
 
     async def take(self, payload: Payload) -> None:
         """Read the records of a kept payload: sound ones are added, the others rejected."""
         batch = await read(self._dataset, self._source, payload)
-        self._good += len(batch.records)
-        self._bad += len(batch.rejections)
+        self._sums.add(batch)
         if batch.rejections:
-            self._first = self._first or batch.rejections[0]
             await self._intake.reject(batch.rejections, payload)
         if batch.records:
             await self._intake.add(batch.records, payload)
 
     async def commit(self, checkpoint: Checkpoint) -> Counts:
         """Merge, unless too much was rejected; every record received is in the counts."""
-        failure = held(self._bad, self._good + self._bad, self._first)
+        failure = self._sums.failure
         if failure is not None:
             raise Held(self.outlook, failure)
-        rejected = Counts(received=self._bad, quarantined=self._bad)
-        noted = msgspec.structs.replace(checkpoint, counts=rejected)
-        return await self._intake.commit(noted) + rejected
+        noted = msgspec.structs.replace(checkpoint, counts=self._sums.rejected)
+        return await self._intake.commit(noted) + self._sums.rejected
 
 
 async def read(dataset: Dataset[R], source: Source[R], payload: Payload) -> Batch[R]:
@@ -87,17 +120,6 @@ async def read(dataset: Dataset[R], source: Source[R], payload: Payload) -> Batc
 
     # A large body takes long enough to be noticed by whoever reads meanwhile.
     return await asyncio.to_thread(reading) if len(payload.body) > LARGE else reading()
-
-
-def held(bad: int, received: int, first: Rejection | None) -> Failure | None:
-    """Why records of which so many are bad are not merged, or None when they may be."""
-    if first is None or bad < HOLD_COUNT or bad <= HOLD_SHARE * received:
-        return None
-    return Failure(
-        "held",
-        f"{bad} of {received} records cannot be read, so nothing was merged and the old data stays;"
-        f" the first one, {first.pointer}: {first.reason}",
-    )
 
 
 def _sifted(dataset: Dataset[R], batch: Batch[R]) -> Batch[R]:

@@ -11,14 +11,13 @@ from application.look import LookAt
 from application.ports.clock import Clock, Random
 from application.ports.store import Store
 from application.ports.tasks import Tasks
-from application.query import Query
+from application.query import Query, no_record
 from domain.dataset import Role
 from domain.errors import (
     SourceBlocked,
     SourceError,
     SourceTimedOut,
     StoreError,
-    UnknownRecord,
 )
 from domain.reports import Traffic
 from domain.repositories import Enrichment, Finding
@@ -130,7 +129,7 @@ class ChangeTask:
 
         row = await self._tasks.change(task_id, change)
         if row is None:
-            raise _gone()
+            raise no_record(TASKS)
         return await self._enriching.follow(row)
 
 
@@ -146,7 +145,7 @@ class DeleteTask:
         """Delete it; errors as for a change."""
         viewer.require(WRITE_BY)
         if not await self._tasks.remove(task_id, lambda task: task.require(seen)):
-            raise _gone()
+            raise no_record(TASKS)
 
 
 @dataclass(frozen=True)
@@ -157,7 +156,3 @@ class TaskUseCases:
     create: CreateTask
     change: ChangeTask
     delete: DeleteTask
-
-
-def _gone() -> UnknownRecord:
-    return UnknownRecord(f"no record of {TASKS.name} has that key")

@@ -161,8 +161,8 @@ FAULTS = (
     Fault(
         "a changed upstream is merged",
         "application/tally.py",
-        "if first is None or bad < HOLD_COUNT or",
-        "if first is None or bad >= 0 or",
+        "if first is None or self.bad < HOLD_COUNT or",
+        "if first is None or self.bad >= 0 or",
         "tests/application/test_gather.py",
     ),
     Fault(
