@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from adapters.sql.client_tables import users
 from adapters.sql.database import Database
-from adapters.sql.tables import from_micros, to_micros
+from adapters.sql.times import from_micros, to_micros
 from application.ports.accounts import Accounts
 from domain.dataset import Role
 from domain.errors import NameTaken

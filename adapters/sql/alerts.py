@@ -9,7 +9,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from adapters.sql.database import Database, Row
 from adapters.sql.dialects import moment
-from adapters.sql.tables import alarms, from_micros, to_micros
+from adapters.sql.tables import alarms
+from adapters.sql.times import from_micros, to_micros
 from application.ports.alerts import Alerts
 from application.ports.clock import Clock
 from domain.alerts import Alarm, Kind
@@ -60,7 +61,7 @@ class SqlAlerts(Alerts):
 
 def _alarm_of(row: Row) -> Alarm:
     named = dict(zip(alarms.c.keys(), row, strict=True))
-    named.update({n: from_micros(named[n]) for n in _TIMES if named[n] is not None})
+    named.update({n: from_micros(named[n]) for n in _TIMES})
     named["kind"] = Kind(named["kind"])
     named["raised"], named["told"] = bool(named["raised"]), bool(named["told"])
     return Alarm(**named)
@@ -68,5 +69,5 @@ def _alarm_of(row: Row) -> Alarm:
 
 def _row_of(alarm: Alarm) -> dict[str, Any]:
     row = msgspec.structs.asdict(alarm)
-    row.update({n: to_micros(row[n]) for n in _TIMES if row[n] is not None})
+    row.update({n: to_micros(row[n]) for n in _TIMES})
     return {**row, "kind": alarm.kind.value}

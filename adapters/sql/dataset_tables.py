@@ -20,7 +20,8 @@ from sqlalchemy import (
 )
 
 from adapters.sql.database import Row
-from adapters.sql.tables import Number, from_micros, to_micros
+from adapters.sql.tables import Number
+from adapters.sql.times import from_micros, to_micros
 from domain.dataset import CHANGED_AT, Dataset
 from domain.fields import Field, FieldType
 

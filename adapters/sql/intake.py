@@ -20,12 +20,8 @@ from adapters.sql.merge import merge_of, staged_rows
 from adapters.sql.payloads import kept, pack, receive
 from adapters.sql.rejections import Rejections
 from adapters.sql.sequence import move_on, next_change
-from adapters.sql.tables import (
-    checkpoints,
-    jobs,
-    receipts,
-    to_micros,
-)
+from adapters.sql.tables import checkpoints, jobs, receipts
+from adapters.sql.times import to_micros
 from application.ports.clock import Clock
 from application.ports.store import Intake, R_in, Replay
 from domain.checkpoints import Checkpoint

@@ -1,6 +1,6 @@
 """Jobs over SQL: every move is one conditional statement, so that only one worker makes it."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -10,7 +10,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from adapters.sql.database import Database, Row, Session
 from adapters.sql.dialects import moment
 from adapters.sql.source_history import add_to_totals
-from adapters.sql.tables import from_micros, jobs, to_micros
+from adapters.sql.tables import jobs
+from adapters.sql.times import from_micros, to_micros
 from application.ports.clock import Clock
 from application.ports.jobs import Jobs
 from domain.errors import LeaseLost, StoreUnavailable
@@ -116,8 +117,8 @@ class SqlJobs(Jobs):
             "held": job.fence,
             "becomes": job.status.value,
             "tried": job.attempts,
-            "not_before": _micros(job.run_at),
-            "ended_at": _micros(job.finished_at),
+            "not_before": to_micros(job.run_at),
+            "ended_at": to_micros(job.finished_at),
             "told": _text(job.report),
         }
         async with self._database.write() as session:
@@ -150,7 +151,7 @@ async def requested(session: Session, job: FetchJob) -> FetchJob:
 def job_of(row: Row) -> FetchJob:
     """The job in a row of the jobs table."""
     named = dict(zip(jobs.c.keys(), row, strict=True))
-    named.update({n: from_micros(named[n]) for n in _TIMES if named[n] is not None})
+    named.update({n: from_micros(named[n]) for n in _TIMES})
     named["mode"] = Mode(named["mode"])
     named["force"] = bool(named["force"])
     named["status"] = JobStatus(named["status"])
@@ -161,7 +162,7 @@ def job_of(row: Row) -> FetchJob:
 
 def _row_of(job: FetchJob) -> dict[str, Any]:
     row = msgspec.structs.asdict(job)
-    row.update({name: _micros(row[name]) for name in _TIMES})
+    row.update({name: to_micros(row[name]) for name in _TIMES})
     return {
         **row,
         "mode": job.mode.value,
@@ -173,10 +174,6 @@ def _row_of(job: FetchJob) -> dict[str, Any]:
 def _check(job: FetchJob, touched: int) -> None:
     if not touched:
         raise LeaseLost(f"job {job.id} has ended or been taken over")
-
-
-def _micros(moment_: datetime | None) -> int | None:
-    return None if moment_ is None else to_micros(moment_)
 
 
 def _text(report: FetchReport | None) -> str | None:

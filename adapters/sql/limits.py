@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from adapters.sql.client_tables import attempts, client_limits
 from adapters.sql.database import Database, Session
 from adapters.sql.dialects import moment
-from adapters.sql.tables import from_micros, to_micros
+from adapters.sql.times import from_micros, to_micros
 from application.ports.clock import Clock
 from application.ports.limits import ClientLimits, LoginAttempts
 from domain.errors import TooManyRequests
@@ -126,16 +126,11 @@ def _key(account: str, place: str) -> str:
 def _row_of(known: Attempts) -> dict[str, Any]:
     row = msgspec.structs.asdict(known)
     for name in ("blocked_until", "seen_at"):
-        row[name] = None if row[name] is None else to_micros(row[name])
+        row[name] = to_micros(row[name])
     return row
 
 
 def _attempts(
     failures: int, blocked_until: int | None, known: bool, seen_at: int | None
 ) -> Attempts:
-    return Attempts(
-        failures,
-        None if blocked_until is None else from_micros(blocked_until),
-        bool(known),
-        None if seen_at is None else from_micros(seen_at),
-    )
+    return Attempts(failures, from_micros(blocked_until), bool(known), from_micros(seen_at))

@@ -9,14 +9,8 @@ from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from adapters.sql.database import Row, Session
-from adapters.sql.tables import (
-    from_micros,
-    payload_chunks,
-    payloads,
-    quarantine,
-    receipts,
-    to_micros,
-)
+from adapters.sql.tables import payload_chunks, payloads, quarantine, receipts
+from adapters.sql.times import from_micros, to_micros
 from application.ports.store import Replay
 from domain.jobs import FetchJob
 from domain.payloads import Kept, Payload, Receipt, replayed

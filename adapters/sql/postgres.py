@@ -12,7 +12,7 @@ from adapters.sql.database import READ_S, Compiler, Database, Query, Row, Sessio
 from adapters.sql.postgres_changes import Listener
 from adapters.sql.postgres_connections import Connection, Connector, Lane, ReadingLane, end
 from adapters.sql.postgres_session import PostgresSession
-from adapters.sql.tables import to_micros
+from adapters.sql.times import to_micros
 from application.ports.clock import Clock
 from application.ports.health import Probe
 from domain.errors import QueryTooSlow, StoreUnavailable

@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import Select, bindparam, func, select, tuple_
 
 from adapters.sql.database import Database, Row
-from adapters.sql.tables import from_micros, quarantine, to_micros
+from adapters.sql.tables import quarantine
+from adapters.sql.times import from_micros, to_micros
 from application.ports.store import Quarantine, Quarantined
 
 _PLACE = quarantine.c.rejected_at, quarantine.c.id

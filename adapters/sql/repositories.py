@@ -7,7 +7,8 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from adapters.sql.database import Database
-from adapters.sql.tables import from_micros, repositories, to_micros
+from adapters.sql.tables import repositories
+from adapters.sql.times import from_micros, to_micros
 from application.ports.repositories import KnownRepositories
 from domain.repositories import KnownRepository, Told
 

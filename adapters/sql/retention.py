@@ -24,14 +24,8 @@ from adapters.sql.client_tables import attempts, client_limits, idempotency, ses
 from adapters.sql.database import Database, Session, Values
 from adapters.sql.dialects import listed
 from adapters.sql.payloads import CHUNK
-from adapters.sql.tables import (
-    checkpoints,
-    jobs,
-    payloads,
-    quarantine,
-    receipts,
-    to_micros,
-)
+from adapters.sql.tables import checkpoints, jobs, payloads, quarantine, receipts
+from adapters.sql.times import to_micros
 from application.ports.retention import Retention
 from domain.retention import PLACES_KEPT, Kept
 

@@ -10,7 +10,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from adapters.sql.database import Database, Row, Session, Values
 from adapters.sql.dialects import moment
 from adapters.sql.jobs import requested
-from adapters.sql.tables import from_micros, schedules, to_micros
+from adapters.sql.tables import schedules
+from adapters.sql.times import from_micros, to_micros
 from application.ports.clock import Clock
 from application.ports.schedules import Schedules
 from domain.jobs import FetchJob

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, select, update
 
 from adapters.sql.database import Session
-from adapters.sql.tables import datasets, to_micros
+from adapters.sql.tables import datasets
+from adapters.sql.times import to_micros
 from application.ports.clock import Clock
 from domain.dataset import Dataset
 

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from adapters.sql.client_tables import api_tokens, refresh_tokens, sessions
 from adapters.sql.database import Database, Row
 from adapters.sql.dialects import moment
-from adapters.sql.tables import from_micros, to_micros
+from adapters.sql.times import from_micros, to_micros
 from application.ports.accounts import ApiTokens, Sessions
 from application.ports.clock import Clock
 from domain.errors import InvalidToken
@@ -117,7 +117,7 @@ def _token(digest: str, session: str) -> dict[str, Any]:
 def _session(row: list[Any]) -> Session:
     named = dict(zip(_FIELDS, row, strict=True))
     for name in ("created_at", "expires_at", "ended_at"):
-        named[name] = None if named[name] is None else from_micros(named[name])
+        named[name] = from_micros(named[name])
     return Session(**named)
 
 

@@ -9,7 +9,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from adapters.sql.database import Database, Row, Session
 from adapters.sql.dialects import listed
-from adapters.sql.tables import from_micros, source_totals, to_micros
+from adapters.sql.tables import source_totals
+from adapters.sql.times import from_micros, to_micros
 from application.ports.jobs import SourceHistory
 from domain.jobs import FetchJob
 from domain.reports import Counts, Failure, SourceReport, SourceStatus
@@ -69,9 +70,9 @@ def _row_of(dataset: str, report: SourceReport, ended_at: int) -> dict[str, Any]
 def _totals_of(row: Row) -> SourceTotals:
     named = dict(zip(_columns.keys(), row, strict=True))
     counts = Counts(**{name: named.pop(name) for name in Counts.__struct_fields__})
-    error, success = named["last_error"], named["last_success_at"]
+    error = named["last_error"]
     named["last_run_at"] = from_micros(named["last_run_at"])
     named["last_status"] = SourceStatus(named["last_status"])
-    named["last_success_at"] = None if success is None else from_micros(success)
+    named["last_success_at"] = from_micros(named["last_success_at"])
     named["last_error"] = None if error is None else msgspec.json.decode(error, type=Failure)
     return SourceTotals(**named, counts=counts)

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from adapters.sql.database import READ_S, Compiler, Database, Query, Row, Session, Text
 from adapters.sql.sqlite_connections import SqliteSession, connect, translation
 from adapters.sql.sqlite_readers import Glance, Lane
-from adapters.sql.tables import to_micros
+from adapters.sql.times import to_micros
 from application.ports.clock import Clock
 from application.ports.health import Probe
 from domain.errors import StoreError, StoreUnavailable

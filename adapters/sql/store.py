@@ -14,7 +14,8 @@ from adapters.sql.database import Database, Query, Row
 from adapters.sql.dataset_tables import decoded, table_of
 from adapters.sql.intake import SqlIntake
 from adapters.sql.pages import Shape, page_values, statements_of
-from adapters.sql.tables import checkpoints, datasets, from_micros, jobs, schedules
+from adapters.sql.tables import checkpoints, datasets, jobs, schedules
+from adapters.sql.times import from_micros
 from application.ports.clock import Clock
 from application.ports.store import Intake, Store
 from domain.checkpoints import Checkpoint, Freshness

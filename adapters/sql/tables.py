@@ -3,8 +3,6 @@
 Times are whole microseconds since the epoch on every engine: exact, ordered, and free of zones.
 """
 
-from datetime import UTC, datetime, timedelta
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -225,17 +223,3 @@ alarms = Table(
     Column("taken_until", BigInteger),
     PrimaryKeyConstraint("kind", "dataset", "source"),
 )
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-def to_micros(moment: datetime) -> int:
-    """A time as whole microseconds since the epoch."""
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def from_micros(micros: int) -> datetime:
-    """The time of so many microseconds since the epoch."""
-    return _EPOCH + micros * _MICROSECOND

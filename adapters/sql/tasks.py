@@ -9,7 +9,7 @@ from adapters.sql.database import Database, Session, Values
 from adapters.sql.dataset_tables import decoded, stage_of, table_of
 from adapters.sql.merge import staged_rows
 from adapters.sql.sequence import Change, move_on, next_change
-from adapters.sql.tables import from_micros
+from adapters.sql.times import from_micros
 from application.ports.clock import Clock
 from application.ports.tasks import Tasks
 from domain.dataset import CHANGED_AT

@@ -18,7 +18,8 @@ from adapters.sql.postgres import PostgresDatabase
 from adapters.sql.retention import SqlRetention
 from adapters.sql.sqlite import SqliteDatabase
 from adapters.sql.store import SqlStore
-from adapters.sql.tables import jobs, payload_chunks, payloads, quarantine, receipts, to_micros
+from adapters.sql.tables import jobs, payload_chunks, payloads, quarantine, receipts
+from adapters.sql.times import to_micros
 from application.prune import Prune
 from domain.checkpoints import Checkpoint
 from domain.jobs import FetchJob
