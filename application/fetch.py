@@ -15,7 +15,7 @@ from application.ports.clock import Clock, Random
 from application.ports.source import Source
 from application.ports.store import Store
 from application.run import Run
-from application.unbroken import heard
+from application.unbroken import end_of, heard
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset, R, Role
 from domain.errors import NoSources, TooManyWaiting
@@ -187,7 +187,7 @@ class Fetch(Generic[R]):
             joined.add_done_callback(self._left)
             joined.add_done_callback(heard)
         # It goes on when the caller leaves: others may have joined.
-        return await asyncio.shield(joined)
+        return await end_of(joined)
 
     def _left(self, task: asyncio.Task[Fetched]) -> None:
         if self._joined is task:

@@ -105,7 +105,7 @@ class Reads:
         what = ("one", key, fields)
         headers = self._validators.headers(asked, what, Format.JSON, freshness, standing)
         if has(asked.scope, headers["ETag"]):
-            return self._unchanged(asked.scope, headers, standing)
+            return self._unchanged(asked, headers, freshness, standing, version)
         row = await asked.query.get(key, asked.role)
         [record] = shown(dataset, [row], fields)
         body = record_of(asked, record, freshness, standing)
@@ -127,12 +127,14 @@ class Reads:
         elif not wants_validation(asked.scope):
             await send_reply(asked.scope, send, await self._page(asked, question))
             return
+        version = self._changes.version()
         freshness = await asked.query.freshness(asked.role)
         standing = self._catalogue.standing(asked.dataset.name, freshness)
         headers = self._validators.headers(asked, question.canonical, format, freshness, standing)
         known = (headers["ETag"],) if format is Format.JSON else (headers["ETag"], ANY)
         if has(asked.scope, *known):
-            await send_reply(asked.scope, send, self._unchanged(asked.scope, headers, standing))
+            unchanged = self._unchanged(asked, headers, freshness, standing, version)
+            await send_reply(asked.scope, send, unchanged)
         elif format is Format.JSON:
             await send_reply(asked.scope, send, await self._page(asked, question))
         else:
@@ -166,15 +168,7 @@ class Reads:
         version: int,
     ) -> Reply:
         """The answer with this body, which is kept; `version` is from before anything was read."""
-        page = ReadyPage(
-            query=asked.query,
-            body=body,
-            etag=headers["ETag"],
-            lines=tuple(lines(headers)),
-            freshness=freshness,
-            standing=standing,
-            version=version,
-        )
+        page = _ready(asked, body, headers, freshness, standing, version)
         key = key_of(asked.scope)
         if key is not None:
             self._ready.keep(key, page)
@@ -188,8 +182,19 @@ class Reads:
         body = page.body + ending_of(request_id, started, page.standing.stale)
         return Reply(HTTPStatus.OK, timed, body, page.lines)
 
-    def _unchanged(self, scope: Scope, headers: dict[str, str], standing: Standing) -> Reply:
-        return Reply(HTTPStatus.NOT_MODIFIED, headers | self._timed(scope, standing), b"")
+    def _unchanged(
+        self,
+        asked: Asked,
+        headers: dict[str, str],
+        freshness: Freshness,
+        standing: Standing,
+        version: int,
+    ) -> Reply:
+        """The answer to a client that has it; asked again word for word, nothing is read for it."""
+        page = _ready(asked, b"", headers, freshness, standing, version)
+        if key_of(asked.scope) is not None:
+            asked.scope[READY] = page
+        return Reply(HTTPStatus.NOT_MODIFIED, self._timed(asked.scope, standing), b"", page.lines)
 
     def _timed(self, scope: Scope, standing: Standing) -> dict[str, str]:
         private = any(name == b"authorization" for name, _ in scope["headers"])
@@ -210,6 +215,25 @@ class Reads:
             self._ready.forget(key)
             return None
         return page
+
+
+def _ready(
+    asked: Asked,
+    body: bytes,
+    headers: dict[str, str],
+    freshness: Freshness,
+    standing: Standing,
+    version: int,
+) -> ReadyPage:
+    return ReadyPage(
+        query=asked.query,
+        body=body,
+        etag=headers["ETag"],
+        lines=tuple(lines(headers)),
+        freshness=freshness,
+        standing=standing,
+        version=version,
+    )
 
 
 # ---------------------------------------------------------------- paths and keys

@@ -382,6 +382,18 @@ async def test_when_the_time_is_up_the_rest_is_done_by_the_next_run(rig: TaskRig
         assert (await rig.task(task_id)).enrichment is Enrichment.OK
 
 
+async def test_what_is_left_of_a_list_when_the_time_is_up_is_not_looked_at(rig: TaskRig) -> None:
+    await waiting(rig, "a/b", "c/d", "e/f")
+    job = await rig.jobs.claim(rig.last.id)
+    assert job is not None
+
+    report = await rig.enrich(job, None, rig.clock.now())
+
+    assert (report.status, report.counts, rig.asked) == (SourceStatus.PARTIAL, counts(), [])
+    assert report.error is not None
+    assert (report.error.code, report.error.retry_at) == ("source_timed_out", rig.clock.now())
+
+
 async def test_a_look_that_the_deadline_ended_is_done_by_the_next_run(rig: TaskRig) -> None:
     await waiting(rig, "a/b")
     rig.github.takes_s = rig.fetch_tasks.deadline.total_seconds()

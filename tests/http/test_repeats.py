@@ -115,6 +115,21 @@ async def test_a_known_tag_gets_a_304_for_as_long_as_it_matches(stage: Stage) ->
     assert "content-length" not in again.headers
 
 
+@pytest.mark.parametrize("path", ["/data?user_id=1", "/data/posts/1"])
+async def test_whoever_has_the_answer_already_is_known_after_one_304(
+    stage: Stage, path: str
+) -> None:
+    # The same answer, but kept for another request.
+    etag = (await asked(stage, path, {"accept": "application/json"})).headers["etag"]
+    first = await asked(stage, path, {"if-none-match": etag})
+    stage.app._prefixes.clear()
+
+    again = await asked(stage, path, {"if-none-match": etag})
+
+    assert (first.status, again.status, again.body) == (304, 304, b"")
+    assert {**again.headers, "x-request-id": ""} == {**first.headers, "x-request-id": ""}
+
+
 async def test_a_change_is_seen_at_once_by_those_who_are_known(stage: Stage) -> None:
     await known(stage, "/data?count=exact&limit=1")
 
