@@ -45,10 +45,9 @@ class Gate:
     async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], route: Any) -> None:
         """LoginRequired or Forbidden for those who may not."""
         access = access_of(route)
-        if access is None and connection.scope.get("method") != "OPTIONS":
+        if access is None:
             raise Forbidden("this route does not say who may call it")
-        if access is not None:
-            self.admit(connection.scope, access)
+        self.admit(connection.scope, access)
 
     def admit(self, scope: Any, access: Access) -> None:
         """Let the caller of a request pass who may do this; LoginRequired or Forbidden."""

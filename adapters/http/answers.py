@@ -12,6 +12,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 
 from adapters.http.asgi import path_of, request_id_of
+from adapters.http.formats import json_of
 from adapters.http.problems import (
     ECHO,
     MEDIA_TYPE,
@@ -23,7 +24,7 @@ from adapters.http.problems import (
     reply_to,
     status_of,
 )
-from adapters.http.question import parameters_of
+from adapters.http.question import Format, parameters_of
 from domain.errors import InvalidValue, UnknownParameter
 
 _log = structlog.get_logger("catchment.http")
@@ -51,6 +52,14 @@ def answer(sent: Reply) -> Response[bytes]:
     headers = dict(sent.headers)
     media_type = headers.pop("Content-Type", MEDIA_TYPE)
     return Response(sent.body, status_code=sent.status, headers=headers, media_type=media_type)
+
+
+def json_reply(
+    answered: Any, headers: Mapping[str, str] | None = None, status: int = HTTPStatus.OK
+) -> Reply:
+    """The reply that tells this as JSON."""
+    told = {"Content-Type": Format.JSON.media_type, **(headers or {})}
+    return Reply(int(status), told, json_of(answered))
 
 
 def tell(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

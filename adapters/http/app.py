@@ -1,7 +1,6 @@
 """The HTTP application: everything a client can reach, put together."""
 
 import asyncio
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -20,7 +19,7 @@ from adapters.http.fetches import fetch_routes
 from adapters.http.front import Front
 from adapters.http.idempotency import OnceOnly
 from adapters.http.jobs import job_routes
-from adapters.http.limits import FETCH, LOGIN, TASKS, Limiter
+from adapters.http.limits import Limiter
 from adapters.http.openapi import document
 from adapters.http.options import option_routes
 from adapters.http.overviews import overview_routes
@@ -48,13 +47,6 @@ from application.stats import ShowStats
 from application.tasks import TaskUseCases
 from domain.politeness import Rate
 
-#: How often one client may fetch, try to log in, or write tasks, where nothing else is set.
-CLIENT_LIMITS: Mapping[str, Rate] = {
-    FETCH: Rate(600, 60.0),
-    LOGIN: Rate(30, 60.0),
-    TASKS: Rate(300, 60.0),
-}
-
 
 class People(NamedTuple):
     """The use cases of accounts."""
@@ -69,18 +61,19 @@ class People(NamedTuple):
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the HTTP side can be told.
 
-    `epoch` is the database's random name; a caller may take `body_s` seconds to send a body.
+    `epoch` is the database's random name, `client_limits` is how often one client may do what;
+    a caller may take `body_s` seconds to send a body.
     """
 
     secret: bytes
     epoch: str
+    client_limits: dict[str, Rate]
     version: str = "0"
     default_dataset: str = "posts"
     max_body_bytes: int = 1024 * 1024
     body_s: float = 10.0
     cache_max_age_s: int = 0
     require_login: bool = False
-    client_limits: dict[str, Rate] = msgspec.field(default_factory=lambda: dict(CLIENT_LIMITS))
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()

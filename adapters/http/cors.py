@@ -33,23 +33,19 @@ class Cors:
             return []
         # Also to a request without an origin: a cache must not give its answer to one with.
         varies = [(b"vary", b"Origin")]
-        origin = header_of(scope, b"origin")
-        if not origin or not self._origins & {origin, "*"}:
+        allowed = self._allowed(scope)
+        if not allowed:
             return varies
-        allowed = "*" if "*" in self._origins else origin
         return [
             (b"access-control-allow-origin", allowed.encode("latin-1")),
             (b"access-control-expose-headers", _EXPOSED),
             *varies,
         ]
 
-    def _is_allowed(self, scope: Any) -> bool:
-        return len(self.lines(scope)) > 1
-
     def preflight(self, scope: Any) -> Reply | None:
         """The answer to a browser that asks beforehand; None for any other request."""
         asks = scope["method"] == "OPTIONS" and header_of(scope, b"access-control-request-method")
-        if not asks or not self._is_allowed(scope):
+        if not asks or not self._allowed(scope):
             return None
         allowed = {
             "Access-Control-Allow-Methods": _METHODS,
@@ -57,3 +53,10 @@ class Cors:
             "Access-Control-Max-Age": _KEPT_S,
         }
         return Reply(HTTPStatus.NO_CONTENT, allowed, b"")
+
+    def _allowed(self, scope: Any) -> str:
+        """The origin that may read the answer, or any; nothing for one that may not."""
+        origin = header_of(scope, b"origin") or ""
+        if not origin or not self._origins & {origin, "*"}:
+            return ""
+        return "*" if "*" in self._origins else origin

@@ -54,6 +54,15 @@ class CursorSigner:
         position, question = msgspec.msgpack.decode(content, type=tuple[tuple[object, ...], str])
         return Cursor(position, question)
 
+    def place(self, of: str, text: str, question: str) -> tuple[Any, ...]:
+        """Where a page of this list begins; InvalidCursor unless written for this very question."""
+        cursor = self.read(of, text)
+        if cursor.question != question:
+            raise InvalidCursor(
+                "cursor", "this cursor belongs to another filter; start from the first page"
+            )
+        return cursor.position
+
     def _mac(self, of: str, content: bytes) -> bytes:
         return hmac.digest(self._key, f"{of} ".encode() + content, "sha256")[:_MAC]
 

@@ -5,7 +5,9 @@ from datetime import datetime
 import msgspec
 
 from adapters.http.problems import seconds_until
+from application.fetch import Fetched
 from domain.jobs import FetchJob, JobStatus, Mode
+from domain.politeness import Cadence
 from domain.reports import Counts, Outcome, SourceReport
 
 
@@ -60,6 +62,11 @@ def told(job: FetchJob, outcome: Outcome | None, next_allowed_at: datetime | Non
         status_url=f"/fetch/status/{job.id}",
         detail=detail,
     )
+
+
+def told_of(fetched: Fetched, cadence: Cadence) -> FetchAnswer:
+    """What there is to tell of a fetch, to whoever asked for it."""
+    return told(fetched.job, fetched.outcome, cadence.next_allowed_at(fetched.freshness))
 
 
 def retry_after(job: FetchJob, now: datetime) -> dict[str, str]:

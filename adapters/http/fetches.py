@@ -10,11 +10,10 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath
 
 from adapters.http.access import ANYONE, may_call, role_of
-from adapters.http.answers import answer, documented, guarded
+from adapters.http.answers import answer, documented, guarded, json_reply
 from adapters.http.asgi import header_of, request_id_of, set_job_id
 from adapters.http.bodies import nothing_in
-from adapters.http.fetch_answers import FetchAnswer, retry_after, time_of, told
-from adapters.http.formats import json_of
+from adapters.http.fetch_answers import FetchAnswer, retry_after, time_of, told_of
 from adapters.http.idempotency import OnceOnly
 from adapters.http.limits import FETCH, Limiter
 from adapters.http.prefer import Wish, wish_of
@@ -75,8 +74,7 @@ def fetch_routes(
             force = given.get("force") == "true"
             fetched = await _fetched(use_case, viewer, wish, force, job_id)
             set_job_id(request.scope, fetched.job.id)
-            next_allowed_at = use_case.cadence.next_allowed_at(fetched.freshness)
-            report = told(fetched.job, fetched.outcome, next_allowed_at)
+            report = told_of(fetched, use_case.cadence)
             return _reply(fetched, report, wish, request_id_of(request.scope), clock.now())
 
         return answer(await once_only(request.scope, make))
@@ -113,10 +111,10 @@ def _reply(
         detail = "the fetch was called off before it had ended"
         sent = reply(HTTPStatus.CONFLICT, "fetch_cancelled", detail, request_id, report=report)
     elif job.status.is_final:
-        sent = _json(HTTPStatus.OK, {}, report)
+        sent = json_reply(report)
     elif wish.is_task:
         headers = {"Location": report.status_url, **retry_after(job, now)}
-        sent = _json(HTTPStatus.ACCEPTED, headers, report)
+        sent = json_reply(report, headers, HTTPStatus.ACCEPTED)
     else:
         sent = _waiting(job, report, request_id, now)
     sent.headers.update(applied)
@@ -133,7 +131,3 @@ def _waiting(job: FetchJob, report: FetchAnswer, request_id: str, now: datetime)
         headers=retry_after(job, now),
         report=report,
     )
-
-
-def _json(status: HTTPStatus, headers: dict[str, str], report: FetchAnswer) -> Reply:
-    return Reply(int(status), {"Content-Type": "application/json", **headers}, json_of(report))

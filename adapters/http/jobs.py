@@ -20,7 +20,7 @@ from application.catalogue import Catalogue
 from application.jobs import CancelJob, FindJob, ListJobs
 from application.ports.clock import Clock
 from domain.dataset import Role
-from domain.errors import InvalidCursor, UnknownDataset
+from domain.errors import UnknownDataset
 from domain.jobs import FetchJob, JobStatus
 from domain.paging import Cursor
 
@@ -82,7 +82,9 @@ def job_routes(
         pairs = parameters_of(request.scope["query_string"])
         given = dict(pairs)
         limit, filter = limit_of(given), f"{given.get('dataset', '')} {given.get('status', '')}"
-        before = _before(signer, given["cursor"], filter) if "cursor" in given else None
+        before = None
+        if "cursor" in given:
+            [before] = signer.place(_JOBS, given["cursor"], filter)
         status = JobStatus(given["status"]) if "status" in given else None
         viewer = role_of(request.scope)
         found = await list_jobs(viewer, limit + 1, given.get("dataset"), status, before)
@@ -134,13 +136,3 @@ def job_routes(
         return await one(request, await cancel_job(identifier(job_id), role_of(request.scope)))
 
     return [jobs, status, cancel]
-
-
-def _before(signer: CursorSigner, text: str, filter: str) -> str:
-    """The job that a page begins after."""
-    cursor = signer.read(_JOBS, text)
-    if cursor.question != filter:
-        raise InvalidCursor(
-            "cursor", "this cursor belongs to another filter; start from the first page"
-        )
-    return str(cursor.position[0])

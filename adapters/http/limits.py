@@ -18,7 +18,7 @@ from domain.users import key_of
 #: What is always counted by place: whoever guesses passwords can have many names.
 LOGIN = "login"
 FETCH = "fetch"
-TASKS = "tasks"
+TASK_WRITES = "tasks"
 
 
 class Limiter:

@@ -10,10 +10,9 @@ from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 
 from adapters.http.access import ADMIN, USER, may_call, role_of
-from adapters.http.answers import answer, documented, guarded
+from adapters.http.answers import answer, documented, guarded, json_reply
 from adapters.http.asgi import request_id_of, set_job_id
-from adapters.http.fetch_answers import FetchAnswer, told
-from adapters.http.formats import json_of
+from adapters.http.fetch_answers import FetchAnswer, told_of
 from adapters.http.limits import FETCH, Limiter
 from adapters.http.problems import Reply, reply, reply_to_failures
 from adapters.http.question import number_of, parameters_of
@@ -65,11 +64,7 @@ def point_routes(
         came = await populate(DATA_POINTS.name, role_of(request.scope))
         set_job_id(request.scope, came.fetched.job.id)
         cadence = catalogue.fetch(DATA_POINTS.name).cadence
-        report = told(
-            came.fetched.job,
-            came.fetched.outcome,
-            cadence.next_allowed_at(came.fetched.freshness),
-        )
+        report = told_of(came.fetched, cadence)
         return answer(_reply(came, report, request_id_of(request.scope), clock.now()))
 
     described: dict[str, Any] = {
@@ -125,11 +120,7 @@ def _reply(came: Populated, report: FetchAnswer, request_id: str, now: datetime)
     job = came.fetched.job
     failures = job.report.failures if job.report else []
     if came.record is not None and came.fetched.outcome is not Outcome.FAILED:
-        return Reply(
-            HTTPStatus.OK,
-            {"Content-Type": "application/json", "Cache-Control": "no-store"},
-            json_of(_point(came.record)),
-        )
+        return json_reply(_point(came.record), {"Cache-Control": "no-store"})
     blocked = [failure for failure in failures if failure.code == SourceBlocked.code]
     if blocked:
         # Not our trouble but the caller's pace: the upstream may not be asked so often.

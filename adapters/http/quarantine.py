@@ -12,12 +12,12 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from adapters.http.access import ADMIN, may_call, role_of
-from adapters.http.answers import CursorPaging, answer, documented, guarded
+from adapters.http.answers import CursorPaging, answer, documented, guarded, json_reply
 from adapters.http.asgi import request_id_of, set_job_id
 from adapters.http.bodies import nothing_in
 from adapters.http.cursors import CursorSigner
 from adapters.http.envelope import next_page_of
-from adapters.http.fetch_answers import FetchAnswer, told
+from adapters.http.fetch_answers import FetchAnswer, told_of
 from adapters.http.formats import json_of
 from adapters.http.problems import Reply, reply, reply_to_failures
 from adapters.http.question import limit_of, parameters_of
@@ -26,7 +26,7 @@ from application.fetch import Fetched
 from application.ports.clock import Clock
 from application.ports.store import Quarantined
 from application.quarantine import ListQuarantine, ReplayQuarantine
-from domain.errors import InvalidCursor, UnknownRecord
+from domain.errors import UnknownRecord
 from domain.jobs import JobStatus
 from domain.paging import Cursor
 from domain.reports import Outcome
@@ -43,6 +43,7 @@ _QUARANTINE = "/quarantine"
 _IDENTIFIER = re.compile(r"[0-9]{1,18}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_FRESH = {"Cache-Control": "no-store"}
 #: What a replay may answer besides 200, 400, 422 and 500.
 _PROBLEMS = (401, 403, 404, 408, 409, 413, 415, 429, 502, 503, 507)
 
@@ -75,9 +76,7 @@ def quarantine_routes(
     """The routes that list what was rejected, and read it again, for admins."""
 
     def report_of(fetched: Fetched) -> FetchAnswer:
-        cadence = catalogue.fetch(fetched.job.dataset).cadence
-        allowed = cadence.next_allowed_at(fetched.freshness)
-        return told(fetched.job, fetched.outcome, allowed)
+        return told_of(fetched, catalogue.fetch(fetched.job.dataset).cadence)
 
     def one(request: Request[Any, Any, Any], fetched: Fetched) -> Response[bytes]:
         set_job_id(request.scope, fetched.job.id)
@@ -102,7 +101,7 @@ def quarantine_routes(
         wanted = given.get("dataset"), given.get("source"), before
         found = await list_quarantine(role_of(request.scope), limit + 1, *wanted)
         shown, more = found[:limit], len(found) > limit
-        headers, cursor = {"Cache-Control": "no-store"}, None
+        headers, cursor = dict(_FRESH), None
         if more:
             cursor = signer.write(_QUARANTINE, Cursor(_place(shown[-1]), filter))
             headers["Link"] = next_page_of(request.scope["path"], pairs, cursor)
@@ -149,7 +148,8 @@ def quarantine_routes(
             return one(request, await replay.dataset(role_of(request.scope), given["dataset"]))
         reports = list(map(report_of, await replay.everything(role_of(request.scope))))
         request_id = request_id_of(request.scope)
-        return answer(_ok(Replayed(data=reports, count=len(reports), request_id=request_id)))
+        replayed = Replayed(data=reports, count=len(reports), request_id=request_id)
+        return answer(json_reply(replayed, _FRESH))
 
     return [waiting, replay_one, replay_many]
 
@@ -164,12 +164,7 @@ def _reply(fetched: Fetched, report: FetchAnswer, request_id: str, now: datetime
     if job.status is JobStatus.CANCELLED:
         detail = "the replay was called off before it had ended"
         return reply(HTTPStatus.CONFLICT, "fetch_cancelled", detail, request_id, report=report)
-    return _ok(report)
-
-
-def _ok(answered: msgspec.Struct) -> Reply:
-    headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
-    return Reply(int(HTTPStatus.OK), headers, json_of(answered))
+    return json_reply(report, _FRESH)
 
 
 # ---------------------------------------------------------------- places in the list
@@ -181,12 +176,7 @@ def _place(rejected: Quarantined) -> tuple[int, int]:
 
 def _before(signer: CursorSigner, text: str, filter: str) -> tuple[datetime, int]:
     """The rejected record that a page begins after."""
-    cursor = signer.read(_QUARANTINE, text)
-    if cursor.question != filter:
-        raise InvalidCursor(
-            "cursor", "this cursor belongs to another filter; start from the first page"
-        )
-    micros, rejection_id = cursor.position
+    micros, rejection_id = signer.place(_QUARANTINE, text, filter)
     return _EPOCH + micros * _MICROSECOND, rejection_id
 
 

@@ -1,6 +1,5 @@
 """What clients send of tasks, and what they are answered, for the routes and their document."""
 
-from http import HTTPStatus
 from types import GenericAlias
 from typing import Annotated, Any
 
@@ -90,8 +89,8 @@ TaskPage = msgspec.defstruct(
 )
 
 
-def _responses(kind: Any, *statuses: int) -> dict[int, ResponseSpec]:
-    return documented(kind, 401, 403, 503, *statuses)
+def _responses(kind: Any, *statuses: int, done: int = 200) -> dict[int, ResponseSpec]:
+    return documented(kind, 401, 403, 503, *statuses, done=done)
 
 
 def _cached(kind: Any, *statuses: int) -> dict[int, ResponseSpec]:
@@ -101,20 +100,14 @@ def _cached(kind: Any, *statuses: int) -> dict[int, ResponseSpec]:
     return {**_responses(kind, *statuses), 304: nothing}
 
 
-def _instead(status: HTTPStatus, kind: Any, *statuses: int) -> dict[int, ResponseSpec]:
-    """What a route may answer that has another success than 200."""
-    responses = _responses(kind, *statuses)
-    return {int(status): responses.pop(200), **responses}
-
-
 _BODY = (408, 413, 415, 507)
 _CHANGE = (404, 412)
 
 #: What each route may answer.
 TASK_RESPONSES: dict[str, dict[int, ResponseSpec]] = {
     "list": _responses(TaskPage),
-    "create": _instead(HTTPStatus.CREATED, TASKS.row, *_BODY),
+    "create": _responses(TASKS.row, *_BODY, done=201),
     "read": _cached(TASKS.row, 404),
     "change": _responses(TASKS.row, *_BODY, *_CHANGE),
-    "delete": _instead(HTTPStatus.NO_CONTENT, None, 507, *_CHANGE),
+    "delete": _responses(None, 507, *_CHANGE, done=204),
 }

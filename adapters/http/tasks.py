@@ -7,14 +7,13 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from adapters.http.access import ANYONE, may_call, role_of
-from adapters.http.answers import answer, guarded, identifier
+from adapters.http.answers import answer, guarded, identifier, json_reply
 from adapters.http.asgi import request_id_of
 from adapters.http.bodies import read_json
 from adapters.http.cursors import CursorSigner, records_of
 from adapters.http.envelope import next_page_of
-from adapters.http.formats import json_of, shown
-from adapters.http.limits import TASKS as WRITES
-from adapters.http.limits import Limiter
+from adapters.http.formats import shown
+from adapters.http.limits import TASK_WRITES, Limiter
 from adapters.http.preconditions import etag_of, seen_by
 from adapters.http.problems import Reply
 from adapters.http.question import parameters_of, read_question
@@ -25,7 +24,7 @@ from application.tasks import TaskUseCases
 from domain.errors import UnknownParameter
 from domain.tasks import TASKS
 
-_JSON = {"Content-Type": "application/json", "Cache-Control": "no-cache"}
+_CACHED = {"Cache-Control": "no-cache"}
 
 
 def task_routes(
@@ -55,7 +54,7 @@ def task_routes(
     )
     async def create(request: Request[Any, Any, Any]) -> Response[bytes]:
         """Make a task; what GitHub says of its repository is added, at once or later."""
-        await limiter.spend(request.scope, WRITES)
+        await limiter.spend(request.scope, TASK_WRITES)
         body = await read_json(request, NewTask, body_s)
         row = await tasks.create(body.edit, role_of(request.scope))
         return answer(_one(row, 201, Location=f"/tasks/{row.id}"))
@@ -74,8 +73,7 @@ def task_routes(
         scope: Any = request.scope
         etag = etag_of(row.version)
         if has(scope, etag, ANY):
-            headers = {"ETag": etag, "Cache-Control": "no-cache"}
-            return answer(Reply(304, headers, b""))
+            return answer(Reply(304, {**_CACHED, "ETag": etag}, b""))
         return answer(_one(row))
 
     @put(
@@ -88,7 +86,7 @@ def task_routes(
     )
     async def replace(request: Request[Any, Any, Any], task_id: FromPath[str]) -> Response[bytes]:
         """Replace all that a user says of a task; what is left out is as in a new one."""
-        await limiter.spend(request.scope, WRITES)
+        await limiter.spend(request.scope, TASK_WRITES)
         body = await read_json(request, NewTask, body_s)
         row = await tasks.change(
             identifier(task_id), body.edit, role_of(request.scope), seen_by(request.scope)
@@ -105,7 +103,7 @@ def task_routes(
     )
     async def change(request: Request[Any, Any, Any], task_id: FromPath[str]) -> Response[bytes]:
         """Change the fields that the body names, as a JSON merge patch does."""
-        await limiter.spend(request.scope, WRITES)
+        await limiter.spend(request.scope, TASK_WRITES)
         body = await read_json(request, TaskPatch, body_s, MERGE_PATCH)
         row = await tasks.change(
             identifier(task_id), body.edit, role_of(request.scope), seen_by(request.scope)
@@ -129,7 +127,7 @@ def task_routes(
 
 
 def _one(row: Any, status: int = 200, **headers: str) -> Reply:
-    return Reply(status, {**_JSON, "ETag": etag_of(row.version), **headers}, json_of(row))
+    return json_reply(row, {**_CACHED, "ETag": etag_of(row.version), **headers}, status)
 
 
 async def _page(
@@ -140,7 +138,7 @@ async def _page(
         raise UnknownParameter("format", "tasks come as JSON alone")
     question = read_question(TASKS, query, signer)
     page = await tasks.query(question.request, role_of(request.scope))
-    headers, cursor = dict(_JSON), None
+    headers, cursor = dict(_CACHED), None
     if page.next_cursor is not None:
         cursor = signer.write(records_of(TASKS), page.next_cursor)
         headers["Link"] = next_page_of(request.scope["path"], question.parameters, cursor)
@@ -157,4 +155,4 @@ async def _page(
         ),
         request_id=request_id_of(request.scope),
     )
-    return Reply(200, headers, json_of(told))
+    return json_reply(told, headers)

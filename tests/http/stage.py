@@ -64,6 +64,7 @@ from domain.politeness import Cadence, Rate
 from domain.posts import POSTS, Post
 from domain.schedules import Schedule
 from domain.tasks import TASKS
+from entrypoints.setting_readers import client_limits
 
 SECRET = b"a secret of the tests, 32 bytes long"
 PASSWORD = "correct horse battery"
@@ -295,7 +296,8 @@ class Stage:
         self.github = MemoryRepositories(self.clock)
         self.tasks = self._tasks()
         health = CheckHealth(self.catalogue, self.probe, self.queue_probe, self.budget, self.clock)
-        told = HttpSettings(**{"secret": SECRET, "epoch": "an epoch", **settings})
+        usual = {"secret": SECRET, "epoch": "an epoch", "client_limits": client_limits("")}
+        told = HttpSettings(**{**usual, **settings})
         self.app: Any = create_app(
             self.catalogue,
             FindJob(self.desk, self.datasets),

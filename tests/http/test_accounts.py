@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from adapters.http.app import CLIENT_LIMITS
 from domain.dataset import Role
 from domain.sessions import GRACE
+from entrypoints.setting_readers import client_limits
 from tests.http.stage import PASSWORD, Stage, problem
 
 ANN = {"username": "Ann", "password": PASSWORD}
@@ -90,7 +90,7 @@ async def test_c31_spaces_around_a_password_belong_to_it(empty: Stage) -> None:
 
 
 async def test_c33_of_a_hundred_who_want_one_name_one_gets_it() -> None:
-    stage = Stage(client_limits={**CLIENT_LIMITS, "login": CLIENT_LIMITS["fetch"]})
+    stage = Stage(client_limits=client_limits("login=600/1m"))
     tries = [stage.client.post("/auth/signup", json=ANN) for _ in range(100)]
 
     statuses = [answer.status_code for answer in await asyncio.gather(*tries)]
@@ -236,7 +236,7 @@ async def test_c32_one_password_tried_on_ten_thousand_names_is_stopped(empty: St
     for number in range(1000):
         await login(empty, username=f"user{number}")
 
-    assert empty.hasher.checks <= CLIENT_LIMITS["login"].count
+    assert empty.hasher.checks <= client_limits("")["login"].count
 
 
 async def test_what_is_left_of_the_guesses_is_told(ann: Stage) -> None:
