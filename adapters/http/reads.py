@@ -14,7 +14,6 @@ from adapters.http.asgi import (
     Scope,
     Send,
     header_of,
-    lines,
     request_id_of,
     send_reply,
 )
@@ -31,7 +30,7 @@ from adapters.http.question import (
     read_question,
     refuse_paging,
 )
-from adapters.http.ready import Key, ReadyPage, ReadyPages, key_of
+from adapters.http.ready import Key, ReadyPage, ReadyPages, key_of, page_ready
 from adapters.http.repeats import READY
 from adapters.http.validators import ANY, Validators, has, wants_validation
 from application.catalogue import Catalogue, Standing
@@ -168,7 +167,7 @@ class Reads:
         version: int,
     ) -> Reply:
         """The answer with this body, which is kept; `version` is from before anything was read."""
-        page = _ready(asked, body, headers, freshness, standing, version)
+        page = page_ready(asked.query, body, headers, freshness, standing, version)
         key = key_of(asked.scope)
         if key is not None:
             self._ready.keep(key, page)
@@ -191,7 +190,7 @@ class Reads:
         version: int,
     ) -> Reply:
         """The answer to a client that has it; asked again word for word, nothing is read for it."""
-        page = _ready(asked, b"", headers, freshness, standing, version)
+        page = page_ready(asked.query, b"", headers, freshness, standing, version)
         if key_of(asked.scope) is not None:
             asked.scope[READY] = page
         return Reply(HTTPStatus.NOT_MODIFIED, self._timed(asked.scope, standing), b"", page.lines)
@@ -215,25 +214,6 @@ class Reads:
             self._ready.forget(key)
             return None
         return page
-
-
-def _ready(
-    asked: Asked,
-    body: bytes,
-    headers: dict[str, str],
-    freshness: Freshness,
-    standing: Standing,
-    version: int,
-) -> ReadyPage:
-    return ReadyPage(
-        query=asked.query,
-        body=body,
-        etag=headers["ETag"],
-        lines=tuple(lines(headers)),
-        freshness=freshness,
-        standing=standing,
-        version=version,
-    )
 
 
 # ---------------------------------------------------------------- paths and keys

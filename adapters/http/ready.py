@@ -4,12 +4,12 @@ A page is only kept when the request carried no credentials. Before it is sent a
 asked whether anything was written; if so, whether that concerned this dataset.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from adapters.http.asgi import Scope
+from adapters.http.asgi import Scope, lines
 from application.catalogue import Standing
 from application.query import Query
 from domain.checkpoints import Freshness
@@ -35,6 +35,26 @@ class ReadyPage(msgspec.Struct, kw_only=True):
     freshness: Freshness
     standing: Standing
     version: int
+
+
+def page_ready(
+    query: Query[Any],
+    body: bytes,
+    headers: Mapping[str, str],
+    freshness: Freshness,
+    standing: Standing,
+    version: int,
+) -> ReadyPage:
+    """An answer to keep; `version` is the store's from before anything was read."""
+    return ReadyPage(
+        query=query,
+        body=body,
+        etag=headers["ETag"],
+        lines=tuple(lines(headers)),
+        freshness=freshness,
+        standing=standing,
+        version=version,
+    )
 
 
 class Shelf(Generic[K, V]):

@@ -175,8 +175,8 @@ FAULTS = (
     Fault(
         "whoever leaves stops the run of the others",
         "application/unbroken.py",
-        "return await asyncio.shield(task)",
-        "return await task",
+        "await asyncio.wait([task])",
+        "await task",
         "tests/application/test_run.py tests/application/test_fetch.py",
     ),
     Fault(
@@ -347,8 +347,8 @@ FAULTS = (
     Fault(
         "a request is cancelled with whoever asked",
         "application/unbroken.py",
-        "return await asyncio.shield(task)",
-        "return await task",
+        "await asyncio.wait([task])",
+        "await task",
         "tests/adapters/sources/test_cancellation.py",
     ),
     Fault(
