@@ -1,11 +1,13 @@
 """Fetch answers: a fetch as it is told, by the request that waits for it and by its job's page."""
 
 from datetime import datetime
+from http import HTTPStatus
 
 import msgspec
 
-from adapters.http.problems import seconds_until
+from adapters.http.problems import Reply, reply, reply_to_failures, seconds_until
 from application.fetch import Fetched
+from domain.errors import SourceBlocked
 from domain.jobs import FetchJob, JobStatus, Mode
 from domain.politeness import Cadence
 from domain.reports import Counts, Outcome, SourceReport
@@ -72,6 +74,29 @@ def told_of(fetched: Fetched, cadence: Cadence) -> FetchAnswer:
 def retry_after(job: FetchJob, now: datetime) -> dict[str, str]:
     """When to look again how an unfinished job stands."""
     return {"Retry-After": seconds_until(job.run_at or now, now)}
+
+
+def problem_of(
+    fetched: Fetched, report: FetchAnswer, request_id: str, now: datetime, what: str = "fetch"
+) -> Reply | None:
+    """The answer to whoever waited for a fetch that did not end well; None for one that did."""
+    job = fetched.job
+    if fetched.outcome is Outcome.FAILED and job.report is not None:
+        return reply_to_failures(job.report.failures, report, request_id, now)
+    if job.status is JobStatus.CANCELLED:
+        detail = f"the {what} was called off before it had ended"
+        return reply(HTTPStatus.CONFLICT, "fetch_cancelled", detail, request_id, report=report)
+    if not job.status.is_final:
+        # It waits for its source longer than any caller would.
+        return reply(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            SourceBlocked.code,
+            f"no source may be asked before {time_of(job.run_at)}; the {what} waits until then",
+            request_id,
+            headers=retry_after(job, now),
+            report=report,
+        )
+    return None
 
 
 def time_of(moment: datetime | None) -> str:

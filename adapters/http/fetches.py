@@ -13,19 +13,17 @@ from adapters.http.access import ANYONE, may_call, role_of
 from adapters.http.answers import answer, documented, guarded, json_reply
 from adapters.http.asgi import header_of, request_id_of, set_job_id
 from adapters.http.bodies import nothing_in
-from adapters.http.fetch_answers import FetchAnswer, retry_after, time_of, told_of
+from adapters.http.fetch_answers import FetchAnswer, problem_of, retry_after, told_of
 from adapters.http.idempotency import OnceOnly
 from adapters.http.limits import FETCH, Limiter
 from adapters.http.prefer import Wish, wish_of
-from adapters.http.problems import Reply, reply, reply_to_failures
+from adapters.http.problems import Reply
 from adapters.http.question import parameters_of
 from application.catalogue import Catalogue
 from application.fetch import Fetch, Fetched
 from application.ports.clock import Clock
 from domain.dataset import Role
-from domain.errors import SourceBlocked, StoreError, TooManyWaiting
-from domain.jobs import FetchJob, JobStatus
-from domain.reports import Outcome
+from domain.errors import StoreError, TooManyWaiting
 
 CHOICES = {"mode": ("sync", "task"), "force": ("true", "false")}
 
@@ -105,29 +103,10 @@ def _reply(
     """The answer to a fetch that has ended, or that goes on without its caller."""
     job = fetched.job
     applied = {"Preference-Applied": wish.applied} if wish.applied else {}
-    if fetched.outcome is Outcome.FAILED and job.report is not None:
-        sent = reply_to_failures(job.report.failures, report, request_id, now)
-    elif job.status is JobStatus.CANCELLED:
-        detail = "the fetch was called off before it had ended"
-        sent = reply(HTTPStatus.CONFLICT, "fetch_cancelled", detail, request_id, report=report)
-    elif job.status.is_final:
-        sent = json_reply(report)
-    elif wish.is_task:
+    if wish.is_task and not job.status.is_final:
         headers = {"Location": report.status_url, **retry_after(job, now)}
         sent = json_reply(report, headers, HTTPStatus.ACCEPTED)
     else:
-        sent = _waiting(job, report, request_id, now)
+        sent = problem_of(fetched, report, request_id, now) or json_reply(report)
     sent.headers.update(applied)
     return sent
-
-
-def _waiting(job: FetchJob, report: FetchAnswer, request_id: str, now: datetime) -> Reply:
-    """For a caller who would wait, and a job that waits for its source longer than any caller."""
-    return reply(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        SourceBlocked.code,
-        f"no source may be asked before {time_of(job.run_at)}; the fetch waits until then",
-        request_id,
-        headers=retry_after(job, now),
-        report=report,
-    )

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -17,9 +16,8 @@ from adapters.http.asgi import request_id_of, set_job_id
 from adapters.http.bodies import nothing_in
 from adapters.http.cursors import CursorSigner
 from adapters.http.envelope import next_page_of
-from adapters.http.fetch_answers import FetchAnswer, told_of
+from adapters.http.fetch_answers import FetchAnswer, problem_of, told_of
 from adapters.http.formats import json_of
-from adapters.http.problems import Reply, reply, reply_to_failures
 from adapters.http.question import limit_of, parameters_of
 from application.catalogue import Catalogue
 from application.fetch import Fetched
@@ -27,9 +25,7 @@ from application.ports.clock import Clock
 from application.ports.store import Quarantined
 from application.quarantine import ListQuarantine, ReplayQuarantine
 from domain.errors import UnknownRecord
-from domain.jobs import JobStatus
 from domain.paging import Cursor
-from domain.reports import Outcome
 
 CHOICES: Mapping[str, tuple[str, ...] | None] = {
     "dataset": None,
@@ -81,7 +77,8 @@ def quarantine_routes(
     def one(request: Request[Any, Any, Any], fetched: Fetched) -> Response[bytes]:
         set_job_id(request.scope, fetched.job.id)
         report, request_id = report_of(fetched), request_id_of(request.scope)
-        return answer(_reply(fetched, report, request_id, clock.now()))
+        problem = problem_of(fetched, report, request_id, clock.now(), "replay")
+        return answer(problem or json_reply(report, _FRESH))
 
     @get(
         "/quarantine",
@@ -152,19 +149,6 @@ def quarantine_routes(
         return answer(json_reply(replayed, _FRESH))
 
     return [waiting, replay_one, replay_many]
-
-
-# ---------------------------------------------------------------- what is answered
-
-
-def _reply(fetched: Fetched, report: FetchAnswer, request_id: str, now: datetime) -> Reply:
-    job = fetched.job
-    if fetched.outcome is Outcome.FAILED and job.report is not None:
-        return reply_to_failures(job.report.failures, report, request_id, now)
-    if job.status is JobStatus.CANCELLED:
-        detail = "the replay was called off before it had ended"
-        return reply(HTTPStatus.CONFLICT, "fetch_cancelled", detail, request_id, report=report)
-    return json_reply(report, _FRESH)
 
 
 # ---------------------------------------------------------------- places in the list

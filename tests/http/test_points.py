@@ -8,6 +8,7 @@ import pytest
 from domain.data_points import DATA_POINTS, DataPoint
 from domain.dataset import Role
 from domain.errors import SourceBlocked, SourceUnavailable
+from domain.jobs import Mode
 from tests.http.stage import POSTS, Stage, problem
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -175,6 +176,19 @@ async def test_an_upstream_that_may_not_be_asked_now_is_429(points: Stage) -> No
 
     assert problem(answer, 429, "too_many_requests")["detail"] == "not so fast"
     assert answer.headers["retry-after"] == "90"
+
+
+async def test_who_joins_a_fetch_that_has_to_wait_for_the_upstream_is_told_until_when(
+    points: Stage,
+) -> None:
+    retry_at = points.clock.now() + timedelta(seconds=90)
+    points.sources["data_points"][0].failure = SourceBlocked("not so fast", retry_at=retry_at)
+    await points.fetches["data_points"].start(Role.ADMIN, force=True, mode=Mode.SCHEDULE)
+
+    answer = await populated(points)
+
+    told = problem(answer, 503, "source_blocked")
+    assert (told["report"]["status"], answer.headers["retry-after"]) == ("queued", "90")
 
 
 async def test_an_upstream_that_cannot_be_reached_is_told(points: Stage) -> None:
