@@ -26,6 +26,8 @@ SESSIONS = 16
 #: For reads an index leads straight to, in their order: that plan is right whatever the values are,
 #: and need not be looked for anew each time, which would take as long as the read itself.
 DIRECT: Mapping[str, str] = {"plan_cache_mode": "force_generic_plan"}
+#: A slow query takes one core, and leaves the others to those that are not.
+ALONE: Mapping[str, str] = {"max_parallel_workers_per_gather": "0"}
 
 _WAIT_S = 10.0
 #: A short write that takes longer than this meets a database that does not answer.
@@ -53,7 +55,7 @@ class PostgresDatabase(Database, Probe):
         self._connector = Connector(url)
         self._compiler = Compiler(PGDialect_asyncpg())  # type: ignore[no-untyped-call]
         self._reads = ReadingLane(self._connector, READERS, read_s, DIRECT)
-        self._scans = ReadingLane(self._connector, SCANNERS, read_s, {})
+        self._scans = ReadingLane(self._connector, SCANNERS, read_s, ALONE)
         self._writes = Lane(self._connector, WRITERS, _WRITING, WRITE_S)
         self._sessions = asyncio.Semaphore(SESSIONS)
         self._listener = Listener(self._connect, self._forget_idle)

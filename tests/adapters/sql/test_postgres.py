@@ -37,6 +37,13 @@ async def test_every_reader_has_its_limits(
     assert await read(postgres, f"SHOW {setting}") == expected
 
 
+async def test_a_slow_query_takes_one_core_alone(postgres: PostgresDatabase) -> None:
+    workers = "SHOW max_parallel_workers_per_gather"
+
+    assert await read(postgres, workers, scan=True) == "0"
+    assert await read(postgres, workers) != "0"
+
+
 async def test_every_writer_has_its_limits(postgres: PostgresDatabase) -> None:
     async with postgres.write() as session:
         waits = await session.rows(text("SHOW lock_timeout"), {})
