@@ -24,7 +24,7 @@ check: $(VENV)/.develops    ## format, lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.develops    ## measure, beside the bare limits and peers; takes 20 to 25 minutes
+bench: $(VENV)/.develops    ## measure, beside the bare limits and peers; takes ten minutes
 	$(BIN)/python -m tests.bench
 
 prove: $(VENV)/.develops    ## hold the promises against kills and crowds, 40 minutes; P=7 for one

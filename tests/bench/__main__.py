@@ -1,4 +1,4 @@
-"""`make bench`: one run of every measure, beside the limits and the peers; about 20 minutes.
+"""`make bench`: one run of every measure, beside the limits and the peers; ten minutes.
 
 The server has one core and the load the other. What is compared is measured in turns, and the
 medians of the rounds are compared: the machine may drift, the ratios stay.
@@ -20,9 +20,9 @@ from tests.bench import depth, exports, growth, ingest, jobs, latency, memory, r
 from tests.bench.bench import Bench, workbench
 from tests.bench.databases import ENGINES, has_postgres
 from tests.bench.figures import Figure, Figures
-from tests.bench.load import need_wrk
 from tests.bench.scale import FULL, QUICK
 from tests.bench.table import printed, write_page
+from tests.bench.wrk import find_wrk
 
 MEASURES: Mapping[str, Callable[[Bench], Iterator[Figure]]] = {
     "reads": reads.measure,
@@ -46,7 +46,7 @@ def main() -> None:
     if asked.page is not None:
         write_page(json.loads(asked.page.read_text()))
         return
-    need_wrk()
+    find_wrk(asked.cache)
     engines = ENGINES if has_postgres() else ("sqlite",)
     if engines != ENGINES:
         print("There is no PostgreSQL, so its rows are left out.", file=sys.stderr)

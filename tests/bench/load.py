@@ -2,7 +2,6 @@
 
 import http.client
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -16,9 +15,6 @@ from urllib.parse import urlsplit
 from tests.bench.figures import Figure, median
 from tests.bench.processes import LOAD_CORE, Running
 
-_WRK_MISSING = """wrk makes the load and is not installed. It is a package of most systems:
-on Debian and Ubuntu apt-get install wrk, on Fedora dnf install wrk, on macOS brew install wrk."""
-
 #: A request with this is read anew each time: no page is kept for a caller who may be somebody.
 UNKEPT = ("Cookie: no=page",)
 
@@ -31,12 +27,6 @@ request = function()
   return wrk.format("GET", "%s" .. n)
 end
 """
-
-
-def need_wrk() -> None:
-    """Leave, and say how to get wrk, when it is not there."""
-    if not shutil.which("wrk"):
-        sys.exit(_WRK_MISSING)
 
 
 class Load(NamedTuple):
