@@ -100,7 +100,7 @@ class Crew:
             "CATCHMENT_FETCH_EVERY": "off",
             "CATCHMENT_FETCH_ON_START": "false",
             "CATCHMENT_GITHUB_URL": "",
-            "CATCHMENT_CLIENT_LIMITS": "fetch=100000/1s,login=100000/1s",
+            "CATCHMENT_CLIENT_LIMITS": "fetch=100000/1s,login=100000/1s,tasks=100000/1s",
             "CATCHMENT_RATE_LIMITS": f"{host}:{port}=100000/1s",
             **settings,
         }

@@ -11,7 +11,7 @@ from tests.prove.servers import Servers
 
 ATTEMPTS = 5
 PATIENCE_S = 120.0
-PATH = "/faults/U19/tickers"
+PATH = "/faults/U19/v1/tickers"
 
 
 async def prove(servers: Servers) -> Figure:
