@@ -26,7 +26,7 @@ from adapters.memory.random import SeededRandom
 from tests.prove.mutations import Mutant, mutants_of
 
 ROOT = Path(__file__).parents[2]
-LIMIT, BAR = 150, 0.85
+LIMIT, BAR = 100, 0.85
 #: Whoever computes for longer goes round in circles, which is noticed.
 _LONGEST_S = 60
 
