@@ -56,7 +56,7 @@ class Cors:
 
     def _allowed(self, scope: Any) -> str:
         """The origin that may read the answer, or any; nothing for one that may not."""
-        origin = header_of(scope, b"origin") or ""
+        origin = header_of(scope, b"origin")
         if not origin or not self._origins & {origin, "*"}:
             return ""
         return "*" if "*" in self._origins else origin

@@ -14,7 +14,7 @@ from adapters.http.answers import answer, documented, guarded, json_reply
 from adapters.http.asgi import request_id_of, set_job_id
 from adapters.http.fetch_answers import FetchAnswer, problem_of, told_of
 from adapters.http.limits import FETCH, Limiter
-from adapters.http.problems import Reply, reply
+from adapters.http.problems import Reply, reply, reply_to_failures
 from adapters.http.question import number_of, parameters_of
 from application.catalogue import Catalogue
 from application.populate import Populate, Populated
@@ -126,6 +126,8 @@ def _reply(came: Populated, report: FetchAnswer, request_id: str, now: datetime)
         # Not our trouble but the caller's pace: the upstream may not be asked so often.
         wait_s = max(((f.retry_at - now).total_seconds() for f in blocked if f.retry_at), default=1)
         raise TooManyRequests(blocked[0].detail, wait_s)
+    if failures:
+        return reply_to_failures(failures, report, request_id, now)
     problem = problem_of(came.fetched, report, request_id, now)
     return problem or reply(
         HTTPStatus.BAD_GATEWAY,

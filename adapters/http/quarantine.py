@@ -39,7 +39,7 @@ _QUARANTINE = "/quarantine"
 _IDENTIFIER = re.compile(r"[0-9]{1,18}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_FRESH = {"Cache-Control": "no-store"}
+_UNKEPT = {"Cache-Control": "no-store"}
 #: What a replay may answer besides 200, 400, 422 and 500.
 _PROBLEMS = (401, 403, 404, 408, 409, 413, 415, 429, 502, 503, 507)
 
@@ -78,7 +78,7 @@ def quarantine_routes(
         set_job_id(request.scope, fetched.job.id)
         report, request_id = report_of(fetched), request_id_of(request.scope)
         problem = problem_of(fetched, report, request_id, clock.now(), "replay")
-        return answer(problem or json_reply(report, _FRESH))
+        return answer(problem or json_reply(report, _UNKEPT))
 
     @get(
         "/quarantine",
@@ -98,7 +98,7 @@ def quarantine_routes(
         wanted = given.get("dataset"), given.get("source"), before
         found = await list_quarantine(role_of(request.scope), limit + 1, *wanted)
         shown, more = found[:limit], len(found) > limit
-        headers, cursor = dict(_FRESH), None
+        headers, cursor = dict(_UNKEPT), None
         if more:
             cursor = signer.write(_QUARANTINE, Cursor(_place(shown[-1]), filter))
             headers["Link"] = next_page_of(request.scope["path"], pairs, cursor)
@@ -146,7 +146,7 @@ def quarantine_routes(
         reports = list(map(report_of, await replay.everything(role_of(request.scope))))
         request_id = request_id_of(request.scope)
         replayed = Replayed(data=reports, count=len(reports), request_id=request_id)
-        return answer(json_reply(replayed, _FRESH))
+        return answer(json_reply(replayed, _UNKEPT))
 
     return [waiting, replay_one, replay_many]
 
