@@ -9,8 +9,8 @@ from application.ports.clock import Clock, Random
 from application.ports.source import Source
 from application.ports.store import Store
 from application.query import Query
+from domain.builtin.posts import POSTS, Post
 from domain.politeness import Cadence
-from domain.posts import POSTS, Post
 
 
 class FetchPosts(Fetch[Post]):

@@ -46,10 +46,10 @@ from application.quarantine import ListQuarantine, RebuildDataset, ReplayQuarant
 from application.schedules import KeepSchedules
 from application.stats import ShowStats
 from application.work import RunJob, Work
-from domain.crypto_assets import CRYPTO_ASSETS
-from domain.data_points import DATA_POINTS
+from domain.builtin.crypto_assets import CRYPTO_ASSETS
+from domain.builtin.data_points import DATA_POINTS
+from domain.builtin.posts import POSTS
 from domain.politeness import Rate
-from domain.posts import POSTS
 from domain.tasks import TASKS
 from entrypoints.dataset_parts import Feed, fetches_of, queries_of, sources_of
 from entrypoints.http_parts import http_settings_of, sessions_of

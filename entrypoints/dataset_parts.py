@@ -11,8 +11,8 @@ from application.ports.source import Source
 from application.ports.store import Store
 from application.posts import FetchPosts, QueryPosts
 from application.query import Query
+from domain.builtin.posts import POSTS
 from domain.dataset import Dataset
-from domain.posts import POSTS
 from entrypoints.settings import Settings
 
 #: A dataset, one of its sources, and the setting that says where that is.

@@ -2,9 +2,9 @@
 
 import msgspec
 
+from domain.builtin.posts import POSTS
 from domain.dataset import Dataset
 from domain.fields import Int64
-from domain.posts import POSTS
 
 
 class SharedPost(msgspec.Struct, frozen=True):

@@ -19,7 +19,7 @@ from adapters.http.question import number_of, parameters_of
 from application.catalogue import Catalogue
 from application.populate import Populate, Populated
 from application.ports.clock import Clock
-from domain.data_points import DATA_POINTS
+from domain.builtin.data_points import DATA_POINTS
 from domain.errors import InvalidValue, SourceBlocked, TooManyRequests
 from domain.filters import Condition, Filter, Operator
 from domain.paging import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET, PageRequest, Sort

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 
 from adapters.sources.json_list import JsonListSource
-from domain.crypto_assets import CryptoAsset, checked
+from domain.builtin.crypto_assets import CryptoAsset, checked
 from domain.fields import Int64
 from domain.payloads import Payload
 

@@ -3,9 +3,9 @@
 import msgspec
 
 from adapters.sources.json_list import JsonListSource
+from domain.builtin.posts import Post
 from domain.fields import Int64
 from domain.payloads import Payload
-from domain.posts import Post
 
 
 class PostPayload(msgspec.Struct, rename="camel"):

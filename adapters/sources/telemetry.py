@@ -3,7 +3,7 @@
 import msgspec
 
 from adapters.sources.json_list import JsonListSource
-from domain.data_points import DataPoint, point_of
+from domain.builtin.data_points import DataPoint, point_of
 from domain.payloads import Payload
 
 

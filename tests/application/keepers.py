@@ -10,10 +10,10 @@ from application.desk import JobDesk
 from application.fetch import Fetch
 from application.schedules import KeepSchedules
 from application.work import RunJob, Work
+from domain.builtin.posts import Post
 from domain.dataset import Dataset
 from domain.jobs import FetchJob
 from domain.politeness import Cadence
-from domain.posts import Post
 from domain.schedules import JITTER_SHARE, MAX_JITTER
 from tests.application.rig import Rig, ended
 

@@ -6,7 +6,7 @@ import msgspec
 
 from adapters.memory.source import MemorySource
 from application.fetch import Fetch
-from domain.posts import Post
+from domain.builtin.posts import Post
 from tests.application.rig import Rig
 
 GOOD = {"id": 1, "user_id": 1, "title": "t", "body": "b"}

@@ -20,13 +20,13 @@ from application.desk import JobDesk
 from application.fetch import Fetch, Fetched
 from application.ports.queue import Handle, Queue
 from application.query import Query
+from domain.builtin.posts import POSTS, Post
 from domain.dataset import Dataset
 from domain.errors import QueueUnavailable
 from domain.filters import Filter
 from domain.jobs import LEASE, FetchJob, Mode
 from domain.paging import PageRequest, Sort
 from domain.payloads import Batch, Payload
-from domain.posts import POSTS, Post
 from domain.reports import Counts, SourceReport
 from domain.schedules import Schedule
 from tests.sharing import SharedPost, shared

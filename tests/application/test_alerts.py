@@ -13,10 +13,10 @@ from adapters.memory.budget import MemoryBudget
 from application.alerts import LOOK_S, WatchAlerts
 from application.fetch import Fetch
 from domain.alerts import TAKEN, Alarm, Alert, Event, Kind
+from domain.builtin.posts import Post
 from domain.dataset import Dataset
 from domain.errors import SourceUnavailable, StoreUnavailable
 from domain.politeness import BREAKER_MINIMUM, BREAKER_OPEN_S, Cadence, Rate
-from domain.posts import Post
 from tests.application.rig import Rig, ended, posts
 
 PERIOD = timedelta(minutes=10)

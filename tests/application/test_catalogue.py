@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from application.catalogue import Catalogue, Standing
+from domain.builtin.posts import POSTS
 from domain.dataset import Dataset, Role
 from domain.errors import UnknownDataset
 from domain.politeness import Cadence
-from domain.posts import POSTS
 from tests.application.rig import Rig, posts
 from tests.sharing import SharedPost
 

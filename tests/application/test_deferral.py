@@ -7,9 +7,9 @@ import pytest
 
 from adapters.memory.source import MemorySource
 from application.fetch import Fetch
+from domain.builtin.posts import Post
 from domain.errors import SourceBlocked, SourceError, SourceUnavailable
 from domain.jobs import LEASE, MAX_ATTEMPTS, PATIENCE, FetchJob, JobStatus, Mode
-from domain.posts import Post
 from domain.reports import Outcome
 from tests.application.rig import Rig, posts
 from tests.sharing import SHARED

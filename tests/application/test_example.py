@@ -10,8 +10,8 @@ from adapters.memory.store import MemoryStore
 from adapters.queue.embedded import EmbeddedQueue
 from application.desk import JobDesk
 from application.posts import FetchPosts, QueryPosts
+from domain.builtin.posts import POSTS, Post
 from domain.paging import PageRequest, Sort
-from domain.posts import POSTS, Post
 from domain.reports import Outcome
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from application.fetch import MAX_WAITING
+from domain.builtin.posts import POSTS, Post
 from domain.dataset import Dataset, Role
 from domain.errors import (
     InvalidDataset,
@@ -16,7 +17,6 @@ from domain.errors import (
 )
 from domain.jobs import JobStatus
 from domain.politeness import Cadence
-from domain.posts import POSTS, Post
 from domain.reports import Counts, Outcome
 from tests.application.rig import Rig, counts_of, only, posts
 from tests.sharing import SHARED

@@ -9,10 +9,10 @@ import pytest
 from adapters.memory.source import MemorySource
 from application.gather import MAX_CONFIRMATIONS
 from application.tally import HOLD_COUNT
+from domain.builtin.posts import POSTS, Post
 from domain.errors import SourceBlocked, SourceUnavailable
 from domain.jobs import JobStatus
 from domain.payloads import Batch, Payload
-from domain.posts import POSTS, Post
 from domain.reports import Counts, Failure, Outcome, SourceStatus
 from tests.application.rig import BuggySource, Rig, adds_up, counts_of, only, posts
 from tests.sharing import SHARED

@@ -8,9 +8,9 @@ import pytest
 
 from adapters.memory.jobs import MemoryJobs
 from adapters.memory.schedules import MemorySchedules
+from domain.builtin.posts import Post
 from domain.errors import LeaseLost, StoreUnavailable
 from domain.jobs import HEARTBEAT_S, LEASE, FetchJob, JobStatus
-from domain.posts import Post
 from domain.reports import Outcome
 from domain.schedules import Schedule
 from tests.application.rig import BuggySource, Rig, posts

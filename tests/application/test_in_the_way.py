@@ -9,11 +9,11 @@ import pytest
 from adapters.memory.source import MemorySource
 from application.fetch import Fetched
 from application.gather import Gather
+from domain.builtin.posts import POSTS
 from domain.dataset import Role
 from domain.errors import DatasetBusy, LeaseLost, SourceBlocked
 from domain.jobs import LEASE, FetchJob, JobStatus, Mode
 from domain.politeness import Cadence
-from domain.posts import POSTS
 from domain.reports import Counts, FetchReport, Outcome
 from tests.application.keepers import keeping, served
 from tests.application.readers import came, fixed, many

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from application.jobs import CancelJob, FindJob, ListJobs
+from domain.builtin.posts import POSTS, Post
 from domain.dataset import Dataset, Role
 from domain.errors import (
     Forbidden,
@@ -13,7 +14,6 @@ from domain.errors import (
     UnknownJob,
 )
 from domain.jobs import FetchJob, JobStatus
-from domain.posts import POSTS, Post
 from tests.application.rig import Rig, posts
 
 SECRET = Dataset(name="secret", record=Post, key=("id",), read_by=Role.ADMIN)

@@ -6,6 +6,7 @@ import pytest
 
 from application.fetch import Fetch
 from application.quarantine import ListQuarantine, RebuildDataset, ReplayQuarantine
+from domain.builtin.posts import POSTS, Post
 from domain.dataset import Dataset, Role
 from domain.errors import (
     DatasetBusy,
@@ -16,7 +17,6 @@ from domain.errors import (
     UnknownDataset,
     UnknownRecord,
 )
-from domain.posts import POSTS, Post
 from domain.reports import Counts, Outcome
 from tests.application.readers import came, fixed, many
 from tests.application.rig import Rig, counts_of

@@ -6,12 +6,12 @@ import msgspec
 import pytest
 
 from application.query import CHUNK
+from domain.builtin.posts import POSTS, Post
 from domain.dataset import Dataset, Role
 from domain.errors import CatchmentError, Forbidden, InvalidCursor, LoginRequired, UnknownRecord
 from domain.fields import fields_of
 from domain.filters import Filter
 from domain.paging import Counting, PageRequest, Sort
-from domain.posts import POSTS, Post
 from tests.application.rig import Rig, posts
 
 

@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 
+from domain.builtin.posts import POSTS
 from domain.dataset import Role
 from domain.jobs import JobStatus, Mode
 from domain.politeness import Cadence
-from domain.posts import POSTS
 from domain.reports import Counts, Outcome
 from tests.application.readers import came, fixed, many, strict
 from tests.application.rig import Rig, counts_of, only

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from adapters.memory.source import MemorySource
 from application.quarantine import ReplayQuarantine
+from domain.builtin.posts import POSTS, Post
 from domain.dataset import Role
 from domain.jobs import LEASE, FetchJob, JobStatus, Mode
 from domain.payloads import Batch, Payload
-from domain.posts import POSTS, Post
 from domain.reports import Counts, Outcome, SourceStatus
 from tests.application.readers import GOOD, Forgiving, body, came, fixed, many, strict
 from tests.application.rig import Rig, counts_of, only, posts

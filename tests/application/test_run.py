@@ -6,9 +6,9 @@ import pytest
 
 from adapters.memory.jobs import MemoryJobs
 from adapters.memory.source import MemorySource
+from domain.builtin.posts import Post
 from domain.errors import LeaseLost, StoreUnavailable
 from domain.jobs import LEASE, MAX_ATTEMPTS, FetchJob, JobStatus
-from domain.posts import Post
 from domain.reports import Counts
 from tests.application.rig import BuggySource, Rig, posts
 from tests.sharing import SHARED

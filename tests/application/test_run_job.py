@@ -8,10 +8,10 @@ import pytest
 from adapters.memory.jobs import MemoryJobHistory
 from application.fetch import Fetch
 from application.work import RunJob
+from domain.builtin.posts import Post
 from domain.dataset import Dataset
 from domain.errors import SourceBlocked, StoreUnavailable
 from domain.jobs import LEASE, FetchJob, JobStatus
-from domain.posts import Post
 from tests.application.rig import BuggySource, Rig, posts
 
 OTHERS = Dataset(name="others", record=Post, key=("id",))

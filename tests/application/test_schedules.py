@@ -5,12 +5,12 @@ from datetime import timedelta
 import pytest
 
 from adapters.memory.store import MemoryStore
+from domain.builtin.posts import Post
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset
 from domain.errors import StoreUnavailable
 from domain.jobs import JobStatus, Mode
 from domain.politeness import Cadence
-from domain.posts import Post
 from tests.application.keepers import (
     HOUR,
     OTHERS,

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from adapters.memory.schedules import MemorySchedules
+from domain.builtin.posts import Post
 from domain.dataset import Dataset
 from domain.errors import SourceBlocked, SourceUnavailable, StoreUnavailable
 from domain.jobs import JobStatus, Mode
-from domain.posts import Post
 from domain.reports import Outcome
 from domain.schedules import Schedule
 from tests.application.rig import BuggySource, Rig, posts

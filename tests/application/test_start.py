@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from application.fetch import MAX_WAITING
+from domain.builtin.posts import POSTS, Post
 from domain.dataset import Dataset, Role
 from domain.errors import (
     Forbidden,
@@ -15,7 +16,6 @@ from domain.errors import (
     UnknownJob,
 )
 from domain.jobs import JobStatus, Mode
-from domain.posts import POSTS, Post
 from domain.reports import Outcome
 from tests.application.rig import Rig, ended, posts
 

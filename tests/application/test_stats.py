@@ -5,9 +5,9 @@ import pytest
 from adapters.memory.jobs import MemorySourceHistory
 from application.catalogue import Catalogue
 from application.stats import ShowStats
+from domain.builtin.posts import POSTS
 from domain.dataset import Dataset, Role
 from domain.errors import SourceUnavailable
-from domain.posts import POSTS
 from domain.reports import Counts, Failure, SourceStatus
 from tests.application.rig import Rig, posts
 from tests.sharing import SharedPost

@@ -7,9 +7,9 @@ import pytest
 
 from adapters.memory.jobs import MemoryJobs
 from application.gather import Gather
+from domain.builtin.posts import POSTS
 from domain.errors import UnknownJob
 from domain.jobs import MAX_ATTEMPTS, FetchJob, JobStatus
-from domain.posts import POSTS
 from domain.reports import FetchReport, Outcome
 from tests.application.rig import Rig, posts
 

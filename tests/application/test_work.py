@@ -7,9 +7,9 @@ import pytest
 from adapters.memory.jobs import MemoryJobHistory
 from application.fetch import Fetch
 from application.work import SWEEP_S
+from domain.builtin.posts import Post
 from domain.errors import SourceBlocked, StoreUnavailable
 from domain.jobs import LEASE, FetchJob, JobStatus
-from domain.posts import Post
 from tests.application.rig import BuggySource, Rig, posts
 from tests.application.workers import FOUND_S, dataset, slow, status, working
 

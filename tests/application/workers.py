@@ -8,9 +8,9 @@ from typing import Any
 from adapters.memory.source import MemorySource
 from application.fetch import Fetch
 from application.work import AT_ONCE, RunJob, Work
+from domain.builtin.posts import Post
 from domain.dataset import Dataset
 from domain.jobs import FetchJob, JobStatus
-from domain.posts import Post
 from tests.application.rig import Rig, ended, posts
 
 #: A lost announcement is made up for within so many seconds.

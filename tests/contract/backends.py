@@ -66,15 +66,15 @@ from application.ports.retention import Retention
 from application.ports.schedules import Schedules
 from application.ports.store import Changes, Quarantine, Store
 from application.ports.tasks import Tasks
+from domain.builtin.crypto_assets import CRYPTO_ASSETS
+from domain.builtin.data_points import DATA_POINTS
+from domain.builtin.posts import POSTS
 from domain.checkpoints import Checkpoint
-from domain.crypto_assets import CRYPTO_ASSETS
-from domain.data_points import DATA_POINTS
 from domain.dataset import Dataset, Key
 from domain.jobs import FetchJob, JobStatus
 from domain.paging import PageRequest, Sort
 from domain.payloads import Payload
 from domain.politeness import Rate
-from domain.posts import POSTS
 from domain.reports import Counts, FetchReport
 from domain.tasks import TASKS
 from tests.services.postgres import opened

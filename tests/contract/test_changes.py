@@ -1,7 +1,7 @@
 """What a backend promises of its version: it moves with every commit, and only then."""
 
+from domain.builtin.posts import POSTS, Post
 from domain.filters import Filter
-from domain.posts import POSTS, Post
 from tests.contract.backends import Backend
 
 

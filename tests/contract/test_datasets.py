@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from domain.crypto_assets import CRYPTO_ASSETS, CryptoAsset
-from domain.data_points import DATA_POINTS, DataPoint, point_of
+from domain.builtin.crypto_assets import CRYPTO_ASSETS, CryptoAsset
+from domain.builtin.data_points import DATA_POINTS, DataPoint, point_of
+from domain.builtin.posts import POSTS, Post
 from domain.dataset import Dataset, Role
 from domain.filters import Filter
 from domain.paging import PageRequest, Sort
-from domain.posts import POSTS, Post
 from domain.reports import Counts
 from tests.contract.backends import Backend
 

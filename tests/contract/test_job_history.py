@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from application.ports.jobs import Wanted
+from domain.builtin.posts import POSTS
 from domain.dataset import Dataset
 from domain.jobs import LEASE, LOST, FetchJob, JobStatus
-from domain.posts import POSTS
 from tests.contract.backends import Backend
 from tests.strategies import SAMPLES
 

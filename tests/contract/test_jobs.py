@@ -6,9 +6,9 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from domain.builtin.posts import POSTS
 from domain.errors import LeaseLost
 from domain.jobs import LEASE, FetchJob, JobStatus, Mode
-from domain.posts import POSTS
 from domain.reports import Counts, Failure, FetchReport, SourceReport, SourceStatus
 from tests.contract.backends import Backend
 from tests.strategies import SAMPLES, sample

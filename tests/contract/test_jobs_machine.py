@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, invariant, rule
 
 from application.ports.jobs import Wanted
+from domain.builtin.posts import POSTS
 from domain.errors import LeaseLost
 from domain.jobs import FetchJob, JobStatus
-from domain.posts import POSTS
 from domain.reports import FetchReport
 from tests.contract.backends import Open
 from tests.contract.machines import Machine, hold_to

@@ -5,8 +5,8 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from domain.builtin.posts import POSTS
 from domain.jobs import FetchJob
-from domain.posts import POSTS
 from domain.reports import Rejection
 from tests.contract.backends import Backend
 from tests.strategies import SAMPLES

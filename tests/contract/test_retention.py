@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from application.ports.idempotency import Answer
+from domain.builtin.posts import POSTS
 from domain.dataset import Dataset
 from domain.errors import InvalidToken, LeaseLost
 from domain.jobs import FetchJob, JobStatus
 from domain.politeness import Rate
-from domain.posts import POSTS
 from domain.reports import FetchReport, Rejection
 from domain.retention import PLACES_KEPT, Kept
 from domain.sessions import Session

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.builtin.posts import POSTS
 from domain.jobs import FetchJob, Mode
-from domain.posts import POSTS
 from domain.schedules import Schedule
 from tests.contract.backends import Backend, Open
 from tests.strategies import SAMPLES

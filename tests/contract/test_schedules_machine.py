@@ -6,8 +6,8 @@ from datetime import timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, initialize, invariant, rule
 
+from domain.builtin.posts import POSTS
 from domain.jobs import JobStatus
-from domain.posts import POSTS
 from domain.schedules import Schedule
 from tests.contract.backends import Open
 from tests.contract.machines import Machine, hold_to

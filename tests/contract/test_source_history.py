@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from domain.builtin.posts import POSTS
 from domain.errors import LeaseLost
 from domain.jobs import LEASE, FetchJob, JobStatus
-from domain.posts import POSTS
 from domain.reports import Counts, Failure, FetchReport, SourceReport, SourceStatus
 from domain.retention import Kept
 from domain.totals import SourceTotals

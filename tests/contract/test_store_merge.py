@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import pytest
 
+from domain.builtin.posts import POSTS, Post
 from domain.checkpoints import Checkpoint
 from domain.dataset import CHANGED_AT
 from domain.errors import LeaseLost
 from domain.filters import Filter
 from domain.jobs import LEASE, FetchJob, JobStatus
 from domain.paging import PageRequest, Sort
-from domain.posts import POSTS, Post
 from domain.reports import Counts, Rejection
 from tests.contract.backends import Backend
 from tests.strategies import SAMPLES, sample

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from adapters.sql.migrate import epoch_of, migrate
 from adapters.sql.postgres import PostgresDatabase
 from adapters.sql.sqlite import SqliteDatabase
-from domain.posts import POSTS
+from domain.builtin.posts import POSTS
 from entrypoints.cli import main
 from tests.docs.markdown import DOCS, PAGES, ROOT, Block, blocks, named
 from tests.services.postgres import migrated_database

@@ -23,11 +23,11 @@ from adapters.http.question import CONTROLS
 from adapters.http.stats import SourceCard, StatsCard
 from application.health import SourceHealth
 from domain.alerts import Alert, Event, Kind
+from domain.builtin.posts import POSTS
 from domain.dataset import Dataset
 from domain.fields import FieldType
 from domain.filters import Operator, operators_of
 from domain.jobs import JobStatus
-from domain.posts import POSTS
 from domain.reports import Counts, Failure, Outcome, SourceReport
 from domain.repositories import Enrichment
 from domain.tasks import TASKS

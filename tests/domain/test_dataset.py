@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.builtin.posts import POSTS, Post
 from domain.dataset import MAX_INDEXED_BYTES, Dataset, Role
 from domain.errors import Forbidden, InvalidDataset, LoginRequired
 from domain.fields import INT64_MAX, INT64_MIN
 from domain.filters import Filter
 from domain.paging import Sort
-from domain.posts import POSTS, Post
 from tests.strategies import SAMPLES, sample, samples
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.builtin.posts import POSTS
 from domain.errors import InvalidCursor, UnknownParameter
 from domain.filters import Filter
 from domain.paging import COUNT_BOUND, Counting, Cursor, PageRequest, Sort
-from domain.posts import POSTS
 from tests.strategies import SAMPLES, filters, sample, samples, sorts, times
 
 rows = st.builds(SAMPLES.stored, samples(), times)

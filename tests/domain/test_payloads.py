@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.builtin.posts import Post
 from domain.payloads import Batch, Receipt, replayed
-from domain.posts import Post
 from domain.reports import Rejection
 
 

@@ -9,10 +9,10 @@ import msgspec
 
 from adapters.sources.json_text import elements
 from adapters.sources.jsonplaceholder import JsonPlaceholderSource
+from domain.builtin.posts import POSTS, Post
 from domain.dataset import Role
 from domain.filters import Filter
 from domain.payloads import Batch, Payload
-from domain.posts import POSTS, Post
 from domain.reports import Counts
 from entrypoints.container import Container
 from entrypoints.service import running

@@ -14,10 +14,10 @@ from adapters.memory.source import MemorySource
 from adapters.memory.store import MemoryStore
 from adapters.queue.embedded import EmbeddedQueue
 from application.desk import JobDesk
+from domain.builtin.posts import POSTS, Post
 from domain.dataset import Role
 from domain.paging import PageRequest, Sort
 from domain.politeness import Host, Rate
-from domain.posts import POSTS, Post
 from domain.tasks import TaskEdit
 from entrypoints.container import DATASETS, Container
 from entrypoints.service import pruned, running

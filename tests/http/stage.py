@@ -56,12 +56,12 @@ from application.tasks import (
     TaskUseCases,
 )
 from application.work import RunJob
+from domain.builtin.posts import POSTS, Post
 from domain.dataset import Dataset, Key, Role
 from domain.filters import Condition, Filter, Operator
 from domain.jobs import FetchJob
 from domain.paging import PageRequest
 from domain.politeness import Cadence, Rate
-from domain.posts import POSTS, Post
 from domain.schedules import Schedule
 from domain.tasks import TASKS
 from entrypoints.setting_readers import client_limits

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from domain.crypto_assets import CRYPTO_ASSETS, CryptoAsset, slug_of
+from domain.builtin.crypto_assets import CRYPTO_ASSETS, CryptoAsset, slug_of
 from domain.errors import SourceUnavailable
 from domain.jobs import FetchJob
 from tests.http.stage import Stage, walk

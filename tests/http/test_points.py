@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from domain.data_points import DATA_POINTS, DataPoint
+from domain.builtin.data_points import DATA_POINTS, DataPoint
 from domain.dataset import Role
 from domain.errors import SourceBlocked, SourceUnavailable
 from domain.jobs import Mode

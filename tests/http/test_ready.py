@@ -9,10 +9,10 @@ import pytest
 from adapters.http.ready import MAX_PAGE_BYTES, ReadyPage, ReadyPages
 from application.catalogue import Standing
 from application.query import Query
+from domain.builtin.posts import Post
 from domain.checkpoints import Freshness
 from domain.dataset import Role
 from domain.politeness import Cadence
-from domain.posts import Post
 from tests.http.stage import POSTS, Stage, posts, problem
 
 

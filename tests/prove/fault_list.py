@@ -110,10 +110,10 @@ FAULTS = (
     ),
     Fault(
         "the hour after which a point is too old is a moment too short",
-        "domain/data_points.py",
+        "domain/builtin/data_points.py",
         "received_at - moment > OLDEST",
         "received_at - moment >= OLDEST",
-        "tests/domain/test_data_points.py",
+        "tests/domain/builtin/test_data_points.py",
     ),
     Fault(
         "one more guess is free",

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from domain.builtin.posts import POSTS
 from domain.fields import INT64_MAX
 from domain.filters import Filter
-from domain.posts import POSTS
 from entrypoints.container import Container
 from entrypoints.upstream import SampleUpstream
 from tests.prove.figures import told

@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import delete
 
 from adapters.sql.dataset_tables import table_of
+from domain.builtin.posts import POSTS
 from domain.dataset import Role
 from domain.paging import PageRequest, Sort
-from domain.posts import POSTS
 from entrypoints.container import Container
 from entrypoints.upstream import SampleUpstream
 from tests.prove.figures import told

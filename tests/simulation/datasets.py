@@ -4,10 +4,10 @@ from typing import Any, NamedTuple
 
 from adapters.sources.json_list import JsonListSource
 from adapters.sources.jsonplaceholder import JsonPlaceholderSource, PostPayload
+from domain.builtin.posts import POSTS
 from domain.dataset import Dataset
 from domain.payloads import Payload
 from domain.politeness import Rate
-from domain.posts import POSTS
 from tests.sharing import SharedPost
 
 #: Two sources feed it: each of its records says whose it is.

@@ -13,7 +13,7 @@ from adapters.memory.clock import SteerableClock
 from adapters.memory.database import MemoryDatabase
 from adapters.sql.migrate import migrate
 from adapters.sql.sqlite import SqliteDatabase
-from domain.posts import POSTS
+from domain.builtin.posts import POSTS
 from tests.contract.backends import Backend, in_memory, over
 from tests.simulation.datasets import JOINT, RATE
 

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from application.ports.jobs import Wanted
+from domain.builtin.posts import POSTS
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset
 from domain.jobs import FetchJob
 from domain.paging import Page, PageRequest, Sort
-from domain.posts import POSTS
 from tests.contract.backends import Backend
 from tests.simulation.datasets import FEEDS, JOINT
 from tests.simulation.upstream import Feed

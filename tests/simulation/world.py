@@ -11,10 +11,10 @@ from application.fetch import Fetch
 from application.jobs import CancelJob
 from application.schedules import KeepSchedules
 from application.work import RunJob, Work
+from domain.builtin.posts import POSTS
 from domain.dataset import Dataset
 from domain.errors import CatchmentError, QueueUnavailable
 from domain.politeness import Cadence
-from domain.posts import POSTS
 from tests.contract.backends import Backend
 from tests.simulation.broker import Broker
 from tests.simulation.datasets import FEEDS, JOINT

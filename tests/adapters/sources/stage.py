@@ -22,11 +22,11 @@ from adapters.sources.polite.client import PoliteClient
 from adapters.sources.polite.replies import Answer, NotModified
 from application.gather import Gather
 from application.ports.source import Source
+from domain.builtin.posts import POSTS, Post
 from domain.dataset import Dataset
 from domain.errors import SourceError
 from domain.jobs import FetchJob
 from domain.politeness import Host, Rate
-from domain.posts import POSTS, Post
 from domain.reports import SourceReport, Traffic
 from entrypoints.upstream import SampleUpstream
 

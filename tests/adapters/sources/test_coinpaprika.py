@@ -6,7 +6,7 @@ import pytest
 
 from adapters.memory.clock import SteerableClock
 from adapters.sources.coinpaprika import CoinPaprikaSource
-from domain.crypto_assets import CRYPTO_ASSETS, CryptoAsset
+from domain.builtin.crypto_assets import CRYPTO_ASSETS, CryptoAsset
 from domain.payloads import Payload
 from domain.reports import Counts, SourceReport, SourceStatus
 from tests.adapters.sources.stage import Stage

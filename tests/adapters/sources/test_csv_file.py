@@ -11,7 +11,7 @@ from adapters.memory.clock import SteerableClock
 from adapters.sources.csv_file import CsvAssetsSource
 from adapters.sources.csv_pages import PAGE
 from adapters.sources.local_file import MAX_SIZE
-from domain.crypto_assets import CRYPTO_ASSETS, CryptoAsset
+from domain.builtin.crypto_assets import CRYPTO_ASSETS, CryptoAsset
 from domain.errors import SourceRefused, UnexpectedContent
 from domain.payloads import Payload
 from domain.reports import Counts, SourceReport, SourceStatus

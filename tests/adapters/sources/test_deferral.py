@@ -12,9 +12,9 @@ from adapters.queue.embedded import EmbeddedQueue
 from adapters.sources.jsonplaceholder import JsonPlaceholderSource
 from application.desk import JobDesk
 from application.fetch import Fetch
+from domain.builtin.posts import POSTS, Post
 from domain.jobs import FetchJob, JobStatus, Mode
 from domain.politeness import BREAKER_MINIMUM, BREAKER_OPEN_S, Rate, Verdict
-from domain.posts import POSTS, Post
 from tests.adapters.sources.stage import Stage, open_stage
 
 SELDOM = Rate(1, 600.0)

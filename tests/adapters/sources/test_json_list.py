@@ -12,9 +12,9 @@ from adapters.memory.random import SeededRandom
 from adapters.sources.json_list import JsonListSource
 from adapters.sources.jsonplaceholder import JsonPlaceholderSource
 from adapters.sources.polite.client import PoliteClient
+from domain.builtin.posts import Post
 from domain.errors import SourceRefused, UnexpectedContent
 from domain.payloads import Batch, Payload
-from domain.posts import Post
 from domain.reports import Rejection
 from tests.adapters.sources.stage import NO_LIMIT
 

@@ -8,7 +8,7 @@ import pytest
 
 from adapters.memory.clock import SteerableClock
 from adapters.sources.telemetry import TelemetrySource
-from domain.data_points import DATA_POINTS, DataPoint, id_of, point_of
+from domain.builtin.data_points import DATA_POINTS, DataPoint, id_of, point_of
 from domain.payloads import Payload
 from domain.reports import Counts, SourceReport, SourceStatus
 from tests.adapters.sources.stage import Answering, Stage, open_stage, reply

@@ -17,10 +17,10 @@ from adapters.sql.migrate import migrate
 from adapters.sql.postgres import PostgresDatabase
 from adapters.sql.sqlite import SqliteDatabase
 from adapters.sql.store import SqlStore
+from domain.builtin.posts import POSTS, Post
 from domain.checkpoints import Checkpoint
 from domain.jobs import FetchJob, JobStatus
 from domain.payloads import Payload
-from domain.posts import POSTS, Post
 from domain.reports import FetchReport
 from tests.services.postgres import administering, migrated_database, server_url
 

@@ -15,11 +15,11 @@ from adapters.sql.merge import merge_of
 from adapters.sql.postgres import PostgresDatabase
 from adapters.sql.store import SqlStore
 from application.ports.store import Intake
+from domain.builtin.posts import POSTS, Post
 from domain.checkpoints import Checkpoint
 from domain.errors import LeaseLost
 from domain.jobs import LEASE, FetchJob
 from domain.payloads import Payload
-from domain.posts import POSTS, Post
 from tests.adapters.sql.conftest import read, some_posts, until, waiting_for_locks, waits_for_a_lock
 from tests.services.postgres import administering
 

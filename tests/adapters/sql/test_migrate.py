@@ -23,11 +23,11 @@ from adapters.sql.postgres import PostgresDatabase
 from adapters.sql.sqlite import SqliteDatabase
 from adapters.sql.store import SqlStore
 from adapters.sql.tables import metadata
+from domain.builtin.posts import POSTS
 from domain.dataset import Dataset
 from domain.errors import StoreUnavailable
 from domain.filters import Filter
 from domain.paging import PageRequest, Sort
-from domain.posts import POSTS
 from tests.adapters.sql.conftest import bring, some_posts
 from tests.services.postgres import administering, empty_database, user
 

@@ -13,8 +13,8 @@ from adapters.memory.clock import SteerableClock
 from adapters.sql.migrate import migrate
 from adapters.sql.postgres import READERS, SCANNERS, WRITE_S, WRITERS, PostgresDatabase
 from adapters.sql.postgres_connections import CONNECT_S
+from domain.builtin.posts import POSTS
 from domain.errors import StoreError, StoreFull, StoreUnavailable
-from domain.posts import POSTS
 from tests.adapters.sql.conftest import out_of_reach, read, until, waits_for_a_lock
 from tests.services.postgres import administering, empty_database, user
 from tests.services.proxy import proxied

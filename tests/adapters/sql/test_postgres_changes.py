@@ -15,8 +15,8 @@ from adapters.sql.postgres import PostgresDatabase
 from adapters.sql.postgres_changes import Listener
 from adapters.sql.postgres_connections import Connector
 from adapters.sql.store import SqlStore
+from domain.builtin.posts import POSTS
 from domain.filters import Filter
-from domain.posts import POSTS
 from tests.adapters.sql.conftest import bring, out_of_reach, some_posts, until
 from tests.services.postgres import administering
 

@@ -15,10 +15,10 @@ from adapters.sql.dialects import moment
 from adapters.sql.pages import Shape, statements_of
 from adapters.sql.postgres import DIRECT, PostgresDatabase
 from adapters.sql.tables import jobs
+from domain.builtin.posts import POSTS
 from domain.dataset import Dataset
 from domain.filters import Filter
 from domain.paging import PageRequest, Sort
-from domain.posts import POSTS
 from tests.adapters.sql.conftest import some_posts
 from tests.services.postgres import administering, migrated_database
 from tests.strategies import SAMPLES, sample

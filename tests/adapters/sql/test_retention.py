@@ -21,10 +21,10 @@ from adapters.sql.store import SqlStore
 from adapters.sql.tables import jobs, payload_chunks, payloads, quarantine, receipts
 from adapters.sql.times import to_micros
 from application.prune import Prune
+from domain.builtin.posts import POSTS
 from domain.checkpoints import Checkpoint
 from domain.jobs import FetchJob
 from domain.payloads import Payload
-from domain.posts import POSTS
 from domain.retention import BATCH, Keeping, Kept
 from tests.adapters.sources.stage import HurriedClock
 from tests.adapters.sql.conftest import read, until, waits_for_a_lock

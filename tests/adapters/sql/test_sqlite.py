@@ -15,10 +15,10 @@ from adapters.sql.pages import Shape, page_values, statements_of
 from adapters.sql.sqlite import SqliteDatabase
 from adapters.sql.sqlite_connections import connect
 from adapters.sql.store import SqlStore
+from domain.builtin.posts import POSTS
 from domain.errors import QueryTooSlow, StoreFull, StoreUnavailable
 from domain.filters import Filter
 from domain.paging import Counting, PageRequest, Sort
-from domain.posts import POSTS
 from tests.adapters.sql.conftest import bring, some_posts
 
 _ENDLESS = text(

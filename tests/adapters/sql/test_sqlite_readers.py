@@ -15,8 +15,8 @@ from adapters.sql.sqlite import SqliteDatabase
 from adapters.sql.sqlite_connections import connect
 from adapters.sql.sqlite_readers import Glance, _Reader
 from adapters.sql.store import SqlStore
+from domain.builtin.posts import POSTS
 from domain.paging import PageRequest, Sort
-from domain.posts import POSTS
 from tests.adapters.sql.conftest import bring, some_posts
 
 _LONG = (

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.crypto_assets import CRYPTO_ASSETS, CryptoAsset, checked, slug_of
+from domain.builtin.crypto_assets import CRYPTO_ASSETS, CryptoAsset, checked, slug_of
 from domain.dataset import Role
 from domain.filters import Filter
 from domain.paging import Sort

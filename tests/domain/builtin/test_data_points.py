@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.data_points import DATA_POINTS, OLDEST, TOO_OLD, float32_of, id_of, point_of
+from domain.builtin.data_points import DATA_POINTS, OLDEST, TOO_OLD, float32_of, id_of, point_of
 from domain.dataset import Role
 from domain.filters import Filter
 from domain.paging import Sort
