@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from application.desk import JobDesk
-from application.fetch import Fetch
-from application.ports.clock import Clock, Random
-from application.ports.source import Source
-from application.ports.store import Store
-from application.query import Query
+from application.datasets.query import Query
+from application.ingest.fetch import Fetch
+from application.ingest.job_backend import JobDesk
+from application.ports.datasets import Store
+from application.ports.ingest import Source
+from application.ports.system import Clock, Random
 from domain.builtin.posts import POSTS, Post
 from domain.politeness import Cadence
 

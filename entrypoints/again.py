@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from application.fetch import Fetched
+from application.ingest.fetch import Fetched
 from domain.dataset import Role
 from domain.payloads import Batch, Payload
 from domain.reports import Outcome, SourceReport

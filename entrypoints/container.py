@@ -32,20 +32,20 @@ from adapters.system.clock import SystemClock
 from adapters.system.passwords import ArgonPasswordHasher
 from adapters.system.random import SystemRandom
 from adapters.system.tokens import JwtTokens
-from application.accounts import ChangePassword, DisableUser, FirstAdmin, SignUp
-from application.alerts import WatchAlerts
-from application.api_tokens import KeepApiTokens
-from application.authentication import Authenticate
-from application.catalogue import Catalogue
-from application.desk import JobDesk
-from application.health import CheckHealth
-from application.jobs import CancelJob, FindJob, ListJobs
-from application.populate import Populate
-from application.prune import KeepPruned, Prune
-from application.quarantine import ListQuarantine, RebuildDataset, ReplayQuarantine
-from application.schedules import KeepSchedules
-from application.stats import ShowStats
-from application.work import RunJob, Work
+from application.accounts.api_tokens import KeepApiTokens
+from application.accounts.authentication import Authenticate
+from application.accounts.sign_up import ChangePassword, DisableUser, FirstAdmin, SignUp
+from application.datasets.catalogue import Catalogue
+from application.datasets.fetch_one import Populate
+from application.ingest.job_backend import JobDesk
+from application.ingest.quarantine import ListQuarantine, RebuildDataset, ReplayQuarantine
+from application.jobs.list_jobs import CancelJob, FindJob, ListJobs
+from application.jobs.scheduler import KeepSchedules
+from application.jobs.worker import RunJob, Work
+from application.operations.alerts import WatchAlerts
+from application.operations.health import CheckHealth
+from application.operations.prune import KeepPruned, Prune
+from application.operations.stats import ShowStats
 from domain.builtin.crypto_assets import CRYPTO_ASSETS
 from domain.builtin.data_points import DATA_POINTS
 from domain.builtin.posts import POSTS

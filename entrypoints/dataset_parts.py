@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from adapters.sources.polite.client import PoliteClient
-from application.desk import JobDesk
-from application.fetch import Fetch
-from application.ports.clock import Clock, Random
-from application.ports.source import Source
-from application.ports.store import Store
+from application.datasets.query import Query
+from application.ingest.fetch import Fetch
+from application.ingest.job_backend import JobDesk
+from application.ports.datasets import Store
+from application.ports.ingest import Source
+from application.ports.system import Clock, Random
 from application.posts import FetchPosts, QueryPosts
-from application.query import Query
 from domain.builtin.posts import POSTS
 from domain.dataset import Dataset
 from entrypoints.settings import Settings

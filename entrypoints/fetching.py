@@ -9,9 +9,9 @@ from typing import Any
 import click
 import msgspec
 
-from application.fetch import Fetched
-from application.ports.source import Ask, Source
-from application.ports.store import Quarantine
+from application.ingest.fetch import Fetched
+from application.ports.datasets import Quarantine
+from application.ports.ingest import Ask, Source
 from domain.dataset import Role
 from domain.errors import UnknownDataset
 from domain.payloads import Batch, Payload

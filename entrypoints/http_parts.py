@@ -1,11 +1,11 @@
 """What the container makes of the settings for those who come in by HTTP."""
 
 from adapters.http.app import HttpSettings
+from application.accounts.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh, SessionUseCases
 from application.ports.accounts import Accounts, Sessions
-from application.ports.clock import Clock, Random
-from application.ports.limits import LoginAttempts
 from application.ports.security import PasswordHasher, Tokens
-from application.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh, SessionUseCases
+from application.ports.system import Clock, Random
+from application.ports.throttling import LoginAttempts
 from entrypoints.settings import Settings, secret_of
 from entrypoints.version import VERSION
 

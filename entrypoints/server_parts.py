@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from adapters.queue.embedded import EmbeddedQueue
 from adapters.sql.sqlite import SqliteDatabase
-from application.work import AT_ONCE
+from application.jobs.worker import AT_ONCE
 from entrypoints.settings import Settings
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from adapters.sql.migrate import epoch_of, migrate
-from application.health import HealthReport
+from application.operations.health import HealthReport
 from domain.retention import Kept
 from entrypoints.container import TABLES, Container
 from entrypoints.settings import Settings

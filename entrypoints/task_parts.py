@@ -5,15 +5,15 @@ from typing import Any
 
 from adapters.sources.github import GitHubRepositories
 from adapters.sources.polite.client import PoliteClient
-from application.desk import JobDesk
-from application.enrich import EnrichTasks
-from application.fetch import Fetch
-from application.look import LookAt
-from application.ports.clock import Clock, Random
+from application.ingest.fetch import Fetch
+from application.ingest.job_backend import JobDesk
+from application.ports.datasets import Store
 from application.ports.repositories import KnownRepositories
-from application.ports.store import Store
+from application.ports.system import Clock, Random
 from application.ports.tasks import Tasks
-from application.tasks import (
+from application.tasks.enrich import EnrichTasks
+from application.tasks.repository_lookup import LookAt
+from application.tasks.tasks import (
     ChangeTask,
     CreateTask,
     DeleteTask,

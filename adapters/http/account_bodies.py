@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from application.api_tokens import LONGEST_NAME
+from application.accounts.api_tokens import LONGEST_NAME
 from domain.users import LONGEST_PASSWORD_BYTES, NAME_PATTERN, SHORTEST_PASSWORD
 
 #: These are for whoever reads the document; the rules themselves are the domain's.

@@ -21,9 +21,9 @@ from adapters.http.answers import documented, guarded, identifier
 from adapters.http.bodies import read_form, read_json
 from adapters.http.limits import LOGIN, Limiter
 from adapters.http.proxies import place_of
-from application.accounts import ChangePassword, SignUp
-from application.api_tokens import KeepApiTokens
-from application.sessions import Granted, SessionUseCases
+from application.accounts.api_tokens import KeepApiTokens
+from application.accounts.sessions import Granted, SessionUseCases
+from application.accounts.sign_up import ChangePassword, SignUp
 from domain.dataset import Role
 from domain.sessions import ApiToken
 

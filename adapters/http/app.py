@@ -30,21 +30,21 @@ from adapters.http.repeats import Repeats
 from adapters.http.stats import stats_routes
 from adapters.http.tasks import task_routes
 from adapters.http.validators import Validators
-from application.accounts import ChangePassword, SignUp
-from application.api_tokens import KeepApiTokens
-from application.authentication import Authenticate
-from application.catalogue import Catalogue
-from application.health import CheckHealth
-from application.jobs import CancelJob, FindJob, ListJobs
-from application.populate import Populate
-from application.ports.clock import Clock, Random
+from application.accounts.api_tokens import KeepApiTokens
+from application.accounts.authentication import Authenticate
+from application.accounts.sessions import SessionUseCases
+from application.accounts.sign_up import ChangePassword, SignUp
+from application.datasets.catalogue import Catalogue
+from application.datasets.fetch_one import Populate
+from application.ingest.quarantine import ListQuarantine, ReplayQuarantine
+from application.jobs.list_jobs import CancelJob, FindJob, ListJobs
+from application.operations.health import CheckHealth
+from application.operations.stats import ShowStats
+from application.ports.datasets import Changes
 from application.ports.idempotency import Idempotency
-from application.ports.limits import ClientLimits
-from application.ports.store import Changes
-from application.quarantine import ListQuarantine, ReplayQuarantine
-from application.sessions import SessionUseCases
-from application.stats import ShowStats
-from application.tasks import TaskUseCases
+from application.ports.system import Clock, Random
+from application.ports.throttling import ClientLimits
+from application.tasks.tasks import TaskUseCases
 from domain.politeness import Rate
 
 

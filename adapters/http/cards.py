@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from application.catalogue import Entry
+from application.datasets.catalogue import Entry
 from domain.filters import operators_of
 
 

@@ -8,8 +8,8 @@ from urllib.parse import quote, urlencode
 from adapters.http.asgi import Scope
 from adapters.http.formats import json_of
 from adapters.http.question import Question
-from application.catalogue import Standing
-from application.query import Query
+from application.datasets.catalogue import Standing
+from application.datasets.query import Query
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset, Role
 from domain.paging import Page

@@ -6,7 +6,7 @@ from http import HTTPStatus
 import msgspec
 
 from adapters.http.problems import Reply, reply, reply_to_failures, seconds_until
-from application.fetch import Fetched
+from application.ingest.fetch import Fetched
 from domain.errors import SourceBlocked
 from domain.jobs import FetchJob, JobStatus, Mode
 from domain.politeness import Cadence

@@ -19,9 +19,9 @@ from adapters.http.limits import FETCH, Limiter
 from adapters.http.prefer import Wish, wish_of
 from adapters.http.problems import Reply
 from adapters.http.question import parameters_of
-from application.catalogue import Catalogue
-from application.fetch import Fetch, Fetched
-from application.ports.clock import Clock
+from application.datasets.catalogue import Catalogue
+from application.ingest.fetch import Fetch, Fetched
+from application.ports.system import Clock
 from domain.dataset import Role
 from domain.errors import StoreError, TooManyWaiting
 

@@ -30,7 +30,7 @@ from adapters.http.asgi import (
 from adapters.http.door import Door
 from adapters.http.problems import Refusal, reply_to, status_of
 from adapters.http.repeats import READY, Repeats
-from application.ports.clock import Random
+from application.ports.system import Random
 
 #: More than any honest request needs.
 MAX_HEADER_BYTES = 16 * 1024

@@ -14,9 +14,9 @@ from typing import Any
 
 from adapters.http.access import caller_of
 from adapters.http.problems import Refusal, Reply
-from application.ports.clock import Random
+from application.concurrency import Unbroken
 from application.ports.idempotency import Answer, Idempotency
-from application.unbroken import Unbroken
+from application.ports.system import Random
 from domain.errors import StoreError
 
 LONGEST_KEY = 255

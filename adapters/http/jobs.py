@@ -16,9 +16,9 @@ from adapters.http.cursors import CursorSigner
 from adapters.http.envelope import next_page_of
 from adapters.http.fetch_answers import FetchAnswer, retry_after, told
 from adapters.http.question import limit_of, parameters_of
-from application.catalogue import Catalogue
-from application.jobs import CancelJob, FindJob, ListJobs
-from application.ports.clock import Clock
+from application.datasets.catalogue import Catalogue
+from application.jobs.list_jobs import CancelJob, FindJob, ListJobs
+from application.ports.system import Clock
 from domain.dataset import Role
 from domain.errors import UnknownDataset
 from domain.jobs import FetchJob, JobStatus

@@ -10,7 +10,7 @@ from typing import Any
 from adapters.http.access import address_of, caller_of
 from adapters.http.asgi import add_headers
 from adapters.http.proxies import place_of
-from application.ports.limits import ClientLimits
+from application.ports.throttling import ClientLimits
 from domain.errors import TooManyRequests
 from domain.politeness import Rate
 from domain.users import key_of

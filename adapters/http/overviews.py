@@ -15,8 +15,8 @@ from adapters.http.answers import documented, guarded
 from adapters.http.asgi import request_id_of
 from adapters.http.cards import DatasetCard, card_of
 from adapters.http.problems import Refusal
-from application.catalogue import Catalogue, Entry
-from application.health import CheckHealth, Condition, SourceHealth
+from application.datasets.catalogue import Catalogue, Entry
+from application.operations.health import CheckHealth, Condition, SourceHealth
 
 
 class DatasetList(msgspec.Struct, frozen=True):

@@ -16,9 +16,9 @@ from adapters.http.fetch_answers import FetchAnswer, problem_of, told_of
 from adapters.http.limits import FETCH, Limiter
 from adapters.http.problems import Reply, reply, reply_to_failures
 from adapters.http.question import number_of, parameters_of
-from application.catalogue import Catalogue
-from application.populate import Populate, Populated
-from application.ports.clock import Clock
+from application.datasets.catalogue import Catalogue
+from application.datasets.fetch_one import Populate, Populated
+from application.ports.system import Clock
 from domain.builtin.data_points import DATA_POINTS
 from domain.errors import InvalidValue, SourceBlocked, TooManyRequests
 from domain.filters import Condition, Filter, Operator

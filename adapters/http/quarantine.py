@@ -19,11 +19,11 @@ from adapters.http.envelope import next_page_of
 from adapters.http.fetch_answers import FetchAnswer, problem_of, told_of
 from adapters.http.formats import json_of
 from adapters.http.question import limit_of, parameters_of
-from application.catalogue import Catalogue
-from application.fetch import Fetched
-from application.ports.clock import Clock
-from application.ports.store import Quarantined
-from application.quarantine import ListQuarantine, ReplayQuarantine
+from application.datasets.catalogue import Catalogue
+from application.ingest.fetch import Fetched
+from application.ingest.quarantine import ListQuarantine, ReplayQuarantine
+from application.ports.datasets import Quarantined
+from application.ports.system import Clock
 from domain.errors import UnknownRecord
 from domain.paging import Cursor
 

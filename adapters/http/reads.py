@@ -33,9 +33,9 @@ from adapters.http.question import (
 from adapters.http.ready import Key, ReadyPage, ReadyPages, key_of, page_ready
 from adapters.http.repeats import READY
 from adapters.http.validators import ANY, Validators, has, wants_validation
-from application.catalogue import Catalogue, Standing
-from application.ports.clock import Clock
-from application.ports.store import Changes
+from application.datasets.catalogue import Catalogue, Standing
+from application.ports.datasets import Changes
+from application.ports.system import Clock
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset
 from domain.errors import UnknownRecord

@@ -10,8 +10,8 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from adapters.http.asgi import Scope, lines
-from application.catalogue import Standing
-from application.query import Query
+from application.datasets.catalogue import Standing
+from application.datasets.query import Query
 from domain.checkpoints import Freshness
 
 #: What all kept pages together may take, and the largest page worth keeping.

@@ -14,8 +14,8 @@ from adapters.http.asgi import Message, Scope, lines
 from adapters.http.envelope import ending_of
 from adapters.http.ready import MAX_BYTES, OBJECTS_BYTES, ReadyPage, Shelf
 from adapters.http.validators import Validators
-from application.ports.clock import Clock, Random
-from application.ports.store import Changes
+from application.ports.datasets import Changes
+from application.ports.system import Clock, Random
 from domain.errors import StoreError
 
 #: Where a route leaves the ready page it has answered from.

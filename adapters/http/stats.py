@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from adapters.http.access import ANYONE, may_call, role_of
 from adapters.http.answers import documented, guarded
 from adapters.http.asgi import request_id_of
-from application.stats import ShowStats
+from application.operations.stats import ShowStats
 from domain.reports import Counts, SourceStatus
 from domain.totals import SourceTotals
 

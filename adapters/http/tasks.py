@@ -20,7 +20,7 @@ from adapters.http.question import parameters_of, read_question
 from adapters.http.task_bodies import MERGE_PATCH, NewTask, TaskPage, TaskPaging, TaskPatch
 from adapters.http.task_bodies import TASK_RESPONSES as RESPONSES
 from adapters.http.validators import ANY, has
-from application.tasks import TaskUseCases
+from application.tasks.tasks import TaskUseCases
 from domain.errors import UnknownParameter
 from domain.tasks import TASKS
 

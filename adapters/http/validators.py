@@ -9,7 +9,7 @@ import msgspec
 from adapters.http.asgi import Scope, header_of
 from adapters.http.envelope import Asked
 from adapters.http.question import Format
-from application.catalogue import Standing
+from application.datasets.catalogue import Standing
 from domain.checkpoints import Freshness
 
 #: Stands for whatever there is, which has to be looked for first.

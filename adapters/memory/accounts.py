@@ -4,7 +4,7 @@ import msgspec
 
 from adapters.memory.database import MemoryDatabase, RefreshToken
 from application.ports.accounts import Accounts, ApiTokens, Sessions
-from application.ports.clock import Clock
+from application.ports.system import Clock
 from domain.errors import InvalidToken, NameTaken
 from domain.sessions import ApiToken, Session, is_replay
 from domain.users import User, key_of

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from adapters.memory.database import MemoryDatabase
 from application.ports.alerts import Alerts, Notifier
-from application.ports.clock import Clock
+from application.ports.system import Clock
 from domain.alerts import Alarm, Alert
 from domain.errors import SourceError
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from adapters.memory.database import MemoryDatabase
-from application.ports.budget import Budget
-from application.ports.clock import Clock
+from application.ports.politeness import Budget
+from application.ports.system import Clock
 from domain.politeness import Host, Rate, Verdict
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

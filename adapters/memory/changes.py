@@ -1,7 +1,7 @@
 """Changes to a memory database."""
 
 from adapters.memory.database import MemoryDatabase
-from application.ports.store import Changes
+from application.ports.datasets import Changes
 
 
 class MemoryChanges(Changes):

@@ -4,7 +4,7 @@ import asyncio
 import heapq
 from datetime import UTC, datetime, timedelta
 
-from application.ports.clock import Clock
+from application.ports.system import Clock
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 #: So many turns of the event loop let everything in memory run until it waits for the clock.

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from application.ports.datasets import Quarantined
 from application.ports.idempotency import Answer
-from application.ports.store import Quarantined
 from domain.alerts import Alarm, Kind
 from domain.checkpoints import Checkpoint, Freshness
 from domain.dataset import Key

@@ -1,8 +1,8 @@
 """Idempotency keys in memory."""
 
 from adapters.memory.database import KnownKey, MemoryDatabase
-from application.ports.clock import Clock
 from application.ports.idempotency import ABANDONED, KEPT, Answer, Begun, Idempotency
+from application.ports.system import Clock
 from domain.errors import KeyInUse, KeyReused
 
 

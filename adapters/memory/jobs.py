@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import msgspec
 
 from adapters.memory.database import MemoryDatabase
-from application.ports.clock import Clock
 from application.ports.jobs import JobHistory, Jobs, SourceHistory, Wanted
+from application.ports.system import Clock
 from domain.jobs import LEASE, LOST, FetchJob, JobStatus
 from domain.totals import SourceTotals
 

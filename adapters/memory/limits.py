@@ -1,8 +1,8 @@
 """Limits of clients, and guesses at passwords, in memory."""
 
 from adapters.memory.database import MemoryDatabase
-from application.ports.clock import Clock
-from application.ports.limits import ClientLimits, LoginAttempts
+from application.ports.system import Clock
+from application.ports.throttling import ClientLimits, LoginAttempts
 from domain.errors import TooManyRequests
 from domain.politeness import Rate
 from domain.throttling import Allowance, Attempts, Guess, allowance, spacing_s

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from adapters.memory.database import MemoryDatabase
-from application.ports.store import Quarantine, Quarantined
+from application.ports.datasets import Quarantine, Quarantined
 
 
 class MemoryQuarantine(Quarantine):

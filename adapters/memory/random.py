@@ -3,7 +3,7 @@
 import base64
 import hashlib
 
-from application.ports.clock import Random
+from application.ports.system import Random
 
 
 class SeededRandom(Random):

@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from adapters.memory.database import MemoryDatabase
-from application.ports.clock import Clock
 from application.ports.repositories import KnownRepositories, Repositories
+from application.ports.system import Clock
 from domain.errors import SourceError
 from domain.reports import Traffic
 from domain.repositories import KnownRepository, RepoFacts, Told

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from adapters.memory.database import MemoryDatabase
-from application.ports.clock import Clock
 from application.ports.schedules import Schedules
+from application.ports.system import Clock
 from domain.jobs import FetchJob
 from domain.schedules import Schedule
 

@@ -5,8 +5,8 @@ import hashlib
 
 import msgspec
 
-from application.ports.clock import Clock
 from application.ports.security import PasswordHasher, Tokens, Verified
+from application.ports.system import Clock
 from domain.errors import InvalidToken
 from domain.sessions import Claims
 

@@ -6,8 +6,8 @@ from typing import Generic
 
 import msgspec
 
-from application.ports.clock import Clock
-from application.ports.source import Ask, Source
+from application.ports.ingest import Ask, Source
+from application.ports.system import Clock
 from domain.dataset import R
 from domain.errors import SourceError, UnexpectedContent
 from domain.payloads import Batch, Payload

@@ -9,8 +9,8 @@ from typing import Any, Generic
 import msgspec
 
 from adapters.memory.database import MemoryDatabase, Rejected, Row, Table
-from application.ports.clock import Clock
-from application.ports.store import Intake, Quarantined, Replay, Store
+from application.ports.datasets import Intake, Quarantined, Replay, Store
+from application.ports.system import Clock
 from domain.checkpoints import Checkpoint, Freshness
 from domain.dataset import Dataset, Key, R
 from domain.filters import Filter

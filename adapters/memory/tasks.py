@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from adapters.memory.database import MemoryDatabase, Row
-from application.ports.clock import Clock
+from application.ports.system import Clock
 from application.ports.tasks import Tasks
 from domain.tasks import TASKS, Task, task_of
 

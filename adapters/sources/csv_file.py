@@ -13,7 +13,7 @@ from adapters.sources.polite.client import PoliteClient
 from adapters.sources.polite.failures import incomplete, late
 from adapters.sources.polite.replies import NotModified
 from adapters.sources.polite.urls import parse
-from application.ports.source import Ask, Source
+from application.ports.ingest import Ask, Source
 from domain.builtin.crypto_assets import CRYPTO_ASSETS, CryptoAsset, checked, slug_of
 from domain.fields import Field
 from domain.payloads import Batch, Payload

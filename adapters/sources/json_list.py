@@ -14,7 +14,7 @@ from adapters.sources.json_text import elements, too_deep
 from adapters.sources.polite.client import PoliteClient
 from adapters.sources.polite.replies import Answer, NotModified
 from adapters.sources.polite.urls import next_link, parse
-from application.ports.source import Ask, Source
+from application.ports.ingest import Ask, Source
 from domain.dataset import R
 from domain.errors import UnexpectedContent
 from domain.payloads import Batch, Payload

@@ -6,7 +6,7 @@ import msgspec
 
 from adapters.sources.polite.client import PoliteClient
 from application.ports.alerts import Notifier
-from application.ports.clock import Clock
+from application.ports.system import Clock
 from domain.alerts import Alert
 from domain.reports import Traffic
 

@@ -12,7 +12,7 @@ from adapters.sql.dialects import moment
 from adapters.sql.tables import alarms
 from adapters.sql.times import from_micros, to_micros
 from application.ports.alerts import Alerts
-from application.ports.clock import Clock
+from application.ports.system import Clock
 from domain.alerts import Alarm, Kind
 
 _KEY = ("kind", "dataset", "source")

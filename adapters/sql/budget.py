@@ -17,8 +17,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from adapters.sql.database import Database
 from adapters.sql.dialects import moment
 from adapters.sql.tables import hosts
-from application.ports.budget import Budget
-from application.ports.clock import Clock
+from application.ports.politeness import Budget
+from application.ports.system import Clock
 from domain.errors import StoreUnavailable
 from domain.politeness import Host, Rate, Verdict
 

@@ -9,8 +9,8 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import ClauseElement, Table
 from sqlalchemy.engine import Dialect
 
-from application.ports.clock import Clock
-from application.ports.store import Changes
+from application.ports.datasets import Changes
+from application.ports.system import Clock
 
 Row = tuple[Any, ...]
 Values = Mapping[str, Any]

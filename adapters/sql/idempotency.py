@@ -9,8 +9,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from adapters.sql.client_tables import idempotency
 from adapters.sql.database import Database
 from adapters.sql.dialects import moment
-from application.ports.clock import Clock
 from application.ports.idempotency import ABANDONED, KEPT, Answer, Begun, Idempotency
+from application.ports.system import Clock
 from domain.errors import KeyInUse, KeyReused
 
 _MICROSECOND = timedelta(microseconds=1)

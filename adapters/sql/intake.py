@@ -22,8 +22,8 @@ from adapters.sql.rejections import Rejections
 from adapters.sql.sequence import move_on, next_change
 from adapters.sql.tables import checkpoints, jobs, receipts
 from adapters.sql.times import to_micros
-from application.ports.clock import Clock
-from application.ports.store import Intake, R_in, Replay
+from application.ports.datasets import Intake, R_in, Replay
+from application.ports.system import Clock
 from domain.checkpoints import Checkpoint
 from domain.dataset import Dataset
 from domain.errors import LeaseLost

@@ -10,8 +10,8 @@ from adapters.sql.database import Database
 from adapters.sql.dialects import moment
 from adapters.sql.jobs import ABANDONED, job_of
 from adapters.sql.tables import jobs
-from application.ports.clock import Clock
 from application.ports.jobs import JobHistory, Wanted
+from application.ports.system import Clock
 from domain.jobs import LOST, FetchJob, JobStatus
 
 _LOST_US = LOST // timedelta(microseconds=1)

@@ -12,8 +12,8 @@ from adapters.sql.dialects import moment
 from adapters.sql.source_history import add_to_totals
 from adapters.sql.tables import jobs
 from adapters.sql.times import from_micros, to_micros
-from application.ports.clock import Clock
 from application.ports.jobs import Jobs
+from application.ports.system import Clock
 from domain.errors import LeaseLost, StoreUnavailable
 from domain.jobs import LEASE, FetchJob, JobStatus, Mode
 from domain.reports import FetchReport

@@ -10,8 +10,8 @@ from adapters.sql.client_tables import attempts, client_limits
 from adapters.sql.database import Database, Session
 from adapters.sql.dialects import moment
 from adapters.sql.times import from_micros, to_micros
-from application.ports.clock import Clock
-from application.ports.limits import ClientLimits, LoginAttempts
+from application.ports.system import Clock
+from application.ports.throttling import ClientLimits, LoginAttempts
 from domain.errors import TooManyRequests
 from domain.politeness import Rate
 from domain.sessions import digest_of

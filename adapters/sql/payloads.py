@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from adapters.sql.database import Row, Session
 from adapters.sql.tables import payload_chunks, payloads, quarantine, receipts
 from adapters.sql.times import from_micros, to_micros
-from application.ports.store import Replay
+from application.ports.datasets import Replay
 from domain.jobs import FetchJob
 from domain.payloads import Kept, Payload, Receipt, replayed
 

@@ -13,8 +13,8 @@ from adapters.sql.postgres_changes import Listener
 from adapters.sql.postgres_connections import Connection, Connector, Lane, ReadingLane, end
 from adapters.sql.postgres_session import PostgresSession
 from adapters.sql.times import to_micros
-from application.ports.clock import Clock
 from application.ports.health import Probe
+from application.ports.system import Clock
 from domain.errors import QueryTooSlow, StoreUnavailable
 
 READERS = 4

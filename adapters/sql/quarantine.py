@@ -9,7 +9,7 @@ from sqlalchemy import Select, bindparam, func, select, tuple_
 from adapters.sql.database import Database, Row
 from adapters.sql.tables import quarantine
 from adapters.sql.times import from_micros, to_micros
-from application.ports.store import Quarantine, Quarantined
+from application.ports.datasets import Quarantine, Quarantined
 
 _PLACE = quarantine.c.rejected_at, quarantine.c.id
 _ALL = select(*(quarantine.c[name] for name in Quarantined.__struct_fields__))

@@ -12,8 +12,8 @@ from adapters.sql.dialects import moment
 from adapters.sql.jobs import requested
 from adapters.sql.tables import schedules
 from adapters.sql.times import from_micros, to_micros
-from application.ports.clock import Clock
 from application.ports.schedules import Schedules
+from application.ports.system import Clock
 from domain.jobs import FetchJob
 from domain.schedules import Schedule
 

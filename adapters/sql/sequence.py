@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, select, update
 from adapters.sql.database import Session
 from adapters.sql.tables import datasets
 from adapters.sql.times import to_micros
-from application.ports.clock import Clock
+from application.ports.system import Clock
 from domain.dataset import Dataset
 
 #: Those who change one dataset follow each other, so that its numbers are in the order of commits.

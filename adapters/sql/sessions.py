@@ -12,7 +12,7 @@ from adapters.sql.database import Database, Row
 from adapters.sql.dialects import moment
 from adapters.sql.times import from_micros, to_micros
 from application.ports.accounts import ApiTokens, Sessions
-from application.ports.clock import Clock
+from application.ports.system import Clock
 from domain.errors import InvalidToken
 from domain.sessions import ApiToken, Session, is_replay
 

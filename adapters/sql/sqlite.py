@@ -12,8 +12,8 @@ from adapters.sql.database import READ_S, Compiler, Database, Query, Row, Sessio
 from adapters.sql.sqlite_connections import SqliteSession, connect, translation
 from adapters.sql.sqlite_readers import Glance, Lane
 from adapters.sql.times import to_micros
-from application.ports.clock import Clock
 from application.ports.health import Probe
+from application.ports.system import Clock
 from domain.errors import StoreError, StoreUnavailable
 
 READERS = 2

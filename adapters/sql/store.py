@@ -16,8 +16,8 @@ from adapters.sql.intake import SqlIntake
 from adapters.sql.pages import Shape, page_values, statements_of
 from adapters.sql.tables import checkpoints, datasets, jobs, schedules
 from adapters.sql.times import from_micros
-from application.ports.clock import Clock
-from application.ports.store import Intake, Store
+from application.ports.datasets import Intake, Store
+from application.ports.system import Clock
 from domain.checkpoints import Checkpoint, Freshness
 from domain.dataset import Dataset, Key, R
 from domain.filters import Filter

@@ -10,7 +10,7 @@ from adapters.sql.dataset_tables import decoded, stage_of, table_of
 from adapters.sql.merge import staged_rows
 from adapters.sql.sequence import Change, move_on, next_change
 from adapters.sql.times import from_micros
-from application.ports.clock import Clock
+from application.ports.system import Clock
 from application.ports.tasks import Tasks
 from domain.dataset import CHANGED_AT
 from domain.tasks import TASKS, Task, task_of

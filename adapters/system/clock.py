@@ -3,7 +3,7 @@
 import asyncio
 from datetime import UTC, datetime
 
-from application.ports.clock import Clock
+from application.ports.system import Clock
 
 
 class SystemClock(Clock):

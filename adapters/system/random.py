@@ -4,7 +4,7 @@ import os
 import secrets
 import time
 
-from application.ports.clock import Random
+from application.ports.system import Random
 
 #: So many hexadecimal digits of an identifier are chance: 76 bits.
 _DIGITS = 19

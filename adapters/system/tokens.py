@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import jwt
 
-from application.ports.clock import Clock, Random
 from application.ports.security import Tokens
+from application.ports.system import Clock, Random
 from domain.errors import InvalidToken
 from domain.sessions import Claims
 

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from application.desk import JobDesk
-from application.fetch import Fetch
-from application.schedules import KeepSchedules
-from application.work import RunJob, Work
+from application.ingest.fetch import Fetch
+from application.ingest.job_backend import JobDesk
+from application.jobs.scheduler import KeepSchedules
+from application.jobs.worker import RunJob, Work
 from domain.builtin.posts import Post
 from domain.dataset import Dataset
 from domain.jobs import FetchJob

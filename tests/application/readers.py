@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from adapters.memory.source import MemorySource
-from application.fetch import Fetch
+from application.ingest.fetch import Fetch
 from domain.builtin.posts import Post
 from tests.application.rig import Rig
 

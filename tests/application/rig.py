@@ -16,10 +16,10 @@ from adapters.memory.schedules import MemorySchedules
 from adapters.memory.source import MemorySource
 from adapters.memory.store import MemoryStore
 from adapters.queue.embedded import EmbeddedQueue
-from application.desk import JobDesk
-from application.fetch import Fetch, Fetched
+from application.datasets.query import Query
+from application.ingest.fetch import Fetch, Fetched
+from application.ingest.job_backend import JobDesk
 from application.ports.queue import Handle, Queue
-from application.query import Query
 from domain.builtin.posts import POSTS, Post
 from domain.dataset import Dataset
 from domain.errors import QueueUnavailable

@@ -7,7 +7,7 @@ what must always hold holds, and asking again succeeds.
 from abc import abstractmethod
 from typing import Any
 
-from application.desk import JobDesk
+from application.ingest.job_backend import JobDesk
 from domain.errors import CatchmentError, QueueUnavailable, StoreUnavailable
 from tests.application.failures import Countdown, Counted, CountedStore
 from tests.application.rig import Rig

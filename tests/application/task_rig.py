@@ -6,11 +6,11 @@ from typing import Any
 
 from adapters.memory.repositories import MemoryKnownRepositories, MemoryRepositories
 from adapters.memory.tasks import MemoryTasks
-from application.desk import JobDesk
-from application.enrich import EnrichTasks
-from application.fetch import Fetch
-from application.look import LookAt
-from application.tasks import (
+from application.ingest.fetch import Fetch
+from application.ingest.job_backend import JobDesk
+from application.tasks.enrich import EnrichTasks
+from application.tasks.repository_lookup import LookAt
+from application.tasks.tasks import (
     ChangeTask,
     CreateTask,
     DeleteTask,

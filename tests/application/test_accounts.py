@@ -12,10 +12,10 @@ from adapters.memory.database import MemoryDatabase
 from adapters.memory.limits import MemoryLoginAttempts
 from adapters.memory.random import SeededRandom
 from adapters.memory.security import MemoryPasswordHasher, MemoryTokens
-from application.accounts import ChangePassword, DisableUser, FirstAdmin, SignUp
-from application.api_tokens import KeepApiTokens
-from application.authentication import Authenticate
-from application.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh
+from application.accounts.api_tokens import KeepApiTokens
+from application.accounts.authentication import Authenticate
+from application.accounts.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh
+from application.accounts.sign_up import ChangePassword, DisableUser, FirstAdmin, SignUp
 from domain.dataset import Role
 from domain.errors import (
     Forbidden,

@@ -10,8 +10,8 @@ import pytest
 
 from adapters.memory.alerts import MemoryAlerts, MemoryNotifier
 from adapters.memory.budget import MemoryBudget
-from application.alerts import LOOK_S, WatchAlerts
-from application.fetch import Fetch
+from application.ingest.fetch import Fetch
+from application.operations.alerts import LOOK_S, WatchAlerts
 from domain.alerts import TAKEN, Alarm, Alert, Event, Kind
 from domain.builtin.posts import Post
 from domain.dataset import Dataset

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from application.catalogue import Catalogue, Standing
+from application.datasets.catalogue import Catalogue, Standing
 from domain.builtin.posts import POSTS
 from domain.dataset import Dataset, Role
 from domain.errors import UnknownDataset

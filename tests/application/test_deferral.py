@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from adapters.memory.source import MemorySource
-from application.fetch import Fetch
+from application.ingest.fetch import Fetch
 from domain.builtin.posts import Post
 from domain.errors import SourceBlocked, SourceError, SourceUnavailable
 from domain.jobs import LEASE, MAX_ATTEMPTS, PATIENCE, FetchJob, JobStatus, Mode

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from adapters.memory.tasks import MemoryTasks
-from application.enrich import LIMITED_FOR, EnrichTasks
+from application.tasks.enrich import LIMITED_FOR, EnrichTasks
 from domain.errors import (
     LeaseLost,
     SourceBlocked,

@@ -8,10 +8,10 @@ from adapters.memory.accounts import MemoryAccounts, MemoryApiTokens, MemorySess
 from adapters.memory.changes import MemoryChanges
 from adapters.memory.limits import MemoryLoginAttempts
 from adapters.memory.security import MemoryPasswordHasher, MemoryTokens
-from application.accounts import ChangePassword, DisableUser, FirstAdmin, SignUp
-from application.api_tokens import KeepApiTokens
-from application.authentication import Authenticate
-from application.sessions import Grant, Granted, Lifetimes, LogIn, LogOut, Refresh
+from application.accounts.api_tokens import KeepApiTokens
+from application.accounts.authentication import Authenticate
+from application.accounts.sessions import Grant, Granted, Lifetimes, LogIn, LogOut, Refresh
+from application.accounts.sign_up import ChangePassword, DisableUser, FirstAdmin, SignUp
 from domain.dataset import Role
 from domain.errors import InvalidToken, NameTaken, UnknownToken, WrongCredentials
 from domain.users import Caller

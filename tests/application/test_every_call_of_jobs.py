@@ -9,11 +9,11 @@ import pytest
 from adapters.memory.alerts import MemoryAlerts, MemoryNotifier
 from adapters.memory.budget import MemoryBudget
 from adapters.memory.retention import MemoryRetention
-from application.alerts import LOOK_S, WatchAlerts
-from application.jobs import CancelJob
-from application.prune import Prune
-from application.schedules import KeepSchedules
-from application.work import RunJob
+from application.jobs.list_jobs import CancelJob
+from application.jobs.scheduler import KeepSchedules
+from application.jobs.worker import RunJob
+from application.operations.alerts import LOOK_S, WatchAlerts
+from application.operations.prune import Prune
 from domain.alerts import TAKEN, Event
 from domain.dataset import Role
 from domain.errors import IllegalTransition, SourceUnavailable

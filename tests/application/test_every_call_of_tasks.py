@@ -6,11 +6,11 @@ import pytest
 
 from adapters.memory.repositories import MemoryKnownRepositories, MemoryRepositories
 from adapters.memory.tasks import MemoryTasks
-from application.enrich import EnrichTasks
-from application.fetch import Fetch
-from application.look import LookAt
-from application.query import Query
-from application.tasks import ChangeTask, CreateTask, DeleteTask, Enriching, QueryTasks
+from application.datasets.query import Query
+from application.ingest.fetch import Fetch
+from application.tasks.enrich import EnrichTasks
+from application.tasks.repository_lookup import LookAt
+from application.tasks.tasks import ChangeTask, CreateTask, DeleteTask, Enriching, QueryTasks
 from domain.dataset import Role
 from domain.errors import SourceUnavailable, StaleVersion, UnknownRecord
 from domain.jobs import LEASE

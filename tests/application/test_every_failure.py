@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from application.fetch import Fetched
-from application.jobs import CancelJob
-from application.schedules import KeepSchedules
-from application.work import RunJob, Work
+from application.ingest.fetch import Fetched
+from application.jobs.list_jobs import CancelJob
+from application.jobs.scheduler import KeepSchedules
+from application.jobs.worker import RunJob, Work
 from domain.dataset import Role
 from domain.errors import QueueUnavailable, StoreUnavailable
 from domain.jobs import LEASE, JobStatus, Mode

@@ -8,7 +8,7 @@ from adapters.memory.schedules import MemorySchedules
 from adapters.memory.source import MemorySource
 from adapters.memory.store import MemoryStore
 from adapters.queue.embedded import EmbeddedQueue
-from application.desk import JobDesk
+from application.ingest.job_backend import JobDesk
 from application.posts import FetchPosts, QueryPosts
 from domain.builtin.posts import POSTS, Post
 from domain.paging import PageRequest, Sort

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from adapters.memory.source import MemorySource
-from application.gather import MAX_CONFIRMATIONS
-from application.tally import HOLD_COUNT
+from application.ingest.normalise import HOLD_COUNT
+from application.ingest.sync_source import MAX_CONFIRMATIONS
 from domain.builtin.posts import POSTS, Post
 from domain.errors import SourceBlocked, SourceUnavailable
 from domain.jobs import JobStatus

@@ -7,8 +7,8 @@ import pytest
 
 from adapters.memory.budget import MemoryBudget
 from adapters.memory.health import MemoryProbe
-from application.catalogue import Catalogue
-from application.health import CheckHealth, Condition, SourceHealth
+from application.datasets.catalogue import Catalogue
+from application.operations.health import CheckHealth, Condition, SourceHealth
 from domain.errors import QueueUnavailable, SourceUnavailable, StoreUnavailable
 from domain.politeness import BREAKER_MINIMUM, BREAKER_OPEN_S, Breaker, Cadence, Host, Rate
 from tests.application.rig import Rig, posts

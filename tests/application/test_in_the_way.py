@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from adapters.memory.source import MemorySource
-from application.fetch import Fetched
-from application.gather import Gather
+from application.ingest.fetch import Fetched
+from application.ingest.sync_source import Gather
 from domain.builtin.posts import POSTS
 from domain.dataset import Role
 from domain.errors import DatasetBusy, LeaseLost, SourceBlocked

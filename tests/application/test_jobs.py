@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from application.jobs import CancelJob, FindJob, ListJobs
+from application.jobs.list_jobs import CancelJob, FindJob, ListJobs
 from domain.builtin.posts import POSTS, Post
 from domain.dataset import Dataset, Role
 from domain.errors import (

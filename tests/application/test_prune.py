@@ -7,7 +7,7 @@ import pytest
 
 from adapters.memory.database import MemoryDatabase
 from adapters.memory.retention import MemoryRetention
-from application.prune import EVERY_S, JITTER_SHARE, PAUSE_S, KeepPruned, Prune, Pruned
+from application.operations.prune import EVERY_S, JITTER_SHARE, PAUSE_S, KeepPruned, Prune, Pruned
 from domain.errors import StoreUnavailable
 from domain.jobs import FetchJob, JobStatus
 from domain.reports import FetchReport

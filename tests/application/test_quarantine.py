@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from application.fetch import Fetch
-from application.quarantine import ListQuarantine, RebuildDataset, ReplayQuarantine
+from application.ingest.fetch import Fetch
+from application.ingest.quarantine import ListQuarantine, RebuildDataset, ReplayQuarantine
 from domain.builtin.posts import POSTS, Post
 from domain.dataset import Dataset, Role
 from domain.errors import (

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from application.query import CHUNK
+from application.datasets.query import CHUNK
 from domain.builtin.posts import POSTS, Post
 from domain.dataset import Dataset, Role
 from domain.errors import CatchmentError, Forbidden, InvalidCursor, LoginRequired, UnknownRecord

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.memory.source import MemorySource
-from application.quarantine import ReplayQuarantine
+from application.ingest.quarantine import ReplayQuarantine
 from domain.builtin.posts import POSTS, Post
 from domain.dataset import Role
 from domain.jobs import LEASE, FetchJob, JobStatus, Mode

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from adapters.memory.jobs import MemoryJobHistory
-from application.fetch import Fetch
-from application.work import RunJob
+from application.ingest.fetch import Fetch
+from application.jobs.worker import RunJob
 from domain.builtin.posts import Post
 from domain.dataset import Dataset
 from domain.errors import SourceBlocked, StoreUnavailable

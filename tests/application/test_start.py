@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from application.fetch import MAX_WAITING
+from application.ingest.fetch import MAX_WAITING
 from domain.builtin.posts import POSTS, Post
 from domain.dataset import Dataset, Role
 from domain.errors import (

@@ -3,8 +3,8 @@
 import pytest
 
 from adapters.memory.jobs import MemorySourceHistory
-from application.catalogue import Catalogue
-from application.stats import ShowStats
+from application.datasets.catalogue import Catalogue
+from application.operations.stats import ShowStats
 from domain.builtin.posts import POSTS
 from domain.dataset import Dataset, Role
 from domain.errors import SourceUnavailable

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from adapters.memory.store import MemoryStore
-from application.ports.store import Intake
+from application.ports.datasets import Intake
 from domain.dataset import Dataset
 from domain.errors import StoreUnavailable
 from domain.jobs import LEASE, MAX_ATTEMPTS, FetchJob, JobStatus, Mode

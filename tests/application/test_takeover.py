@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from adapters.memory.jobs import MemoryJobs
-from application.gather import Gather
+from application.ingest.sync_source import Gather
 from domain.builtin.posts import POSTS
 from domain.errors import UnknownJob
 from domain.jobs import MAX_ATTEMPTS, FetchJob, JobStatus

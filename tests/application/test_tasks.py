@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from adapters.memory.jobs import MemoryJobs
-from application.tasks import PATIENCE_S, Enriching, QueryTasks
+from application.tasks.tasks import PATIENCE_S, Enriching, QueryTasks
 from domain.dataset import Role
 from domain.errors import (
     InvalidInput,

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from adapters.memory.jobs import MemoryJobHistory
-from application.fetch import Fetch
-from application.work import SWEEP_S
+from application.ingest.fetch import Fetch
+from application.jobs.worker import SWEEP_S
 from domain.builtin.posts import Post
 from domain.errors import SourceBlocked, StoreUnavailable
 from domain.jobs import LEASE, FetchJob, JobStatus

@@ -2,7 +2,7 @@
 
 import pytest
 
-from application.work import SWEEP_S
+from application.jobs.worker import SWEEP_S
 from domain.jobs import LEASE, JobStatus
 from tests.application.rig import Rig, posts
 from tests.application.workers import FOUND_S, dataset, slow, status, working

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from adapters.memory.source import MemorySource
-from application.fetch import Fetch
-from application.work import AT_ONCE, RunJob, Work
+from application.ingest.fetch import Fetch
+from application.jobs.worker import AT_ONCE, RunJob, Work
 from domain.builtin.posts import Post
 from domain.dataset import Dataset
 from domain.jobs import FetchJob, JobStatus

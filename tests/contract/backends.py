@@ -54,18 +54,18 @@ from adapters.sql.store import SqlStore
 from adapters.sql.tasks import SqlTasks
 from application.ports.accounts import Accounts, ApiTokens, Sessions
 from application.ports.alerts import Alerts
-from application.ports.budget import Budget
-from application.ports.clock import Random
+from application.ports.datasets import Changes, Quarantine, Store
 from application.ports.health import Probe
 from application.ports.idempotency import Idempotency
 from application.ports.jobs import JobHistory, Jobs, SourceHistory
-from application.ports.limits import ClientLimits, LoginAttempts
+from application.ports.politeness import Budget
 from application.ports.receipts import Receipts
 from application.ports.repositories import KnownRepositories
 from application.ports.retention import Retention
 from application.ports.schedules import Schedules
-from application.ports.store import Changes, Quarantine, Store
+from application.ports.system import Random
 from application.ports.tasks import Tasks
+from application.ports.throttling import ClientLimits, LoginAttempts
 from domain.builtin.crypto_assets import CRYPTO_ASSETS
 from domain.builtin.data_points import DATA_POINTS
 from domain.builtin.posts import POSTS

@@ -7,7 +7,7 @@ import pytest
 
 from adapters.memory.random import SeededRandom
 from adapters.system.random import SystemRandom
-from application.ports.clock import Random
+from application.ports.system import Random
 
 SOURCES: dict[str, Callable[[], Random]] = {"seeded": SeededRandom, "system": SystemRandom}
 

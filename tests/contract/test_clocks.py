@@ -8,7 +8,7 @@ import pytest
 
 from adapters.memory.clock import SteerableClock
 from adapters.system.clock import SystemClock
-from application.ports.clock import Clock
+from application.ports.system import Clock
 
 CLOCKS: dict[str, Callable[[], Clock]] = {"steerable": SteerableClock, "system": SystemClock}
 

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
+from application.ports.datasets import Intake, Replay
 from application.ports.jobs import Wanted
-from application.ports.store import Intake, Replay
 from domain.errors import LeaseLost
 from domain.jobs import FetchJob, JobStatus, Mode
 from domain.payloads import Payload

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from application.ports.store import Intake
+from application.ports.datasets import Intake
 from domain.checkpoints import Checkpoint
 from domain.dataset import Key
 from domain.errors import LeaseLost

@@ -21,7 +21,7 @@ from adapters.http.problem_codes import PROBLEM_CODES
 from adapters.http.problems import Problem
 from adapters.http.question import CONTROLS
 from adapters.http.stats import SourceCard, StatsCard
-from application.health import SourceHealth
+from application.operations.health import SourceHealth
 from domain.alerts import Alert, Event, Kind
 from domain.builtin.posts import POSTS
 from domain.dataset import Dataset

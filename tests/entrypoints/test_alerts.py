@@ -10,7 +10,7 @@ import pytest
 
 from adapters.memory.clock import SteerableClock
 from adapters.sql.postgres import PostgresDatabase
-from application.alerts import LOOK_S
+from application.operations.alerts import LOOK_S
 from domain.politeness import BREAKER_MINIMUM, BREAKER_OPEN_S
 from entrypoints.container import DATASETS, Container
 from entrypoints.service import keeping, running

@@ -28,26 +28,27 @@ from adapters.memory.source import MemorySource
 from adapters.memory.store import MemoryStore
 from adapters.memory.tasks import MemoryTasks
 from adapters.system.tokens import JwtTokens
-from application.accounts import ChangePassword, DisableUser, SignUp
-from application.api_tokens import KeepApiTokens
-from application.authentication import Authenticate
-from application.catalogue import Catalogue
-from application.desk import JobDesk
-from application.enrich import EnrichTasks
-from application.fetch import Fetch
-from application.health import CheckHealth
-from application.jobs import CancelJob, FindJob, ListJobs
-from application.look import LookAt
-from application.populate import Populate
+from application.accounts.api_tokens import KeepApiTokens
+from application.accounts.authentication import Authenticate
+from application.accounts.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh, SessionUseCases
+from application.accounts.sign_up import ChangePassword, DisableUser, SignUp
+from application.datasets.catalogue import Catalogue
+from application.datasets.fetch_one import Populate
+from application.datasets.query import Query
+from application.ingest.fetch import Fetch
+from application.ingest.job_backend import JobDesk
+from application.ingest.quarantine import ListQuarantine, ReplayQuarantine
+from application.jobs.list_jobs import CancelJob, FindJob, ListJobs
+from application.jobs.worker import RunJob
+from application.operations.health import CheckHealth
+from application.operations.stats import ShowStats
+from application.ports.datasets import Changes, Intake, Store
 from application.ports.idempotency import Idempotency
 from application.ports.jobs import Wanted
 from application.ports.queue import Handle, Queue
-from application.ports.store import Changes, Intake, Store
-from application.quarantine import ListQuarantine, ReplayQuarantine
-from application.query import Query
-from application.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh, SessionUseCases
-from application.stats import ShowStats
-from application.tasks import (
+from application.tasks.enrich import EnrichTasks
+from application.tasks.repository_lookup import LookAt
+from application.tasks.tasks import (
     ChangeTask,
     CreateTask,
     DeleteTask,
@@ -55,7 +56,6 @@ from application.tasks import (
     QueryTasks,
     TaskUseCases,
 )
-from application.work import RunJob
 from domain.builtin.posts import POSTS, Post
 from domain.dataset import Dataset, Key, Role
 from domain.filters import Condition, Filter, Operator

@@ -14,7 +14,7 @@ from adapters.sql.migrate import migrate
 from adapters.sql.schedules import SqlSchedules
 from adapters.sql.sqlite import SqliteDatabase
 from adapters.sql.store import SqlStore
-from application.desk import JobDesk
+from application.ingest.job_backend import JobDesk
 from domain.dataset import Dataset
 from tests.http.stage import POSTS, MemoryQueue, Stage
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from application.query import Query
+from application.datasets.query import Query
 from domain.builtin.data_points import DATA_POINTS, DataPoint, point_of
 from domain.dataset import Role
 from domain.errors import Forbidden, LoginRequired, UnknownRecord

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from application.query import CHUNK
+from application.datasets.query import CHUNK
 from domain.errors import QueryTooSlow, StoreUnavailable
 from tests.http.asgi import Conversation
 from tests.http.stage import GAUGES, Stage, gauge, parameter_of, posts, problem

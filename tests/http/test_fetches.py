@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from application.fetch import MAX_WAITING
+from application.ingest.fetch import MAX_WAITING
 from domain.dataset import Role
 from domain.errors import (
     SourceBlocked,

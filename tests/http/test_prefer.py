@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from adapters.http.prefer import Wish, preferences_of, wish_of
-from application.fetch import MAX_WAITING
+from application.ingest.fetch import MAX_WAITING
 from domain.errors import StoreUnavailable, UnexpectedContent
 from tests.http.stage import POSTS, Stage, posts, problem
 

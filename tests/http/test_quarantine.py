@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from application.quarantine import ReplayQuarantine
+from application.ingest.quarantine import ReplayQuarantine
 from domain.dataset import Role
 from domain.jobs import FetchJob
 from tests.http.stage import GAUGES, Stage, gauge, parameter_of, problem

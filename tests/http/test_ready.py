@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from adapters.http.ready import MAX_PAGE_BYTES, ReadyPage, ReadyPages
-from application.catalogue import Standing
-from application.query import Query
+from application.datasets.catalogue import Standing
+from application.datasets.query import Query
 from domain.builtin.posts import Post
 from domain.checkpoints import Freshness
 from domain.dataset import Role

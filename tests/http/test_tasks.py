@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from adapters.queue.embedded import EmbeddedQueue
-from application.work import RunJob, Work
+from application.jobs.worker import RunJob, Work
 from domain.dataset import Role
 from domain.errors import SourceBlocked, SourceUnavailable
 from tests.http.stage import POSTS, Stage, ids, posts, problem

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.memory.clock import SteerableClock
-from application.ports.clock import Random
 from application.ports.queue import Handle, Queue
+from application.ports.system import Random
 from domain.errors import QueueUnavailable
 
 _LONGEST_DELAY_S = 3.0

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from adapters.memory.clock import SteerableClock
-from application.ports.clock import Random
+from application.ports.system import Random
 
 T = TypeVar("T")
 

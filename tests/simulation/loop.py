@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from adapters.memory.clock import SteerableClock
-from application.ports.clock import Random
+from application.ports.system import Random
 
 T = TypeVar("T")
 

@@ -15,8 +15,8 @@ from adapters.sources.polite.client import PoliteClient
 from adapters.sources.polite.exchange import Request
 from adapters.sources.polite.failures import Setback, incomplete, late, slow, unreachable
 from adapters.sources.polite.replies import Reply
-from application.ports.budget import Budget
-from application.ports.clock import Random
+from application.ports.politeness import Budget
+from application.ports.system import Random
 
 #: How often each mood comes over an upstream in bad times, in hundredths.
 MOODS = {

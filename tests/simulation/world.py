@@ -6,11 +6,11 @@ from typing import Any
 from adapters.http.idempotency import OnceOnly
 from adapters.memory.clock import SteerableClock
 from adapters.memory.random import SeededRandom
-from application.desk import JobDesk
-from application.fetch import Fetch
-from application.jobs import CancelJob
-from application.schedules import KeepSchedules
-from application.work import RunJob, Work
+from application.ingest.fetch import Fetch
+from application.ingest.job_backend import JobDesk
+from application.jobs.list_jobs import CancelJob
+from application.jobs.scheduler import KeepSchedules
+from application.jobs.worker import RunJob, Work
 from domain.builtin.posts import POSTS
 from domain.dataset import Dataset
 from domain.errors import CatchmentError, QueueUnavailable

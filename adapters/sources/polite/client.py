@@ -20,9 +20,9 @@ from adapters.sources.polite.replies import (
     judge_post,
 )
 from adapters.sources.polite.urls import parse
-from application.ports.budget import Budget
-from application.ports.clock import Clock, Random
-from application.unbroken import Unbroken
+from application.concurrency import Unbroken
+from application.ports.politeness import Budget
+from application.ports.system import Clock, Random
 from domain.errors import SourceBlocked, SourceError, SourceRefused, SourceUnavailable
 from domain.politeness import MAX_TRIES, Verdict, retry_delay_s
 from domain.reports import Traffic

@@ -20,8 +20,8 @@ from adapters.memory.store import MemoryStore
 from adapters.sources.jsonplaceholder import JsonPlaceholderSource
 from adapters.sources.polite.client import PoliteClient
 from adapters.sources.polite.replies import Answer, NotModified
-from application.gather import Gather
-from application.ports.source import Source
+from application.ingest.sync_source import Gather
+from application.ports.ingest import Source
 from domain.builtin.posts import POSTS, Post
 from domain.dataset import Dataset
 from domain.errors import SourceError

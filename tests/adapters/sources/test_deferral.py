@@ -10,8 +10,8 @@ from adapters.memory.schedules import MemorySchedules
 from adapters.memory.store import MemoryStore
 from adapters.queue.embedded import EmbeddedQueue
 from adapters.sources.jsonplaceholder import JsonPlaceholderSource
-from application.desk import JobDesk
-from application.fetch import Fetch
+from application.ingest.fetch import Fetch
+from application.ingest.job_backend import JobDesk
 from domain.builtin.posts import POSTS, Post
 from domain.jobs import FetchJob, JobStatus, Mode
 from domain.politeness import BREAKER_MINIMUM, BREAKER_OPEN_S, Rate, Verdict

@@ -14,7 +14,7 @@ from adapters.sql.jobs import SqlJobs
 from adapters.sql.merge import merge_of
 from adapters.sql.postgres import PostgresDatabase
 from adapters.sql.store import SqlStore
-from application.ports.store import Intake
+from application.ports.datasets import Intake
 from domain.builtin.posts import POSTS, Post
 from domain.checkpoints import Checkpoint
 from domain.errors import LeaseLost

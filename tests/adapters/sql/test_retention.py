@@ -20,7 +20,7 @@ from adapters.sql.sqlite import SqliteDatabase
 from adapters.sql.store import SqlStore
 from adapters.sql.tables import jobs, payload_chunks, payloads, quarantine, receipts
 from adapters.sql.times import to_micros
-from application.prune import Prune
+from application.operations.prune import Prune
 from domain.builtin.posts import POSTS
 from domain.checkpoints import Checkpoint
 from domain.jobs import FetchJob

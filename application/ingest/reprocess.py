@@ -4,9 +4,9 @@ from typing import Generic
 
 import msgspec
 
-from application.ports.source import Source
-from application.ports.store import Intake, Replay, Store
-from application.tally import Held, Sums, read
+from application.ingest.normalise import Held, Sums, read
+from application.ports.datasets import Intake, Replay, Store
+from application.ports.ingest import Source
 from domain.checkpoints import Checkpoint
 from domain.dataset import Dataset, R
 from domain.errors import SourceError

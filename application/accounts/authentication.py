@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from application.ports.accounts import Accounts, ApiTokens, Sessions
-from application.ports.clock import Clock
+from application.ports.datasets import Changes
 from application.ports.security import Tokens
-from application.ports.store import Changes
+from application.ports.system import Clock
 from domain.errors import InvalidToken
 from domain.sessions import Claims, digest_of
 from domain.users import Caller, User

@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from application.catalogue import Catalogue
-from application.fetch import Fetched
+from application.datasets.catalogue import Catalogue
+from application.ingest.fetch import Fetched
 from application.ports.receipts import Receipts
 from domain.dataset import Role
 from domain.errors import SourceError, UnknownRecord

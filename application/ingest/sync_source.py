@@ -7,11 +7,11 @@ from typing import Generic, Protocol
 
 import msgspec
 
-from application.ports.clock import Clock
-from application.ports.source import Ask, Source
-from application.ports.store import Intake, Store
-from application.reread import Reread
-from application.tally import Held, Tally
+from application.ingest.normalise import Held, Tally
+from application.ingest.reprocess import Reread
+from application.ports.datasets import Intake, Store
+from application.ports.ingest import Ask, Source
+from application.ports.system import Clock
 from domain.checkpoints import Checkpoint
 from domain.dataset import Dataset, R
 from domain.errors import SourceError, UnexpectedContent

@@ -5,9 +5,9 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from application.desk import JobDesk
-from application.fetch import Fetch
-from application.ports.clock import Clock
+from application.ingest.fetch import Fetch
+from application.ingest.job_backend import JobDesk
+from application.ports.system import Clock
 from domain.errors import LeaseLost
 from domain.jobs import FetchJob
 

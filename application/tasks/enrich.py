@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
-from application.gather import Gathering
-from application.look import LookAt
-from application.ports.clock import Clock
-from application.ports.store import Store
+from application.datasets.query import Query
+from application.ingest.sync_source import Gathering
+from application.ports.datasets import Store
+from application.ports.system import Clock
 from application.ports.tasks import Tasks
-from application.query import Query
+from application.tasks.repository_lookup import LookAt
 from domain.checkpoints import Checkpoint
 from domain.dataset import Role
 from domain.errors import SourceBlocked, SourceError

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from application.fetch import Fetch
+from application.ingest.fetch import Fetch
 from application.ports.alerts import Alerts, Notifier
-from application.ports.budget import Budget
-from application.ports.clock import Clock
-from application.ports.store import Store
+from application.ports.datasets import Store
+from application.ports.politeness import Budget
+from application.ports.system import Clock
 from domain.alerts import Alarm, Alert, Kind, Trouble, open_breaker, staleness
 
 #: How often is looked; what could not be told is tried again then.

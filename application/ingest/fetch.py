@@ -8,14 +8,14 @@ from typing import Generic
 
 import msgspec
 
-from application.desk import JobDesk
-from application.follow import Follow
-from application.gather import Gathering
-from application.ports.clock import Clock, Random
-from application.ports.source import Source
-from application.ports.store import Store
-from application.run import Run
-from application.unbroken import end_of, heard
+from application.concurrency import end_of, heard
+from application.ingest.await_job import Follow
+from application.ingest.job_backend import JobDesk
+from application.ingest.run_job import Run
+from application.ingest.sync_source import Gathering
+from application.ports.datasets import Store
+from application.ports.ingest import Source
+from application.ports.system import Clock, Random
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset, R, Role
 from domain.errors import NoSources, TooManyWaiting

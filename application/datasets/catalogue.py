@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from application.fetch import Fetch
-from application.ports.clock import Clock
-from application.ports.store import Quarantine
-from application.query import Query
+from application.datasets.query import Query
+from application.ingest.fetch import Fetch
+from application.ports.datasets import Quarantine
+from application.ports.system import Clock
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset, Role
 from domain.errors import UnknownDataset

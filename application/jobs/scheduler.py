@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from application.desk import JobDesk
-from application.fetch import Fetch
-from application.ports.clock import Clock, Random
+from application.ingest.fetch import Fetch
+from application.ingest.job_backend import JobDesk
+from application.ports.system import Clock, Random
 from domain.dataset import Role
 from domain.errors import CatchmentError, StoreError
 from domain.jobs import FetchJob, Mode

@@ -3,9 +3,9 @@
 from contextlib import suppress
 
 from application.ports.accounts import Accounts, Sessions
-from application.ports.clock import Clock
-from application.ports.limits import LoginAttempts
 from application.ports.security import PasswordHasher
+from application.ports.system import Clock
+from application.ports.throttling import LoginAttempts
 from domain.dataset import Role
 from domain.errors import (
     InvalidInput,

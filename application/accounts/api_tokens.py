@@ -1,8 +1,8 @@
 """API tokens: what programs log in with, for as long as their user likes."""
 
-from application.authentication import API_TOKEN_PREFIX
+from application.accounts.authentication import API_TOKEN_PREFIX
 from application.ports.accounts import Accounts, ApiTokens
-from application.ports.clock import Clock, Random
+from application.ports.system import Clock, Random
 from domain.errors import InvalidInput, UnknownToken, UnknownUser
 from domain.fields import storable
 from domain.sessions import ApiToken, digest_of

@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta
 from functools import partial
 
-from application.ports.clock import Clock
+from application.concurrency import Shared
 from application.ports.repositories import KnownRepositories, Repositories
-from application.unbroken import Shared
+from application.ports.system import Clock
 from domain.reports import Traffic
 from domain.repositories import KnownRepository
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from application.catalogue import Catalogue, Entry
+from application.datasets.catalogue import Catalogue, Entry
 from application.ports.jobs import SourceHistory
 from domain.dataset import Role
 from domain.totals import SourceTotals

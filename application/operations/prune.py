@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from application.ports.clock import Clock, Random
 from application.ports.retention import Retention
+from application.ports.system import Clock, Random
 from domain.retention import BATCH, Keeping, Kept
 
 #: Others who write have their turn between two batches.

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Generic
 
-from application.desk import JobDesk
-from application.ports.clock import Clock
-from application.run import Run
-from application.watch import Watch
+from application.ingest.job_backend import JobDesk
+from application.ingest.job_poller import Watch
+from application.ingest.run_job import Run
+from application.ports.system import Clock
 from domain.dataset import R
 from domain.errors import DatasetBusy, LeaseLost
 from domain.jobs import FetchJob, JobStatus

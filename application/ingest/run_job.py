@@ -6,12 +6,12 @@ from collections.abc import Container, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
-from application.desk import JobDesk
-from application.gather import Gather, Gathering
-from application.ports.clock import Clock
-from application.ports.source import Source
-from application.ports.store import Store
-from application.unbroken import Unbroken
+from application.concurrency import Unbroken
+from application.ingest.job_backend import JobDesk
+from application.ingest.sync_source import Gather, Gathering
+from application.ports.datasets import Store
+from application.ports.ingest import Source
+from application.ports.system import Clock
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset, R
 from domain.errors import CatchmentError, LeaseLost, StoreError

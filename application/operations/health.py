@@ -6,10 +6,10 @@ from enum import StrEnum
 
 import msgspec
 
-from application.catalogue import Catalogue
-from application.ports.budget import Budget
-from application.ports.clock import Clock
+from application.datasets.catalogue import Catalogue
 from application.ports.health import Probe
+from application.ports.politeness import Budget
+from application.ports.system import Clock
 from domain.dataset import Role
 from domain.errors import QueueUnavailable, StoreError
 from domain.politeness import Breaker

@@ -6,8 +6,8 @@ from typing import Any, Generic
 
 import msgspec
 
-from application.ports.source import Source
-from application.ports.store import Intake
+from application.ports.datasets import Intake
+from application.ports.ingest import Source
 from domain.checkpoints import Checkpoint
 from domain.dataset import Dataset, R
 from domain.payloads import Batch, Payload

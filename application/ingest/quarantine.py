@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from application.fetch import Fetch, Fetched
-from application.ports.store import Quarantine, Quarantined
+from application.ingest.fetch import Fetch, Fetched
+from application.ports.datasets import Quarantine, Quarantined
 from domain.dataset import Dataset, Role
 from domain.errors import CatchmentError, NoSources, UnknownDataset, UnknownRecord
 from domain.jobs import Mode

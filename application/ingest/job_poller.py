@@ -2,9 +2,9 @@
 
 from functools import partial
 
-from application.ports.clock import Clock
+from application.concurrency import Shared
 from application.ports.jobs import JobHistory
-from application.unbroken import Shared
+from application.ports.system import Clock
 from domain.errors import UnknownJob
 from domain.jobs import FetchJob
 

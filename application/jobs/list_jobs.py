@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from application.desk import JobDesk
+from application.ingest.job_backend import JobDesk
 from application.ports.jobs import Wanted
 from domain.dataset import Dataset, Role
 from domain.errors import IllegalTransition, UnknownDataset, UnknownJob

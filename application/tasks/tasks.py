@@ -6,12 +6,12 @@ from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any
 
-from application.fetch import Fetch
-from application.look import LookAt
-from application.ports.clock import Clock, Random
-from application.ports.store import Store
+from application.datasets.query import Query, no_record
+from application.ingest.fetch import Fetch
+from application.ports.datasets import Store
+from application.ports.system import Clock, Random
 from application.ports.tasks import Tasks
-from application.query import Query, no_record
+from application.tasks.repository_lookup import LookAt
 from domain.dataset import Role
 from domain.errors import (
     SourceBlocked,

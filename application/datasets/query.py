@@ -5,7 +5,7 @@ from typing import Any, Generic
 
 import msgspec
 
-from application.ports.store import Store
+from application.ports.datasets import Store
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset, Key, R, Role
 from domain.errors import UnknownRecord
