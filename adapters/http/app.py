@@ -8,28 +8,28 @@ from litestar import Litestar
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from adapters.http.access import Gate, require_declared
-from adapters.http.accounts import account_routes, token_routes
-from adapters.http.answers import tell
-from adapters.http.asgi import App
-from adapters.http.cursors import CursorSigner
-from adapters.http.documentation import PREFIXES, Documentation
-from adapters.http.door import Door
-from adapters.http.fetches import fetch_routes
-from adapters.http.front import Front
-from adapters.http.idempotency import OnceOnly
-from adapters.http.jobs import job_routes
-from adapters.http.limits import Limiter
-from adapters.http.openapi import document
-from adapters.http.options import option_routes
-from adapters.http.overviews import overview_routes
-from adapters.http.points import point_routes
-from adapters.http.quarantine import quarantine_routes
-from adapters.http.reads import PREFIX, Reads
-from adapters.http.repeats import Repeats
-from adapters.http.stats import stats_routes
-from adapters.http.tasks import task_routes
-from adapters.http.validators import Validators
+from adapters.http.accounts.routes import account_routes, token_routes
+from adapters.http.compat.telemetry import point_routes
+from adapters.http.datasets.catalogue import overview_routes
+from adapters.http.datasets.endpoint import PREFIX, Reads
+from adapters.http.datasets.repeats import Repeats
+from adapters.http.datasets.validators import Validators
+from adapters.http.ingest.idempotency import OnceOnly
+from adapters.http.ingest.quarantine import quarantine_routes
+from adapters.http.ingest.routes import fetch_routes
+from adapters.http.jobs.routes import job_routes
+from adapters.http.middleware.authentication import Door
+from adapters.http.middleware.options import option_routes
+from adapters.http.middleware.request_context import Front
+from adapters.http.openapi.document import document
+from adapters.http.openapi.pages import PREFIXES, Documentation
+from adapters.http.operations.stats import stats_routes
+from adapters.http.protocol.access import Gate, require_declared
+from adapters.http.protocol.asgi import App
+from adapters.http.protocol.cursors import CursorSigner
+from adapters.http.protocol.rate_limits import Limiter
+from adapters.http.protocol.routing import tell
+from adapters.http.tasks.routes import task_routes
 from application.accounts.api_tokens import KeepApiTokens
 from application.accounts.authentication import Authenticate
 from application.accounts.sessions import SessionUseCases

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from typing import Any
 
-from adapters.http.documentation import PREFIXES
+from adapters.http.openapi.pages import PREFIXES
 from entrypoints.setting_table import SETTINGS
 from tests.docs.collection import TEXT, folders, requests, variables
 

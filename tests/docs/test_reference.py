@@ -14,13 +14,13 @@ import pytest
 from click.testing import CliRunner
 
 import application.ports
-from adapters.http.documentation import PREFIXES
-from adapters.http.fetch_answers import FetchAnswer
-from adapters.http.overviews import HealthCard
-from adapters.http.problem_codes import PROBLEM_CODES
-from adapters.http.problems import Problem
-from adapters.http.question import CONTROLS
-from adapters.http.stats import SourceCard, StatsCard
+from adapters.http.datasets.catalogue import HealthCard
+from adapters.http.datasets.query_string import CONTROLS
+from adapters.http.ingest.schemas import FetchAnswer
+from adapters.http.openapi.pages import PREFIXES
+from adapters.http.operations.stats import SourceCard, StatsCard
+from adapters.http.protocol.problem_codes import PROBLEM_CODES
+from adapters.http.protocol.problems import Problem
 from application.operations.health import SourceHealth
 from domain.alerts import Alert, Event, Kind
 from domain.builtin.posts import POSTS

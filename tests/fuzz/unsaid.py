@@ -13,7 +13,7 @@ from zlib import crc32
 from schemathesis import Case, HookContext, Response, hook
 from schemathesis.openapi.checks import RejectedPositiveData, UseAfterFree
 
-from adapters.http.question import CONTROLS
+from adapters.http.datasets.query_string import CONTROLS
 from domain.dataset import Role
 from tests.fuzz.service import PASSWORD
 

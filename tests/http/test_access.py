@@ -13,7 +13,7 @@ import jwt
 import pytest
 from litestar import Litestar, get
 
-from adapters.http.access import OPEN, may_call, require_declared
+from adapters.http.protocol.access import OPEN, may_call, require_declared
 from domain.dataset import Role
 from domain.errors import InvalidRoutes
 from tests.http.stage import POSTS, SECRET, Stage, gauges_dataset, posts, problem
@@ -173,7 +173,7 @@ def test_a_route_that_does_not_say_who_may_call_it_stops_the_start() -> None:
     @get("/open", opt=may_call(OPEN))
     async def told() -> None: ...
 
-    silent.fn.__module__ = told.fn.__module__ = "adapters.http.jobs"
+    silent.fn.__module__ = told.fn.__module__ = "adapters.http.jobs.routes"
     with pytest.raises(InvalidRoutes, match="/silent"):
         require_declared(Litestar([silent, told], openapi_config=None))
     require_declared(Litestar([told], openapi_config=None))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from adapters.http.question import CONTROLS
+from adapters.http.datasets.query_string import CONTROLS
 from domain.filters import Condition, Operator, operators_of
 from tests.http.asgi import Conversation
 from tests.http.stage import GAUGES, POSTS, SOME_GAUGES, posts

@@ -7,7 +7,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from adapters.http.idempotency import fingerprint_of
+from adapters.http.ingest.idempotency import fingerprint_of
 from adapters.memory.idempotency import MemoryIdempotency
 from adapters.memory.jobs import MemoryJobs
 from application.ports.idempotency import ABANDONED, Answer

@@ -8,7 +8,7 @@ import httpx
 import msgspec
 import pytest
 
-from adapters.http.question import CONTROLS
+from adapters.http.datasets.query_string import CONTROLS
 from domain.dataset import Dataset
 from domain.fields import FieldType
 from domain.filters import Operator, operators_of

@@ -6,7 +6,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from adapters.http.prefer import Wish, preferences_of, wish_of
+from adapters.http.ingest.prefer import Wish, preferences_of, wish_of
 from application.ingest.fetch import MAX_WAITING
 from domain.errors import StoreUnavailable, UnexpectedContent
 from tests.http.stage import POSTS, Stage, posts, problem

@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from adapters.http.problem_codes import PROBLEM_CODES
-from adapters.http.problems import ECHO
+from adapters.http.protocol.problem_codes import PROBLEM_CODES
+from adapters.http.protocol.problems import ECHO
 from domain.errors import CatchmentError, QueryTooSlow, StoreFull, StoreUnavailable
 from tests.http.asgi import Conversation
 from tests.http.stage import Stage, problem

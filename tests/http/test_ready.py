@@ -6,7 +6,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from adapters.http.ready import MAX_PAGE_BYTES, ReadyPage, ReadyPages
+from adapters.http.datasets.ready_pages import MAX_PAGE_BYTES, ReadyPage, ReadyPages
 from application.datasets.catalogue import Standing
 from application.datasets.query import Query
 from domain.builtin.posts import Post

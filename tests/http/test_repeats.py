@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import structlog
 
-from adapters.http.repeats import READY, Repeats
-from adapters.http.validators import Validators
+from adapters.http.datasets.repeats import READY, Repeats
+from adapters.http.datasets.validators import Validators
 from adapters.memory.changes import MemoryChanges
 from adapters.memory.clock import SteerableClock
 from adapters.memory.database import MemoryDatabase

@@ -4,7 +4,7 @@ import asyncio
 from http import HTTPStatus
 from typing import Any
 
-from adapters.http.problems import Reply
+from adapters.http.protocol.problems import Reply
 from domain.dataset import Role
 from domain.errors import CatchmentError
 from tests.simulation.world import Api, World

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from adapters.http.idempotency import OnceOnly
+from adapters.http.ingest.idempotency import OnceOnly
 from adapters.memory.clock import SteerableClock
 from adapters.memory.random import SeededRandom
 from application.ingest.fetch import Fetch

@@ -1,0 +1,88 @@
+"""The envelope around records: what was asked, how current it is, and what the request cost."""
+
+from collections.abc import Iterable, Sequence
+from time import perf_counter
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
+
+from adapters.http.datasets.formats import json_of
+from adapters.http.datasets.query_string import Question
+from adapters.http.protocol.asgi import Scope
+from application.datasets.catalogue import Standing
+from application.datasets.query import Query
+from domain.checkpoints import Freshness
+from domain.dataset import Dataset, Role
+from domain.paging import Page
+
+
+class Asked(NamedTuple):
+    """One request for reading, and when it arrived (`perf_counter`)."""
+
+    scope: Scope
+    query: Query[Any]
+    role: Role
+    started: float
+
+    @property
+    def dataset(self) -> Dataset[Any]:
+        """The dataset that is asked for."""
+        return self.query.dataset
+
+
+def page_of(
+    asked: Asked,
+    question: Question,
+    page: Page[Any],
+    records: Sequence[Any],
+    cursor: str | None,
+    standing: Standing,
+) -> bytes:
+    """A page's envelope, up to where it differs from one request to the next."""
+    paging = {
+        "limit": question.request.limit,
+        "offset": question.request.offset,
+        "next_cursor": cursor,
+        "has_more": page.next_cursor is not None,
+        "total": page.total,
+        "total_relation": page.total_relation,
+    }
+    return b'{"data":%b,"count":%d,"page":%b,"meta":%b' % (
+        json_of(records),
+        len(page.rows),
+        json_of(paging),
+        _meta(asked.dataset, page.freshness, standing),
+    )
+
+
+def record_of(asked: Asked, record: Any, freshness: Freshness, standing: Standing) -> bytes:
+    """One record's envelope, up to where it differs from one request to the next."""
+    meta = _meta(asked.dataset, freshness, standing)
+    return b'{"data":%b,"meta":%b' % (json_of(record), meta)
+
+
+def ending_of(request_id: bytes, started: float, stale: bool) -> bytes:
+    """What differs from one request to the next: it ends every envelope."""
+    return b',"stale":%b,"request_id":"%b","api_latency_ms":%.2f}' % (
+        b"true" if stale else b"false",
+        request_id,  # the front lets nothing pass that needs escaping
+        (perf_counter() - started) * 1000,
+    )
+
+
+def next_page_of(path: str, parameters: Iterable[tuple[str, str]], cursor: str) -> str:
+    """The `Link` to the page after the one that was asked for with these parameters."""
+    kept = [(n, v) for n, v in parameters if n not in ("cursor", "offset")]
+    url = f"{quote(path)}?{urlencode([*kept, ('cursor', cursor)])}"
+    return f'<{url}>; rel="next"'
+
+
+def _meta(dataset: Dataset[Any], freshness: Freshness, standing: Standing) -> bytes:
+    return json_of(
+        {
+            "dataset": dataset.name,
+            "seq": freshness.seq,
+            "fetched_at": standing.fetched_at,
+            "next_fetch_at": standing.next_fetch_at,
+            "sources": [checkpoint.source for checkpoint in freshness.checkpoints],
+        }
+    )

@@ -1,0 +1,110 @@
+"""Fetch answers: a fetch as it is told, by the request that waits for it and by its job's page."""
+
+from datetime import datetime
+from http import HTTPStatus
+
+import msgspec
+
+from adapters.http.protocol.problems import Reply, reply, reply_to_failures, seconds_until
+from application.ingest.fetch import Fetched
+from domain.errors import SourceBlocked
+from domain.jobs import FetchJob, JobStatus, Mode
+from domain.politeness import Cadence
+from domain.reports import Counts, Outcome, SourceReport
+
+
+class FetchAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """What a fetch did; the same for the answer that waits and for the job's own page.
+
+    `run_at` is set as long as the fetch waits for its source, and says until when.
+    """
+
+    job_id: str
+    dataset: str
+    mode: Mode
+    status: JobStatus
+    outcome: Outcome | None
+    counts: Counts
+    sources: tuple[SourceReport, ...]
+    queued_at: datetime
+    run_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    attempts: int
+    next_allowed_at: datetime | None
+    status_url: str
+    detail: str | msgspec.UnsetType = msgspec.UNSET
+
+
+def told(job: FetchJob, outcome: Outcome | None, next_allowed_at: datetime | None) -> FetchAnswer:
+    """What there is to tell of a job; `outcome` is what it meant for whoever asked."""
+    report = job.report
+    sources = report.sources if report else ()
+    detail: str | msgspec.UnsetType = msgspec.UNSET
+    if outcome is Outcome.FRESH:
+        sources = tuple(_untouched(source) for source in sources)
+        detail = (
+            f"nothing was asked: the last fetch ran at {time_of(job.finished_at)}"
+            f" and the next may run at {time_of(next_allowed_at)}"
+        )
+    return FetchAnswer(
+        job_id=job.id,
+        dataset=job.dataset,
+        mode=job.mode,
+        status=job.status,
+        outcome=outcome,
+        counts=report.counts if report else Counts(),
+        sources=sources,
+        queued_at=job.queued_at,
+        run_at=job.run_at,
+        started_at=job.started_at,
+        finished_at=job.finished_at,
+        attempts=job.attempts,
+        next_allowed_at=next_allowed_at,
+        status_url=f"/fetch/status/{job.id}",
+        detail=detail,
+    )
+
+
+def told_of(fetched: Fetched, cadence: Cadence) -> FetchAnswer:
+    """What there is to tell of a fetch, to whoever asked for it."""
+    return told(fetched.job, fetched.outcome, cadence.next_allowed_at(fetched.freshness))
+
+
+def retry_after(job: FetchJob, now: datetime) -> dict[str, str]:
+    """When to look again how an unfinished job stands."""
+    return {"Retry-After": seconds_until(job.run_at or now, now)}
+
+
+def problem_of(
+    fetched: Fetched, report: FetchAnswer, request_id: str, now: datetime, what: str = "fetch"
+) -> Reply | None:
+    """The answer to whoever waited for a fetch that did not end well; None for one that did."""
+    job = fetched.job
+    if fetched.outcome is Outcome.FAILED and job.report is not None:
+        return reply_to_failures(job.report.failures, report, request_id, now)
+    if job.status is JobStatus.CANCELLED:
+        detail = f"the {what} was called off before it had ended"
+        return reply(HTTPStatus.CONFLICT, "fetch_cancelled", detail, request_id, report=report)
+    if not job.status.is_final:
+        # It waits for its source longer than any caller would.
+        return reply(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            SourceBlocked.code,
+            f"no source may be asked before {time_of(job.run_at)}; the {what} waits until then",
+            request_id,
+            headers=retry_after(job, now),
+            report=report,
+        )
+    return None
+
+
+def time_of(moment: datetime | None) -> str:
+    """A moment as it stands in a sentence."""
+    return "-" if moment is None else f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _untouched(source: SourceReport) -> SourceReport:
+    return msgspec.structs.replace(
+        source, requests=0, not_modified=0, bytes=0, retries=0, wait_ms=0
+    )

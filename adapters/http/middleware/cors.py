@@ -1,0 +1,62 @@
+"""Cross-origin requests: which pages of others may read our answers."""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+from adapters.http.protocol.asgi import header_of
+from adapters.http.protocol.problems import Reply
+
+_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
+_HEADERS = (
+    "Accept, Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Prefer,"
+    " X-Request-ID"
+)
+_EXPOSED = (
+    b"Age, ETag, Idempotent-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After,"
+    b" X-Request-ID"
+)
+_KEPT_S = "600"
+
+Line = tuple[bytes, bytes]
+
+
+class Cors:
+    """Allows these origins, or any with `*`; credentials are headers here, never cookies."""
+
+    def __init__(self, origins: Iterable[str]) -> None:
+        self._origins = frozenset(origins)
+
+    def lines(self, scope: Any) -> list[Line]:
+        """The headers by which a browser lets the page read the answer."""
+        if not self._origins:
+            return []
+        # Also to a request without an origin: a cache must not give its answer to one with.
+        varies = [(b"vary", b"Origin")]
+        allowed = self._allowed(scope)
+        if not allowed:
+            return varies
+        return [
+            (b"access-control-allow-origin", allowed.encode("latin-1")),
+            (b"access-control-expose-headers", _EXPOSED),
+            *varies,
+        ]
+
+    def preflight(self, scope: Any) -> Reply | None:
+        """The answer to a browser that asks beforehand; None for any other request."""
+        asks = scope["method"] == "OPTIONS" and header_of(scope, b"access-control-request-method")
+        if not asks or not self._allowed(scope):
+            return None
+        allowed = {
+            "Access-Control-Allow-Methods": _METHODS,
+            "Access-Control-Allow-Headers": _HEADERS,
+            "Access-Control-Max-Age": _KEPT_S,
+        }
+        return Reply(HTTPStatus.NO_CONTENT, allowed, b"")
+
+    def _allowed(self, scope: Any) -> str:
+        """The origin that may read the answer, or any; nothing for one that may not."""
+        origin = header_of(scope, b"origin")
+        if not origin or not self._origins & {origin, "*"}:
+            return ""
+        return "*" if "*" in self._origins else origin

@@ -1,0 +1,238 @@
+"""The front: the first layer every request passes, before any routing.
+
+It names the request, refuses what no route should see, and tells every error the same way.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from http import HTTPStatus
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import structlog
+
+from adapters.http.datasets.repeats import READY, Repeats
+from adapters.http.middleware.authentication import Door
+from adapters.http.protocol.asgi import (
+    REQUEST_ID,
+    App,
+    Gone,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    added_headers,
+    job_id_of,
+    path_of,
+    send_reply,
+)
+from adapters.http.protocol.problems import Refusal, reply_to, status_of
+from application.ports.system import Random
+
+#: More than any honest request needs.
+MAX_HEADER_BYTES = 16 * 1024
+MAX_HEADERS = 100
+MAX_URL_BYTES = 8 * 1024
+
+_SANE = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+_HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
+
+_READING = frozenset({"GET", "HEAD"})
+
+_ALWAYS: list[tuple[bytes, bytes]] = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+]
+_CLOSED = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+
+
+class Front:
+    """Sends each request to the application of its path; `rest` takes what no prefix claims.
+
+    `draining` is set once the process is about to stop.
+    """
+
+    def __init__(
+        self,
+        prefixes: Mapping[str, App],
+        rest: App,
+        door: Door,
+        repeats: Repeats,
+        random: Random,
+        draining: asyncio.Event,
+    ) -> None:
+        self._prefixes = {prefix.strip("/"): app for prefix, app in prefixes.items()}
+        self._rest = rest
+        self._door = door
+        self._repeats = repeats
+        self._random = random
+        self._draining = draining
+        # Bound once: asking a logger that is not whether it logs at all takes 20 times as long.
+        self._log: Any = structlog.get_logger("catchment.http").bind()
+
+    def drain(self) -> None:
+        """Say to whoever asks that this process is about to stop; it goes on answering."""
+        self._draining.set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; nothing raised here reaches the server but a broken stream."""
+        if scope["type"] != "http":
+            await _refuse_socket(scope, send)
+        elif (answer := self._repeats.answer(scope)) is not None:
+            for message in answer:
+                await send(message)
+        else:
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = perf_counter()
+        seen = _look(scope["headers"])
+        request_id = self._name(seen)
+        scope[REQUEST_ID] = request_id
+        # For all that is logged from here on: each request has a task, so a context, of its own.
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        status = 0
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _seal(message, request_id, [*added_headers(scope), *self._door.cors.lines(scope)])
+                self._note(scope, message)
+            await send(message)
+
+        try:
+            _inspect(scope, seen)
+            preflight = await self._door.let_in(scope, seen.values)
+            app = self._route(scope)
+            if preflight is not None:
+                await send_reply(scope, sending, preflight)
+            elif app is self._rest and scope["method"] == "HEAD":
+                # The framework's routes know GET; a HEAD is a GET whose body stays here.
+                await app({**scope, "method": "GET"}, receive, _bodiless(sending))
+            else:
+                await app(scope, receive, sending)
+        except Gone:
+            return
+        except Exception as error:
+            if status_of(error) is None and not isinstance(error, Refusal):
+                self._log.exception("request failed", path=path_of(scope))
+            if status:
+                raise  # half an answer is out: only a broken connection can tell
+            await send_reply(scope, sending, reply_to(error, request_id))
+        finally:
+            self._tell(scope, status, started)
+
+    def _note(self, scope: Scope, message: Message) -> None:
+        # Where every read is logged, every read has to come by here.
+        if READY in scope and not self._log.is_enabled_for(logging.DEBUG):
+            self._repeats.note(scope, message)
+
+    def _tell(self, scope: Scope, status: int, started: float) -> None:
+        """Log one request; its status is 0 when the client left before there was one."""
+        level = logging.DEBUG if scope["method"] in _READING else logging.INFO
+        if not self._log.is_enabled_for(level):
+            return
+        job_id = job_id_of(scope)
+        self._log.log(
+            level,
+            "request",
+            method=scope["method"],
+            path=path_of(scope),
+            status=status,
+            duration_ms=round((perf_counter() - started) * 1000, 2),
+            **({"job": job_id} if job_id else {}),
+        )
+
+    def _route(self, scope: Scope) -> App:
+        first = scope["path"].lstrip("/").partition("/")[0]
+        return self._prefixes.get(first, self._rest)
+
+    def _name(self, seen: "_Seen") -> str:
+        [given, *others] = seen.values.get(b"x-request-id", [b""])
+        if others or not _SANE.fullmatch(given):
+            return self._random.identifier()
+        return given.decode()
+
+
+class _Seen(NamedTuple):
+    """What the front wants to know of the headers, from one pass over them."""
+
+    size: int
+    values: dict[bytes, list[bytes]]
+
+
+_LOOKED_AT = frozenset({b"authorization", b"host", b"upgrade", b"x-request-id"})
+
+
+def _look(headers: Iterable[tuple[bytes, bytes]]) -> _Seen:
+    size = 0
+    values: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        size += len(name) + len(value)
+        if name in _LOOKED_AT:
+            values.setdefault(name, []).append(value)
+    return _Seen(size, values)
+
+
+def _inspect(scope: Scope, seen: _Seen) -> None:
+    if seen.size > MAX_HEADER_BYTES or len(scope["headers"]) > MAX_HEADERS:
+        raise Refusal(
+            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "headers_too_large",
+            f"there may be {MAX_HEADERS} headers, of {MAX_HEADER_BYTES} bytes together",
+        )
+    if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MAX_URL_BYTES:
+        raise Refusal(
+            HTTPStatus.REQUEST_URI_TOO_LONG, "url_too_long", f"a URL may have {MAX_URL_BYTES} bytes"
+        )
+    hosts = seen.values.get(b"host", [])
+    if len(hosts) > 1 or (not hosts and scope["http_version"] == "1.1"):
+        raise Refusal(
+            HTTPStatus.BAD_REQUEST, "malformed_request", "exactly one Host header is needed"
+        )
+    if hosts and not _is_host(hosts[0]):
+        raise Refusal(
+            HTTPStatus.BAD_REQUEST, "malformed_request", "the Host header is not a host and port"
+        )
+    # An offer of HTTP/2 may be passed over (RFC 9110, 7.8), and common clients make it.
+    if any(offer.lower() != b"h2c" for offer in seen.values.get(b"upgrade", ())):
+        raise Refusal(
+            HTTPStatus.UPGRADE_REQUIRED,
+            "upgrade_refused",
+            "only plain HTTP/1.1 is spoken here",
+            {"Upgrade": "HTTP/1.1"},
+        )
+
+
+@lru_cache(maxsize=256)
+def _is_host(text: bytes) -> bool:
+    match = _HOST.fullmatch(text)
+    return match is not None and int(match[1] or 0) < 2**16
+
+
+def _seal(message: Message, request_id: str, added: list[tuple[bytes, bytes]]) -> None:
+    headers = [*message.get("headers", ()), *added]
+    for name, _ in headers:
+        if name == b"content-security-policy":
+            break
+    else:
+        headers.append(_CLOSED)
+    message["headers"] = [*headers, (b"x-request-id", request_id.encode()), *_ALWAYS]
+
+
+def _bodiless(send: Send) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message["body"] = b""
+        await send(message)
+
+    return sending
+
+
+async def _refuse_socket(scope: Scope, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1002})

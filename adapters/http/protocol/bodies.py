@@ -1,0 +1,133 @@
+"""Bodies: read strictly and within their time, as JSON or as a form."""
+
+import asyncio
+from http import HTTPStatus
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+from litestar import Request
+from litestar.exceptions import HTTPException, InternalServerException
+
+from adapters.http.protocol.problems import Refusal
+from adapters.http.protocol.validation_errors import (
+    converted,
+    decoded,
+    malformed,
+    parsed,
+    pointer_to,
+)
+from domain.errors import InvalidInput
+
+T = TypeVar("T")
+
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+#: What OAuth 2.0 clients send with a login besides the name and the password.
+_OAUTH = frozenset({"grant_type", "scope", "client_id", "client_secret"})
+
+
+async def read_json(
+    request: Request[Any, Any, Any],
+    wanted: type[T],
+    body_s: float,
+    *others: str,
+    or_nothing: T | None = None,
+) -> T:
+    """Read a JSON body as this type; `others` are media types that will do besides JSON's own.
+
+    `or_nothing` is what no body at all means, if anything. A Refusal for what is no JSON, comes too
+    slowly or is of another kind; InvalidInput for what is not of the type: let the type forbid
+    fields it does not have.
+    """
+    body = await _body(request, body_s)
+    if not body and or_nothing is not None:
+        return or_nothing
+    kinds = (JSON, *others)
+    if _kind(request) not in kinds:
+        raise _other_kind(f"the body has to be plain {' or '.join(kinds)}")
+    return decoded(body, wanted)
+
+
+async def read_form(request: Request[Any, Any, Any], wanted: type[T], body_s: float) -> T:
+    """Read a body as this type that is either a form or JSON."""
+    body = await _body(request, body_s)
+    kind = _kind(request)
+    if kind == JSON:
+        return decoded(body, wanted)
+    if kind == FORM:
+        fields = _fields_of(body)
+    elif kind == MULTIPART:
+        fields = await _parts_of(request)
+    else:
+        raise _other_kind(f"the body has to be {JSON}, {FORM} or {MULTIPART}")
+    return converted({n: value for n, value in fields.items() if n not in _OAUTH}, wanted)
+
+
+async def nothing_in(request: Request[Any, Any, Any], body_s: float) -> None:
+    """Read the body of a fetch: an empty JSON object is accepted, and anything else explained."""
+    body = await _body(request, body_s)
+    if not body:
+        return
+    if _kind(request) != JSON:
+        raise _other_kind(f"a fetch needs no body; if there is one, it is plain {JSON}")
+    value = parsed(body)
+    if not isinstance(value, dict):
+        raise InvalidInput("", "a fetch needs no body; if there is one, it is an empty object")
+    for name in value:
+        detail = "a fetch takes no fields: what is fetched is named in the path"
+        raise InvalidInput(pointer_to(name), detail)
+
+
+def _fields_of(body: bytes) -> dict[str, str]:
+    try:
+        pairs = parse_qsl(
+            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100
+        )
+    except (UnicodeDecodeError, ValueError) as error:
+        raise malformed("the body is not a percent-encoded form in UTF-8") from error
+    return _once_each(pairs)
+
+
+async def _parts_of(request: Request[Any, Any, Any]) -> dict[str, str]:
+    try:
+        parts = list((await request.form()).multi_items())
+    except (ValueError, LookupError, HTTPException) as error:
+        raise malformed("the body is not a form in parts, in UTF-8") from error
+    pairs = [(name, value) for name, value in parts if isinstance(value, str)]
+    if len(pairs) < len(parts):
+        raise malformed("the form has a file in it")
+    return _once_each(pairs)
+
+
+def _once_each(pairs: list[tuple[str, str]]) -> dict[str, str]:
+    if len(dict(pairs)) != len(pairs):
+        raise malformed("the form has a field twice")
+    return dict(pairs)
+
+
+def _kind(request: Request[Any, Any, Any]) -> str:
+    """The media type of a body as it is; "" for one that is packed."""
+    if request.headers.get("content-encoding", "identity") != "identity":
+        return ""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _other_kind(detail: str) -> Refusal:
+    return Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
+
+
+async def _body(request: Request[Any, Any, Any], body_s: float) -> bytes:
+    try:
+        async with asyncio.timeout(body_s):
+            return await request.body()
+    except InternalServerException as error:
+        # So the framework says that the client has left; there is nobody to read this.
+        raise malformed("the body did not arrive whole") from error
+    except TimeoutError as error:
+        raise Refusal(
+            HTTPStatus.REQUEST_TIMEOUT,
+            "body_too_slow",
+            f"the body did not arrive within {body_s:g} seconds",
+            {"Connection": "close"},
+        ) from error

@@ -1,0 +1,61 @@
+"""Proxies: whose word on a client's address counts, and where a client is for our purposes."""
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from adapters.http.protocol.access import set_address
+from adapters.http.protocol.asgi import header_of
+
+#: Some proxies write the port as well, after an address of IPv6 in brackets.
+_WITH_PORT = re.compile(r"\[([^\]]+)\](?::\d{1,5})?|(\d{1,3}(?:\.\d{1,3}){3}):\d{1,5}")
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+#: Who has one IPv6 address has all of these.
+_IPV6_PREFIX = 64
+
+
+class Proxies:
+    """The proxies whose forwarded headers count; those of everybody else are passed over."""
+
+    def __init__(self, trusted: Iterable[str]) -> None:
+        self._trusted = [ipaddress.ip_network(text, strict=False) for text in trusted]
+
+    def look_through(self, scope: Any) -> None:
+        """Note where a request comes from: behind trusted proxies, the last hop before them."""
+        if not self._trusted:
+            return
+        client = (scope.get("client") or ("",))[0]
+        if not self._is_trusted(client):
+            return
+        hops = [hop.strip() for hop in header_of(scope, b"x-forwarded-for").split(",")]
+        for hop in reversed(hops):
+            if not _address(hop):
+                break  # what stands before it was written by who knows whom
+            client = hop
+            if not self._is_trusted(hop):
+                break
+        set_address(scope, client)
+        if header_of(scope, b"x-forwarded-proto") == "https":
+            scope["scheme"] = "https"
+
+    def _is_trusted(self, text: str) -> bool:
+        address = _address(text)
+        return address is not None and any(address in network for network in self._trusted)
+
+
+def place_of(address: str) -> str:
+    """What addresses are counted together: one of IPv4, or what one household has of IPv6."""
+    found = _address(address)
+    if isinstance(found, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((found, _IPV6_PREFIX), strict=False))
+    return str(found or address)
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    with_port = _WITH_PORT.fullmatch(text)
+    try:
+        found = ipaddress.ip_address((with_port[1] or with_port[2]) if with_port else text)
+    except ValueError:
+        return None
+    return getattr(found, "ipv4_mapped", None) or found

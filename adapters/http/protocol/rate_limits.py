@@ -1,0 +1,54 @@
+"""Limits: how much one client may ask of the routes that cost something.
+
+What is left is told as draft-ietf-httpapi-ratelimit-headers has it.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from adapters.http.protocol.access import address_of, caller_of
+from adapters.http.protocol.asgi import add_headers
+from adapters.http.protocol.client_address import place_of
+from application.ports.throttling import ClientLimits
+from domain.errors import TooManyRequests
+from domain.politeness import Rate
+from domain.users import key_of
+
+#: What is always counted by place: whoever guesses passwords can have many names.
+LOGIN = "login"
+FETCH = "fetch"
+TASK_WRITES = "tasks"
+
+
+class Limiter:
+    """Counts requests by purpose and client: a user by name, everybody else by place."""
+
+    def __init__(self, limits: ClientLimits, rates: Mapping[str, Rate]) -> None:
+        self._limits = limits
+        self._rates = rates
+
+    async def spend(self, scope: Any, purpose: str) -> None:
+        """Count a request, and tell its client what is left; TooManyRequests when nothing is."""
+        rate = self._rates[purpose]
+        allowance = await self._limits.spend(f"{purpose} {_client(scope, purpose)}", rate)
+        wait_s = math.ceil(allowance.wait_s)
+        add_headers(
+            scope,
+            {
+                "RateLimit-Policy": f'"{purpose}";q={rate.count};w={rate.window_s:g}',
+                "RateLimit": f'"{purpose}";r={allowance.left};t={wait_s}',
+            },
+        )
+        if not allowance.allowed:
+            raise TooManyRequests(
+                f"expected at most {rate.count} requests in {rate.window_s:g} seconds; wait",
+                allowance.wait_s,
+            )
+
+
+def _client(scope: Any, purpose: str) -> str:
+    name = caller_of(scope).name
+    if name is None or purpose == LOGIN:
+        return f"at {place_of(address_of(scope))}"
+    return f"user {key_of(name)}"
