@@ -12,22 +12,22 @@ from adapters.sources.jsonplaceholder import JsonPlaceholderSource
 from adapters.sources.notifier import HttpNotifier
 from adapters.sources.polite.client import PoliteClient
 from adapters.sources.telemetry import TelemetrySource
-from adapters.sql.accounts import SqlAccounts
-from adapters.sql.alerts import SqlAlerts
-from adapters.sql.budget import SqlBudget
-from adapters.sql.idempotency import SqlIdempotency
-from adapters.sql.job_history import SqlJobHistory
-from adapters.sql.jobs import SqlJobs
-from adapters.sql.limits import SqlClientLimits, SqlLoginAttempts
-from adapters.sql.quarantine import SqlQuarantine
-from adapters.sql.receipts import SqlReceipts
-from adapters.sql.repositories import SqlKnownRepositories
-from adapters.sql.retention import SqlRetention
-from adapters.sql.schedules import SqlSchedules
-from adapters.sql.sessions import SqlApiTokens, SqlSessions
-from adapters.sql.source_history import SqlSourceHistory
-from adapters.sql.store import SqlStore
-from adapters.sql.tasks import SqlTasks
+from adapters.sql.accounts.accounts import SqlAccounts
+from adapters.sql.accounts.sessions import SqlApiTokens, SqlSessions
+from adapters.sql.accounts.throttling import SqlClientLimits, SqlLoginAttempts
+from adapters.sql.datasets.store import SqlStore
+from adapters.sql.ingest.quarantine import SqlQuarantine
+from adapters.sql.ingest.receipts import SqlReceipts
+from adapters.sql.jobs.idempotency import SqlIdempotency
+from adapters.sql.jobs.job_history import SqlJobHistory
+from adapters.sql.jobs.jobs import SqlJobs
+from adapters.sql.jobs.schedules import SqlSchedules
+from adapters.sql.jobs.source_history import SqlSourceHistory
+from adapters.sql.operations.alerts import SqlAlerts
+from adapters.sql.operations.retention import SqlRetention
+from adapters.sql.politeness.budget import SqlBudget
+from adapters.sql.tasks.repositories import SqlKnownRepositories
+from adapters.sql.tasks.tasks import SqlTasks
 from adapters.system.clock import SystemClock
 from adapters.system.passwords import ArgonPasswordHasher
 from adapters.system.random import SystemRandom

@@ -3,21 +3,21 @@
 from typing import TYPE_CHECKING
 
 from adapters.queue.embedded import EmbeddedQueue
-from adapters.sql.sqlite import SqliteDatabase
+from adapters.sql.engine.sqlite.database import SqliteDatabase
 from application.jobs.worker import AT_ONCE
 from entrypoints.settings import Settings
 
 if TYPE_CHECKING:
     # At run time these are imported only by those who have a server and a broker.
     from adapters.queue.rabbitmq import RabbitQueue
-    from adapters.sql.postgres import PostgresDatabase
+    from adapters.sql.engine.postgres.database import PostgresDatabase
 
 
 def database_of(settings: Settings) -> "SqliteDatabase | PostgresDatabase":
     """The database that the settings lead to."""
     if settings.database_file is not None:
         return SqliteDatabase(settings.database_file)
-    from adapters.sql.postgres import PostgresDatabase
+    from adapters.sql.engine.postgres.database import PostgresDatabase
 
     return PostgresDatabase(settings.database_url)
 

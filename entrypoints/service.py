@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from adapters.sql.migrate import epoch_of, migrate
+from adapters.sql.schema.migrate import epoch_of, migrate
 from application.operations.health import HealthReport
 from domain.retention import Kept
 from entrypoints.container import TABLES, Container

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 import asyncpg
 from sqlalchemy import text
 
-from adapters.sql.database import Database
-from adapters.sql.migrate import migrate
-from adapters.sql.postgres import PostgresDatabase
-from adapters.sql.sqlite import SqliteDatabase
+from adapters.sql.engine.database import Database
+from adapters.sql.engine.postgres.database import PostgresDatabase
+from adapters.sql.engine.sqlite.database import SqliteDatabase
+from adapters.sql.schema.migrate import migrate
 from entrypoints.container import TABLES
 from tests.services.postgres import server_url
 

@@ -31,27 +31,27 @@ from adapters.memory.retention import MemoryRetention
 from adapters.memory.schedules import MemorySchedules
 from adapters.memory.store import MemoryStore
 from adapters.memory.tasks import MemoryTasks
-from adapters.sql.accounts import SqlAccounts
-from adapters.sql.alerts import SqlAlerts
-from adapters.sql.budget import SqlBudget
-from adapters.sql.database import Database
-from adapters.sql.dataset_tables import table_of
-from adapters.sql.idempotency import SqlIdempotency
-from adapters.sql.job_history import SqlJobHistory
-from adapters.sql.jobs import SqlJobs
-from adapters.sql.limits import SqlClientLimits, SqlLoginAttempts
-from adapters.sql.migrate import migrate
-from adapters.sql.postgres import PostgresDatabase
-from adapters.sql.quarantine import SqlQuarantine
-from adapters.sql.receipts import SqlReceipts
-from adapters.sql.repositories import SqlKnownRepositories
-from adapters.sql.retention import SqlRetention
-from adapters.sql.schedules import SqlSchedules
-from adapters.sql.sessions import SqlApiTokens, SqlSessions
-from adapters.sql.source_history import SqlSourceHistory
-from adapters.sql.sqlite import SqliteDatabase
-from adapters.sql.store import SqlStore
-from adapters.sql.tasks import SqlTasks
+from adapters.sql.accounts.accounts import SqlAccounts
+from adapters.sql.accounts.sessions import SqlApiTokens, SqlSessions
+from adapters.sql.accounts.throttling import SqlClientLimits, SqlLoginAttempts
+from adapters.sql.datasets.store import SqlStore
+from adapters.sql.engine.database import Database
+from adapters.sql.engine.postgres.database import PostgresDatabase
+from adapters.sql.engine.sqlite.database import SqliteDatabase
+from adapters.sql.ingest.quarantine import SqlQuarantine
+from adapters.sql.ingest.receipts import SqlReceipts
+from adapters.sql.jobs.idempotency import SqlIdempotency
+from adapters.sql.jobs.job_history import SqlJobHistory
+from adapters.sql.jobs.jobs import SqlJobs
+from adapters.sql.jobs.schedules import SqlSchedules
+from adapters.sql.jobs.source_history import SqlSourceHistory
+from adapters.sql.operations.alerts import SqlAlerts
+from adapters.sql.operations.retention import SqlRetention
+from adapters.sql.politeness.budget import SqlBudget
+from adapters.sql.schema.dataset_tables import table_of
+from adapters.sql.schema.migrate import migrate
+from adapters.sql.tasks.repositories import SqlKnownRepositories
+from adapters.sql.tasks.tasks import SqlTasks
 from application.ports.accounts import Accounts, ApiTokens, Sessions
 from application.ports.alerts import Alerts
 from application.ports.datasets import Changes, Quarantine, Store

@@ -12,9 +12,9 @@ import pytest
 import yaml
 from sqlalchemy import text
 
-from adapters.sql.migrate import epoch_of, migrate
-from adapters.sql.postgres import PostgresDatabase
-from adapters.sql.sqlite import SqliteDatabase
+from adapters.sql.engine.postgres.database import PostgresDatabase
+from adapters.sql.engine.sqlite.database import SqliteDatabase
+from adapters.sql.schema.migrate import epoch_of, migrate
 from domain.builtin.posts import POSTS
 from entrypoints.cli import main
 from tests.docs.markdown import DOCS, PAGES, ROOT, Block, blocks, named

@@ -7,13 +7,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from adapters.memory.clock import SteerableClock
-from adapters.sql.idempotency import SqlIdempotency
-from adapters.sql.job_history import SqlJobHistory
-from adapters.sql.jobs import SqlJobs
-from adapters.sql.migrate import migrate
-from adapters.sql.schedules import SqlSchedules
-from adapters.sql.sqlite import SqliteDatabase
-from adapters.sql.store import SqlStore
+from adapters.sql.datasets.store import SqlStore
+from adapters.sql.engine.sqlite.database import SqliteDatabase
+from adapters.sql.jobs.idempotency import SqlIdempotency
+from adapters.sql.jobs.job_history import SqlJobHistory
+from adapters.sql.jobs.jobs import SqlJobs
+from adapters.sql.jobs.schedules import SqlSchedules
+from adapters.sql.schema.migrate import migrate
 from application.ingest.job_backend import JobDesk
 from domain.dataset import Dataset
 from tests.http.stage import POSTS, MemoryQueue, Stage

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import delete
 
-from adapters.sql.dataset_tables import table_of
+from adapters.sql.schema.dataset_tables import table_of
 from domain.builtin.posts import POSTS
 from domain.dataset import Role
 from domain.paging import PageRequest, Sort

@@ -23,11 +23,11 @@ from weakref import WeakKeyDictionary
 import asyncpg
 from sqlalchemy import TextClause, text
 
-from adapters.sql.dataset_tables import table_of
-from adapters.sql.migrate import migrate
-from adapters.sql.postgres import PostgresDatabase
-from adapters.sql.tables import datasets as known_datasets
-from adapters.sql.tables import meta, metadata
+from adapters.sql.engine.postgres.database import PostgresDatabase
+from adapters.sql.schema.dataset_tables import table_of
+from adapters.sql.schema.migrate import migrate
+from adapters.sql.schema.tables import datasets as known_datasets
+from adapters.sql.schema.tables import meta, metadata
 from domain.dataset import Dataset
 
 NAMED = "CATCHMENT_TEST_POSTGRES_URL"

@@ -11,8 +11,8 @@ from typing import Protocol
 
 from adapters.memory.clock import SteerableClock
 from adapters.memory.database import MemoryDatabase
-from adapters.sql.migrate import migrate
-from adapters.sql.sqlite import SqliteDatabase
+from adapters.sql.engine.sqlite.database import SqliteDatabase
+from adapters.sql.schema.migrate import migrate
 from domain.builtin.posts import POSTS
 from tests.contract.backends import Backend, in_memory, over
 from tests.simulation.datasets import JOINT, RATE

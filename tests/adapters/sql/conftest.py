@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import text
 
 from adapters.memory.clock import SteerableClock
-from adapters.sql.database import Database
-from adapters.sql.jobs import SqlJobs
-from adapters.sql.migrate import migrate
-from adapters.sql.postgres import PostgresDatabase
-from adapters.sql.sqlite import SqliteDatabase
-from adapters.sql.store import SqlStore
+from adapters.sql.datasets.store import SqlStore
+from adapters.sql.engine.database import Database
+from adapters.sql.engine.postgres.database import PostgresDatabase
+from adapters.sql.engine.sqlite.database import SqliteDatabase
+from adapters.sql.jobs.jobs import SqlJobs
+from adapters.sql.schema.migrate import migrate
 from domain.builtin.posts import POSTS, Post
 from domain.checkpoints import Checkpoint
 from domain.jobs import FetchJob, JobStatus

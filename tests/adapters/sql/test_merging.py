@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import text
 
 from adapters.memory.clock import SteerableClock
-from adapters.sql.jobs import SqlJobs
-from adapters.sql.merge import merge_of
-from adapters.sql.postgres import PostgresDatabase
-from adapters.sql.store import SqlStore
+from adapters.sql.datasets.store import SqlStore
+from adapters.sql.engine.postgres.database import PostgresDatabase
+from adapters.sql.ingest.merge import merge_of
+from adapters.sql.jobs.jobs import SqlJobs
 from application.ports.datasets import Intake
 from domain.builtin.posts import POSTS, Post
 from domain.checkpoints import Checkpoint

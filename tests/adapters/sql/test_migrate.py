@@ -17,12 +17,12 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from adapters.memory.clock import SteerableClock
-from adapters.sql.migrate import HEAD, epoch_of, migrate
-from adapters.sql.migrations.upgrade import steps
-from adapters.sql.postgres import PostgresDatabase
-from adapters.sql.sqlite import SqliteDatabase
-from adapters.sql.store import SqlStore
-from adapters.sql.tables import metadata
+from adapters.sql.datasets.store import SqlStore
+from adapters.sql.engine.postgres.database import PostgresDatabase
+from adapters.sql.engine.sqlite.database import SqliteDatabase
+from adapters.sql.schema.migrate import HEAD, epoch_of, migrate
+from adapters.sql.schema.migrations.upgrade import steps
+from adapters.sql.schema.tables import metadata
 from domain.builtin.posts import POSTS
 from domain.dataset import Dataset
 from domain.errors import StoreUnavailable
@@ -122,7 +122,7 @@ async def _indexes(database: Any) -> set[tuple[str, ...]]:
 
 
 def test_the_newest_revision_is_the_one_the_program_expects() -> None:
-    scripts = ScriptDirectory("adapters/sql/migrations")
+    scripts = ScriptDirectory("adapters/sql/schema/migrations")
 
     assert scripts.get_current_head() == HEAD
 

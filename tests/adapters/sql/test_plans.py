@@ -14,12 +14,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from adapters.sql.database import Compiler, Statement
-from adapters.sql.migrate import migrate
-from adapters.sql.pages import Shape, page_values, statements_of
-from adapters.sql.postgres import DIRECT, PostgresDatabase
-from adapters.sql.sqlite import SqliteDatabase
-from adapters.sql.sqlite_connections import connect
+from adapters.sql.datasets.pages import Shape, page_values, statements_of
+from adapters.sql.engine.database import Compiler, Statement
+from adapters.sql.engine.postgres.database import DIRECT, PostgresDatabase
+from adapters.sql.engine.sqlite.connections import connect
+from adapters.sql.engine.sqlite.database import SqliteDatabase
+from adapters.sql.schema.migrate import migrate
 from domain.dataset import Dataset
 from domain.fields import Field, FieldType
 from domain.filters import Condition, Filter, Operator, operators_of

@@ -7,8 +7,8 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from adapters.sql.database import MAX_WAITING
-from adapters.sql.postgres import READERS, SCANNERS, PostgresDatabase
+from adapters.sql.engine.database import MAX_WAITING
+from adapters.sql.engine.postgres.database import READERS, SCANNERS, PostgresDatabase
 from domain.errors import QueryTooSlow, StoreUnavailable
 from tests.adapters.sql.conftest import read, until, waits_for_a_lock
 from tests.services.postgres import administering

@@ -10,9 +10,15 @@ import pytest
 from sqlalchemy import text
 
 from adapters.memory.clock import SteerableClock
-from adapters.sql.migrate import migrate
-from adapters.sql.postgres import READERS, SCANNERS, WRITE_S, WRITERS, PostgresDatabase
-from adapters.sql.postgres_connections import CONNECT_S
+from adapters.sql.engine.postgres.database import (
+    READERS,
+    SCANNERS,
+    WRITE_S,
+    WRITERS,
+    PostgresDatabase,
+)
+from adapters.sql.engine.postgres.pool import CONNECT_S
+from adapters.sql.schema.migrate import migrate
 from domain.builtin.posts import POSTS
 from domain.errors import StoreError, StoreFull, StoreUnavailable
 from tests.adapters.sql.conftest import out_of_reach, read, until, waits_for_a_lock

@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import text
 
 from adapters.memory.clock import SteerableClock
-from adapters.sql.postgres import PostgresDatabase
-from adapters.sql.postgres_changes import Listener
-from adapters.sql.postgres_connections import Connector
-from adapters.sql.store import SqlStore
+from adapters.sql.datasets.store import SqlStore
+from adapters.sql.engine.postgres.database import PostgresDatabase
+from adapters.sql.engine.postgres.listen import Listener
+from adapters.sql.engine.postgres.pool import Connector
 from domain.builtin.posts import POSTS
 from domain.filters import Filter
 from tests.adapters.sql.conftest import bring, out_of_reach, some_posts, until

@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import select
 
 from adapters.memory.clock import SteerableClock
-from adapters.sql.database import Compiler
-from adapters.sql.dialects import moment
-from adapters.sql.pages import Shape, statements_of
-from adapters.sql.postgres import DIRECT, PostgresDatabase
-from adapters.sql.tables import jobs
+from adapters.sql.datasets.pages import Shape, statements_of
+from adapters.sql.engine.database import Compiler
+from adapters.sql.engine.dialects import moment
+from adapters.sql.engine.postgres.database import DIRECT, PostgresDatabase
+from adapters.sql.schema.tables import jobs
 from domain.builtin.posts import POSTS
 from domain.dataset import Dataset
 from domain.filters import Filter

@@ -11,15 +11,15 @@ import pytest
 from sqlalchemy import ClauseElement, insert, text
 
 from adapters.memory.clock import SteerableClock
-from adapters.sql.database import Database, Row, Session, Values
-from adapters.sql.jobs import SqlJobs
-from adapters.sql.payloads import pack, receive
-from adapters.sql.postgres import PostgresDatabase
-from adapters.sql.retention import SqlRetention
-from adapters.sql.sqlite import SqliteDatabase
-from adapters.sql.store import SqlStore
-from adapters.sql.tables import jobs, payload_chunks, payloads, quarantine, receipts
-from adapters.sql.times import to_micros
+from adapters.sql.datasets.store import SqlStore
+from adapters.sql.engine.database import Database, Row, Session, Values
+from adapters.sql.engine.postgres.database import PostgresDatabase
+from adapters.sql.engine.sqlite.database import SqliteDatabase
+from adapters.sql.engine.times import to_micros
+from adapters.sql.ingest.payloads import pack, receive
+from adapters.sql.jobs.jobs import SqlJobs
+from adapters.sql.operations.retention import SqlRetention
+from adapters.sql.schema.tables import jobs, payload_chunks, payloads, quarantine, receipts
 from application.operations.prune import Prune
 from domain.builtin.posts import POSTS
 from domain.checkpoints import Checkpoint

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from adapters.memory.clock import SteerableClock
-from adapters.sql.jobs import SqlJobs
-from adapters.sql.sqlite import SqliteDatabase
+from adapters.sql.engine.sqlite.database import SqliteDatabase
+from adapters.sql.jobs.jobs import SqlJobs
 from domain.jobs import FetchJob, JobStatus
 from domain.reports import FetchReport, SourceReport, SourceStatus
 from tests.adapters.sql.conftest import read

@@ -9,12 +9,12 @@ from msgspec.structs import replace
 from sqlalchemy import text
 
 from adapters.memory.clock import SteerableClock
-from adapters.sql.database import MAX_WAITING, Compiler
-from adapters.sql.migrate import migrate
-from adapters.sql.pages import Shape, page_values, statements_of
-from adapters.sql.sqlite import SqliteDatabase
-from adapters.sql.sqlite_connections import connect
-from adapters.sql.store import SqlStore
+from adapters.sql.datasets.pages import Shape, page_values, statements_of
+from adapters.sql.datasets.store import SqlStore
+from adapters.sql.engine.database import MAX_WAITING, Compiler
+from adapters.sql.engine.sqlite.connections import connect
+from adapters.sql.engine.sqlite.database import SqliteDatabase
+from adapters.sql.schema.migrate import migrate
 from domain.builtin.posts import POSTS
 from domain.errors import QueryTooSlow, StoreFull, StoreUnavailable
 from domain.filters import Filter

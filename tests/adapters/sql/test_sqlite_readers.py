@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from sqlalchemy import text
 
 from adapters.memory.clock import SteerableClock
-from adapters.sql.database import Text
-from adapters.sql.sqlite import SqliteDatabase
-from adapters.sql.sqlite_connections import connect
-from adapters.sql.sqlite_readers import Glance, _Reader
-from adapters.sql.store import SqlStore
+from adapters.sql.datasets.store import SqlStore
+from adapters.sql.engine.database import Text
+from adapters.sql.engine.sqlite.connections import connect
+from adapters.sql.engine.sqlite.database import SqliteDatabase
+from adapters.sql.engine.sqlite.readers import Glance, _Reader
 from domain.builtin.posts import POSTS
 from domain.paging import PageRequest, Sort
 from tests.adapters.sql.conftest import bring, some_posts

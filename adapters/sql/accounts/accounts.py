@@ -1,0 +1,80 @@
+"""Accounts over SQL."""
+
+from typing import Any
+
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from adapters.sql.engine.database import Database
+from adapters.sql.engine.times import from_micros, to_micros
+from adapters.sql.schema.client_tables import users
+from application.ports.accounts import Accounts
+from domain.dataset import Role
+from domain.errors import NameTaken
+from domain.users import User, key_of
+
+_NAMES = tuple(users.c.keys())
+_ADD = upsert(users).on_conflict_do_nothing()
+_GET = select(users).where(users.c.key == bindparam("of"))
+_REPLACE = (
+    update(users)
+    .where(
+        users.c.key == bindparam("of"),
+        users.c.version == bindparam("seen_version"),
+        users.c.password == bindparam("seen_password"),
+        users.c.disabled == bindparam("seen_disabled"),
+    )
+    .values({name: bindparam(f"new_{name}") for name in _NAMES})
+)
+
+
+class SqlAccounts(Accounts):
+    """Keeps users in a SQL database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, user: User) -> None:
+        """Keep a new user."""
+        async with self._database.write() as session:
+            if not await session.run(_ADD, _row_of(user)):
+                raise NameTaken(f"there is a user {user.name!r} already")
+            await session.note_change()
+
+    async def get(self, name: str) -> User | None:
+        """The user of that name."""
+        [rows] = await self._database.snapshot([(_GET, {"of": key_of(name)})])
+        if not rows:
+            return None
+        named = dict(zip(_NAMES, rows[0], strict=True))
+        del named["key"]
+        named["role"] = Role(named["role"])
+        named["disabled"] = bool(named["disabled"])
+        named["created_at"] = from_micros(named["created_at"])
+        return User(**named)
+
+    async def replace(self, seen: User, changed: User) -> bool:
+        """Put a changed user in place, if nobody else has."""
+        named = {
+            "of": seen.key,
+            "seen_version": seen.version,
+            "seen_password": seen.password,
+            "seen_disabled": seen.disabled,
+            **{f"new_{name}": value for name, value in _row_of(changed).items()},
+        }
+        async with self._database.write() as session:
+            replaced = await session.run(_REPLACE, named)
+            await session.note_change()
+        return bool(replaced)
+
+
+def _row_of(user: User) -> dict[str, Any]:
+    return {
+        "key": user.key,
+        "name": user.name,
+        "role": user.role.value,
+        "password": user.password,
+        "disabled": user.disabled,
+        "version": user.version,
+        "created_at": to_micros(user.created_at),
+    }

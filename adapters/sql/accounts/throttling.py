@@ -1,0 +1,136 @@
+"""Limits of clients, and guesses at passwords, over SQL: counted for all processes together."""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import bindparam, case, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from adapters.sql.engine.database import Database, Session
+from adapters.sql.engine.dialects import moment
+from adapters.sql.engine.times import from_micros, to_micros
+from adapters.sql.schema.client_tables import attempts, client_limits
+from application.ports.system import Clock
+from application.ports.throttling import ClientLimits, LoginAttempts
+from domain.errors import TooManyRequests
+from domain.politeness import Rate
+from domain.sessions import digest_of
+from domain.throttling import Allowance, Attempts, Guess, allowance, spacing_s
+
+_S = 1_000_000
+
+_full = client_limits.c.full_at
+_from = case((_full > moment(), _full), else_=moment())
+#: One statement, so that no two requests are let through on the same place.
+_SPEND = (
+    upsert(client_limits)
+    .values(client=bindparam("of"), full_at=moment() + bindparam("spacing"))
+    .on_conflict_do_update(
+        index_elements=["client"],
+        set_={"full_at": _from + bindparam("spacing")},
+        where=_from + bindparam("spacing") <= moment() + bindparam("window"),
+    )
+    .returning(_full - moment())
+)
+_LEFT = select(_full - moment()).where(client_limits.c.client == bindparam("of"))
+
+
+class SqlClientLimits(ClientLimits):
+    """Counts what clients ask in a SQL database."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def spend(self, client: str, rate: Rate) -> Allowance:
+        """Count one more request, if there is one left."""
+        named = {
+            "of": client,
+            "spacing": round(spacing_s(rate) * _S),
+            # Rounded spacings must still add up to the window.
+            "window": round(rate.window_s * _S) + rate.count,
+            "now": self._database.now(self._clock),
+        }
+        # What is forgotten when the power fails was only a little patience.
+        async with self._database.write(durable=False) as session:
+            spent = await session.rows(_SPEND, named)
+            rows = spent or await session.rows(_LEFT, named)
+        return allowance(rate, rows[0][0] / _S, bool(spent))
+
+
+_NAMES = ("failures", "blocked_until", "known", "seen_at")
+_NOW = select(moment())
+_MAKE = upsert(attempts).on_conflict_do_nothing()
+_GET = (
+    select(*(attempts.c[name] for name in _NAMES))
+    .where(attempts.c.key == bindparam("of"))
+    .with_for_update()
+)
+_PUT = (
+    update(attempts)
+    .where(attempts.c.key == bindparam("of"))
+    .values({name: bindparam(f"new_{name}") for name in _NAMES})
+)
+_EVERYWHERE = ""
+
+
+class SqlLoginAttempts(LoginAttempts):
+    """Counts guesses in a SQL database."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def begin(self, account: str, place: str) -> None:
+        """Count a guess; TooManyRequests when none may be made from there now."""
+        async with self._database.write() as session:
+            now, guess = await self._locked(session, account, place)
+            wait_s = guess.wait_s(from_micros(now))
+            if not wait_s:
+                await _put(session, account, place, guess.tried(from_micros(now)))
+        if wait_s:
+            raise TooManyRequests("too many wrong passwords; wait before the next try", wait_s)
+
+    async def succeed(self, account: str, place: str) -> None:
+        """The last guess was right."""
+        async with self._database.write() as session:
+            now, guess = await self._locked(session, account, place)
+            await _put(session, account, place, guess.succeeded(from_micros(now)))
+
+    async def _locked(self, session: Session, account: str, place: str) -> tuple[int, Guess]:
+        [[now]] = await session.rows(_NOW, {"now": self._database.now(self._clock)})
+        found = []
+        for at in (place, _EVERYWHERE):
+            named = {"of": _key(account, at)}
+            rows = await session.rows(_GET, named)
+            while not rows:
+                # Made first, so that of two who begin at once one waits for the other.
+                empty = _row_of(Attempts(seen_at=from_micros(now)))
+                await session.run(_MAKE, {"key": named["of"], **empty})
+                rows = await session.rows(_GET, named)
+            found.append(_attempts(*rows[0]))
+        return now, Guess(*found)
+
+
+async def _put(session: Session, account: str, place: str, guess: Guess) -> None:
+    for at, changed in ((place, guess.here), (_EVERYWHERE, guess.strangers)):
+        values = {f"new_{name}": value for name, value in _row_of(changed).items()}
+        await session.run(_PUT, {"of": _key(account, at), **values})
+
+
+def _key(account: str, place: str) -> str:
+    """Names are as long as whoever guesses likes, and nobody else's business."""
+    return f"{digest_of(account)} {place}"
+
+
+def _row_of(known: Attempts) -> dict[str, Any]:
+    row = msgspec.structs.asdict(known)
+    for name in ("blocked_until", "seen_at"):
+        row[name] = to_micros(row[name])
+    return row
+
+
+def _attempts(
+    failures: int, blocked_until: int | None, known: bool, seen_at: int | None
+) -> Attempts:
+    return Attempts(failures, from_micros(blocked_until), bool(known), from_micros(seen_at))

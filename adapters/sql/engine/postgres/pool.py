@@ -1,0 +1,236 @@
+"""Connections to PostgreSQL: how each is made, and lanes that lend them to a task at a time."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeAlias
+
+import asyncpg
+
+from adapters.sql.engine.database import MAX_WAITING, Row, Text
+from adapters.sql.engine.postgres.errors import (
+    may_be_read_again,
+    translated,
+    translated_while_connecting,
+)
+from domain.errors import QueryTooSlow, StoreError, StoreUnavailable
+
+#: An asyncpg.Connection; the driver tells no types.
+Connection: TypeAlias = Any
+Queries = Sequence[Text]
+
+#: A database that has not answered a new connection by then is away.
+CONNECT_S = 1.5
+#: A connection whose last use was broken off is given so long to be fit for the next.
+_MEND_S = 2.0
+_END_S = 2.0
+#: A connection that has not come back by then, when all are closed, leads to a server that hangs.
+_RETURN_S = 10.0
+_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+_SETTINGS: Mapping[str, str] = {
+    "application_name": "catchment",
+    "default_transaction_isolation": "read committed",
+    "idle_in_transaction_session_timeout": "30s",
+    # Compiling a plan to machine code takes longer than any of our queries.
+    "jit": "off",
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
+#: The same at our end, so that no write waits a quarter of an hour for a machine that is gone.
+_KEEPALIVE: Mapping[str, int] = {
+    "TCP_KEEPIDLE": 10,
+    "TCP_KEEPINTVL": 5,
+    "TCP_KEEPCNT": 3,
+    "TCP_USER_TIMEOUT": 10_000,
+}
+
+
+class Connector:
+    """Makes connections; when one cannot be made, all who wait for one learn it at once."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._failed_at = float("-inf")
+        self._failure = ""
+
+    async def connect(
+        self, asked_at: float, settings: Mapping[str, str], command_s: float | None = None
+    ) -> Connection:
+        """A new connection for somebody who has been waiting since `asked_at`."""
+        if self._failed_at >= asked_at:
+            raise StoreUnavailable(self._failure)
+        try:
+            with translated_while_connecting():
+                async with asyncio.timeout(CONNECT_S):
+                    connection = await asyncpg.connect(
+                        self._url,
+                        server_settings={**_SETTINGS, **settings},
+                        statement_cache_size=256,
+                        max_cached_statement_lifetime=0,
+                        command_timeout=command_s,
+                    )
+        except StoreError as error:
+            self._failed_at, self._failure = time.monotonic(), str(error)
+            raise
+        _keep_alive(connection)
+        return connection
+
+
+def _keep_alive(connection: Connection) -> None:
+    # The driver has no option for it.
+    opened = connection._transport.get_extra_info("socket")
+    if opened.family in (socket.AF_INET, socket.AF_INET6):
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEPALIVE.items():
+            if hasattr(socket, name):  # not every system has all of them
+                opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+async def end(connection: Connection) -> None:
+    """Close a connection, with or without the server's consent."""
+    with suppress(StoreError), translated():
+        await connection.close(timeout=_END_S)
+
+
+class Lane:
+    """So many connections at most, each lent to one task at a time, the others waiting in order."""
+
+    def __init__(
+        self,
+        connector: Connector,
+        size: int,
+        settings: Mapping[str, str],
+        command_s: float | None = None,
+    ) -> None:
+        self._connector = connector
+        self._size = size
+        self._settings = settings
+        self._command_s = command_s
+        self._turns = asyncio.Semaphore(size)
+        self._idle: list[Connection] = []
+        self._mending: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def lend(self, wait_s: float, crowded: StoreError) -> AsyncIterator[Connection]:
+        """A connection; raises `crowded` when none has been free for so long."""
+        asked_at = time.monotonic()
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._turns.acquire()
+        except TimeoutError as error:
+            raise crowded from error
+        connection = None
+        try:
+            connection = self._free() or await self._connector.connect(
+                asked_at, self._settings, self._command_s
+            )
+            yield connection
+        except BaseException:
+            self._take_back_broken(connection)
+            raise
+        self._take_back(connection)
+
+    def forget_idle(self) -> None:
+        """End the connections nobody uses: the server they led to may be gone."""
+        while self._idle:
+            self._idle.pop().terminate()
+
+    async def close(self) -> None:
+        """Wait a while for every connection to come back, and close it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_RETURN_S):
+                for _ in range(self._size):
+                    await self._turns.acquire()
+        while self._idle:
+            await end(self._idle.pop())
+
+    def _free(self) -> Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+        return None
+
+    def _take_back(self, connection: Connection) -> None:
+        self._idle.append(connection)
+        self._turns.release()
+
+    def _take_back_broken(self, connection: Connection | None) -> None:
+        if connection is None or connection.is_closed():
+            self._turns.release()
+            return
+        # Whoever was broken off does not wait for it, but nobody else gets this turn before.
+        mending = asyncio.create_task(self._mend(connection))
+        self._mending.add(mending)
+        mending.add_done_callback(self._mending.discard)
+
+    async def _mend(self, connection: Connection) -> None:
+        try:
+            # The driver has told the server to cancel what still runs, and waits for that first.
+            await connection.execute("ROLLBACK", timeout=_MEND_S)
+            self._idle.append(connection)
+        except BaseException as error:
+            connection.terminate()
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            self._turns.release()
+
+
+class ReadingLane(Lane):
+    """A lane whose connections only read, within a time that waiting counts towards."""
+
+    def __init__(
+        self, connector: Connector, size: int, read_s: float, settings: Mapping[str, str]
+    ) -> None:
+        limit = {"statement_timeout": f"{read_s * 1000:.0f}", "default_transaction_read_only": "on"}
+        super().__init__(connector, size, {**settings, **limit}, read_s)
+        self._read_s = read_s
+        self._waiting = 0
+
+    async def snapshot(self, queries: Queries) -> list[list[Row]]:
+        """The rows of several queries on one state of the data."""
+        if self._waiting >= MAX_WAITING:
+            raise QueryTooSlow("too many slow queries are waiting already; try again shortly")
+        until = time.monotonic() + self._read_s
+        self._waiting += 1
+        try:
+            with translated():
+                return await self._read_twice(queries, until)
+        finally:
+            self._waiting -= 1
+
+    async def _read_twice(self, queries: Queries, until: float) -> list[list[Row]]:
+        try:
+            return await self._read(queries, until)
+        except Exception as error:
+            if not may_be_read_again(error):
+                raise
+        # The others have probably been lost with this one, so the next one shall be new.
+        self.forget_idle()
+        return await self._read(queries, until)
+
+    async def _read(self, queries: Queries, until: float) -> list[list[Row]]:
+        crowded = QueryTooSlow("other slow queries took the time this one had; try again")
+        async with self.lend(until - time.monotonic(), crowded) as connection:
+
+            async def fetch(text: str, values: list[Any]) -> list[Row]:
+                left_s = until - time.monotonic()
+                rows: list[Row] = await connection.fetch(text, *values, timeout=left_s)
+                return rows
+
+            if len(queries) == 1:  # one statement is one state of the data anyway
+                return [await fetch(queries[0].text, queries[0].values)]
+            await connection.execute(_SNAPSHOT)
+            answers: list[list[Row]] = []
+            found = 0
+            for text, values, enough in queries:
+                is_full = enough is not None and found >= enough
+                answers.append([] if is_full else await fetch(text, values))
+                found += 0 if enough is None else len(answers[-1])
+            await connection.execute("COMMIT")
+            return answers

@@ -1,0 +1,139 @@
+"""SQLite: the driver on its own threads, one writer at a time, readers that can only read."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+
+from adapters.sql.engine.database import READ_S, Compiler, Database, Query, Row, Session, Text
+from adapters.sql.engine.sqlite.connections import SqliteSession, connect, translation
+from adapters.sql.engine.sqlite.readers import Glance, Lane
+from adapters.sql.engine.times import to_micros
+from application.ports.health import Probe
+from application.ports.system import Clock
+from domain.errors import StoreError, StoreUnavailable
+
+READERS = 2
+
+
+class SqliteDatabase(Database, Probe):
+    """One SQLite file; a read that takes longer than `read_s` is stopped."""
+
+    engine = "sqlite"
+
+    def __init__(self, path: Path, read_s: float = READ_S) -> None:
+        self.path = path
+        self._compiler = Compiler(SQLiteDialect_pysqlite(paramstyle="qmark"))
+        self._lock = asyncio.Lock()
+        self._durable = SqliteSession(path, self._compiler, self._lock)
+        self._quick = SqliteSession(path, self._compiler, self._lock, durable=False)
+        self._reads = Lane(path, READERS, "sqlite-reader", read_s)
+        self._scans = Lane(path, 1, "sqlite-scan", read_s)
+        self._glance = Glance(path)
+        # Never writes, so that every commit is another connection's to it.
+        self._watching: sqlite3.Connection | None = None
+        self._version: int | None = None
+
+    async def snapshot(
+        self,
+        queries: Sequence[Query],
+        scan: bool = False,
+        short: bool = False,
+    ) -> list[list[Row]]:
+        """The rows of several queries on one state of the data; short ones are read at once."""
+        texts = self._compiler.texts(queries)
+        if short:
+            self._version = None  # whoever compares versions wants one from after this
+            if (found := self._glance.read(texts)) is not None:
+                return found
+        return await (self._scans if scan else self._reads).snapshot(texts)
+
+    @asynccontextmanager
+    async def write(self, durable: bool = True) -> AsyncIterator[Session]:
+        """A write transaction."""
+        session = self._durable if durable else self._quick
+        async with session.transaction():
+            yield session
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[SqliteSession]:
+        """A connection of one's own."""
+        session = SqliteSession(self.path, self._compiler, self._lock)
+        try:
+            yield session
+        finally:
+            await session.close()
+
+    @asynccontextmanager
+    async def migration(self) -> AsyncIterator[Session]:
+        """The transaction that makes or changes tables; the file and its folder are made first."""
+        try:
+            await asyncio.to_thread(self._make)
+        except OSError as error:
+            raise StoreUnavailable(f"{self.path} cannot be made ({error.strerror})") from error
+        async with self.session() as session:
+            await session.write_ahead()
+            async with session.transaction():
+                yield session
+
+    def _make(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # Hashes of passwords are in it; what SQLite puts beside it is as closed as it is.
+        self.path.touch(mode=0o600)
+
+    def now(self, clock: Clock) -> int:
+        """The clock's moment: SQLite has no time finer than a millisecond."""
+        return to_micros(clock.now())
+
+    @property
+    def works(self) -> str:
+        """What is said of it while it works."""
+        return "connected"
+
+    async def check(self) -> None:
+        """Return when the database can be read; StoreUnavailable says why it cannot."""
+        try:
+            await self._reads.snapshot([Text("SELECT name FROM datasets LIMIT 1", [])])
+        except StoreError:
+            raise
+        except sqlite3.Error as error:
+            raise StoreUnavailable(
+                "the database is not migrated; run: catchment migrate"
+            ) from error
+
+    def version(self) -> int:
+        """SQLite's own count of what other connections have committed, read without waiting.
+
+        It is read once for all requests that have arrived by now: what the loop has to do already
+        comes before its forgetting, and whatever arrives later comes after it.
+        """
+        if self._version is None:
+            self._version = self._counted()
+            asyncio.get_running_loop().call_soon(self._forget_version)
+        return self._version
+
+    def _forget_version(self) -> None:
+        self._version = None
+
+    def _counted(self) -> int:
+        if self._watching is None:
+            self._watching = connect(self.path, read_only=True)
+        try:
+            [version] = self._watching.execute("PRAGMA data_version").fetchone()
+        except sqlite3.DatabaseError as error:
+            raise translation(error) from error
+        return int(version)
+
+    async def close(self) -> None:
+        """Close every connection; what is being written ends first."""
+        if self._watching is not None:
+            self._watching.close()
+        self._glance.close()
+        async with self._lock:
+            await self._durable.close()
+            await self._quick.close()
+        await asyncio.to_thread(self._reads.close)
+        await asyncio.to_thread(self._scans.close)

@@ -1,0 +1,198 @@
+"""The intake over SQL: staged on a connection of its own, merged in one short transaction."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from operator import attrgetter, lt
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    bindparam,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from adapters.sql.engine.database import Session
+from adapters.sql.engine.times import to_micros
+from adapters.sql.ingest.merge import merge_of, staged_rows
+from adapters.sql.ingest.payloads import kept, pack, receive
+from adapters.sql.ingest.rejections import Rejections
+from adapters.sql.ingest.sequence import move_on, next_change
+from adapters.sql.schema.tables import checkpoints, jobs, receipts
+from application.ports.datasets import Intake, R_in, Replay
+from application.ports.system import Clock
+from domain.checkpoints import Checkpoint
+from domain.dataset import Dataset
+from domain.errors import LeaseLost
+from domain.jobs import FetchJob, JobStatus
+from domain.payloads import Kept, Payload
+from domain.reports import Counts, Rejection
+
+_BATCH = 1000
+
+_MERGED = (
+    update(receipts)
+    .where(
+        receipts.c.dataset == bindparam("of"),
+        receipts.c.source == bindparam("by"),
+        receipts.c.job_id == bindparam("job"),
+        receipts.c.id >= bindparam("first"),
+    )
+    .values(merged=True)
+)
+_MERGED_LATER = update(receipts).where(receipts.c.id == bindparam("again")).values(merged=true())
+#: Until the transaction ends, nobody else can claim the job, or end it.
+_HOLDS = (
+    select(jobs.c.id)
+    .where(
+        jobs.c.id == bindparam("job"),
+        jobs.c.fence == bindparam("fence_held"),
+        jobs.c.status == JobStatus.RUNNING.value,
+    )
+    .with_for_update()
+)
+_CHECKPOINT = upsert(checkpoints).on_conflict_do_update(
+    index_elements=["dataset", "source"],
+    set_={
+        column.name: upsert(checkpoints).excluded[column.name]
+        for column in checkpoints.c
+        if column.name not in ("dataset", "source")
+    },
+)
+
+
+class _Undone(Exception):
+    """Ends a transaction that was only rehearsed."""
+
+
+class SqlIntake(Intake[R_in]):
+    """Stages what one source brings in a temporary table, then merges it at once."""
+
+    def __init__(
+        self, session: Session, clock: Clock, dataset: Dataset[Any], source: str, job: FetchJob
+    ) -> None:
+        self._session = session
+        self._clock = clock
+        self._dataset = dataset
+        self._source = source
+        self._job = job
+        self._statements = merge_of(dataset)
+        self._key_of = attrgetter(*dataset.key)
+        self._added = 0
+        self._last_key: Any = None
+        self._ascending = True
+        self._open = False
+        self._first_receipt = 0
+        self._again: set[int] = set()
+        self._rejections = Rejections(session, dataset.name, source)
+
+    async def keep(self, payload: Payload) -> Payload:
+        """Keep a body, once however often it comes, and note its arrival."""
+        packed = await asyncio.to_thread(pack, payload.body)
+        async with self._session.transaction():
+            await self._hold()
+            receipt = await receive(self._session, self._job, self._source, payload, packed)
+        self._first_receipt = self._first_receipt or receipt
+        return msgspec.structs.replace(payload, receipt=receipt)
+
+    async def kept(self, replay: Replay | None = None) -> AsyncIterator[Kept]:
+        """Every payload of this source whose fetch was committed, or what a replay reads again."""
+        async for one in kept(self._session, self._dataset.name, self._source, replay):
+            yield one
+
+    async def add(self, records: Sequence[R_in], payload: Payload) -> None:
+        """Stage records; of the same key the last one stays."""
+        if not self._open:
+            await self._session.run(self._statements.create, {})
+            self._open = True
+        rows = staged_rows(self._dataset, records, payload.receipt, self._added)
+        self._added += len(records)
+        self._note_order(records)
+        await self._session.stage(self._statements.stage, rows)
+
+    async def reject(self, rejections: Sequence[Rejection], payload: Payload) -> None:
+        """Put records into quarantine; what is there already is only seen again."""
+        now = to_micros(self._clock.now())
+        if not self._first_receipt or payload.receipt < self._first_receipt:
+            self._again.add(payload.receipt)
+        for start in range(0, len(rejections), _BATCH):
+            # Batch by batch, so that nobody waits long for the lock.
+            async with self._session.transaction():
+                await self._hold()
+                await self._rejections.add(rejections[start : start + _BATCH], payload, now)
+
+    async def commit(self, checkpoint: Checkpoint | None, rehearsal: bool = False) -> Counts:
+        """Merge what was staged, with the checkpoint, unless the job is in other hands."""
+        if rehearsal:
+            return await self._rehearsed()
+        async with self._session.transaction():
+            counts = await self._merge() if self._open else Counts()
+            if checkpoint is not None:
+                await self._session.run(_CHECKPOINT, self._noted(checkpoint, counts))
+            await self._note_receipts()
+            await self._session.note_change()
+            # Last, so that the job can be renewed during a long merge.
+            await self._hold()
+        if self._open:
+            await self._session.run(self._statements.clear, {})
+            self._added, self._last_key, self._ascending = 0, None, True
+        self._again.clear()
+        return counts
+
+    async def _rehearsed(self) -> Counts:
+        counts = Counts()
+        with contextlib.suppress(_Undone):
+            async with self._session.transaction():
+                counts = await self._merge() if self._open else counts
+                raise _Undone
+        return counts
+
+    async def _note_receipts(self) -> None:
+        """What was kept here is merged now, and so is what was read again."""
+        if self._first_receipt:
+            named = {"of": self._dataset.name, "by": self._source, "job": self._job.id}
+            await self._session.run(_MERGED, {**named, "first": self._first_receipt})
+        if self._again:
+            await self._session.many(_MERGED_LATER, [(receipt,) for receipt in self._again])
+            await self._rejections.release(self._again)
+
+    def _note_order(self, records: Sequence[R_in]) -> None:
+        """While every key is greater than the one before, as is common, none can come again."""
+        keys = list(map(self._key_of, records))
+        if self._last_key is not None:
+            keys.insert(0, self._last_key)
+        self._ascending = self._ascending and all(map(lt, keys, keys[1:]))
+        self._last_key = keys[-1] if keys else None
+
+    async def _hold(self) -> None:
+        held = {"job": self._job.id, "fence_held": self._job.fence}
+        if not await self._session.rows(_HOLDS, held):
+            raise LeaseLost(f"job {self._job.id} has been taken over; nothing was written")
+
+    async def _merge(self) -> Counts:
+        duplicates = 0
+        if not self._ascending:
+            duplicates = await self._session.run(self._statements.drop_repeats, {})
+        change = await next_change(self._session, self._dataset, self._clock)
+        named = {"seq": change.seq, "source": self._source, "changed_at": change.at}
+        updated = await self._session.run(self._statements.update, named)
+        inserted = await self._session.run(self._statements.insert, named)
+        if updated or inserted:
+            await move_on(self._session, self._dataset, change)
+        return Counts(
+            received=self._added,
+            inserted=inserted,
+            updated=updated,
+            unchanged=self._added - duplicates - updated - inserted,
+            duplicates=duplicates,
+        )
+
+    def _noted(self, checkpoint: Checkpoint, merged: Counts) -> dict[str, Any]:
+        named = msgspec.structs.asdict(checkpoint)
+        named["dataset"] = self._dataset.name
+        named["fetched_at"] = to_micros(checkpoint.fetched_at)
+        named["counts"] = msgspec.json.encode(checkpoint.counts + merged).decode()
+        return named

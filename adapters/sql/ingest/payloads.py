@@ -1,0 +1,135 @@
+"""Payloads over SQL: bodies as they came, each kept once, in pieces, and their receipts."""
+
+import hashlib
+import zlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import bindparam, func, insert, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from adapters.sql.engine.database import Row, Session
+from adapters.sql.engine.times import from_micros, to_micros
+from adapters.sql.schema.tables import payload_chunks, payloads, quarantine, receipts
+from application.ports.datasets import Replay
+from domain.jobs import FetchJob
+from domain.payloads import Kept, Payload, Receipt, replayed
+
+#: A body is kept in compressed pieces of at most this many bytes before compression.
+CHUNK = 1024 * 1024
+#: The hash of a body without a byte, which has no pieces.
+_EMPTY = hashlib.sha256(b"").hexdigest()
+
+#: A body that is there already stays until this arrival of it is noted, too.
+_HOLD_PAYLOAD = (
+    select(payloads.c.hash)
+    .where(payloads.c.hash == bindparam("hash"))
+    .with_for_update(read=True, key_share=True)
+)
+_KEEP_PAYLOAD = upsert(payloads).on_conflict_do_nothing()
+_KEEP_CHUNK = insert(payload_chunks)
+_KEEP_RECEIPT = (
+    insert(receipts)
+    .values({column.name: bindparam(column.name) for column in receipts.c if column.name != "id"})
+    .returning(receipts.c.id)
+)
+_WAITING = (
+    select(quarantine.c.receipt, func.count().label("waiting"))
+    .where(quarantine.c.dataset == bindparam("of"), quarantine.c.source == bindparam("by"))
+    .group_by(quarantine.c.receipt)
+    .subquery()
+)
+_RECEIVED = (
+    select(receipts, func.coalesce(_WAITING.c.waiting, 0))
+    .outerjoin(_WAITING, _WAITING.c.receipt == receipts.c.id)
+    .where(receipts.c.dataset == bindparam("of"), receipts.c.source == bindparam("by"))
+    .order_by(receipts.c.id)
+)
+_CHUNKS = (
+    select(payload_chunks.c.data)
+    .where(payload_chunks.c.hash == bindparam("hash"))
+    .order_by(payload_chunks.c.number)
+)
+
+
+class Packed(NamedTuple):
+    """A body ready to be kept: its hash, its size, and its pieces as rows."""
+
+    digest: str
+    size: int
+    chunks: list[Row]
+
+
+def pack(body: bytes) -> Packed:
+    """Compress a body; large ones take long enough to belong on a thread."""
+    digest = hashlib.sha256(body).hexdigest()
+    chunks: list[Row] = [
+        (digest, number, zlib.compress(body[start : start + CHUNK], level=1))
+        for number, start in enumerate(range(0, len(body), CHUNK))
+    ]
+    return Packed(digest, len(body), chunks)
+
+
+async def receive(
+    session: Session, job: FetchJob, source: str, payload: Payload, packed: Packed
+) -> int:
+    """Keep a body, unless the same one is kept already, and note its arrival; gives the receipt."""
+    body = {"hash": packed.digest, "size": packed.size}
+    if not await session.rows(_HOLD_PAYLOAD, body) and await session.run(_KEEP_PAYLOAD, body):
+        await session.many(_KEEP_CHUNK, packed.chunks)
+    named = {
+        "dataset": job.dataset,
+        "source": source,
+        "job_id": job.id,
+        "url": payload.url,
+        "page": payload.page,
+        "hash": packed.digest,
+        "content_type": payload.content_type,
+        "received_at": to_micros(payload.received_at),
+        "merged": False,
+    }
+    [[receipt]] = await session.rows(_KEEP_RECEIPT, named)
+    return int(receipt)
+
+
+async def kept(
+    session: Session, dataset: str, source: str, replay: Replay | None
+) -> AsyncIterator[Kept]:
+    """Every payload of a source whose fetch was committed, or what a replay reads again."""
+    rows = await session.rows(_RECEIVED, {"of": dataset, "by": source})
+    received = {
+        row[0]: dict(zip((*receipts.c.keys(), "waiting"), row, strict=True)) for row in rows
+    }
+    noted = list(map(_receipt, received.values()))
+    if replay is None:
+        wanted = [receipt for receipt in noted if receipt.merged]
+    else:
+        wanted = replayed(noted, replay.receipt)
+    for receipt in wanted:
+        row = received[receipt.id]
+        chunks = await session.rows(_CHUNKS, {"hash": receipt.body})
+        if not chunks and receipt.body != _EMPTY:
+            continue  # it was old enough to be pruned meanwhile
+        yield Kept(unpacked(row, chunks), receipt)
+
+
+def unpacked(receipt: Mapping[str, Any], chunks: Sequence[Row]) -> Payload:
+    """The payload that a receipt, a row by its columns' names, and the pieces of its body make."""
+    return Payload(
+        url=receipt["url"],
+        body=b"".join(zlib.decompress(data) for [data] in chunks),
+        content_type=receipt["content_type"],
+        received_at=from_micros(receipt["received_at"]),
+        page=receipt["page"],
+        receipt=receipt["id"],
+    )
+
+
+def _receipt(row: Mapping[str, Any]) -> Receipt:
+    return Receipt(
+        id=row["id"],
+        job_id=row["job_id"],
+        body=row["hash"],
+        merged=bool(row["merged"]),
+        waiting=row["waiting"],
+    )

@@ -1,0 +1,102 @@
+"""Idempotency keys over SQL: one row a key, taken by whoever inserts it."""
+
+from datetime import timedelta
+
+import msgspec
+from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from adapters.sql.engine.database import Database
+from adapters.sql.engine.dialects import moment
+from adapters.sql.schema.client_tables import idempotency
+from application.ports.idempotency import ABANDONED, KEPT, Answer, Begun, Idempotency
+from application.ports.system import Clock
+from domain.errors import KeyInUse, KeyReused
+
+_MICROSECOND = timedelta(microseconds=1)
+#: So many keys that are past their time are forgotten with every new one.
+_SWEPT = 10
+
+_columns = idempotency.c
+_PAST = (
+    select(_columns.key)
+    .where(_columns.begun_at <= moment() - KEPT // _MICROSECOND)
+    .order_by(_columns.begun_at)
+    .limit(_SWEPT)
+)
+_FORGET_PAST = delete(idempotency).where(_columns.key.in_(_PAST))
+_FORGET_SAME_PAST = delete(idempotency).where(
+    _columns.key == bindparam("of"), _columns.begun_at <= moment() - KEPT // _MICROSECOND
+)
+_TAKE = (
+    upsert(idempotency)
+    .values(
+        key=bindparam("of"), request=bindparam("asked"), job_id=bindparam("job"), begun_at=moment()
+    )
+    .on_conflict_do_nothing()
+)
+_TAKE_OVER = (
+    update(idempotency)
+    .where(
+        _columns.key == bindparam("of"),
+        _columns.answer.is_(None),
+        _columns.begun_at <= moment() - ABANDONED // _MICROSECOND,
+    )
+    .values(begun_at=moment())
+)
+_GET = select(_columns.request, _columns.job_id, _columns.answer).where(
+    _columns.key == bindparam("of")
+)
+_END = update(idempotency).where(_columns.key == bindparam("of")).values(answer=bindparam("told"))
+#: As if it had been cut off just long enough ago.
+_RELEASE = (
+    update(idempotency)
+    .where(_columns.key == bindparam("of"))
+    .values(begun_at=_columns.begun_at - ABANDONED // _MICROSECOND)
+)
+_ABANDON = delete(idempotency).where(_columns.key == bindparam("of"), _columns.answer.is_(None))
+
+
+class SqlIdempotency(Idempotency):
+    """Keeps idempotency keys in a SQL database."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def begin(self, key: str, request: str, job_id: str) -> Begun:
+        """Take a key for a request, or find what it was answered."""
+        now = self._database.now(self._clock)
+        named = {"of": key, "asked": request, "job": job_id, "now": now}
+        async with self._database.write() as session:
+            await session.run(_FORGET_PAST, named)
+            await session.run(_FORGET_SAME_PAST, named)
+            if await session.run(_TAKE, named):
+                return Begun(job_id)
+            rows = await session.rows(_GET, named)
+            if not rows:
+                raise KeyInUse("this key is just being freed; send the request again")
+            [[known, given, answer]] = rows
+            if known != request:
+                raise KeyReused("this Idempotency-Key came with another request before")
+            if answer is not None:
+                return Begun(given, msgspec.msgpack.decode(answer, type=Answer))
+            if not await session.run(_TAKE_OVER, named):
+                raise KeyInUse("the first request with this Idempotency-Key is being answered")
+            return Begun(given)
+
+    async def end(self, key: str, answer: Answer) -> None:
+        """Remember the answer."""
+        async with self._database.write() as session:
+            told = msgspec.msgpack.encode(answer)
+            await session.run(_END, {"of": key, "told": told})
+
+    async def abandon(self, key: str) -> None:
+        """Forget a key whose request came to nothing."""
+        async with self._database.write() as session:
+            await session.run(_ABANDON, {"of": key})
+
+    async def release(self, key: str) -> None:
+        """Let a request of which nobody knows what came be begun again."""
+        async with self._database.write() as session:
+            await session.run(_RELEASE, {"of": key})

@@ -1,0 +1,180 @@
+"""Jobs over SQL: every move is one conditional statement, so that only one worker makes it."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import and_, bindparam, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from adapters.sql.engine.database import Database, Row, Session
+from adapters.sql.engine.dialects import moment
+from adapters.sql.engine.times import from_micros, to_micros
+from adapters.sql.jobs.source_history import add_to_totals
+from adapters.sql.schema.tables import jobs
+from application.ports.jobs import Jobs
+from application.ports.system import Clock
+from domain.errors import LeaseLost, StoreUnavailable
+from domain.jobs import LEASE, FetchJob, JobStatus, Mode
+from domain.reports import FetchReport
+
+_TIMES = ("queued_at", "run_at", "started_at", "finished_at", "lease_until")
+_LEASE_US = LEASE // timedelta(microseconds=1)
+#: A job may end between our finding that it is in the way and our looking at it; then we try again.
+_TRIES = 10
+
+_REQUEST = upsert(jobs).on_conflict_do_nothing()
+_IN_THE_WAY = (
+    select(jobs)
+    .where(
+        or_(
+            jobs.c.id == bindparam("job"),
+            and_(jobs.c.dataset == bindparam("of"), jobs.c.finished_at.is_(None)),
+        )
+    )
+    .order_by((jobs.c.id == bindparam("job")).desc())
+    .limit(1)
+)
+_WAITS = and_(
+    jobs.c.status == JobStatus.QUEUED.value,
+    or_(jobs.c.run_at.is_(None), jobs.c.run_at <= moment()),
+)
+ABANDONED = and_(jobs.c.status == JobStatus.RUNNING.value, jobs.c.lease_until <= moment())
+_CLAIM = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("job"), or_(_WAITS, ABANDONED))
+    .values(
+        status=JobStatus.RUNNING.value,
+        fence=jobs.c.fence + 1,
+        attempts=jobs.c.attempts + 1,
+        run_at=None,
+        started_at=moment(),
+        lease_until=moment() + _LEASE_US,
+    )
+    .returning(jobs)
+)
+_HELD = and_(
+    jobs.c.id == bindparam("job"),
+    jobs.c.fence == bindparam("held"),
+    jobs.c.status == JobStatus.RUNNING.value,
+)
+_RENEW = update(jobs).where(_HELD).values(lease_until=moment() + _LEASE_US)
+_RELEASE = (
+    update(jobs)
+    .where(_HELD)
+    .values(
+        status=bindparam("becomes"),
+        attempts=bindparam("tried"),
+        run_at=bindparam("not_before"),
+        finished_at=bindparam("ended_at"),
+        lease_until=None,
+        report=bindparam("told"),
+    )
+)
+_CANCEL = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("job"), jobs.c.finished_at.is_(None))
+    .values(
+        status=JobStatus.CANCELLED.value,
+        fence=jobs.c.fence + 1,
+        run_at=None,
+        lease_until=None,
+        finished_at=moment(),
+    )
+    .returning(jobs)
+)
+
+
+class SqlJobs(Jobs):
+    """Keeps jobs in a SQL database."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def request(self, job: FetchJob) -> FetchJob:
+        """Write down a queued job, or return the one that is in its way."""
+        async with self._database.write() as session:
+            return await requested(session, job)
+
+    async def claim(self, job_id: str) -> FetchJob | None:
+        """Take a waiting or abandoned job; None if it is taken."""
+        named = {"job": job_id, "now": self._now()}
+        async with self._database.write() as session:
+            rows = await session.rows(_CLAIM, named)
+        return job_of(rows[0]) if rows else None
+
+    async def renew(self, job: FetchJob) -> None:
+        """Extend the lease; a forgotten renewal costs nothing, so it does not wait for the disk."""
+        async with self._database.write(durable=False) as session:
+            named = {"job": job.id, "held": job.fence, "now": self._now()}
+            _check(job, await session.run(_RENEW, named))
+
+    async def release(self, job: FetchJob) -> None:
+        """Write down what a held job has become."""
+        named = {
+            "job": job.id,
+            "held": job.fence,
+            "becomes": job.status.value,
+            "tried": job.attempts,
+            "not_before": to_micros(job.run_at),
+            "ended_at": to_micros(job.finished_at),
+            "told": _text(job.report),
+        }
+        async with self._database.write() as session:
+            _check(job, await session.run(_RELEASE, named))
+            await add_to_totals(session, job)
+            await session.note_change()
+
+    async def cancel(self, job_id: str) -> FetchJob | None:
+        """End an unfinished job, whoever holds it."""
+        async with self._database.write() as session:
+            rows = await session.rows(_CANCEL, {"job": job_id, "now": self._now()})
+            await session.note_change()
+        return job_of(rows[0]) if rows else None
+
+    def _now(self) -> int | None:
+        return self._database.now(self._clock)
+
+
+async def requested(session: Session, job: FetchJob) -> FetchJob:
+    """Write down a queued job inside a transaction, or return the one that is in its way."""
+    for _ in range(_TRIES):
+        if await session.run(_REQUEST, _row_of(job)):
+            return job
+        rows = await session.rows(_IN_THE_WAY, {"job": job.id, "of": job.dataset})
+        if rows:
+            return job_of(rows[0])
+    raise StoreUnavailable(f"the jobs of {job.dataset} come and go too fast; try again")
+
+
+def job_of(row: Row) -> FetchJob:
+    """The job in a row of the jobs table."""
+    named = dict(zip(jobs.c.keys(), row, strict=True))
+    named.update({n: from_micros(named[n]) for n in _TIMES})
+    named["mode"] = Mode(named["mode"])
+    named["force"] = bool(named["force"])
+    named["status"] = JobStatus(named["status"])
+    if named["report"] is not None:
+        named["report"] = msgspec.json.decode(named["report"], type=FetchReport)
+    return FetchJob(**named)
+
+
+def _row_of(job: FetchJob) -> dict[str, Any]:
+    row = msgspec.structs.asdict(job)
+    row.update({name: to_micros(row[name]) for name in _TIMES})
+    return {
+        **row,
+        "mode": job.mode.value,
+        "status": job.status.value,
+        "report": _text(job.report),
+    }
+
+
+def _check(job: FetchJob, touched: int) -> None:
+    if not touched:
+        raise LeaseLost(f"job {job.id} has ended or been taken over")
+
+
+def _text(report: FetchReport | None) -> str | None:
+    return None if report is None else msgspec.json.encode(report).decode()

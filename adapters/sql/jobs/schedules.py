@@ -1,0 +1,115 @@
+"""Schedules over SQL: a tick is taken by one conditional update, in its job's transaction."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from adapters.sql.engine.database import Database, Row, Session, Values
+from adapters.sql.engine.dialects import moment
+from adapters.sql.engine.times import from_micros, to_micros
+from adapters.sql.jobs.jobs import requested
+from adapters.sql.schema.tables import schedules
+from application.ports.schedules import Schedules
+from application.ports.system import Clock
+from domain.jobs import FetchJob
+from domain.schedules import Schedule
+
+_MICROSECOND = timedelta(microseconds=1)
+_FIELDS = Schedule.__struct_fields__
+
+_NOW = select(moment())
+_ALL = select(*(schedules.c[name] for name in _FIELDS)).order_by(schedules.c.dataset)
+#: Nobody moves a schedule while they are declared.
+_ALL_LOCKED = _ALL.with_for_update()
+_ADD = upsert(schedules).on_conflict_do_nothing()
+_REMOVE = delete(schedules).where(schedules.c.dataset == bindparam("of"))
+_CHANGING = [name for name in _FIELDS if name != "dataset"]
+_MOVE = (
+    update(schedules)
+    .where(
+        schedules.c.dataset == bindparam("of"),
+        *(schedules.c[name] == bindparam(f"seen_{name}") for name in _CHANGING),
+    )
+    .values({name: bindparam(f"new_{name}") for name in _CHANGING})
+)
+
+
+class SqlSchedules(Schedules):
+    """Keeps schedules in a SQL database."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def declare(self, periods: Mapping[str, timedelta]) -> None:
+        """Keep exactly the schedules of these datasets."""
+        async with self._database.write() as session:
+            now, known = await self._locked(session)
+            for dataset in known.keys() - periods.keys():
+                await session.run(_REMOVE, {"of": dataset})
+            for dataset, every in periods.items():
+                seen = known.get(dataset)
+                if seen is None:
+                    await session.run(_ADD, _row_of(Schedule.starting(dataset, every, now)))
+                elif seen.every != every:
+                    await session.run(_MOVE, _moving(seen, seen.changed(every, now)))
+            await session.note_change()
+
+    async def _locked(self, session: Session) -> tuple[datetime, dict[str, Schedule]]:
+        [[now]] = await session.rows(_NOW, {"now": self._database.now(self._clock)})
+        found = map(schedule_of, await session.rows(_ALL_LOCKED, {}))
+        return from_micros(now), {schedule.dataset: schedule for schedule in found}
+
+    async def standing(self) -> tuple[datetime, list[Schedule]]:
+        """The present moment by the database's clock, and every schedule."""
+        named = {"now": self._database.now(self._clock)}
+        [[[now]], rows] = await self._database.snapshot([(_NOW, named), (_ALL, {})])
+        return from_micros(now), [schedule_of(row) for row in rows]
+
+    async def fire(self, seen: Schedule, following: Schedule, job: FetchJob) -> FetchJob | None:
+        """Move a schedule on and write its job down, both or neither."""
+        async with self._database.write() as session:
+            if not await self._moved(session, seen, following):
+                return None
+            return await requested(session, job)
+
+    async def move(self, seen: Schedule, following: Schedule) -> bool:
+        """Move a schedule without running."""
+        async with self._database.write() as session:
+            return await self._moved(session, seen, following)
+
+    async def _moved(self, session: Session, seen: Schedule, following: Schedule) -> bool:
+        moved = await session.run(_MOVE, _moving(seen, following))
+        if moved:
+            await session.note_change()
+        return bool(moved)
+
+
+def schedule_of(row: Row) -> Schedule:
+    """The schedule in a row of the schedules table."""
+    named = dict(zip(_FIELDS, row, strict=True))
+    named["every"] *= _MICROSECOND
+    named["tick_at"] = from_micros(named["tick_at"])
+    named["next_run_at"] = from_micros(named["next_run_at"])
+    return Schedule(**named)
+
+
+def _row_of(schedule: Schedule) -> dict[str, Any]:
+    return {
+        "dataset": schedule.dataset,
+        "every": schedule.every // _MICROSECOND,
+        "tick_at": to_micros(schedule.tick_at),
+        "next_run_at": to_micros(schedule.next_run_at),
+        "failures": schedule.failures,
+    }
+
+
+def _moving(seen: Schedule, following: Schedule) -> Values:
+    return {
+        "of": seen.dataset,
+        **{f"seen_{name}": value for name, value in _row_of(seen).items()},
+        **{f"new_{name}": value for name, value in _row_of(following).items()},
+    }

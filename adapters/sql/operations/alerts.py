@@ -1,0 +1,73 @@
+"""Alarms over SQL: one row each, changed by a statement that fails when somebody was faster."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from adapters.sql.engine.database import Database, Row
+from adapters.sql.engine.dialects import moment
+from adapters.sql.engine.times import from_micros, to_micros
+from adapters.sql.schema.tables import alarms
+from application.ports.alerts import Alerts
+from application.ports.system import Clock
+from domain.alerts import Alarm, Kind
+
+_KEY = ("kind", "dataset", "source")
+_TIMES = ("watched_since", "since", "taken_until")
+
+_NOW = select(moment())
+_ALL = select(alarms)
+_ADD = upsert(alarms).on_conflict_do_nothing()
+_MOVE = (
+    update(alarms)
+    .where(
+        *(
+            column.is_not_distinct_from(bindparam(f"seen_{column.name}", type_=column.type))
+            for column in alarms.c
+        )
+    )
+    .values({c.name: bindparam(f"new_{c.name}") for c in alarms.c if c.name not in _KEY})
+)
+
+
+class SqlAlerts(Alerts):
+    """Keeps alarms in a SQL database."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def standing(self) -> tuple[datetime, list[Alarm]]:
+        """The present moment by the database's clock, and every alarm."""
+        named = {"now": self._database.now(self._clock)}
+        [[[now]], rows] = await self._database.snapshot([(_NOW, named), (_ALL, {})])
+        # A database may have an order of its own for names.
+        return from_micros(now), sorted(map(_alarm_of, rows), key=lambda alarm: alarm.key)
+
+    async def move(self, seen: Alarm | None, following: Alarm) -> bool:
+        """Change an alarm, unless it is no longer as it was seen."""
+        async with self._database.write() as session:
+            if seen is None:
+                return bool(await session.run(_ADD, _row_of(following)))
+            moving = {
+                **{f"seen_{name}": value for name, value in _row_of(seen).items()},
+                **{f"new_{name}": value for name, value in _row_of(following).items()},
+            }
+            return bool(await session.run(_MOVE, moving))
+
+
+def _alarm_of(row: Row) -> Alarm:
+    named = dict(zip(alarms.c.keys(), row, strict=True))
+    named.update({n: from_micros(named[n]) for n in _TIMES})
+    named["kind"] = Kind(named["kind"])
+    named["raised"], named["told"] = bool(named["raised"]), bool(named["told"])
+    return Alarm(**named)
+
+
+def _row_of(alarm: Alarm) -> dict[str, Any]:
+    row = msgspec.structs.asdict(alarm)
+    row.update({n: to_micros(row[n]) for n in _TIMES})
+    return {**row, "kind": alarm.kind.value}

@@ -1,0 +1,146 @@
+"""Retention over SQL: what is old is found by an index and removed by its key."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Delete,
+    Select,
+    Text,
+    bindparam,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+)
+
+from adapters.sql.engine.database import Database, Session, Values
+from adapters.sql.engine.dialects import listed
+from adapters.sql.engine.times import to_micros
+from adapters.sql.ingest.payloads import CHUNK
+from adapters.sql.schema.client_tables import attempts, client_limits, idempotency, sessions
+from adapters.sql.schema.tables import checkpoints, jobs, payloads, quarantine, receipts
+from application.ports.retention import Retention
+from domain.retention import PLACES_KEPT, Kept
+
+_BEFORE = bindparam("before", type_=BigInteger())
+_THESE = bindparam("these", type_=Text())
+
+
+_PLACES_KEPT_US = PLACES_KEPT // timedelta(microseconds=1)
+
+
+class _Way(NamedTuple):
+    """How one kind is removed: what is old, and the end of these."""
+
+    old: Select[Any]
+    end: Delete
+
+
+def _way(key: Column[Any], at: Column[Any], *unneeded: ColumnElement[bool]) -> _Way:
+    """Remove the rows of a table by their key, oldest first, unless somebody else is about to."""
+    old = select(key).where(at < _BEFORE, *unneeded).order_by(at).limit(bindparam("most"))
+    return _Way(old.with_for_update(skip_locked=True), delete(key.table).where(listed(key, _THESE)))
+
+
+_other = jobs.alias("other")
+_LAST_END = select(func.max(_other.c.finished_at)).where(_other.c.dataset == jobs.c.dataset)
+_WAYS = {
+    Kept.QUARANTINE: _way(quarantine.c.id, quarantine.c.rejected_at),
+    Kept.JOBS: _way(
+        jobs.c.id,
+        jobs.c.finished_at,
+        jobs.c.finished_at < _LAST_END.scalar_subquery(),
+        ~exists().where(checkpoints.c.job_id == jobs.c.id),
+    ),
+    Kept.KEYS: _way(idempotency.c.key, idempotency.c.begun_at),
+    # Their refresh tokens go with them.
+    Kept.SESSIONS: _way(sessions.c.id, sessions.c.expires_at),
+    Kept.GUESSES: _way(
+        attempts.c.key,
+        attempts.c.seen_at,
+        or_(~attempts.c.known, attempts.c.seen_at < _BEFORE - _PLACES_KEPT_US),
+    ),
+    Kept.CLIENTS: _way(client_limits.c.client, client_limits.c.full_at),
+}
+
+_newest = receipts.alias("newest")
+_NEWEST_JOB = (
+    select(_newest.c.job_id)
+    .where(
+        _newest.c.dataset == receipts.c.dataset,
+        _newest.c.source == receipts.c.source,
+        _newest.c.merged,
+    )
+    .order_by(_newest.c.id.desc())
+    .limit(1)
+)
+_OLD_RECEIPTS = (
+    select(receipts.c.id, receipts.c.hash, payloads.c.size)
+    .join(payloads, payloads.c.hash == receipts.c.hash)
+    .where(
+        receipts.c.received_at < _BEFORE,
+        receipts.c.job_id.is_distinct_from(_NEWEST_JOB.scalar_subquery()),
+        ~exists().where(jobs.c.id == receipts.c.job_id, jobs.c.finished_at.is_(None)),
+        ~exists().where(quarantine.c.receipt == receipts.c.id),
+    )
+    .order_by(receipts.c.received_at, receipts.c.id)
+    .limit(bindparam("most"))
+    # Not a body that is just arriving again: whoever receives it holds it.
+    .with_for_update(of=[receipts, payloads], skip_locked=True)
+)
+_END_RECEIPTS = delete(receipts).where(listed(receipts.c.id, _THESE))
+#: Their pieces go with them.
+_END_BODIES = delete(payloads).where(
+    listed(payloads.c.hash, _THESE), ~exists().where(receipts.c.hash == payloads.c.hash)
+)
+
+
+class SqlRetention(Retention):
+    """Removes what is old from a SQL database; a removal forgotten in a crash is made again."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def prune(self, kept: Kept, before: datetime, most: int) -> int:
+        """Remove some of what is older than `before`."""
+        named = {"before": to_micros(before), "most": most}
+        async with self._database.write(durable=False) as session:
+            if kept is Kept.PAYLOADS:
+                return await _prune_payloads(session, named)
+            way = _WAYS[kept]
+            old = await session.rows(way.old, named)
+            if old:
+                await session.run(way.end, {"these": _json([key for [key] in old])})
+            return len(old)
+
+
+async def _prune_payloads(session: Session, named: Values) -> int:
+    most = named["most"]
+    # Each is two rows at least: its own, and its body's.
+    found = await session.rows(_OLD_RECEIPTS, {**named, "most": max(1, most // 2)})
+    old = _some(found, most)
+    if old:
+        await session.run(_END_RECEIPTS, {"these": _json([receipt for receipt, _, _ in old])})
+        await session.run(_END_BODIES, {"these": _json([digest for _, digest, _ in old])})
+    return len(old)
+
+
+def _some(old: Sequence[Any], most: int) -> Sequence[Any]:
+    """As many receipts as are no more rows with their bodies and all pieces; one at least."""
+    rows = 0
+    for count, (_, _, size) in enumerate(old):
+        rows += 2 + -(-size // CHUNK)
+        if rows > most and count:
+            return old[:count]
+    return old
+
+
+def _json(keys: Sequence[Any]) -> str:
+    return msgspec.json.encode(keys).decode()

@@ -1,0 +1,96 @@
+"""Tasks over SQL: rows of their dataset's table, written by users and not by merges."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from adapters.sql.engine.database import Database, Session, Values
+from adapters.sql.engine.times import from_micros
+from adapters.sql.ingest.merge import staged_rows
+from adapters.sql.ingest.sequence import Change, move_on, next_change
+from adapters.sql.schema.dataset_tables import decoded, stage_of, table_of
+from application.ports.system import Clock
+from application.ports.tasks import Tasks
+from domain.dataset import CHANGED_AT
+from domain.tasks import TASKS, Task, task_of
+
+_TABLE = table_of(TASKS)
+_SAME = _TABLE.c.id == bindparam("of")
+
+_GET = select(*(_TABLE.c[name] for name in TASKS.fields)).where(_SAME)
+_ADD = insert(_TABLE)
+_CHANGE = (
+    update(_TABLE)
+    .where(_SAME)
+    .values({c.name: bindparam(f"new_{c.name}", type_=c.type) for c in _TABLE.c if c.name != "id"})
+)
+_REMOVE = delete(_TABLE).where(_SAME)
+
+
+class SqlTasks(Tasks):
+    """Writes the tasks of a SQL database.
+
+    A write begins with the lock on the dataset's sequence number, so that all of them follow each
+    other, and what one of them reads is what the one before it has written.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def add(self, task: Task) -> Any:
+        """Store a new task."""
+        async with self._database.write() as session:
+            moved = await next_change(session, TASKS, self._clock)
+            values, row = self._written(task, moved)
+            await session.run(_ADD, values)
+            await _moved(session, moved)
+        return row
+
+    async def change(self, task_id: str, change: Callable[[Task], Task]) -> Any | None:
+        """Store what becomes of a task."""
+        async with self._database.write() as session:
+            moved = await next_change(session, TASKS, self._clock)
+            known = await _row_of(session, task_id)
+            if known is None:
+                return None
+            before = task_of(known)
+            after = change(before)
+            if after == before:
+                return known
+            values, row = self._written(after, moved)
+            named = {f"new_{name}": value for name, value in values.items()}
+            await session.run(_CHANGE, {"of": task_id, **named})
+            await _moved(session, moved)
+        return row
+
+    async def remove(self, task_id: str, admit: Callable[[Task], None]) -> bool:
+        """Remove a task, unless `admit` raises."""
+        async with self._database.write() as session:
+            moved = await next_change(session, TASKS, self._clock)
+            known = await _row_of(session, task_id)
+            if known is None:
+                return False
+            admit(task_of(known))
+            await session.run(_REMOVE, {"of": task_id})
+            await _moved(session, moved)
+        return True
+
+    def _written(self, task: Task, moved: Change) -> tuple[Values, Any]:
+        """A task as its columns hold it, and as it is read back."""
+        [staged] = staged_rows(TASKS, [task], 0, 0)
+        values = dict(zip(stage_of(TASKS).c.keys(), staged, strict=True))
+        del values["_place"]
+        values |= {"_source": "", "_seq": moved.seq, CHANGED_AT.name: moved.at}
+        return values, TASKS.stored(task, from_micros(moved.at))
+
+
+async def _row_of(session: Session, task_id: str) -> Any | None:
+    rows = decoded(TASKS, await session.rows(_GET, {"of": task_id}))
+    return rows[0] if rows else None
+
+
+async def _moved(session: Session, moved: Change) -> None:
+    await move_on(session, TASKS, moved)
+    await session.note_change()
