@@ -6,12 +6,12 @@ Every provider can be overridden in a test: `container.clock.override(SteerableC
 from dependency_injector import containers, providers
 
 from adapters.http.app import People, create_app
-from adapters.sources.coinpaprika import CoinPaprikaSource
-from adapters.sources.csv_file import CsvAssetsSource
-from adapters.sources.jsonplaceholder import JsonPlaceholderSource
-from adapters.sources.notifier import HttpNotifier
-from adapters.sources.polite.client import PoliteClient
-from adapters.sources.telemetry import TelemetrySource
+from adapters.outbound.coinpaprika import CoinPaprikaSource
+from adapters.outbound.csv_file import CsvAssetsSource
+from adapters.outbound.jsonplaceholder import JsonPlaceholderSource
+from adapters.outbound.polite.client import PoliteClient
+from adapters.outbound.telemetry import TelemetrySource
+from adapters.outbound.webhook import HttpNotifier
 from adapters.sql.accounts.accounts import SqlAccounts
 from adapters.sql.accounts.sessions import SqlApiTokens, SqlSessions
 from adapters.sql.accounts.throttling import SqlClientLimits, SqlLoginAttempts

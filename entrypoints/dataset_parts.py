@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from adapters.sources.polite.client import PoliteClient
+from adapters.outbound.polite.client import PoliteClient
 from application.datasets.query import Query
 from application.ingest.fetch import Fetch
 from application.ingest.job_backend import JobDesk

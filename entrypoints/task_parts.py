@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from adapters.sources.github import GitHubRepositories
-from adapters.sources.polite.client import PoliteClient
+from adapters.outbound.github import GitHubRepositories
+from adapters.outbound.polite.client import PoliteClient
 from application.ingest.fetch import Fetch
 from application.ingest.job_backend import JobDesk
 from application.ports.datasets import Store

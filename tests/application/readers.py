@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from adapters.memory.source import MemorySource
+from adapters.memory.ingest import MemorySource
 from application.ingest.fetch import Fetch
 from domain.builtin.posts import Post
 from tests.application.rig import Rig

@@ -7,14 +7,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from adapters.memory.clock import SteerableClock
 from adapters.memory.database import MemoryDatabase
+from adapters.memory.datasets import MemoryStore
+from adapters.memory.ingest import MemorySource
 from adapters.memory.jobs import MemoryJobHistory, MemoryJobs
 from adapters.memory.quarantine import MemoryQuarantine
 from adapters.memory.random import SeededRandom
 from adapters.memory.schedules import MemorySchedules
-from adapters.memory.source import MemorySource
-from adapters.memory.store import MemoryStore
+from adapters.memory.system import SteerableClock
 from adapters.queue.embedded import EmbeddedQueue
 from application.datasets.query import Query
 from application.ingest.fetch import Fetch, Fetched

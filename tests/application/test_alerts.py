@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from adapters.memory.alerts import MemoryAlerts, MemoryNotifier
-from adapters.memory.budget import MemoryBudget
+from adapters.memory.politeness import MemoryBudget
 from application.ingest.fetch import Fetch
 from application.operations.alerts import LOOK_S, WatchAlerts
 from domain.alerts import TAKEN, Alarm, Alert, Event, Kind

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from adapters.memory.source import MemorySource
+from adapters.memory.ingest import MemorySource
 from application.ingest.fetch import Fetch
 from domain.builtin.posts import Post
 from domain.errors import SourceBlocked, SourceError, SourceUnavailable

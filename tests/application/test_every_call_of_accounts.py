@@ -6,8 +6,8 @@ import pytest
 
 from adapters.memory.accounts import MemoryAccounts, MemoryApiTokens, MemorySessions
 from adapters.memory.changes import MemoryChanges
-from adapters.memory.limits import MemoryLoginAttempts
 from adapters.memory.security import MemoryPasswordHasher, MemoryTokens
+from adapters.memory.throttling import MemoryLoginAttempts
 from application.accounts.api_tokens import KeepApiTokens
 from application.accounts.authentication import Authenticate
 from application.accounts.sessions import Grant, Granted, Lifetimes, LogIn, LogOut, Refresh

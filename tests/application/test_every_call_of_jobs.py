@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from adapters.memory.alerts import MemoryAlerts, MemoryNotifier
-from adapters.memory.budget import MemoryBudget
+from adapters.memory.politeness import MemoryBudget
 from adapters.memory.retention import MemoryRetention
 from application.jobs.list_jobs import CancelJob
 from application.jobs.scheduler import KeepSchedules

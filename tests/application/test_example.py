@@ -1,12 +1,12 @@
 """The example of the README: a fetch and a query, built from memory adapters."""
 
-from adapters.memory.clock import SteerableClock
 from adapters.memory.database import MemoryDatabase
+from adapters.memory.datasets import MemoryStore
+from adapters.memory.ingest import MemorySource
 from adapters.memory.jobs import MemoryJobHistory, MemoryJobs
 from adapters.memory.random import SeededRandom
 from adapters.memory.schedules import MemorySchedules
-from adapters.memory.source import MemorySource
-from adapters.memory.store import MemoryStore
+from adapters.memory.system import SteerableClock
 from adapters.queue.embedded import EmbeddedQueue
 from application.ingest.job_backend import JobDesk
 from application.posts import FetchPosts, QueryPosts

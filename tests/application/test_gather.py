@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from adapters.memory.source import MemorySource
+from adapters.memory.ingest import MemorySource
 from application.ingest.normalise import HOLD_COUNT
 from application.ingest.sync_source import MAX_CONFIRMATIONS
 from domain.builtin.posts import POSTS, Post

@@ -5,8 +5,8 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from adapters.memory.budget import MemoryBudget
 from adapters.memory.health import MemoryProbe
+from adapters.memory.politeness import MemoryBudget
 from application.datasets.catalogue import Catalogue
 from application.operations.health import CheckHealth, Condition, SourceHealth
 from domain.errors import QueueUnavailable, SourceUnavailable, StoreUnavailable

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from adapters.memory.source import MemorySource
+from adapters.memory.ingest import MemorySource
 from application.ingest.fetch import Fetched
 from application.ingest.sync_source import Gather
 from domain.builtin.posts import POSTS

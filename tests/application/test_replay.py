@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.memory.source import MemorySource
+from adapters.memory.ingest import MemorySource
 from application.ingest.quarantine import ReplayQuarantine
 from domain.builtin.posts import POSTS, Post
 from domain.dataset import Role

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from adapters.memory.ingest import MemorySource
 from adapters.memory.jobs import MemoryJobs
-from adapters.memory.source import MemorySource
 from domain.builtin.posts import Post
 from domain.errors import LeaseLost, StoreUnavailable
 from domain.jobs import LEASE, MAX_ATTEMPTS, FetchJob, JobStatus

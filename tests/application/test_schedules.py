@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.memory.store import MemoryStore
+from adapters.memory.datasets import MemoryStore
 from domain.builtin.posts import Post
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset

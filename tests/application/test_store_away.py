@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from adapters.memory.store import MemoryStore
+from adapters.memory.datasets import MemoryStore
 from application.ports.datasets import Intake
 from domain.dataset import Dataset
 from domain.errors import StoreUnavailable

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from adapters.memory.source import MemorySource
+from adapters.memory.ingest import MemorySource
 from application.ingest.fetch import Fetch
 from application.jobs.worker import AT_ONCE, RunJob, Work
 from domain.builtin.posts import Post

@@ -15,22 +15,22 @@ from sqlalchemy import bindparam, delete
 
 from adapters.memory.accounts import MemoryAccounts, MemoryApiTokens, MemorySessions
 from adapters.memory.alerts import MemoryAlerts
-from adapters.memory.budget import MemoryBudget
 from adapters.memory.changes import MemoryChanges
-from adapters.memory.clock import SteerableClock
 from adapters.memory.database import MemoryDatabase
+from adapters.memory.datasets import MemoryStore
 from adapters.memory.health import MemoryProbe
 from adapters.memory.idempotency import MemoryIdempotency
 from adapters.memory.jobs import MemoryJobHistory, MemoryJobs, MemorySourceHistory
-from adapters.memory.limits import MemoryClientLimits, MemoryLoginAttempts
+from adapters.memory.politeness import MemoryBudget
 from adapters.memory.quarantine import MemoryQuarantine
 from adapters.memory.random import SeededRandom
 from adapters.memory.receipts import MemoryReceipts
 from adapters.memory.repositories import MemoryKnownRepositories
 from adapters.memory.retention import MemoryRetention
 from adapters.memory.schedules import MemorySchedules
-from adapters.memory.store import MemoryStore
+from adapters.memory.system import SteerableClock
 from adapters.memory.tasks import MemoryTasks
+from adapters.memory.throttling import MemoryClientLimits, MemoryLoginAttempts
 from adapters.sql.accounts.accounts import SqlAccounts
 from adapters.sql.accounts.sessions import SqlApiTokens, SqlSessions
 from adapters.sql.accounts.throttling import SqlClientLimits, SqlLoginAttempts

@@ -6,7 +6,7 @@ from datetime import UTC, timedelta
 
 import pytest
 
-from adapters.memory.clock import SteerableClock
+from adapters.memory.system import SteerableClock
 from adapters.system.clock import SystemClock
 from application.ports.system import Clock
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adapters.memory.clock import SteerableClock
+from adapters.memory.system import SteerableClock
 from adapters.sql.engine.postgres.database import PostgresDatabase
 from application.operations.alerts import LOOK_S
 from domain.politeness import BREAKER_MINIMUM, BREAKER_OPEN_S

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from adapters.sources.json_text import elements
-from adapters.sources.jsonplaceholder import JsonPlaceholderSource
+from adapters.outbound.formats.json import elements
+from adapters.outbound.jsonplaceholder import JsonPlaceholderSource
 from domain.builtin.posts import POSTS, Post
 from domain.dataset import Role
 from domain.filters import Filter

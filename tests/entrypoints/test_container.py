@@ -6,12 +6,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from adapters.memory.clock import SteerableClock
 from adapters.memory.database import MemoryDatabase
+from adapters.memory.datasets import MemoryStore
+from adapters.memory.ingest import MemorySource
 from adapters.memory.jobs import MemoryJobHistory, MemoryJobs
 from adapters.memory.schedules import MemorySchedules
-from adapters.memory.source import MemorySource
-from adapters.memory.store import MemoryStore
+from adapters.memory.system import SteerableClock
 from adapters.queue.embedded import EmbeddedQueue
 from application.ingest.job_backend import JobDesk
 from domain.builtin.posts import POSTS, Post

@@ -5,7 +5,7 @@ from collections.abc import MutableMapping
 from typing import Any
 from urllib.parse import unquote
 
-from adapters.memory.clock import SteerableClock
+from adapters.memory.system import SteerableClock
 
 
 class Conversation:

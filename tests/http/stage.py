@@ -10,23 +10,23 @@ import msgspec
 
 from adapters.http.app import HttpSettings, People, create_app
 from adapters.memory.accounts import MemoryAccounts, MemoryApiTokens, MemorySessions
-from adapters.memory.budget import MemoryBudget
 from adapters.memory.changes import MemoryChanges
-from adapters.memory.clock import SteerableClock
 from adapters.memory.database import MemoryDatabase
+from adapters.memory.datasets import MemoryStore
 from adapters.memory.health import MemoryProbe
 from adapters.memory.idempotency import MemoryIdempotency
+from adapters.memory.ingest import MemorySource
 from adapters.memory.jobs import MemoryJobHistory, MemoryJobs, MemorySourceHistory
-from adapters.memory.limits import MemoryClientLimits, MemoryLoginAttempts
+from adapters.memory.politeness import MemoryBudget
 from adapters.memory.quarantine import MemoryQuarantine
 from adapters.memory.random import SeededRandom
 from adapters.memory.receipts import MemoryReceipts
 from adapters.memory.repositories import MemoryKnownRepositories, MemoryRepositories
 from adapters.memory.schedules import MemorySchedules
 from adapters.memory.security import MemoryPasswordHasher
-from adapters.memory.source import MemorySource
-from adapters.memory.store import MemoryStore
+from adapters.memory.system import SteerableClock
 from adapters.memory.tasks import MemoryTasks
+from adapters.memory.throttling import MemoryClientLimits, MemoryLoginAttempts
 from adapters.system.tokens import JwtTokens
 from application.accounts.api_tokens import KeepApiTokens
 from application.accounts.authentication import Authenticate

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from adapters.memory.clock import SteerableClock
+from adapters.memory.system import SteerableClock
 from adapters.sql.datasets.store import SqlStore
 from adapters.sql.engine.sqlite.database import SqliteDatabase
 from adapters.sql.jobs.idempotency import SqlIdempotency

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from adapters.memory.clock import SteerableClock
+from adapters.memory.system import SteerableClock
 from tests.http.conftest import Serve
 from tests.http.stage import Stage
 

@@ -9,9 +9,9 @@ import structlog
 from adapters.http.datasets.repeats import READY, Repeats
 from adapters.http.datasets.validators import Validators
 from adapters.memory.changes import MemoryChanges
-from adapters.memory.clock import SteerableClock
 from adapters.memory.database import MemoryDatabase
 from adapters.memory.random import SeededRandom
+from adapters.memory.system import SteerableClock
 from domain.dataset import Role
 from domain.errors import StoreUnavailable
 from domain.politeness import Cadence

@@ -7,7 +7,7 @@ import msgspec
 
 from tests.prove.proofs import ROOT, Program, Proof, Real, Tests
 
-KILLS, UPSTREAM = Real("kills"), "tests/adapters/sources"
+KILLS, UPSTREAM = Real("kills"), "tests/adapters/outbound"
 
 _FAULTS = Program("tests.prove.faults")
 _SWEEPS = tuple(

@@ -7,7 +7,7 @@ from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import Any
 
-from adapters.memory.clock import SteerableClock
+from adapters.memory.system import SteerableClock
 from application.ports.queue import Handle, Queue
 from application.ports.system import Random
 from domain.errors import QueueUnavailable

@@ -2,8 +2,8 @@
 
 from typing import Any, NamedTuple
 
-from adapters.sources.json_list import JsonListSource
-from adapters.sources.jsonplaceholder import JsonPlaceholderSource, PostPayload
+from adapters.outbound.json_list import JsonListSource
+from adapters.outbound.jsonplaceholder import JsonPlaceholderSource, PostPayload
 from domain.builtin.posts import POSTS
 from domain.dataset import Dataset
 from domain.payloads import Payload

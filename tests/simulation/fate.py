@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from adapters.memory.clock import SteerableClock
+from adapters.memory.system import SteerableClock
 from application.ports.system import Random
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from adapters.memory.clock import SteerableClock
+from adapters.memory.system import SteerableClock
 from application.ports.system import Random
 
 T = TypeVar("T")

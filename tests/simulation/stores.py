@@ -9,8 +9,8 @@ from shutil import copyfile
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
-from adapters.memory.clock import SteerableClock
 from adapters.memory.database import MemoryDatabase
+from adapters.memory.system import SteerableClock
 from adapters.sql.engine.sqlite.database import SqliteDatabase
 from adapters.sql.schema.migrate import migrate
 from domain.builtin.posts import POSTS

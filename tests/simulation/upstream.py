@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from adapters.memory.clock import SteerableClock
-from adapters.sources.polite.allowance import Allowance
-from adapters.sources.polite.client import PoliteClient
-from adapters.sources.polite.exchange import Request
-from adapters.sources.polite.failures import Setback, incomplete, late, slow, unreachable
-from adapters.sources.polite.replies import Reply
+from adapters.memory.system import SteerableClock
+from adapters.outbound.polite.allowance import Allowance
+from adapters.outbound.polite.client import PoliteClient
+from adapters.outbound.polite.exchange import Request
+from adapters.outbound.polite.failures import Setback, incomplete, late, slow, unreachable
+from adapters.outbound.polite.replies import Reply
 from application.ports.politeness import Budget
 from application.ports.system import Random
 

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from adapters.memory.clock import SteerableClock
+from adapters.memory.system import SteerableClock
 from domain.jobs import MAX_ATTEMPTS, FetchJob
 from domain.politeness import PROBE_S, Breaker, Host, Verdict
 from domain.reports import Counts

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from adapters.memory.budget import MemoryBudget
-from adapters.memory.clock import SteerableClock
 from adapters.memory.database import MemoryDatabase
+from adapters.memory.politeness import MemoryBudget
 from adapters.memory.random import SeededRandom
-from adapters.sources.github import GitHubRepositories
-from adapters.sources.polite.client import PoliteClient
+from adapters.memory.system import SteerableClock
+from adapters.outbound.github import GitHubRepositories
+from adapters.outbound.polite.client import PoliteClient
 from domain.politeness import Rate
 from domain.reports import Traffic
 from domain.repositories import Told

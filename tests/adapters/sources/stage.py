@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Self
 
-from adapters.memory.budget import MemoryBudget
-from adapters.memory.clock import SteerableClock
 from adapters.memory.database import MemoryDatabase
+from adapters.memory.datasets import MemoryStore
 from adapters.memory.jobs import MemoryJobs
+from adapters.memory.politeness import MemoryBudget
 from adapters.memory.random import SeededRandom
-from adapters.memory.store import MemoryStore
-from adapters.sources.jsonplaceholder import JsonPlaceholderSource
-from adapters.sources.polite.client import PoliteClient
-from adapters.sources.polite.replies import Answer, NotModified
+from adapters.memory.system import SteerableClock
+from adapters.outbound.jsonplaceholder import JsonPlaceholderSource
+from adapters.outbound.polite.client import PoliteClient
+from adapters.outbound.polite.replies import Answer, NotModified
 from application.ingest.sync_source import Gather
 from application.ports.ingest import Source
 from domain.builtin.posts import POSTS, Post

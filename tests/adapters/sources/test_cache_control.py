@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.sources.jsonplaceholder import JsonPlaceholderSource
-from adapters.sources.polite.limits import fresh_s
-from adapters.sources.polite.replies import NotModified
+from adapters.outbound.jsonplaceholder import JsonPlaceholderSource
+from adapters.outbound.polite.limits import fresh_s
+from adapters.outbound.polite.replies import NotModified
 from domain.reports import Traffic
 from tests.adapters.sources.stage import open_stage, replying
 

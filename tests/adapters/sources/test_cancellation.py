@@ -4,7 +4,7 @@ import asyncio
 import gc
 from typing import Any
 
-from adapters.sources.polite.replies import Answer
+from adapters.outbound.polite.replies import Answer
 from domain.reports import Traffic
 from tests.adapters.sources.stage import Stage, open_stage
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from adapters.memory.clock import SteerableClock
-from adapters.sources.coinpaprika import CoinPaprikaSource
+from adapters.memory.system import SteerableClock
+from adapters.outbound.coinpaprika import CoinPaprikaSource
 from domain.builtin.crypto_assets import CRYPTO_ASSETS, CryptoAsset
 from domain.payloads import Payload
 from domain.reports import Counts, SourceReport, SourceStatus

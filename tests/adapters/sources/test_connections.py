@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from adapters.memory.clock import SteerableClock
+from adapters.memory.system import SteerableClock
 from domain.reports import Traffic
 from tests.adapters.sources.stage import Stage, open_stage, replying
 

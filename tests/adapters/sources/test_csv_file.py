@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from adapters.memory.clock import SteerableClock
-from adapters.sources.csv_file import CsvAssetsSource
-from adapters.sources.csv_pages import PAGE
-from adapters.sources.local_file import MAX_SIZE
+from adapters.memory.system import SteerableClock
+from adapters.outbound.csv_file import CsvAssetsSource
+from adapters.outbound.csv_pages import PAGE
+from adapters.outbound.files import MAX_SIZE
 from domain.builtin.crypto_assets import CRYPTO_ASSETS, CryptoAsset
 from domain.errors import SourceRefused, UnexpectedContent
 from domain.payloads import Payload

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.sources.charsets import to_utf8
-from adapters.sources.csv_pages import PAGE, Page, pages_of
-from adapters.sources.csv_text import Row, header_of
+from adapters.outbound.csv_pages import PAGE, Page, pages_of
+from adapters.outbound.formats.charsets import to_utf8
+from adapters.outbound.formats.csv import Row, header_of
 from domain.errors import UnexpectedContent
 
 REQUIRED = ("symbol", "price")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.sources.csv_text import LONGEST_ROW, Layout, header_of
+from adapters.outbound.formats.csv import LONGEST_ROW, Layout, header_of
 from domain.errors import UnexpectedContent
 
 REQUIRED = ("symbol", "price")

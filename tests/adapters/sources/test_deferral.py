@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from adapters.memory.datasets import MemoryStore
 from adapters.memory.jobs import MemoryJobHistory, MemoryJobs
 from adapters.memory.schedules import MemorySchedules
-from adapters.memory.store import MemoryStore
+from adapters.outbound.jsonplaceholder import JsonPlaceholderSource
 from adapters.queue.embedded import EmbeddedQueue
-from adapters.sources.jsonplaceholder import JsonPlaceholderSource
 from application.ingest.fetch import Fetch
 from application.ingest.job_backend import JobDesk
 from domain.builtin.posts import POSTS, Post

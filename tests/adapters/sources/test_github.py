@@ -9,7 +9,7 @@ import pytest
 
 from adapters.memory.database import MemoryDatabase
 from adapters.memory.repositories import MemoryKnownRepositories
-from adapters.sources.github import LONGEST_TEXT
+from adapters.outbound.github import LONGEST_TEXT
 from application.tasks.repository_lookup import LookAt
 from domain.errors import (
     SourceBlocked,

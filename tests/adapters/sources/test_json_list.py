@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from adapters.memory.budget import MemoryBudget
-from adapters.memory.clock import SteerableClock
 from adapters.memory.database import MemoryDatabase
+from adapters.memory.politeness import MemoryBudget
 from adapters.memory.random import SeededRandom
-from adapters.sources.json_list import JsonListSource
-from adapters.sources.jsonplaceholder import JsonPlaceholderSource
-from adapters.sources.polite.client import PoliteClient
+from adapters.memory.system import SteerableClock
+from adapters.outbound.json_list import JsonListSource
+from adapters.outbound.jsonplaceholder import JsonPlaceholderSource
+from adapters.outbound.polite.client import PoliteClient
 from domain.builtin.posts import Post
 from domain.errors import SourceRefused, UnexpectedContent
 from domain.payloads import Batch, Payload

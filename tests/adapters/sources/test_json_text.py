@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.sources.charsets import to_utf8
-from adapters.sources.json_text import elements
+from adapters.outbound.formats.charsets import to_utf8
+from adapters.outbound.formats.json import elements
 from domain.errors import UnexpectedContent
 
 JSON = "application/json"

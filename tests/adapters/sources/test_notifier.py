@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from adapters.memory.budget import MemoryBudget
-from adapters.memory.clock import SteerableClock
 from adapters.memory.database import MemoryDatabase
+from adapters.memory.politeness import MemoryBudget
 from adapters.memory.random import SeededRandom
-from adapters.sources.notifier import HttpNotifier
-from adapters.sources.polite.client import PoliteClient
+from adapters.memory.system import SteerableClock
+from adapters.outbound.polite.client import PoliteClient
+from adapters.outbound.webhook import HttpNotifier
 from domain.alerts import Alert, Event, Kind
 from domain.errors import SourceBlocked, SourceError, SourceRefused, SourceUnavailable
 from domain.politeness import BREAKER_MINIMUM, Breaker, Rate

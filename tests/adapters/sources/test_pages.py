@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapters.sources.jsonplaceholder import JsonPlaceholderSource
+from adapters.outbound.jsonplaceholder import JsonPlaceholderSource
 from domain.reports import Counts
 from tests.adapters.sources.stage import Stage, open_stage, replying
 

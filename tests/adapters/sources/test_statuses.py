@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from adapters.memory.clock import SteerableClock
+from adapters.memory.system import SteerableClock
 from domain.politeness import Breaker, Rate
 from domain.reports import Traffic
 from tests.adapters.sources.stage import HurriedClock, Stage, open_stage, replying

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from adapters.memory.clock import SteerableClock
-from adapters.sources.telemetry import TelemetrySource
+from adapters.memory.system import SteerableClock
+from adapters.outbound.telemetry import TelemetrySource
 from domain.builtin.data_points import DATA_POINTS, DataPoint, id_of, point_of
 from domain.payloads import Payload
 from domain.reports import Counts, SourceReport, SourceStatus

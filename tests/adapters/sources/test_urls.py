@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapters.sources.polite.urls import next_link, parse
+from adapters.outbound.polite.urls import next_link, parse
 from domain.errors import SourceRefused
 
 

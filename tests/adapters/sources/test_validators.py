@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.sources.polite.replies import NotModified
+from adapters.outbound.polite.replies import NotModified
 from domain.reports import Counts
 from tests.adapters.sources.stage import Stage, open_stage
 

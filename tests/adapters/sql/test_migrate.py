@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from adapters.memory.clock import SteerableClock
+from adapters.memory.system import SteerableClock
 from adapters.sql.datasets.store import SqlStore
 from adapters.sql.engine.postgres.database import PostgresDatabase
 from adapters.sql.engine.sqlite.database import SqliteDatabase

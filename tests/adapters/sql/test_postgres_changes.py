@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from sqlalchemy import text
 
-from adapters.memory.clock import SteerableClock
+from adapters.memory.system import SteerableClock
 from adapters.sql.datasets.store import SqlStore
 from adapters.sql.engine.postgres.database import PostgresDatabase
 from adapters.sql.engine.postgres.listen import Listener

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from adapters.memory.clock import SteerableClock
+from adapters.memory.system import SteerableClock
 from adapters.sql.datasets.pages import Shape, statements_of
 from adapters.sql.engine.database import Compiler
 from adapters.sql.engine.dialects import moment

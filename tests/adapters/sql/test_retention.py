@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import ClauseElement, insert, text
 
-from adapters.memory.clock import SteerableClock
+from adapters.memory.system import SteerableClock
 from adapters.sql.datasets.store import SqlStore
 from adapters.sql.engine.database import Database, Row, Session, Values
 from adapters.sql.engine.postgres.database import PostgresDatabase

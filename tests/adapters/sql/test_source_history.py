@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 from sqlalchemy import text
 
-from adapters.memory.clock import SteerableClock
+from adapters.memory.system import SteerableClock
 from adapters.sql.engine.sqlite.database import SqliteDatabase
 from adapters.sql.jobs.jobs import SqlJobs
 from domain.jobs import FetchJob, JobStatus

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import text
 
-from adapters.memory.clock import SteerableClock
+from adapters.memory.system import SteerableClock
 from adapters.sql.datasets.pages import Shape, page_values, statements_of
 from adapters.sql.datasets.store import SqlStore
 from adapters.sql.engine.database import MAX_WAITING, Compiler

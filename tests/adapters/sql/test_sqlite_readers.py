@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec.structs import replace
 from sqlalchemy import text
 
-from adapters.memory.clock import SteerableClock
+from adapters.memory.system import SteerableClock
 from adapters.sql.datasets.store import SqlStore
 from adapters.sql.engine.database import Text
 from adapters.sql.engine.sqlite.connections import connect

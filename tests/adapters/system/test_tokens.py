@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.memory.clock import SteerableClock
 from adapters.memory.random import SeededRandom
 from adapters.memory.security import MemoryTokens
+from adapters.memory.system import SteerableClock
 from adapters.system.random import SystemRandom
 from adapters.system.tokens import JwtTokens
 from application.ports.security import Tokens

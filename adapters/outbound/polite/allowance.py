@@ -3,7 +3,7 @@
 import asyncio
 from contextvars import ContextVar
 
-from adapters.sources.polite.failures import late, not_http, too_large
+from adapters.outbound.polite.failures import late, not_http, too_large
 
 #: Everything before the body, interim answers included; a read takes 64 KiB at a time.
 MAX_HEAD = 128 * 1024

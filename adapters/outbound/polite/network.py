@@ -12,8 +12,8 @@ from typing import Any
 
 import httpcore
 
-from adapters.sources.polite.addresses import is_public, one_of_each_family
-from adapters.sources.polite.allowance import CURRENT
+from adapters.outbound.polite.addresses import is_public, one_of_each_family
+from adapters.outbound.polite.allowance import CURRENT
 from domain.errors import SourceRefused
 
 CONNECT_S = 3.0

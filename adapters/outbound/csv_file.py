@@ -4,15 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from adapters.sources.bounds import MAX_RECORDS, check_rejections, too_many_records
-from adapters.sources.charsets import to_utf8
-from adapters.sources.csv_pages import pages_of
-from adapters.sources.csv_text import Header, Row, header_of, line_ends
-from adapters.sources.local_file import HOST, LocalFile, OpenFile, file_of, first_line
-from adapters.sources.polite.client import PoliteClient
-from adapters.sources.polite.failures import incomplete, late
-from adapters.sources.polite.replies import NotModified
-from adapters.sources.polite.urls import parse
+from adapters.outbound.csv_pages import pages_of
+from adapters.outbound.files import HOST, LocalFile, OpenFile, file_of, first_line
+from adapters.outbound.formats.bounds import MAX_RECORDS, check_rejections, too_many_records
+from adapters.outbound.formats.charsets import to_utf8
+from adapters.outbound.formats.csv import Header, Row, header_of, line_ends
+from adapters.outbound.polite.client import PoliteClient
+from adapters.outbound.polite.failures import incomplete, late
+from adapters.outbound.polite.replies import NotModified
+from adapters.outbound.polite.urls import parse
 from application.ports.ingest import Ask, Source
 from domain.builtin.crypto_assets import CRYPTO_ASSETS, CryptoAsset, checked, slug_of
 from domain.fields import Field

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from adapters.sources.json_list import JsonListSource
+from adapters.outbound.json_list import JsonListSource
 from domain.builtin.data_points import DataPoint, point_of
 from domain.payloads import Payload
 

@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from adapters.sources.polite.allowance import MIB, Allowance
-from adapters.sources.polite.exchange import Exchange, Request
-from adapters.sources.polite.failures import Setback, counts_against_host, late
-from adapters.sources.polite.limits import fresh_s, renewed_s
-from adapters.sources.polite.network import Network, Resolve, resolve
-from adapters.sources.polite.replies import (
+from adapters.outbound.polite.allowance import MIB, Allowance
+from adapters.outbound.polite.exchange import Exchange, Request
+from adapters.outbound.polite.failures import Setback, counts_against_host, late
+from adapters.outbound.polite.limits import fresh_s, renewed_s
+from adapters.outbound.polite.network import Network, Resolve, resolve
+from adapters.outbound.polite.replies import (
     NOT_MODIFIED,
     REDIRECTS,
     Answer,
@@ -19,7 +19,7 @@ from adapters.sources.polite.replies import (
     judge,
     judge_post,
 )
-from adapters.sources.polite.urls import parse
+from adapters.outbound.polite.urls import parse
 from application.concurrency import Unbroken
 from application.ports.politeness import Budget
 from application.ports.system import Clock, Random

@@ -8,12 +8,12 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
-from adapters.sources.bounds import MAX_RECORDS, check_rejections, too_many_records
-from adapters.sources.charsets import to_utf8
-from adapters.sources.json_text import elements, too_deep
-from adapters.sources.polite.client import PoliteClient
-from adapters.sources.polite.replies import Answer, NotModified
-from adapters.sources.polite.urls import next_link, parse
+from adapters.outbound.formats.bounds import MAX_RECORDS, check_rejections, too_many_records
+from adapters.outbound.formats.charsets import to_utf8
+from adapters.outbound.formats.json import elements, too_deep
+from adapters.outbound.polite.client import PoliteClient
+from adapters.outbound.polite.replies import Answer, NotModified
+from adapters.outbound.polite.urls import next_link, parse
 from application.ports.ingest import Ask, Source
 from domain.dataset import R
 from domain.errors import UnexpectedContent

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import msgspec
 
-from adapters.sources.polite.client import PoliteClient
+from adapters.outbound.polite.client import PoliteClient
 from application.ports.alerts import Notifier
 from application.ports.system import Clock
 from domain.alerts import Alert

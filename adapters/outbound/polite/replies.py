@@ -6,9 +6,9 @@ from http import HTTPStatus
 
 import msgspec
 
-from adapters.sources.polite.failures import Absent, Setback
-from adapters.sources.polite.limits import http_date, is_used_up, wait_s
-from adapters.sources.polite.urls import Url
+from adapters.outbound.polite.failures import Absent, Setback
+from adapters.outbound.polite.limits import http_date, is_used_up, wait_s
+from adapters.outbound.polite.urls import Url
 from domain.errors import SourceBlocked, SourceRefused, SourceUnavailable, UnexpectedContent
 from domain.payloads import Payload
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 
-from adapters.sources.json_list import JsonListSource
+from adapters.outbound.json_list import JsonListSource
 from domain.builtin.crypto_assets import CryptoAsset, checked
 from domain.fields import Int64
 from domain.payloads import Payload

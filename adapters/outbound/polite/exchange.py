@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import httpx
 import msgspec
 
-from adapters.sources.polite.allowance import CURRENT, MIB, Allowance
-from adapters.sources.polite.bodies import gunzip, is_packed
-from adapters.sources.polite.failures import (
+from adapters.outbound.polite.allowance import CURRENT, MIB, Allowance
+from adapters.outbound.polite.bodies import gunzip, is_packed
+from adapters.outbound.polite.failures import (
     Setback,
     incomplete,
     late,
@@ -18,9 +18,9 @@ from adapters.sources.polite.failures import (
     too_large,
     unreachable,
 )
-from adapters.sources.polite.network import Network, pool
-from adapters.sources.polite.replies import Reply
-from adapters.sources.polite.urls import Url
+from adapters.outbound.polite.network import Network, pool
+from adapters.outbound.polite.replies import Reply
+from adapters.outbound.polite.urls import Url
 from domain.errors import SourceRefused
 
 #: A body in more pieces than this is cut up to keep us busy.

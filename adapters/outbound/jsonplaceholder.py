@@ -2,7 +2,7 @@
 
 import msgspec
 
-from adapters.sources.json_list import JsonListSource
+from adapters.outbound.json_list import JsonListSource
 from domain.builtin.posts import Post
 from domain.fields import Int64
 from domain.payloads import Payload

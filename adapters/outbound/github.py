@@ -5,11 +5,11 @@ from typing import Annotated
 
 import msgspec
 
-from adapters.sources.charsets import to_utf8
-from adapters.sources.polite.client import PoliteClient
-from adapters.sources.polite.failures import Absent
-from adapters.sources.polite.replies import Answer, NotModified
-from adapters.sources.polite.urls import parse
+from adapters.outbound.formats.charsets import to_utf8
+from adapters.outbound.polite.client import PoliteClient
+from adapters.outbound.polite.failures import Absent
+from adapters.outbound.polite.replies import Answer, NotModified
+from adapters.outbound.polite.urls import parse
 from application.ports.repositories import Repositories
 from domain.errors import UnexpectedContent
 from domain.fields import INT64_MAX, storable

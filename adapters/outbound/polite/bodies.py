@@ -2,8 +2,8 @@
 
 import zlib
 
-from adapters.sources.polite.allowance import MIB
-from adapters.sources.polite.failures import Setback, incomplete, too_large
+from adapters.outbound.polite.allowance import MIB
+from adapters.outbound.polite.failures import Setback, incomplete, too_large
 from domain.errors import UnexpectedContent
 
 MAX_RATIO = 200
