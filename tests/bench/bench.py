@@ -104,7 +104,7 @@ def workbench(scale: Scale, folder: Path, cache: Path, engines: tuple[str, ...])
 
 def catchment(*arguments: str) -> list[str]:
     """A command of the product, as it is in this folder."""
-    return python("-c", "from entrypoints.cli import main; main()", *arguments)
+    return python("-c", "from entrypoints.cli.main import main; main()", *arguments)
 
 
 def get(url: str) -> Any:

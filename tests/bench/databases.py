@@ -13,7 +13,7 @@ from adapters.sql.engine.database import Database
 from adapters.sql.engine.postgres.database import PostgresDatabase
 from adapters.sql.engine.sqlite.database import SqliteDatabase
 from adapters.sql.schema.migrate import migrate
-from entrypoints.container import TABLES
+from entrypoints.wiring.container import TABLES
 from tests.services.postgres import server_url
 
 ENGINES = ("sqlite", "postgres")

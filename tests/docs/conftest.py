@@ -5,8 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from entrypoints.service import running
-from entrypoints.settings import load
+from entrypoints.config.settings import load
+from entrypoints.processes.lifecycle import running
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import click
 import pytest
 import yaml
 
-from entrypoints.cli import main
-from entrypoints.container_secrets import write
-from entrypoints.setting_table import SETTINGS
-from entrypoints.settings import PREFIX, environment, load
+from entrypoints.cli.main import main
+from entrypoints.config.secrets import write
+from entrypoints.config.setting_table import SETTINGS
+from entrypoints.config.settings import PREFIX, environment, load
 from tests.docs.markdown import DOCS, ROOT, codes, rows, section
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))

@@ -70,7 +70,7 @@ def test_a_dataset_is_added_as_the_how_to_says(product: Path) -> None:
     assert "2 passed" in run("pytest", "-q", "-p", "no:cacheprovider", *tests, at=product)
     with serving() as authority:
         settings = {"CATCHMENT_RIVERS_URL": f"{authority}/stations"}
-        told = run("entrypoints.cli", "fetch", "rivers", at=product, **settings)
+        told = run("entrypoints.cli.main", "fetch", "rivers", at=product, **settings)
     assert "rivers: changed" in told
     assert "gauges: 3 received, 3 inserted" in told
     quiet = {
@@ -79,7 +79,7 @@ def test_a_dataset_is_added_as_the_how_to_says(product: Path) -> None:
         "CATCHMENT_FETCH_EVERY": "off",
         "CATCHMENT_PORT": "0",
     }
-    with started("entrypoints.cli", "serve", at=product, **quiet) as lines:
+    with started("entrypoints.cli.main", "serve", at=product, **quiet) as lines:
         url = next(lines).split(" serves ")[1].split(",")[0]
         high = httpx.get(f"{url}/data/rivers?level_m__gt=1.5&sort=-level_m").json()
         one = httpx.get(f"{url}/data/rivers/gauges/g-1").json()
@@ -100,11 +100,11 @@ def test_a_source_is_added_as_the_how_to_says(product: Path) -> None:
             "CATCHMENT_RIVERS_URL": f"{authority}/stations",
             "CATCHMENT_BULLETIN_URL": f"{authority}/bulletin",
         }
-        told = run("entrypoints.cli", "fetch", "rivers", at=product, **settings)
+        told = run("entrypoints.cli.main", "fetch", "rivers", at=product, **settings)
     assert "rivers: partial" in told
     assert "gauges: 3 received, 3 inserted" in told
     assert "bulletin: 2 received, 1 inserted, 1 quarantined" in told
-    checked = run("entrypoints.cli", "config", "check", at=product, **settings)
+    checked = run("entrypoints.cli.main", "config", "check", at=product, **settings)
     host = authority.removeprefix("http://")
     assert checked.count(f"rivers asks {host} about 2880 times a month.") == 2
     assert "/1: Invalid isoformat string: 'today'" in told or "/1: could not convert" in told

@@ -16,7 +16,7 @@ from adapters.sql.engine.postgres.database import PostgresDatabase
 from adapters.sql.engine.sqlite.database import SqliteDatabase
 from adapters.sql.schema.migrate import epoch_of, migrate
 from domain.builtin.posts import POSTS
-from entrypoints.cli import main
+from entrypoints.cli.main import main
 from tests.docs.markdown import DOCS, PAGES, ROOT, Block, blocks, named
 from tests.services.postgres import migrated_database
 

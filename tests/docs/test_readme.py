@@ -41,7 +41,7 @@ class Demo:
 def demo() -> Iterator[Demo]:
     """`catchment demo`, on a free port."""
     with tempfile.TemporaryDirectory() as folder:
-        command = "entrypoints.cli", "demo", "--port", "0"
+        command = "entrypoints.cli.main", "demo", "--port", "0"
         with started(*command, at=Path(folder), PYTHONPATH=str(ROOT)) as lines:
             yield Demo(lines)
 

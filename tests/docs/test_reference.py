@@ -31,10 +31,10 @@ from domain.jobs import JobStatus
 from domain.reports import Counts, Failure, Outcome, SourceReport
 from domain.repositories import Enrichment
 from domain.tasks import TASKS
-from entrypoints.cli import main
-from entrypoints.container import DATASETS
-from entrypoints.setting_table import SETTINGS
-from entrypoints.settings import PREFIX, load
+from entrypoints.cli.main import main
+from entrypoints.config.setting_table import SETTINGS
+from entrypoints.config.settings import PREFIX, load
+from entrypoints.wiring.container import DATASETS
 from tests.docs.markdown import DOCS, REFERENCE, ROOT, blocks, codes, headings, rows, section
 from tests.strategies import SAMPLES
 

@@ -7,8 +7,8 @@ from collections import Counter
 from pathlib import Path
 
 from adapters.memory.random import SeededRandom
-from entrypoints.service import running
-from entrypoints.settings import load
+from entrypoints.config.settings import load
+from entrypoints.processes.lifecycle import running
 from entrypoints.upstream import SampleUpstream
 from tests.e2e.conftest import Start
 

@@ -17,7 +17,7 @@ def catchment(folder: Path, *arguments: str, typed: str = "") -> subprocess.Comp
         "CATCHMENT_DATABASE_URL": f"sqlite:///{folder}/c.db",
     }
     return subprocess.run(
-        [sys.executable, "-m", "entrypoints.cli", *arguments],
+        [sys.executable, "-m", "entrypoints.cli.main", *arguments],
         input=typed,
         capture_output=True,
         text=True,

@@ -12,9 +12,9 @@ from adapters.memory.system import SteerableClock
 from adapters.sql.engine.postgres.database import PostgresDatabase
 from application.operations.alerts import LOOK_S
 from domain.politeness import BREAKER_MINIMUM, BREAKER_OPEN_S
-from entrypoints.container import DATASETS, Container
-from entrypoints.service import keeping, running
-from entrypoints.settings import Settings, load
+from entrypoints.config.settings import Settings, load
+from entrypoints.processes.lifecycle import keeping, running
+from entrypoints.wiring.container import DATASETS, Container
 from tests.services.operator import Operator, operator, status
 from tests.services.postgres import migrated_database
 

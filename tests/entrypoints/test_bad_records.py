@@ -14,11 +14,11 @@ from domain.dataset import Role
 from domain.filters import Filter
 from domain.payloads import Batch, Payload
 from domain.reports import Counts
-from entrypoints.container import Container
-from entrypoints.service import running
-from entrypoints.settings import Settings, load
+from entrypoints.config.settings import Settings, load
+from entrypoints.processes.lifecycle import running
 from entrypoints.upstream import SampleUpstream
 from entrypoints.upstream.words import sample_posts
+from entrypoints.wiring.container import Container
 
 GOOD: dict[str, Any] = {"userId": 1, "id": 1, "title": "a title", "body": "a body"}
 LARGE = 2**64

@@ -3,9 +3,9 @@
 import pytest
 from click.testing import CliRunner
 
-from entrypoints.calls import FREE_PLANS, calls_told, plans_told
-from entrypoints.cli import main
-from entrypoints.settings import load
+from entrypoints.cli.main import main
+from entrypoints.cli.quota_report import FREE_PLANS, calls_told, plans_told
+from entrypoints.config.settings import load
 
 PAPRIKA = "api.coinpaprika.com"
 QUIET = {"CATCHMENT_POSTS_URL": ""}

@@ -19,10 +19,10 @@ from domain.dataset import Role
 from domain.paging import PageRequest, Sort
 from domain.politeness import Host, Rate
 from domain.tasks import TaskEdit
-from entrypoints.container import DATASETS, Container
-from entrypoints.service import pruned, running
-from entrypoints.settings import Settings, load
-from entrypoints.task_parts import GITHUB, rates_of
+from entrypoints.config.settings import Settings, load
+from entrypoints.processes.lifecycle import pruned, running
+from entrypoints.wiring.container import DATASETS, Container
+from entrypoints.wiring.tasks import GITHUB, rates_of
 
 
 def _settings(tmp_path: Path, **more: str) -> Settings:

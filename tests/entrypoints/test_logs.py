@@ -10,7 +10,7 @@ import structlog
 from domain.alerts import Alert, Event, Kind
 from domain.errors import StoreUnavailable
 from domain.retention import Kept
-from entrypoints.logs import tell_of_alert, tell_of_pruned
+from entrypoints.processes.logs import tell_of_alert, tell_of_pruned
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 GONE = StoreUnavailable("the database is gone")

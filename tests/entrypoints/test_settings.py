@@ -7,8 +7,8 @@ import pytest
 
 from domain.politeness import Cadence, Rate
 from domain.retention import Kept
-from entrypoints.setting_table import SETTINGS
-from entrypoints.settings import (
+from entrypoints.config.setting_table import SETTINGS
+from entrypoints.config.settings import (
     InvalidSetting,
     check_names,
     environment,
@@ -19,7 +19,7 @@ from entrypoints.settings import (
     shown,
     unknown_names,
 )
-from entrypoints.units import PerDataset
+from entrypoints.config.units import PerDataset
 
 
 def test_the_defaults_are_those_the_documentation_promises() -> None:

@@ -11,7 +11,7 @@ import sys
 from collections import defaultdict
 
 from domain.dataset import Role
-from entrypoints.logs import configure
+from entrypoints.processes.logs import configure
 from tests.fuzz.hold import Findings, hold
 
 

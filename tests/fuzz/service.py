@@ -10,11 +10,11 @@ from typing import Any
 from adapters.memory.random import SeededRandom
 from adapters.memory.security import MemoryPasswordHasher
 from domain.dataset import Role
-from entrypoints.container import Container
-from entrypoints.service import doing, running
-from entrypoints.settings import load
+from entrypoints.config.settings import load
+from entrypoints.processes.lifecycle import doing, running
 from entrypoints.upstream import SampleUpstream
 from entrypoints.upstream.subjects import settings_for
+from entrypoints.wiring.container import Container
 
 PASSWORD = "long enough for everybody"
 #: So much may be asked that no limit is in the way of what is behind it.

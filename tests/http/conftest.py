@@ -10,9 +10,9 @@ import pytest
 import structlog
 from dependency_injector import providers
 
-from entrypoints.api import address_of, listen
-from entrypoints.api import serving as serving_api
-from entrypoints.container import Container
+from entrypoints.processes.api import address_of, listen
+from entrypoints.processes.api import serving as serving_api
+from entrypoints.wiring.container import Container
 from tests.http.stage import GAUGES, SOME_GAUGES, Stage, posts
 
 

@@ -64,7 +64,7 @@ from domain.paging import PageRequest
 from domain.politeness import Cadence, Rate
 from domain.schedules import Schedule
 from domain.tasks import TASKS
-from entrypoints.setting_readers import client_limits
+from entrypoints.config.setting_readers import client_limits
 
 SECRET = b"a secret of the tests, 32 bytes long"
 PASSWORD = "correct horse battery"

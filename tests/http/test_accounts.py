@@ -9,7 +9,7 @@ import pytest
 
 from domain.dataset import Role
 from domain.sessions import GRACE
-from entrypoints.setting_readers import client_limits
+from entrypoints.config.setting_readers import client_limits
 from tests.http.stage import PASSWORD, Stage, problem
 
 ANN = {"username": "Ann", "password": PASSWORD}

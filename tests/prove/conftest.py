@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from entrypoints.container import Container
-from entrypoints.service import running
-from entrypoints.settings import load
+from entrypoints.config.settings import load
+from entrypoints.processes.lifecycle import running
 from entrypoints.upstream import SampleUpstream
+from entrypoints.wiring.container import Container
 from tests.services.postgres import empty_database
 
 

@@ -5,8 +5,8 @@ from typing import Any
 from domain.builtin.posts import POSTS
 from domain.fields import INT64_MAX
 from domain.filters import Filter
-from entrypoints.container import Container
 from entrypoints.upstream import SampleUpstream
+from entrypoints.wiring.container import Container
 from tests.prove.figures import told
 
 GOOD = 1000

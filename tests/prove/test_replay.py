@@ -9,8 +9,8 @@ from adapters.sql.schema.dataset_tables import table_of
 from domain.builtin.posts import POSTS
 from domain.dataset import Role
 from domain.paging import PageRequest, Sort
-from entrypoints.container import Container
 from entrypoints.upstream import SampleUpstream
+from entrypoints.wiring.container import Container
 from tests.prove.figures import told
 
 GENERATIONS = 5

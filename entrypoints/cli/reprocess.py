@@ -10,10 +10,10 @@ from application.ingest.fetch import Fetched
 from domain.dataset import Role
 from domain.payloads import Batch, Payload
 from domain.reports import Outcome, SourceReport
-from entrypoints.container import Container
-from entrypoints.fetching import WatchedSource, counted, print_rejected, progressing, watch
-from entrypoints.service import running
-from entrypoints.settings import Settings
+from entrypoints.cli.fetch import WatchedSource, counted, print_rejected, progressing, watch
+from entrypoints.config.settings import Settings
+from entrypoints.processes.lifecycle import running
+from entrypoints.wiring.container import Container
 
 
 class ReadSource(WatchedSource):

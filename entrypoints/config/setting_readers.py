@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from domain.politeness import Rate
 from domain.users import checked_name, checked_password
-from entrypoints.units import duration, rates, size
+from entrypoints.config.units import duration, rates, size
 
 SQLITE = "sqlite:///"
 _SHORTEST_SECRET = 32

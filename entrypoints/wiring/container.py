@@ -51,13 +51,13 @@ from domain.builtin.data_points import DATA_POINTS
 from domain.builtin.posts import POSTS
 from domain.politeness import Rate
 from domain.tasks import TASKS
-from entrypoints.dataset_parts import Feed, fetches_of, queries_of, sources_of
-from entrypoints.http_parts import http_settings_of, sessions_of
-from entrypoints.logs import tell_of_alert, tell_of_error, tell_of_fetch, tell_of_pruned
-from entrypoints.server_parts import database_of, queue_of
-from entrypoints.settings import Settings, host_of, secret_of
-from entrypoints.task_parts import fetch_of_tasks, looking_at, rates_of, runnable_of, tasks_of
+from entrypoints.config.settings import Settings, host_of, secret_of
+from entrypoints.processes.logs import tell_of_alert, tell_of_error, tell_of_fetch, tell_of_pruned
 from entrypoints.version import VERSION
+from entrypoints.wiring.datasets import Feed, fetches_of, queries_of, sources_of
+from entrypoints.wiring.http import http_settings_of, sessions_of
+from entrypoints.wiring.servers import database_of, queue_of
+from entrypoints.wiring.tasks import fetch_of_tasks, looking_at, rates_of, runnable_of, tasks_of
 
 #: What a host gets that no setting speaks of.
 DEFAULT_RATE = Rate(10, 1.0)

@@ -10,7 +10,7 @@ import click
 
 from domain.errors import CatchmentError
 from domain.tasks import TASKS
-from entrypoints import settings as s
+from entrypoints.config import settings as s
 
 
 def plainly(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -30,8 +30,8 @@ def plainly(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def read_settings(given: dict[str, str] | None = None) -> s.Settings:
     """The settings of the environment, or those given; warns of what is no setting."""
-    from entrypoints.container import DATASETS
-    from entrypoints.logs import configure
+    from entrypoints.processes.logs import configure
+    from entrypoints.wiring.container import DATASETS
 
     given = s.environment() if given is None else given
     read = s.load(given)

@@ -10,8 +10,8 @@ from typing import Any
 from adapters.sql.schema.migrate import epoch_of, migrate
 from application.operations.health import HealthReport
 from domain.retention import Kept
-from entrypoints.container import TABLES, Container
-from entrypoints.settings import Settings
+from entrypoints.config.settings import Settings
+from entrypoints.wiring.container import TABLES, Container
 
 #: What is in hand when we are told to stop may take this long to end.
 DRAIN_S = 15.0

@@ -5,8 +5,8 @@ import sys
 import click
 
 from domain.dataset import Role
-from entrypoints.commands import plainly, read_settings, run
-from entrypoints.settings import Settings
+from entrypoints.cli.commands import plainly, read_settings, run
+from entrypoints.config.settings import Settings
 
 
 @click.group()
@@ -58,7 +58,7 @@ def _asked_password() -> str:
 
 async def _add(given: Settings, name: str, password: str, admin: bool) -> str:
     """Make an account; says so."""
-    from entrypoints.service import running
+    from entrypoints.processes.lifecycle import running
 
     async with running(given) as container:
         role = Role.ADMIN if admin else Role.USER
@@ -68,7 +68,7 @@ async def _add(given: Settings, name: str, password: str, admin: bool) -> str:
 
 async def _disable(given: Settings, name: str) -> str:
     """Lock a user out; says so."""
-    from entrypoints.service import running
+    from entrypoints.processes.lifecycle import running
 
     async with running(given) as container:
         await container.disable_user()(name)
@@ -77,7 +77,7 @@ async def _disable(given: Settings, name: str) -> str:
 
 async def _set_password(given: Settings, name: str, password: str) -> str:
     """Give a user another password; says so."""
-    from entrypoints.service import running
+    from entrypoints.processes.lifecycle import running
 
     async with running(given) as container:
         await container.change_password().set(name, password)
@@ -86,7 +86,7 @@ async def _set_password(given: Settings, name: str, password: str) -> str:
 
 async def _create_token(given: Settings, user: str, token_name: str) -> str:
     """Make an API token for a user; gives its text."""
-    from entrypoints.service import running
+    from entrypoints.processes.lifecycle import running
 
     async with running(given) as container:
         _, text = await container.keep_api_tokens().create_for(user, token_name)

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from entrypoints.service import doing, running, signals
-from entrypoints.settings import Settings
+from entrypoints.config.settings import Settings
+from entrypoints.processes.lifecycle import doing, running, signals
 
 
 async def work(settings: Settings, announce: Callable[[], None]) -> None:

@@ -15,9 +15,9 @@ from uvicorn.server import Server
 
 from domain.dataset import Role
 from domain.errors import InvalidInput
-from entrypoints.container import Container
-from entrypoints.service import Work, doing, keeping, running, signals
-from entrypoints.settings import InvalidSetting, Settings
+from entrypoints.config.settings import InvalidSetting, Settings
+from entrypoints.processes.lifecycle import Work, doing, keeping, running, signals
+from entrypoints.wiring.container import Container
 
 #: Answers under way when we are told to stop may take this long to end.
 GRACE_S = 20

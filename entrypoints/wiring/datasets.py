@@ -13,7 +13,7 @@ from application.ports.system import Clock, Random
 from application.posts import FetchPosts, QueryPosts
 from domain.builtin.posts import POSTS
 from domain.dataset import Dataset
-from entrypoints.settings import Settings
+from entrypoints.config.settings import Settings
 
 #: A dataset, one of its sources, and the setting that says where that is.
 Feed = tuple[Dataset[Any], Callable[[PoliteClient, str], Source[Any]], str]

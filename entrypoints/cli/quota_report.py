@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from entrypoints.container import feed_urls
-from entrypoints.setting_readers import is_http
-from entrypoints.settings import Settings
+from entrypoints.config.setting_readers import is_http
+from entrypoints.config.settings import Settings
+from entrypoints.wiring.container import feed_urls
 
 #: What hosts give away in a month, where that is known.
 FREE_PLANS = {"api.coinpaprika.com": 20_000}

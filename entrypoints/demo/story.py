@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from entrypoints.api import address_of, embedded, listen, make_first_admin, serving
-from entrypoints.demo_calls import Caller
-from entrypoints.logs import configure
-from entrypoints.service import doing, running, signals
-from entrypoints.settings import InvalidSetting, Settings, load
+from entrypoints.config.settings import InvalidSetting, Settings, load
+from entrypoints.demo.calls import Caller
+from entrypoints.processes.api import address_of, embedded, listen, make_first_admin, serving
+from entrypoints.processes.lifecycle import doing, running, signals
+from entrypoints.processes.logs import configure
 from entrypoints.upstream import ASSETS_FILE, SampleUpstream, settings_for
 
 _INTERVAL_S = 5

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from adapters.queue.embedded import EmbeddedQueue
 from adapters.sql.engine.sqlite.database import SqliteDatabase
 from application.jobs.worker import AT_ONCE
-from entrypoints.settings import Settings
+from entrypoints.config.settings import Settings
 
 if TYPE_CHECKING:
     # At run time these are imported only by those who have a server and a broker.

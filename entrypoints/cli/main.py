@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from entrypoints import settings as s
-from entrypoints.again_commands import rebuild, replay
-from entrypoints.commands import kept_in, plainly, read_settings, run
-from entrypoints.people import create_token, user
-from entrypoints.setting_table import SETTINGS
+from entrypoints.cli.commands import kept_in, plainly, read_settings, run
+from entrypoints.cli.reprocess_commands import rebuild, replay
+from entrypoints.cli.user_commands import create_token, user
+from entrypoints.config import settings as s
+from entrypoints.config.setting_table import SETTINGS
 from entrypoints.version import VERSION
 
 _HELP = {"help_option_names": ["-h", "--help"]}
@@ -29,8 +29,8 @@ def main() -> None:
 @plainly
 def serve() -> None:
     """Serve the API; without a broker, fetch what is asked for and what is due as well."""
-    from entrypoints.api import serve as serving
-    from entrypoints.container import feed_urls
+    from entrypoints.processes.api import serve as serving
+    from entrypoints.wiring.container import feed_urls
 
     settings = read_settings()
 
@@ -49,7 +49,7 @@ def serve() -> None:
 @plainly
 def worker() -> None:
     """Run the jobs that others ask for; any number of workers may run."""
-    from entrypoints.worker import work
+    from entrypoints.processes.worker import work
 
     settings = read_settings()
 
@@ -65,7 +65,7 @@ def worker() -> None:
 @plainly
 def scheduler() -> None:
     """Ask for jobs when their time has come; any number of schedulers may run."""
-    from entrypoints.scheduler import keep_schedules
+    from entrypoints.processes.scheduler import keep_schedules
 
     settings = read_settings()
 
@@ -80,7 +80,7 @@ def scheduler() -> None:
 @plainly
 def health() -> None:
     """Say whether database and queue can be used; ends with an error when one cannot."""
-    from entrypoints.service import looked_at
+    from entrypoints.processes.lifecycle import looked_at
 
     report = run(looked_at(read_settings()))
     click.echo(f"database: {report.database}")
@@ -99,7 +99,7 @@ def health() -> None:
 @plainly
 def fetch(dataset: str, force: bool) -> None:
     """Fetch DATASET once, into the database."""
-    from entrypoints.fetching import fetch_once
+    from entrypoints.cli.fetch import fetch_once
 
     if not run(fetch_once(read_settings(), dataset, force)):
         sys.exit(1)
@@ -109,7 +109,7 @@ def fetch(dataset: str, force: bool) -> None:
 @plainly
 def migrate() -> None:
     """Bring the database to what this version expects, as serve and all who work with it do."""
-    from entrypoints.service import migrated
+    from entrypoints.processes.lifecycle import migrated
 
     settings = read_settings()
     for line in run(migrated(settings)):
@@ -121,7 +121,7 @@ def migrate() -> None:
 @plainly
 def prune() -> None:
     """Remove what is old enough, as serve or scheduler do by themselves once an hour."""
-    from entrypoints.service import pruned
+    from entrypoints.processes.lifecycle import pruned
 
     for line in run(pruned(read_settings())):
         click.echo(line)
@@ -155,7 +155,7 @@ def upstream(host: str, port: int, posts: int) -> None:
 @plainly
 def demo(once: bool, port: int) -> None:
     """Show the main job: sample upstream, service and a first fetch; needs no internet."""
-    from entrypoints.demo import run as showing
+    from entrypoints.demo.story import run as showing
 
     run(showing(port, once, click.echo))
 
@@ -169,7 +169,7 @@ def config() -> None:
 @plainly
 def check() -> None:
     """Show every setting that holds, or the first one that cannot be used."""
-    from entrypoints.calls import calls_told, plans_told
+    from entrypoints.cli.quota_report import calls_told, plans_told
 
     given = s.environment()
     read = read_settings(given)
@@ -189,7 +189,7 @@ def check() -> None:
 @plainly
 def secrets(directory: Path) -> None:
     """Write random passwords for a set of containers into DIRECTORY, unless they are there."""
-    from entrypoints.container_secrets import write
+    from entrypoints.config.secrets import write
 
     for line in write(directory):
         click.echo(line)

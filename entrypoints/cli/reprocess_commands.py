@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from entrypoints.commands import plainly, read_settings, run
+from entrypoints.cli.commands import plainly, read_settings, run
 
 
 @click.command()
@@ -12,7 +12,7 @@ from entrypoints.commands import plainly, read_settings, run
 @plainly
 def replay(dataset: str | None) -> None:
     """Read again what waits in quarantine, of DATASET or of all; no upstream is asked."""
-    from entrypoints.again import replayed
+    from entrypoints.cli.reprocess import replayed
 
     if not run(replayed(read_settings(), dataset)):
         sys.exit(1)
@@ -24,7 +24,7 @@ def replay(dataset: str | None) -> None:
 @plainly
 def rebuild(dataset: str, dry_run: bool) -> None:
     """Read again all that was kept of DATASET; no upstream is asked."""
-    from entrypoints.again import rebuilt, rehearsed
+    from entrypoints.cli.reprocess import rebuilt, rehearsed
 
     if not run((rehearsed if dry_run else rebuilt)(read_settings(), dataset)):
         sys.exit(1)

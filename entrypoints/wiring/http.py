@@ -6,7 +6,7 @@ from application.ports.accounts import Accounts, Sessions
 from application.ports.security import PasswordHasher, Tokens
 from application.ports.system import Clock, Random
 from application.ports.throttling import LoginAttempts
-from entrypoints.settings import Settings, secret_of
+from entrypoints.config.settings import Settings, secret_of
 from entrypoints.version import VERSION
 
 

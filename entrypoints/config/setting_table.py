@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from entrypoints import setting_readers as read
-from entrypoints.units import duration, duration_or_off, per_dataset, rates, some_time
+from entrypoints.config import setting_readers as read
+from entrypoints.config.units import duration, duration_or_off, per_dataset, rates, some_time
 
 
 class Setting(NamedTuple):

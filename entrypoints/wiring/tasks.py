@@ -23,7 +23,7 @@ from application.tasks.tasks import (
 )
 from domain.politeness import Rate
 from domain.tasks import TASKS, Task
-from entrypoints.settings import Settings
+from entrypoints.config.settings import Settings
 
 GITHUB = "api.github.com"
 #: What GitHub lets somebody unknown, and somebody with a token, ask in an hour.

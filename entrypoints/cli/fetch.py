@@ -16,9 +16,9 @@ from domain.dataset import Role
 from domain.errors import UnknownDataset
 from domain.payloads import Batch, Payload
 from domain.reports import Counts, Outcome, SourceReport
-from entrypoints.container import DATASETS, Container
-from entrypoints.service import running
-from entrypoints.settings import Settings
+from entrypoints.config.settings import Settings
+from entrypoints.processes.lifecycle import running
+from entrypoints.wiring.container import DATASETS, Container
 
 #: So many rejected records are shown as examples.
 _EXAMPLES = 3

@@ -24,9 +24,9 @@ from domain.retention import (
     Keeping,
     Kept,
 )
-from entrypoints.setting_readers import SQLITE, is_http
-from entrypoints.setting_table import SETTINGS
-from entrypoints.units import PerDataset
+from entrypoints.config.setting_readers import SQLITE, is_http
+from entrypoints.config.setting_table import SETTINGS
+from entrypoints.config.units import PerDataset
 
 PREFIX = "CATCHMENT_"
 _SECRET_BYTES = 32

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from entrypoints.service import doing, keeping, running, signals
-from entrypoints.settings import Settings
+from entrypoints.config.settings import Settings
+from entrypoints.processes.lifecycle import doing, keeping, running, signals
 
 
 async def keep_schedules(settings: Settings, announce: Callable[[], None]) -> None:
