@@ -20,7 +20,7 @@ COPY tests tests
 ENV PATH=/opt/catchment/bin:$PATH PYTHONDONTWRITEBYTECODE=1
 RUN useradd --system --uid 10001 --home-dir /tmp catchment
 USER catchment
-CMD ["pytest", "-q", "-n", "2", "-p", "no:cacheprovider", "tests/domain", "tests/application", "tests/contract", "tests/http"]
+CMD ["pytest", "-q", "-n", "2", "-p", "no:cacheprovider", "tests/domain", "tests/application", "tests/contract", "tests/adapters/http"]
 
 FROM python:3.11-slim
 # Folders a volume is mounted on: a new volume takes their owner over.

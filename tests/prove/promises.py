@@ -36,15 +36,15 @@ PROMISES: tuple[Promise, ...] = (
         1,
         "a task that was accepted is run to its end, whatever is killed",
         KILLS,
-        "tests/application/test_work.py",
+        "tests/application/jobs/test_worker.py",
     ),
     _promise(
         2,
         "a job has one effect, though it may be run more than once",
         Real("stopped"),
-        "tests/adapters/sql/test_merging.py::"
+        "tests/adapters/sql/ingest/test_merging.py::"
         "test_a_worker_stopped_past_its_lease_writes_nothing_at_all",
-        "tests/contract/test_jobs.py",
+        "tests/contract/jobs/test_jobs.py",
     ),
     _promise(
         3,
@@ -61,9 +61,9 @@ PROMISES: tuple[Promise, ...] = (
         5,
         "whoever reads what changed since the last time misses nothing",
         Real("tailing"),
-        "tests/contract/test_store_merge.py::"
+        "tests/contract/ingest/test_store_merge.py::"
         "test_a_change_is_later_than_the_one_before_though_the_clock_was_set_back",
-        "tests/contract/test_tasks.py::"
+        "tests/contract/tasks/test_tasks.py::"
         "test_a_write_is_later_than_the_one_before_though_the_clock_was_set_back",
     ),
     _promise(
@@ -76,7 +76,7 @@ PROMISES: tuple[Promise, ...] = (
         7,
         "no upstream sees more than its limit in any window, whoever asks",
         Real("rate"),
-        "tests/contract/test_budget.py",
+        "tests/contract/politeness/test_budget.py",
     ),
     _promise(
         8,
@@ -94,7 +94,7 @@ PROMISES: tuple[Promise, ...] = (
         10,
         "one breaker for all processes, which lets one probe through",
         Real("probes"),
-        "tests/contract/test_budget.py::"
+        "tests/contract/politeness/test_budget.py::"
         "test_of_many_that_ask_after_an_open_breaker_one_is_the_probe",
     ),
     _promise(
@@ -106,7 +106,7 @@ PROMISES: tuple[Promise, ...] = (
         12,
         "an Idempotency-Key has one effect and one answer",
         Real("idempotent"),
-        "tests/contract/test_idempotency.py",
+        "tests/contract/jobs/test_idempotency.py",
     ),
     _promise(
         13,
@@ -132,14 +132,14 @@ PROMISES: tuple[Promise, ...] = (
         17,
         "clients who hang up do not spoil the connections to the database",
         Real("aborted"),
-        "tests/adapters/sql/test_postgres.py::"
+        "tests/adapters/sql/engine/test_postgres.py::"
         "test_cancelled_reads_leave_every_connection_fit_for_use",
     ),
     _promise(
         18,
         "a schedule fires once a tick, however many schedulers there are",
         Real("ticks"),
-        "tests/contract/test_schedules.py",
+        "tests/contract/jobs/test_schedules.py",
     ),
     _promise(
         19,
@@ -162,29 +162,29 @@ PROMISES: tuple[Promise, ...] = (
         22,
         "on SQLite nobody is told that the database is locked, and nothing acknowledged is lost",
         Real("neighbours", needs_servers=False),
-        "tests/adapters/sql/test_sqlite.py::"
+        "tests/adapters/sql/engine/test_sqlite.py::"
         "test_every_writer_has_the_pragmas_that_durability_needs",
     ),
     _promise(
         23,
         "a full disk is an error and no damage",
         Real("full_disk", needs_servers=False),
-        "tests/adapters/sql/test_sqlite.py::"
+        "tests/adapters/sql/engine/test_sqlite.py::"
         "test_a_full_disk_is_an_error_and_not_a_damaged_database",
-        "tests/adapters/sql/test_postgres_away.py::"
+        "tests/adapters/sql/engine/test_postgres_away.py::"
         "test_every_error_of_the_server_is_told_in_the_stores_words",
     ),
     _promise(
         24,
         "passwords cannot be guessed in bulk, and guessing locks nobody else out",
         Real("guesses"),
-        "tests/contract/test_limits.py",
+        "tests/contract/accounts/test_throttling.py",
     ),
     _promise(
         25,
         "a refresh token counts once; a lost answer logs nobody out, a stolen token does",
         Real("refreshing"),
-        "tests/contract/test_accounts.py",
+        "tests/contract/accounts/test_accounts.py",
     ),
     _promise(
         26,
@@ -194,7 +194,7 @@ PROMISES: tuple[Promise, ...] = (
     _promise(
         27,
         "every role gets what it may, at every route, and nothing else",
-        "tests/http/test_access.py",
+        "tests/adapters/http/protocol/test_access.py",
     ),
     _promise(
         28,
@@ -205,11 +205,11 @@ PROMISES: tuple[Promise, ...] = (
         29,
         "no input is answered with a 5xx, or with anything the documentation does not name",
         Real("documented", needs_servers=False),
-        "tests/http/test_hostile_client.py",
-        "tests/http/test_hostile_sockets.py",
-        "tests/http/test_hostile_tasks.py",
-        "tests/http/test_any_question.py",
-        "tests/http/test_schemathesis.py",
+        "tests/adapters/http/protocol/test_hostile_client.py",
+        "tests/adapters/http/protocol/test_hostile_sockets.py",
+        "tests/adapters/http/tasks/test_hostile_tasks.py",
+        "tests/adapters/http/datasets/test_any_question.py",
+        "tests/adapters/http/openapi/test_schemathesis.py",
     ),
     _promise(
         30,

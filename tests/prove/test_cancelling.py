@@ -2,8 +2,8 @@
 
 import asyncio
 
-from tests.adapters.sources.stage import open_stage
-from tests.adapters.sources.test_cancellation import leave
+from tests.adapters.outbound.polite.test_cancellation import leave
+from tests.adapters.outbound.stage import open_stage
 from tests.prove.figures import told
 
 CANCELS, AT_ONCE, AFTERWARDS = 5000, 50, 20

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from domain.errors import InvalidInput, SourceError
-from tests.adapters.sources.stage import Answering, open_stage, reply
+from tests.adapters.outbound.stage import Answering, open_stage, reply
 from tests.prove.figures import told
 
 #: Addresses that lead to this machine or its network, however they are spelled.

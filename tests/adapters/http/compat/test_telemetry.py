@@ -1,0 +1,228 @@
+"""The telemetry clients' routes: points by time, and one fetched on the spot."""
+
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from domain.builtin.data_points import DATA_POINTS, DataPoint
+from domain.dataset import Role
+from domain.errors import SourceBlocked, SourceUnavailable
+from domain.jobs import Mode
+from tests.adapters.http.stage import POSTS, Stage, problem
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def point(minute: int, valid: bool = True, tags: tuple[str, ...] = ()) -> DataPoint:
+    return DataPoint(
+        id=f"{minute:016x}",
+        time=NOON + timedelta(minutes=minute),
+        value=minute / 2,
+        valid=valid,
+        tags=tags,
+    )
+
+
+@pytest.fixture
+async def points() -> Stage:
+    """The application with three points, one of which is not valid."""
+    stage = Stage(POSTS, DATA_POINTS)
+    await stage.bring([point(3), point(1), point(2, False, ("suspect",))], DATA_POINTS)
+    return stage
+
+
+async def asked(stage: Stage, path: str, role: Role, method: str = "GET") -> httpx.Response:
+    return await stage.client.request(method, path, headers=await stage.headers(role))
+
+
+def minutes(answer: httpx.Response) -> list[float]:
+    assert answer.status_code == 200, answer.text
+    return [told["value"] * 2 for told in answer.json()]
+
+
+# ---------------------------------------------------------------- GET /api/data
+
+
+async def test_points_come_as_a_bare_list_oldest_first(points: Stage) -> None:
+    answer = await asked(points, "/api/data", Role.ADMIN)
+
+    assert answer.json() == [
+        {"time": "2026-01-01T12:01:00Z", "value": 0.5, "valid": True, "tags": []},
+        {"time": "2026-01-01T12:02:00Z", "value": 1.0, "valid": False, "tags": ["suspect"]},
+        {"time": "2026-01-01T12:03:00Z", "value": 1.5, "valid": True, "tags": []},
+    ]
+
+
+async def test_users_see_valid_points_admins_all_and_strangers_none(points: Stage) -> None:
+    assert minutes(await asked(points, "/api/data", Role.USER)) == [1, 3]
+    assert minutes(await asked(points, "/api/data", Role.ADMIN)) == [1, 2, 3]
+    problem(await asked(points, "/api/data", Role.ANYONE), 401, "login_required")
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("start=2026-01-01T12:02:00Z", [2, 3]),
+        ("end=2026-01-01T12:02:00Z", [1, 2]),
+        ("start=2026-01-01T13:02:00%2B01:00&end=2026-01-01T12:02:00Z", [2]),
+        ("start=2026-01-02T00:00:00Z", []),
+        ("skip=1", [2, 3]),
+        ("limit=1", [1]),
+        ("skip=1&limit=1", [2]),
+        ("skip=10000", []),
+    ],
+)
+async def test_points_are_asked_for_by_time_and_place(
+    points: Stage, question: str, expected: list[int]
+) -> None:
+    assert minutes(await asked(points, f"/api/data?{question}", Role.ADMIN)) == expected
+
+
+@pytest.mark.parametrize(
+    ("question", "status", "name"),
+    [
+        ("start=yesterday", 422, "start"),
+        ("end=2026-01-01T12:00:00", 422, "end"),
+        ("skip=-1", 422, "skip"),
+        ("skip=10001", 422, "skip"),
+        ("limit=0", 422, "limit"),
+        ("limit=501", 422, "limit"),
+        ("limit=1&limit=2", 400, "limit"),
+        ("colour=red", 400, "colour"),
+    ],
+)
+async def test_what_cannot_be_asked_is_named(
+    points: Stage, question: str, status: int, name: str
+) -> None:
+    answer = await asked(points, f"/api/data?{question}", Role.USER)
+
+    assert answer.status_code == status
+    [error] = answer.json()["errors"]
+    assert error["parameter"] == name
+
+
+async def test_the_generic_routes_are_no_way_around(points: Stage) -> None:
+    hidden = f"/data/data_points/{point(2).id}"
+    for path in ("/data/data_points", "/data/data_points?valid=false", hidden):
+        problem(await asked(points, path, Role.ANYONE), 401, "login_required")
+    listed = (await asked(points, "/data/data_points?count=exact&sort=time", Role.USER)).json()
+
+    assert [told["value"] for told in listed["data"]] == [0.5, 1.5]
+    assert listed["page"]["total"] == 2
+    assert (await asked(points, "/data/data_points?valid=false", Role.USER)).json()["data"] == []
+    problem(await asked(points, hidden, Role.USER), 404, "unknown_record")
+    assert (await asked(points, hidden, Role.ADMIN)).status_code == 200
+    exported = await asked(points, "/data/data_points?format=csv&fields=value", Role.USER)
+    assert len(exported.text.splitlines()) == 3
+
+
+async def test_each_role_has_tags_of_its_own(points: Stage) -> None:
+    tags = {
+        role: (await asked(points, "/data/data_points", role)).headers["etag"]
+        for role in (Role.USER, Role.ADMIN)
+    }
+    known = {"If-None-Match": tags[Role.ADMIN], **await points.headers(Role.USER)}
+
+    assert tags[Role.USER] != tags[Role.ADMIN]
+    assert (await points.client.get("/data/data_points", headers=known)).status_code == 200
+
+
+async def test_a_users_fetch_is_refused_here_and_there(points: Stage) -> None:
+    for path in ("/fetch/data_points", "/api/populate"):
+        problem(await asked(points, path, Role.ANYONE, "POST"), 401, "login_required")
+        problem(await asked(points, path, Role.USER, "POST"), 403, "forbidden")
+
+
+# ---------------------------------------------------------------- /api/populate
+
+
+async def populated(stage: Stage, method: str = "POST") -> httpx.Response:
+    return await asked(stage, "/api/populate", Role.ADMIN, method)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_one_point_is_fetched_now_and_returned(points: Stage, method: str) -> None:
+    source = points.sources["data_points"][0]
+    source.pages = [[point(9, False, ("system",))]]
+    before = len(source.asked)
+
+    answer = await populated(points, method)
+
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "time": "2026-01-01T12:09:00Z",
+        "value": 4.5,
+        "valid": False,
+        "tags": ["system"],
+    }
+    assert len(source.asked) == before + 1
+
+
+async def test_a_point_that_comes_again_is_returned_again(points: Stage) -> None:
+    points.sources["data_points"][0].pages = [[point(1)]]
+
+    answers = [(await populated(points)).json() for _ in range(2)]
+
+    assert answers[0] == answers[1]
+    assert answers[0]["value"] == 0.5
+
+
+async def test_an_upstream_that_may_not_be_asked_now_is_429(points: Stage) -> None:
+    retry_at = points.clock.now() + timedelta(seconds=90)
+    points.sources["data_points"][0].failure = SourceBlocked("not so fast", retry_at=retry_at)
+
+    answer = await populated(points)
+
+    assert problem(answer, 429, "too_many_requests")["detail"] == "not so fast"
+    assert answer.headers["retry-after"] == "90"
+
+
+async def test_who_joins_a_fetch_that_has_to_wait_for_the_upstream_is_told_until_when(
+    points: Stage,
+) -> None:
+    retry_at = points.clock.now() + timedelta(seconds=90)
+    points.sources["data_points"][0].failure = SourceBlocked("not so fast", retry_at=retry_at)
+    await points.fetches["data_points"].start(Role.ADMIN, force=True, mode=Mode.SCHEDULE)
+
+    answer = await populated(points)
+
+    told = problem(answer, 503, "source_blocked")
+    assert (told["report"]["status"], answer.headers["retry-after"]) == ("queued", "90")
+
+
+async def test_an_upstream_that_cannot_be_reached_is_told(points: Stage) -> None:
+    points.sources["data_points"][0].failure = SourceUnavailable("it is away")
+
+    told = problem(await populated(points), 503, "source_unavailable")
+
+    assert told["report"]["dataset"] == "data_points"
+    assert minutes(await asked(points, "/api/data", Role.USER)) == [1, 3]
+
+
+@pytest.mark.parametrize("page", [b"[]", b'[{"time": "never"}]'])
+async def test_an_answer_without_a_point_is_told(points: Stage, page: bytes) -> None:
+    points.sources["data_points"][0].pages = [page]
+
+    problem(await populated(points), 502, "unexpected_content")
+
+
+async def test_an_answer_that_is_no_list_is_told(points: Stage) -> None:
+    points.sources["data_points"][0].pages = [b"<html>"]
+
+    problem(await populated(points), 502, "unexpected_content")
+
+
+async def test_an_upstream_that_gives_nothing_is_told(points: Stage) -> None:
+    points.sources["data_points"][0].pages = []
+
+    told = problem(await populated(points), 502, "unexpected_content")
+
+    assert told["report"]["outcome"] == "unchanged"
+
+
+async def test_where_there_are_no_points_there_is_nothing() -> None:
+    stage = Stage(POSTS)
+
+    problem(await asked(stage, "/api/data", Role.USER), 404, "unknown_dataset")
+    problem(await populated(stage), 404, "unknown_dataset")

@@ -1,0 +1,288 @@
+"""Overviews: `GET /`, the catalogue, and health."""
+
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from domain.dataset import Role
+from domain.errors import QueryTooSlow, QueueUnavailable, StoreUnavailable
+from tests.adapters.http.stage import BASE, POSTS, Stage, gauges_dataset, posts, problem
+
+# ---------------------------------------------------------------- the first page
+
+
+async def test_the_root_says_what_this_is(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/")
+
+    told = answer.json()
+    assert list(told) == ["name", "version", "about", "datasets", "links", "try", "request_id"]
+    assert told["datasets"][0] == {
+        "name": "posts",
+        "records": 100,
+        "fetched_at": "2026-01-01T00:01:01Z",
+        "stale": False,
+        "url": "/data/posts",
+    }
+    assert told["request_id"] == answer.headers["x-request-id"]
+
+
+async def test_every_link_of_the_root_leads_somewhere(client: httpx.AsyncClient) -> None:
+    told = (await client.get("/")).json()
+
+    for url in [*told["links"].values(), *(dataset["url"] for dataset in told["datasets"])]:
+        assert (await client.get(url)).status_code == 200
+
+
+async def test_the_three_requests_to_try_work(stage: Stage) -> None:
+    suggestions = (await stage.client.get("/")).json()["try"]
+
+    assert len(suggestions) == 3
+    for suggestion in suggestions:
+        words = suggestion.replace("'", "").split()
+        url = words.pop().removeprefix(BASE)
+        method = "POST" if words[1:] == ["-X", "POST"] else "GET"
+        assert words[0] == "curl"
+        assert (await stage.client.request(method, url)).status_code == 200
+
+
+# ---------------------------------------------------------------- the catalogue
+
+
+async def test_the_catalogue_describes_every_dataset(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/datasets")
+
+    told = answer.json()
+    posts_card, gauges_card = told["datasets"]
+    fields = posts_card.pop("fields")
+    assert posts_card == {
+        "name": "posts",
+        "key": ["id"],
+        "default_sort": "id",
+        "indexes": [["id"], ["user_id"]],
+        "sources": ["posts_source"],
+        "records": 100,
+        "quarantined": 0,
+        "seq": 1,
+        "fetched_at": "2026-01-01T00:01:01Z",
+        "next_fetch_at": "2026-01-01T00:15:00Z",
+        "stale": False,
+        "read_by": "anyone",
+        "fetch_by": "anyone",
+        "data_url": "/data/posts",
+        "fetch_url": "/fetch/posts",
+    }
+    assert [field["name"] for field in fields] == [
+        "id",
+        "user_id",
+        "title",
+        "body",
+        "_changed_at",
+    ]
+    assert {field["name"]: field["type"] for field in gauges_card["fields"]} == {
+        "station": "string",
+        "number": "integer",
+        "level": "number",
+        "open": "boolean",
+        "seen_at": "datetime",
+        "state": "enum",
+        "notes": "list",
+        "body": "string",
+        "request": "string",
+        "limit": "integer",
+        "sort": "string",
+        "_changed_at": "datetime",
+    }
+    assert told["request_id"] == answer.headers["x-request-id"]
+
+
+async def test_every_operator_and_sort_field_of_the_catalogue_works(
+    client: httpx.AsyncClient,
+) -> None:
+    values = {
+        "integer": "1",
+        "number": "1.5",
+        "boolean": "true",
+        "datetime": "2026-01-01T00:00:00Z",
+        "string": "a",
+        "enum": "dry",
+        "list": "a",
+    }
+    for dataset in (await client.get("/datasets")).json()["datasets"]:
+        for field in dataset["fields"]:
+            for operator in field["operators"]:
+                value = "true" if operator == "isnull" else values[field["type"]]
+                value = f"{value},{value}" if operator == "between" else value
+                url = f"{dataset['data_url']}?{field['name']}__{operator}={value}"
+                assert (await client.get(url)).status_code == 200, url
+            sorted_by = await client.get(f"{dataset['data_url']}?sort=-{field['name']}")
+            assert (sorted_by.status_code == 200) is field["sortable"]
+
+
+async def test_before_any_fetch_the_catalogue_says_so(empty: Stage) -> None:
+    card = (await empty.client.get("/datasets")).json()["datasets"][0]
+
+    assert (card["records"], card["seq"], card["fetched_at"]) == (0, 0, None)
+    assert card["next_fetch_at"] == "2026-01-01T00:15:00Z"
+    assert card["stale"] is True
+
+
+async def test_rejected_records_are_counted(empty: Stage) -> None:
+    empty.sources["posts"][0].pages = [b'[{"id":"x"}]']
+    await empty.client.post("/fetch")
+
+    card = (await empty.client.get("/datasets")).json()["datasets"][0]
+
+    assert (card["records"], card["quarantined"]) == (0, 1)
+
+
+@pytest.mark.parametrize("path", ["/", "/datasets"])
+async def test_a_dataset_for_others_is_not_shown(path: str) -> None:
+    stage = Stage(POSTS, gauges_dataset(read_by=Role.USER))
+
+    told = (await stage.client.get(path)).json()
+
+    assert [dataset["name"] for dataset in told["datasets"]] == ["posts"]
+
+
+# ---------------------------------------------------------------- health
+
+
+async def test_with_current_data_all_is_well(stage: Stage) -> None:
+    answer = await stage.client.get("/health")
+
+    told = answer.json()
+    assert answer.status_code == 200
+    assert list(told) == ["status", "database", "queue", "timestamp", "request_id", "sources"]
+    assert (told["status"], told["database"], told["queue"]) == ("ok", "connected", "embedded")
+    assert told["timestamp"] == stage.clock.now().timestamp()
+    assert told["request_id"] == answer.headers["x-request-id"]
+    assert told["sources"][0] == {
+        "source": "posts_source",
+        "dataset": "posts",
+        "fetched_at": "2026-01-01T00:01:01Z",
+        "stale": False,
+        "breaker": "closed",
+        "blocked_until": None,
+    }
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_stale_data_degrades_the_service_and_nothing_else(stage: Stage) -> None:
+    stage.clock.advance(timedelta(hours=1))
+    await stage.bring(posts(1))
+
+    answer = await stage.client.get("/health")
+
+    told = answer.json()
+    assert (answer.status_code, told["status"]) == (200, "degraded")
+    assert [source["stale"] for source in told["sources"]] == [False, True]
+
+
+async def test_without_a_database_the_service_is_down(stage: Stage) -> None:
+    stage.probe.failure = StoreUnavailable("the database file cannot be opened")
+
+    answer = await stage.client.get("/health")
+
+    told = answer.json()
+    assert answer.status_code == 503
+    assert (told["status"], told["sources"]) == ("down", [])
+    assert told["database"] == "the database file cannot be opened"
+
+
+async def test_without_a_broker_the_service_is_degraded_and_says_why(stage: Stage) -> None:
+    stage.queue_probe.failure = QueueUnavailable("the broker cannot be reached")
+
+    answer = await stage.client.get("/health")
+
+    told = answer.json()
+    assert (answer.status_code, told["status"]) == (200, "degraded")
+    assert told["queue"] == "the broker cannot be reached"
+    assert (await stage.client.get("/health/ready")).status_code == 200
+
+
+async def test_without_database_and_broker_both_are_named(stage: Stage) -> None:
+    stage.probe.failure = StoreUnavailable("no database")
+    stage.queue_probe.failure = QueueUnavailable("no broker")
+
+    answer = await stage.client.get("/health")
+
+    told = answer.json()
+    assert (answer.status_code, told["status"]) == (503, "down")
+    assert (told["database"], told["queue"]) == ("no database", "no broker")
+
+
+async def test_a_source_that_is_left_alone_says_until_when(stage: Stage) -> None:
+    await stage.budget.block("posts_source", stage.clock.now() + timedelta(minutes=2))
+
+    posts_source, gauges_source = (await stage.client.get("/health")).json()["sources"]
+
+    assert posts_source["blocked_until"] == "2026-01-01T00:04:02Z"
+    assert gauges_source["blocked_until"] is None
+
+
+async def test_a_source_that_keeps_failing_has_an_open_breaker(stage: Stage) -> None:
+    for _ in range(20):
+        await stage.budget.settle("posts_source", ok=False)
+
+    posts_source, gauges_source = (await stage.client.get("/health")).json()["sources"]
+
+    assert (posts_source["breaker"], gauges_source["breaker"]) == ("open", "closed")
+
+
+async def test_an_open_breaker_degrades_the_service_until_a_fetch_succeeds(stage: Stage) -> None:
+    statuses = [(await stage.client.get("/health")).json()["status"]]
+    for _ in range(20):
+        await stage.budget.settle("posts_source", ok=False)
+    statuses.append((await stage.client.get("/health")).json()["status"])
+    stage.clock.advance(60)
+    await stage.budget.spend("posts_source")
+    await stage.budget.settle("posts_source", ok=True)
+    statuses.append((await stage.client.get("/health")).json()["status"])
+
+    assert statuses == ["ok", "degraded", "ok"]
+
+
+async def test_slow_counting_does_not_take_the_service_down(stage: Stage) -> None:
+    stage.broken.failure = QueryTooSlow("counting takes too long")
+
+    answer = await stage.client.get("/health")
+
+    assert answer.json()["status"] == "ok"
+
+
+async def test_the_process_lives_also_without_a_database(stage: Stage) -> None:
+    stage.probe.failure = StoreUnavailable("gone")
+
+    answer = await stage.client.get("/health/live")
+
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+async def test_ready_means_that_the_database_answers(stage: Stage) -> None:
+    ready = await stage.client.get("/health/ready")
+    stage.probe.failure = StoreUnavailable("gone")
+    not_ready = await stage.client.get("/health/ready")
+
+    assert (ready.status_code, ready.json()) == (200, {"status": "ok"})
+    problem(not_ready, 503, "store_unavailable")
+    assert not_ready.headers["retry-after"] == "5"
+
+
+async def test_a_process_about_to_stop_is_not_ready_and_goes_on_answering(stage: Stage) -> None:
+    stage.app.drain()
+
+    ready = await stage.client.get("/health/ready")
+    live, read = await stage.client.get("/health/live"), await stage.client.get("/data?limit=1")
+
+    problem(ready, 503, "draining")
+    assert ready.headers["retry-after"] == "5"
+    assert (live.status_code, live.json()) == (200, {"status": "ok"})
+    assert read.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/datasets", "/stats", "/health", "/health/live", "/health/ready"]
+)
+async def test_overviews_take_no_parameters(client: httpx.AsyncClient, path: str) -> None:
+    problem(await client.get(f"{path}?limit=1"), 400, "unknown_parameter")

@@ -1,0 +1,177 @@
+"""Ready pages: what was answered before is answered again without reading, until it is not so."""
+
+import asyncio
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from adapters.http.datasets.ready_pages import MAX_PAGE_BYTES, ReadyPage, ReadyPages
+from application.datasets.catalogue import Standing
+from application.datasets.query import Query
+from domain.builtin.posts import Post
+from domain.checkpoints import Freshness
+from domain.dataset import Role
+from domain.politeness import Cadence
+from tests.adapters.http.stage import POSTS, Stage, posts, problem
+
+
+async def test_a_page_asked_for_again_is_not_read_again(stage: Stage) -> None:
+    first = await stage.client.get("/data?user_id=1")
+    reads = stage.broken.pages
+
+    second = await stage.client.get("/data?user_id=1")
+
+    assert stage.broken.pages == reads
+    assert _without_what_varies(second) == _without_what_varies(first)
+    assert second.json()["request_id"] != first.json()["request_id"]
+    assert second.headers["etag"] == first.headers["etag"]
+
+
+async def test_a_page_is_read_again_once_its_data_has_changed(stage: Stage) -> None:
+    await stage.client.get("/data?limit=500&fields=id")
+
+    await stage.bring(posts(150))
+    after = await stage.client.get("/data?limit=500&fields=id")
+
+    assert after.json()["count"] == 150
+
+
+async def test_a_fetch_that_changes_nothing_still_shows_when_it_was(stage: Stage) -> None:
+    before = await stage.client.get("/data")
+
+    await stage.bring(posts(100))
+    after = await stage.client.get("/data")
+
+    assert after.json()["meta"]["fetched_at"] > before.json()["meta"]["fetched_at"]
+
+
+async def test_writing_to_another_dataset_leaves_a_page_ready(stage: Stage) -> None:
+    await stage.client.get("/data/posts")
+    reads = stage.broken.pages
+
+    await stage.bring([], stage.datasets[1])
+    await stage.client.get("/data/posts")
+
+    assert stage.broken.pages == reads
+
+
+async def test_a_page_ends_when_its_staleness_flips() -> None:
+    stage = Stage(cadence=Cadence(stale_after=timedelta(minutes=5)))
+    await stage.bring(posts(1))
+    fresh = await stage.client.get("/data")
+
+    stage.clock.advance(301)
+    stale = await stage.client.get("/data")
+
+    assert fresh.json()["stale"] is False
+    assert stale.json()["stale"] is True
+    assert stale.headers["etag"] != fresh.headers["etag"]
+
+
+@pytest.mark.parametrize("header", ["Authorization", "Cookie"])
+async def test_an_answer_to_credentials_is_never_kept(stage: Stage, header: str) -> None:
+    credentials = {"Cookie": "x", **await stage.headers(Role.USER)}
+    given = {header: credentials[header]}
+    await stage.client.get("/data", headers=given)
+    reads = stage.broken.pages
+
+    await stage.client.get("/data", headers=given)
+
+    assert stage.broken.pages == reads + 1
+
+
+async def test_a_ready_page_keeps_to_the_methods_and_the_tags(stage: Stage) -> None:
+    etag = (await stage.client.get("/data")).headers["etag"]
+
+    head = await stage.client.head("/data")
+    posted = await stage.client.post("/data")
+    known = await stage.client.get("/data", headers={"If-None-Match": etag})
+    other = await stage.client.get("/data", headers={"If-None-Match": 'W/"other"'})
+
+    assert (head.status_code, head.content) == (200, b"")
+    problem(posted, 405, "method_not_allowed")
+    assert known.status_code == 304
+    assert other.status_code == 200
+
+
+async def test_what_is_accepted_tells_answers_apart(stage: Stage) -> None:
+    await stage.client.get("/data")
+
+    csv = await stage.client.get("/data", headers={"Accept": "text/csv"})
+    nothing = await stage.client.get("/data", headers={"Accept": "image/png"})
+
+    assert csv.headers["content-type"].startswith("text/csv")
+    problem(nothing, 406, "not_acceptable")
+
+
+async def test_a_record_that_changed_is_not_answered_from_before(stage: Stage) -> None:
+    before = await stage.client.get("/data/posts/1")
+
+    await stage.bring([Post(1, 1, "another title", "another body")])
+    after = await stage.client.get("/data/posts/1")
+
+    assert after.json()["data"] != before.json()["data"]
+
+
+async def test_readers_beside_a_writer_see_its_data_as_soon_as_it_has_answered(
+    stage: Stage,
+) -> None:
+    async def read() -> int:
+        answer = await stage.client.get("/data?count=exact&limit=1")
+        return int(answer.json()["page"]["total"])
+
+    for count in range(101, 106):
+        await stage.bring(posts(count))
+
+        assert await asyncio.gather(*(read() for _ in range(10))) == [count] * 10
+
+
+# ---------------------------------------------------------------- the memory it takes
+
+
+def page_of_size(size: int) -> ReadyPage:
+    """A page with a body of so many bytes."""
+    return ReadyPage(
+        query=Query(POSTS, Stage().store),
+        body=b"x" * size,
+        etag="",
+        lines=(),
+        freshness=Freshness(),
+        standing=Standing(None, None, True),
+        version=0,
+    )
+
+
+def test_the_longest_unused_pages_are_forgotten_to_make_room() -> None:
+    pages = ReadyPages(max_bytes=30_000)
+    page = page_of_size(6_000)
+    for number in range(3):
+        pages.keep((f"/{number}", b"", b""), page)
+
+    assert pages.get(("/0", b"", b"")) is page
+    pages.keep(("/3", b"", b""), page)
+
+    assert pages.get(("/0", b"", b"")) is page
+    assert pages.get(("/1", b"", b"")) is None
+
+
+def test_a_page_kept_twice_takes_its_room_once() -> None:
+    pages = ReadyPages(max_bytes=20_000)
+    for _ in range(10):
+        pages.keep(("/", b"", b""), page_of_size(6_000))
+    pages.keep(("/other", b"", b""), page_of_size(6_000))
+
+    assert pages.get(("/", b"", b"")) is not None
+
+
+def test_a_large_page_is_not_kept() -> None:
+    pages = ReadyPages()
+    pages.keep(("/", b"", b""), page_of_size(MAX_PAGE_BYTES + 1))
+
+    assert pages.get(("/", b"", b"")) is None
+
+
+def _without_what_varies(answer: httpx.Response) -> dict[str, object]:
+    told: dict[str, object] = answer.json()
+    return {n: v for n, v in told.items() if n not in ("request_id", "api_latency_ms")}

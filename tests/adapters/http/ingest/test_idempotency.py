@@ -1,0 +1,337 @@
+"""The `Idempotency-Key` header: one effect and one answer, however often a request comes."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from adapters.http.ingest.idempotency import fingerprint_of
+from adapters.memory.idempotency import MemoryIdempotency
+from adapters.memory.jobs import MemoryJobs
+from application.ports.idempotency import ABANDONED, Answer
+from domain.dataset import Role
+from domain.errors import SourceUnavailable, StoreUnavailable
+from domain.jobs import FetchJob
+from tests.adapters.http.stage import GAUGES, POSTS, Stage, gauges_dataset, posts, problem
+from tests.adapters.http.stores import STORES
+
+#: `POST /fetch?mode=task`, as the server gives it to the application.
+ASKED = {"method": "POST", "path": "/fetch", "query_string": b"mode=task"}
+
+
+async def post(stage: Stage, path: str = "/fetch", key: str = "a-key") -> httpx.Response:
+    """A fetch asked for with a key."""
+    return await stage.client.post(path, headers={"Idempotency-Key": key})
+
+
+# ---------------------------------------------------------------- the same answer
+
+
+@pytest.mark.parametrize("path", ["/fetch", "/fetch/gauges", "/fetch?mode=task"])
+async def test_the_same_request_gets_the_same_answer(empty: Stage, path: str) -> None:
+    first = await post(empty, path)
+    empty.clock.advance(3600)
+    await empty.work()
+
+    second = await post(empty, path)
+
+    assert (second.status_code, second.content) == (first.status_code, first.content)
+    for name in ("content-type", "location", "retry-after"):
+        assert second.headers.get(name) == first.headers.get(name)
+    assert "idempotent-replayed" not in first.headers
+    assert second.headers["idempotent-replayed"] == "true"
+    assert second.headers["x-request-id"] != first.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("store", STORES)
+async def test_so_it_does_whatever_keeps_the_keys(store: str) -> None:
+    async with STORES[store](GAUGES) as stage:
+        first, second = await post(stage), await post(stage)
+        other = await post(stage, "/fetch/gauges")
+
+        assert second.content == first.content
+        assert second.headers["idempotent-replayed"] == "true"
+        problem(other, 422, "key_reused")
+        assert (await stage.client.get("/fetch/jobs")).json()["data"] == [first.json()]
+
+
+async def test_it_has_one_effect(empty: Stage) -> None:
+    for _ in range(3):
+        await post(empty)
+        empty.clock.advance(3600)
+
+    assert len(empty.sources["posts"][0].asked) == 1
+    assert (await empty.client.get("/fetch/jobs")).json()["count"] == 1
+
+
+async def test_after_a_day_a_key_is_new(empty: Stage) -> None:
+    first = await post(empty)
+    empty.clock.advance(timedelta(hours=24))
+
+    second = await post(empty)
+
+    assert "idempotent-replayed" not in second.headers
+    assert second.json()["job_id"] != first.json()["job_id"]
+
+
+async def test_another_key_is_another_request(empty: Stage) -> None:
+    first = await post(empty)
+    empty.clock.advance(60)
+
+    second = await post(empty, key="b-key")
+
+    assert second.json()["job_id"] != first.json()["job_id"]
+
+
+async def test_the_answer_that_nothing_was_asked_is_kept_too(stage: Stage) -> None:
+    await stage.bring(posts(100))
+    first = await post(stage)
+    stage.clock.advance(3600)
+
+    second = await post(stage)
+
+    assert first.json()["outcome"] == second.json()["outcome"] == "fresh"
+
+
+async def test_without_a_key_nothing_is_repeated(empty: Stage) -> None:
+    await empty.client.post("/fetch")
+    empty.clock.advance(60)
+
+    answer = await empty.client.post("/fetch")
+
+    assert "idempotent-replayed" not in answer.headers
+    assert len(empty.sources["posts"][0].asked) == 2
+
+
+# ---------------------------------------------------------------- refused
+
+
+@pytest.mark.parametrize(
+    "other", ["/fetch/posts", "/fetch/gauges", "/fetch?mode=sync", "/fetch?mode=task"]
+)
+async def test_another_request_with_the_same_key_is_refused(empty: Stage, other: str) -> None:
+    await post(empty)
+
+    answer = await post(empty, other)
+
+    problem(answer, 422, "key_reused")
+    assert len(empty.sources["gauges"][0].asked) == 0
+
+
+async def test_while_the_first_is_being_answered_the_second_is_told_to_come_back(
+    empty: Stage,
+) -> None:
+    empty.sources["posts"][0].pages = [posts(1)]
+    empty.sources["posts"][0].takes_s = 1
+    first = asyncio.create_task(post(empty))
+    await empty.clock.settle()
+
+    second = await post(empty)
+    await empty.clock.elapse(2)
+    third = await post(empty)
+
+    problem(second, 409, "key_in_use")
+    assert second.headers["retry-after"] == "1"
+    assert third.content == (await first).content
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["", " ", "a b", "é", "\t", "a" * 256, '"', '"a', '""', '"a b"', '"a"b', '"a";b=1', r'"\a"'],
+)
+async def test_what_is_no_key_is_refused(empty: Stage, key: str) -> None:
+    answer = await empty.client.post("/fetch", headers={b"Idempotency-Key": key.encode("latin-1")})
+
+    told = problem(answer, 400, "malformed_request")
+    assert "Idempotency-Key" in told["detail"]
+    assert len(empty.sources["posts"][0].asked) == 0
+
+
+async def test_two_keys_are_refused(empty: Stage) -> None:
+    lines = [("Idempotency-Key", "a"), ("Idempotency-Key", "a")]
+
+    answer = await empty.client.post("/fetch", headers=httpx.Headers(lines))
+
+    problem(answer, 400, "malformed_request")
+
+
+@pytest.mark.parametrize("key", ["!", "~" * 255, "a,b;c=d", '"' + "a" * 255 + '"', r'"\"\\"'])
+async def test_every_visible_character_may_be_in_a_key(empty: Stage, key: str) -> None:
+    first, second = await post(empty, key=key), await post(empty, key=key)
+
+    assert first.status_code == 200
+    assert second.headers["idempotent-replayed"] == "true"
+
+
+async def test_a_key_is_the_same_with_the_quotes_of_the_draft_and_without(empty: Stage) -> None:
+    await post(empty, key='"a-key"')
+
+    answer = await post(empty, key="a-key")
+
+    assert answer.headers["idempotent-replayed"] == "true"
+
+
+async def test_a_key_opens_no_closed_door() -> None:
+    stage = Stage(POSTS, gauges_dataset(fetch_by=Role.ADMIN))
+    asked = fingerprint_of({**ASKED, "path": "/fetch/gauges", "query_string": b""})
+    await stage.idempotency.begin("a-key", asked, "0" * 32)
+    await stage.idempotency.end("a-key", Answer(200, {}, b"what an admin was answered"))
+
+    problem(await post(stage, "/fetch/gauges"), 401, "login_required")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/fetch/comments", 404), ("/fetch?mode=x", 422), ("/fetch?x=1", 400)]
+)
+async def test_a_request_that_is_refused_takes_no_key(empty: Stage, path: str, status: int) -> None:
+    refused = await post(empty, path)
+
+    assert refused.status_code == status
+    assert (await post(empty)).status_code == 200
+
+
+# ---------------------------------------------------------------- what comes to nothing
+
+
+async def test_a_failure_is_not_remembered(empty: Stage) -> None:
+    empty.sources["posts"][0].failure = SourceUnavailable("nobody answers")
+    failed = await post(empty)
+    empty.sources["posts"][0].failure = None
+
+    again = await post(empty)
+
+    assert (failed.status_code, again.status_code) == (503, 200)
+    assert "idempotent-replayed" not in again.headers
+
+
+async def test_what_breaks_frees_the_key(empty: Stage) -> None:
+    empty.broken.writing_failure = RuntimeError("broken")
+    empty.sources["posts"][0].pages = [posts(1)]
+    broken = await post(empty)
+    empty.broken.writing_failure = None
+
+    again = await post(empty)
+
+    assert (broken.status_code, again.status_code) == (500, 200)
+
+
+async def test_a_caller_who_leaves_is_answered_when_he_comes_back(empty: Stage) -> None:
+    empty.sources["posts"][0].pages = [posts(1)]
+    empty.sources["posts"][0].takes_s = 1
+    leaving = asyncio.create_task(post(empty))
+    await empty.clock.settle()
+
+    leaving.cancel()
+    await empty.clock.elapse(2)
+    again = await post(empty)
+
+    assert again.headers["idempotent-replayed"] == "true"
+    assert again.json()["outcome"] == "changed"
+    assert len(empty.sources["posts"][0].asked) == 1
+
+
+async def test_a_caller_who_leaves_a_fetch_that_fails_may_try_again(empty: Stage) -> None:
+    empty.sources["posts"][0].pages = [posts(1)]
+    empty.sources["posts"][0].takes_s = 1
+    empty.sources["posts"][0].fails_after = 1
+    empty.sources["posts"][0].failure = SourceUnavailable("nobody answers")
+    leaving = asyncio.create_task(post(empty))
+    await empty.clock.settle()
+
+    leaving.cancel()
+    await empty.clock.elapse(2)
+    empty.sources["posts"][0].failure = None
+    empty.sources["posts"][0].takes_s = 0
+
+    assert (await post(empty)).status_code == 200
+
+
+async def test_a_request_that_was_cut_off_makes_the_same_job_again(empty: Stage) -> None:
+    # The process died after it had taken the key, and before it had written the job down.
+    begun = await empty.idempotency.begin("a-key", fingerprint_of(ASKED), "0" * 32)
+    early = await post(empty, "/fetch?mode=task")
+    empty.clock.advance(ABANDONED)
+
+    late = await post(empty, "/fetch?mode=task")
+
+    problem(early, 409, "key_in_use")
+    assert (late.status_code, late.json()["job_id"]) == (202, begun.job_id)
+
+
+# ---------------------------------------------------------------- a store that fails
+
+
+class HesitantJobs(MemoryJobs):
+    """Writes the first job down, and then cannot say so."""
+
+    asked = 0
+
+    async def request(self, job: FetchJob) -> FetchJob:
+        """Fail once it is done, the first time."""
+        written = await super().request(job)
+        self.asked += 1
+        if self.asked == 1:
+            raise StoreUnavailable("the connection broke at the commit")
+        return written
+
+
+async def test_a_job_that_may_have_been_written_down_is_the_job_of_the_next_request(
+    empty: Stage,
+) -> None:
+    jobs = HesitantJobs(empty.database, empty.clock)
+    stage = Stage(POSTS, clock=empty.clock, desk=replace(empty.desk, jobs=jobs))
+    unsure = await post(stage, "/fetch?mode=task")
+    [written] = empty.database.jobs.values()
+    # Meanwhile a sweep has found it, and it has ended.
+    await jobs.cancel(written.id)
+
+    again = await post(stage, "/fetch?mode=task")
+
+    problem(unsure, 503, "store_unavailable")
+    assert again.status_code == 409
+    assert again.json()["report"]["job_id"] == written.id
+    assert list(empty.database.jobs) == [written.id]
+
+
+class ForgetfulIdempotency(MemoryIdempotency):
+    """Takes keys, and cannot be told what became of them."""
+
+    async def end(self, key: str, answer: Answer) -> None:
+        """Fail."""
+        raise StoreUnavailable("gone")
+
+    async def abandon(self, key: str) -> None:
+        """Fail."""
+        raise StoreUnavailable("gone")
+
+    async def release(self, key: str) -> None:
+        """Fail."""
+        raise StoreUnavailable("gone")
+
+
+@pytest.fixture
+def forgetful(empty: Stage) -> Stage:
+    """The application, with keys that are never settled."""
+    return Stage(POSTS, clock=empty.clock, idempotency=ForgetfulIdempotency(empty.clock))
+
+
+async def test_an_answer_that_cannot_be_remembered_is_given_all_the_same(forgetful: Stage) -> None:
+    first = await post(forgetful)
+    early = await post(forgetful)
+    forgetful.clock.advance(ABANDONED)
+    late = await post(forgetful)
+
+    assert first.status_code == late.status_code == 200
+    problem(early, 409, "key_in_use")
+    assert late.json()["job_id"] == first.json()["job_id"]
+    assert len(forgetful.sources["posts"][0].asked) == 1
+
+
+async def test_a_failure_is_told_as_what_it_is_whatever_becomes_of_the_key(
+    forgetful: Stage,
+) -> None:
+    forgetful.sources["posts"][0].failure = SourceUnavailable("nobody answers")
+
+    problem(await post(forgetful), 503, "source_unavailable")

@@ -1,0 +1,265 @@
+"""The quarantine over HTTP: what was rejected is listed, and read again."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from application.ingest.quarantine import ReplayQuarantine
+from domain.dataset import Role
+from domain.jobs import FetchJob
+from tests.adapters.http.stage import GAUGES, Stage, gauge, parameter_of, problem
+
+BAD = {"id": "bad"}
+GOOD = {"id": 1, "user_id": 1, "title": "t", "body": "b"}
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    """The application as an admin would find it."""
+    stage = Stage()
+    stage.client.headers.update(await stage.headers(Role.ADMIN))
+    async with stage.client:
+        yield stage
+
+
+class Forgiving(msgspec.Struct, frozen=True):
+    """A post of which only the number must be known."""
+
+    id: int | str
+    user_id: int = 0
+    title: str = ""
+    body: str = ""
+
+
+def body(*items: Any) -> bytes:
+    """A body with these items."""
+    return msgspec.json.encode(items)
+
+
+async def rejected(stage: Stage, count: int = 1) -> None:
+    """Fetch a good post and so many bad ones."""
+    await stage.bring(body(GOOD, *({"id": number + 2} for number in range(count))))  # type: ignore[arg-type]
+
+
+def fix(stage: Stage) -> None:
+    """Have the source of the posts read everything from now on."""
+    [source] = stage.sources["posts"]
+    source._record = Forgiving
+    source.version = "2"
+
+
+async def listed(stage: Stage, query: str = "") -> dict[str, Any]:
+    """The list as it is answered."""
+    answer = await stage.client.get(f"/quarantine{query}")
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+# ---------------------------------------------------------------- the list
+
+
+async def test_a_rejected_record_is_told_with_its_place_its_reason_and_its_payload(
+    stage: Stage,
+) -> None:
+    await rejected(stage)
+
+    told = await listed(stage)
+
+    [one] = told["data"]
+    assert list(told) == ["data", "count", "page", "request_id"]
+    assert (told["count"], told["page"]) == (
+        1,
+        {"limit": 100, "next_cursor": None, "has_more": False},
+    )
+    assert one == {
+        "id": 1,
+        "dataset": "posts",
+        "source": "posts_source",
+        "receipt": 1,
+        "pointer": "/1",
+        "reason": "Object missing required field `user_id`",
+        "excerpt": '{"id":2}',
+        "rejected_at": f"{stage.clock.now():%Y-%m-%dT%H:%M:%SZ}",
+    }
+
+
+async def test_the_list_can_be_narrowed(stage: Stage) -> None:
+    await rejected(stage)
+    await stage.bring(body({"number": 1}), GAUGES)  # type: ignore[arg-type]
+
+    async def datasets(query: str) -> list[str]:
+        return [one["dataset"] for one in (await listed(stage, query))["data"]]
+
+    assert await datasets("") == ["gauges", "posts"]
+    assert await datasets("?dataset=posts") == ["posts"]
+    assert await datasets("?source=gauges_source") == ["gauges"]
+    assert await datasets("?dataset=posts&source=gauges_source") == []
+
+
+async def test_the_list_can_be_walked_by_its_links(stage: Stage) -> None:
+    await rejected(stage, count=5)
+    url, seen = "/quarantine?limit=2&dataset=posts", []
+
+    while url:
+        answer = await stage.client.get(url)
+        seen += [one["id"] for one in answer.json()["data"]]
+        url = answer.links.get("next", {}).get("url", "")
+
+    assert seen == [5, 4, 3, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code"),
+    [
+        ("?colour=red", 400, "unknown_parameter"),
+        ("?limit=0", 422, "invalid_value"),
+        ("?limit=2&limit=3", 400, "malformed_query"),
+        ("?cursor=nonsense", 400, "invalid_cursor"),
+        ("?dataset=nothing", 404, "unknown_dataset"),
+    ],
+)
+async def test_what_cannot_be_listed_is_refused(
+    stage: Stage, query: str, status: int, code: str
+) -> None:
+    problem(await stage.client.get(f"/quarantine{query}"), status, code)
+
+
+async def test_a_cursor_belongs_to_its_filter(stage: Stage) -> None:
+    await rejected(stage, count=2)
+    cursor = (await listed(stage, "?limit=1"))["page"]["next_cursor"]
+
+    told = problem(
+        await stage.client.get(f"/quarantine?limit=1&dataset=posts&cursor={cursor}"),
+        400,
+        "invalid_cursor",
+    )
+
+    assert parameter_of(told) == "cursor"
+
+
+# ---------------------------------------------------------------- replays
+
+
+@pytest.mark.parametrize("path", ["/quarantine/2/replay", "/quarantine/replay?dataset=posts"])
+async def test_a_replay_answers_with_its_report_and_asks_nobody(stage: Stage, path: str) -> None:
+    await rejected(stage, count=2)
+    fix(stage)
+    asked = len(stage.sources["posts"][0].asked)
+
+    answer = await stage.client.post(path)
+
+    report = answer.json()
+    assert answer.status_code == 200, answer.text
+    assert (report["mode"], report["outcome"]) == ("replay", "changed")
+    assert (report["counts"]["received"], report["counts"]["inserted"]) == (3, 2)
+    assert report["sources"][0]["requests"] == 0
+    assert (await stage.client.get(report["status_url"])).json() == report
+    assert len(stage.sources["posts"][0].asked) == asked
+    assert (await listed(stage))["count"] == 0
+
+
+async def test_everything_is_replayed_as_one_job_for_each_dataset(stage: Stage) -> None:
+    await rejected(stage)
+    await stage.bring(body({"number": 1}), GAUGES)  # type: ignore[arg-type]
+    fix(stage)
+
+    answer = await stage.client.post("/quarantine/replay", json={})
+
+    told = answer.json()
+    assert answer.status_code == 200, answer.text
+    assert [(one["dataset"], one["outcome"]) for one in told["data"]] == [
+        ("posts", "changed"),
+        ("gauges", "partial"),
+    ]
+    assert told["count"] == 2
+    assert told["request_id"] == answer.headers["x-request-id"]
+
+
+async def test_a_replay_of_what_is_held_is_a_problem_with_the_report(stage: Stage) -> None:
+    await stage.bring(body(*[BAD] * 30))  # type: ignore[arg-type]
+
+    told = problem(await stage.client.post("/quarantine/replay?dataset=posts"), 502, "held")
+
+    assert told["report"]["counts"]["quarantined"] == 30
+
+
+async def test_a_replay_that_was_called_off_is_a_conflict(stage: Stage) -> None:
+    await rejected(stage)
+
+    class CalledOff(ReplayQuarantine):
+        """Replays of which each is called off."""
+
+        async def dataset(self, viewer: Role, name: str) -> Any:
+            """Replay, and call it off."""
+            fetched = await super().dataset(viewer, name)
+            waits = FetchJob(id=fetched.job.id, dataset=name, queued_at=fetched.job.queued_at)
+            job = waits.cancelled(stage.clock.now())
+            return msgspec.structs.replace(fetched, job=job, outcome=None)
+
+    other = Stage(replay=CalledOff)
+    other.client.headers.update(await other.headers(Role.ADMIN))
+    async with other.client:
+        problem(await other.client.post("/quarantine/replay?dataset=posts"), 409, "fetch_cancelled")
+
+
+async def test_a_replay_is_refused_while_a_fetch_waits_for_its_source(stage: Stage) -> None:
+    await rejected(stage)
+    now = stage.clock.now()
+    later = FetchJob(id="f" * 32, dataset="posts", queued_at=now, run_at=now + timedelta(hours=1))
+    await stage.desk.jobs.request(later)
+
+    told = problem(await stage.client.post("/quarantine/1/replay"), 409, "dataset_busy")
+
+    assert later.id in told["detail"]
+
+
+@pytest.mark.parametrize("number", ["2", "0", "x", "-1", "9" * 18, "9" * 19, "9" * 400])
+async def test_what_does_not_wait_cannot_be_replayed(stage: Stage, number: str) -> None:
+    await rejected(stage)
+
+    problem(await stage.client.post(f"/quarantine/{number}/replay"), 404, "unknown_record")
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "status", "code"),
+    [
+        ("/quarantine/replay?dataset=nothing", {}, 404, "unknown_dataset"),
+        ("/quarantine/replay?source=one", {}, 400, "unknown_parameter"),
+        ("/quarantine/replay", {"json": {"a": 1}}, 422, "invalid_value"),
+        ("/quarantine/1/replay?dataset=posts", {}, 400, "unknown_parameter"),
+        ("/quarantine/1/replay", {"content": b"text"}, 415, "unsupported_media_type"),
+    ],
+)
+async def test_what_cannot_be_replayed_is_refused(
+    stage: Stage, path: str, sent: dict[str, Any], status: int, code: str
+) -> None:
+    await rejected(stage)
+
+    problem(await stage.client.post(path, **sent), status, code)
+
+    assert (await listed(stage))["count"] == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/quarantine"),
+        ("POST", "/quarantine/1/replay"),
+        ("POST", "/quarantine/replay"),
+        ("POST", "/quarantine/replay?dataset=posts"),
+    ],
+)
+async def test_the_quarantine_is_closed_to_those_who_have_not_logged_in(
+    method: str, path: str
+) -> None:
+    stage = Stage()
+    await stage.bring([gauge()], GAUGES)
+    async with stage.client:
+        answer = await stage.client.request(method, path)
+
+    problem(answer, 401, "login_required")

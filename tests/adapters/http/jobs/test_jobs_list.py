@@ -1,0 +1,221 @@
+"""`GET /fetch/jobs`: which fetches there were, newest first."""
+
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from domain.dataset import Role
+from domain.errors import SourceUnavailable, StoreUnavailable
+from domain.jobs import FetchJob
+from tests.adapters.http.stage import POSTS, Stage, gauges_dataset, parameter_of, problem, walk
+
+
+async def fetch_often(stage: Stage, times: int, path: str = "/fetch") -> list[str]:
+    """Fetch so many times; the identifiers of the jobs, the last one first."""
+    made = []
+    for _ in range(times):
+        stage.clock.advance(60)
+        answer = await stage.client.post(path)
+        made.append(answer.json().get("job_id") or answer.json()["report"]["job_id"])
+    return made[::-1]
+
+
+def listed(answer: httpx.Response) -> list[str]:
+    """The identifiers of the jobs in an answer, which must be one."""
+    assert answer.status_code == 200, answer.text
+    return [job["job_id"] for job in answer.json()["data"]]
+
+
+async def test_the_latest_fetch_comes_first_and_is_told_as_its_status_tells_it(
+    empty: Stage,
+) -> None:
+    made = await fetch_often(empty, 3)
+
+    answer = await empty.client.get("/fetch/jobs")
+
+    told = answer.json()
+    assert list(told) == ["data", "count", "page", "request_id"]
+    assert listed(answer) == made
+    assert told["count"] == 3
+    assert told["page"] == {"limit": 100, "next_cursor": None, "has_more": False}
+    assert told["request_id"] == answer.headers["x-request-id"]
+    assert told["data"][0] == (await empty.client.get(f"/fetch/status/{made[0]}")).json()
+    assert answer.headers["cache-control"] == "no-store"
+    assert "link" not in answer.headers
+
+
+async def test_before_any_fetch_the_list_is_empty(empty: Stage) -> None:
+    answer = await empty.client.get("/fetch/jobs")
+
+    assert (answer.status_code, answer.json()["data"], answer.json()["count"]) == (200, [], 0)
+
+
+async def test_the_list_is_read_page_by_page(empty: Stage) -> None:
+    made = await fetch_often(empty, 5)
+
+    pages = [page async for page in walk(empty.client, "/fetch/jobs?limit=2&dataset=posts")]
+
+    assert [[job["job_id"] for job in page["data"]] for page in pages] == [
+        made[0:2],
+        made[2:4],
+        made[4:],
+    ]
+    assert [page["page"]["has_more"] for page in pages] == [True, True, False]
+
+
+async def test_a_page_that_holds_the_last_job_leads_nowhere(empty: Stage) -> None:
+    await fetch_often(empty, 2)
+
+    answer = await empty.client.get("/fetch/jobs?limit=2")
+
+    assert answer.json()["page"]["next_cursor"] is None
+
+
+async def test_jobs_that_come_meanwhile_are_not_met_twice(empty: Stage) -> None:
+    made = await fetch_often(empty, 4)
+    first = await empty.client.get("/fetch/jobs?limit=2")
+    await fetch_often(empty, 2)
+
+    second = await empty.client.get(first.links["next"]["url"])
+
+    assert listed(second) == made[2:]
+
+
+async def test_only_the_fetches_of_one_dataset_are_asked_for(empty: Stage) -> None:
+    await fetch_often(empty, 2)
+    made = await fetch_often(empty, 2, "/fetch/gauges")
+
+    assert listed(await empty.client.get("/fetch/jobs?dataset=gauges")) == made
+    assert len(listed(await empty.client.get("/fetch/jobs"))) == 4
+
+
+async def test_only_the_fetches_in_one_status_are_asked_for(empty: Stage) -> None:
+    await fetch_often(empty, 2)
+    empty.sources["posts"][0].failure = SourceUnavailable("nobody answers")
+    failed = await fetch_often(empty, 1)
+    empty.clock.advance(60)
+    queued = (await empty.client.post("/fetch?mode=task")).json()["job_id"]
+
+    assert listed(await empty.client.get("/fetch/jobs?status=failed")) == failed
+    assert listed(await empty.client.get("/fetch/jobs?status=queued")) == [queued]
+    assert listed(await empty.client.get("/fetch/jobs?status=cancelled")) == []
+    assert len(listed(await empty.client.get("/fetch/jobs?status=succeeded"))) == 2
+
+
+# ---------------------------------------------------------------- who may see what
+
+
+async def test_fetches_of_what_a_viewer_may_not_read_are_not_shown() -> None:
+    stage = Stage(POSTS, gauges_dataset(read_by=Role.USER))
+    await stage.client.post("/fetch/gauges")
+    made = await fetch_often(stage, 1)
+
+    everything = await stage.client.get("/fetch/jobs")
+    asked_for = await stage.client.get("/fetch/jobs?dataset=gauges")
+
+    assert listed(everything) == made
+    problem(asked_for, 401, "login_required")
+
+
+async def test_fetches_of_a_dataset_that_was_taken_out_are_not_listed(empty: Stage) -> None:
+    await empty.desk.jobs.request(
+        FetchJob(id="0" * 32, dataset="gone", queued_at=empty.clock.now())
+    )
+
+    assert listed(await empty.client.get("/fetch/jobs")) == []
+    problem(await empty.client.get("/fetch/jobs?dataset=gone"), 404, "unknown_dataset")
+
+
+# ---------------------------------------------------------------- refused
+
+
+@pytest.mark.parametrize(
+    ("question", "status", "code", "parameter"),
+    [
+        ("page=2", 400, "unknown_parameter", "page"),
+        ("offset=2", 400, "unknown_parameter", "offset"),
+        ("limit=1&limit=1", 400, "malformed_query", "limit"),
+        ("limit=0", 422, "invalid_value", "limit"),
+        ("limit=501", 422, "invalid_value", "limit"),
+        ("limit=ten", 422, "invalid_value", "limit"),
+        ("status=done", 422, "invalid_value", "status"),
+        ("status=", 422, "invalid_value", "status"),
+        ("cursor=", 400, "invalid_cursor", "cursor"),
+        ("cursor=x", 400, "invalid_cursor", "cursor"),
+    ],
+)
+async def test_what_cannot_be_asked_is_named(
+    client: httpx.AsyncClient, question: str, status: int, code: str, parameter: str
+) -> None:
+    answer = await client.get(f"/fetch/jobs?{question}")
+
+    assert parameter_of(problem(answer, status, code)) == parameter
+
+
+@pytest.mark.parametrize("name", ["comments", "", "jobs", "POSTS", "posts%20"])
+async def test_an_unknown_dataset_is_not_found(client: httpx.AsyncClient, name: str) -> None:
+    problem(await client.get(f"/fetch/jobs?dataset={name}"), 404, "unknown_dataset")
+
+
+@pytest.mark.parametrize(
+    "other", ["", "dataset=gauges", "status=succeeded", "dataset=posts&status=succeeded"]
+)
+async def test_a_cursor_of_another_filter_is_refused(empty: Stage, other: str) -> None:
+    await fetch_often(empty, 2)
+    first = await empty.client.get("/fetch/jobs?limit=1&dataset=posts")
+    cursor = first.json()["page"]["next_cursor"]
+
+    answer = await empty.client.get(f"/fetch/jobs?{other}&cursor={cursor}")
+
+    assert parameter_of(problem(answer, 400, "invalid_cursor")) == "cursor"
+
+
+async def test_cursors_of_records_and_of_jobs_are_two_things(stage: Stage) -> None:
+    of_records = (await stage.client.get("/data?limit=1")).json()["page"]["next_cursor"]
+    of_jobs = (await stage.client.get("/fetch/jobs?limit=1")).json()["page"]["next_cursor"]
+
+    problem(await stage.client.get(f"/fetch/jobs?cursor={of_records}"), 400, "invalid_cursor")
+    problem(await stage.client.get(f"/data?cursor={of_jobs}"), 400, "invalid_cursor")
+
+
+async def test_a_limit_may_change_from_page_to_page(empty: Stage) -> None:
+    made = await fetch_often(empty, 4)
+    cursor = (await empty.client.get("/fetch/jobs?limit=1")).json()["page"]["next_cursor"]
+
+    assert listed(await empty.client.get(f"/fetch/jobs?limit=500&cursor={cursor}")) == made[1:]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+@pytest.mark.parametrize(
+    "path", ["/fetch/jobs", "/fetch/jobs/", "/fetch//jobs", "/fetch/jobs?mode=task"]
+)
+async def test_the_list_is_only_read_and_never_fetched(
+    stage: Stage, method: str, path: str
+) -> None:
+    answer = await stage.client.request(method, path)
+
+    problem(answer, 405, "method_not_allowed")
+    assert "GET" in answer.headers["allow"]
+    assert stage.queue.announced == []
+
+
+@pytest.mark.parametrize("path", ["/fetch/jobs", f"/fetch/status/{'0' * 32}"])
+async def test_without_a_database_nothing_can_be_told(empty: Stage, path: str) -> None:
+    empty.history.failure = StoreUnavailable("the database is busy")
+
+    answer = await empty.client.get(path)
+
+    problem(answer, 503, "store_unavailable")
+    assert answer.headers["retry-after"] == "5"
+
+
+async def test_what_is_told_of_each_dataset_is_its_own(empty: Stage) -> None:
+    await fetch_often(empty, 1, "/fetch/gauges")
+    empty.clock.advance(timedelta(minutes=5))
+    await fetch_often(empty, 1)
+
+    posts_job, gauges_job = (await empty.client.get("/fetch/jobs")).json()["data"]
+
+    assert posts_job["next_allowed_at"] == "2026-01-01T00:08:00Z"
+    assert gauges_job["next_allowed_at"] == "2026-01-01T00:02:00Z"

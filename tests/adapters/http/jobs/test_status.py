@@ -1,0 +1,171 @@
+"""`/fetch/status/{job_id}`: how a fetch stands or ended, and calling it off."""
+
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from domain.dataset import Role
+from domain.errors import SourceBlocked, SourceUnavailable
+from domain.jobs import FetchJob
+from tests.adapters.http.stage import GAUGES, POSTS, Stage, gauges_dataset, posts, problem
+
+
+async def test_the_status_of_a_fetch_tells_what_the_fetch_told(stage: Stage) -> None:
+    stage.clock.advance(61)
+    stage.sources["posts"][0].pages = [posts(3)]
+    fetched = (await stage.client.post("/fetch")).json()
+
+    status = await stage.client.get(fetched["status_url"])
+
+    assert status.status_code == 200
+    assert status.json() == fetched
+    assert status.headers["cache-control"] == "no-store"
+
+
+async def test_the_status_of_a_failed_fetch_is_an_answer_and_not_an_error(stage: Stage) -> None:
+    stage.clock.advance(61)
+    stage.sources["posts"][0].failure = SourceUnavailable("no answer")
+    report = (await stage.client.post("/fetch")).json()["report"]
+
+    status = await stage.client.get(report["status_url"])
+
+    assert status.status_code == 200
+    assert status.json()["status"] == "failed"
+    assert status.json()["sources"][0]["error"]["code"] == "source_unavailable"
+
+
+async def test_a_job_that_has_not_ended_says_when_to_look_again(empty: Stage) -> None:
+    told = (await empty.client.post("/fetch?mode=task")).json()
+
+    status = await empty.client.get(told["status_url"])
+
+    assert status.json() == told
+    assert status.headers["retry-after"] == "1"
+    assert status.headers["cache-control"] == "no-store"
+
+
+async def test_a_job_that_has_ended_does_not(stage: Stage) -> None:
+    [job, *_] = (await stage.client.get("/fetch/jobs")).json()["data"]
+
+    assert "retry-after" not in (await stage.client.get(job["status_url"])).headers
+
+
+async def test_a_job_that_waits_for_its_source_says_until_when(empty: Stage) -> None:
+    retry_at = empty.clock.now() + timedelta(minutes=5)
+    empty.sources["posts"][0].failure = SourceBlocked("too many requests", retry_at=retry_at)
+    told = (await empty.client.post("/fetch?mode=task")).json()
+    await empty.work()
+
+    status = await empty.client.get(told["status_url"])
+
+    assert (status.json()["status"], status.json()["run_at"]) == ("queued", "2026-01-01T00:05:00Z")
+    assert status.headers["retry-after"] == "300"
+
+
+async def test_the_job_of_a_dataset_that_was_taken_out_is_still_told(empty: Stage) -> None:
+    job = FetchJob(id="0" * 32, dataset="gone", queued_at=empty.clock.now())
+    await empty.desk.jobs.request(job)
+    admin = await empty.headers(Role.ADMIN)
+
+    status = await empty.client.get(f"/fetch/status/{job.id}", headers=admin)
+
+    assert status.status_code == 200
+    assert (status.json()["dataset"], status.json()["next_allowed_at"]) == ("gone", None)
+
+
+async def test_the_fetch_of_what_a_viewer_may_not_read_is_not_told() -> None:
+    stage = Stage(POSTS, gauges_dataset(read_by=Role.USER))
+    job_id = (await stage.fetches["gauges"]()).job.id
+
+    problem(await stage.client.get(f"/fetch/status/{job_id}"), 401, "login_required")
+
+
+@pytest.mark.parametrize(
+    "job_id", ["nobody", "0" * 32, "0" * 31, "0" * 5000, "%00", "%ff", "-", "A" * 32, "..%2f", "٣"]
+)
+async def test_an_unknown_job_is_not_found(client: httpx.AsyncClient, job_id: str) -> None:
+    answer = await client.get(f"/fetch/status/{job_id}")
+
+    assert answer.status_code == 404
+    assert answer.json()["code"] in ("unknown_job", "not_found")
+
+
+async def test_what_is_no_identifier_is_not_given_to_the_store(empty: Stage) -> None:
+    for job_id in ("%00", "%ed%a0%80", "é", "x" * 5000):
+        await empty.client.get(f"/fetch/status/{job_id}")
+
+    assert set(empty.history.sought) == {"-"}
+
+
+async def test_a_status_takes_no_parameters(client: httpx.AsyncClient) -> None:
+    problem(await client.get(f"/fetch/status/{'0' * 32}?wait=1"), 400, "unknown_parameter")
+
+
+# ---------------------------------------------------------------- calling off
+
+
+@pytest.fixture
+async def ours() -> Stage:
+    """The application for somebody who may call jobs off."""
+    stage = Stage(POSTS, GAUGES)
+    stage.client.headers.update(await stage.headers(Role.ADMIN))
+    return stage
+
+
+async def test_a_job_that_waits_is_called_off(ours: Stage) -> None:
+    told = (await ours.client.post("/fetch?mode=task")).json()
+
+    answer = await ours.client.delete(told["status_url"])
+
+    status = await ours.client.get(told["status_url"])
+    assert (answer.status_code, answer.json()) == (200, status.json())
+    assert (status.json()["status"], status.json()["outcome"]) == ("cancelled", None)
+    assert status.json()["finished_at"] == "2026-01-01T00:00:00Z"
+    assert "retry-after" not in answer.headers
+
+
+async def test_what_was_called_off_is_not_run(ours: Stage) -> None:
+    told = (await ours.client.post("/fetch?mode=task")).json()
+    await ours.client.delete(told["status_url"])
+
+    await ours.work()
+
+    assert len(ours.sources["posts"][0].asked) == 0
+
+
+async def test_a_job_that_has_ended_cannot_be_called_off(ours: Stage) -> None:
+    told = (await ours.client.post("/fetch")).json()
+
+    answer = await ours.client.delete(told["status_url"])
+
+    problem(answer, 409, "illegal_transition")
+    assert "retry-after" not in answer.headers
+
+
+@pytest.mark.parametrize("job_id", ["nobody", "0" * 32, "%00"])
+async def test_a_job_that_is_none_cannot_be_called_off(ours: Stage, job_id: str) -> None:
+    problem(await ours.client.delete(f"/fetch/status/{job_id}"), 404, "unknown_job")
+
+
+@pytest.mark.parametrize("job_id", ["nobody", "0" * 32])
+async def test_a_stranger_can_call_nothing_off(empty: Stage, job_id: str) -> None:
+    told = (await empty.client.post("/fetch?mode=task")).json()
+
+    for path in (told["status_url"], f"/fetch/status/{job_id}"):
+        answer = await empty.client.delete(path)
+
+        problem(answer, 401, "login_required")
+        assert answer.headers["www-authenticate"] == "Bearer"
+    assert (await empty.client.get(told["status_url"])).json()["status"] == "queued"
+
+
+# ---------------------------------------------------------------- HEAD
+
+
+async def test_every_route_with_a_get_has_a_head(client: httpx.AsyncClient) -> None:
+    for path in ("/", "/datasets", "/health", "/health/live", "/health/ready", "/fetch/jobs"):
+        got, head = await client.get(path), await client.head(path)
+
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-type"] == got.headers["content-type"]

@@ -1,0 +1,481 @@
+"""The OpenAPI document: complete, sound, and about the routes that exist."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from adapters.http.datasets.query_string import CONTROLS
+from domain.dataset import Dataset
+from domain.fields import FieldType
+from domain.filters import Operator, operators_of
+from tests.adapters.http.stage import GAUGES, POSTS, Stage, gauges_dataset, posts
+
+Json = dict[str, Any]
+METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
+
+#: Every route there is, as `http-api.md` lists them, but those of the documentation itself.
+ROUTES = {
+    "/",
+    "/api/data",
+    "/api/populate",
+    "/auth/login",
+    "/auth/logout",
+    "/auth/me",
+    "/auth/password",
+    "/auth/refresh",
+    "/auth/signup",
+    "/auth/tokens",
+    "/auth/tokens/{token_id}",
+    "/data",
+    "/data/gauges",
+    "/data/gauges/{station}/{number}",
+    "/data/posts",
+    "/data/posts/{id}",
+    "/datasets",
+    "/fetch",
+    "/fetch/jobs",
+    "/fetch/status/{job_id}",
+    "/fetch/{dataset}",
+    "/health",
+    "/health/live",
+    "/health/ready",
+    "/stats",
+    "/tasks",
+    "/tasks/{task_id}",
+    "/quarantine",
+    "/quarantine/replay",
+    "/quarantine/{rejection_id}/replay",
+}
+
+
+@pytest.fixture
+async def document(client: httpx.AsyncClient) -> Json:
+    """The document as it is served."""
+    answer = await client.get("/openapi.json")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    return dict(answer.json())
+
+
+def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
+    """Every operation, with its method and path."""
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            yield method, path, operation
+
+
+def references(part: Any) -> Iterator[str]:
+    """Every reference in a part of the document."""
+    if isinstance(part, dict):
+        if isinstance(part.get("$ref"), str):
+            yield part["$ref"]
+        for value in part.values():
+            yield from references(value)
+    if isinstance(part, list):
+        for value in part:
+            yield from references(value)
+
+
+def parameters(document: Json, path: str) -> dict[str, Json]:
+    """The query parameters of a path's GET, by name."""
+    listed = document["paths"][path]["get"]["parameters"]
+    return {p["name"]: p for p in listed if p["in"] == "query"}
+
+
+# ---------------------------------------------------------------- soundness
+
+
+def assert_sound(document: Json) -> None:
+    """Hold the document to what OpenAPI 3.1 asks of its structure."""
+    assert re.fullmatch(r"3\.1\.\d+", document["openapi"])
+    assert {"title", "version"} <= document["info"].keys()
+    for reference in references(document):
+        found: Any = document
+        for step in reference.removeprefix("#/").split("/"):
+            assert step in found, reference
+            found = found[step]
+    names = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(names) == len(set(names))
+    for name in document["components"]["schemas"]:
+        assert re.fullmatch(r"[a-zA-Z0-9._-]+", name)
+    for method, path, operation in operations(document):
+        assert method in METHODS
+        assert path.startswith("/")
+        assert_sound_operation(path, operation)
+
+
+def assert_sound_operation(path: str, operation: Json) -> None:
+    """Hold one operation to what OpenAPI 3.1 asks of it."""
+    given = operation.get("parameters", [])
+    places = [(parameter["name"], parameter["in"]) for parameter in given]
+    assert len(places) == len(set(places))
+    in_path = {name for name, place in places if place == "path"}
+    assert in_path == set(re.findall(r"{([^}]+)}", path))
+    for parameter in given:
+        assert parameter["in"] in {"query", "header", "path"}
+        assert parameter["schema"]
+        assert parameter["in"] != "path" or parameter["required"] is True
+    assert operation["responses"]
+    for status, response in operation["responses"].items():
+        assert re.fullmatch(r"[1-5][0-9][0-9]", status)
+        assert response["description"]
+
+
+async def test_the_document_is_sound(document: Json) -> None:
+    assert_sound(document)
+
+
+async def test_the_paths_are_the_routes_that_exist(document: Json) -> None:
+    # That each of them answers is seen in `test_access.py`.
+    assert set(document["paths"]) == ROUTES
+
+
+async def test_no_route_exists_that_is_not_in_the_document(client: httpx.AsyncClient) -> None:
+    for path in ("/metrics", "/api/tasks"):
+        assert (await client.get(path)).status_code == 404
+
+
+async def test_nobody_needs_to_know_where_the_document_is_from(document: Json) -> None:
+    text = msgspec.json.encode(document).decode()
+
+    assert not re.search(r"https?://(?!json-schema|spec\.openapis)", text)
+
+
+# ---------------------------------------------------------------- parameters
+
+
+TEXT = {"type": "string", "pattern": r"^[^\u0000]*$"}
+TYPES = {
+    FieldType.INTEGER: {"type": "integer", "format": "int64"},
+    FieldType.NUMBER: {"type": "number", "format": "double"},
+    FieldType.BOOLEAN: {"type": "boolean"},
+    FieldType.TIME: {"type": "string", "format": "date-time"},
+    FieldType.TEXT: TEXT,
+    FieldType.CHOICE: {"type": "string", "enum": ["dry", "wet", "-frozen"]},
+    FieldType.TEXTS: TEXT,
+}
+ITEM = {"type": "string", "pattern": r"^(?:[^\u0000,\\]|\\[^\u0000])*$"}
+
+
+@pytest.mark.parametrize("dataset", [POSTS, GAUGES], ids=lambda dataset: dataset.name)
+async def test_every_filter_is_a_typed_parameter(document: Json, dataset: Dataset[Any]) -> None:
+    given = parameters(document, f"/data/{dataset.name}")
+
+    expected = set(CONTROLS)
+    for field in dataset.fields.values():
+        for operator in operators_of(field):
+            hidden = field.name in CONTROLS
+            plain = operator in (Operator.EQ, Operator.HAS) and not hidden
+            name = field.name if plain else f"{field.name}__{operator}"
+            expected.add(name)
+            schema = TYPES[field.type]
+            if operator is Operator.ISNULL:
+                schema = {"type": "boolean"}
+            if operator.takes_list:
+                item = ITEM if field.type is FieldType.TEXT else schema
+                least, most = (2, 2) if operator is Operator.BETWEEN else (1, 200)
+                schema = {"type": "array", "items": item, "minItems": least, "maxItems": most}
+                # With commas between the values, not each under the name once more.
+                assert (given[name]["style"], given[name]["explode"]) == ("form", False)
+            assert given[name]["schema"] == schema
+            assert given[name]["description"]
+    assert set(given) == expected
+
+
+@pytest.mark.parametrize("path", ["/fetch", "/fetch/{dataset}"])
+async def test_what_steers_a_fetch_is_documented(document: Json, path: str) -> None:
+    listed = document["paths"][path]["post"]["parameters"]
+
+    given = {(p["in"], p["name"]): p["schema"] for p in listed if p["in"] != "path"}
+    key = given.pop(("header", "Idempotency-Key"))
+    assert given == {
+        ("query", "mode"): {"type": "string", "enum": ["sync", "task"], "default": "sync"},
+        ("query", "force"): {"type": "string", "enum": ["true", "false"], "default": "false"},
+        ("header", "Prefer"): {"type": "string"},
+    }
+    assert key["type"] == "string"
+
+
+@pytest.mark.parametrize(
+    ("key", "is_one"),
+    [
+        ("a" * 255, True),
+        ("a" * 256, False),
+        ("~!", True),
+        ('a"b', True),
+        (r'"a\"b"', True),
+        ('"a"b"', False),
+        ('""', False),
+        ("a b", False),
+    ],
+)
+async def test_the_pattern_of_an_idempotency_key_is_what_is_accepted(
+    client: httpx.AsyncClient, document: Json, key: str, is_one: bool
+) -> None:
+    listed = document["paths"]["/fetch"]["post"]["parameters"]
+    [pattern] = [p["schema"]["pattern"] for p in listed if p["name"] == "Idempotency-Key"]
+
+    answer = await client.post("/fetch", headers={"Idempotency-Key": key})
+
+    assert bool(re.search(pattern, key)) is is_one
+    assert answer.status_code == (200 if is_one else 400)
+
+
+async def test_what_narrows_the_list_of_jobs_is_documented_and_accepted(
+    client: httpx.AsyncClient, document: Json
+) -> None:
+    given = parameters(document, "/fetch/jobs")
+
+    assert list(given) == ["dataset", "status", "limit", "cursor"]
+    for status in given["status"]["schema"]["enum"]:
+        answer = await client.get(f"/fetch/jobs?dataset=posts&status={status}&limit=1")
+        assert answer.status_code == 200
+
+
+async def test_a_job_called_off_is_documented_with_its_problems(document: Json) -> None:
+    operation = document["paths"]["/fetch/status/{job_id}"]["delete"]
+
+    assert {"200", "401", "403", "404", "409"} <= operation["responses"].keys()
+
+
+async def test_data_alone_is_documented_like_the_posts(document: Json) -> None:
+    assert parameters(document, "/data") == parameters(document, "/data/posts")
+
+
+async def test_every_documented_parameter_is_accepted(
+    client: httpx.AsyncClient, document: Json
+) -> None:
+    examples = {"integer": "1", "number": "1.5", "boolean": "true", "string": "a"}
+    for path in ("/data/posts", "/data/gauges"):
+        for name, parameter in parameters(document, path).items():
+            schema = parameter["schema"]
+            count = schema.get("minItems", 1)
+            schema = schema.get("items", schema)
+            value = schema.get("enum", [examples[schema["type"]]])[0]
+            value = "2026-01-01T00:00:00Z" if schema.get("format") == "date-time" else value
+            value = ",".join([value] * count)
+            answer = await client.get(path, params={name: value})
+            assert answer.status_code in (200, 400, 422), name
+            code = answer.json().get("code") if answer.status_code != 200 else None
+            if name not in ("sort", "fields"):
+                assert code != "unknown_parameter", name
+
+
+async def test_key_fields_are_typed_path_parameters(document: Json) -> None:
+    operation = document["paths"]["/data/gauges/{station}/{number}"]["get"]
+
+    in_path = [(p["name"], p["schema"]) for p in operation["parameters"] if p["in"] == "path"]
+    assert in_path == [
+        ("station", {"type": "string"}),
+        ("number", {"type": "integer", "format": "int64"}),
+    ]
+
+
+# ---------------------------------------------------------------- answers
+
+
+async def test_every_operation_documents_its_problems(document: Json) -> None:
+    for method, path, operation in operations(document):
+        problems = {
+            status
+            for status, response in operation["responses"].items()
+            if response.get("content", {}).get("application/problem+json")
+            == {"schema": {"$ref": "#/components/schemas/Problem"}}
+        }
+        assert {"400", "500"} <= problems, (method, path)
+        errors = {status for status in operation["responses"] if status >= "400"}
+        assert errors - problems <= ({"503"} if path == "/health" else set()), (method, path)
+
+
+async def test_every_operation_documents_what_the_front_answers_and_its_headers(
+    document: Json,
+) -> None:
+    said = {"401": "WWW-Authenticate", "405": "Allow", "429": "Retry-After"}
+    for method, path, operation in operations(document):
+        responses = operation["responses"]
+        assert {"400", "401", "405", "414", "426", "431", "500", "503"} <= responses.keys()
+        for status, response in responses.items():
+            assert "X-Request-ID" in response["headers"], (method, path)
+            assert said.get(status, "X-Request-ID") in response["headers"], (method, path)
+
+
+@pytest.mark.parametrize(
+    ("path", "statuses"),
+    [
+        ("/data", "304 400 401 403 404 405 406 414 422 431 500 503"),
+        ("/data/gauges/{station}/{number}", "304 400 401 403 404 405 414 422 431 500 503"),
+        ("/fetch", "202 400 401 403 408 409 413 415 422 429 500 502 503 504 507"),
+        ("/fetch/{dataset}", "202 400 401 403 404 408 409 413 415 422 429 500 502 503 504 507"),
+        ("/fetch/jobs", "400 401 404 422 500 503"),
+        ("/", "400 500 503"),
+        ("/datasets", "400 500 503"),
+        ("/health/ready", "400 500 503"),
+    ],
+)
+async def test_every_status_a_route_may_answer_is_documented(
+    document: Json, path: str, statuses: str
+) -> None:
+    [operation] = document["paths"][path].values()
+
+    assert {"200", *statuses.split()} <= operation["responses"].keys()
+
+
+async def test_a_service_that_is_down_is_documented_as_it_answers(document: Json) -> None:
+    ok, down = (document["paths"]["/health"]["get"]["responses"][s] for s in ("200", "503"))
+
+    assert down["content"] == ok["content"]
+
+
+@pytest.mark.parametrize("path", ["/data", "/data/gauges"])
+async def test_reads_document_all_three_formats_and_the_304(document: Json, path: str) -> None:
+    responses = document["paths"][path]["get"]["responses"]
+
+    assert set(responses["200"]["content"]) == {
+        "application/json",
+        "application/x-ndjson",
+        "text/csv",
+    }
+    assert "304" in responses
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("/data", "/data?limit=1"),
+        ("/data/gauges", "/data/gauges"),
+        ("/data/posts/{id}", "/data/posts/1"),
+        ("/data/gauges/{station}/{number}", "/data/gauges/south/1"),
+        ("/", "/"),
+        ("/datasets", "/datasets"),
+        ("/health", "/health"),
+        ("/health/live", "/health/live"),
+        ("/stats", "/stats"),
+        ("/fetch/jobs", "/fetch/jobs?limit=1"),
+    ],
+)
+async def test_answers_have_the_fields_their_schema_says(
+    client: httpx.AsyncClient, document: Json, path: str, asked: str
+) -> None:
+    content = document["paths"][path]["get"]["responses"]["200"]["content"]
+
+    told = (await client.get(asked)).json()
+
+    assert_fits(document, content["application/json"]["schema"], told)
+
+
+def assert_fits(document: Json, schema: Json, value: Any) -> None:
+    """Hold a value to the objects, lists and types of its schema."""
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    if "properties" in schema:
+        assert set(schema["required"]) <= set(value) <= set(schema["properties"])
+        for name, part in value.items():
+            assert_fits(document, schema["properties"][name], part)
+    if "items" in schema and value is not None:
+        for part in value:
+            assert_fits(document, schema["items"], part)
+    kinds = {"string": str, "integer": int, "boolean": bool, "null": type(None), "array": list}
+    kinds |= {"object": dict, "number": (int, float)}  # type: ignore[dict-item]
+    if "type" in schema:
+        names = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        assert any(isinstance(value, kinds[name]) for name in names), (schema, value)
+
+
+async def test_two_datasets_whose_records_have_one_name_are_told_apart() -> None:
+    stage = Stage(POSTS, gauges_dataset("wells"), gauges_dataset("rivers", key=("number",)))
+    await stage.bring(posts(1))
+
+    document = (await stage.client.get("/openapi.json")).json()
+
+    assert_sound(document)
+    answers = {
+        document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"][
+            "$ref"
+        ]
+        for path in ("/data/wells", "/data/rivers", "/data/posts")
+    }
+    assert len(answers) == 3
+
+
+async def test_tasks_are_documented_like_a_dataset_with_their_bodies(document: Json) -> None:
+    given = parameters(document, "/tasks")
+    bodies = {
+        (method, path): {
+            media: content["schema"]["$ref"].rpartition("/")[2]
+            for media, content in operation["requestBody"]["content"].items()
+        }
+        for method, path, operation in operations(document)
+        if "requestBody" in operation and path.startswith("/tasks")
+    }
+
+    assert {"title__contains", "status", "repo_stars__gte", "sort", "cursor"} <= given.keys()
+    assert "format" not in given
+    assert given["enrichment"]["schema"]["enum"] == ["ok", "pending", "unavailable", "not_found"]
+    assert bodies == {
+        ("post", "/tasks"): {"application/json": "NewTask"},
+        ("put", "/tasks/{task_id}"): {"application/json": "NewTask"},
+        ("patch", "/tasks/{task_id}"): {
+            "application/merge-patch+json": "TaskPatch",
+            "application/json": "TaskPatch",
+        },
+    }
+    new_task = document["components"]["schemas"]["NewTask"]
+    assert new_task["required"] == ["title", "repository"]
+    assert new_task["additionalProperties"] is False
+
+
+async def test_a_page_of_tasks_may_hold_parts_of_them(document: Json) -> None:
+    schemas = document["components"]["schemas"]
+
+    assert schemas["TaskPage"]["properties"]["data"]["items"] == {
+        "$ref": "#/components/schemas/TaskPart"
+    }
+    assert schemas["TaskPart"]["required"] == ["id"]
+    assert schemas["TaskPart"]["properties"] == schemas["StoredTask"]["properties"]
+
+
+@pytest.mark.parametrize(
+    ("repository", "is_one"),
+    [
+        ("encode/httpx", True),
+        (f"{'a' * 39}/b", True),
+        (f"{'a' * 40}/b", False),
+        (f"a/{'b' * 100}", True),
+        (f"a/{'b' * 101}", False),
+        ("a/..", False),
+        ("a/...", True),
+        ("a--b/c", False),
+    ],
+)
+async def test_the_pattern_of_a_repository_is_what_is_accepted(
+    client: httpx.AsyncClient, document: Json, repository: str, is_one: bool
+) -> None:
+    pattern = document["components"]["schemas"]["NewTask"]["properties"]["repository"]["pattern"]
+
+    answer = await client.post("/tasks", json={"title": "a", "repository": repository})
+
+    assert bool(re.search(pattern, repository)) is is_one
+    assert answer.status_code == (201 if is_one else 422)
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/tasks", {"GET", "HEAD", "POST", "OPTIONS"}),
+        (f"/tasks/{'0' * 32}", {"GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"}),
+        ("/auth/login", {"POST", "OPTIONS"}),
+    ],
+)
+async def test_options_tells_every_method_of_a_path(
+    client: httpx.AsyncClient, path: str, allowed: set[str]
+) -> None:
+    answer = await client.options(path)
+
+    assert answer.status_code == 204
+    assert set(answer.headers["allow"].split(", ")) == allowed
+    refused = await client.request("TRACE", path)
+    assert set(refused.headers["allow"].split(", ")) == allowed

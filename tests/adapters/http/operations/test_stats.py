@@ -1,0 +1,131 @@
+"""Stats: `GET /stats`, the numbers of everything received, stored and rejected."""
+
+from typing import Any
+
+import httpx
+
+from domain.dataset import Role
+from domain.errors import SourceUnavailable, StoreUnavailable
+from tests.adapters.http.stage import POSTS, SOME_GAUGES, Stage, gauges_dataset, posts, problem
+
+SECRET = gauges_dataset(read_by=Role.USER)
+
+
+async def stats(stage: Stage) -> dict[str, Any]:
+    """The numbers as they are now."""
+    answer = await stage.client.get("/stats")
+    assert answer.status_code == 200, answer.text
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+def counts(**some: int) -> dict[str, int]:
+    """Counts as they are told, zero where nothing is said."""
+    names = ("received", "inserted", "updated", "unchanged", "duplicates", "deleted", "quarantined")
+    return {name: some.get(name, 0) for name in names}
+
+
+async def test_everything_is_counted_and_every_source_told(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/stats")
+
+    told = answer.json()
+    assert list(told) == [
+        "raw_records",
+        "normalized_records",
+        "quarantined",
+        "sources",
+        "request_id",
+    ]
+    assert (told["raw_records"], told["normalized_records"], told["quarantined"]) == (104, 104, 0)
+    assert told["sources"][0] == {
+        "source": "posts_source",
+        "dataset": "posts",
+        "last_run": "2026-01-01T00:01:01Z",
+        "last_status": "succeeded",
+        "runs": 1,
+        "counts": counts(received=100, inserted=100),
+        "last_error": None,
+        "last_success_at": "2026-01-01T00:01:01Z",
+    }
+    assert told["request_id"] == answer.headers["x-request-id"]
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_a_source_that_never_ran_is_there_with_nothing(empty: Stage) -> None:
+    told = await stats(empty)
+
+    assert (told["raw_records"], told["normalized_records"], told["quarantined"]) == (0, 0, 0)
+    assert told["sources"][0] == {
+        "source": "posts_source",
+        "dataset": "posts",
+        "last_run": None,
+        "last_status": None,
+        "runs": 0,
+        "counts": counts(),
+        "last_error": None,
+        "last_success_at": None,
+    }
+
+
+async def test_records_received_again_are_received_again_and_stored_once(empty: Stage) -> None:
+    await empty.bring(posts(10))
+    await empty.bring([*posts(9), *posts(2, first=100)])
+    empty.sources["posts"][0].pages = [b'[{"id":"x"}]']
+    empty.clock.advance(61)
+    await empty.client.post("/fetch")
+
+    told = await stats(empty)
+
+    assert (told["raw_records"], told["normalized_records"], told["quarantined"]) == (22, 12, 1)
+    assert told["sources"][0]["runs"] == 3
+    assert told["sources"][0]["last_status"] == "partial"
+    assert told["sources"][0]["counts"] == counts(
+        received=22, inserted=12, unchanged=9, quarantined=1
+    )
+
+
+async def test_a_failure_is_told_until_a_run_succeeds(empty: Stage) -> None:
+    await empty.bring(posts(1))
+    source = empty.sources["posts"][0]
+    source.failure = SourceUnavailable("no answer")
+    empty.clock.advance(61)
+    await empty.client.post("/fetch")
+    [failed, _] = (await stats(empty))["sources"]
+    source.failure = None
+    empty.clock.advance(61)
+    await empty.client.post("/fetch")
+    [healed, _] = (await stats(empty))["sources"]
+
+    assert failed["last_error"] == {"code": "source_unavailable", "detail": "no answer"}
+    assert failed["last_status"] == "failed"
+    assert failed["last_success_at"] < failed["last_run"]
+    assert (healed["last_error"], healed["last_status"]) == (None, "succeeded")
+    assert healed["last_success_at"] == healed["last_run"]
+    assert (failed["runs"], healed["runs"]) == (2, 3)
+
+
+async def test_a_fetch_that_was_fresh_moves_nothing(stage: Stage) -> None:
+    before = await stats(stage)
+
+    fetched = await stage.client.post("/fetch/gauges")
+    after = await stats(stage)
+
+    assert fetched.json()["outcome"] == "fresh"
+    assert {**after, "request_id": ""} == {**before, "request_id": ""}
+
+
+async def test_a_dataset_for_others_is_neither_told_nor_counted() -> None:
+    stage = Stage(POSTS, SECRET)
+    await stage.bring(posts(3))
+    await stage.bring(SOME_GAUGES, SECRET)
+
+    told = await stats(stage)
+
+    assert [source["dataset"] for source in told["sources"]] == ["posts"]
+    assert (told["raw_records"], told["normalized_records"]) == (3, 3)
+
+
+async def test_without_a_database_the_numbers_are_a_problem(stage: Stage) -> None:
+    stage.broken.failure = StoreUnavailable("the database is gone")
+
+    problem(await stage.client.get("/stats"), 503, "store_unavailable")

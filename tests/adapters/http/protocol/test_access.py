@@ -1,0 +1,354 @@
+"""Who may call what: every role at every route, and tokens that are none."""
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+from litestar import Litestar, get
+
+from adapters.http.protocol.access import OPEN, may_call, require_declared
+from domain.dataset import Role
+from domain.errors import InvalidRoutes
+from tests.adapters.http.stage import POSTS, SECRET, Stage, gauges_dataset, posts, problem
+from tests.prove.figures import told
+
+CLOSED = gauges_dataset(read_by=Role.USER, fetch_by=Role.ADMIN)
+VALUES = {"station": "north", "number": "1", "id": "1", "dataset": "gauges"}
+
+#: Who may call a route, told once more and independently of the code: the least role.
+LEAST = {
+    "GET /": Role.ANYONE,
+    "GET /api/data": Role.USER,
+    "GET /api/populate": Role.ADMIN,
+    "POST /api/populate": Role.ADMIN,
+    "GET /auth/me": Role.USER,
+    "GET /auth/tokens": Role.USER,
+    "POST /auth/tokens": Role.USER,
+    "DELETE /auth/tokens/{token_id}": Role.USER,
+    "POST /auth/login": Role.ANYONE,
+    "POST /auth/logout": Role.ANYONE,
+    "POST /auth/password": Role.USER,
+    "POST /auth/refresh": Role.ANYONE,
+    "POST /auth/signup": Role.ANYONE,
+    "GET /data": Role.ANYONE,
+    "GET /data/gauges": Role.USER,
+    "GET /data/gauges/{station}/{number}": Role.USER,
+    "GET /data/posts": Role.ANYONE,
+    "GET /data/posts/{id}": Role.ANYONE,
+    "GET /datasets": Role.ANYONE,
+    "POST /fetch": Role.ANYONE,
+    "POST /fetch/{dataset}": Role.ADMIN,
+    "GET /fetch/jobs": Role.ANYONE,
+    "GET /fetch/status/{job_id}": Role.USER,
+    "DELETE /fetch/status/{job_id}": Role.ADMIN,
+    "GET /quarantine": Role.ADMIN,
+    "POST /quarantine/replay": Role.ADMIN,
+    "POST /quarantine/{rejection_id}/replay": Role.ADMIN,
+    "GET /stats": Role.ANYONE,
+    "GET /tasks": Role.ANYONE,
+    "POST /tasks": Role.ANYONE,
+    "GET /tasks/{task_id}": Role.ANYONE,
+    "PUT /tasks/{task_id}": Role.ANYONE,
+    "PATCH /tasks/{task_id}": Role.ANYONE,
+    "DELETE /tasks/{task_id}": Role.ANYONE,
+    "GET /health": Role.ANYONE,
+    "GET /health/live": Role.ANYONE,
+    "GET /health/ready": Role.ANYONE,
+}
+#: Open to everybody even where everybody must log in.
+ALWAYS = re.compile(r"/health.*|/auth/(login|logout|refresh|signup)")
+
+
+@pytest.fixture
+async def closed() -> Stage:
+    """The application with an open and a closed dataset."""
+    stage = Stage(POSTS, CLOSED)
+    await stage.bring(posts(3))
+    return stage
+
+
+async def operations(stage: Stage) -> list[tuple[str, str, str]]:
+    """Every operation of the document: its method, its path as written, and one to call."""
+    document = (await stage.client.get("/openapi.json")).json()
+    job = await stage.fetches["gauges"](Role.ADMIN, force=True)
+    values = {
+        **VALUES,
+        "job_id": job.job.id,
+        "token_id": "0" * 32,
+        "task_id": "0" * 32,
+        "rejection_id": "1",
+    }
+    return [
+        (method.upper(), path, re.sub(r"{(\w+)}", lambda m: values[m[1]], path))
+        for path, item in document["paths"].items()
+        for method in item
+    ]
+
+
+async def called(stage: Stage, method: str, path: str, role: Role) -> int:
+    answer = await stage.client.request(method, path, headers=await stage.headers(role))
+    if answer.status_code == 401:
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+    return answer.status_code
+
+
+async def test_c24_every_role_gets_what_it_may_at_every_route_and_nothing_else(
+    closed: Stage,
+) -> None:
+    cells = 0
+    found = await operations(closed)
+    assert {f"{method} {path}" for method, path, _ in found} == set(LEAST)
+    for method, path, url in found:
+        for role in Role:
+            least, status = LEAST[f"{method} {path}"], await called(closed, method, url, role)
+
+            refused = {401: Role.ANYONE, 403: Role.USER}.get(status)
+            if path == "/auth/logout" and role is Role.ANYONE:
+                assert status == 401, "it names no session"
+            elif role.at_least(least):
+                assert refused is None, (method, path, role, status)
+            else:
+                assert refused is role, (method, path, role, status)
+            cells += 1
+    told("P27", f"unexpected:0,of:{cells}", "unexpected:0", cells == 3 * len(LEAST))
+    assert cells == 3 * len(LEAST)
+
+
+async def test_where_everybody_must_log_in_only_health_docs_and_auth_are_open() -> None:
+    stage = Stage(POSTS, CLOSED, require_login=True)
+    await stage.bring(posts(3))
+    for method, path, url in await operations(stage):
+        status = await called(stage, method, url, Role.ANYONE)
+
+        if path == "/auth/logout":
+            continue
+        assert (status == 401) is (ALWAYS.fullmatch(path) is None), (method, path, status)
+    for path in ("/docs", "/openapi.json", "/docs/problems"):
+        assert (await stage.client.get(path)).status_code == 200
+
+
+async def test_what_is_kept_ready_is_not_given_to_who_must_log_in() -> None:
+    stage = Stage(POSTS, require_login=True)
+    await stage.bring(posts(3))
+    user = await stage.headers(Role.USER)
+
+    assert (await stage.client.get("/data", headers=user)).status_code == 200
+    problem(await stage.client.get("/data"), 401, "login_required")
+
+
+async def test_the_document_says_who_may_call_what(closed: Stage) -> None:
+    document = (await closed.client.get("/openapi.json")).json()
+
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            least = LEAST[f"{method.upper()} {path}"]
+            if "{dataset}" in path or "{job_id}" in path:
+                continue  # that depends on the dataset
+            open_to_all = {} in operation["security"]
+            assert open_to_all is (least is Role.ANYONE), (method, path)
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+
+
+async def test_where_everybody_must_log_in_the_document_says_so() -> None:
+    stage = Stage(POSTS, CLOSED, require_login=True)
+    document = (await stage.client.get("/openapi.json")).json()
+
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            open_to_all = {} in operation["security"]
+            assert open_to_all is (ALWAYS.fullmatch(path) is not None), (method, path)
+
+
+def test_a_route_that_does_not_say_who_may_call_it_stops_the_start() -> None:
+    @get("/silent")
+    async def silent() -> None: ...
+
+    @get("/open", opt=may_call(OPEN))
+    async def told() -> None: ...
+
+    silent.fn.__module__ = told.fn.__module__ = "adapters.http.jobs.routes"
+    with pytest.raises(InvalidRoutes, match="/silent"):
+        require_declared(Litestar([silent, told], openapi_config=None))
+    require_declared(Litestar([told], openapi_config=None))
+
+
+# ---------------------------------------------------------------- tokens that are none
+
+Json = dict[str, Any]
+KEY = hashlib.blake2b(SECRET, person=b"catchment-access").digest()
+
+
+def part(value: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+def signed(header: Json, claims: Json, key: bytes = KEY) -> str:
+    """A token with any header, signed as ours are."""
+    content = f"{part(header)}.{part(claims)}"
+    mac = hmac.digest(key, content.encode(), "sha256")
+    return f"{content}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
+
+
+OURS = {"alg": "HS256", "typ": "at+jwt"}
+
+
+def without(claims: Json, name: str) -> Json:
+    return {key: value for key, value in claims.items() if key != name}
+
+
+#: Each of the ways to attack a token, made from the claims and the text of a good one.
+ATTACKS: dict[str, Callable[[Json, str], str]] = {
+    "no algorithm": lambda c, t: f"{part({**OURS, 'alg': 'none'})}.{part(c)}.",
+    "no algorithm, with the signature": lambda c, t: (
+        f"{part({**OURS, 'alg': 'None'})}.{part(c)}.{t.split('.')[2]}"
+    ),
+    "another algorithm": lambda c, t: jwt.encode(c, KEY, "HS512", headers={"typ": "at+jwt"}),
+    "an asymmetric algorithm in its header": lambda c, t: signed({**OURS, "alg": "RS256"}, c),
+    "another key": lambda c, t: signed(OURS, c, b"another key of 32 bytes or more.."),
+    "an empty key": lambda c, t: signed(OURS, c, b""),
+    "the secret itself as the key": lambda c, t: signed(OURS, c, SECRET),
+    "a key named by a path": lambda c, t: signed({**OURS, "kid": "../../dev/null"}, c, b""),
+    "a key named by SQL": lambda c, t: signed({**OURS, "kid": "x' UNION SELECT ''--"}, c, b""),
+    "a key at a URL": lambda c, t: signed({**OURS, "jku": "http://evil.test/k"}, c, b"x" * 32),
+    "a key in the header": lambda c, t: signed(
+        {**OURS, "jwk": {"kty": "oct", "k": "eHh4"}}, c, b"xxx"
+    ),
+    "run out": lambda c, t: signed(OURS, {**c, "exp": c["iat"]}),
+    "not valid yet": lambda c, t: signed(OURS, {**c, "nbf": c["exp"]}),
+    "from the future": lambda c, t: signed(OURS, {**c, "iat": c["exp"]}),
+    "without an end": lambda c, t: signed(OURS, without(c, "exp")),
+    "an end that is text": lambda c, t: signed(OURS, {**c, "exp": "9999999999"}),
+    "an end that is infinite": lambda c, t: signed(OURS, {**c, "exp": float("inf")}),
+    "for somebody else": lambda c, t: signed(OURS, {**c, "aud": "another-api"}),
+    "from somebody else": lambda c, t: signed(OURS, {**c, "iss": "evil"}),
+    "without an identifier": lambda c, t: signed(OURS, without(c, "jti")),
+    "without a session": lambda c, t: signed(OURS, without(c, "sid")),
+    "of another session": lambda c, t: signed(OURS, {**c, "sid": "0" * 32}),
+    "of an older version": lambda c, t: signed(OURS, {**c, "ver": c["ver"] - 1}),
+    "of a user who is gone": lambda c, t: signed(OURS, {**c, "sub": "nobody"}),
+    "a user that is a list": lambda c, t: signed(OURS, {**c, "sub": ["admin"]}),
+    "of another type": lambda c, t: signed({**OURS, "typ": "rt+jwt"}, c),
+    "of no type": lambda c, t: signed({"alg": "HS256"}, c),
+    "a megabyte": lambda c, t: "x" * 1_000_000,
+    "very long": lambda c, t: "x" * 5000,
+    "with its signature stripped": lambda c, t: t.rpartition(".")[0] + ".",
+    "without its signature": lambda c, t: t.rpartition(".")[0],
+    "with its claims edited": lambda c, t: (
+        f"{t.split('.')[0]}.{part({**c, 'sub': 'admin'})}.{t.split('.')[2]}"
+    ),
+    "nested deeply": lambda c, t: f"{t.split('.')[0]}.{base64.b64encode(b'[' * 2000).decode()}.x",
+    "not a token": lambda c, t: "junk",
+    "a program's that nobody made": lambda c, t: "cat_" + "x" * 43,
+    "no ASCII": lambda c, t: "é.é.é",
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+async def test_c29_no_attack_on_a_token_gets_in(closed: Stage, attack: str) -> None:
+    good = (await closed.headers(Role.USER))["Authorization"].removeprefix("Bearer ")
+    claims = jwt.decode(good, options={"verify_signature": False})
+    told = ATTACKS[attack](claims, good).encode("latin-1")
+
+    answers = [
+        await closed.client.get(path, headers=[(b"authorization", b"Bearer " + told)])
+        for path in ("/auth/me", "/data", "/health")
+    ]
+
+    for answer in answers:
+        if len(told) > 10_000:
+            problem(answer, 431, "headers_too_large")
+            continue
+        refused = problem(answer, 401, "invalid_token")
+        assert refused["detail"] == "this token is not valid, or not any more; log in again"
+        assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+
+
+async def test_c29_a_good_token_made_by_hand_does_get_in(closed: Stage) -> None:
+    good = (await closed.headers(Role.USER))["Authorization"].removeprefix("Bearer ")
+    claims = jwt.decode(good, options={"verify_signature": False})
+
+    answer = await closed.client.get(
+        "/auth/me", headers={"Authorization": f"bearer {signed(OURS, claims)}"}
+    )
+
+    assert answer.json() == {"username": "user", "role": "user"}
+
+
+async def test_c29_a_refresh_token_is_no_access_token(closed: Stage) -> None:
+    await closed.headers(Role.USER)
+    granted = await closed.people.sessions.log_in("user", "correct horse battery", "here")
+
+    answer = await closed.client.get(
+        "/data", headers={"Authorization": f"Bearer {granted.refresh_token}"}
+    )
+
+    problem(answer, 401, "invalid_token")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("Authorization", "Basic YTpi")],
+        [("Authorization", "Bearer")],
+        [("Authorization", "Bearer ")],
+        [("Authorization", "")],
+        [("Authorization", "Bearer x"), ("Authorization", "Bearer y")],
+    ],
+)
+async def test_c29_what_is_no_bearer_token_is_401(
+    closed: Stage, headers: list[tuple[str, str]]
+) -> None:
+    problem(await closed.client.get("/", headers=headers), 401, "invalid_token")
+
+
+async def test_a_user_locked_out_elsewhere_is_out_within_five_seconds(closed: Stage) -> None:
+    user = await closed.headers(Role.USER)
+    assert (await closed.client.get("/auth/me", headers=user)).status_code == 200
+    # As another process does it, of whose writes nothing has been heard yet.
+    closed.database.users["user"] = closed.database.users["user"].locked_out()
+
+    believed = (await closed.client.get("/auth/me", headers=user)).status_code
+    closed.clock.advance(5)
+
+    assert (believed, (await closed.client.get("/auth/me", headers=user)).status_code) == (200, 401)
+
+
+async def test_what_is_known_of_bearers_is_bounded(closed: Stage) -> None:
+    user = await closed.headers(Role.USER)
+    authenticate = closed.people.authenticate
+    authenticate._known.update({str(n): None for n in range(10_000)})  # type: ignore[arg-type, misc]
+
+    assert (await closed.client.get("/auth/me", headers=user)).status_code == 200
+    assert len(authenticate._known) == 1
+
+
+async def test_each_role_sees_its_own_overview(closed: Stage) -> None:
+    def names(answer: httpx.Response) -> Iterator[str]:
+        return (card["name"] for card in answer.json()["datasets"])
+
+    for path in ("/", "/datasets"):
+        told = [
+            list(names(await closed.client.get(path, headers=await closed.headers(role))))
+            for role in Role
+        ]
+        assert told == [["posts"], ["posts", "gauges"], ["posts", "gauges"]]
+
+
+async def test_a_key_of_one_user_is_not_the_key_of_another(closed: Stage) -> None:
+    closed.clock.advance(3600)
+    key = {"Idempotency-Key": "one"}
+    mine = await closed.client.post("/fetch", headers={**key, **await closed.headers(Role.USER)})
+    closed.clock.advance(3600)
+
+    theirs = await closed.client.post("/fetch", headers={**key, **await closed.headers(Role.ADMIN)})
+    again = await closed.client.post("/fetch", headers={**key, **await closed.headers(Role.USER)})
+
+    assert mine.json()["job_id"] == again.json()["job_id"] != theirs.json()["job_id"]
+    assert again.headers["idempotent-replayed"] == "true"

@@ -1,0 +1,108 @@
+"""The access log: one line for each request, and its identifier in whatever else is logged."""
+
+import logging
+from collections.abc import Iterator, MutableMapping
+from typing import Any
+
+import pytest
+import structlog
+
+from tests.adapters.http.asgi import Conversation
+from tests.adapters.http.stage import Stage, posts
+
+Events = list[MutableMapping[str, Any]]
+
+
+@pytest.fixture
+def log_level() -> int:
+    """From which level on anything is logged."""
+    return logging.DEBUG
+
+
+@pytest.fixture
+def lines() -> Iterator[Events]:
+    """Everything that is logged meanwhile."""
+    with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as events:
+        yield events
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "level"),
+    [
+        ("GET", "/data?limit=1", 200, "debug"),
+        ("HEAD", "/data", 200, "debug"),
+        ("GET", "/nothing", 404, "debug"),
+        ("POST", "/fetch/comments", 404, "info"),
+        ("DELETE", "/fetch/status/x", 401, "info"),
+    ],
+)
+async def test_each_request_is_one_line(
+    empty: Stage, lines: Events, method: str, path: str, status: int, level: str
+) -> None:
+    answer = await empty.client.request(method, path, headers={"X-Request-ID": "mine"})
+
+    [event] = lines
+    assert event.pop("duration_ms") >= 0
+    assert answer.headers["x-request-id"] == "mine"
+    assert event == {
+        "event": "request",
+        "log_level": level,
+        "method": method,
+        "path": path.partition("?")[0],
+        "status": status,
+        "request_id": "mine",
+    }
+
+
+@pytest.mark.parametrize("path", ["/fetch", "/fetch?mode=task"])
+async def test_a_request_that_deals_with_a_job_names_it(
+    empty: Stage, lines: Events, path: str
+) -> None:
+    fetched = (await empty.client.post(path)).json()
+    await empty.client.get(fetched["status_url"])
+    await empty.client.get("/data")
+
+    assert [event.get("job") for event in lines] == [fetched["job_id"], fetched["job_id"], None]
+
+
+async def test_what_breaks_is_logged_with_the_request_it_broke(empty: Stage, lines: Events) -> None:
+    empty.broken.failure = RuntimeError("broken")
+
+    for path in ("/data", "/datasets"):
+        await empty.client.get(path, headers={"X-Request-ID": path[1:]})
+
+    assert [(event["event"], event["request_id"]) for event in lines] == [
+        ("request failed", "data"),
+        ("request", "data"),
+        ("request failed", "datasets"),
+        ("request", "datasets"),
+    ]
+
+
+async def test_a_client_that_leaves_midway_is_logged_with_what_it_was_told(
+    empty: Stage, lines: Events
+) -> None:
+    await empty.bring(posts(3))
+    conversation = Conversation(empty.app)
+    conversation.leaves_after = 1
+
+    await conversation.get("/data?format=ndjson")
+
+    [event] = [event for event in lines if event["event"] == "request"]
+    assert event["status"] == 200
+    assert not conversation.finished
+
+
+@pytest.mark.parametrize("level", [logging.INFO, logging.WARNING])
+async def test_reads_are_not_logged_unless_everything_is(level: int) -> None:
+    quiet = structlog.make_filtering_bound_logger(level)
+    structlog.configure(wrapper_class=quiet)
+    try:
+        with structlog.testing.capture_logs() as events:
+            stage = Stage()
+            await stage.client.get("/data")
+            await stage.client.post("/fetch")
+    finally:
+        structlog.reset_defaults()
+
+    assert [event["method"] for event in events] == (["POST"] if level == logging.INFO else [])

@@ -1,0 +1,60 @@
+"""The application over each kind of store there is."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from adapters.memory.system import SteerableClock
+from adapters.sql.datasets.store import SqlStore
+from adapters.sql.engine.sqlite.database import SqliteDatabase
+from adapters.sql.jobs.idempotency import SqlIdempotency
+from adapters.sql.jobs.job_history import SqlJobHistory
+from adapters.sql.jobs.jobs import SqlJobs
+from adapters.sql.jobs.schedules import SqlSchedules
+from adapters.sql.schema.migrate import migrate
+from application.ingest.job_backend import JobDesk
+from domain.dataset import Dataset
+from tests.adapters.http.stage import POSTS, MemoryQueue, Stage
+
+Open = Callable[..., AbstractAsyncContextManager[Stage]]
+
+
+@asynccontextmanager
+async def in_memory(dataset: Dataset[Any], **options: Any) -> AsyncIterator[Stage]:
+    """The application over memory adapters."""
+    stage = Stage(POSTS, dataset, **options)
+    async with stage.client:
+        yield stage
+
+
+@asynccontextmanager
+async def on_sqlite(dataset: Dataset[Any], **options: Any) -> AsyncIterator[Stage]:
+    """The application over a SQLite file."""
+    with TemporaryDirectory() as folder:
+        database, clock = SqliteDatabase(Path(folder, "catchment.db")), SteerableClock()
+        await migrate(database, [POSTS, dataset])
+        stage = Stage(
+            POSTS,
+            dataset,
+            clock=clock,
+            store=SqlStore(database, clock),
+            desk=JobDesk(
+                jobs=SqlJobs(database, clock),
+                history=SqlJobHistory(database, clock),
+                queue=MemoryQueue(),
+                schedules=SqlSchedules(database, clock),
+            ),
+            idempotency=SqlIdempotency(database, clock),
+            changes=database,
+            **options,
+        )
+        try:
+            async with stage.client:
+                yield stage
+        finally:
+            await database.close()
+
+
+STORES: dict[str, Open] = {"memory": in_memory, "sqlite": on_sqlite}

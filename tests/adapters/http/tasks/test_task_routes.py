@@ -1,0 +1,353 @@
+"""Tasks over HTTP: made, read, listed, replaced, changed and deleted, whatever GitHub does."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from domain.errors import (
+    SourceBlocked,
+    SourceError,
+    SourceRefused,
+    SourceTimedOut,
+    SourceUnavailable,
+    StoreFull,
+    UnexpectedContent,
+)
+from domain.repositories import RepoFacts
+from domain.tasks import TASKS
+from tests.adapters.http.stage import Stage, problem, walk
+
+TASK = {"title": "a title", "repository": "encode/httpx"}
+FACTS = RepoFacts("a client", 7, "Python")
+T0 = "2026-01-01T00:00:00Z"
+
+
+@pytest.fixture
+def stage(empty: Stage) -> Stage:
+    """The application, and GitHub with one repository."""
+    empty.github.facts["encode/httpx"] = FACTS
+    return empty
+
+
+async def make(client: httpx.AsyncClient, **said: Any) -> dict[str, Any]:
+    """A new task as it was answered."""
+    answer = await client.post("/tasks", json=TASK | said)
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+def path_of(task: dict[str, Any]) -> str:
+    """Where a task is."""
+    return f"/tasks/{task['id']}"
+
+
+def pointer_of(told: dict[str, Any]) -> str:
+    """The place a problem names."""
+    [error] = told["errors"]
+    return str(error["pointer"])
+
+
+# ---------------------------------------------------------------- made
+
+
+async def test_a_task_is_made_and_found_where_it_says(client: httpx.AsyncClient) -> None:
+    made = await client.post("/tasks", json=TASK)
+    found = await client.get(made.headers["location"])
+
+    assert made.status_code == 201
+    task = made.json()
+    assert task == found.json()
+    assert made.headers["etag"] == found.headers["etag"] == '"1"'
+    assert made.headers["location"] == path_of(task)
+    assert list(task) == list(TASKS.fields)
+    assert {name: value for name, value in task.items() if name != "id"} == {
+        "title": "a title",
+        "description": None,
+        "status": "open",
+        "repository": "encode/httpx",
+        "repo_description": "a client",
+        "repo_stars": 7,
+        "repo_language": "Python",
+        "repo_fetched_at": T0,
+        "enrichment": "ok",
+        "version": 1,
+        "created_at": T0,
+        "updated_at": T0,
+        "_changed_at": T0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("failure", "enrichment"),
+    [
+        (SourceUnavailable("500"), "unavailable"),
+        (SourceBlocked("429"), "pending"),
+        (SourceBlocked("403, nothing left"), "pending"),
+        (SourceTimedOut("silence"), "pending"),
+        (SourceRefused("401"), "unavailable"),
+        (UnexpectedContent("garbage"), "unavailable"),
+    ],
+)
+async def test_whatever_github_does_tasks_can_be_worked_with(
+    stage: Stage, failure: SourceError, enrichment: str
+) -> None:
+    stage.github.failure = failure
+    client = stage.client
+
+    task = await make(client)
+    changed = await client.request("PATCH", path_of(task), json={"status": "done"})
+    replaced = await client.put(path_of(task), json=TASK | {"repository": "another/one"})
+    listed = await client.get(f"/tasks?enrichment={enrichment}")
+    deleted = await client.delete(path_of(task))
+
+    assert task["enrichment"] == enrichment
+    assert (changed.status_code, changed.json()["version"]) == (200, 2)
+    assert (replaced.status_code, replaced.json()["version"]) == (200, 3)
+    assert (listed.status_code, listed.json()["count"]) == (200, 1)
+    assert deleted.status_code == 204
+
+
+async def test_a_silent_github_keeps_nobody_for_more_than_three_seconds(stage: Stage) -> None:
+    stage.github.takes_s = 3600
+    making = asyncio.create_task(make(stage.client))
+
+    await stage.clock.elapse(3)
+
+    assert (await making)["enrichment"] == "pending"
+
+
+async def test_a_repository_that_is_not_there_is_told_of(client: httpx.AsyncClient) -> None:
+    assert (await make(client, repository="no/where"))["enrichment"] == "not_found"
+
+
+async def test_what_waits_is_enriched_by_the_job_that_was_asked_for(stage: Stage) -> None:
+    stage.github.failure = SourceUnavailable("500")
+    task = await make(stage.client)
+    stage.github.failure = None
+    stage.clock.advance(timedelta(seconds=1))
+
+    await stage.work()
+
+    answer = await stage.client.get(path_of(task))
+    assert (answer.json()["enrichment"], answer.json()["repo_stars"]) == ("ok", 7)
+    assert answer.headers["etag"] == '"2"'
+
+
+@pytest.mark.parametrize(
+    ("said", "pointer", "expected"),
+    [
+        ({"title": ""}, "/title", "length >= 1"),
+        ({"title": "   "}, "/title", "1 to 200"),
+        ({"title": "x" * 201}, "/title", "length <= 200"),
+        ({"title": None}, "/title", "str"),
+        ({"title": 7}, "/title", "str"),
+        ({"title": ["x"]}, "/title", "str"),
+        ({"description": "x" * 10_001}, "/description", "10000"),
+        ({"description": 7}, "/description", "str"),
+        ({"status": "urgent"}, "/status", "open, in_progress, done"),
+        ({"status": None}, "/status", "str"),
+        ({"repository": "httpx"}, "/repository", "owner/name"),
+        ({"repository": "../.."}, "/repository", "owner/name"),
+        ({"repository": "https://github.com/encode/httpx"}, "/repository", "owner/name"),
+        ({"repository": None}, "/repository", "str"),
+    ],
+)
+async def test_what_no_task_may_hold_is_422_by_its_place(
+    client: httpx.AsyncClient, said: dict[str, Any], pointer: str, expected: str
+) -> None:
+    task = await make(client)
+
+    for answer in (
+        await client.post("/tasks", json=TASK | said),
+        await client.put(path_of(task), json=TASK | said),
+        await client.request("PATCH", path_of(task), json=said),
+    ):
+        told = problem(answer, 422, "invalid_value")
+        assert pointer_of(told) == pointer
+        assert expected in told["detail"]
+    assert (await client.get(path_of(task))).json() == task
+
+
+@pytest.mark.parametrize("field", ["title", "repository"])
+async def test_what_is_missing_is_422_by_its_place(client: httpx.AsyncClient, field: str) -> None:
+    body = {name: value for name, value in TASK.items() if name != field}
+    task = await make(client)
+
+    for answer in (
+        await client.post("/tasks", json=body),
+        await client.put(path_of(task), json=body),
+    ):
+        assert pointer_of(problem(answer, 422, "invalid_value")) == f"/{field}"
+
+
+# ---------------------------------------------------------------- read
+
+
+async def test_a_task_that_is_not_there_is_404(client: httpx.AsyncClient) -> None:
+    for method in ("GET", "PUT", "PATCH", "DELETE"):
+        answer = await client.request(method, "/tasks/" + "0" * 32, json=TASK)
+        problem(answer, 404, "unknown_record")
+
+
+@pytest.mark.parametrize("tag", ['"1"', 'W/"1"', '"7", "1"', "*"])
+async def test_a_client_that_has_it_is_told_so(client: httpx.AsyncClient, tag: str) -> None:
+    task = await make(client)
+
+    answer = await client.get(path_of(task), headers={"If-None-Match": tag})
+
+    assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", '"1"')
+
+
+async def test_a_client_that_has_an_old_version_gets_the_new_one(client: httpx.AsyncClient) -> None:
+    task = await make(client)
+    await client.request("PATCH", path_of(task), json={"title": "another"})
+
+    answer = await client.get(path_of(task), headers={"If-None-Match": '"1"'})
+
+    assert (answer.status_code, answer.json()["title"]) == (200, "another")
+
+
+async def test_a_head_has_the_headers_alone(client: httpx.AsyncClient) -> None:
+    task = await make(client)
+
+    one, many = await client.head(path_of(task)), await client.head("/tasks")
+
+    assert (one.status_code, one.headers["etag"], one.content) == (200, '"1"', b"")
+    assert (many.status_code, many.content) == (200, b"")
+
+
+# ---------------------------------------------------------------- listed
+
+
+async def test_tasks_are_listed_newest_first_in_an_envelope(stage: Stage) -> None:
+    first = await make(stage.client, title="first")
+    stage.clock.advance(1)
+    second = await make(stage.client, title="second")
+
+    answer = await stage.client.get("/tasks")
+
+    assert answer.json() == {
+        "data": [second, first],
+        "count": 2,
+        "page": {
+            "limit": 100,
+            "offset": 0,
+            "next_cursor": None,
+            "has_more": False,
+            "total": None,
+            "total_relation": None,
+        },
+        "request_id": answer.headers["x-request-id"],
+    }
+
+
+async def test_tasks_are_paged_by_links(stage: Stage) -> None:
+    for number in range(7):
+        await make(stage.client, title=f"title {number}", status="done" if number % 2 else "open")
+
+    url = "/tasks?limit=2&sort=title&status=open&fields=title&count=exact"
+    pages = [page async for page in walk(stage.client, url)]
+
+    titles = [[task["title"] for task in page["data"]] for page in pages]
+    assert titles == [["title 0", "title 2"], ["title 4", "title 6"]]
+    assert [page["page"]["total"] for page in pages] == [4, 4]
+    assert {tuple(task) for page in pages for task in page["data"]} == {("id", "title")}
+
+
+@pytest.mark.parametrize(
+    ("question", "titles"),
+    [
+        ("title__startswith=b", ["b"]),
+        ("description__isnull=true", ["a", "b"]),
+        ("repository=encode/httpx&repo_stars__gte=7", ["a", "c"]),
+        ("enrichment__in=not_found,pending", ["b"]),
+        ("status__ne=open", ["c"]),
+        ("created_at__lt=2026-01-01T00:00:00Z", []),
+        ("_changed_at__gte=2026-01-01T00:00:00Z&limit=2", ["a", "b"]),
+        ("offset=1", ["b", "c"]),
+    ],
+)
+async def test_every_field_is_a_filter(
+    client: httpx.AsyncClient, question: str, titles: list[str]
+) -> None:
+    await make(client, title="a")
+    await make(client, title="b", repository="no/where")
+    await make(client, title="c", description="more", status="done")
+
+    answer = await client.get(f"/tasks?sort=title&{question}")
+
+    assert [task["title"] for task in answer.json()["data"]] == titles
+
+
+async def test_tasks_are_no_dataset_of_the_catalogue(client: httpx.AsyncClient) -> None:
+    await make(client)
+
+    problem(await client.get("/data/tasks"), 404, "unknown_dataset")
+    problem(await client.post("/fetch/tasks"), 404, "unknown_dataset")
+    assert '"name":"tasks"' not in (await client.get("/datasets")).text
+
+
+# ---------------------------------------------------------------- changed
+
+
+async def test_a_patch_changes_what_it_names(client: httpx.AsyncClient) -> None:
+    task = await make(client, description="more")
+
+    answer = await client.request(
+        "PATCH", path_of(task), json={"status": "in_progress", "description": None}
+    )
+
+    assert (answer.status_code, answer.headers["etag"]) == (200, '"2"')
+    changed = {"status": "in_progress", "description": None, "version": 2}
+    assert answer.json() == task | changed | {"_changed_at": answer.json()["_changed_at"]}
+
+
+async def test_a_put_says_all_of_it_anew(client: httpx.AsyncClient) -> None:
+    task = await make(client, description="more", status="done")
+
+    answer = await client.put(path_of(task), json=TASK | {"title": "another"})
+
+    assert answer.json() == task | {
+        "title": "another",
+        "description": None,
+        "status": "open",
+        "version": 2,
+        "_changed_at": answer.json()["_changed_at"],
+    }
+
+
+@pytest.mark.parametrize("body", [{}, {"title": "a title"}])
+async def test_a_patch_that_changes_nothing_makes_no_version(
+    client: httpx.AsyncClient, body: dict[str, Any]
+) -> None:
+    task = await make(client)
+
+    answer = await client.request("PATCH", path_of(task), json=body, headers={"If-Match": '"1"'})
+
+    assert (answer.status_code, answer.json()) == (200, task)
+
+
+async def test_another_repository_is_another_s_facts(client: httpx.AsyncClient) -> None:
+    task = await make(client)
+
+    answer = await client.request("PATCH", path_of(task), json={"repository": "no/where"})
+
+    assert (answer.json()["enrichment"], answer.json()["repo_stars"]) == ("not_found", None)
+
+
+async def test_a_deleted_task_is_gone(client: httpx.AsyncClient) -> None:
+    task = await make(client)
+
+    answer = await client.delete(path_of(task), headers={"If-Match": '"1"'})
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    problem(await client.get(path_of(task)), 404, "unknown_record")
+
+
+async def test_reads_that_fail_are_told_as_everywhere(stage: Stage) -> None:
+    stage.broken.failure = StoreFull("there is no room")
+
+    problem(await stage.client.get("/tasks"), 507, "store_full")

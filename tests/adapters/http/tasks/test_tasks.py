@@ -1,0 +1,203 @@
+"""`POST /fetch?mode=task`: fetches that a worker runs, and callers who meet them."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from adapters.queue.embedded import EmbeddedQueue
+from application.jobs.worker import RunJob, Work
+from domain.dataset import Role
+from domain.errors import SourceBlocked, SourceUnavailable
+from tests.adapters.http.stage import POSTS, Stage, ids, posts, problem
+
+
+async def started(stage: Stage, path: str = "/fetch?mode=task") -> dict[str, Any]:
+    """What is told of a task that was taken."""
+    answer = await stage.client.post(path)
+    assert answer.status_code == 202, answer.text
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+async def waiting(stage: Stage, seconds: float) -> dict[str, Any]:
+    """A task that waits for its source for so long."""
+    retry_at = stage.clock.now() + timedelta(seconds=seconds)
+    stage.sources["posts"][0].failure = SourceBlocked("too many requests", retry_at=retry_at)
+    told = await started(stage)
+    await stage.work()
+    return told
+
+
+# ---------------------------------------------------------------- taken
+
+
+async def test_a_task_is_accepted_and_says_where_to_ask(empty: Stage) -> None:
+    answer = await empty.client.post("/fetch?mode=task")
+
+    told = answer.json()
+    assert answer.status_code == 202
+    assert (told["mode"], told["status"], told["outcome"]) == ("task", "queued", None)
+    assert (told["started_at"], told["finished_at"], told["run_at"]) == (None, None, None)
+    assert (told["sources"], told["attempts"]) == ([], 0)
+    assert answer.headers["location"] == told["status_url"] == f"/fetch/status/{told['job_id']}"
+    assert answer.headers["retry-after"] == "1"
+    assert answer.headers["content-type"] == "application/json"
+    assert "preference-applied" not in answer.headers
+
+
+async def test_a_task_asks_nobody_before_a_worker_runs_it(empty: Stage) -> None:
+    empty.sources["posts"][0].pages = [posts(3)]
+    told = await started(empty)
+    before = len(empty.sources["posts"][0].asked)
+
+    await empty.work()
+
+    status = (await empty.client.get(told["status_url"])).json()
+    assert before == 0
+    assert (status["status"], status["outcome"], status["attempts"]) == ("succeeded", "changed", 1)
+    assert status["counts"]["inserted"] == 3
+    assert ids(await empty.client.get("/data")) == [1, 2, 3]
+
+
+async def test_a_worker_of_the_same_process_runs_it() -> None:
+    stage = Stage(POSTS, queue=EmbeddedQueue())
+    stage.sources["posts"][0].pages = [posts(2)]
+    run_job = RunJob(stage.fetches, stage.desk, lambda dataset, end: None)
+    working = asyncio.create_task(Work(run_job, stage.desk, stage.clock)())
+
+    told = await started(stage)
+    await stage.clock.elapse(1)
+    status = await stage.client.get(told["status_url"])
+
+    working.cancel()
+    await asyncio.wait([working])
+    assert status.json()["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("path", ["/fetch?mode=task", "/fetch/posts?mode=task&force=false"])
+async def test_a_task_of_what_is_fresh_is_answered_at_once(stage: Stage, path: str) -> None:
+    await stage.bring(posts(100))
+
+    answer = await stage.client.post(path)
+
+    assert (answer.status_code, answer.json()["outcome"]) == (200, "fresh")
+    assert "location" not in answer.headers
+    assert stage.queue.announced == []
+
+
+async def test_a_dataset_is_taken_by_its_name(empty: Stage) -> None:
+    told = await started(empty, "/fetch/gauges?mode=task")
+
+    assert told["dataset"] == "gauges"
+
+
+async def test_a_task_that_waits_already_is_joined(empty: Stage) -> None:
+    first, second = await started(empty), await started(empty)
+
+    assert first["job_id"] == second["job_id"]
+
+
+async def test_a_fetch_that_runs_is_joined_by_a_task(empty: Stage) -> None:
+    empty.sources["posts"][0].pages = [posts(1)]
+    empty.sources["posts"][0].takes_s = 1
+    fetching = asyncio.create_task(empty.client.post("/fetch"))
+    await empty.clock.settle()
+
+    told = await started(empty)
+    await empty.clock.elapse(2)
+
+    assert told["status"] == "running"
+    assert told["job_id"] == (await fetching).json()["job_id"]
+
+
+async def test_a_task_that_waits_is_run_by_the_caller_who_would_wait_for_it(empty: Stage) -> None:
+    empty.sources["posts"][0].pages = [posts(1)]
+    told = await started(empty)
+
+    answer = await empty.client.post("/fetch")
+
+    assert answer.status_code == 200
+    assert (answer.json()["job_id"], answer.json()["mode"]) == (told["job_id"], "task")
+
+
+async def test_a_failed_task_is_told_by_its_status_and_by_no_problem(empty: Stage) -> None:
+    empty.sources["posts"][0].failure = SourceUnavailable("nobody answers")
+    told = await started(empty)
+
+    await empty.work()
+
+    status = await empty.client.get(told["status_url"])
+    assert (status.status_code, status.json()["outcome"]) == (200, "failed")
+
+
+async def test_a_task_of_a_dataset_whose_sources_are_off_is_refused() -> None:
+    stage = Stage(POSTS, sources={"posts": []})
+
+    problem(await stage.client.post("/fetch?mode=task"), 409, "no_sources")
+
+
+async def test_only_admins_may_force_a_task(client: httpx.AsyncClient) -> None:
+    problem(await client.post("/fetch?mode=task&force=true"), 401, "login_required")
+
+
+# ---------------------------------------------------------------- waiting for the source
+
+
+async def test_a_task_that_waits_for_its_source_says_until_when(empty: Stage) -> None:
+    told = await waiting(empty, seconds=90)
+
+    again = await empty.client.post("/fetch?mode=task")
+
+    assert again.status_code == 202
+    assert again.json()["job_id"] == told["job_id"]
+    assert again.json()["run_at"] == "2026-01-01T00:01:30Z"
+    assert again.headers["retry-after"] == "90"
+
+
+async def test_who_would_wait_for_it_is_told_to_come_back_then(empty: Stage) -> None:
+    told = await waiting(empty, seconds=89.2)
+
+    answer = await empty.client.post("/fetch")
+
+    problem_told = problem(answer, 503, "source_blocked")
+    assert answer.headers["retry-after"] == "90"
+    assert "2026-01-01T00:01:29Z" in problem_told["detail"]
+    assert problem_told["report"]["job_id"] == told["job_id"]
+    assert problem_told["report"]["status"] == "queued"
+
+
+async def test_when_the_time_has_come_it_is_run(empty: Stage) -> None:
+    told = await waiting(empty, seconds=90)
+    empty.clock.advance(90)
+    empty.sources["posts"][0].failure = None
+    empty.sources["posts"][0].pages = [posts(1)]
+
+    answer = await empty.client.post("/fetch")
+
+    assert answer.status_code == 200
+    assert answer.json()["job_id"] == told["job_id"]
+    assert answer.json()["run_at"] is None
+
+
+# ---------------------------------------------------------------- called off
+
+
+async def test_who_waits_for_a_fetch_that_is_called_off_is_told_so() -> None:
+    stage = Stage(POSTS)
+    stage.client.headers.update(await stage.headers(Role.ADMIN))
+    stage.sources["posts"][0].pages = [posts(1)]
+    stage.sources["posts"][0].takes_s = 30
+    fetching = asyncio.create_task(stage.client.post("/fetch"))
+    await stage.clock.settle()
+    [running] = (await stage.client.get("/fetch/jobs?status=running")).json()["data"]
+
+    await stage.client.delete(running["status_url"])
+    await stage.clock.elapse(3)
+
+    told = problem(await fetching, 409, "fetch_cancelled")
+    assert told["report"]["job_id"] == running["job_id"]
+    assert told["report"]["status"] == "cancelled"
+    assert (await stage.client.get("/data")).json()["count"] == 0

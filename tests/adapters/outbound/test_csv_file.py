@@ -1,0 +1,605 @@
+"""A user's CSV file, on this machine and on the web, with all that may be wrong with it."""
+
+import os
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from adapters.memory.system import SteerableClock
+from adapters.outbound.csv_file import CsvAssetsSource
+from adapters.outbound.csv_pages import PAGE
+from adapters.outbound.files import MAX_SIZE
+from domain.builtin.crypto_assets import CRYPTO_ASSETS, CryptoAsset
+from domain.errors import SourceRefused, UnexpectedContent
+from domain.payloads import Payload
+from domain.reports import Counts, SourceReport, SourceStatus
+from tests.adapters.outbound.stage import Answering, HurriedClock, Stage, open_stage, reply
+
+NOW = SteerableClock().now()
+HEADER = "symbol,name,price_usd\n"
+SAMPLE = HEADER + "BTC,Bitcoin,64000.5\nETH,Ether,3100\n"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the file is."""
+    return tmp_path / "my assets.csv"
+
+
+@pytest.fixture
+def source(stage: Stage, path: Path) -> CsvAssetsSource:
+    """The source that reads it."""
+    return CsvAssetsSource(stage.client, str(path))
+
+
+def payload(text: str | bytes, url: str = "http://example.com/a.csv", kind: str = "") -> Payload:
+    """A file as it arrived."""
+    body = text.encode() if isinstance(text, str) else text
+    return Payload(url=url, body=body, content_type=kind or "text/csv", received_at=NOW)
+
+
+def read(source: CsvAssetsSource, text: str | bytes, **more: str) -> list[CryptoAsset]:
+    """The assets in a text in which all are sound."""
+    batch = source.normalise(payload(text, **more))
+    assert batch.rejections == []
+    return batch.records
+
+
+def rejected(source: CsvAssetsSource, text: str | bytes) -> list[tuple[str, str]]:
+    """Where the bad rows of a text stand, and what is wrong with them."""
+    return [(each.pointer, each.reason) for each in source.normalise(payload(text)).rejections]
+
+
+async def fetched(stage: Stage, source: CsvAssetsSource, seconds: float = 60) -> SourceReport:
+    """What a fetch from the source gave."""
+    return await stage.gather(CRYPTO_ASSETS, source, seconds)
+
+
+def failure(report: SourceReport) -> tuple[str, str]:
+    """Why the fetch failed."""
+    assert report.status is SourceStatus.FAILED
+    assert report.error is not None
+    return report.error.code, report.error.detail
+
+
+# ---------------------------------------------------------------- rows to assets
+
+
+def test_a_row_is_an_asset(source: CsvAssetsSource) -> None:
+    [asset] = read(
+        source,
+        "id,symbol,name,rank,price_usd,volume_24h_usd,market_cap_usd,percent_change_24h,updated_at\n"
+        "btc,BTC,Bitcoin,1,64000.5,3e10,1.2e12,-0.25,2026-01-01T01:00:00+02:00\n",
+    )
+
+    assert asset == CryptoAsset(
+        source="csv",
+        source_id="btc",
+        symbol="BTC",
+        name="Bitcoin",
+        rank=1,
+        price_usd=64000.5,
+        volume_24h_usd=3e10,
+        market_cap_usd=1.2e12,
+        percent_change_24h=-0.25,
+        updated_at=datetime(2025, 12, 31, 23, tzinfo=UTC),
+    )
+
+
+def test_an_asset_without_an_id_is_known_by_symbol_and_name(source: CsvAssetsSource) -> None:
+    assets = read(source, "id,symbol,name,price_usd\n,BTC,Bitcoin,1\nx,BTC,Bitcoin,1\n")
+
+    assert [asset.source_id for asset in assets] == ["btc-bitcoin", "x"]
+
+
+def test_cells_are_stripped_and_empty_ones_are_missing_values(source: CsvAssetsSource) -> None:
+    [asset] = read(source, "symbol,name,price_usd,rank,updated_at\n BTC , Bitcoin ,1, ,\n")
+
+    assert (asset.symbol, asset.name, asset.rank, asset.updated_at) == (
+        "BTC",
+        "Bitcoin",
+        None,
+        None,
+    )
+
+
+def test_columns_may_come_in_any_order_and_others_are_passed_over(source: CsvAssetsSource) -> None:
+    [asset] = read(source, 'Note;NAME;" Price_USD ";Symbol;source\n"a;b";Bitcoin;1;BTC;mine\n')
+
+    assert (asset.symbol, asset.name, asset.price_usd, asset.source) == ("BTC", "Bitcoin", 1, "csv")
+
+
+def test_u30_blank_lines_are_passed_over_and_a_header_alone_is_no_records(
+    source: CsvAssetsSource,
+) -> None:
+    assert read(source, HEADER) == []
+    assert len(read(source, "\n" + HEADER + "\r\n \nBTC,Bitcoin,1\n\n")) == 1
+
+
+def test_u30_a_formula_is_text(source: CsvAssetsSource) -> None:
+    assert read(source, HEADER + "=cmd(),@sum,1\n")[0].symbol == "=cmd()"
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (",Bitcoin,1", "symbol is empty"),
+        ("BTC,,1", "name is empty"),
+        ("BTC,Bitcoin,", "price_usd is empty"),
+        ('BTC,Bitcoin,"1,5"', "price_usd: expected a finite number"),
+        ('BTC,Bitcoin,"64,000.50"', "price_usd: expected a finite number"),
+        ("BTC,Bitcoin,$1", "price_usd: expected a finite number"),
+        ("BTC,Bitcoin,NaN", "price_usd: expected a finite number"),
+        ("BTC,Bitcoin,inf", "price_usd: expected a finite number"),
+        ("BTC,Bitcoin,1e999", "price_usd: expected a finite number"),
+        ("BTC,Bitcoin,٣", "price_usd: expected a finite number"),
+        ("BTC,Bitcoin,0x10", "price_usd: expected a finite number"),
+        ("BTC,Bit\0coin,1", "name: expected text without the character U+0000"),
+        ("$,!,1", "source_id is empty"),
+        ("BTC,Bitcoin", "has 2 cells, and 3 were expected"),
+        ("BTC,Bitcoin,1,", "has 4 cells, and 3 were expected"),
+        ('BTC,"Bitcoin,1', "has a quote that is not closed where a cell ends"),
+        ('"BTC"x,Bitcoin,1', "has a quote that is not closed where a cell ends"),
+    ],
+)
+def test_a_row_that_is_no_asset_is_rejected_with_its_line(
+    source: CsvAssetsSource, row: str, reason: str
+) -> None:
+    text = HEADER + "A,Sound,1\n" + row + "\nB,Sound,1\n"
+
+    batch = source.normalise(payload(text))
+
+    assert [asset.symbol for asset in batch.records] == ["A", "B"]
+    [rejection] = batch.rejections
+    assert rejection.pointer == "line 3"
+    assert rejection.reason.startswith(reason)
+    assert rejection.excerpt == row.replace("\0", "\ufffd")
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "reason"),
+    [
+        ("rank", "-1", "rank is negative"),
+        ("rank", "1.0", "rank: expected a whole number"),
+        ("rank", str(2**63), "rank: expected a whole number"),
+        ("market_cap_usd", "a lot", "market_cap_usd: expected a finite number"),
+        ("updated_at", "2026-02-30T00:00:00Z", "updated_at: expected a time with its zone"),
+        ("updated_at", "2026-01-01T24:00:00Z", "updated_at: expected a time with its zone"),
+        ("updated_at", "2026-01-01T12:00:00", "updated_at: expected a time with its zone"),
+        ("updated_at", "01.01.2026", "updated_at: expected a time with its zone"),
+        ("updated_at", "1767225600", "updated_at: expected a time with its zone"),
+        ("updated_at", "1767225600000", "updated_at: expected a time with its zone"),
+        ("updated_at", "0001-01-01T00:00:00Z", "the time lies before the year 2000"),
+        ("updated_at", "9999-12-31T23:59:59Z", "the time lies more than a day ahead"),
+    ],
+)
+def test_u31_and_other_values_nobody_can_mean_are_rejected(
+    source: CsvAssetsSource, column: str, text: str, reason: str
+) -> None:
+    [(pointer, told)] = rejected(source, f"symbol,name,price_usd,{column}\nBTC,Bitcoin,1,{text}\n")
+
+    assert pointer == "line 2"
+    assert told.startswith(reason)
+
+
+def test_u30_the_lines_of_a_file_are_counted_as_an_editor_counts_them(
+    source: CsvAssetsSource,
+) -> None:
+    text = '\r\nsymbol,name,price_usd\nA,"of\r\nseveral\nlines",1\r\nB\rC,c,1\n\n"D,d,1\nE,e\n'
+
+    assert [line for line, _ in rejected(source, text)] == ["line 6", "line 9", "line 10"]
+
+
+def test_what_is_shown_of_a_bad_row_is_short(source: CsvAssetsSource) -> None:
+    batch = source.normalise(payload(HEADER + "é" * 100_000 + "\n"))
+
+    assert batch.rejections[0].excerpt == "é" * 200
+
+
+async def test_u30_a_cell_of_a_megabyte_is_quarantined_where_it_would_be_indexed(
+    stage: Stage, source: CsvAssetsSource, path: Path
+) -> None:
+    path.write_text(
+        "symbol,name,price_usd,note\n"
+        f"A,{'x' * 1_000_000},1,\n"
+        f"B,b,1,{'x' * 1_000_000}\n"
+        f"C,c,1,{'x' * PAGE}\nD,d,1,\n"
+    )
+
+    report = await fetched(stage, source)
+
+    assert report.counts == Counts(received=4, inserted=2, quarantined=2)
+    assert sorted(record.symbol for record in stage.records(CRYPTO_ASSETS)) == ["B", "D"]
+    assert {reason for _, reason in stage.rejections} == {
+        "source_id is longer than 512 bytes, and it is indexed",
+        "is longer than 1 MiB",
+    }
+
+
+# ---------------------------------------------------------------- charsets
+
+
+@pytest.mark.parametrize(
+    ("charset", "kind"),
+    [
+        ("utf-8", "text/csv"),
+        ("utf-8-sig", "text/csv"),
+        ("utf-16", "text/csv"),
+        ("utf-16-be", "text/csv; charset=utf-16be"),
+        ("cp1252", "text/csv; charset=windows-1252"),
+    ],
+)
+def test_u23_a_file_is_read_by_its_mark_or_its_declared_charset(
+    source: CsvAssetsSource, charset: str, kind: str
+) -> None:
+    text = (HEADER + "CAF,Café,1\n").encode(charset)
+
+    assert read(source, text, kind=kind)[0].name == "Café"
+
+
+def test_u23_what_is_not_utf8_and_says_nothing_costs_its_own_row(source: CsvAssetsSource) -> None:
+    text = (HEADER + "CAF,Café,1\nBTC,Bitcoin,1\n").encode("latin-1")
+
+    assert rejected(source, text) == [("line 2", "holds bytes that are not text in its charset")]
+
+
+# ---------------------------------------------------------------- what cannot be read at all
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "told"),
+    [
+        ("", "empty", "not even a CSV header"),
+        ("\ufeff", "empty", "not even a CSV header"),
+        ("symbol,title,price\nBTC,Bitcoin,1\n", "unexpected_content", "columns: name, price_usd"),
+        ("name,symbol\n", "unexpected_content", "lacks these columns: price_usd"),
+        (HEADER.strip() + ",name\n", "unexpected_content", "has these columns twice: name"),
+        ("<!doctype html><title>Sorry</title>", "unexpected_content", "lacks these columns"),
+        ('[{"symbol": "BTC"}]', "unexpected_content", "lacks these columns"),
+        (HEADER + "x\n" * 100_001, "too_many_rejections", "more than 100000 records"),
+        (HEADER + "a,b,1\n" * 1_000_001, "too_many_records", "more than 1000000 records"),
+    ],
+)
+def test_u30_a_file_that_is_something_else_is_refused_and_says_what_is_missing(
+    source: CsvAssetsSource, text: str, code: str, told: str
+) -> None:
+    with pytest.raises(UnexpectedContent, match=told) as unexpected:
+        source.normalise(payload(text))
+
+    assert unexpected.value.code == code
+
+
+def test_the_same_payload_always_gives_the_same_batch(source: CsvAssetsSource) -> None:
+    file = payload(SAMPLE + "bad\n")
+
+    assert source.normalise(file) == source.normalise(file)
+
+
+# ---------------------------------------------------------------- on this machine
+
+
+async def test_a_local_file_is_read_without_asking_anybody(
+    stage: Stage, source: CsvAssetsSource, path: Path
+) -> None:
+    path.write_text(SAMPLE)
+
+    report = await fetched(stage, source)
+
+    assert report.counts == Counts(received=2, inserted=2)
+    assert (report.requests, report.bytes) == (0, len(SAMPLE))
+    assert source.host == "file"
+    assert stage.database.hosts == {}
+
+
+@pytest.mark.parametrize("form", ["{}", "file://{}", "FILE://localhost{}"])
+async def test_a_local_file_is_named_by_its_path_or_by_its_url(
+    stage: Stage, path: Path, form: str
+) -> None:
+    path.write_text(SAMPLE)
+    place = str(path).replace(" ", "%20") if "://" in form else str(path)
+
+    report = await fetched(stage, CsvAssetsSource(stage.client, form.format(place)))
+
+    assert report.counts.inserted == 2
+
+
+async def test_u23_the_url_of_a_local_file_says_what_its_bytes_are(
+    stage: Stage, path: Path
+) -> None:
+    path.write_bytes((HEADER + "EUR,€uro,1\n").encode("cp1252"))
+
+    url = f"{path.as_uri()}?charset=windows-1252"
+    report = await fetched(stage, CsvAssetsSource(stage.client, url))
+
+    assert report.status is SourceStatus.SUCCEEDED
+    assert stage.records(CRYPTO_ASSETS)[0].name == "€uro"
+
+
+async def test_what_is_kept_of_a_local_file_shows_its_name_and_no_more_of_its_path(
+    stage: Stage, source: CsvAssetsSource, path: Path
+) -> None:
+    path.write_text(SAMPLE)
+    await fetched(stage, source)
+    path.unlink()
+
+    code, told = failure(await fetched(stage, source))
+
+    [kept] = stage.database.kept["crypto_assets", "csv"]
+    assert kept.url == "file:///my%20assets.csv#line=2"
+    assert (code, told) == (
+        "source_unavailable",
+        "my assets.csv cannot be read: No such file or directory",
+    )
+
+
+async def test_an_unchanged_file_is_not_read_again(
+    stage: Stage, source: CsvAssetsSource, path: Path
+) -> None:
+    path.write_text(SAMPLE)
+    await fetched(stage, source)
+
+    again = await fetched(stage, source)
+
+    assert (again.status, again.counts) == (SourceStatus.SUCCEEDED, Counts())
+    assert (again.not_modified, again.bytes) == (1, 0)
+
+
+async def test_a_file_that_was_touched_is_read_again_and_found_unchanged(
+    stage: Stage, source: CsvAssetsSource, path: Path
+) -> None:
+    path.write_text(SAMPLE)
+    await fetched(stage, source)
+    os.utime(path, (1, 1))
+
+    again = await fetched(stage, source)
+
+    assert (again.not_modified, again.counts) == (0, Counts(received=2, unchanged=2))
+
+
+async def test_a_changed_file_changes_what_it_changes(
+    stage: Stage, source: CsvAssetsSource, path: Path
+) -> None:
+    path.write_text(SAMPLE)
+    await fetched(stage, source)
+    path.write_text(SAMPLE.replace("3100", "3200.5") + "SOL,Solana,150\n")
+
+    again = await fetched(stage, source)
+
+    assert again.counts == Counts(received=3, inserted=1, updated=1, unchanged=1)
+
+
+async def test_the_same_file_with_another_charset_is_read_again(stage: Stage, path: Path) -> None:
+    path.write_bytes((HEADER + "EUR,€uro,1\n").encode("cp1252"))
+    first = await fetched(stage, CsvAssetsSource(stage.client, path.as_uri()))
+
+    second = await fetched(
+        stage, CsvAssetsSource(stage.client, f"{path.as_uri()}?charset=windows-1252")
+    )
+
+    assert (first.counts.quarantined, second.counts.inserted) == (1, 1)
+
+
+async def test_after_many_confirmations_the_file_is_read_all_the_same(
+    stage: Stage, source: CsvAssetsSource, path: Path
+) -> None:
+    path.write_text(SAMPLE)
+
+    reports = [await fetched(stage, source) for _ in range(21)]
+
+    assert [report.not_modified for report in reports] == [0, *[1] * 19, 0]
+
+
+async def test_a_large_file_comes_in_pages_with_exact_lines(
+    stage: Stage, source: CsvAssetsSource, path: Path
+) -> None:
+    rows = [f"S{number},asset {number},{number}.5,{'x' * 900}\n" for number in range(5000)]
+    rows[4321] = f"bad,{'x' * 900}\n"
+    path.write_text("symbol,name,price_usd,note\n" + "".join(rows))
+
+    report = await fetched(stage, source)
+
+    kept = stage.database.kept["crypto_assets", "csv"]
+    assert report.counts == Counts(received=5000, inserted=4999, quarantined=1)
+    assert [pointer for pointer, _ in stage.rejections] == ["line 4323"]
+    assert len(kept) > 3
+    assert all(len(each.body) < 2 * PAGE for each in kept)
+    assert all(each.body.startswith(b"symbol,name,price_usd,note\n") for each in kept)
+    # A page says by itself which lines it has.
+    for each in kept:
+        assert f"S{int(each.url.rpartition('=')[2]) - 2},".encode() in each.body[:100]
+
+
+async def test_an_unchanged_large_file_is_found_unchanged(
+    stage: Stage, source: CsvAssetsSource, path: Path
+) -> None:
+    path.write_text(
+        f"note,{HEADER}" + "".join(f"{'x' * 90},S{n},asset {n},1\n" for n in range(20_000))
+    )
+    first = await fetched(stage, source)
+
+    again = await fetched(stage, source)
+
+    assert first.counts == Counts(received=20_000, inserted=20_000)
+    assert again.counts == Counts(received=20_000, unchanged=20_000)
+
+
+async def test_what_is_wrong_with_a_file_is_said(
+    stage: Stage, source: CsvAssetsSource, path: Path
+) -> None:
+    path.mkdir()
+    assert failure(await fetched(stage, source)) == (
+        "source_unavailable",
+        "my assets.csv is not a file that can be read",
+    )
+    path.rmdir()
+    os.mkfifo(path)
+    assert failure(await fetched(stage, source))[1].endswith("is not a file that can be read")
+    path.unlink()
+    path.touch()
+    assert failure(await fetched(stage, source))[0] == "empty"
+    with path.open("r+b") as file:
+        file.truncate(MAX_SIZE + 1)  # a hole, which takes no room on the disk
+    assert failure(await fetched(stage, source)) == (
+        "too_large",
+        "my assets.csv is larger than 1024 MiB, which is not read",
+    )
+
+
+async def test_a_file_that_cannot_be_read_leaves_the_old_data(
+    stage: Stage, source: CsvAssetsSource, path: Path
+) -> None:
+    path.write_text(SAMPLE)
+    await fetched(stage, source)
+    path.write_text("something else\n" * 100)
+
+    code, told = failure(await fetched(stage, source))
+
+    assert code == "unexpected_content"
+    assert "symbol, name, price_usd" in told
+    assert len(stage.records(CRYPTO_ASSETS)) == 2
+
+
+class Changing(HurriedClock):
+    """A clock at whose every reading something happens to a file."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+
+    def now(self) -> datetime:
+        """The time, after one more row was written."""
+        if self.path.exists():
+            with self.path.open("a") as file:
+                file.write("X,x,1\n")
+        return super().now()
+
+
+async def test_a_file_that_changes_while_it_is_read_is_not_used(path: Path) -> None:
+    async with open_stage(Changing(path)) as stage:
+        path.write_text(SAMPLE)
+
+        code, told = failure(await fetched(stage, CsvAssetsSource(stage.client, str(path))))
+
+        assert code == "incomplete"
+        assert "was changed while it was read" in told
+        assert stage.records(CRYPTO_ASSETS) == []
+
+
+class Racing(SteerableClock):
+    """A clock that is a second further on whenever it is looked at."""
+
+    def now(self) -> datetime:
+        """The time, which flies."""
+        self.advance(timedelta(seconds=1))
+        return super().now()
+
+
+async def test_a_file_that_takes_too_long_ends_at_the_deadline(path: Path) -> None:
+    async with open_stage(Racing()) as stage:
+        path.write_text(HEADER + f"S,{'x' * 900},1\n" * 9000)
+
+        report = await fetched(stage, CsvAssetsSource(stage.client, str(path)), seconds=5)
+
+        assert failure(report) == (
+            "source_timed_out",
+            "my assets.csv was not done before the deadline",
+        )
+
+
+@pytest.mark.parametrize("url", ["file://server/share/a.csv", "file:///", "ftp://host/a.csv"])
+async def test_an_address_that_leads_to_no_file_is_not_even_a_source(
+    stage: Stage, url: str
+) -> None:
+    with pytest.raises(SourceRefused) as refused:
+        CsvAssetsSource(stage.client, url)
+
+    assert refused.value.code == "url_refused"
+
+
+# ---------------------------------------------------------------- on the web
+
+
+@pytest.fixture
+async def web() -> AsyncIterator[tuple[Answering, Stage]]:
+    """A server whose replies can be set, and a client that may ask it."""
+    async with (
+        Answering(reply(SAMPLE.encode(), "Content-Type: text/csv", 'ETag: "one"')) as server,
+        open_stage(allowed_private=frozenset({server.place})) as stage,
+    ):
+        yield server, stage
+
+
+async def test_a_file_on_the_web_is_asked_for_politely(web: tuple[Answering, Stage]) -> None:
+    server, stage = web
+    source = CsvAssetsSource(stage.client, server.url("/my/assets.csv"))
+
+    report = await fetched(stage, source)
+
+    assert report.counts == Counts(received=2, inserted=2)
+    assert report.requests == 1
+    assert source.host == server.place
+    assert b"accept: text/csv\r\n" in server.heads[0].lower()
+
+
+async def test_a_file_on_the_web_that_has_not_changed_is_not_sent_again(
+    web: tuple[Answering, Stage],
+) -> None:
+    server, stage = web
+    source = CsvAssetsSource(stage.client, server.url("/assets.csv"))
+    await fetched(stage, source)
+    server.replies = [reply(b"", status="304 Not Modified", bounded=False)]
+
+    again = await fetched(stage, source)
+
+    assert again.not_modified == 1
+    assert b'if-none-match: "one"\r\n' in server.heads[1].lower()
+
+
+async def test_the_lines_of_a_file_on_the_web_are_counted_whatever_its_url_says(
+    web: tuple[Answering, Stage],
+) -> None:
+    server, stage = web
+    server.replies = [reply(SAMPLE.encode() + b"bad\n", "Content-Type: text/plain")]
+
+    await fetched(stage, CsvAssetsSource(stage.client, server.url("/assets.csv#line=70")))
+
+    assert [pointer for pointer, _ in stage.rejections] == ["line 4"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        pytest.param(reply(SAMPLE.encode()[:-5], bounded=False), "incomplete", id="cut"),
+        pytest.param(reply(b""), "empty", id="empty"),
+        pytest.param(reply(b"<html>"), "unexpected_content", id="html"),
+        pytest.param(reply(b"", status="404 Not Found"), "source_refused", id="gone"),
+    ],
+)
+async def test_u13_and_other_failures_apply_nothing(
+    web: tuple[Answering, Stage], answer: bytes, code: str
+) -> None:
+    server, stage = web
+    server.replies = [answer]
+
+    report = await fetched(stage, CsvAssetsSource(stage.client, server.url("/assets.csv")))
+
+    assert failure(report)[0] == code
+    assert stage.records(CRYPTO_ASSETS) == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(reply(SAMPLE.encode().strip()), id="its length is known"),
+        pytest.param(reply(SAMPLE.encode(), bounded=False), id="it ends with a line"),
+    ],
+)
+async def test_an_answer_that_is_whole_is_used(web: tuple[Answering, Stage], answer: bytes) -> None:
+    server, stage = web
+    server.replies = [answer]
+
+    report = await fetched(stage, CsvAssetsSource(stage.client, server.url("/assets.csv")))
+
+    assert report.counts == Counts(received=2, inserted=2)

@@ -1,0 +1,303 @@
+"""GitHub: what is read of its answers, what its failures come to, and who gets the token."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from adapters.memory.database import MemoryDatabase
+from adapters.memory.repositories import MemoryKnownRepositories
+from adapters.outbound.github import LONGEST_TEXT
+from application.tasks.repository_lookup import LookAt
+from domain.errors import (
+    SourceBlocked,
+    SourceError,
+    SourceRefused,
+    SourceTimedOut,
+    SourceUnavailable,
+    UnexpectedContent,
+)
+from domain.fields import INT64_MAX
+from domain.politeness import Rate
+from domain.repositories import RepoFacts, Told
+from tests.adapters.outbound.github_server import HTTPX, GitHubStage, Reply, github, telling
+
+FACTS = RepoFacts("A next generation HTTP client", 13000, "Python")
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[GitHubStage]:
+    """GitHub, and nobody with a token."""
+    async with github() as stage:
+        yield stage
+
+
+# ---------------------------------------------------------------- answers
+
+
+async def test_a_repository_is_read_with_its_validator(stage: GitHubStage) -> None:
+    stage.says(telling(HTTPX, ETag='W/"abc"'))
+
+    told = await stage.look()
+
+    assert told == Told(FACTS, 'W/"abc"')
+    [asked] = stage.server.asked
+    assert asked.path == "/repos/encode/httpx"
+    assert asked.headers["accept"] == "application/vnd.github+json"
+    assert asked.headers["user-agent"].startswith("catchment/")
+    assert "authorization" not in asked.headers
+    assert "if-none-match" not in asked.headers
+
+
+async def test_what_may_be_missing_may_be_missing(stage: GitHubStage) -> None:
+    stage.says(telling({"stargazers_count": 0, "description": None}))
+
+    assert await stage.look() == Told(RepoFacts(None, 0, None))
+
+
+async def test_what_is_known_is_asked_for_conditionally(stage: GitHubStage) -> None:
+    known = Told(FACTS, '"abc"')
+    stage.says(Reply(304, {"ETag": '"abc"'}))
+
+    assert await stage.look(known=known) is known
+    assert stage.server.asked[0].headers["if-none-match"] == '"abc"'
+    assert (stage.traffic.requests, stage.traffic.not_modified) == (1, 1)
+
+
+async def test_what_has_changed_is_told(stage: GitHubStage) -> None:
+    stage.says(telling({**HTTPX, "stargazers_count": 13001}, ETag='"new"'))
+
+    told = await stage.look(known=Told(FACTS, '"old"'))
+
+    assert told == Told(RepoFacts(FACTS.description, 13001, "Python"), '"new"')
+
+
+@pytest.mark.parametrize("status", [404, 410, 451])
+async def test_a_repository_nobody_may_see_is_an_answer(stage: GitHubStage, status: int) -> None:
+    stage.says(Reply(status, {}, b'{"message": "Not Found"}'))
+
+    assert await stage.look() == Told(None)
+    assert len(stage.server.asked) == 1
+
+
+async def test_a_repository_that_was_renamed_is_followed_on_the_same_host(
+    stage: GitHubStage,
+) -> None:
+    stage.says(Reply(301, {"Location": f"{stage.server.url}/repositories/7"}))
+    stage.server.replies["/repositories/7"] = [telling(HTTPX, ETag='"7"')]
+
+    told = await stage.look(known=Told(FACTS, '"abc"'))
+
+    assert told == Told(FACTS), "a validator belongs to one address"
+    assert [asked.path for asked in stage.server.asked] == [
+        "/repos/encode/httpx",
+        "/repositories/7",
+    ]
+    assert "if-none-match" not in stage.server.asked[1].headers
+
+
+async def test_texts_no_store_can_keep_are_made_fit(stage: GitHubStage) -> None:
+    stage.says(telling({**HTTPX, "description": "a\0b" + "x" * 5000, "language": "\0"}))
+
+    told = await stage.look()
+
+    assert told.facts is not None
+    assert told.facts.description == ("a\ufffdb" + "x" * 5000)[:LONGEST_TEXT]
+    assert told.facts.language == "\ufffd"
+
+
+# ---------------------------------------------------------------- failures
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>",
+        b"",
+        b"[]",
+        b"null",
+        b"{}",
+        b'{"stargazers_count": "many"}',
+        b'{"stargazers_count": -1}',
+        b'{"stargazers_count": NaN}',
+        b'{"stargazers_count": 1.5}',
+        b'{"stargazers_count": %d}' % (INT64_MAX + 1),
+        b'{"stargazers_count": 1, "description": 7}',
+        b'{"stargazers_count": 1, "description": "\xff"}',
+        b'{"stargazers_count": 1, "description": "\\ud800"}',
+        b'{"stargazers_count": 1',
+        b'{"stargazers_count": 1, "owner": ' + b"[" * 50_000,
+    ],
+)
+async def test_garbage_is_no_repository(stage: GitHubStage, body: bytes) -> None:
+    stage.says(Reply(200, {"Content-Type": "application/json"}, body))
+
+    with pytest.raises(UnexpectedContent):
+        await stage.look()
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        (Reply(500), SourceUnavailable),
+        (Reply(502), SourceUnavailable),
+        (Reply(503), SourceUnavailable),
+        (Reply(501), SourceUnavailable),
+        (Reply(401), SourceRefused),
+        (Reply(403), SourceRefused),
+        (Reply(429), SourceBlocked),
+        (Reply(204), UnexpectedContent),
+        (Reply(304), UnexpectedContent),
+        (Reply(301, {"Location": "http://elsewhere.example/"}), SourceRefused),
+        ("hang", SourceTimedOut),
+    ],
+)
+async def test_every_failure_is_told_as_one(reply: Reply | str, error: type[SourceError]) -> None:
+    async with github(patience_s=0.05) as stage:
+        stage.says(reply)
+
+        with pytest.raises(error):
+            await stage.look()
+
+
+@pytest.mark.parametrize("status", [403, 429])
+async def test_at_github_s_limit_nobody_asks_before_it_is_renewed(
+    stage: GitHubStage, status: int
+) -> None:
+    reset = stage.later(1800)
+    spent = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": f"{reset.timestamp():.0f}"}
+    stage.says(Reply(status, spent))
+
+    with pytest.raises(SourceBlocked) as blocked:
+        await stage.look()
+    with pytest.raises(SourceBlocked) as again:
+        await stage.look("another/one")
+
+    assert blocked.value.retry_at == again.value.retry_at == reset
+    assert len(stage.server.asked) == 1
+
+
+async def test_the_last_request_that_is_allowed_is_answered_and_the_next_one_waits(
+    stage: GitHubStage,
+) -> None:
+    reset = stage.later(1800)
+    spent = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": f"{reset.timestamp():.0f}"}
+    stage.says(telling(HTTPX, **spent))
+
+    first = await stage.look()
+    with pytest.raises(SourceBlocked) as blocked:
+        await stage.look("another/one")
+
+    assert first.facts == FACTS
+    assert blocked.value.retry_at == reset
+    assert len(stage.server.asked) == 1
+
+
+async def test_what_is_left_of_the_limit_may_be_used(stage: GitHubStage) -> None:
+    left = {"X-RateLimit-Remaining": "1", "X-RateLimit-Reset": "99999999999"}
+    stage.says(telling(HTTPX, **left))
+
+    assert await stage.look() == await stage.look()
+
+
+async def test_a_retry_after_is_obeyed(stage: GitHubStage) -> None:
+    stage.says(Reply(403, {"Retry-After": "60"}), telling(HTTPX))
+
+    with pytest.raises(SourceBlocked) as blocked:
+        await stage.look(seconds=30)
+
+    assert blocked.value.retry_at == stage.later(60)
+    assert len(stage.server.asked) == 1
+
+
+async def test_sixty_an_hour_are_never_more() -> None:
+    async with github(rate=Rate(60, 3600.0)) as stage:
+        stage.says(telling(HTTPX))
+        until = stage.later(3600)
+        while stage.clock.now() < until:
+            try:
+                await stage.look(seconds=30)
+            except SourceBlocked as blocked:
+                stage.clock.advance((blocked.retry_at or until) - stage.clock.now())
+
+        assert 50 <= len(stage.server.asked) <= 60
+
+
+# ---------------------------------------------------------------- the token
+
+
+async def test_a_token_is_sent_also_where_the_same_host_sends_us() -> None:
+    async with github(token="a-token") as stage:
+        stage.says(Reply(301, {"Location": "/repositories/7"}))
+        stage.server.replies["/repositories/7"] = [telling(HTTPX)]
+
+        await stage.look()
+
+        assert [asked.headers["authorization"] for asked in stage.server.asked] == [
+            "Bearer a-token",
+            "Bearer a-token",
+        ]
+
+
+async def test_a_token_is_sent_to_nobody_else() -> None:
+    async with github(token="a-token") as stage, github() as other:
+        stage.says(Reply(302, {"Location": f"{other.server.url}/repos/encode/httpx"}))
+        other.says(telling(HTTPX))
+
+        with pytest.raises(SourceRefused) as refused:
+            await stage.look()
+
+        assert refused.value.code == "redirect_refused"
+        assert other.server.asked == []
+
+
+@pytest.mark.parametrize("reply", [Reply(401), Reply(500), Reply(200, {}, b"a-token")])
+async def test_no_error_tells_the_token(reply: Reply) -> None:
+    async with github(token="a-token") as stage:
+        stage.says(reply)
+
+        with pytest.raises(SourceError) as failed:
+            await stage.look()
+
+        error: BaseException | None = failed.value
+        while error is not None:
+            assert "a-token" not in f"{error} {error!r}"
+            error = error.__cause__
+
+
+async def test_u43_a_token_that_is_sent_back_is_not_kept() -> None:
+    async with github(token="a-token") as stage:
+        echo = {**HTTPX, "description": "Bearer a-token sent this", "language": "a-token"}
+        stage.says(telling(echo, ETag='"a-token"'))
+
+        told = await stage.look()
+
+        assert told == Told(RepoFacts("Bearer *** sent this", 13000, "***"), None)
+
+
+# ---------------------------------------------------------------- a caller who leaves
+
+
+async def test_a_caller_who_leaves_spoils_nothing() -> None:
+    async with github(patience_s=0.05) as stage:
+        stage.says("hang", name="a/silent")
+        stage.says(telling(HTTPX))
+        known = MemoryKnownRepositories(MemoryDatabase())
+        look_at = LookAt(stage.repositories, known, stage.clock, timedelta(0))
+
+        async def leave() -> None:
+            looking = asyncio.create_task(look_at("a/silent", stage.later(60), stage.traffic))
+            while not stage.server.asked:
+                await asyncio.sleep(0)
+            looking.cancel()
+            await asyncio.wait([looking])
+
+        await asyncio.gather(*(leave() for _ in range(50)))
+        answers: list[Any] = [
+            await look_at("encode/httpx", stage.later(60), stage.traffic) for _ in range(20)
+        ]
+        await look_at.close()
+
+        assert {answer.told.facts for answer in answers} == {FACTS}

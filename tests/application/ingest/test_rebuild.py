@@ -1,0 +1,77 @@
+"""Rebuilds: a dataset is made anew from all that was kept of it, or only in thought."""
+
+from datetime import timedelta
+
+from domain.builtin.posts import POSTS
+from domain.dataset import Role
+from domain.jobs import JobStatus, Mode
+from domain.politeness import Cadence
+from domain.reports import Counts, Outcome
+from tests.application.ingest.test_replay import Strictest
+from tests.application.readers import came, fixed, many, strict
+from tests.application.rig import Rig, counts_of, only
+
+
+async def test_a_rebuild_reads_all_that_was_committed_and_asks_nobody(rig: Rig) -> None:
+    await came(rig, many(good=2, bad=1), many(good=2, bad=1, first=11))
+    source = fixed(rig)
+
+    rebuilt = await rig.fetch(source).again(Role.ADMIN, Mode.REBUILD)
+
+    assert (rebuilt.outcome, rebuilt.job.status) == (Outcome.CHANGED, JobStatus.SUCCEEDED)
+    assert counts_of(rebuilt) == Counts(received=6, inserted=2, unchanged=4)
+    assert source.asked == []
+    assert await rig.quarantine.count("posts") == 0
+
+
+async def test_after_a_rebuild_nothing_has_to_be_read_again(rig: Rig) -> None:
+    await came(rig, many(good=2, bad=1))
+    fetch = rig.fetch(fixed(rig), cadence=Cadence(interval=timedelta(hours=1)))
+    await fetch.again(Role.ADMIN, Mode.REBUILD)
+
+    assert (await fetch()).outcome is Outcome.FRESH
+
+
+async def test_what_was_held_is_not_let_in_by_a_rebuild(rig: Rig) -> None:
+    await came(rig, many(good=2, bad=0), many(good=5, bad=30, first=100))
+
+    rebuilt = await rig.fetch(strict(rig)).again(Role.ADMIN, Mode.REBUILD)
+
+    assert counts_of(rebuilt) == Counts(received=2, unchanged=2)
+    assert await rig.quarantine.count("posts") == 30
+
+
+async def test_rows_whose_payloads_are_gone_stay(rig: Rig) -> None:
+    await came(rig, many(good=2, bad=0), many(good=2, bad=0, first=11))
+    del rig.database.kept["posts", "one"][0]
+
+    rebuilt = await rig.fetch(fixed(rig)).again(Role.ADMIN, Mode.REBUILD)
+
+    assert counts_of(rebuilt) == Counts(received=2, unchanged=2)
+    assert len(await rig.stored()) == 4
+
+
+async def test_a_reader_that_reads_worse_rebuilds_nothing(rig: Rig) -> None:
+    await came(rig, many(good=30, bad=1))
+
+    rebuilt = await rig.fetch(fixed(rig, record=Strictest)).again(Role.ADMIN, Mode.REBUILD)
+
+    error = only(rebuilt).error
+    assert error is not None
+    assert (rebuilt.outcome, error.code) == (Outcome.FAILED, "held")
+    assert len(await rig.stored()) == 30
+    assert await rig.quarantine.count("posts") == 1
+
+
+async def test_a_rehearsal_tells_what_a_rebuild_would_do_and_does_nothing(rig: Rig) -> None:
+    await came(rig, many(good=2, bad=1))
+    before = await rig.stored(), await rig.store.freshness(POSTS), dict(rig.database.jobs)
+    fetch = rig.fetch(fixed(rig))
+
+    report = await fetch.rehearse(Role.ADMIN)
+
+    assert report.counts == Counts(received=3, inserted=1, unchanged=2)
+    after = await rig.stored(), await rig.store.freshness(POSTS), dict(rig.database.jobs)
+    assert after == before
+    assert await rig.quarantine.count("posts") == 1
+    assert counts_of(await fetch.again(Role.ADMIN, Mode.REBUILD)) == report.counts
