@@ -40,10 +40,10 @@ from application.ingest.quarantine import ListQuarantine, ReplayQuarantine
 from application.jobs.list_jobs import CancelJob, FindJob, ListJobs
 from application.operations.health import CheckHealth
 from application.operations.stats import ShowStats
+from application.ports.accounts import ClientLimits
 from application.ports.datasets import Changes
-from application.ports.idempotency import Idempotency
+from application.ports.jobs import Idempotency
 from application.ports.system import Clock, Random
-from application.ports.throttling import ClientLimits
 from application.tasks.tasks import TaskUseCases
 from domain.politeness import Rate
 

@@ -1,12 +1,26 @@
-"""Accounts in memory."""
+"""Accounts in memory: users, sessions, tokens, passwords and limits."""
+
+import base64
+import hashlib
 
 import msgspec
 
 from adapters.memory.database import MemoryDatabase, RefreshToken
-from application.ports.accounts import Accounts, ApiTokens, Sessions
+from application.ports.accounts import (
+    Accounts,
+    ApiTokens,
+    ClientLimits,
+    LoginAttempts,
+    PasswordHasher,
+    Sessions,
+    Tokens,
+    Verified,
+)
 from application.ports.system import Clock
-from domain.errors import InvalidToken, NameTaken
-from domain.sessions import ApiToken, Session, is_replay
+from domain.errors import InvalidToken, NameTaken, TooManyRequests
+from domain.politeness import Rate
+from domain.sessions import ApiToken, Claims, Session, is_replay
+from domain.throttling import Allowance, Attempts, Guess, allowance, spacing_s
 from domain.users import User, key_of
 
 
@@ -114,3 +128,102 @@ class MemoryApiTokens(ApiTokens):
         del self._database.api_tokens[token_id]
         self._database.writes += 1
         return True
+
+
+class MemoryClientLimits(ClientLimits):
+    """Counts what clients ask in a memory database."""
+
+    def __init__(self, database: MemoryDatabase, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def spend(self, client: str, rate: Rate) -> Allowance:
+        """Count one more request, if there is one left."""
+        now_s = self._clock.now().timestamp()
+        full_at_s = max(self._database.full_at_s.get(client, now_s), now_s)
+        following_s = full_at_s + spacing_s(rate)
+        if following_s - now_s > rate.window_s + 1e-6:
+            return allowance(rate, full_at_s - now_s, allowed=False)
+        self._database.full_at_s[client] = following_s
+        return allowance(rate, following_s - now_s, allowed=True)
+
+
+class MemoryLoginAttempts(LoginAttempts):
+    """Counts guesses in a memory database."""
+
+    def __init__(self, database: MemoryDatabase, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def begin(self, account: str, place: str) -> None:
+        """Count a guess; TooManyRequests when none may be made from there now."""
+        now, known = self._clock.now(), self._guess(account, place)
+        wait_s = known.wait_s(now)
+        if wait_s:
+            raise TooManyRequests("too many wrong passwords; wait before the next try", wait_s)
+        self._put(account, place, known.tried(now))
+
+    async def succeed(self, account: str, place: str) -> None:
+        """The last guess was right."""
+        self._put(account, place, self._guess(account, place).succeeded(self._clock.now()))
+
+    def _guess(self, account: str, place: str) -> Guess:
+        attempts = self._database.attempts
+        here = attempts.get((account, place), Attempts())
+        return Guess(here, attempts.get((account, ""), Attempts()))
+
+    def _put(self, account: str, place: str, guess: Guess) -> None:
+        self._database.attempts[account, place] = guess.here
+        self._database.attempts[account, ""] = guess.strangers
+
+
+class MemoryPasswordHasher(PasswordHasher):
+    """Hashes at once, and counts how often it was asked; hashes of `old` make are renewed."""
+
+    def __init__(self) -> None:
+        self.checks = 0
+
+    async def hash(self, password: str) -> str:
+        """A hash to keep in place of the password."""
+        return f"new {_digest(password)}"
+
+    async def verify(self, password: str, hashed: str | None) -> Verified:
+        """Whether the hash is that of the password."""
+        self.checks += 1
+        make, _, digest = (hashed or "").partition(" ")
+        if digest != _digest(password):
+            return Verified(ok=False)
+        return Verified(ok=True, renewed=await self.hash(password) if make == "old" else None)
+
+    def is_common(self, password: str) -> bool:
+        """Whether the password is among those that are guessed first."""
+        return password.lower() == "password"
+
+
+class MemoryTokens(Tokens):
+    """Writes claims down as they are."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def issue(self, claims: Claims) -> str:
+        """An access token that says this."""
+        return base64.urlsafe_b64encode(msgspec.json.encode(claims)).decode()
+
+    def read(self, token: str) -> Claims:
+        """What an access token says."""
+        try:
+            claims = msgspec.json.decode(base64.urlsafe_b64decode(token), type=Claims)
+        except (ValueError, msgspec.DecodeError) as error:
+            raise InvalidToken("this is not one of our tokens") from error
+        if claims.expires_at <= self._clock.now():
+            raise InvalidToken("this token has run out")
+        return claims
+
+    def successor(self, token: str) -> str:
+        """The one refresh token that follows this one."""
+        return _digest(token)
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from application.ports.datasets import Quarantined
-from application.ports.idempotency import Answer
+from application.ports.jobs import Answer
 from domain.alerts import Alarm, Kind
 from domain.checkpoints import Checkpoint, Freshness
 from domain.dataset import Key

@@ -1,4 +1,4 @@
-"""A store in memory: what every other store must agree with."""
+"""Datasets in memory: stored records, and the number that moves with every commit."""
 
 import hashlib
 from collections.abc import AsyncIterator, Sequence
@@ -9,7 +9,7 @@ from typing import Any, Generic
 import msgspec
 
 from adapters.memory.database import MemoryDatabase, Rejected, Row, Table
-from application.ports.datasets import Intake, Quarantined, Replay, Store
+from application.ports.datasets import Changes, Intake, Quarantined, Replay, Store
 from application.ports.system import Clock
 from domain.checkpoints import Checkpoint, Freshness
 from domain.dataset import Dataset, Key, R
@@ -205,3 +205,14 @@ class MemoryIntake(Intake[R], Generic[R]):
 
 def _same(stored: Any, record: msgspec.Struct) -> bool:
     return msgspec.structs.astuple(stored)[:-1] == msgspec.structs.astuple(record)
+
+
+class MemoryChanges(Changes):
+    """Counts the writes to a memory database."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
+
+    def version(self) -> int:
+        """How often anything was committed."""
+        return self._database.writes

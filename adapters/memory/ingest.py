@@ -1,4 +1,4 @@
-"""A source whose upstream is a list of pages in memory."""
+"""Ingest in memory: a source, receipts and the quarantine."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
@@ -6,7 +6,9 @@ from typing import Generic
 
 import msgspec
 
-from application.ports.ingest import Ask, Source
+from adapters.memory.database import MemoryDatabase
+from application.ports.datasets import Quarantine, Quarantined
+from application.ports.ingest import Ask, Receipts, Received, Source
 from application.ports.system import Clock
 from domain.dataset import R
 from domain.errors import SourceError, UnexpectedContent
@@ -108,3 +110,59 @@ class MemorySource(Source[R], Generic[R]):
             page=number,
             etag=self.etag,
         )
+
+
+class MemoryReceipts(Receipts):
+    """Finds what jobs have received in a memory database."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
+
+    async def last(self, job_id: str) -> Received | None:
+        """The last payload that a job has received."""
+        found = [
+            Received(source, payload)
+            for (_, source), payloads in self._database.kept.items()
+            for payload in payloads
+            if self._database.fetched_by[payload.receipt] == job_id
+        ]
+        return max(found, key=lambda received: received.payload.receipt, default=None)
+
+
+class MemoryQuarantine(Quarantine):
+    """Shows the rejected records of a memory database."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
+
+    async def recent(
+        self,
+        dataset: str | None,
+        limit: int,
+        source: str | None = None,
+        before: tuple[datetime, int] | None = None,
+    ) -> list[Quarantined]:
+        """The records rejected last, newest first."""
+        found = [
+            rejected
+            for rejected in self._all()
+            if dataset in (None, rejected.dataset)
+            and source in (None, rejected.source)
+            and (before is None or _place(rejected) < before)
+        ]
+        return sorted(found, key=_place, reverse=True)[:limit]
+
+    async def get(self, rejection_id: int) -> Quarantined | None:
+        """One rejected record, as long as it waits."""
+        return next((found for found in self._all() if found.id == rejection_id), None)
+
+    async def count(self, dataset: str) -> int:
+        """How many records of the dataset are waiting."""
+        return len(self._database.quarantine[dataset])
+
+    def _all(self) -> list[Quarantined]:
+        return [one for each in self._database.quarantine.values() for one in each.values()]
+
+
+def _place(rejected: Quarantined) -> tuple[datetime, int]:
+    return rejected.rejected_at, rejected.id

@@ -1,13 +1,27 @@
-"""Jobs in memory."""
+"""Jobs in memory: jobs, their history, schedules and idempotency keys."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
 import msgspec
 
-from adapters.memory.database import MemoryDatabase
-from application.ports.jobs import JobHistory, Jobs, SourceHistory, Wanted
+from adapters.memory.database import KnownKey, MemoryDatabase
+from application.ports.jobs import (
+    ABANDONED,
+    KEPT,
+    Answer,
+    Begun,
+    Idempotency,
+    JobHistory,
+    Jobs,
+    Schedules,
+    SourceHistory,
+    Wanted,
+)
 from application.ports.system import Clock
+from domain.errors import KeyInUse, KeyReused
 from domain.jobs import LEASE, LOST, FetchJob, JobStatus
+from domain.schedules import Schedule
 from domain.totals import SourceTotals
 
 
@@ -103,3 +117,79 @@ class MemorySourceHistory(SourceHistory):
         """The totals of every source of these datasets that has run."""
         known = self._database.totals
         return [known[key] for key in sorted(known) if key[0] in datasets]
+
+
+class MemorySchedules(Schedules):
+    """Keeps schedules in a memory database."""
+
+    def __init__(self, database: MemoryDatabase, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def declare(self, periods: Mapping[str, timedelta]) -> None:
+        """Keep exactly the schedules of these datasets."""
+        now, known = self._clock.now(), self._database.schedules
+        self._database.writes += 1
+        self._database.schedules = {
+            dataset: known[dataset].changed(every, now)
+            if dataset in known
+            else Schedule.starting(dataset, every, now)
+            for dataset, every in periods.items()
+        }
+
+    async def standing(self) -> tuple[datetime, list[Schedule]]:
+        """The present moment, and every schedule."""
+        known = self._database.schedules
+        return self._clock.now(), [known[dataset] for dataset in sorted(known)]
+
+    async def fire(self, seen: Schedule, following: Schedule, job: FetchJob) -> FetchJob | None:
+        """Move a schedule on and write its job down, both or neither."""
+        return self._database.requested(job) if await self.move(seen, following) else None
+
+    async def move(self, seen: Schedule, following: Schedule) -> bool:
+        """Move a schedule without running."""
+        if self._database.schedules.get(seen.dataset) != seen:
+            return False
+        self._database.writes += 1
+        self._database.schedules[seen.dataset] = following
+        return True
+
+
+class MemoryIdempotency(Idempotency):
+    """Keeps idempotency keys as long as the process lives, or its memory database."""
+
+    def __init__(self, clock: Clock, database: MemoryDatabase | None = None) -> None:
+        self._clock = clock
+        self._keys = (database or MemoryDatabase()).keys
+
+    async def begin(self, key: str, request: str, job_id: str) -> Begun:
+        """Take a key for a request, or find what it was answered."""
+        now = self._clock.now()
+        for past in [k for k, known in self._keys.items() if now >= known.begun_at + KEPT]:
+            del self._keys[past]
+        known = self._keys.get(key)
+        if known is None:
+            self._keys[key] = KnownKey(request, job_id, now)
+            return Begun(job_id)
+        if known.request != request:
+            raise KeyReused("this Idempotency-Key came with another request before")
+        if known.answer is None and known.begun_at + ABANDONED > now:
+            raise KeyInUse("the first request with this Idempotency-Key is being answered")
+        if known.answer is None:
+            known.begun_at = now
+        return Begun(known.job_id, known.answer)
+
+    async def end(self, key: str, answer: Answer) -> None:
+        """Remember the answer."""
+        if key in self._keys:
+            self._keys[key].answer = answer
+
+    async def abandon(self, key: str) -> None:
+        """Forget a key whose request came to nothing."""
+        if key in self._keys and self._keys[key].answer is None:
+            del self._keys[key]
+
+    async def release(self, key: str) -> None:
+        """Let a request of which nobody knows what came be begun again."""
+        if key in self._keys:
+            self._keys[key].begun_at -= ABANDONED

@@ -10,7 +10,7 @@ from adapters.outbound.polite.client import PoliteClient
 from adapters.outbound.polite.failures import Absent
 from adapters.outbound.polite.replies import Answer, NotModified
 from adapters.outbound.polite.urls import parse
-from application.ports.repositories import Repositories
+from application.ports.tasks import Repositories
 from domain.errors import UnexpectedContent
 from domain.fields import INT64_MAX, storable
 from domain.reports import Traffic

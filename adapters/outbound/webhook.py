@@ -5,7 +5,7 @@ from datetime import timedelta
 import msgspec
 
 from adapters.outbound.polite.client import PoliteClient
-from application.ports.alerts import Notifier
+from application.ports.operations import Notifier
 from application.ports.system import Clock
 from domain.alerts import Alert
 from domain.reports import Traffic

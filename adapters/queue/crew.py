@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import structlog
 
-from application.ports.queue import Handle
+from application.ports.jobs import Handle
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import structlog
 
 from adapters.queue.crew import crew, managed
-from application.ports.health import Probe
-from application.ports.queue import Handle, Queue
+from application.ports.jobs import Handle, Queue
+from application.ports.operations import Probe
 
 _log = structlog.get_logger("catchment.queue")
 

@@ -12,7 +12,7 @@ from pwdlib.exceptions import UnknownHashError
 from pwdlib.hashers.argon2 import Argon2Hasher
 from pwdlib.hashers.bcrypt import BcryptHasher
 
-from application.ports.security import PasswordHasher, Verified
+from application.ports.accounts import PasswordHasher, Verified
 from domain.errors import TooManyWaiting
 
 T = TypeVar("T")

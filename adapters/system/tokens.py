@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import jwt
 
-from application.ports.security import Tokens
+from application.ports.accounts import Tokens
 from application.ports.system import Clock, Random
 from domain.errors import InvalidToken
 from domain.sessions import Claims

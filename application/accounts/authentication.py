@@ -3,9 +3,8 @@
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from application.ports.accounts import Accounts, ApiTokens, Sessions
+from application.ports.accounts import Accounts, ApiTokens, Sessions, Tokens
 from application.ports.datasets import Changes
-from application.ports.security import Tokens
 from application.ports.system import Clock
 from domain.errors import InvalidToken
 from domain.sessions import Claims, digest_of

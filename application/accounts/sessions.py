@@ -5,10 +5,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from application.ports.accounts import Accounts, Sessions
-from application.ports.security import PasswordHasher, Tokens
+from application.ports.accounts import Accounts, LoginAttempts, PasswordHasher, Sessions, Tokens
 from application.ports.system import Clock, Random
-from application.ports.throttling import LoginAttempts
 from domain.errors import InvalidToken, LoginRequired, WrongCredentials
 from domain.sessions import Claims, Session, digest_of
 from domain.users import Caller, User, is_name, key_of

@@ -2,10 +2,8 @@
 
 from contextlib import suppress
 
-from application.ports.accounts import Accounts, Sessions
-from application.ports.security import PasswordHasher
+from application.ports.accounts import Accounts, LoginAttempts, PasswordHasher, Sessions
 from application.ports.system import Clock
-from application.ports.throttling import LoginAttempts
 from domain.dataset import Role
 from domain.errors import (
     InvalidInput,

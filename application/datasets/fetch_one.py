@@ -6,7 +6,7 @@ import msgspec
 
 from application.datasets.catalogue import Catalogue
 from application.ingest.fetch import Fetched
-from application.ports.receipts import Receipts
+from application.ports.ingest import Receipts
 from domain.dataset import Role
 from domain.errors import SourceError, UnknownRecord
 

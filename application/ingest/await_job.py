@@ -1,15 +1,44 @@
-"""Follow: a job from being written down to its end, here or in another process."""
+"""Await a job: from its request to its end, in this process or in another one."""
 
 from datetime import datetime
+from functools import partial
 from typing import Generic
 
+from application.concurrency import Shared
 from application.ingest.job_backend import JobDesk
-from application.ingest.job_poller import Watch
 from application.ingest.run_job import Run
+from application.ports.jobs import JobHistory
 from application.ports.system import Clock
 from domain.dataset import R
-from domain.errors import DatasetBusy, LeaseLost
+from domain.errors import DatasetBusy, LeaseLost, UnknownJob
 from domain.jobs import FetchJob, JobStatus
+
+#: How long after one look at a job the next one comes.
+LOOK_S = 0.2
+
+
+class Watch:
+    """Looks at each job once at a time, however many wait for it."""
+
+    def __init__(self, history: JobHistory, clock: Clock) -> None:
+        self._history = history
+        self._clock = clock
+        self._looks: Shared[FetchJob] = Shared()
+
+    async def known(self, job_id: str) -> FetchJob:
+        """The job as it is now; UnknownJob when there is none."""
+        job = await self._history.get(job_id)
+        if job is None:
+            raise UnknownJob("there is no such job any more")
+        return job
+
+    async def later(self, job_id: str) -> FetchJob:
+        """The job as it is a moment later."""
+        return await self._looks(job_id, partial(self._look, job_id))
+
+    async def _look(self, job_id: str) -> FetchJob:
+        await self._clock.sleep(LOOK_S)
+        return await self.known(job_id)
 
 
 class Follow(Generic[R]):

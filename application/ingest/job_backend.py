@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from application.ports.jobs import JobHistory, Jobs
-from application.ports.queue import Queue
-from application.ports.schedules import Schedules
+from application.ports.jobs import JobHistory, Jobs, Queue, Schedules
 from domain.errors import QueueUnavailable
 
 

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from application.ingest.fetch import Fetch
-from application.ports.alerts import Alerts, Notifier
 from application.ports.datasets import Store
+from application.ports.operations import Alerts, Notifier
 from application.ports.politeness import Budget
 from application.ports.system import Clock
 from domain.alerts import Alarm, Alert, Kind, Trouble, open_breaker, staleness

@@ -7,7 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from application.datasets.catalogue import Catalogue
-from application.ports.health import Probe
+from application.ports.operations import Probe
 from application.ports.politeness import Budget
 from application.ports.system import Clock
 from domain.dataset import Role

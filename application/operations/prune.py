@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from application.ports.retention import Retention
+from application.ports.operations import Retention
 from application.ports.system import Clock, Random
 from domain.retention import BATCH, Keeping, Kept
 

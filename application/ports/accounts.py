@@ -1,9 +1,13 @@
-"""Where accounts are kept: users, their sessions, and the tokens of their programs."""
+"""What accounts need: users, sessions, tokens, passwords and limits for each client."""
 
 from abc import abstractmethod
 from typing import Protocol
 
-from domain.sessions import ApiToken, Session
+import msgspec
+
+from domain.politeness import Rate
+from domain.sessions import ApiToken, Claims, Session
+from domain.throttling import Allowance
 from domain.users import User
 
 
@@ -69,3 +73,72 @@ class ApiTokens(Protocol):
     @abstractmethod
     async def revoke(self, user: str, token_id: str) -> bool:
         """Take a token of that user's away; False when there is none."""
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """Whether a password was right; `renewed` is a better hash to keep from now on, if any."""
+
+    ok: bool
+    renewed: str | None = None
+
+
+class PasswordHasher(Protocol):
+    """Turns passwords into hashes, which takes long on purpose.
+
+    TooManyWaiting when so many passwords wait that one more is turned away.
+    """
+
+    @abstractmethod
+    async def hash(self, password: str) -> str:
+        """A hash to keep in place of the password."""
+
+    @abstractmethod
+    async def verify(self, password: str, hashed: str | None) -> Verified:
+        """Whether the hash is that of the password; None never is, and takes as long to tell."""
+
+    @abstractmethod
+    def is_common(self, password: str) -> bool:
+        """Whether the password is among those that are guessed first."""
+
+
+class Tokens(Protocol):
+    """Writes and reads tokens that only we can have written."""
+
+    @abstractmethod
+    def issue(self, claims: Claims) -> str:
+        """An access token that says this."""
+
+    @abstractmethod
+    def read(self, token: str) -> Claims:
+        """What an access token says; InvalidToken unless we wrote it and it still holds."""
+
+    @abstractmethod
+    def successor(self, token: str) -> str:
+        """The one refresh token that follows this one; nobody else can compute it."""
+
+
+class ClientLimits(Protocol):
+    """Counts what clients ask."""
+
+    @abstractmethod
+    async def spend(self, client: str, rate: Rate) -> Allowance:
+        """Count one more request, if one is left; all that the rate allows may come at once."""
+
+
+class LoginAttempts(Protocol):
+    """Counts guesses at passwords, before it is known whether they are right.
+
+    `account` is the name that was given, `place` where the guess comes from.
+    """
+
+    @abstractmethod
+    async def begin(self, account: str, place: str) -> None:
+        """Count a guess; TooManyRequests when none may be made from there now.
+
+        A place from which the account was logged in to before is not held up by guesses from
+        elsewhere.
+        """
+
+    @abstractmethod
+    async def succeed(self, account: str, place: str) -> None:
+        """The last guess was right."""

@@ -1,4 +1,4 @@
-"""Where records come from."""
+"""What ingesting needs: sources that are asked, and the receipts of what they sent."""
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator
@@ -56,3 +56,18 @@ class Source(Protocol[R]):
 
         A record that cannot be read is a rejection. UnexpectedContent when none can be told apart.
         """
+
+
+class Received(msgspec.Struct, frozen=True):
+    """A payload, and the source it came from."""
+
+    source: str
+    payload: Payload
+
+
+class Receipts(Protocol):
+    """Tells what jobs have received."""
+
+    @abstractmethod
+    async def last(self, job_id: str) -> Received | None:
+        """The last payload that a job has received, if it has received any that is still kept."""

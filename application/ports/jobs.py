@@ -1,12 +1,15 @@
-"""Where jobs are written down: the truth about what runs and what ran."""
+"""What jobs need: their rows, their history, the queue, schedules and idempotency keys."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import msgspec
 
 from domain.jobs import FetchJob, JobStatus
+from domain.schedules import Schedule
 from domain.totals import SourceTotals
 
 
@@ -72,3 +75,96 @@ class SourceHistory(Protocol):
     @abstractmethod
     async def totals(self, datasets: Sequence[str]) -> list[SourceTotals]:
         """The totals of every source of these datasets that has run, by dataset and source."""
+
+
+#: Deals with one announced job; returns when nothing more is to be done about it here.
+Handle = Callable[[str], Awaitable[None]]
+
+
+class Queue(Protocol):
+    """Carries the identifiers of waiting jobs to workers; what is lost here loses no job.
+
+    An announcement reaches one worker, or a second one when the first did not live to the end of
+    its handling, so it may come twice.
+    """
+
+    @abstractmethod
+    async def announce(self, job_id: str) -> None:
+        """Tell the workers that a job waits; QueueUnavailable when that cannot be done now."""
+
+    @abstractmethod
+    def listening(self, handle: Handle) -> AbstractAsyncContextManager[None]:
+        """Hand every announced job to `handle`, several at once, while the block lasts.
+
+        Leaving the block takes no more announcements and returns when those in hand are dealt
+        with; cancelled meanwhile, it leaves them to others. A broker that goes away is waited for.
+        """
+
+
+class Schedules(Protocol):
+    """Keeps schedules, and lets each tick be fired once, however many schedulers there are."""
+
+    @abstractmethod
+    async def declare(self, periods: Mapping[str, timedelta]) -> None:
+        """Keep exactly the schedules of these datasets; one that is there already goes on."""
+
+    @abstractmethod
+    async def standing(self) -> tuple[datetime, list[Schedule]]:
+        """The present moment by the store's clock, and every schedule."""
+
+    @abstractmethod
+    async def fire(self, seen: Schedule, following: Schedule, job: FetchJob) -> FetchJob | None:
+        """Move a schedule on and write its job down, both or neither.
+
+        The dataset's unfinished job is returned where there is one. None when the schedule is no
+        longer as it was seen: somebody else was faster.
+        """
+
+    @abstractmethod
+    async def move(self, seen: Schedule, following: Schedule) -> bool:
+        """Move a schedule without running; False when it is no longer as it was seen."""
+
+
+#: The same key gets the same answer for this long.
+KEPT = timedelta(hours=24)
+#: A first request that has not been answered for this long was cut off.
+ABANDONED = timedelta(seconds=120)
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An answer as it was given: status, headers and body."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """A request with a key: the job it is to make, and its answer if it has been given one."""
+
+    job_id: str
+    answer: Answer | None = None
+
+
+class Idempotency(Protocol):
+    """Remembers, by key, what was asked and answered."""
+
+    @abstractmethod
+    async def begin(self, key: str, request: str, job_id: str) -> Begun:
+        """Take a key for a request, or find what it was answered.
+
+        A request that was cut off is begun again with the job it was given then. KeyInUse while
+        the first request is being answered; KeyReused when that was another request.
+        """
+
+    @abstractmethod
+    async def end(self, key: str, answer: Answer) -> None:
+        """Remember the answer."""
+
+    @abstractmethod
+    async def abandon(self, key: str) -> None:
+        """Forget a key whose request came to nothing, so that it may be tried again."""
+
+    @abstractmethod
+    async def release(self, key: str) -> None:
+        """Let a request of which nobody knows what came be begun again, with the same job."""

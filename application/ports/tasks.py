@@ -1,9 +1,12 @@
-"""Where tasks are written; they are read through the Store, as the records of any dataset are."""
+"""What tasks need: their rows, and the repositories they are about."""
 
 from abc import abstractmethod
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Protocol
 
+from domain.reports import Traffic
+from domain.repositories import KnownRepository, Told
 from domain.tasks import Task
 
 
@@ -29,3 +32,43 @@ class Tasks(Protocol):
     @abstractmethod
     async def remove(self, task_id: str, admit: Callable[[Task], None]) -> bool:
         """Remove a task, unless `admit` raises when it sees it; False when there is none."""
+
+
+class Repositories(Protocol):
+    """GitHub, or whatever answers like it."""
+
+    @property
+    @abstractmethod
+    def host(self) -> str:
+        """Whom it asks: the host, as politeness budgets name it."""
+
+    @abstractmethod
+    async def look(
+        self, name: str, known: Told | None, deadline: datetime, traffic: Traffic
+    ) -> Told:
+        """What GitHub says of a repository now; `known` itself when that has not changed.
+
+        That there is no such repository is an answer. Adds to `traffic` what it costs, also when
+        it fails with SourceUnavailable, SourceBlocked, SourceTimedOut, SourceRefused or
+        UnexpectedContent.
+        """
+
+
+class KnownRepositories(Protocol):
+    """What is known of repositories, each by its name as tasks spell it."""
+
+    @abstractmethod
+    async def get(self, name: str) -> KnownRepository | None:
+        """What is known of one repository, if anything is."""
+
+    @abstractmethod
+    async def keep(self, known: KnownRepository) -> None:
+        """Remember this of a repository, in place of what was known."""
+
+    @abstractmethod
+    async def forget(self, name: str) -> None:
+        """Know nothing more of a repository."""
+
+    @abstractmethod
+    async def due(self, before: datetime) -> list[str]:
+        """The repositories nobody has looked at since before then, longest ago first."""

@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from application.concurrency import Shared
-from application.ports.repositories import KnownRepositories, Repositories
 from application.ports.system import Clock
+from application.ports.tasks import KnownRepositories, Repositories
 from domain.reports import Traffic
 from domain.repositories import KnownRepository
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from entrypoints.cli.commands import kept_in, plainly, read_settings, run
-from entrypoints.cli.reprocess_commands import rebuild, replay
+from entrypoints.cli.reprocess import rebuild, replay
 from entrypoints.cli.user_commands import create_token, user
 from entrypoints.config import settings as s
 from entrypoints.config.setting_table import SETTINGS
@@ -155,7 +155,7 @@ def upstream(host: str, port: int, posts: int) -> None:
 @plainly
 def demo(once: bool, port: int) -> None:
     """Show the main job: sample upstream, service and a first fetch; needs no internet."""
-    from entrypoints.demo.story import run as showing
+    from entrypoints.demo import run as showing
 
     run(showing(port, once, click.echo))
 

@@ -1,5 +1,6 @@
-"""Replays and rebuilds from the command line, with their progress on a terminal."""
+"""Reprocess from the command line: replay the quarantine, or rebuild a dataset."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,7 @@ from application.ingest.fetch import Fetched
 from domain.dataset import Role
 from domain.payloads import Batch, Payload
 from domain.reports import Outcome, SourceReport
+from entrypoints.cli.commands import plainly, read_settings, run
 from entrypoints.cli.fetch import WatchedSource, counted, print_rejected, progressing, watch
 from entrypoints.config.settings import Settings
 from entrypoints.processes.lifecycle import running
@@ -80,3 +82,26 @@ def _print(sources: Iterable[SourceReport]) -> None:
         told = counted(source.counts) or "nothing to read"
         error = f"; {source.error.detail}" if source.error else ""
         click.echo(f"  {source.source}: {told}{error}")
+
+
+@click.command()
+@click.argument("dataset", required=False)
+@plainly
+def replay(dataset: str | None) -> None:
+    """Read again what waits in quarantine, of DATASET or of all; no upstream is asked."""
+    from entrypoints.cli.reprocess import replayed
+
+    if not run(replayed(read_settings(), dataset)):
+        sys.exit(1)
+
+
+@click.command()
+@click.argument("dataset")
+@click.option("--dry-run", is_flag=True, help="Only say what would change.")
+@plainly
+def rebuild(dataset: str, dry_run: bool) -> None:
+    """Read again all that was kept of DATASET; no upstream is asked."""
+    from entrypoints.cli.reprocess import rebuilt, rehearsed
+
+    if not run((rehearsed if dry_run else rebuilt)(read_settings(), dataset)):
+        sys.exit(1)

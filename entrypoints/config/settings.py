@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 from dotenv import dotenv_values
 
-from application.ports.idempotency import KEPT
+from application.ports.jobs import KEPT
 from domain.errors import InvalidInput
 from domain.politeness import Cadence, Rate
 from domain.retention import (

@@ -16,11 +16,10 @@ from adapters.sql.accounts.accounts import SqlAccounts
 from adapters.sql.accounts.sessions import SqlApiTokens, SqlSessions
 from adapters.sql.accounts.throttling import SqlClientLimits, SqlLoginAttempts
 from adapters.sql.datasets.store import SqlStore
+from adapters.sql.ingest.payloads import SqlReceipts
 from adapters.sql.ingest.quarantine import SqlQuarantine
-from adapters.sql.ingest.receipts import SqlReceipts
 from adapters.sql.jobs.idempotency import SqlIdempotency
-from adapters.sql.jobs.job_history import SqlJobHistory
-from adapters.sql.jobs.jobs import SqlJobs
+from adapters.sql.jobs.jobs import SqlJobHistory, SqlJobs
 from adapters.sql.jobs.schedules import SqlSchedules
 from adapters.sql.jobs.source_history import SqlSourceHistory
 from adapters.sql.operations.alerts import SqlAlerts

@@ -2,10 +2,8 @@
 
 from adapters.http.app import HttpSettings
 from application.accounts.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh, SessionUseCases
-from application.ports.accounts import Accounts, Sessions
-from application.ports.security import PasswordHasher, Tokens
+from application.ports.accounts import Accounts, LoginAttempts, PasswordHasher, Sessions, Tokens
 from application.ports.system import Clock, Random
-from application.ports.throttling import LoginAttempts
 from entrypoints.config.settings import Settings, secret_of
 from entrypoints.version import VERSION
 

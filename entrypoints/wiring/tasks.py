@@ -8,9 +8,8 @@ from adapters.outbound.polite.client import PoliteClient
 from application.ingest.fetch import Fetch
 from application.ingest.job_backend import JobDesk
 from application.ports.datasets import Store
-from application.ports.repositories import KnownRepositories
 from application.ports.system import Clock, Random
-from application.ports.tasks import Tasks
+from application.ports.tasks import KnownRepositories, Tasks
 from application.tasks.enrich import EnrichTasks
 from application.tasks.repository_lookup import LookAt
 from application.tasks.tasks import (

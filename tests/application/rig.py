@@ -9,17 +9,14 @@ from typing import Any
 
 from adapters.memory.database import MemoryDatabase
 from adapters.memory.datasets import MemoryStore
-from adapters.memory.ingest import MemorySource
-from adapters.memory.jobs import MemoryJobHistory, MemoryJobs
-from adapters.memory.quarantine import MemoryQuarantine
-from adapters.memory.random import SeededRandom
-from adapters.memory.schedules import MemorySchedules
-from adapters.memory.system import SteerableClock
+from adapters.memory.ingest import MemoryQuarantine, MemorySource
+from adapters.memory.jobs import MemoryJobHistory, MemoryJobs, MemorySchedules
+from adapters.memory.system import SeededRandom, SteerableClock
 from adapters.queue.embedded import EmbeddedQueue
 from application.datasets.query import Query
 from application.ingest.fetch import Fetch, Fetched
 from application.ingest.job_backend import JobDesk
-from application.ports.queue import Handle, Queue
+from application.ports.jobs import Handle, Queue
 from domain.builtin.posts import POSTS, Post
 from domain.dataset import Dataset
 from domain.errors import QueueUnavailable

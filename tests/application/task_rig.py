@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from adapters.memory.repositories import MemoryKnownRepositories, MemoryRepositories
-from adapters.memory.tasks import MemoryTasks
+from adapters.memory.tasks import MemoryKnownRepositories, MemoryRepositories, MemoryTasks
 from application.ingest.fetch import Fetch
 from application.ingest.job_backend import JobDesk
 from application.tasks.enrich import EnrichTasks

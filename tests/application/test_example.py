@@ -3,10 +3,8 @@
 from adapters.memory.database import MemoryDatabase
 from adapters.memory.datasets import MemoryStore
 from adapters.memory.ingest import MemorySource
-from adapters.memory.jobs import MemoryJobHistory, MemoryJobs
-from adapters.memory.random import SeededRandom
-from adapters.memory.schedules import MemorySchedules
-from adapters.memory.system import SteerableClock
+from adapters.memory.jobs import MemoryJobHistory, MemoryJobs, MemorySchedules
+from adapters.memory.system import SeededRandom, SteerableClock
 from adapters.queue.embedded import EmbeddedQueue
 from application.ingest.job_backend import JobDesk
 from application.posts import FetchPosts, QueryPosts

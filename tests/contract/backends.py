@@ -13,24 +13,27 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete
 
-from adapters.memory.accounts import MemoryAccounts, MemoryApiTokens, MemorySessions
-from adapters.memory.alerts import MemoryAlerts
-from adapters.memory.changes import MemoryChanges
+from adapters.memory.accounts import (
+    MemoryAccounts,
+    MemoryApiTokens,
+    MemoryClientLimits,
+    MemoryLoginAttempts,
+    MemorySessions,
+)
 from adapters.memory.database import MemoryDatabase
-from adapters.memory.datasets import MemoryStore
-from adapters.memory.health import MemoryProbe
-from adapters.memory.idempotency import MemoryIdempotency
-from adapters.memory.jobs import MemoryJobHistory, MemoryJobs, MemorySourceHistory
+from adapters.memory.datasets import MemoryChanges, MemoryStore
+from adapters.memory.ingest import MemoryQuarantine, MemoryReceipts
+from adapters.memory.jobs import (
+    MemoryIdempotency,
+    MemoryJobHistory,
+    MemoryJobs,
+    MemorySchedules,
+    MemorySourceHistory,
+)
+from adapters.memory.operations import MemoryAlerts, MemoryProbe, MemoryRetention
 from adapters.memory.politeness import MemoryBudget
-from adapters.memory.quarantine import MemoryQuarantine
-from adapters.memory.random import SeededRandom
-from adapters.memory.receipts import MemoryReceipts
-from adapters.memory.repositories import MemoryKnownRepositories
-from adapters.memory.retention import MemoryRetention
-from adapters.memory.schedules import MemorySchedules
-from adapters.memory.system import SteerableClock
-from adapters.memory.tasks import MemoryTasks
-from adapters.memory.throttling import MemoryClientLimits, MemoryLoginAttempts
+from adapters.memory.system import SeededRandom, SteerableClock
+from adapters.memory.tasks import MemoryKnownRepositories, MemoryTasks
 from adapters.sql.accounts.accounts import SqlAccounts
 from adapters.sql.accounts.sessions import SqlApiTokens, SqlSessions
 from adapters.sql.accounts.throttling import SqlClientLimits, SqlLoginAttempts
@@ -38,11 +41,10 @@ from adapters.sql.datasets.store import SqlStore
 from adapters.sql.engine.database import Database
 from adapters.sql.engine.postgres.database import PostgresDatabase
 from adapters.sql.engine.sqlite.database import SqliteDatabase
+from adapters.sql.ingest.payloads import SqlReceipts
 from adapters.sql.ingest.quarantine import SqlQuarantine
-from adapters.sql.ingest.receipts import SqlReceipts
 from adapters.sql.jobs.idempotency import SqlIdempotency
-from adapters.sql.jobs.job_history import SqlJobHistory
-from adapters.sql.jobs.jobs import SqlJobs
+from adapters.sql.jobs.jobs import SqlJobHistory, SqlJobs
 from adapters.sql.jobs.schedules import SqlSchedules
 from adapters.sql.jobs.source_history import SqlSourceHistory
 from adapters.sql.operations.alerts import SqlAlerts
@@ -52,20 +54,14 @@ from adapters.sql.schema.dataset_tables import table_of
 from adapters.sql.schema.migrate import migrate
 from adapters.sql.tasks.repositories import SqlKnownRepositories
 from adapters.sql.tasks.tasks import SqlTasks
-from application.ports.accounts import Accounts, ApiTokens, Sessions
-from application.ports.alerts import Alerts
+from application.ports.accounts import Accounts, ApiTokens, ClientLimits, LoginAttempts, Sessions
 from application.ports.datasets import Changes, Quarantine, Store
-from application.ports.health import Probe
-from application.ports.idempotency import Idempotency
-from application.ports.jobs import JobHistory, Jobs, SourceHistory
+from application.ports.ingest import Receipts
+from application.ports.jobs import Idempotency, JobHistory, Jobs, Schedules, SourceHistory
+from application.ports.operations import Alerts, Probe, Retention
 from application.ports.politeness import Budget
-from application.ports.receipts import Receipts
-from application.ports.repositories import KnownRepositories
-from application.ports.retention import Retention
-from application.ports.schedules import Schedules
 from application.ports.system import Random
-from application.ports.tasks import Tasks
-from application.ports.throttling import ClientLimits, LoginAttempts
+from application.ports.tasks import KnownRepositories, Tasks
 from domain.builtin.crypto_assets import CRYPTO_ASSETS
 from domain.builtin.data_points import DATA_POINTS
 from domain.builtin.posts import POSTS

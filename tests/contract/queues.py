@@ -8,11 +8,11 @@ from typing import Protocol
 
 import aio_pika
 
-from adapters.memory.random import SeededRandom
+from adapters.memory.system import SeededRandom
 from adapters.queue.embedded import EmbeddedQueue
 from adapters.queue.rabbitmq import RabbitQueue
-from application.ports.health import Probe
-from application.ports.queue import Queue
+from application.ports.jobs import Queue
+from application.ports.operations import Probe
 from tests.services.rabbitmq import broker_url
 
 AT_ONCE = 3

@@ -19,8 +19,7 @@ from adapters.http.datasets.query_string import CONTROLS
 from adapters.http.ingest.schemas import FetchAnswer
 from adapters.http.openapi.pages import PREFIXES
 from adapters.http.operations.stats import SourceCard, StatsCard
-from adapters.http.protocol.problem_codes import PROBLEM_CODES
-from adapters.http.protocol.problems import Problem
+from adapters.http.protocol.problems import PROBLEM_CODES, Problem
 from application.operations.health import SourceHealth
 from domain.alerts import Alert, Event, Kind
 from domain.builtin.posts import POSTS

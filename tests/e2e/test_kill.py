@@ -6,7 +6,7 @@ import sqlite3
 from collections import Counter
 from pathlib import Path
 
-from adapters.memory.random import SeededRandom
+from adapters.memory.system import SeededRandom
 from entrypoints.config.settings import load
 from entrypoints.processes.lifecycle import running
 from entrypoints.upstream import SampleUpstream

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from adapters.memory.random import SeededRandom
-from adapters.memory.security import MemoryPasswordHasher
+from adapters.memory.accounts import MemoryPasswordHasher
+from adapters.memory.system import SeededRandom
 from domain.dataset import Role
 from entrypoints.config.settings import load
 from entrypoints.processes.lifecycle import doing, running

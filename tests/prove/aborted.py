@@ -8,7 +8,7 @@ from pathlib import Path
 
 import asyncpg
 
-from adapters.memory.random import SeededRandom
+from adapters.memory.system import SeededRandom
 from tests.prove.clients import client
 from tests.prove.crew import Member, crew
 from tests.prove.figures import Figure, told

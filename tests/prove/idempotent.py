@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import httpx
 
-from adapters.memory.random import SeededRandom
+from adapters.memory.system import SeededRandom
 from tests.prove.clients import client
 from tests.prove.crew import Member, crew, jobs_of
 from tests.prove.figures import Figure, told

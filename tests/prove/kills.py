@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 import httpx
 
-from adapters.memory.random import SeededRandom
+from adapters.memory.system import SeededRandom
 from tests.prove.crew import Crew, Member, crew, jobs_of
 from tests.prove.figures import Figure, told
 from tests.prove.servers import PostgresServer, RabbitServer, Servers

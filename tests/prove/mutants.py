@@ -22,7 +22,7 @@ from typing import NamedTuple
 import hypothesis  # noqa: F401 - loaded here, it need not be loaded again for every mutant
 import pytest
 
-from adapters.memory.random import SeededRandom
+from adapters.memory.system import SeededRandom
 from tests.prove.mutations import Mutant, mutants_of
 
 ROOT = Path(__file__).parents[2]

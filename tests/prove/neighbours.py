@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from adapters.memory.random import SeededRandom
+from adapters.memory.system import SeededRandom
 from tests.prove.clients import client
 from tests.prove.crew import Crew, Member, crew, ready
 from tests.prove.figures import Figure, told

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from adapters.memory.random import SeededRandom
+from adapters.memory.system import SeededRandom
 from tests.prove.clients import client
 from tests.prove.crew import crew
 from tests.prove.figures import Figure, told

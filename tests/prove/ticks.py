@@ -3,7 +3,7 @@
 import asyncio
 from datetime import datetime
 
-from adapters.memory.random import SeededRandom
+from adapters.memory.system import SeededRandom
 from tests.prove.crew import crew, jobs_of
 from tests.prove.figures import Figure, told
 from tests.prove.servers import Servers

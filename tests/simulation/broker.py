@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.memory.system import SteerableClock
-from application.ports.queue import Handle, Queue
+from application.ports.jobs import Handle, Queue
 from application.ports.system import Random
 from domain.errors import QueueUnavailable
 

@@ -6,8 +6,7 @@ import gc
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from adapters.memory.random import SeededRandom
-from adapters.memory.system import SteerableClock
+from adapters.memory.system import SeededRandom, SteerableClock
 from domain.reports import Counts
 from tests.simulation.clients import Clients
 from tests.simulation.datasets import FEEDS, RATE

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from adapters.memory.system import SteerableClock
-from adapters.outbound.polite.allowance import Allowance
 from adapters.outbound.polite.client import PoliteClient
 from adapters.outbound.polite.exchange import Request
 from adapters.outbound.polite.failures import Setback, incomplete, late, slow, unreachable
+from adapters.outbound.polite.limits import Allowance
 from adapters.outbound.polite.replies import Reply
 from application.ports.politeness import Budget
 from application.ports.system import Random

@@ -4,8 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from adapters.http.ingest.idempotency import OnceOnly
-from adapters.memory.random import SeededRandom
-from adapters.memory.system import SteerableClock
+from adapters.memory.system import SeededRandom, SteerableClock
 from application.ingest.fetch import Fetch
 from application.ingest.job_backend import JobDesk
 from application.jobs.list_jobs import CancelJob

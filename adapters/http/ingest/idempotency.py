@@ -15,7 +15,7 @@ from typing import Any
 from adapters.http.protocol.access import caller_of
 from adapters.http.protocol.problems import Refusal, Reply
 from application.concurrency import Unbroken
-from application.ports.idempotency import Answer, Idempotency
+from application.ports.jobs import Answer, Idempotency
 from application.ports.system import Random
 from domain.errors import StoreError
 

@@ -8,8 +8,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from adapters.http.protocol.asgi import Receive, Scope, Send, header_of, send_reply
-from adapters.http.protocol.problem_codes import PROBLEM_CODES
-from adapters.http.protocol.problems import Refusal, Reply
+from adapters.http.protocol.problems import PROBLEM_CODES, Refusal, Reply
 
 PREFIXES = ("/docs", "/redoc", "/openapi.json")
 

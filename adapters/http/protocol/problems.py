@@ -1,4 +1,4 @@
-"""Problems: every error as `application/problem+json` (RFC 9457), from one table."""
+"""Problems: every error as `application/problem+json` (RFC 9457), and the table of their codes."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -10,6 +10,108 @@ import msgspec
 
 from domain import errors
 from domain.reports import Failure
+
+PROBLEM_CODES: Mapping[str, tuple[str, str]] = {
+    "access_denied": ("403", "You may not do this."),
+    "address_refused": ("502", "The upstream's name leads to an address we do not go to."),
+    "bad_encoding": ("502", "The upstream's compressed answer cannot be unpacked."),
+    "body_too_large": ("413", "The body is larger than a body may be."),
+    "body_too_slow": ("408", "The body did not arrive in time; send it faster or not at all."),
+    "dataset_busy": (
+        "409",
+        "A fetch of the dataset waits for its source; call it off, or try again when it has run.",
+    ),
+    "draining": ("503", "This process is about to stop, and another one can be asked."),
+    "empty": ("502", "The upstream answered with nothing, which is never taken for 'no records'."),
+    "fetch_cancelled": (
+        "409",
+        "The fetch was called off before it had ended; what its sources had given by then is kept.",
+    ),
+    "forbidden": ("403", "You are known, and your role does not allow this."),
+    "gave_up": ("503", "No worker survived this job, however often it was tried."),
+    "headers_too_large": ("431", "All request headers together are too large."),
+    "held": (
+        "502",
+        "So many records could not be read that nothing was merged; the old data stays and the"
+        " rejected records wait in quarantine.",
+    ),
+    "illegal_transition": ("409", "The job has ended, so it cannot be called off any more."),
+    "incomplete": ("502", "The upstream's answer was cut short; nothing of it was applied."),
+    "internal_error": ("500", "Something went wrong here; the log has the reason."),
+    "invalid_cursor": (
+        "400",
+        "The cursor is not ours or belongs to another question; start from the first page.",
+    ),
+    "invalid_value": ("422", "A value does not parse as the type of its field or parameter."),
+    "invalid_token": ("401", "The token is not ours, has run out or was ended; log in again."),
+    "key_in_use": (
+        "409",
+        "The first request with this Idempotency-Key has no answer yet; see Retry-After.",
+    ),
+    "key_reused": (
+        "422",
+        "This Idempotency-Key came with another request before; each request needs its own.",
+    ),
+    "lease_lost": ("503", "Another worker took the fetch over; ask again."),
+    "login_required": ("401", "This needs somebody who is logged in."),
+    "malformed_query": ("400", "The query has too much, or something twice."),
+    "malformed_request": ("400", "The request cannot be understood."),
+    "method_not_allowed": ("405", "The path does not take that method; see Allow."),
+    "name_taken": ("409", "Somebody else has that username."),
+    "no_sources": ("409", "Every source of the dataset is switched off; reads go on."),
+    "not_acceptable": ("406", "None of the accepted media types is offered."),
+    "not_found": ("404", "There is nothing at this path."),
+    "pagination_loop": ("502", "The upstream's pages lead round in circles."),
+    "protocol_error": ("502", "The upstream does not speak HTTP as it should."),
+    "query_too_slow": (
+        "503",
+        "The query needed more time than a query gets; filter or sort by an indexed field.",
+    ),
+    "redirect_refused": ("502", "The upstream redirected to where we do not go."),
+    "source_blocked": ("503", "A rate limit, ours or the upstream's; see Retry-After."),
+    "source_failed": ("502", "A source gave nothing usable."),
+    "source_refused": ("502", "The upstream understood the request and said no."),
+    "source_timed_out": ("504", "The upstream did not finish before the deadline."),
+    "source_unavailable": (
+        "503",
+        "The upstream cannot be reached or fails, or we leave it alone for a while.",
+    ),
+    "stale_version": (
+        "412",
+        "What is to be changed has changed since it was read; read it again, then change it.",
+    ),
+    "store_full": ("507", "There is no room left to write; reads go on."),
+    "store_unavailable": ("503", "The database cannot be reached; try again shortly."),
+    "tls_error": ("502", "The upstream's certificate or encryption cannot be trusted."),
+    "too_deep": ("502", "The upstream's answer is nested too deeply."),
+    "too_large": ("502", "The upstream's answer is larger than an answer may be."),
+    "too_many_pages": ("502", "The upstream has more pages than one fetch may ask for."),
+    "too_many_records": ("502", "The upstream's answer has more records than one body may have."),
+    "too_many_rejections": ("502", "More records cannot be read than can be put aside."),
+    "too_many_requests": (
+        "429",
+        "One client asks more than it may, or has tried too many passwords; see Retry-After.",
+    ),
+    "too_many_waiting": ("429", "Too many callers already wait for this fetch; see Retry-After."),
+    "unexpected_content": ("502", "The upstream answered something that is not its records."),
+    "unknown_dataset": ("404", "No dataset has that name; GET /datasets lists them."),
+    "unknown_job": ("404", "There is no such job."),
+    "unknown_host": ("400", "The Host header names a host this service does not answer for."),
+    "unknown_parameter": ("400", "There is no such parameter, operator, field or sort field."),
+    "unknown_record": ("404", "No record you may see has that key, or none waits in quarantine."),
+    "unknown_token": ("404", "You have no API token of that identifier."),
+    "unknown_user": ("404", "Nobody has that username."),
+    "unsupported_media_type": ("415", "The body is not plain application/json."),
+    "unsupported_encoding": ("502", "The upstream compresses in a way we did not ask for."),
+    "upgrade_refused": ("426", "Only plain HTTP/1.1 is spoken."),
+    "url_refused": ("502", "A source's URL cannot be used."),
+    "url_too_long": ("414", "The URL is too long."),
+    "wrong_credentials": (
+        "401",
+        "The username or the password is wrong, or the account is disabled.",
+    ),
+}
+
 
 MEDIA_TYPE = "application/problem+json"
 #: Where the codes are explained.

@@ -10,7 +10,7 @@ from typing import Any
 from adapters.http.protocol.access import address_of, caller_of
 from adapters.http.protocol.asgi import add_headers
 from adapters.http.protocol.client_address import place_of
-from application.ports.throttling import ClientLimits
+from application.ports.accounts import ClientLimits
 from domain.errors import TooManyRequests
 from domain.politeness import Rate
 from domain.users import key_of

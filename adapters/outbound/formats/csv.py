@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
-from adapters.outbound.polite.allowance import MIB
+from adapters.outbound.polite.limits import MIB
 from domain.errors import UnexpectedContent
 
 #: A longer row is no row: a quote is open, or the file is something else.

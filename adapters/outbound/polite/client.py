@@ -5,10 +5,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from adapters.outbound.polite.allowance import MIB, Allowance
 from adapters.outbound.polite.exchange import Exchange, Request
 from adapters.outbound.polite.failures import Setback, counts_against_host, late
-from adapters.outbound.polite.limits import fresh_s, renewed_s
+from adapters.outbound.polite.limits import MIB, Allowance, fresh_s, renewed_s
 from adapters.outbound.polite.network import Network, Resolve, resolve
 from adapters.outbound.polite.replies import (
     NOT_MODIFIED,

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 import httpx
 import msgspec
 
-from adapters.outbound.polite.allowance import CURRENT, MIB, Allowance
-from adapters.outbound.polite.bodies import gunzip, is_packed
 from adapters.outbound.polite.failures import (
     Setback,
     incomplete,
@@ -18,8 +16,9 @@ from adapters.outbound.polite.failures import (
     too_large,
     unreachable,
 )
+from adapters.outbound.polite.limits import CURRENT, MIB, Allowance
 from adapters.outbound.polite.network import Network, pool
-from adapters.outbound.polite.replies import Reply
+from adapters.outbound.polite.replies import Reply, gunzip, is_packed
 from adapters.outbound.polite.urls import Url
 from domain.errors import SourceRefused
 

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from adapters.sql.engine.database import Database
 from adapters.sql.engine.times import from_micros, to_micros
-from adapters.sql.schema.client_tables import users
+from adapters.sql.schema.tables import users
 from application.ports.accounts import Accounts
 from domain.dataset import Role
 from domain.errors import NameTaken

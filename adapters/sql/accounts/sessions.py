@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from adapters.sql.engine.database import Database, Row
 from adapters.sql.engine.dialects import moment
 from adapters.sql.engine.times import from_micros, to_micros
-from adapters.sql.schema.client_tables import api_tokens, refresh_tokens, sessions
+from adapters.sql.schema.tables import api_tokens, refresh_tokens, sessions
 from application.ports.accounts import ApiTokens, Sessions
 from application.ports.system import Clock
 from domain.errors import InvalidToken

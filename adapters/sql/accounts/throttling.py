@@ -9,9 +9,9 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from adapters.sql.engine.database import Database, Session
 from adapters.sql.engine.dialects import moment
 from adapters.sql.engine.times import from_micros, to_micros
-from adapters.sql.schema.client_tables import attempts, client_limits
+from adapters.sql.schema.tables import attempts, client_limits
+from application.ports.accounts import ClientLimits, LoginAttempts
 from application.ports.system import Clock
-from application.ports.throttling import ClientLimits, LoginAttempts
 from domain.errors import TooManyRequests
 from domain.politeness import Rate
 from domain.sessions import digest_of

@@ -19,7 +19,7 @@ from adapters.sql.engine.database import Session
 from adapters.sql.engine.times import to_micros
 from adapters.sql.ingest.merge import merge_of, staged_rows
 from adapters.sql.ingest.payloads import kept, pack, receive
-from adapters.sql.ingest.rejections import Rejections
+from adapters.sql.ingest.quarantine import Rejections
 from adapters.sql.ingest.sequence import move_on, next_change
 from adapters.sql.schema.tables import checkpoints, jobs, receipts
 from application.ports.datasets import Intake, R_in, Replay

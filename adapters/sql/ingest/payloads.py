@@ -1,4 +1,4 @@
-"""Payloads over SQL: bodies as they came, each kept once, in pieces, and their receipts."""
+"""Payloads and receipts in SQL: bodies exactly as received, and when each arrived."""
 
 import hashlib
 import zlib
@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Row, Session
+from adapters.sql.engine.database import Database, Row, Session
 from adapters.sql.engine.times import from_micros, to_micros
 from adapters.sql.schema.tables import payload_chunks, payloads, quarantine, receipts
 from application.ports.datasets import Replay
+from application.ports.ingest import Receipts, Received
 from domain.jobs import FetchJob
 from domain.payloads import Kept, Payload, Receipt, replayed
 
@@ -133,3 +134,32 @@ def _receipt(row: Mapping[str, Any]) -> Receipt:
         merged=bool(row["merged"]),
         waiting=row["waiting"],
     )
+
+
+_LAST = (
+    select(receipts)
+    .where(receipts.c.job_id == bindparam("job"))
+    .order_by(receipts.c.id.desc())
+    .limit(1)
+)
+_BODY = (
+    select(payload_chunks.c.data)
+    .where(payload_chunks.c.hash.in_(_LAST.with_only_columns(receipts.c.hash)))
+    .order_by(payload_chunks.c.number)
+)
+
+
+class SqlReceipts(Receipts):
+    """Finds what jobs have received in a SQL database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def last(self, job_id: str) -> Received | None:
+        """The last payload that a job has received."""
+        named = {"job": job_id}
+        [rows, chunks] = await self._database.snapshot([(_LAST, named), (_BODY, named)])
+        if not rows:
+            return None
+        receipt = dict(zip(receipts.c.keys(), rows[0], strict=True))
+        return Received(receipt["source"], unpacked(receipt, chunks))

@@ -8,8 +8,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from adapters.sql.engine.database import Database
 from adapters.sql.engine.dialects import moment
-from adapters.sql.schema.client_tables import idempotency
-from application.ports.idempotency import ABANDONED, KEPT, Answer, Begun, Idempotency
+from adapters.sql.schema.tables import idempotency
+from application.ports.jobs import ABANDONED, KEPT, Answer, Begun, Idempotency
 from application.ports.system import Clock
 from domain.errors import KeyInUse, KeyReused
 

@@ -12,7 +12,7 @@ from adapters.sql.engine.dialects import moment
 from adapters.sql.engine.times import from_micros, to_micros
 from adapters.sql.jobs.jobs import requested
 from adapters.sql.schema.tables import schedules
-from application.ports.schedules import Schedules
+from application.ports.jobs import Schedules
 from application.ports.system import Clock
 from domain.jobs import FetchJob
 from domain.schedules import Schedule

@@ -11,7 +11,7 @@ from adapters.sql.engine.database import Database, Row
 from adapters.sql.engine.dialects import moment
 from adapters.sql.engine.times import from_micros, to_micros
 from adapters.sql.schema.tables import alarms
-from application.ports.alerts import Alerts
+from application.ports.operations import Alerts
 from application.ports.system import Clock
 from domain.alerts import Alarm, Kind
 

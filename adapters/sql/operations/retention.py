@@ -24,9 +24,18 @@ from adapters.sql.engine.database import Database, Session, Values
 from adapters.sql.engine.dialects import listed
 from adapters.sql.engine.times import to_micros
 from adapters.sql.ingest.payloads import CHUNK
-from adapters.sql.schema.client_tables import attempts, client_limits, idempotency, sessions
-from adapters.sql.schema.tables import checkpoints, jobs, payloads, quarantine, receipts
-from application.ports.retention import Retention
+from adapters.sql.schema.tables import (
+    attempts,
+    checkpoints,
+    client_limits,
+    idempotency,
+    jobs,
+    payloads,
+    quarantine,
+    receipts,
+    sessions,
+)
+from application.ports.operations import Retention
 from domain.retention import PLACES_KEPT, Kept
 
 _BEFORE = bindparam("before", type_=BigInteger())

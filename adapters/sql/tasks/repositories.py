@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from adapters.sql.engine.database import Database
 from adapters.sql.engine.times import from_micros, to_micros
 from adapters.sql.schema.tables import repositories
-from application.ports.repositories import KnownRepositories
+from application.ports.tasks import KnownRepositories
 from domain.repositories import KnownRepository, Told
 
 _FIELDS = KnownRepository.__struct_fields__

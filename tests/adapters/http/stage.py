@@ -9,24 +9,28 @@ import httpx
 import msgspec
 
 from adapters.http.app import HttpSettings, People, create_app
-from adapters.memory.accounts import MemoryAccounts, MemoryApiTokens, MemorySessions
-from adapters.memory.changes import MemoryChanges
+from adapters.memory.accounts import (
+    MemoryAccounts,
+    MemoryApiTokens,
+    MemoryClientLimits,
+    MemoryLoginAttempts,
+    MemoryPasswordHasher,
+    MemorySessions,
+)
 from adapters.memory.database import MemoryDatabase
-from adapters.memory.datasets import MemoryStore
-from adapters.memory.health import MemoryProbe
-from adapters.memory.idempotency import MemoryIdempotency
-from adapters.memory.ingest import MemorySource
-from adapters.memory.jobs import MemoryJobHistory, MemoryJobs, MemorySourceHistory
+from adapters.memory.datasets import MemoryChanges, MemoryStore
+from adapters.memory.ingest import MemoryQuarantine, MemoryReceipts, MemorySource
+from adapters.memory.jobs import (
+    MemoryIdempotency,
+    MemoryJobHistory,
+    MemoryJobs,
+    MemorySchedules,
+    MemorySourceHistory,
+)
+from adapters.memory.operations import MemoryProbe
 from adapters.memory.politeness import MemoryBudget
-from adapters.memory.quarantine import MemoryQuarantine
-from adapters.memory.random import SeededRandom
-from adapters.memory.receipts import MemoryReceipts
-from adapters.memory.repositories import MemoryKnownRepositories, MemoryRepositories
-from adapters.memory.schedules import MemorySchedules
-from adapters.memory.security import MemoryPasswordHasher
-from adapters.memory.system import SteerableClock
-from adapters.memory.tasks import MemoryTasks
-from adapters.memory.throttling import MemoryClientLimits, MemoryLoginAttempts
+from adapters.memory.system import SeededRandom, SteerableClock
+from adapters.memory.tasks import MemoryKnownRepositories, MemoryRepositories, MemoryTasks
 from adapters.system.tokens import JwtTokens
 from application.accounts.api_tokens import KeepApiTokens
 from application.accounts.authentication import Authenticate
@@ -43,9 +47,7 @@ from application.jobs.worker import RunJob
 from application.operations.health import CheckHealth
 from application.operations.stats import ShowStats
 from application.ports.datasets import Changes, Intake, Store
-from application.ports.idempotency import Idempotency
-from application.ports.jobs import Wanted
-from application.ports.queue import Handle, Queue
+from application.ports.jobs import Handle, Idempotency, Queue, Wanted
 from application.tasks.enrich import EnrichTasks
 from application.tasks.repository_lookup import LookAt
 from application.tasks.tasks import (

@@ -10,8 +10,7 @@ from adapters.memory.system import SteerableClock
 from adapters.sql.datasets.store import SqlStore
 from adapters.sql.engine.sqlite.database import SqliteDatabase
 from adapters.sql.jobs.idempotency import SqlIdempotency
-from adapters.sql.jobs.job_history import SqlJobHistory
-from adapters.sql.jobs.jobs import SqlJobs
+from adapters.sql.jobs.jobs import SqlJobHistory, SqlJobs
 from adapters.sql.jobs.schedules import SqlSchedules
 from adapters.sql.schema.migrate import migrate
 from application.ingest.job_backend import JobDesk

@@ -10,8 +10,7 @@ from typing import Any
 
 from adapters.memory.database import MemoryDatabase
 from adapters.memory.politeness import MemoryBudget
-from adapters.memory.random import SeededRandom
-from adapters.memory.system import SteerableClock
+from adapters.memory.system import SeededRandom, SteerableClock
 from adapters.outbound.github import GitHubRepositories
 from adapters.outbound.polite.client import PoliteClient
 from domain.politeness import Rate

@@ -15,8 +15,7 @@ from adapters.memory.database import MemoryDatabase
 from adapters.memory.datasets import MemoryStore
 from adapters.memory.jobs import MemoryJobs
 from adapters.memory.politeness import MemoryBudget
-from adapters.memory.random import SeededRandom
-from adapters.memory.system import SteerableClock
+from adapters.memory.system import SeededRandom, SteerableClock
 from adapters.outbound.jsonplaceholder import JsonPlaceholderSource
 from adapters.outbound.polite.client import PoliteClient
 from adapters.outbound.polite.replies import Answer, NotModified

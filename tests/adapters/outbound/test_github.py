@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from adapters.memory.database import MemoryDatabase
-from adapters.memory.repositories import MemoryKnownRepositories
+from adapters.memory.tasks import MemoryKnownRepositories
 from adapters.outbound.github import LONGEST_TEXT
 from application.tasks.repository_lookup import LookAt
 from domain.errors import (

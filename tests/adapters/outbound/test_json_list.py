@@ -7,8 +7,7 @@ import pytest
 
 from adapters.memory.database import MemoryDatabase
 from adapters.memory.politeness import MemoryBudget
-from adapters.memory.random import SeededRandom
-from adapters.memory.system import SteerableClock
+from adapters.memory.system import SeededRandom, SteerableClock
 from adapters.outbound.json_list import JsonListSource
 from adapters.outbound.jsonplaceholder import JsonPlaceholderSource
 from adapters.outbound.polite.client import PoliteClient

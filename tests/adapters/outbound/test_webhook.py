@@ -9,8 +9,7 @@ import pytest
 
 from adapters.memory.database import MemoryDatabase
 from adapters.memory.politeness import MemoryBudget
-from adapters.memory.random import SeededRandom
-from adapters.memory.system import SteerableClock
+from adapters.memory.system import SeededRandom, SteerableClock
 from adapters.outbound.polite.client import PoliteClient
 from adapters.outbound.webhook import HttpNotifier
 from domain.alerts import Alert, Event, Kind

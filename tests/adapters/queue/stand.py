@@ -8,7 +8,7 @@ from typing import Any
 import aio_pika
 from aio_pika.abc import AbstractChannel
 
-from adapters.memory.random import SeededRandom
+from adapters.memory.system import SeededRandom
 from adapters.queue.rabbitmq import RabbitQueue
 from adapters.queue.rabbitmq_link import Broker, Link, parse
 from domain.errors import QueueUnavailable

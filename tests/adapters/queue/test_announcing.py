@@ -8,8 +8,7 @@ import pytest
 from pamqp import commands, frame
 
 from adapters.queue.rabbitmq import MOST_WAITING, RabbitQueue
-from adapters.queue.rabbitmq_failures import plainly
-from adapters.queue.rabbitmq_link import Broker, Link, parse
+from adapters.queue.rabbitmq_link import Broker, Link, parse, plainly
 from domain.errors import QueueUnavailable
 from tests.adapters.queue.stand import Stand, fails, now, tasks, works_again
 from tests.contract.queues import Listener, job_ids

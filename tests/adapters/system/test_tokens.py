@@ -4,12 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.memory.random import SeededRandom
-from adapters.memory.security import MemoryTokens
-from adapters.memory.system import SteerableClock
+from adapters.memory.accounts import MemoryTokens
+from adapters.memory.system import SeededRandom, SteerableClock
 from adapters.system.random import SystemRandom
 from adapters.system.tokens import JwtTokens
-from application.ports.security import Tokens
+from application.ports.accounts import Tokens
 from domain.errors import InvalidToken
 from domain.sessions import Claims
 

@@ -5,13 +5,17 @@ from collections.abc import Callable
 
 import pytest
 
-from adapters.memory.accounts import MemoryAccounts, MemoryApiTokens, MemorySessions
-from adapters.memory.changes import MemoryChanges
+from adapters.memory.accounts import (
+    MemoryAccounts,
+    MemoryApiTokens,
+    MemoryLoginAttempts,
+    MemoryPasswordHasher,
+    MemorySessions,
+    MemoryTokens,
+)
 from adapters.memory.database import MemoryDatabase
-from adapters.memory.random import SeededRandom
-from adapters.memory.security import MemoryPasswordHasher, MemoryTokens
-from adapters.memory.system import SteerableClock
-from adapters.memory.throttling import MemoryLoginAttempts
+from adapters.memory.datasets import MemoryChanges
+from adapters.memory.system import SeededRandom, SteerableClock
 from application.accounts.api_tokens import KeepApiTokens
 from application.accounts.authentication import Authenticate
 from application.accounts.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh

@@ -4,10 +4,15 @@ import contextlib
 
 import pytest
 
-from adapters.memory.accounts import MemoryAccounts, MemoryApiTokens, MemorySessions
-from adapters.memory.changes import MemoryChanges
-from adapters.memory.security import MemoryPasswordHasher, MemoryTokens
-from adapters.memory.throttling import MemoryLoginAttempts
+from adapters.memory.accounts import (
+    MemoryAccounts,
+    MemoryApiTokens,
+    MemoryLoginAttempts,
+    MemoryPasswordHasher,
+    MemorySessions,
+    MemoryTokens,
+)
+from adapters.memory.datasets import MemoryChanges
 from application.accounts.api_tokens import KeepApiTokens
 from application.accounts.authentication import Authenticate
 from application.accounts.sessions import Grant, Granted, Lifetimes, LogIn, LogOut, Refresh

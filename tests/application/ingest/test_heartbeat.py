@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from adapters.memory.jobs import MemoryJobs
-from adapters.memory.schedules import MemorySchedules
+from adapters.memory.jobs import MemoryJobs, MemorySchedules
 from domain.builtin.posts import Post
 from domain.errors import LeaseLost, StoreUnavailable
 from domain.jobs import HEARTBEAT_S, LEASE, FetchJob, JobStatus

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from application.ingest.job_poller import LOOK_S, Watch
+from application.ingest.await_job import LOOK_S, Watch
 from domain.errors import UnknownJob
 from tests.application.rig import Rig
 

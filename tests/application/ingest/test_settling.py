@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from adapters.memory.schedules import MemorySchedules
+from adapters.memory.jobs import MemorySchedules
 from domain.builtin.posts import Post
 from domain.dataset import Dataset
 from domain.errors import SourceBlocked, SourceUnavailable, StoreUnavailable

@@ -6,9 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.memory.alerts import MemoryAlerts, MemoryNotifier
+from adapters.memory.operations import MemoryAlerts, MemoryNotifier, MemoryRetention
 from adapters.memory.politeness import MemoryBudget
-from adapters.memory.retention import MemoryRetention
 from application.jobs.list_jobs import CancelJob
 from application.jobs.scheduler import KeepSchedules
 from application.jobs.worker import RunJob

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from adapters.memory.random import SeededRandom
-from adapters.memory.schedules import MemorySchedules
+from adapters.memory.jobs import MemorySchedules
+from adapters.memory.system import SeededRandom
 from domain.jobs import FetchJob, JobStatus
 from domain.politeness import Cadence
 from domain.reports import FetchReport

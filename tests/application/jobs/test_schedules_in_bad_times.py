@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from adapters.memory.schedules import MemorySchedules
+from adapters.memory.jobs import MemorySchedules
 from domain.errors import SourceBlocked, SourceUnavailable, StoreUnavailable
 from domain.politeness import Cadence
 from domain.schedules import Schedule

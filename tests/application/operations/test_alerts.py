@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adapters.memory.alerts import MemoryAlerts, MemoryNotifier
+from adapters.memory.operations import MemoryAlerts, MemoryNotifier
 from adapters.memory.politeness import MemoryBudget
 from application.ingest.fetch import Fetch
 from application.operations.alerts import LOOK_S, WatchAlerts

@@ -5,7 +5,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from adapters.memory.health import MemoryProbe
+from adapters.memory.operations import MemoryProbe
 from adapters.memory.politeness import MemoryBudget
 from application.datasets.catalogue import Catalogue
 from application.operations.health import CheckHealth, Condition, SourceHealth

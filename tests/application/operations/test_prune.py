@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from adapters.memory.database import MemoryDatabase
-from adapters.memory.retention import MemoryRetention
+from adapters.memory.operations import MemoryRetention
 from application.operations.prune import EVERY_S, JITTER_SHARE, PAUSE_S, KeepPruned, Prune, Pruned
 from domain.errors import StoreUnavailable
 from domain.jobs import FetchJob, JobStatus

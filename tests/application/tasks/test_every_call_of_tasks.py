@@ -4,8 +4,7 @@ import contextlib
 
 import pytest
 
-from adapters.memory.repositories import MemoryKnownRepositories, MemoryRepositories
-from adapters.memory.tasks import MemoryTasks
+from adapters.memory.tasks import MemoryKnownRepositories, MemoryRepositories, MemoryTasks
 from application.datasets.query import Query
 from application.ingest.fetch import Fetch
 from application.tasks.enrich import EnrichTasks

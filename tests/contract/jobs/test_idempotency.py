@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from application.ports.idempotency import ABANDONED, KEPT, Answer, Begun
+from application.ports.jobs import ABANDONED, KEPT, Answer, Begun
 from domain.errors import KeyInUse, KeyReused
 from tests.contract.backends import Backend
 

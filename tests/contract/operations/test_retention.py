@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from application.ports.idempotency import Answer
+from application.ports.jobs import Answer
 from domain.builtin.posts import POSTS
 from domain.dataset import Dataset
 from domain.errors import InvalidToken, LeaseLost

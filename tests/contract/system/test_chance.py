@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from adapters.memory.random import SeededRandom
+from adapters.memory.system import SeededRandom
 from adapters.system.random import SystemRandom
 from application.ports.system import Random
 

@@ -13,7 +13,7 @@ from adapters.sql.engine.postgres.listen import Listener
 from adapters.sql.engine.postgres.pool import Connection, Connector, Lane, ReadingLane, end
 from adapters.sql.engine.postgres.session import PostgresSession
 from adapters.sql.engine.times import to_micros
-from application.ports.health import Probe
+from application.ports.operations import Probe
 from application.ports.system import Clock
 from domain.errors import QueryTooSlow, StoreUnavailable
 

@@ -12,7 +12,7 @@ from adapters.sql.engine.database import READ_S, Compiler, Database, Query, Row,
 from adapters.sql.engine.sqlite.connections import SqliteSession, connect, translation
 from adapters.sql.engine.sqlite.readers import Glance, Lane
 from adapters.sql.engine.times import to_micros
-from application.ports.health import Probe
+from application.ports.operations import Probe
 from application.ports.system import Clock
 from domain.errors import StoreError, StoreUnavailable
 

@@ -8,10 +8,9 @@ import structlog
 
 from adapters.http.datasets.repeats import READY, Repeats
 from adapters.http.datasets.validators import Validators
-from adapters.memory.changes import MemoryChanges
 from adapters.memory.database import MemoryDatabase
-from adapters.memory.random import SeededRandom
-from adapters.memory.system import SteerableClock
+from adapters.memory.datasets import MemoryChanges
+from adapters.memory.system import SeededRandom, SteerableClock
 from domain.dataset import Role
 from domain.errors import StoreUnavailable
 from domain.politeness import Cadence

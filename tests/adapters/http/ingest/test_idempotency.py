@@ -8,9 +8,8 @@ import httpx
 import pytest
 
 from adapters.http.ingest.idempotency import fingerprint_of
-from adapters.memory.idempotency import MemoryIdempotency
-from adapters.memory.jobs import MemoryJobs
-from application.ports.idempotency import ABANDONED, Answer
+from adapters.memory.jobs import MemoryIdempotency, MemoryJobs
+from application.ports.jobs import ABANDONED, Answer
 from domain.dataset import Role
 from domain.errors import SourceUnavailable, StoreUnavailable
 from domain.jobs import FetchJob

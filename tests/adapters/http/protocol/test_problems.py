@@ -6,8 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from adapters.http.protocol.problem_codes import PROBLEM_CODES
-from adapters.http.protocol.problems import ECHO
+from adapters.http.protocol.problems import ECHO, PROBLEM_CODES
 from domain.errors import CatchmentError, QueryTooSlow, StoreFull, StoreUnavailable
 from tests.adapters.http.asgi import Conversation
 from tests.adapters.http.stage import Stage, problem

@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapters.outbound.polite.addresses import is_public, one_of_each_family
+from adapters.outbound.polite.network import is_public, one_of_each_family
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from adapters.memory.datasets import MemoryStore
-from adapters.memory.jobs import MemoryJobHistory, MemoryJobs
-from adapters.memory.schedules import MemorySchedules
+from adapters.memory.jobs import MemoryJobHistory, MemoryJobs, MemorySchedules
 from adapters.outbound.jsonplaceholder import JsonPlaceholderSource
 from adapters.queue.embedded import EmbeddedQueue
 from application.ingest.fetch import Fetch

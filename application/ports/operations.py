@@ -1,0 +1,60 @@
+"""What operating the service needs: alerts, retention and health probes."""
+
+from abc import abstractmethod
+from datetime import datetime
+from typing import Protocol
+
+from domain.alerts import Alarm, Alert
+from domain.retention import Kept
+
+
+class Alerts(Protocol):
+    """Keeps alarms, and lets each alert be taken by one watcher, however many there are."""
+
+    @abstractmethod
+    async def standing(self) -> tuple[datetime, list[Alarm]]:
+        """The present moment by the store's clock, and every alarm there is."""
+
+    @abstractmethod
+    async def move(self, seen: Alarm | None, following: Alarm) -> bool:
+        """Change an alarm, or write down a new one where none was seen.
+
+        False when it is no longer as it was seen: somebody else was faster.
+        """
+
+
+class Notifier(Protocol):
+    """Tells the operator."""
+
+    @abstractmethod
+    async def notify(self, alert: Alert) -> None:
+        """Return once the alert has arrived.
+
+        SourceError says why that is not certain: it may be told again, and arrive twice then.
+        """
+
+
+class Retention(Protocol):
+    """Removes what is old and needed by nobody any more."""
+
+    @abstractmethod
+    async def prune(self, kept: Kept, before: datetime, most: int) -> int:
+        """Remove some of what is older than `before`, in one transaction of at most `most` rows.
+
+        Returns how many were removed; 0 only when there is nothing left, or when what is left is
+        being removed by somebody else. What is needed stays, as `Kept` says. One thing that
+        consists of more rows than `most` is removed alone.
+        """
+
+
+class Probe(Protocol):
+    """Looks whether one thing we depend on works."""
+
+    @property
+    @abstractmethod
+    def works(self) -> str:
+        """One word for its working: "connected", or "embedded" for what runs in this process."""
+
+    @abstractmethod
+    async def check(self) -> None:
+        """Return when it works; StoreUnavailable or QueueUnavailable says why it does not."""
