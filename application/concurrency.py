@@ -1,4 +1,4 @@
-"""Unbroken work: it goes on to its end when whoever waits for it leaves."""
+"""ShieldedTasks work: it goes on to its end when whoever waits for it leaves."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 
-class Unbroken(Generic[T]):
+class ShieldedTasks(Generic[T]):
     """Pieces of work, each waited for by one caller, whose leaving breaks none of them off."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Unbroken(Generic[T]):
         await self.drain()
 
 
-class Shared(Generic[T]):
+class SingleFlight(Generic[T]):
     """Work that is done once at a time for each key, for all who want it meanwhile."""
 
     def __init__(self) -> None:

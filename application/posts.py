@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from application.datasets.query import Query
 from application.ingest.fetch import Fetch
-from application.ingest.job_backend import JobDesk
+from application.ingest.job_backend import JobBackend
 from application.ports.datasets import Store
 from application.ports.ingest import Source
 from application.ports.system import Clock, Random
@@ -21,12 +21,12 @@ class FetchPosts(Fetch[Post]):
         sources: Sequence[Source[Post]],
         store: Store,
         clock: Clock,
-        desk: JobDesk,
+        job_backend: JobBackend,
         random: Random,
         cadence: Cadence = Cadence(),  # noqa: B008 - a frozen value
         deadline: timedelta = timedelta(seconds=60),
     ) -> None:
-        super().__init__(POSTS, sources, store, clock, desk, random, cadence, deadline)
+        super().__init__(POSTS, sources, store, clock, job_backend, random, cadence, deadline)
 
 
 class QueryPosts(Query[Post]):

@@ -43,14 +43,14 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
-class Trouble(msgspec.Struct, frozen=True):
+class Incident(msgspec.Struct, frozen=True):
     """Something that is wrong now, in a sentence, and since when."""
 
     detail: str
     since: datetime
 
 
-class Alarm(msgspec.Struct, frozen=True, kw_only=True):
+class AlertState(msgspec.Struct, frozen=True, kw_only=True):
     """What the operator knows of one thing that is watched, or is about to be told.
 
     Until it is `told`, what was seen first stays, whatever is seen meanwhile: so no beginning and
@@ -72,7 +72,7 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def quiet(
         cls, kind: Kind, dataset: str, subject: str, now: datetime, source: str = ""
-    ) -> "Alarm":
+    ) -> "AlertState":
         """The alarm of something of which nothing was ever seen."""
         return cls(
             kind=kind,
@@ -88,7 +88,7 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
         """What tells it from all others."""
         return self.kind, self.dataset, self.source
 
-    def seen(self, trouble: Trouble | None, well: str) -> "Alarm":
+    def seen(self, trouble: Incident | None, well: str) -> "AlertState":
         """The alarm after a look: there is this trouble, or none, and `well` says so."""
         if not self.told or self.raised == (trouble is not None):
             return self
@@ -102,11 +102,11 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it is to be told, and nobody is about to."""
         return not self.told and (self.taken_until is None or self.taken_until <= now)
 
-    def taken(self, now: datetime) -> "Alarm":
+    def taken(self, now: datetime) -> "AlertState":
         """The alarm in the hands of whoever tells it now."""
         return msgspec.structs.replace(self, taken_until=now + TAKEN)
 
-    def given_back(self, told: bool) -> "Alarm":
+    def given_back(self, told: bool) -> "AlertState":
         """The alarm once whoever took it has told it, or could not."""
         return msgspec.structs.replace(self, told=told, taken_until=None)
 
@@ -129,7 +129,7 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
 
 def staleness(
     cadence: Cadence, freshness: Freshness, watched_since: datetime, now: datetime
-) -> Trouble | None:
+) -> Incident | None:
     """The trouble of a dataset that is stale.
 
     One that was never fetched has the time it would have had after a fetch at the moment when it
@@ -139,24 +139,24 @@ def staleness(
         if not cadence.is_stale(freshness, now):
             return None
         detail = f"not fetched since {_shown(freshness.fetched_at)}, which is too long ago"
-        return Trouble(detail, cadence.stale_at(freshness) or now)
+        return Incident(detail, cadence.stale_at(freshness) or now)
     patience = cadence.patience
     if patience is None:
         failed = freshness.last_status is JobStatus.FAILED
-        return Trouble("never fetched, and the last attempt failed", now) if failed else None
+        return Incident("never fetched, and the last attempt failed", now) if failed else None
     stale_at = watched_since + patience
     detail = f"never fetched, though it is known since {_shown(watched_since)}"
-    return Trouble(detail, stale_at) if now > stale_at else None
+    return Incident(detail, stale_at) if now > stale_at else None
 
 
-def open_breaker(host: Host, now: datetime) -> Trouble | None:
+def open_breaker(host: Host, now: datetime) -> Incident | None:
     """The trouble of a source whose host keeps failing, until a request has shown that it does not.
 
     A breaker that lets one request try again is still the same trouble.
     """
     if host.breaker(now.timestamp()) is Breaker.CLOSED:
         return None
-    return Trouble("it kept failing, so it is left alone for a while and then tried again", now)
+    return Incident("it kept failing, so it is left alone for a while and then tried again", now)
 
 
 def _shown(moment: datetime) -> str:

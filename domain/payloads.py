@@ -41,7 +41,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int = 0
 
 
-class Kept(msgspec.Struct, frozen=True):
+class StoredPayload(msgspec.Struct, frozen=True):
     """A payload as it was kept, with its receipt."""
 
     payload: Payload

@@ -125,7 +125,7 @@ class Breaker(StrEnum):
     HALF_OPEN = "half_open"
 
 
-class Verdict(StrEnum):
+class Admission(StrEnum):
     """Why a request may or may not leave now."""
 
     GO = "go"
@@ -155,7 +155,9 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
             return Breaker.CLOSED
         return Breaker.OPEN if now_s < self.open_until_s else Breaker.HALF_OPEN
 
-    def spend(self, rate: Rate, now_s: float, retry: bool = False) -> "tuple[Host, Verdict, float]":
+    def spend(
+        self, rate: Rate, now_s: float, retry: bool = False
+    ) -> "tuple[Host, Admission, float]":
         """Ask to send one request: the new state, the verdict, and when to ask again (seconds)."""
         return self._seen_at(now_s, rate)._spend(rate, now_s, retry)
 
@@ -168,17 +170,17 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
             open_until_s=min(self.open_until_s, now_s + max(self.open_for_s, PROBE_S)),
         )
 
-    def _spend(self, rate: Rate, now_s: float, retry: bool) -> "tuple[Host, Verdict, float]":
+    def _spend(self, rate: Rate, now_s: float, retry: bool) -> "tuple[Host, Admission, float]":
         if retry and self.credit < 1.0:
-            return self, Verdict.RETRIES, now_s
+            return self, Admission.RETRIES, now_s
         if now_s < self.blocked_until_s:
-            return self, Verdict.BLOCKED, self.blocked_until_s
+            return self, Admission.BLOCKED, self.blocked_until_s
         state = self.breaker(now_s)
         if state is Breaker.OPEN:
-            return self, Verdict.BREAKER, self.open_until_s
+            return self, Admission.BREAKER, self.open_until_s
         earliest_s = self.arrival_s - rate.spacing_s * (rate.burst - 1)
         if now_s < earliest_s:
-            return self, Verdict.BUDGET, earliest_s
+            return self, Admission.BUDGET, earliest_s
         host = msgspec.structs.replace(
             self,
             arrival_s=max(self.arrival_s, now_s) + rate.spacing_s,
@@ -187,7 +189,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
         if state is Breaker.HALF_OPEN:
             # Whoever asks next waits for the outcome of this probe.
             host = msgspec.structs.replace(host, outcomes=_PROBING, open_until_s=now_s + PROBE_S)
-        return host, Verdict.GO, now_s
+        return host, Admission.GO, now_s
 
     def settle(self, ok: bool, now_s: float) -> "Host":
         """Learn how a request that was let go ended."""

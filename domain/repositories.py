@@ -41,7 +41,7 @@ class RepoFacts(msgspec.Struct, frozen=True):
     language: str | None
 
 
-class Told(msgspec.Struct, frozen=True):
+class LookupResult(msgspec.Struct, frozen=True):
     """An answer of GitHub's: the facts, or None where there is no such repository.
 
     `etag` is what to ask with the next time, if anything.
@@ -66,7 +66,7 @@ class KnownRepository(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    told: Told
+    told: LookupResult
     told_at: datetime
     looked_at: datetime
 
@@ -82,7 +82,7 @@ class KnownRepository(msgspec.Struct, frozen=True, kw_only=True):
         # A clock that was set back must not keep us from looking until it has caught up.
         return abs(now - self.looked_at) < fresh_for
 
-    def after(self, told: Told, now: datetime) -> "KnownRepository":
+    def after(self, told: LookupResult, now: datetime) -> "KnownRepository":
         """What is known once GitHub has answered again."""
         told_at = self.told_at if told.facts == self.told.facts else now
         return msgspec.structs.replace(self, told=told, told_at=told_at, looked_at=now)

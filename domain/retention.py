@@ -17,7 +17,7 @@ PLACES_KEPT = timedelta(days=90)
 CLIENTS_KEPT = timedelta(hours=1)
 
 
-class Kept(StrEnum):
+class RetainedKind(StrEnum):
     """What grows with time and is removed once it is old, unless it is still needed.
 
     In this order, because what goes first may have needed what goes later.
@@ -41,11 +41,11 @@ class Kept(StrEnum):
     CLIENTS = "clients"
 
 
-class Keeping(msgspec.Struct, frozen=True, kw_only=True):
+class RetentionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """For how long each kind is kept."""
 
-    ages: dict[Kept, timedelta]
+    ages: dict[RetainedKind, timedelta]
 
-    def ends(self, now: datetime) -> list[tuple[Kept, datetime]]:
+    def ends(self, now: datetime) -> list[tuple[RetainedKind, datetime]]:
         """What is removed now, in order, each with the moment before which it is old."""
-        return [(kept, now - self.ages[kept]) for kept in Kept if kept in self.ages]
+        return [(kept, now - self.ages[kept]) for kept in RetainedKind if kept in self.ages]

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from entrypoints.config.settings import InvalidSetting, Settings, load
-from entrypoints.processes.api import address_of, embedded, listen, make_first_admin, serving
+from entrypoints.processes.api import address_of, embedded, ensure_configured_admin, listen, serving
 from entrypoints.processes.lifecycle import doing, running, signals
 from entrypoints.processes.logs import configure
 from entrypoints.upstream import ASSETS_FILE, SampleUpstream, settings_for
 
 
-class Caller:
+class DemoClient:
     """Asks the service at one address, as anybody could."""
 
     def __init__(self, url: str, admin: str, password: str) -> None:
@@ -91,9 +91,9 @@ async def run(port: int, once: bool, echo: Echo) -> None:
             configure("error", "console")
             with _taken(port, echo) as taken:
                 async with running(settings) as container:
-                    await make_first_admin(container)
+                    await ensure_configured_admin(container)
                     async with serving(container, taken):
-                        caller = Caller(address_of(taken), _ADMIN, settings.admin_password)
+                        caller = DemoClient(address_of(taken), _ADMIN, settings.admin_password)
                         showing = _shown(caller, upstream, once, echo)
                         with signals() as told:
                             await doing([*embedded(container), lambda: showing], told)
@@ -114,7 +114,7 @@ def _settings(directory: Path, upstream: SampleUpstream) -> Settings:
     )
 
 
-async def _shown(caller: Caller, upstream: SampleUpstream, once: bool, echo: Echo) -> None:
+async def _shown(caller: DemoClient, upstream: SampleUpstream, once: bool, echo: Echo) -> None:
     await _show_posts(caller, upstream, echo)
     await _show_assets(caller, echo)
     await _show_points(caller, upstream, echo)
@@ -131,7 +131,7 @@ def _taken(port: int, echo: Echo) -> socket.socket:
     return listen("127.0.0.1", 0)
 
 
-async def _show_posts(caller: Caller, upstream: SampleUpstream, echo: Echo) -> None:
+async def _show_posts(caller: DemoClient, upstream: SampleUpstream, echo: Echo) -> None:
     echo(f"The sample upstream answers at {upstream.url('')}, Catchment at {caller.url}\n")
 
     echo("1. A first fetch:          POST /fetch")
@@ -154,7 +154,7 @@ async def _show_posts(caller: Caller, upstream: SampleUpstream, echo: Echo) -> N
     echo(f"   requests to the upstream: {upstream.count() - before}")
 
 
-async def _show_assets(caller: Caller, echo: Echo) -> None:
+async def _show_assets(caller: DemoClient, echo: Echo) -> None:
     echo("5. One dataset, two sources: POST /fetch/crypto_assets")
     fetched = await caller.post("/fetch/crypto_assets")
     for source in fetched["sources"]:
@@ -166,7 +166,7 @@ async def _show_assets(caller: Caller, echo: Echo) -> None:
     echo(f"   {', '.join(largest)}")
 
 
-async def _show_points(caller: Caller, upstream: SampleUpstream, echo: Echo) -> None:
+async def _show_points(caller: DemoClient, upstream: SampleUpstream, echo: Echo) -> None:
     tags: list[list[str]] = [[], ["suspect"], []]
     now = int(time.time())
     upstream.set_points(
@@ -185,7 +185,7 @@ async def _show_points(caller: Caller, upstream: SampleUpstream, echo: Echo) -> 
     echo(f"   and a stranger gets {await caller.status('/api/data')}")
 
 
-async def _show_task(caller: Caller, echo: Echo) -> None:
+async def _show_task(caller: DemoClient, echo: Echo) -> None:
     task = {"title": "Read the release notes", "repository": "litestar-org/litestar"}
     echo(f"9. A task:                 POST /tasks about {task['repository']}")
     made = await caller.post("/tasks", task)
@@ -205,7 +205,7 @@ def _told(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
 
-def _invite(caller: Caller, echo: Echo) -> None:
+def _invite(caller: DemoClient, echo: Echo) -> None:
     url = caller.url
     echo(f"\nTry it, also as {_ADMIN!r} with the password {caller.password!r} (Ctrl-C stops):")
     echo(f"  curl '{url}/data?title__icontains=a&sort=-id&limit=3'")

@@ -18,24 +18,24 @@ from adapters.http.ingest.idempotency import OnceOnly
 from adapters.http.ingest.quarantine import quarantine_routes
 from adapters.http.ingest.routes import fetch_routes
 from adapters.http.jobs.routes import job_routes
-from adapters.http.middleware.authentication import Door
+from adapters.http.middleware.authentication import AuthenticationMiddleware
 from adapters.http.middleware.options import option_routes
-from adapters.http.middleware.request_context import Front
+from adapters.http.middleware.request_context import RequestContextMiddleware
 from adapters.http.openapi.document import document
 from adapters.http.openapi.pages import PREFIXES, Documentation
 from adapters.http.operations.stats import stats_routes
-from adapters.http.protocol.access import Gate, require_declared
+from adapters.http.protocol.access import RoleGuard, require_declared
 from adapters.http.protocol.asgi import App
 from adapters.http.protocol.cursors import CursorSigner
 from adapters.http.protocol.rate_limits import Limiter
 from adapters.http.protocol.routing import tell
 from adapters.http.tasks.routes import task_routes
-from application.accounts.api_tokens import KeepApiTokens
+from application.accounts.api_tokens import ApiTokenService
 from application.accounts.authentication import Authenticate
 from application.accounts.sessions import SessionUseCases
 from application.accounts.sign_up import ChangePassword, SignUp
 from application.datasets.catalogue import Catalogue
-from application.datasets.fetch_one import Populate
+from application.datasets.fetch_one import FetchOne
 from application.ingest.quarantine import ListQuarantine, ReplayQuarantine
 from application.jobs.list_jobs import CancelJob, FindJob, ListJobs
 from application.operations.health import CheckHealth
@@ -48,14 +48,14 @@ from application.tasks.tasks import TaskUseCases
 from domain.politeness import Rate
 
 
-class People(NamedTuple):
+class AccountUseCases(NamedTuple):
     """The use cases of accounts."""
 
     authenticate: Authenticate
     sign_up: SignUp
     sessions: SessionUseCases
     change_password: ChangePassword
-    api_tokens: KeepApiTokens
+    api_tokens: ApiTokenService
 
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,8 +84,8 @@ def create_app(
     find_job: FindJob,
     list_jobs: ListJobs,
     cancel_job: CancelJob,
-    populate: Populate,
-    people: People,
+    populate: FetchOne,
+    people: AccountUseCases,
     limits: ClientLimits,
     tasks: TaskUseCases,
     list_quarantine: ListQuarantine,
@@ -97,13 +97,13 @@ def create_app(
     clock: Clock,
     random: Random,
     settings: HttpSettings,
-) -> Front:
+) -> RequestContextMiddleware:
     """The ASGI application over these use cases; its `drain` says that the process is to stop."""
     default = settings.default_dataset
     signer = CursorSigner(settings.secret)
     once_only = OnceOnly(idempotency, random)
     limiter = Limiter(limits, settings.client_limits)
-    gate = Gate(settings.require_login)
+    gate = RoleGuard(settings.require_login)
     draining = asyncio.Event()
     routes = [
         *fetch_routes(catalogue, once_only, limiter, clock, default, settings.body_s),
@@ -144,11 +144,11 @@ def create_app(
     )
     docs = Documentation(lambda: document(litestar, gate, catalogue.datasets, default))
     prefixes: dict[str, App] = {PREFIX: reads, **dict.fromkeys(PREFIXES, docs)}
-    door = Door(
+    door = AuthenticationMiddleware(
         people.authenticate,
         settings.allowed_hosts,
         settings.trusted_proxies,
         settings.cors_origins,
     )
     repeats = Repeats(changes, validators, clock, random)
-    return Front(prefixes, litestar, door, repeats, random, draining)  # type: ignore[arg-type]
+    return RequestContextMiddleware(prefixes, litestar, door, repeats, random, draining)  # type: ignore[arg-type]

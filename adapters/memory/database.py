@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from application.ports.datasets import Quarantined
-from application.ports.jobs import Answer
-from domain.alerts import Alarm, Kind
+from application.ports.jobs import SavedAnswer
+from domain.alerts import AlertState, Kind
 from domain.checkpoints import Checkpoint, Freshness
 from domain.dataset import Key
 from domain.errors import LeaseLost
@@ -30,7 +30,7 @@ NEVER = datetime(1, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Row:
+class StoredRow:
     """A stored record, and the receipt of the payload it was read from."""
 
     record: Any
@@ -41,7 +41,7 @@ class Row:
 class Table:
     """The records of one dataset, and how they stand."""
 
-    rows: dict[Key, Row] = field(default_factory=dict)
+    rows: dict[Key, StoredRow] = field(default_factory=dict)
     seq: int = 0
     changed_at: datetime = NEVER
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class KnownKey:
     request: str
     job_id: str
     begun_at: datetime
-    answer: Answer | None = None
+    answer: SavedAnswer | None = None
 
 
 class MemoryDatabase:
@@ -78,7 +78,7 @@ class MemoryDatabase:
         self.totals: dict[tuple[str, str], SourceTotals] = {}
         self.schedules: dict[str, Schedule] = {}
         self.keys: dict[str, KnownKey] = {}
-        self.alarms: dict[tuple[Kind, str, str], Alarm] = {}
+        self.alarms: dict[tuple[Kind, str, str], AlertState] = {}
         self.hosts: dict[str, Host] = {}
         self.repositories: dict[str, KnownRepository] = {}
         self.bodies: dict[bytes, bytes] = {}

@@ -8,7 +8,7 @@ from typing import Any, Generic
 
 import msgspec
 
-from adapters.memory.database import MemoryDatabase, Rejected, Row, Table
+from adapters.memory.database import MemoryDatabase, Rejected, StoredRow, Table
 from application.ports.datasets import Changes, Intake, Quarantined, Replay, Store
 from application.ports.system import Clock
 from domain.checkpoints import Checkpoint, Freshness
@@ -16,7 +16,7 @@ from domain.dataset import Dataset, Key, R
 from domain.filters import Filter
 from domain.jobs import FetchJob
 from domain.paging import Counting, Page, PageRequest
-from domain.payloads import Kept, Payload, Receipt, replayed
+from domain.payloads import Payload, Receipt, StoredPayload, replayed
 from domain.reports import Counts, Rejection
 
 
@@ -104,7 +104,7 @@ class MemoryIntake(Intake[R], Generic[R]):
         self._receipts.append(kept.receipt)
         return kept
 
-    async def kept(self, replay: Replay | None = None) -> AsyncIterator[Kept]:
+    async def kept(self, replay: Replay | None = None) -> AsyncIterator[StoredPayload]:
         """Every payload of this source whose fetch was committed, or what a replay reads again."""
         payloads = {p.receipt: p for p in self._database.kept[self._dataset.name, self._source]}
         receipts = list(map(self._receipt, payloads.values()))
@@ -113,7 +113,7 @@ class MemoryIntake(Intake[R], Generic[R]):
         else:
             wanted = replayed(receipts, replay.receipt)
         for receipt in wanted:
-            yield Kept(payloads[receipt.id], receipt)
+            yield StoredPayload(payloads[receipt.id], receipt)
 
     def _receipt(self, payload: Payload) -> Receipt:
         waiting = self._waiting.values()
@@ -157,10 +157,10 @@ class MemoryIntake(Intake[R], Generic[R]):
                 rejected_at=self._clock.now(),
             )
 
-    async def commit(self, checkpoint: Checkpoint | None, rehearsal: bool = False) -> Counts:
+    async def commit(self, checkpoint: Checkpoint | None, dry_run: bool = False) -> Counts:
         """Merge all that was added, with the checkpoint, in one step."""
         table = self._database.tables[self._dataset.name]
-        if rehearsal:
+        if dry_run:
             return self._merged(Table(dict(table.rows)), self._clock.now())
         self._database.require_held(self._job)
         now = table.changes_at(self._clock.now())
@@ -199,7 +199,7 @@ class MemoryIntake(Intake[R], Generic[R]):
         known = table.rows.get(key)
         if known is not None and (known.receipt > receipt or _same(known.record, record)):
             return "unchanged"
-        table.rows[key] = Row(self._dataset.stored(record, now), receipt)
+        table.rows[key] = StoredRow(self._dataset.stored(record, now), receipt)
         return "inserted" if known is None else "updated"
 
 

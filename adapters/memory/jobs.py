@@ -9,11 +9,11 @@ from adapters.memory.database import KnownKey, MemoryDatabase
 from application.ports.jobs import (
     ABANDONED,
     KEPT,
-    Answer,
     Begun,
     Idempotency,
     JobHistory,
     Jobs,
+    SavedAnswer,
     Schedules,
     SourceHistory,
     Wanted,
@@ -179,7 +179,7 @@ class MemoryIdempotency(Idempotency):
             known.begun_at = now
         return Begun(known.job_id, known.answer)
 
-    async def end(self, key: str, answer: Answer) -> None:
+    async def end(self, key: str, answer: SavedAnswer) -> None:
         """Remember the answer."""
         if key in self._keys:
             self._keys[key].answer = answer

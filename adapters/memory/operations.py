@@ -7,10 +7,10 @@ from typing import TypeVar
 from adapters.memory.database import MemoryDatabase
 from application.ports.operations import Alerts, Notifier, Probe, Retention
 from application.ports.system import Clock
-from domain.alerts import Alarm, Alert
+from domain.alerts import Alert, AlertState
 from domain.errors import CatchmentError, SourceError
 from domain.payloads import Payload
-from domain.retention import PLACES_KEPT, Kept
+from domain.retention import PLACES_KEPT, RetainedKind
 from domain.throttling import Attempts
 
 
@@ -21,11 +21,11 @@ class MemoryAlerts(Alerts):
         self._alarms = database.alarms
         self._clock = clock
 
-    async def standing(self) -> tuple[datetime, list[Alarm]]:
+    async def standing(self) -> tuple[datetime, list[AlertState]]:
         """The present moment, and every alarm."""
         return self._clock.now(), [self._alarms[key] for key in sorted(self._alarms)]
 
-    async def move(self, seen: Alarm | None, following: Alarm) -> bool:
+    async def move(self, seen: AlertState | None, following: AlertState) -> bool:
         """Change an alarm, unless it is no longer as it was seen."""
         if self._alarms.get(following.key) != seen:
             return False
@@ -61,17 +61,17 @@ class MemoryRetention(Retention):
 
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
-        self._ways: Mapping[Kept, Callable[[datetime, int], int]] = {
-            Kept.QUARANTINE: self._quarantine,
-            Kept.PAYLOADS: self._payloads,
-            Kept.JOBS: self._jobs,
-            Kept.KEYS: self._keys,
-            Kept.SESSIONS: self._sessions,
-            Kept.GUESSES: self._guesses,
-            Kept.CLIENTS: self._clients,
+        self._ways: Mapping[RetainedKind, Callable[[datetime, int], int]] = {
+            RetainedKind.QUARANTINE: self._quarantine,
+            RetainedKind.PAYLOADS: self._payloads,
+            RetainedKind.JOBS: self._jobs,
+            RetainedKind.KEYS: self._keys,
+            RetainedKind.SESSIONS: self._sessions,
+            RetainedKind.GUESSES: self._guesses,
+            RetainedKind.CLIENTS: self._clients,
         }
 
-    async def prune(self, kept: Kept, before: datetime, most: int) -> int:
+    async def prune(self, kept: RetainedKind, before: datetime, most: int) -> int:
         """Remove some of what is older than `before`."""
         return self._ways[kept](before, most)
 

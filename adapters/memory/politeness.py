@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from adapters.memory.database import MemoryDatabase
 from application.ports.politeness import Budget
 from application.ports.system import Clock
-from domain.politeness import Host, Rate, Verdict
+from domain.politeness import Admission, Host, Rate
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -23,7 +23,7 @@ class MemoryBudget(Budget):
         self._rates = rates
         self._default = default
 
-    async def spend(self, host: str, retry: bool = False) -> tuple[Verdict, datetime]:
+    async def spend(self, host: str, retry: bool = False) -> tuple[Admission, datetime]:
         """Ask to send one request: GO spends a token; otherwise the time to ask again."""
         rate = self._rates.get(host, self._default)
         known = await self.state(host)

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from adapters.memory.database import MemoryDatabase, Row
+from adapters.memory.database import MemoryDatabase, StoredRow
 from application.ports.system import Clock
 from application.ports.tasks import KnownRepositories, Repositories, Tasks
 from domain.errors import SourceError
 from domain.reports import Traffic
-from domain.repositories import KnownRepository, RepoFacts, Told
+from domain.repositories import KnownRepository, LookupResult, RepoFacts
 from domain.tasks import TASKS, Task, task_of
 
 
@@ -44,14 +44,14 @@ class MemoryTasks(Tasks):
         return True
 
     @property
-    def _rows(self) -> dict[Any, Row]:
+    def _rows(self) -> dict[Any, StoredRow]:
         return self._database.tables[TASKS.name].rows
 
     def _put(self, task: Task) -> Any:
         table = self._database.tables[TASKS.name]
         table.changed_at = table.changes_at(self._clock.now())
         row = TASKS.stored(task, table.changed_at)
-        self._rows[TASKS.key_of(task)] = Row(row, 0)
+        self._rows[TASKS.key_of(task)] = StoredRow(row, 0)
         self._moved()
         return row
 
@@ -72,7 +72,7 @@ class MemoryRepositories(Repositories):
         self.failure: SourceError | None = None
         self.failures: dict[str, SourceError] = {}
         self.takes_s = 0.0
-        self.asked: list[tuple[str, Told | None]] = []
+        self.asked: list[tuple[str, LookupResult | None]] = []
         self._clock = clock
 
     @property
@@ -81,8 +81,8 @@ class MemoryRepositories(Repositories):
         return "github.memory"
 
     async def look(
-        self, name: str, known: Told | None, deadline: datetime, traffic: Traffic
-    ) -> Told:
+        self, name: str, known: LookupResult | None, deadline: datetime, traffic: Traffic
+    ) -> LookupResult:
         """The facts, or what was known when they are the same."""
         self.asked.append((name, known))
         await self._clock.sleep(self.takes_s)
@@ -96,7 +96,7 @@ class MemoryRepositories(Repositories):
         if known is not None and known.etag is not None and known.facts == facts:
             traffic.not_modified += 1
             return known
-        return Told(facts, f'"{hash(facts):x}"' if facts else None)
+        return LookupResult(facts, f'"{hash(facts):x}"' if facts else None)
 
 
 class MemoryKnownRepositories(KnownRepositories):

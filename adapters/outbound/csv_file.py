@@ -8,7 +8,7 @@ from adapters.outbound.csv_pages import pages_of
 from adapters.outbound.files import HOST, LocalFile, OpenFile, file_of, first_line
 from adapters.outbound.formats.bounds import MAX_RECORDS, check_rejections, too_many_records
 from adapters.outbound.formats.charsets import to_utf8
-from adapters.outbound.formats.csv import Header, Row, header_of, line_ends
+from adapters.outbound.formats.csv import CsvRow, Header, header_of, line_ends
 from adapters.outbound.polite.client import PoliteClient
 from adapters.outbound.polite.failures import incomplete, late
 from adapters.outbound.polite.replies import NotModified
@@ -147,7 +147,7 @@ class _Columns:
             if column in header.columns
         ]
 
-    def read(self, row: Row) -> dict[str, Any]:
+    def read(self, row: CsvRow) -> dict[str, Any]:
         """The fields of a row by name; a ValueError says what is wrong with it."""
         if row.reason:
             raise ValueError(row.reason)
@@ -169,6 +169,6 @@ def _parsed(column: str, field: Field, text: str) -> Any:
         raise ValueError(f"{column}: {error}") from error
 
 
-def _rejection(row: Row, error: ValueError) -> Rejection:
+def _rejection(row: CsvRow, error: ValueError) -> Rejection:
     excerpt = row.raw[: _EXCERPT * 4].decode(errors="replace")[:_EXCERPT]
     return Rejection(f"line {row.line}", str(error)[:_REASON], excerpt)

@@ -17,7 +17,7 @@ _BLOCK = 256 * 1024
 _LONGEST_MARK = 4
 
 
-class Page(NamedTuple):
+class CsvPage(NamedTuple):
     """A part of the file as UTF-8, and the number of the line on which its first row stands."""
 
     line: int
@@ -26,7 +26,7 @@ class Page(NamedTuple):
 
 def pages_of(
     file: BinaryIO, content_type: str, required: Collection[str], known: Collection[str]
-) -> Iterator[Page]:
+) -> Iterator[CsvPage]:
     """Cut an open file into pages; no more than a few MiB of it are held at any time.
 
     A file without a usable header is one page, which cannot be read either. UnexpectedContent when
@@ -38,13 +38,13 @@ def pages_of(
     except UnexpectedContent as error:
         if error.code == "empty":
             raise
-        yield Page(1, held.text)
+        yield CsvPage(1, held.text)
         return
     line = header.row.next_line
     held.drop(header.row.end)
     while True:
         end, next_line = _cut(header, held.text, line)
-        yield Page(line, header.row.raw + b"\n" + held.text[:end])
+        yield CsvPage(line, header.row.raw + b"\n" + held.text[:end])
         cut_off = end == len(held.text) and held.goes_on
         held.drop(end)
         if cut_off:

@@ -8,13 +8,13 @@ import msgspec
 from adapters.outbound.formats.charsets import to_utf8
 from adapters.outbound.polite.client import PoliteClient
 from adapters.outbound.polite.failures import Absent
-from adapters.outbound.polite.replies import Answer, NotModified
+from adapters.outbound.polite.replies import NotModified, UpstreamResponse
 from adapters.outbound.polite.urls import parse
 from application.ports.tasks import Repositories
 from domain.errors import UnexpectedContent
 from domain.fields import INT64_MAX, storable
 from domain.reports import Traffic
-from domain.repositories import RepoFacts, Told
+from domain.repositories import LookupResult, RepoFacts
 
 #: What of a text is kept; GitHub's own are far shorter.
 LONGEST_TEXT = 1000
@@ -46,8 +46,8 @@ class GitHubRepositories(Repositories):
         return self._host
 
     async def look(
-        self, name: str, known: Told | None, deadline: datetime, traffic: Traffic
-    ) -> Told:
+        self, name: str, known: LookupResult | None, deadline: datetime, traffic: Traffic
+    ) -> LookupResult:
         """What GitHub says of a repository now, or what was known when that has not changed."""
         url = f"{self._url}/repos/{name}"
         try:
@@ -60,16 +60,16 @@ class GitHubRepositories(Repositories):
                 authorization=self._authorization,
             )
         except Absent:
-            return Told(None)
+            return LookupResult(None)
         if known is not None and isinstance(answer, NotModified):
             return known
         if isinstance(answer, NotModified):
             raise UnexpectedContent(f"{self._host} says that nothing changed of what is not known")
         # A repository that was renamed is found at another address, and a validator is of one.
         etag = answer.etag if answer.url == url else None
-        return Told(self._facts(answer), etag if etag == self._harmless(etag) else None)
+        return LookupResult(self._facts(answer), etag if etag == self._harmless(etag) else None)
 
-    def _facts(self, answer: Answer) -> RepoFacts:
+    def _facts(self, answer: UpstreamResponse) -> RepoFacts:
         try:
             read = msgspec.json.decode(to_utf8(answer.body, answer.content_type), type=_Payload)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -12,7 +12,7 @@ from adapters.outbound.formats.bounds import MAX_RECORDS, check_rejections, too_
 from adapters.outbound.formats.charsets import to_utf8
 from adapters.outbound.formats.json import elements, too_deep
 from adapters.outbound.polite.client import PoliteClient
-from adapters.outbound.polite.replies import Answer, NotModified
+from adapters.outbound.polite.replies import NotModified, UpstreamResponse
 from adapters.outbound.polite.urls import next_link, parse
 from application.ports.ingest import Ask, Source
 from domain.dataset import R
@@ -124,7 +124,7 @@ class JsonListSource(Source[R], Generic[P, R]):
         return batch
 
 
-def _next_page(answer: Answer) -> str | None:
+def _next_page(answer: UpstreamResponse) -> str | None:
     link = next_link(answer.headers.get("link", ""))
     if link is None:
         return None

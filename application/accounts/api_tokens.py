@@ -13,7 +13,7 @@ LONGEST_NAME = 100
 MOST = 100
 
 
-class KeepApiTokens:
+class ApiTokenService:
     """Makes, lists and revokes the API tokens of users; a token cannot make another."""
 
     def __init__(

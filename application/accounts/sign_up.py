@@ -38,7 +38,7 @@ class SignUp:
         return user
 
 
-class FirstAdmin:
+class EnsureAdmin:
     """Sees to it that there is the admin whom the settings name."""
 
     def __init__(self, accounts: Accounts, sign_up: SignUp) -> None:

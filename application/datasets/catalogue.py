@@ -15,7 +15,7 @@ from domain.dataset import Dataset, Role
 from domain.errors import UnknownDataset
 
 
-class Standing(msgspec.Struct, frozen=True):
+class FreshnessStatus(msgspec.Struct, frozen=True):
     """How current a dataset is at one moment."""
 
     fetched_at: datetime | None
@@ -36,7 +36,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     records: int
     quarantined: int
     freshness: Freshness
-    standing: Standing
+    standing: FreshnessStatus
 
 
 class Catalogue:
@@ -54,7 +54,7 @@ class Catalogue:
         self._quarantine = quarantine
         self._clock = clock
         # How each dataset stood when it was looked at last, and the freshness that followed from.
-        self._stood: dict[str, tuple[Freshness, Standing]] = {}
+        self._stood: dict[str, tuple[Freshness, FreshnessStatus]] = {}
 
     @property
     def datasets(self) -> Iterable[Dataset[Any]]:
@@ -71,14 +71,14 @@ class Catalogue:
         self._known(name)
         return self._fetches[name]
 
-    def standing(self, name: str, freshness: Freshness) -> Standing:
+    def standing(self, name: str, freshness: Freshness) -> FreshnessStatus:
         """How current a dataset with this freshness is now."""
         now = self._clock.now()
         known, stood = self._stood.get(name, (None, None))
         if known is freshness and stood is not None and stood.holds(now):
             return stood
         cadence = self.fetch(name).cadence
-        standing = Standing(
+        standing = FreshnessStatus(
             freshness.fetched_at,
             freshness.next_fetch_at,
             cadence.is_stale(freshness, now),

@@ -11,24 +11,24 @@ from domain.dataset import Role
 from domain.errors import SourceError, UnknownRecord
 
 
-class Populated(msgspec.Struct, frozen=True):
+class FetchedOne(msgspec.Struct, frozen=True):
     """A fetch, and the record it touched; None when it brought none that can be read."""
 
     fetched: Fetched
     record: Any | None
 
 
-class Populate:
+class FetchOne:
     """Fetches a dataset now, whatever its interval, and finds the record the fetch touched."""
 
     def __init__(self, catalogue: Catalogue, receipts: Receipts) -> None:
         self._catalogue = catalogue
         self._receipts = receipts
 
-    async def __call__(self, dataset: str, viewer: Role) -> Populated:
+    async def __call__(self, dataset: str, viewer: Role) -> FetchedOne:
         """What came of it; errors as for any forced fetch."""
         fetched = await self._catalogue.fetch(dataset)(viewer, force=True)
-        return Populated(fetched, await self._touched(dataset, fetched.job.id, viewer))
+        return FetchedOne(fetched, await self._touched(dataset, fetched.job.id, viewer))
 
     async def _touched(self, dataset: str, job_id: str, viewer: Role) -> Any | None:
         last = await self._receipts.last(job_id)

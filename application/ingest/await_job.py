@@ -4,9 +4,9 @@ from datetime import datetime
 from functools import partial
 from typing import Generic
 
-from application.concurrency import Shared
-from application.ingest.job_backend import JobDesk
-from application.ingest.run_job import Run
+from application.concurrency import SingleFlight
+from application.ingest.job_backend import JobBackend
+from application.ingest.run_job import JobRunner
 from application.ports.jobs import JobHistory
 from application.ports.system import Clock
 from domain.dataset import R
@@ -17,13 +17,13 @@ from domain.jobs import FetchJob, JobStatus
 LOOK_S = 0.2
 
 
-class Watch:
+class JobPoller:
     """Looks at each job once at a time, however many wait for it."""
 
     def __init__(self, history: JobHistory, clock: Clock) -> None:
         self._history = history
         self._clock = clock
-        self._looks: Shared[FetchJob] = Shared()
+        self._looks: SingleFlight[FetchJob] = SingleFlight()
 
     async def known(self, job_id: str) -> FetchJob:
         """The job as it is now; UnknownJob when there is none."""
@@ -41,14 +41,14 @@ class Watch:
         return await self.known(job_id)
 
 
-class Follow(Generic[R]):
+class AwaitJob(Generic[R]):
     """Has the jobs of one dataset run, by whoever can, and waits for them."""
 
-    def __init__(self, run: Run[R], desk: JobDesk, clock: Clock) -> None:
+    def __init__(self, run: JobRunner[R], job_backend: JobBackend, clock: Clock) -> None:
         self._run = run
-        self._desk = desk
+        self._job_backend = job_backend
         self._clock = clock
-        self._watch = Watch(desk.history, clock)
+        self._watch = JobPoller(job_backend.history, clock)
 
     async def requested(self, wanted: FetchJob) -> FetchJob:
         """Write a job down, or find the unfinished one that does the same.
@@ -57,7 +57,7 @@ class Follow(Generic[R]):
         when that one waits for its source.
         """
         while True:
-            job = await self._desk.jobs.request(wanted)
+            job = await self._job_backend.jobs.request(wanted)
             if job.serves(wanted):
                 return job
             job = await self.to_end(job)

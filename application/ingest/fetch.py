@@ -9,10 +9,10 @@ from typing import Generic
 import msgspec
 
 from application.concurrency import end_of, heard
-from application.ingest.await_job import Follow
-from application.ingest.job_backend import JobDesk
-from application.ingest.run_job import Run
-from application.ingest.sync_source import Gathering
+from application.ingest.await_job import AwaitJob
+from application.ingest.job_backend import JobBackend
+from application.ingest.run_job import JobRunner
+from application.ingest.sync_source import JobStep
 from application.ports.datasets import Store
 from application.ports.ingest import Source
 from application.ports.system import Clock, Random
@@ -52,23 +52,25 @@ class Fetch(Generic[R]):
         sources: Sequence[Source[R]],
         store: Store,
         clock: Clock,
-        desk: JobDesk,
+        job_backend: JobBackend,
         random: Random,
         cadence: Cadence = Cadence(),  # noqa: B008 - a frozen value
         deadline: timedelta = timedelta(seconds=60),
-        gathers: Sequence[Gathering] = (),
+        gathers: Sequence[JobStep] = (),
     ) -> None:
         dataset.check_sources(len(sources))
         self.dataset = dataset
-        self.run = Run(dataset, sources, store, clock, desk, cadence, deadline, gathers)
+        self.run = JobRunner(
+            dataset, sources, store, clock, job_backend, cadence, deadline, gathers
+        )
         self._store = store
         self._clock = clock
-        self._desk = desk
+        self._job_backend = job_backend
         self._random = random
         self._cadence = cadence
         self._deadline = deadline
         self._joined: asyncio.Task[Fetched] | None = None
-        self._follow = Follow(self.run, desk, clock)
+        self._follow = AwaitJob(self.run, job_backend, clock)
         self._waiting = 0
 
     @property
@@ -119,7 +121,7 @@ class Fetch(Generic[R]):
         job = await self._follow.requested(wanted)
         if job == wanted:
             # One that is joined was announced by whoever wrote it down.
-            await self._desk.announce(job.id)
+            await self._job_backend.announce(job.id)
         return _fetched(job, freshness)
 
     async def wait(self, job_id: str, seconds: float) -> Fetched:
@@ -141,10 +143,10 @@ class Fetch(Generic[R]):
             job = await self._follow.to_end(job)
         return _fetched(job, await self._store.freshness(self.dataset))
 
-    async def rehearse(self, viewer: Role) -> FetchReport:
+    async def dry_run(self, viewer: Role) -> FetchReport:
         """What a rebuild would do now, for an admin; nothing is written and nobody is asked."""
         self._admit(viewer, force=True)
-        return await self.run.rehearse(self._wanted(Mode.REBUILD))
+        return await self.run.dry_run(self._wanted(Mode.REBUILD))
 
     async def drain(self) -> None:
         """Return when no fetch is running here any more."""
@@ -206,10 +208,10 @@ class Fetch(Generic[R]):
         if force or self.run.has_work(freshness):
             return None
         # A job that was made for this request before is the answer, also when it made all fresh.
-        if job_id is not None and await self._desk.history.get(job_id) is not None:
+        if job_id is not None and await self._job_backend.history.get(job_id) is not None:
             return None
         last = max(freshness.checkpoints, key=lambda checkpoint: checkpoint.fetched_at)
-        job = await self._desk.history.get(last.job_id)
+        job = await self._job_backend.history.get(last.job_id)
         if job is None or job.report is None:
             return None
         return Fetched(job=job, outcome=Outcome.FRESH, freshness=freshness)

@@ -1,4 +1,4 @@
-"""The desk: where the jobs of fetches are written down, found again, announced and scheduled."""
+"""The ports every job needs: job store, history, queue and schedules."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from domain.errors import QueueUnavailable
 
 
 @dataclass(frozen=True)
-class JobDesk:
+class JobBackend:
     """The ports every job passes, whoever asked for it and whoever runs it."""
 
     jobs: Jobs

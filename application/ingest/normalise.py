@@ -23,7 +23,7 @@ LARGE = 128 * 1024
 _EXCERPT = 200
 
 
-class Held(Exception):
+class QualityGateFailed(Exception):
     """So much was rejected that the merge is not done: the old data stays."""
 
     def __init__(self, counts: Counts, failure: Failure) -> None:
@@ -32,7 +32,7 @@ class Held(Exception):
         self.failure = failure
 
 
-class Sums:
+class RejectionStats:
     """How many records some payloads held, and how many of them were bad."""
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class Sums:
         )
 
 
-class Tally(Generic[R]):
+class SourceLoad(Generic[R]):
     """Takes payloads into one intake and counts what becomes of their records."""
 
     def __init__(self, dataset: Dataset[R], source: Source[R], intake: Intake[R]) -> None:
@@ -78,7 +78,7 @@ class Tally(Generic[R]):
         self._source = source
         self._intake = intake
         self._hash = hashlib.sha256()
-        self._sums = Sums()
+        self._sums = RejectionStats()
 
     def digest(self, payload: Payload) -> None:
         """Count a body into the digest of everything received."""
@@ -107,7 +107,7 @@ class Tally(Generic[R]):
         """Merge, unless too much was rejected; every record received is in the counts."""
         failure = self._sums.failure
         if failure is not None:
-            raise Held(self.outlook, failure)
+            raise QualityGateFailed(self.outlook, failure)
         noted = msgspec.structs.replace(checkpoint, counts=self._sums.rejected)
         return await self._intake.commit(noted) + self._sums.rejected
 

@@ -96,10 +96,10 @@ class RebuildDataset:
         viewer.require(Role.ADMIN)
         return await _fetch_of(name, self._fetches).again(viewer, Mode.REBUILD)
 
-    async def rehearse(self, viewer: Role, name: str) -> FetchReport:
+    async def dry_run(self, viewer: Role, name: str) -> FetchReport:
         """What rebuilding would change; nothing is written."""
         viewer.require(Role.ADMIN)
-        return await _fetch_of(name, self._fetches).rehearse(viewer)
+        return await _fetch_of(name, self._fetches).dry_run(viewer)
 
 
 def _fetch_of(name: str, fetches: Mapping[str, Fetch[Any]]) -> Fetch[Any]:

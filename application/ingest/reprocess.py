@@ -4,18 +4,18 @@ from typing import Generic
 
 import msgspec
 
-from application.ingest.normalise import Held, Sums, read
+from application.ingest.normalise import QualityGateFailed, RejectionStats, read
 from application.ports.datasets import Intake, Replay, Store
 from application.ports.ingest import Source
 from domain.checkpoints import Checkpoint
 from domain.dataset import Dataset, R
 from domain.errors import SourceError
 from domain.jobs import FetchJob
-from domain.payloads import Batch, Kept, Payload
+from domain.payloads import Batch, Payload, StoredPayload
 from domain.reports import Counts, Failure, Rejection
 
 
-class Reread(Generic[R]):
+class Reprocess(Generic[R]):
     """Reads the kept payloads of one source again: all of them, or what waits in quarantine."""
 
     def __init__(
@@ -27,26 +27,26 @@ class Reread(Generic[R]):
         self._normaliser = normaliser
 
     async def everything(
-        self, job: FetchJob, known: Checkpoint | None, rehearsal: bool = False
+        self, job: FetchJob, known: Checkpoint | None, dry_run: bool = False
     ) -> tuple[Checkpoint | None, Counts]:
         """Read all that was committed; the checkpoint then speaks of the present normaliser.
 
-        Held when so much can no longer be read that nothing is merged. A rehearsal writes nothing.
+        QualityGateFailed when too much can no longer be read. A dry run writes nothing.
         """
         async with self._store.intake(self._dataset, self._source.name, job) as intake:
             reading = _Reading(self._dataset, self._source, intake)
             async for kept in intake.kept():
                 await reading.take(kept)
             checkpoint = known and _recounted(known, self._normaliser)
-            return checkpoint, await reading.commit(checkpoint, rehearsal)
+            return checkpoint, await reading.commit(checkpoint, dry_run)
 
     async def waiting(
         self, job: FetchJob, known: Checkpoint | None
     ) -> tuple[Counts, Failure | None]:
         """Read what waits in quarantine, each fetch whole; also why some were left out, if so.
 
-        Held when all of them were. The normaliser of the checkpoint stays: what does not wait may
-        still have to be read by the present one.
+        QualityGateFailed when all of them were. The normaliser of the checkpoint stays: what does
+        not wait may still have to be read by the present one.
         """
         replay = Replay(job.receipt)
         async with self._store.intake(self._dataset, self._source.name, job) as intake:
@@ -56,7 +56,7 @@ class Reread(Generic[R]):
             failure = next((trial.failure for trial in left_out.values()), None)
             if not merged and len(left_out) == len(trials):
                 if failure is not None:
-                    raise Held(counts, failure)
+                    raise QualityGateFailed(counts, failure)
                 return counts, None  # nothing waits
             reading = _Reading(self._dataset, self._source, intake)
             async for kept in intake.kept(replay):
@@ -90,11 +90,11 @@ class _Trial:
     """
 
     def __init__(self) -> None:
-        self._sums = Sums()
+        self._sums = RejectionStats()
         self._waiting = 0
         self._unreadable: Failure | None = None
 
-    async def take(self, dataset: Dataset[R], source: Source[R], kept: Kept) -> None:
+    async def take(self, dataset: Dataset[R], source: Source[R], kept: StoredPayload) -> None:
         """Read a payload of the fetch."""
         self._waiting += kept.receipt.waiting
         try:
@@ -126,10 +126,10 @@ class _Reading(Generic[R]):
         self._intake = intake
         self._read: list[tuple[Payload, list[Rejection]]] = []
         self._found: set[tuple[int, Rejection]] = set()
-        self._sums = Sums()
+        self._sums = RejectionStats()
         self._waiting = 0
 
-    async def take(self, kept: Kept) -> None:
+    async def take(self, kept: StoredPayload) -> None:
         """Read a payload: sound records are added, the others wait to be rejected."""
         batch: Batch[R] = await read(self._dataset, self._source, kept.payload)
         self._sums.add(batch)
@@ -140,12 +140,12 @@ class _Reading(Generic[R]):
         if batch.records:
             await self._intake.add(batch.records, kept.payload)
 
-    async def commit(self, checkpoint: Checkpoint | None, rehearsal: bool = False) -> Counts:
+    async def commit(self, checkpoint: Checkpoint | None, dry_run: bool = False) -> Counts:
         """Merge, unless more is bad than waited before, and so much of it that nothing may be."""
         self._judge()
         rejected = self._sums.rejected
-        if rehearsal:
-            return await self._intake.commit(None, rehearsal=True) + rejected
+        if dry_run:
+            return await self._intake.commit(None, dry_run=True) + rejected
         for payload, rejections in self._read:
             await self._intake.reject(rejections, payload)
         noted = checkpoint and msgspec.structs.replace(checkpoint, counts=rejected)
@@ -155,4 +155,4 @@ class _Reading(Generic[R]):
         """What was merged once was good enough then; only when it reads worse now is it held."""
         failure = self._sums.failure
         if failure is not None and len(self._found) > self._waiting:
-            raise Held(self._sums.unmerged, failure)
+            raise QualityGateFailed(self._sums.unmerged, failure)

@@ -1,4 +1,4 @@
-"""Run: how a job is run, by whichever process has claimed it."""
+"""Run a job that this process has claimed, under a lease that is kept."""
 
 import asyncio
 import contextlib
@@ -6,9 +6,9 @@ from collections.abc import Container, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
-from application.concurrency import Unbroken
-from application.ingest.job_backend import JobDesk
-from application.ingest.sync_source import Gather, Gathering
+from application.concurrency import ShieldedTasks
+from application.ingest.job_backend import JobBackend
+from application.ingest.sync_source import JobStep, SourceSync
 from application.ports.datasets import Store
 from application.ports.ingest import Source
 from application.ports.system import Clock
@@ -23,7 +23,7 @@ from domain.reports import Failure, FetchReport, Outcome, SourceReport, SourceSt
 T = TypeVar("T")
 
 
-class Run(Generic[R]):
+class JobRunner(Generic[R]):
     """Runs the jobs of one dataset under a lease that is kept.
 
     A fetch asks every source that is due; a replay and a rebuild read again what was kept.
@@ -36,21 +36,21 @@ class Run(Generic[R]):
         sources: Sequence[Source[R]],
         store: Store,
         clock: Clock,
-        desk: JobDesk,
+        job_backend: JobBackend,
         cadence: Cadence,
         deadline: timedelta,
-        gathers: Sequence[Gathering] = (),
+        gathers: Sequence[JobStep] = (),
     ) -> None:
         self._dataset = dataset
         self._sources = {source.name: source for source in sources}
-        asking = [Gather(dataset, source, store, clock) for source in sources]
-        self._gathers: list[Gathering] = [*asking, *gathers]
+        asking = [SourceSync(dataset, source, store, clock) for source in sources]
+        self._gathers: list[JobStep] = [*asking, *gathers]
         self._store = store
         self._clock = clock
-        self._desk = desk
+        self._job_backend = job_backend
         self._cadence = cadence
         self._deadline = deadline
-        self._running: Unbroken[FetchJob] = Unbroken()
+        self._running: ShieldedTasks[FetchJob] = ShieldedTasks()
 
     @property
     def hosts(self) -> dict[str, str]:
@@ -74,13 +74,13 @@ class Run(Generic[R]):
         What came of the sources is in the job's report. LeaseLost when the job is taken over or
         cancelled meanwhile: then nothing more is written for it.
         """
-        job = await self._desk.jobs.claim(job_id)
+        job = await self._job_backend.jobs.claim(job_id)
         if job is None:
             return None
         # Also when the caller leaves: others may have joined, and it was paid for.
         return await self._running(self._to_its_end(job))
 
-    async def rehearse(self, job: FetchJob) -> FetchReport:
+    async def dry_run(self, job: FetchJob) -> FetchReport:
         """What a rebuild would report now, by a job that nobody has written down."""
         freshness = await self._store.freshness(self._dataset)
         runs = [gather.again(job, freshness.of(gather.source), True) for gather in self._gathers]
@@ -127,7 +127,7 @@ class Run(Generic[R]):
         while True:
             await self._clock.sleep(HEARTBEAT_S)
             try:
-                await self._desk.jobs.renew(job)
+                await self._job_backend.jobs.renew(job)
             except StoreError:
                 continue  # the next beat may get through; if not, the fence decides
 
@@ -159,11 +159,11 @@ class Run(Generic[R]):
                 runs.append(gather(job, freshness.of(gather.source), deadline, due=due))
         return runs
 
-    def _is_due(self, gather: Gathering, freshness: Freshness, scheduled: bool = False) -> bool:
+    def _is_due(self, gather: JobStep, freshness: Freshness, scheduled: bool = False) -> bool:
         checkpoint = freshness.of(gather.source)
         return self._cadence.is_due(checkpoint, self._clock.now(), scheduled)
 
-    def _reads_anew(self, gather: Gathering, freshness: Freshness) -> bool:
+    def _reads_anew(self, gather: JobStep, freshness: Freshness) -> bool:
         checkpoint = freshness.of(gather.source)
         return checkpoint is not None and checkpoint.normaliser != gather.normaliser
 
@@ -173,7 +173,7 @@ class Run(Generic[R]):
         run_at = report.waits_until
         if job.may_wait and run_at is not None and run_at - job.queued_at <= PATIENCE:
             deferred = job.deferred(run_at)
-            await self._desk.jobs.release(deferred)
+            await self._job_backend.jobs.release(deferred)
             return deferred
         return await self._ended(job, report)
 
@@ -183,7 +183,7 @@ class Run(Generic[R]):
             Outcome.PARTIAL: JobStatus.PARTIAL,
         }.get(report.outcome, JobStatus.SUCCEEDED)
         ended = job.ended(status, report, self._clock.now())
-        await self._desk.jobs.release(ended)
+        await self._job_backend.jobs.release(ended)
         if job.mode.asks:
             await self._settle(job, report)
         return ended
@@ -195,14 +195,14 @@ class Run(Generic[R]):
                 continue
 
     async def _settled(self, job: FetchJob, report: FetchReport) -> bool:
-        now, standing = await self._desk.schedules.standing()
+        now, standing = await self._job_backend.schedules.standing()
         seen = next((s for s in standing if s.dataset == self._dataset.name), None)
         if seen is None:
             return True
         ok = report.outcome is not Outcome.FAILED
         by_hand = job.mode is not Mode.SCHEDULE
         following = seen.settled(ok, report.not_before, now, by_hand)
-        return following == seen or await self._desk.schedules.move(seen, following)
+        return following == seen or await self._job_backend.schedules.move(seen, following)
 
     async def _broken_off(self, job: FetchJob, error: BaseException) -> None:
         if isinstance(error, LeaseLost):

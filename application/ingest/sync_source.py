@@ -1,4 +1,4 @@
-"""Gathering: what a fetch does with one source, from asking it to one committed merge."""
+"""Sync one source: ask it, read what it sends, merge in one transaction."""
 
 import hashlib
 from abc import abstractmethod
@@ -7,8 +7,8 @@ from typing import Generic, Protocol
 
 import msgspec
 
-from application.ingest.normalise import Held, Tally
-from application.ingest.reprocess import Reread
+from application.ingest.normalise import QualityGateFailed, SourceLoad
+from application.ingest.reprocess import Reprocess
 from application.ports.datasets import Intake, Store
 from application.ports.ingest import Ask, Source
 from application.ports.system import Clock
@@ -23,7 +23,7 @@ from domain.reports import Counts, Failure, SourceReport, SourceStatus, Traffic
 MAX_CONFIRMATIONS = 19
 
 
-class Gathering(Protocol):
+class JobStep(Protocol):
     """What a job does with one source, whatever that is."""
 
     @property
@@ -49,7 +49,7 @@ class Gathering(Protocol):
 
     @abstractmethod
     async def again(
-        self, job: FetchJob, checkpoint: Checkpoint | None, rehearsal: bool = False
+        self, job: FetchJob, checkpoint: Checkpoint | None, dry_run: bool = False
     ) -> SourceReport:
         """Do again what needs no source, as a replay or a rebuild does."""
 
@@ -58,7 +58,7 @@ class Gathering(Protocol):
         """What this checkpoint's own job did, for the worker that takes the job over."""
 
 
-class Gather(Gathering, Generic[R]):
+class SourceSync(JobStep, Generic[R]):
     """Asks one source, keeps what it says, and merges what can be read of it."""
 
     def __init__(self, dataset: Dataset[R], source: Source[R], store: Store, clock: Clock) -> None:
@@ -66,7 +66,7 @@ class Gather(Gathering, Generic[R]):
         self._source = source
         self._store = store
         self._clock = clock
-        self._reread = Reread(dataset, source, store, self.normaliser)
+        self._reread = Reprocess(dataset, source, store, self.normaliser)
 
     @property
     def source(self) -> str:
@@ -99,26 +99,26 @@ class Gather(Gathering, Generic[R]):
                 checkpoint, counts = await self._renew(job, checkpoint, due)
             if due:
                 counts += await self._ask(job, Ask(checkpoint, deadline, traffic))
-        except Held as held:
+        except QualityGateFailed as held:
             counts, error = counts + held.counts, held.failure
         except SourceError as failure:
             error = Failure(failure.code, failure.detail, failure.retry_at)
         return self._report(counts, error, traffic)
 
     async def again(
-        self, job: FetchJob, checkpoint: Checkpoint | None, rehearsal: bool = False
+        self, job: FetchJob, checkpoint: Checkpoint | None, dry_run: bool = False
     ) -> SourceReport:
         """Read kept payloads again, as a replay or a rebuild does; the source is not asked.
 
-        A rehearsed rebuild only tells what would become of the records.
+        A dry_ran rebuild only tells what would become of the records.
         """
         left_out: Failure | None = None
         try:
             if job.mode is Mode.REPLAY:
                 counts, left_out = await self._reread.waiting(job, checkpoint)
             else:
-                _, counts = await self._reread.everything(job, checkpoint, rehearsal)
-        except Held as held:
+                _, counts = await self._reread.everything(job, checkpoint, dry_run)
+        except QualityGateFailed as held:
             return self._report(held.counts, held.failure)
         except SourceError as failure:
             return self._report(Counts(), Failure(failure.code, failure.detail))
@@ -147,7 +147,7 @@ class Gather(Gathering, Generic[R]):
     ) -> tuple[Checkpoint | None, Counts]:
         try:
             return await self._reread.everything(job, old)
-        except (Held, SourceError):
+        except (QualityGateFailed, SourceError):
             if not due:
                 raise
             # What was kept cannot be read any more: the source is asked for all of it afresh.
@@ -155,7 +155,7 @@ class Gather(Gathering, Generic[R]):
 
     async def _ask(self, job: FetchJob, ask: Ask) -> Counts:
         async with self._store.intake(self._dataset, self._source.name, job) as intake:
-            tally = Tally(self._dataset, self._source, intake)
+            tally = SourceLoad(self._dataset, self._source, intake)
             last: Payload | None = None
             waiting: Payload | None = None
             async for received in self._source.ask(_doubting(ask)):
@@ -191,7 +191,7 @@ class Gather(Gathering, Generic[R]):
         await intake.commit(msgspec.structs.replace(checkpoint, counts=repeated))
         return repeated
 
-    def _checkpoint(self, last: Payload, tally: "Tally[R]", job: FetchJob) -> Checkpoint:
+    def _checkpoint(self, last: Payload, tally: "SourceLoad[R]", job: FetchJob) -> Checkpoint:
         # Validators describe one page, so they can speak for the whole only when it is one page.
         alone = last.page == 0
         return Checkpoint(

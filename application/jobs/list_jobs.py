@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from application.ingest.job_backend import JobDesk
+from application.ingest.job_backend import JobBackend
 from application.ports.jobs import Wanted
 from domain.dataset import Dataset, Role
 from domain.errors import IllegalTransition, UnknownDataset, UnknownJob
@@ -13,8 +13,8 @@ from domain.jobs import FetchJob, JobStatus
 class FindJob:
     """Finds one job by its identifier, for whoever may read its dataset."""
 
-    def __init__(self, desk: JobDesk, datasets: Iterable[Dataset[Any]]) -> None:
-        self._history = desk.history
+    def __init__(self, job_backend: JobBackend, datasets: Iterable[Dataset[Any]]) -> None:
+        self._history = job_backend.history
         self._read_by = {dataset.name: dataset.read_by for dataset in datasets}
 
     async def __call__(self, job_id: str, viewer: Role) -> FetchJob:
@@ -32,8 +32,8 @@ class FindJob:
 class ListJobs:
     """Lists the jobs of the datasets the viewer may read, newest first."""
 
-    def __init__(self, desk: JobDesk, datasets: Iterable[Dataset[Any]]) -> None:
-        self._history = desk.history
+    def __init__(self, job_backend: JobBackend, datasets: Iterable[Dataset[Any]]) -> None:
+        self._history = job_backend.history
         self._datasets = {dataset.name: dataset for dataset in datasets}
 
     async def __call__(
@@ -60,15 +60,15 @@ class ListJobs:
 class CancelJob:
     """Calls a job off, whether it waits or runs."""
 
-    def __init__(self, desk: JobDesk) -> None:
-        self._desk = desk
+    def __init__(self, job_backend: JobBackend) -> None:
+        self._job_backend = job_backend
 
     async def __call__(self, job_id: str, viewer: Role) -> FetchJob:
         """The cancelled job, for an admin; UnknownJob, or IllegalTransition when it has ended."""
         viewer.require(Role.ADMIN)
-        cancelled = await self._desk.jobs.cancel(job_id)
+        cancelled = await self._job_backend.jobs.cancel(job_id)
         if cancelled is not None:
             return cancelled
-        if await self._desk.history.get(job_id) is None:
+        if await self._job_backend.history.get(job_id) is None:
             raise UnknownJob("there is no such job")
         raise IllegalTransition("the job has ended, so it cannot be cancelled any more")

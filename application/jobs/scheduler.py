@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from application.ingest.fetch import Fetch
-from application.ingest.job_backend import JobDesk
+from application.ingest.job_backend import JobBackend
 from application.ports.system import Clock, Random
 from domain.dataset import Role
 from domain.errors import CatchmentError, StoreError
@@ -17,7 +17,7 @@ LOOK_S = 1.0
 _SHORTEST_S = 0.01
 
 
-class KeepSchedules:
+class Scheduler:
     """Fires every schedule when it is due, until cancelled; any number of these may run.
 
     `on_start` has each dataset fetched at the start, unless it is fresh; `told` hears of what
@@ -27,14 +27,14 @@ class KeepSchedules:
     def __init__(
         self,
         fetches: Iterable[Fetch[Any]],
-        desk: JobDesk,
+        job_backend: JobBackend,
         clock: Clock,
         random: Random,
         told: Callable[[str, Exception], None],
         on_start: bool = True,
     ) -> None:
         self._fetches = [fetch for fetch in fetches if fetch.sources]
-        self._desk = desk
+        self._job_backend = job_backend
         self._clock = clock
         self._random = random
         self._told = told
@@ -58,7 +58,7 @@ class KeepSchedules:
         }
         while True:
             try:
-                await self._desk.schedules.declare(periods)
+                await self._job_backend.schedules.declare(periods)
                 return
             except StoreError:
                 await self._clock.sleep(LOOK_S)
@@ -72,7 +72,7 @@ class KeepSchedules:
     async def _look(self) -> float:
         """Fire what is due; how long to wait until the next look (seconds)."""
         try:
-            now, standing = await self._desk.schedules.standing()
+            now, standing = await self._job_backend.schedules.standing()
             following = [await self._passed(schedule, now) for schedule in standing]
             self._away = False
         except Exception as error:  # whatever it is, the scheduler outlives it
@@ -94,10 +94,10 @@ class KeepSchedules:
             queued_at=self._clock.now(),
         )
         following = schedule.fired(now, self._random.fraction())
-        fired = await self._desk.schedules.fire(schedule, following, job)
+        fired = await self._job_backend.schedules.fire(schedule, following, job)
         if fired is not None and fired.id == job.id:
-            await self._desk.announce(job.id)
+            await self._job_backend.announce(job.id)
         elif fired is not None and not fired.mode.asks:
             # What is in the way fetches nothing: the tick is kept until it is out of the way.
-            await self._desk.schedules.move(following, schedule)
+            await self._job_backend.schedules.move(following, schedule)
         return following

@@ -1,4 +1,4 @@
-"""Work: what a worker does, from hearing of a job to its end."""
+"""The worker: runs jobs, from their announcement to their end."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from application.ingest.fetch import Fetch
-from application.ingest.job_backend import JobDesk
+from application.ingest.job_backend import JobBackend
 from application.ports.system import Clock
 from domain.errors import LeaseLost
 from domain.jobs import FetchJob
@@ -22,9 +22,11 @@ Told = Callable[[str, FetchJob | Exception], None]
 class RunJob:
     """Runs one job by its identifier, whichever dataset it fetches; `told` hears how it ended."""
 
-    def __init__(self, fetches: Mapping[str, Fetch[Any]], desk: JobDesk, told: Told) -> None:
+    def __init__(
+        self, fetches: Mapping[str, Fetch[Any]], job_backend: JobBackend, told: Told
+    ) -> None:
         self._fetches = fetches
-        self._desk = desk
+        self._job_backend = job_backend
         self._suspected = asyncio.Lock()
         self.told = told
 
@@ -37,7 +39,7 @@ class RunJob:
         """
         dataset = "?"
         try:
-            job = await self._desk.history.get(job_id)
+            job = await self._job_backend.history.get(job_id)
             if job is None or job.status.is_final:
                 return
             dataset = job.dataset
@@ -61,14 +63,14 @@ class RunJob:
             return await fetch.run(job.id)
 
 
-class Work:
+class Worker:
     """Runs the jobs that are announced, and those that nobody else runs, until cancelled."""
 
     def __init__(
-        self, run_job: RunJob, desk: JobDesk, clock: Clock, at_once: int = AT_ONCE
+        self, run_job: RunJob, job_backend: JobBackend, clock: Clock, at_once: int = AT_ONCE
     ) -> None:
         self._run_job = run_job
-        self._desk = desk
+        self._job_backend = job_backend
         self._clock = clock
         self._at_once = at_once
         self._room = asyncio.Semaphore(at_once)
@@ -78,7 +80,7 @@ class Work:
     async def __call__(self) -> None:
         """Work until cancelled, then end what is in hand; cancelled again, leave it to others."""
         try:
-            async with self._desk.queue.listening(self._run):
+            async with self._job_backend.queue.listening(self._run):
                 # The block is left without an error, so that it ends what it has in hand.
                 with contextlib.suppress(asyncio.CancelledError):
                     await self._sweep()
@@ -96,7 +98,7 @@ class Work:
             await self._clock.sleep(SWEEP_S)
             free = self._at_once - len(self._swept)
             try:
-                found = await self._desk.history.overdue(free) if free else []
+                found = await self._job_backend.history.overdue(free) if free else []
                 away = False
             except Exception as error:  # whatever it is, the worker outlives it
                 if not away:

@@ -10,7 +10,7 @@ from application.ports.datasets import Store
 from application.ports.operations import Alerts, Notifier
 from application.ports.politeness import Budget
 from application.ports.system import Clock
-from domain.alerts import Alarm, Alert, Kind, Trouble, open_breaker, staleness
+from domain.alerts import Alert, AlertState, Incident, Kind, open_breaker, staleness
 
 #: How often is looked; what could not be told is tried again then.
 LOOK_S = 10.0
@@ -26,7 +26,7 @@ _WELL = {
 _UNWATCHED = "it is not watched any more: its source was switched off"
 
 
-class WatchAlerts:
+class AlertMonitor:
     """Looks at every dataset and source until cancelled; any number of these may run."""
 
     def __init__(
@@ -73,21 +73,21 @@ class WatchAlerts:
                 self._told(None, error)
             self._away = True
 
-    def _watched(self, now: datetime) -> Iterator[Alarm]:
+    def _watched(self, now: datetime) -> Iterator[AlertState]:
         """All there is to watch, each as it is when nothing was ever seen of it."""
         for name, fetch in self._fetches.items():
-            yield Alarm.quiet(Kind.STALE, name, name, now)
+            yield AlertState.quiet(Kind.STALE, name, name, now)
             for source, host in fetch.run.hosts.items():
-                yield Alarm.quiet(Kind.BREAKER, name, host, now, source)
+                yield AlertState.quiet(Kind.BREAKER, name, host, now, source)
 
-    async def _trouble(self, alarm: Alarm, now: datetime) -> Trouble | None:
+    async def _trouble(self, alarm: AlertState, now: datetime) -> Incident | None:
         fetch = self._fetches[alarm.dataset]
         if alarm.kind is Kind.BREAKER:
             return open_breaker(await self._budget.state(fetch.run.hosts[alarm.source]), now)
         freshness = await self._store.freshness(fetch.dataset)
         return staleness(fetch.cadence, freshness, alarm.watched_since, now)
 
-    async def _pass(self, seen: Alarm | None, following: Alarm, now: datetime) -> None:
+    async def _pass(self, seen: AlertState | None, following: AlertState, now: datetime) -> None:
         """Write down what was seen and, if it waits to be told and nobody was faster, tell it."""
         waiting = following.is_waiting(now)
         if waiting:
@@ -95,7 +95,7 @@ class WatchAlerts:
         if following != seen and await self._alerts.move(seen, following) and waiting:
             await self._to_its_end(following)
 
-    async def _to_its_end(self, taken: Alarm) -> None:
+    async def _to_its_end(self, taken: AlertState) -> None:
         telling = asyncio.create_task(self._tell(taken))
         try:
             await asyncio.shield(telling)
@@ -107,7 +107,7 @@ class WatchAlerts:
         finally:
             telling.cancel()
 
-    async def _tell(self, taken: Alarm) -> None:
+    async def _tell(self, taken: AlertState) -> None:
         alert, failure = taken.alert(self._clock.now()), None
         try:
             await self._notifier.notify(alert)

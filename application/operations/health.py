@@ -15,7 +15,7 @@ from domain.errors import QueueUnavailable, StoreError
 from domain.politeness import Breaker
 
 
-class Condition(StrEnum):
+class HealthStatus(StrEnum):
     """How the service is: degraded means that it serves, but not what it should."""
 
     OK = "ok"
@@ -42,7 +42,7 @@ class SourceHealth(msgspec.Struct, frozen=True, kw_only=True):
 class HealthReport(msgspec.Struct, frozen=True, kw_only=True):
     """The service's condition at one moment; `queue` and `database` say why not, if so."""
 
-    status: Condition
+    status: HealthStatus
     database: str
     queue: str
     sources: tuple[SourceHealth, ...]
@@ -70,10 +70,10 @@ class CheckHealth:
             await self.ready()
             sources = tuple([health async for health in self._sources()])
         except StoreError as error:
-            return self._report(Condition.DOWN, error.detail, queue)
+            return self._report(HealthStatus.DOWN, error.detail, queue)
         works = queue == self._queue.works
         degraded = not works or any(source.is_in_trouble for source in sources)
-        condition = Condition.DEGRADED if degraded else Condition.OK
+        condition = HealthStatus.DEGRADED if degraded else HealthStatus.OK
         return self._report(condition, self._database.works, queue, sources, works)
 
     async def ready(self) -> None:
@@ -89,7 +89,7 @@ class CheckHealth:
 
     def _report(
         self,
-        status: Condition,
+        status: HealthStatus,
         database: str,
         queue: str,
         sources: tuple[SourceHealth, ...] = (),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from application.ports.operations import Retention
 from application.ports.system import Clock, Random
-from domain.retention import BATCH, Keeping, Kept
+from domain.retention import BATCH, RetainedKind, RetentionPolicy
 
 #: Others who write have their turn between two batches.
 PAUSE_S = 0.05
@@ -12,21 +12,21 @@ EVERY_S = 3600.0
 #: A run comes up to this share of the hour earlier or later, so that several do not meet.
 JITTER_SHARE = 0.1
 
-Pruned = Mapping[Kept, int]
+Pruned = Mapping[RetainedKind, int]
 Told = Callable[[Pruned | Exception], None]
 
 
 class Prune:
     """Removes all that is old, once."""
 
-    def __init__(self, retention: Retention, clock: Clock, keeping: Keeping) -> None:
+    def __init__(self, retention: Retention, clock: Clock, keeping: RetentionPolicy) -> None:
         self._retention = retention
         self._clock = clock
         self._keeping = keeping
 
     async def __call__(self) -> Pruned:
         """Remove it and say how much of each kind; harmless while others do the same."""
-        pruned: dict[Kept, int] = {}
+        pruned: dict[RetainedKind, int] = {}
         for kept, before in self._keeping.ends(self._clock.now()):
             pruned[kept] = 0
             while removed := await self._retention.prune(kept, before, BATCH):
@@ -35,7 +35,7 @@ class Prune:
         return pruned
 
 
-class KeepPruned:
+class PruneLoop:
     """Prunes once an hour until cancelled; any number of these may run."""
 
     def __init__(self, prune: Prune, clock: Clock, random: Random, told: Told) -> None:

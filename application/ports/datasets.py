@@ -13,7 +13,7 @@ from domain.dataset import Dataset, Key, R
 from domain.filters import Filter
 from domain.jobs import FetchJob
 from domain.paging import Page, PageRequest
-from domain.payloads import Kept, Payload
+from domain.payloads import Payload, StoredPayload
 from domain.reports import Counts, Rejection
 
 R_in = TypeVar("R_in", bound=msgspec.Struct, contravariant=True)
@@ -37,7 +37,7 @@ class Intake(Protocol[R_in]):
         """Keep a body for good, before anything is read from it; returns it with its receipt."""
 
     @abstractmethod
-    def kept(self, replay: Replay | None = None) -> AsyncIterator[Kept]:
+    def kept(self, replay: Replay | None = None) -> AsyncIterator[StoredPayload]:
         """Every payload of this source whose fetch was committed, oldest receipt first.
 
         With `replay` those that a replay reads again, committed or not: see `payloads.replayed`.
@@ -56,12 +56,12 @@ class Intake(Protocol[R_in]):
         """
 
     @abstractmethod
-    async def commit(self, checkpoint: Checkpoint | None, rehearsal: bool = False) -> Counts:
+    async def commit(self, checkpoint: Checkpoint | None, dry_run: bool = False) -> Counts:
         """Merge all that was added, with the checkpoint if there is one, in one transaction.
 
         Rows equal to the stored ones are not rewritten; a row from a newer receipt stays.
         Returns the counts of the records added, without rejections; what the checkpoint keeps is
-        its own counts and these. A rehearsal returns them, too, and leaves everything as it is,
+        its own counts and these. A dry_run returns them, too, and leaves everything as it is,
         whoever holds the job.
         """
 

@@ -131,7 +131,7 @@ KEPT = timedelta(hours=24)
 ABANDONED = timedelta(seconds=120)
 
 
-class Answer(msgspec.Struct, frozen=True):
+class SavedAnswer(msgspec.Struct, frozen=True):
     """An answer as it was given: status, headers and body."""
 
     status: int
@@ -143,7 +143,7 @@ class Begun(msgspec.Struct, frozen=True):
     """A request with a key: the job it is to make, and its answer if it has been given one."""
 
     job_id: str
-    answer: Answer | None = None
+    answer: SavedAnswer | None = None
 
 
 class Idempotency(Protocol):
@@ -158,7 +158,7 @@ class Idempotency(Protocol):
         """
 
     @abstractmethod
-    async def end(self, key: str, answer: Answer) -> None:
+    async def end(self, key: str, answer: SavedAnswer) -> None:
         """Remember the answer."""
 
     @abstractmethod

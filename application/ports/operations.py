@@ -4,19 +4,19 @@ from abc import abstractmethod
 from datetime import datetime
 from typing import Protocol
 
-from domain.alerts import Alarm, Alert
-from domain.retention import Kept
+from domain.alerts import Alert, AlertState
+from domain.retention import RetainedKind
 
 
 class Alerts(Protocol):
     """Keeps alarms, and lets each alert be taken by one watcher, however many there are."""
 
     @abstractmethod
-    async def standing(self) -> tuple[datetime, list[Alarm]]:
+    async def standing(self) -> tuple[datetime, list[AlertState]]:
         """The present moment by the store's clock, and every alarm there is."""
 
     @abstractmethod
-    async def move(self, seen: Alarm | None, following: Alarm) -> bool:
+    async def move(self, seen: AlertState | None, following: AlertState) -> bool:
         """Change an alarm, or write down a new one where none was seen.
 
         False when it is no longer as it was seen: somebody else was faster.
@@ -38,11 +38,11 @@ class Retention(Protocol):
     """Removes what is old and needed by nobody any more."""
 
     @abstractmethod
-    async def prune(self, kept: Kept, before: datetime, most: int) -> int:
+    async def prune(self, kept: RetainedKind, before: datetime, most: int) -> int:
         """Remove some of what is older than `before`, in one transaction of at most `most` rows.
 
         Returns how many were removed; 0 only when there is nothing left, or when what is left is
-        being removed by somebody else. What is needed stays, as `Kept` says. One thing that
+        being removed by somebody else. What is needed stays, as `RetainedKind` says. One thing that
         consists of more rows than `most` is removed alone.
         """
 

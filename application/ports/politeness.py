@@ -4,14 +4,14 @@ from abc import abstractmethod
 from datetime import datetime
 from typing import Protocol
 
-from domain.politeness import Host, Verdict
+from domain.politeness import Admission, Host
 
 
 class Budget(Protocol):
     """One politeness budget per host, whoever spends it and however often we restart."""
 
     @abstractmethod
-    async def spend(self, host: str, retry: bool = False) -> tuple[Verdict, datetime]:
+    async def spend(self, host: str, retry: bool = False) -> tuple[Admission, datetime]:
         """Ask to send one request: GO spends a token; otherwise the time to ask again."""
 
     @abstractmethod

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from domain.reports import Traffic
-from domain.repositories import KnownRepository, Told
+from domain.repositories import KnownRepository, LookupResult
 from domain.tasks import Task
 
 
@@ -44,8 +44,8 @@ class Repositories(Protocol):
 
     @abstractmethod
     async def look(
-        self, name: str, known: Told | None, deadline: datetime, traffic: Traffic
-    ) -> Told:
+        self, name: str, known: LookupResult | None, deadline: datetime, traffic: Traffic
+    ) -> LookupResult:
         """What GitHub says of a repository now; `known` itself when that has not changed.
 
         That there is no such repository is an answer. Adds to `traffic` what it costs, also when

@@ -1,4 +1,4 @@
-"""Enriching: what a job does with tasks whose repositories have to be looked at."""
+"""Enrich tasks whose repositories are due for a lookup."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 
 from application.datasets.query import Query
-from application.ingest.sync_source import Gathering
+from application.ingest.sync_source import JobStep
 from application.ports.datasets import Store
 from application.ports.system import Clock
 from application.ports.tasks import Tasks
-from application.tasks.repository_lookup import LookAt
+from application.tasks.repository_lookup import RepositoryLookup
 from domain.checkpoints import Checkpoint
 from domain.dataset import Role
 from domain.errors import SourceBlocked, SourceError
@@ -28,7 +28,7 @@ LIMITED_FOR = timedelta(minutes=1)
 _FAILED = Finding(Enrichment.UNAVAILABLE)
 
 
-class EnrichTasks(Gathering):
+class EnrichTasks(JobStep):
     """Looks at every repository whose tasks wait for it, and at those that are due by a schedule.
 
     A user's change made meanwhile is never lost: what GitHub says is added to the task as it is
@@ -38,8 +38,10 @@ class EnrichTasks(Gathering):
     source = "github"
     normaliser = "github-1"
 
-    def __init__(self, look_at: LookAt, tasks: Tasks, store: Store, clock: Clock) -> None:
-        self._look_at = look_at
+    def __init__(
+        self, repository_lookup: RepositoryLookup, tasks: Tasks, store: Store, clock: Clock
+    ) -> None:
+        self._look_at = repository_lookup
         self._tasks = tasks
         self._store = store
         self._query = Query(TASKS, store)
@@ -65,7 +67,7 @@ class EnrichTasks(Gathering):
         return so_far.report(SourceStatus.PARTIAL if so_far.failure else SourceStatus.SUCCEEDED)
 
     async def again(
-        self, job: FetchJob, checkpoint: Checkpoint | None, rehearsal: bool = False
+        self, job: FetchJob, checkpoint: Checkpoint | None, dry_run: bool = False
     ) -> SourceReport:
         """Nothing: of what GitHub said only the facts are kept."""
         return SourceReport(source=self.source, status=SourceStatus.SUCCEEDED)

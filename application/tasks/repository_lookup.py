@@ -3,14 +3,14 @@
 from datetime import datetime, timedelta
 from functools import partial
 
-from application.concurrency import Shared
+from application.concurrency import SingleFlight
 from application.ports.system import Clock
 from application.ports.tasks import KnownRepositories, Repositories
 from domain.reports import Traffic
 from domain.repositories import KnownRepository
 
 
-class LookAt:
+class RepositoryLookup:
     """Looks at one repository: asks for it unless it was looked at less than `fresh_for` ago."""
 
     def __init__(
@@ -24,7 +24,7 @@ class LookAt:
         self._known = known
         self._clock = clock
         self._fresh_for = fresh_for
-        self._looks: Shared[KnownRepository] = Shared()
+        self._looks: SingleFlight[KnownRepository] = SingleFlight()
 
     @property
     def host(self) -> str:

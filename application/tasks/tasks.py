@@ -11,7 +11,7 @@ from application.ingest.fetch import Fetch
 from application.ports.datasets import Store
 from application.ports.system import Clock, Random
 from application.ports.tasks import Tasks
-from application.tasks.repository_lookup import LookAt
+from application.tasks.repository_lookup import RepositoryLookup
 from domain.dataset import Role
 from domain.errors import (
     SourceBlocked,
@@ -36,14 +36,16 @@ class QueryTasks(Query[Task]):
         super().__init__(TASKS, store)
 
 
-class Enriching:
+class TaskEnricher:
     """Finds out about a task's repository: within seconds if it can be done, or else by a job.
 
-    Without `look_at` nobody is asked, now or later.
+    Without `repository_lookup` GitHub is not asked, now or later.
     """
 
-    def __init__(self, look_at: LookAt | None, fetch: Fetch[Task], clock: Clock) -> None:
-        self._look_at = look_at
+    def __init__(
+        self, repository_lookup: RepositoryLookup | None, fetch: Fetch[Task], clock: Clock
+    ) -> None:
+        self._look_at = repository_lookup
         self._fetch = fetch
         self._clock = clock
 
@@ -77,7 +79,7 @@ class Enriching:
 class CreateTask:
     """Makes a task."""
 
-    def __init__(self, tasks: Tasks, enriching: Enriching, clock: Clock, random: Random) -> None:
+    def __init__(self, tasks: Tasks, enriching: TaskEnricher, clock: Clock, random: Random) -> None:
         self._tasks = tasks
         self._enriching = enriching
         self._clock = clock
@@ -98,7 +100,9 @@ class CreateTask:
 class ChangeTask:
     """Changes a task, or all of it."""
 
-    def __init__(self, tasks: Tasks, query: QueryTasks, enriching: Enriching, clock: Clock) -> None:
+    def __init__(
+        self, tasks: Tasks, query: QueryTasks, enriching: TaskEnricher, clock: Clock
+    ) -> None:
         self._tasks = tasks
         self._query = query
         self._enriching = enriching

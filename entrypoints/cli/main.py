@@ -65,7 +65,7 @@ def worker() -> None:
 @plainly
 def scheduler() -> None:
     """Ask for jobs when their time has come; any number of schedulers may run."""
-    from entrypoints.processes.scheduler import keep_schedules
+    from entrypoints.processes.scheduler import scheduler
 
     settings = read_settings()
 
@@ -73,7 +73,7 @@ def scheduler() -> None:
         click.echo(f"Catchment {VERSION} keeps the schedules in {kept_in(settings)}.")
         click.echo("Ctrl-C stops.")
 
-    run(keep_schedules(settings, announce))
+    run(scheduler(settings, announce))
 
 
 @main.command()

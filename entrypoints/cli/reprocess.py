@@ -49,11 +49,11 @@ async def rebuilt(settings: Settings, dataset: str) -> bool:
         return await _printed([done], container)
 
 
-async def rehearsed(settings: Settings, dataset: str) -> bool:
+async def dry_ran(settings: Settings, dataset: str) -> bool:
     """Print what rebuilding a dataset would change; False when it would fail."""
     async with running(settings) as container:
         with _watching(container, dataset):
-            report = await container.rebuild_dataset().rehearse(Role.ADMIN, dataset)
+            report = await container.rebuild_dataset().dry_run(Role.ADMIN, dataset)
         click.echo(f"{dataset}: would be {report.outcome}; nothing was written")
         _print(report.sources)
         return report.outcome is not Outcome.FAILED
@@ -101,7 +101,7 @@ def replay(dataset: str | None) -> None:
 @plainly
 def rebuild(dataset: str, dry_run: bool) -> None:
     """Read again all that was kept of DATASET; no upstream is asked."""
-    from entrypoints.cli.reprocess import rebuilt, rehearsed
+    from entrypoints.cli.reprocess import dry_ran, rebuilt
 
-    if not run((rehearsed if dry_run else rebuilt)(read_settings(), dataset)):
+    if not run((dry_ran if dry_run else rebuilt)(read_settings(), dataset)):
         sys.exit(1)

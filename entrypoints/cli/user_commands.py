@@ -89,5 +89,5 @@ async def _create_token(given: Settings, user: str, token_name: str) -> str:
     from entrypoints.processes.lifecycle import running
 
     async with running(given) as container:
-        _, text = await container.keep_api_tokens().create_for(user, token_name)
+        _, text = await container.api_token_service().create_for(user, token_name)
         return str(text)

@@ -21,8 +21,8 @@ from domain.retention import (
     CLIENTS_KEPT,
     GUESSES_KEPT,
     SESSIONS_KEPT,
-    Keeping,
-    Kept,
+    RetainedKind,
+    RetentionPolicy,
 )
 from entrypoints.config.setting_readers import SQLITE, is_http
 from entrypoints.config.setting_table import SETTINGS
@@ -87,17 +87,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return Path(path) if path != self.database_url else None
 
     @property
-    def keeping(self) -> Keeping:
+    def keeping(self) -> RetentionPolicy:
         """For how long everything is kept that grows with time."""
-        return Keeping(
+        return RetentionPolicy(
             ages={
-                Kept.QUARANTINE: self.keep_quarantine,
-                Kept.PAYLOADS: self.keep_raw,
-                Kept.JOBS: self.keep_jobs,
-                Kept.KEYS: KEPT,
-                Kept.SESSIONS: SESSIONS_KEPT,
-                Kept.GUESSES: GUESSES_KEPT,
-                Kept.CLIENTS: CLIENTS_KEPT,
+                RetainedKind.QUARANTINE: self.keep_quarantine,
+                RetainedKind.PAYLOADS: self.keep_raw,
+                RetainedKind.JOBS: self.keep_jobs,
+                RetainedKind.KEYS: KEPT,
+                RetainedKind.SESSIONS: SESSIONS_KEPT,
+                RetainedKind.GUESSES: GUESSES_KEPT,
+                RetainedKind.CLIENTS: CLIENTS_KEPT,
             }
         )
 

@@ -16,7 +16,7 @@ from uvicorn.server import Server
 from domain.dataset import Role
 from domain.errors import InvalidInput
 from entrypoints.config.settings import InvalidSetting, Settings
-from entrypoints.processes.lifecycle import Work, doing, keeping, running, signals
+from entrypoints.processes.lifecycle import BackgroundTask, doing, keeping, running, signals
 from entrypoints.wiring.container import Container
 
 #: Answers under way when we are told to stop may take this long to end.
@@ -68,7 +68,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT; without a broker, be worker and scheduler as well."""
     with listen(settings.host, settings.port) as taken:
         async with running(settings) as container:
-            await make_first_admin(container)
+            await ensure_configured_admin(container)
             async with serving(container, taken):
                 # A reader lets go of the interpreter at every row, and must not wait 5 ms for it.
                 sys.setswitchinterval(SWITCH_S)
@@ -80,12 +80,12 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
                     await doing(embedded(container), _noticed(container, told))
 
 
-async def make_first_admin(container: Container) -> None:
+async def ensure_configured_admin(container: Container) -> None:
     """Make the admin whom the settings name, unless there is somebody of that name."""
     settings = container.settings()
     if settings.admin_username:
         try:
-            found = await container.first_admin()(settings.admin_username, settings.admin_password)
+            found = await container.ensure_admin()(settings.admin_username, settings.admin_password)
         except InvalidInput as error:
             raise InvalidSetting(f"CATCHMENT_ADMIN_PASSWORD: {error.detail}") from error
         if found.role is not Role.ADMIN:
@@ -94,11 +94,11 @@ async def make_first_admin(container: Container) -> None:
             )
 
 
-def embedded(container: Container) -> list[Work]:
+def embedded(container: Container) -> list[BackgroundTask]:
     """What a process does beside serving: without a broker, the work of all the others."""
     if container.settings().broker_url:
         return []
-    return [container.work(), container.keep_schedules(), *keeping(container)]
+    return [container.work(), container.scheduler(), *keeping(container)]
 
 
 async def _noticed(container: Container, told: asyncio.Future[int]) -> None:

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from adapters.sql.schema.migrate import epoch_of, migrate
+from adapters.sql.schema.migrate import database_id_of, migrate
 from application.operations.health import HealthReport
-from domain.retention import Kept
+from domain.retention import RetainedKind
 from entrypoints.config.settings import Settings
 from entrypoints.wiring.container import TABLES, Container
 
@@ -20,16 +20,16 @@ LAST_S = 5.0
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 #: What is removed, as the person at the command line knows it.
 _PLAINLY = {
-    Kept.QUARANTINE: "records in quarantine",
-    Kept.PAYLOADS: "payloads",
-    Kept.JOBS: "jobs",
-    Kept.KEYS: "idempotency keys",
-    Kept.SESSIONS: "sessions that had run out",
-    Kept.GUESSES: "guesses at passwords",
-    Kept.CLIENTS: "counts of what clients asked",
+    RetainedKind.QUARANTINE: "records in quarantine",
+    RetainedKind.PAYLOADS: "payloads",
+    RetainedKind.JOBS: "jobs",
+    RetainedKind.KEYS: "idempotency keys",
+    RetainedKind.SESSIONS: "sessions that had run out",
+    RetainedKind.GUESSES: "guesses at passwords",
+    RetainedKind.CLIENTS: "counts of what clients asked",
 }
 
-Work = Callable[[], Coroutine[Any, Any, None]]
+BackgroundTask = Callable[[], Coroutine[Any, Any, None]]
 
 
 @asynccontextmanager
@@ -40,15 +40,15 @@ async def running(settings: Settings, **overrides: Any) -> AsyncIterator[Contain
     database = container.database()
     try:
         await migrate(database, TABLES)
-        container.epoch.override(await epoch_of(database))
+        container.epoch.override(await database_id_of(database))
         yield container
         # Only a stop in good order waits; whoever breaks off does not want to.
         await _drained(container)
     finally:
         for fetch in container.runnable().values():
             await fetch.close()
-        if (look_at := container.look_at()) is not None:
-            await look_at.close()
+        if (repository_lookup := container.repository_lookup()) is not None:
+            await repository_lookup.close()
         await container.queue().close()
         await container.client().close()
         await database.close()
@@ -82,10 +82,10 @@ async def looked_at(settings: Settings) -> HealthReport:
         await container.database().close()
 
 
-def keeping(container: Container) -> list[Work]:
+def keeping(container: Container) -> list[BackgroundTask]:
     """What goes on beside the schedules: removing what is old and, if wanted, alerts."""
-    alerts = [container.watch_alerts()] if container.settings().alert_url else []
-    return [container.keep_pruned(), *alerts]
+    alerts = [container.alert_monitor()] if container.settings().alert_url else []
+    return [container.prune_loop(), *alerts]
 
 
 async def _drained(container: Container) -> None:
@@ -115,7 +115,7 @@ def signals() -> Iterator[asyncio.Future[int]]:
             loop.remove_signal_handler(number)
 
 
-async def doing(works: Iterable[Work], stop: Awaitable[Any]) -> None:
+async def doing(works: Iterable[BackgroundTask], stop: Awaitable[Any]) -> None:
     """Do all of this until told to stop, or until some of it breaks and raises.
 
     What is in hand then may come to its end, but not for longer than DRAIN_S.

@@ -12,7 +12,7 @@ from domain.alerts import Alert, Event
 from domain.errors import CatchmentError
 from domain.jobs import FetchJob
 from domain.reports import Outcome
-from domain.retention import Kept
+from domain.retention import RetainedKind
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
@@ -99,7 +99,7 @@ def tell_of_alert(alert: Alert | None, error: Exception | None) -> None:
         log.info("recovery told", detail=alert.detail)
 
 
-def tell_of_pruned(end: Mapping[Kept, int] | Exception) -> None:
+def tell_of_pruned(end: Mapping[RetainedKind, int] | Exception) -> None:
     """Log what was removed because it was old, if anything was."""
     log = structlog.get_logger("catchment.prune")
     if isinstance(end, CatchmentError):

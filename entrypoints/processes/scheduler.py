@@ -6,9 +6,9 @@ from entrypoints.config.settings import Settings
 from entrypoints.processes.lifecycle import doing, keeping, running, signals
 
 
-async def keep_schedules(settings: Settings, announce: Callable[[], None]) -> None:
+async def scheduler(settings: Settings, announce: Callable[[], None]) -> None:
     """Keep the schedules until SIGTERM or SIGINT."""
     async with running(settings) as container:
         announce()
         with signals() as told:
-            await doing([container.keep_schedules(), *keeping(container)], told)
+            await doing([container.scheduler(), *keeping(container)], told)

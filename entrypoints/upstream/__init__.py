@@ -2,7 +2,7 @@
 
 from entrypoints.upstream.assets import ASSETS_FILE
 from entrypoints.upstream.faults import FAULTS, Fault
-from entrypoints.upstream.received import Received
+from entrypoints.upstream.received import ReceivedRequest
 from entrypoints.upstream.server import SampleUpstream, serve
 from entrypoints.upstream.subjects import settings_for
 
@@ -10,7 +10,7 @@ __all__ = [
     "ASSETS_FILE",
     "FAULTS",
     "Fault",
-    "Received",
+    "ReceivedRequest",
     "SampleUpstream",
     "serve",
     "settings_for",

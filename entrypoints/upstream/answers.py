@@ -17,7 +17,7 @@ async def answer_document(
     headers = [
         *headers,
         ("ETag", document.etag),
-        ("Last-Modified", http_date(exchange.stage.last_modified_at)),
+        ("Last-Modified", http_date(exchange.state.last_modified_at)),
         ("Vary", "Accept-Encoding"),
     ]
     if is_current(exchange, document.etag):
@@ -51,4 +51,4 @@ def _unchanged_since(exchange: Exchange, text: str) -> bool:
         moment = parsedate_to_datetime(text)
     except ValueError:
         return False
-    return moment.tzinfo is not None and exchange.stage.last_modified_at <= moment
+    return moment.tzinfo is not None and exchange.state.last_modified_at <= moment

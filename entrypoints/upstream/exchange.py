@@ -11,8 +11,8 @@ from functools import cached_property
 import msgspec
 
 from entrypoints.upstream.documents import Document, Record
-from entrypoints.upstream.stage import Stage
-from entrypoints.upstream.wire import Headers, Request, head
+from entrypoints.upstream.state import UpstreamState
+from entrypoints.upstream.wire import Headers, WireRequest, head
 
 JSON = "application/json; charset=utf-8"
 PIECE_BYTES = 256 * 1024
@@ -34,14 +34,14 @@ class Exchange:
 
     def __init__(
         self,
-        request: Request,
-        stage: Stage,
+        request: WireRequest,
+        state: UpstreamState,
         streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
         number: int,
         earlier_answers: int = 0,
     ) -> None:
         self.request = request
-        self.stage = stage
+        self.state = state
         self.turn = 1
         self.earlier_answers = earlier_answers
         self.keep_alive = request.keep_alive
@@ -51,7 +51,7 @@ class Exchange:
     @property
     def records(self) -> list[Record]:
         """The posts being served."""
-        return self.stage.collection().records
+        return self.state.collection().records
 
     @property
     def first_record(self) -> Record:
@@ -90,7 +90,7 @@ class Exchange:
         content_type: str = JSON,
         holds: bool = False,
     ) -> None:
-        """Send a proper answer; one that `holds` waits at the stage's gate half-way."""
+        """Send a proper answer; one that `holds` waits at the state's gate half-way."""
         if status in BODYLESS:
             start = self.head(status, headers)
         else:
@@ -99,10 +99,10 @@ class Exchange:
         if status in BODYLESS or self.request.method == "HEAD":
             await self.send(start)
             return
-        if holds and self.stage.is_held:
+        if holds and self.state.is_held:
             middle = len(body) // 2
             await self.send(start + body[:middle])
-            await self.stage.released()
+            await self.state.released()
             start, body = b"", body[middle:]
         await self._send_all(start, body)
 
@@ -111,7 +111,7 @@ class Exchange:
 
         A `Date` or `Connection` among the headers replaces the usual one.
         """
-        self.stage.log.note_status(self._number, status)
+        self.state.log.note_status(self._number, status)
         listed = list(headers)
         names = {name.lower() for name, _ in listed}
         if "date" not in names:
@@ -121,8 +121,8 @@ class Exchange:
         return head(status, listed)
 
     def date(self, later: timedelta = timedelta()) -> str:
-        """The stage's time, or some time later, as HTTP spells dates."""
-        return http_date(self.stage.now() + later)
+        """The state's time, or some time later, as HTTP spells dates."""
+        return http_date(self.state.now() + later)
 
     async def send(self, data: bytes | memoryview) -> None:
         """Send raw bytes; raises ConnectionError once the client has left."""
@@ -137,14 +137,14 @@ class Exchange:
             await asyncio.sleep(0)
 
     async def drip(self, data: bytes) -> None:
-        """Send one byte at a time with the stage's pause between them."""
+        """Send one byte at a time with the state's pause between them."""
         for index in range(len(data)):
             await self.send(data[index : index + 1])
             await self.pause()
 
     async def pause(self) -> None:
-        """Wait for the stage's `drip_seconds`."""
-        await asyncio.sleep(self.stage.drip_seconds)
+        """Wait for the state's `drip_seconds`."""
+        await asyncio.sleep(self.state.drip_seconds)
 
     async def silence(self) -> None:
         """Say nothing more until the client leaves."""

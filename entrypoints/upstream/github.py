@@ -25,12 +25,12 @@ NO_AGENT = (
 
 
 async def answer_repository(exchange: Exchange) -> None:
-    """Answer as GitHub would, unless the stage has it fail."""
-    failure = exchange.stage.github_failure
+    """Answer as GitHub would, unless the state has it fail."""
+    failure = exchange.state.github_failure
     if failure == "hang":
         await exchange.silence()
     elif failure == "garbage":
-        await exchange.answer(200, GARBAGE, Allowance(exchange).headers())
+        await exchange.answer(200, GARBAGE, RateLimitState(exchange).headers())
     elif failure is not None:
         await _fail(exchange, int(failure))
     elif not exchange.request.headers.get("user-agent"):
@@ -41,24 +41,24 @@ async def answer_repository(exchange: Exchange) -> None:
 
 def repository_document(exchange: Exchange) -> Document:
     """The repository asked for, or what is said when there is none."""
-    return exchange.stage.hub.document(_full_name(exchange)) or Document(encode(NOT_FOUND))
+    return exchange.state.hub.document(_full_name(exchange)) or Document(encode(NOT_FOUND))
 
 
 def respell_description(exchange: Exchange, spelling: bytes) -> bytes:
     """The repository with its description spelled so."""
-    facts = exchange.stage.hub.facts(_full_name(exchange)) or NOT_FOUND
+    facts = exchange.state.hub.facts(_full_name(exchange)) or NOT_FOUND
     return encode({**facts, "description": msgspec.Raw(spelling)})
 
 
-class Allowance:
+class RateLimitState:
     """Who asks, and how much more they may; every answer of GitHub's tells it."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self.token = _token(exchange)
-        stage, is_known = exchange.stage, self.token not in ("", BAD_TOKEN)
-        self.limit = TOKEN_LIMIT if is_known else stage.github_limit
-        self.quota: Quota = stage.hub.quota(self.token if is_known else "", stage.now())
+        state, is_known = exchange.state, self.token not in ("", BAD_TOKEN)
+        self.limit = TOKEN_LIMIT if is_known else state.github_limit
+        self.quota: Quota = state.hub.quota(self.token if is_known else "", state.now())
 
     @property
     def remaining(self) -> int:
@@ -82,11 +82,11 @@ class Allowance:
 
 
 async def _answer(exchange: Exchange) -> None:
-    asker = Allowance(exchange)
+    asker = RateLimitState(exchange)
     if asker.remaining <= 0:
         await asker.say(403, _message(_exceeded(asker.token), LIMITS_PAGE))
         return
-    document = exchange.stage.hub.document(_full_name(exchange))
+    document = exchange.state.hub.document(_full_name(exchange))
     is_valid = asker.token != BAD_TOKEN
     if is_valid and document is not None and is_current(exchange, document.strong_etag):
         await exchange.answer(304, headers=[*asker.headers(), *_caching(asker, document)])
@@ -101,7 +101,7 @@ async def _answer(exchange: Exchange) -> None:
         await exchange.answer(200, document.body, headers, holds=True)
 
 
-async def _answer_unknown(exchange: Exchange, asker: Allowance) -> None:
+async def _answer_unknown(exchange: Exchange, asker: RateLimitState) -> None:
     new_name = RENAMED.get(_full_name(exchange).lower())
     if new_name is None:
         await asker.say(404, NOT_FOUND)
@@ -112,7 +112,7 @@ async def _answer_unknown(exchange: Exchange, asker: Allowance) -> None:
 
 
 async def _fail(exchange: Exchange, status: int) -> None:
-    asker = Allowance(exchange)
+    asker = RateLimitState(exchange)
     if status in (403, 429):
         message = "You have exceeded a secondary rate limit. Please wait a few minutes."
         retry = ("Retry-After", str(SECONDARY_SECONDS))
@@ -121,7 +121,7 @@ async def _fail(exchange: Exchange, status: int) -> None:
         await asker.say(status, _message(f"This is a played {status}.", DOCUMENTATION))
 
 
-def _caching(asker: Allowance, document: Document) -> list[tuple[str, str]]:
+def _caching(asker: RateLimitState, document: Document) -> list[tuple[str, str]]:
     shared = "private" if asker.token else "public"
     return [
         ("ETag", document.strong_etag),

@@ -20,13 +20,13 @@ async def list_posts(exchange: Exchange) -> None:
         await exchange.answer(400, encode(explanation))
         return
     selection = Selection.from_query(query)
-    part = exchange.stage.collection(count).part(selection)
+    part = exchange.state.collection(count).part(selection)
     await answer_document(exchange, part.document, list(paging_headers(exchange, selection, part)))
 
 
 async def one_post(exchange: Exchange) -> None:
     """Answer `GET /posts/{id}`."""
-    document = exchange.stage.collection().one(exchange.request.path.rpartition("/")[2])
+    document = exchange.state.collection().one(exchange.request.path.rpartition("/")[2])
     if document is None:
         await exchange.answer(404, b"{}")
     else:

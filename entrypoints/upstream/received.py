@@ -6,12 +6,12 @@ from collections import Counter
 
 import msgspec
 
-from entrypoints.upstream.wire import Request
+from entrypoints.upstream.wire import WireRequest
 
 MOST_KEPT = 10_000
 
 
-class Received(msgspec.Struct, frozen=True):
+class ReceivedRequest(msgspec.Struct, frozen=True):
     """One request that arrived; `status` is None until, or unless, a status line was sent."""
 
     method: str
@@ -27,13 +27,13 @@ class RequestLog:
     """Counts every request and keeps the last 10 000."""
 
     def __init__(self) -> None:
-        self._kept: dict[int, Received] = {}
+        self._kept: dict[int, ReceivedRequest] = {}
         self._per_path: Counter[str] = Counter()
         self._next_number = 0
         self._next_arrival = asyncio.Event()
 
     @property
-    def kept(self) -> list[Received]:
+    def kept(self) -> list[ReceivedRequest]:
         """The last requests, oldest first."""
         return list(self._kept.values())
 
@@ -41,11 +41,11 @@ class RequestLog:
         """How many requests arrived since `forget`, for one path or for all."""
         return self._per_path.total() if path is None else self._per_path[path]
 
-    def arrive(self, request: Request) -> int:
+    def arrive(self, request: WireRequest) -> int:
         """Write a request down and return the number under which its status is noted."""
         number = self._next_number
         self._next_number += 1
-        self._kept[number] = Received(
+        self._kept[number] = ReceivedRequest(
             method=request.method,
             path=request.path,
             query=request.query,

@@ -42,7 +42,7 @@ async def play_fault(exchange: Exchange, name: str, path: str) -> None:
         await explain(exchange, f"{name} is a fault of {spoiled}, not of {path}")
     else:
         exchange.subject, exchange.path = subject, path
-        exchange.turn = exchange.stage.turn(exchange.request.path)
+        exchange.turn = exchange.state.turn(exchange.request.path)
         await fault.play(exchange)
 
 
@@ -53,7 +53,7 @@ async def explain(exchange: Exchange, what: str) -> None:
 
 async def show_requests(exchange: Exchange) -> None:
     """Answer `GET /_requests`: how many requests came, and the last 100 of them."""
-    log = exchange.stage.log
+    log = exchange.state.log
     await exchange.answer(200, encode({"count": log.count(), "last": log.kept[-LAST_SHOWN:]}))
 
 

@@ -11,15 +11,15 @@ from entrypoints.upstream.documents import encode
 from entrypoints.upstream.exchange import Exchange
 from entrypoints.upstream.faults import find_fault
 from entrypoints.upstream.routes import REQUESTS_PATH, handle
-from entrypoints.upstream.stage import Stage
-from entrypoints.upstream.wire import MOST_HEAD_BYTES, BadRequest, Request, head, read_request
+from entrypoints.upstream.state import UpstreamState
+from entrypoints.upstream.wire import MOST_HEAD_BYTES, BadRequest, WireRequest, head, read_request
 
 LONGEST_ANSWER_SECONDS = 600
 ENDINGS = (ConnectionError, TimeoutError, asyncio.IncompleteReadError)
 """How a conversation may end without anything being wrong with this server."""
 
 
-class SampleUpstream(Stage):
+class SampleUpstream(UpstreamState):
     """A real HTTP server that plays the APIs Catchment asks, well-behaved or not."""
 
     def __init__(self, posts: int = 100, seed: int = 1) -> None:
@@ -115,7 +115,7 @@ class SampleUpstream(Stage):
             keep_alive = exchange.keep_alive
             earlier_answers += 1
 
-    def _write_down(self, request: Request) -> int:
+    def _write_down(self, request: WireRequest) -> int:
         # Looking at the log must not change it.
         return -1 if request.path == REQUESTS_PATH else self.log.arrive(request)
 

@@ -51,7 +51,7 @@ def _respelled_posts(exchange: Exchange, spelling: bytes) -> bytes:
 
 
 def _respelled_tickers(exchange: Exchange, spelling: bytes) -> bytes:
-    return encode(with_raw(exchange.stage.market.tickers, "name", spelling))
+    return encode(with_raw(exchange.state.market.tickers, "name", spelling))
 
 
 def _respelled_assets(exchange: Exchange, spelling: bytes) -> bytes:
@@ -64,7 +64,7 @@ def _respelled_assets(exchange: Exchange, spelling: bytes) -> bytes:
 
 
 def _respelled_point(exchange: Exchange, spelling: bytes) -> bytes:
-    return encode({**exchange.stage.next_point(), "tags": [msgspec.Raw(spelling)]})
+    return encode({**exchange.state.next_point(), "tags": [msgspec.Raw(spelling)]})
 
 
 POSTS = Subject(
@@ -72,7 +72,7 @@ POSTS = Subject(
     path="/posts",
     pattern="/posts",
     description="JSONPlaceholder: 100 posts with userId, id, title and body.",
-    document=lambda exchange: exchange.stage.collection().whole,
+    document=lambda exchange: exchange.state.collection().whole,
     serve=list_posts,
     respell=_respelled_posts,
 )
@@ -81,7 +81,7 @@ TICKERS = Subject(
     path="/v1/tickers",
     pattern="/v1/tickers",
     description="CoinPaprika: 50 coins with their prices. Two different ones are called UNI.",
-    document=lambda exchange: exchange.stage.market.document,
+    document=lambda exchange: exchange.state.market.document,
     serve=show_document,
     respell=_respelled_tickers,
 )
@@ -90,7 +90,7 @@ ASSETS = Subject(
     path="/assets.csv",
     pattern=r"/assets\.csv",
     description="A CSV of 20 assets, some of them known to CoinPaprika, too.",
-    document=lambda exchange: exchange.stage.assets,
+    document=lambda exchange: exchange.state.assets,
     serve=show_document,
     respell=_respelled_assets,
     content_type=CSV,
@@ -100,7 +100,7 @@ POINT = Subject(
     path="/telemetry",
     pattern="/telemetry",
     description="A telemetry server: one point a request, some tagged, now and then an old one.",
-    document=lambda exchange: Document(encode(exchange.stage.next_point())),
+    document=lambda exchange: Document(encode(exchange.state.next_point())),
     serve=show_point,
     respell=_respelled_point,
 )

@@ -17,7 +17,7 @@ class BadRequest(Exception):
     """The client sent something this server does not read; the text says what."""
 
 
-class Request(msgspec.Struct, frozen=True):
+class WireRequest(msgspec.Struct, frozen=True):
     """One request as it was received; header names are lower case."""
 
     method: str
@@ -32,7 +32,7 @@ class Request(msgspec.Struct, frozen=True):
         return f"http://{self.headers.get('host', 'localhost')}"
 
 
-async def read_request(reader: asyncio.StreamReader) -> Request | None:
+async def read_request(reader: asyncio.StreamReader) -> WireRequest | None:
     """Read one request and drop its body; None when the client has left.
 
     Raises BadRequest when it is not HTTP/1.x, is too large, or has a chunked body.
@@ -59,7 +59,7 @@ def status_line(status: int) -> str:
     return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
 
 
-def _parse(text: str) -> Request:
+def _parse(text: str) -> WireRequest:
     first, *lines = text[: -len("\r\n\r\n")].split("\r\n")
     parts = first.split(" ")
     if len(parts) != 3 or not parts[2].startswith("HTTP/1."):
@@ -72,7 +72,7 @@ def _parse(text: str) -> Request:
     headers = {
         name.strip().lower(): value.strip() for name, _, value in (x.partition(":") for x in lines)
     }
-    return Request(
+    return WireRequest(
         method=method,
         path=unquote(url.path),
         query=dict(parse_qsl(url.query, keep_blank_values=True)),
@@ -81,7 +81,7 @@ def _parse(text: str) -> Request:
     )
 
 
-async def _drop_body(reader: asyncio.StreamReader, request: Request) -> None:
+async def _drop_body(reader: asyncio.StreamReader, request: WireRequest) -> None:
     length = request.headers.get("content-length", "0")
     if "transfer-encoding" in request.headers or not length.isdecimal():
         raise BadRequest("A request body needs a plain Content-Length here.")

@@ -5,7 +5,7 @@ Every provider can be overridden in a test: `container.clock.override(SteerableC
 
 from dependency_injector import containers, providers
 
-from adapters.http.app import People, create_app
+from adapters.http.app import AccountUseCases, create_app
 from adapters.outbound.coinpaprika import CoinPaprikaSource
 from adapters.outbound.csv_file import CsvAssetsSource
 from adapters.outbound.jsonplaceholder import JsonPlaceholderSource
@@ -31,19 +31,19 @@ from adapters.system.clock import SystemClock
 from adapters.system.passwords import ArgonPasswordHasher
 from adapters.system.random import SystemRandom
 from adapters.system.tokens import JwtTokens
-from application.accounts.api_tokens import KeepApiTokens
+from application.accounts.api_tokens import ApiTokenService
 from application.accounts.authentication import Authenticate
-from application.accounts.sign_up import ChangePassword, DisableUser, FirstAdmin, SignUp
+from application.accounts.sign_up import ChangePassword, DisableUser, EnsureAdmin, SignUp
 from application.datasets.catalogue import Catalogue
-from application.datasets.fetch_one import Populate
-from application.ingest.job_backend import JobDesk
+from application.datasets.fetch_one import FetchOne
+from application.ingest.job_backend import JobBackend
 from application.ingest.quarantine import ListQuarantine, RebuildDataset, ReplayQuarantine
 from application.jobs.list_jobs import CancelJob, FindJob, ListJobs
-from application.jobs.scheduler import KeepSchedules
-from application.jobs.worker import RunJob, Work
-from application.operations.alerts import WatchAlerts
+from application.jobs.scheduler import Scheduler
+from application.jobs.worker import RunJob, Worker
+from application.operations.alerts import AlertMonitor
 from application.operations.health import CheckHealth
-from application.operations.prune import KeepPruned, Prune
+from application.operations.prune import Prune, PruneLoop
 from application.operations.stats import ShowStats
 from domain.builtin.crypto_assets import CRYPTO_ASSETS
 from domain.builtin.data_points import DATA_POINTS
@@ -56,7 +56,13 @@ from entrypoints.version import VERSION
 from entrypoints.wiring.datasets import Feed, fetches_of, queries_of, sources_of
 from entrypoints.wiring.http import http_settings_of, sessions_of
 from entrypoints.wiring.servers import database_of, queue_of
-from entrypoints.wiring.tasks import fetch_of_tasks, looking_at, rates_of, runnable_of, tasks_of
+from entrypoints.wiring.tasks import (
+    fetch_of_tasks,
+    rates_of,
+    repository_lookup_of,
+    runnable_of,
+    tasks_of,
+)
 
 #: What a host gets that no setting speaks of.
 DEFAULT_RATE = Rate(10, 1.0)
@@ -106,8 +112,8 @@ class Container(containers.DeclarativeContainer):
     database = providers.Singleton(database_of, settings)
     queue = providers.Singleton(queue_of, settings)
     store = providers.Singleton(SqlStore, database, clock)
-    desk = providers.Singleton(
-        JobDesk,
+    job_backend = providers.Singleton(
+        JobBackend,
         jobs=providers.Singleton(SqlJobs, database, clock),
         history=providers.Singleton(SqlJobHistory, database, clock),
         queue=queue,
@@ -143,16 +149,27 @@ class Container(containers.DeclarativeContainer):
 
     sources = providers.Singleton(sources_of, settings, client, providers.Object(FEEDS))
     fetches = providers.Singleton(
-        fetches_of, providers.Object(DATASETS), settings, sources, store, clock, desk, random
+        fetches_of, providers.Object(DATASETS), settings, sources, store, clock, job_backend, random
     )
     queries = providers.Singleton(queries_of, providers.Object(DATASETS), store)
     fetch_posts = fetches.provided[POSTS.name]
     query_posts = queries.provided[POSTS.name]
-    look_at = providers.Singleton(looking_at, settings, client, known_repositories, clock)
-    fetch_tasks = providers.Singleton(
-        fetch_of_tasks, settings, look_at, written_tasks, store, clock, desk, random
+    repository_lookup = providers.Singleton(
+        repository_lookup_of, settings, client, known_repositories, clock
     )
-    tasks = providers.Singleton(tasks_of, written_tasks, look_at, fetch_tasks, store, clock, random)
+    fetch_tasks = providers.Singleton(
+        fetch_of_tasks,
+        settings,
+        repository_lookup,
+        written_tasks,
+        store,
+        clock,
+        job_backend,
+        random,
+    )
+    tasks = providers.Singleton(
+        tasks_of, written_tasks, repository_lookup, fetch_tasks, store, clock, random
+    )
     runnable = providers.Singleton(runnable_of, fetches, fetch_tasks)
     catalogue = providers.Singleton(
         Catalogue,
@@ -162,12 +179,12 @@ class Container(containers.DeclarativeContainer):
         clock,
     )
     sign_up = providers.Singleton(SignUp, accounts, hasher, clock)
-    first_admin = providers.Singleton(FirstAdmin, accounts, sign_up)
+    ensure_admin = providers.Singleton(EnsureAdmin, accounts, sign_up)
     change_password = providers.Singleton(
         ChangePassword, accounts, sessions, login_attempts, hasher
     )
     disable_user = providers.Singleton(DisableUser, accounts, sessions)
-    keep_api_tokens = providers.Singleton(KeepApiTokens, accounts, api_tokens, clock, random)
+    api_token_service = providers.Singleton(ApiTokenService, accounts, api_tokens, clock, random)
     sessions_of_people = providers.Singleton(
         sessions_of, settings, accounts, sessions, login_attempts, hasher, tokens, clock, random
     )
@@ -175,12 +192,17 @@ class Container(containers.DeclarativeContainer):
         Authenticate, accounts, sessions, api_tokens, tokens, database, clock
     )
     people = providers.Singleton(
-        People, authenticate, sign_up, sessions_of_people, change_password, keep_api_tokens
+        AccountUseCases,
+        authenticate,
+        sign_up,
+        sessions_of_people,
+        change_password,
+        api_token_service,
     )
-    find_job = providers.Singleton(FindJob, desk, catalogue.provided.datasets)
-    list_jobs = providers.Singleton(ListJobs, desk, catalogue.provided.datasets)
-    cancel_job = providers.Singleton(CancelJob, desk)
-    populate = providers.Singleton(Populate, catalogue, providers.Singleton(SqlReceipts, database))
+    find_job = providers.Singleton(FindJob, job_backend, catalogue.provided.datasets)
+    list_jobs = providers.Singleton(ListJobs, job_backend, catalogue.provided.datasets)
+    cancel_job = providers.Singleton(CancelJob, job_backend)
+    populate = providers.Singleton(FetchOne, catalogue, providers.Singleton(SqlReceipts, database))
     list_quarantine = providers.Singleton(ListQuarantine, quarantine, catalogue.provided.datasets)
     replay_quarantine = providers.Singleton(ReplayQuarantine, quarantine, fetches)
     rebuild_dataset = providers.Singleton(RebuildDataset, fetches)
@@ -188,12 +210,12 @@ class Container(containers.DeclarativeContainer):
     show_stats = providers.Singleton(
         ShowStats, catalogue, providers.Singleton(SqlSourceHistory, database)
     )
-    run_job = providers.Singleton(RunJob, runnable, desk, providers.Object(tell_of_fetch))
-    work = providers.Singleton(Work, run_job, desk, clock)
-    keep_schedules = providers.Singleton(
-        KeepSchedules,
+    run_job = providers.Singleton(RunJob, runnable, job_backend, providers.Object(tell_of_fetch))
+    work = providers.Singleton(Worker, run_job, job_backend, clock)
+    scheduler = providers.Singleton(
+        Scheduler,
         runnable.provided.values.call(),
-        desk,
+        job_backend,
         clock,
         random,
         providers.Object(tell_of_error),
@@ -202,11 +224,11 @@ class Container(containers.DeclarativeContainer):
 
     retention = providers.Singleton(SqlRetention, database)
     prune = providers.Singleton(Prune, retention, clock, settings.provided.keeping)
-    keep_pruned = providers.Singleton(
-        KeepPruned, prune, clock, random, providers.Object(tell_of_pruned)
+    prune_loop = providers.Singleton(
+        PruneLoop, prune, clock, random, providers.Object(tell_of_pruned)
     )
-    watch_alerts = providers.Singleton(
-        WatchAlerts,
+    alert_monitor = providers.Singleton(
+        AlertMonitor,
         fetches.provided.values.call(),
         store,
         budget,

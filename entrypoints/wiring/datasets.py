@@ -6,7 +6,7 @@ from typing import Any
 from adapters.outbound.polite.client import PoliteClient
 from application.datasets.query import Query
 from application.ingest.fetch import Fetch
-from application.ingest.job_backend import JobDesk
+from application.ingest.job_backend import JobBackend
 from application.ports.datasets import Store
 from application.ports.ingest import Source
 from application.ports.system import Clock, Random
@@ -37,13 +37,13 @@ def fetches_of(
     sources: Mapping[str, list[Source[Any]]],
     store: Store,
     clock: Clock,
-    desk: JobDesk,
+    job_backend: JobBackend,
     random: Random,
 ) -> dict[str, Fetch[Any]]:
     """What fetches each dataset; the posts have a class of their own."""
 
     def fetch(dataset: Dataset[Any]) -> Fetch[Any]:
-        given = sources.get(dataset.name, []), store, clock, desk, random
+        given = sources.get(dataset.name, []), store, clock, job_backend, random
         limits = settings.cadence(dataset.name), settings.fetch_deadline
         if dataset is POSTS:
             return FetchPosts(*given, *limits)

@@ -6,18 +6,18 @@ from typing import Any
 from adapters.outbound.github import GitHubRepositories
 from adapters.outbound.polite.client import PoliteClient
 from application.ingest.fetch import Fetch
-from application.ingest.job_backend import JobDesk
+from application.ingest.job_backend import JobBackend
 from application.ports.datasets import Store
 from application.ports.system import Clock, Random
 from application.ports.tasks import KnownRepositories, Tasks
 from application.tasks.enrich import EnrichTasks
-from application.tasks.repository_lookup import LookAt
+from application.tasks.repository_lookup import RepositoryLookup
 from application.tasks.tasks import (
     ChangeTask,
     CreateTask,
     DeleteTask,
-    Enriching,
     QueryTasks,
+    TaskEnricher,
     TaskUseCases,
 )
 from domain.politeness import Rate
@@ -34,29 +34,29 @@ def rates_of(settings: Settings) -> dict[str, Rate]:
     return {GITHUB: KNOWN if settings.github_token else UNKNOWN, **settings.rate_limits}
 
 
-def looking_at(
+def repository_lookup_of(
     settings: Settings, client: PoliteClient, known: KnownRepositories, clock: Clock
-) -> LookAt | None:
+) -> RepositoryLookup | None:
     """What looks at repositories, if there is anybody to ask."""
     if not settings.github_url:
         return None
     repositories = GitHubRepositories(client, settings.github_url, settings.github_token)
-    return LookAt(repositories, known, clock, settings.cadence(TASKS.name).fresh_for)
+    return RepositoryLookup(repositories, known, clock, settings.cadence(TASKS.name).fresh_for)
 
 
 def fetch_of_tasks(
     settings: Settings,
-    look_at: LookAt | None,
+    repository_lookup: RepositoryLookup | None,
     tasks: Tasks,
     store: Store,
     clock: Clock,
-    desk: JobDesk,
+    job_backend: JobBackend,
     random: Random,
 ) -> Fetch[Task]:
     """What has tasks enriched."""
     limits = settings.cadence(TASKS.name), settings.fetch_deadline
-    gathers = [EnrichTasks(look_at, tasks, store, clock)] if look_at else []
-    return Fetch(TASKS, (), store, clock, desk, random, *limits, gathers)
+    gathers = [EnrichTasks(repository_lookup, tasks, store, clock)] if repository_lookup else []
+    return Fetch(TASKS, (), store, clock, job_backend, random, *limits, gathers)
 
 
 def runnable_of(
@@ -68,14 +68,14 @@ def runnable_of(
 
 def tasks_of(
     tasks: Tasks,
-    look_at: LookAt | None,
+    repository_lookup: RepositoryLookup | None,
     fetch: Fetch[Task],
     store: Store,
     clock: Clock,
     random: Random,
 ) -> TaskUseCases:
     """What users do with tasks."""
-    query, enriching = QueryTasks(store), Enriching(look_at, fetch, clock)
+    query, enriching = QueryTasks(store), TaskEnricher(repository_lookup, fetch, clock)
     return TaskUseCases(
         query=query,
         create=CreateTask(tasks, enriching, clock, random),

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from application.ingest.fetch import Fetch
-from application.ingest.job_backend import JobDesk
-from application.jobs.scheduler import KeepSchedules
-from application.jobs.worker import RunJob, Work
+from application.ingest.job_backend import JobBackend
+from application.jobs.scheduler import Scheduler
+from application.jobs.worker import RunJob, Worker
 from domain.builtin.posts import Post
 from domain.dataset import Dataset
 from domain.jobs import FetchJob
@@ -28,12 +28,14 @@ OTHERS = Dataset(name="others", record=Post, key=("id",))
 class Keeper:
     """One scheduler process: what it could not ask for, and the task it is."""
 
-    def __init__(self, rig: Rig, fetches: Sequence[Fetch[Any]], desk: JobDesk, on_start: bool):
+    def __init__(
+        self, rig: Rig, fetches: Sequence[Fetch[Any]], job_backend: JobBackend, on_start: bool
+    ):
         self.told: list[tuple[str, Exception]] = []
         self.task = asyncio.create_task(
-            KeepSchedules(
+            Scheduler(
                 fetches,
-                desk,
+                job_backend,
                 rig.clock,
                 rig.random,
                 lambda *told: self.told.append(told),
@@ -44,10 +46,10 @@ class Keeper:
 
 @asynccontextmanager
 async def keeping(
-    rig: Rig, *fetches: Fetch[Any], on_start: bool = False, desk: JobDesk | None = None
+    rig: Rig, *fetches: Fetch[Any], on_start: bool = False, job_backend: JobBackend | None = None
 ) -> AsyncIterator[Keeper]:
     """Keep the schedules of these datasets for a while."""
-    keeper = Keeper(rig, fetches, desk or rig.desk, on_start)
+    keeper = Keeper(rig, fetches, job_backend or rig.job_backend, on_start)
     await rig.clock.settle()
     try:
         yield keeper
@@ -58,8 +60,10 @@ async def keeping(
 @asynccontextmanager
 async def served(rig: Rig, *fetches: Fetch[Any]) -> AsyncIterator[None]:
     """Have a worker run what is asked for."""
-    run_job = RunJob({fetch.dataset.name: fetch for fetch in fetches}, rig.desk, lambda *_: None)
-    task = asyncio.create_task(Work(run_job, rig.desk, rig.clock)())
+    run_job = RunJob(
+        {fetch.dataset.name: fetch for fetch in fetches}, rig.job_backend, lambda *_: None
+    )
+    task = asyncio.create_task(Worker(run_job, rig.job_backend, rig.clock)())
     try:
         yield
     finally:

@@ -15,7 +15,7 @@ from adapters.memory.system import SeededRandom, SteerableClock
 from adapters.queue.embedded import EmbeddedQueue
 from application.datasets.query import Query
 from application.ingest.fetch import Fetch, Fetched
-from application.ingest.job_backend import JobDesk
+from application.ingest.job_backend import JobBackend
 from application.ports.jobs import Handle, Queue
 from domain.builtin.posts import POSTS, Post
 from domain.dataset import Dataset
@@ -94,7 +94,7 @@ class Rig:
         self.history = CountedHistory(self.database, self.clock)
         self.schedules = MemorySchedules(self.database, self.clock)
         self.queue = SteeredQueue()
-        self.desk = JobDesk(self.jobs, self.history, self.queue, self.schedules)
+        self.job_backend = JobBackend(self.jobs, self.history, self.queue, self.schedules)
         self.quarantine = MemoryQuarantine(self.database)
 
     def source(
@@ -114,14 +114,14 @@ class Rig:
         ports = {
             "store": self.store,
             "clock": self.clock,
-            "desk": self.desk,
+            "job_backend": self.job_backend,
             "random": self.random,
         }
         return Fetch(dataset, sources, **{**ports, **changed})
 
-    def with_desk(self, **changed: Any) -> JobDesk:
-        """The desk with other ports."""
-        return replace(self.desk, **changed)
+    def with_desk(self, **changed: Any) -> JobBackend:
+        """The job backend with other ports."""
+        return replace(self.job_backend, **changed)
 
     def query(self, dataset: Dataset[Any] = POSTS) -> Query[Any]:
         """The use case that reads a dataset."""

@@ -7,7 +7,7 @@ what must always hold holds, and asking again succeeds.
 from abc import abstractmethod
 from typing import Any
 
-from application.ingest.job_backend import JobDesk
+from application.ingest.job_backend import JobBackend
 from domain.errors import CatchmentError, QueueUnavailable, StoreUnavailable
 from tests.application.failures import Countdown, Counted, CountedStore
 from tests.application.rig import Rig
@@ -28,8 +28,8 @@ class Case(Rig):
         """The store, with its intakes."""
         return CountedStore(self.store, self.countdown)
 
-    def counted_desk(self) -> JobDesk:
-        """The desk, each of its ports counted."""
+    def counted_desk(self) -> JobBackend:
+        """The job backend, each of its ports counted."""
         return self.with_desk(
             jobs=self.counted(self.jobs),
             history=self.counted(self.history),

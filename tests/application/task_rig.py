@@ -6,15 +6,15 @@ from typing import Any
 
 from adapters.memory.tasks import MemoryKnownRepositories, MemoryRepositories, MemoryTasks
 from application.ingest.fetch import Fetch
-from application.ingest.job_backend import JobDesk
+from application.ingest.job_backend import JobBackend
 from application.tasks.enrich import EnrichTasks
-from application.tasks.repository_lookup import LookAt
+from application.tasks.repository_lookup import RepositoryLookup
 from application.tasks.tasks import (
     ChangeTask,
     CreateTask,
     DeleteTask,
-    Enriching,
     QueryTasks,
+    TaskEnricher,
 )
 from domain.jobs import FetchJob, Mode
 from domain.paging import PageRequest, Sort
@@ -35,23 +35,27 @@ class TaskRig(Rig):
         self.github = MemoryRepositories(self.clock)
         self.github.facts["a/b"] = FACTS
         self.known_repositories = MemoryKnownRepositories(self.database)
-        self.look_at = LookAt(self.github, self.known_repositories, self.clock, FRESH_FOR)
+        self.repository_lookup = RepositoryLookup(
+            self.github, self.known_repositories, self.clock, FRESH_FOR
+        )
         self.tasks = MemoryTasks(self.database, self.clock)
-        self.enrich = EnrichTasks(self.look_at, self.tasks, self.store, self.clock)
-        looks = None if github_is_off else self.look_at
+        self.enrich = EnrichTasks(self.repository_lookup, self.tasks, self.store, self.clock)
+        looks = None if github_is_off else self.repository_lookup
         self.fetch_tasks = self.fetch_all([] if github_is_off else [self.enrich])
-        enriching = Enriching(looks, self.fetch_tasks, self.clock)
+        enriching = TaskEnricher(looks, self.fetch_tasks, self.clock)
         self.query_tasks = QueryTasks(self.store)
         self.create_task = self.creating(enriching)
         self.change_task = ChangeTask(self.tasks, self.query_tasks, enriching, self.clock)
         self.delete_task = DeleteTask(self.tasks)
 
-    def fetch_all(self, gathers: Sequence[EnrichTasks], desk: JobDesk | None = None) -> Fetch[Task]:
+    def fetch_all(
+        self, gathers: Sequence[EnrichTasks], job_backend: JobBackend | None = None
+    ) -> Fetch[Task]:
         """What runs the jobs of tasks."""
-        desk = desk or self.desk
-        return Fetch(TASKS, (), self.store, self.clock, desk, self.random, gathers=gathers)
+        job_backend = job_backend or self.job_backend
+        return Fetch(TASKS, (), self.store, self.clock, job_backend, self.random, gathers=gathers)
 
-    def creating(self, enriching: Enriching) -> CreateTask:
+    def creating(self, enriching: TaskEnricher) -> CreateTask:
         """What makes tasks."""
         return CreateTask(self.tasks, enriching, self.clock, self.random)
 

@@ -6,17 +6,17 @@ from adapters.memory.ingest import MemorySource
 from adapters.memory.jobs import MemoryJobHistory, MemoryJobs, MemorySchedules
 from adapters.memory.system import SeededRandom, SteerableClock
 from adapters.queue.embedded import EmbeddedQueue
-from application.ingest.job_backend import JobDesk
+from application.ingest.job_backend import JobBackend
 from application.posts import FetchPosts, QueryPosts
 from domain.builtin.posts import POSTS, Post
 from domain.paging import PageRequest, Sort
 from domain.reports import Outcome
 
 
-def desk_of(database: MemoryDatabase, clock: SteerableClock) -> JobDesk:
+def desk_of(database: MemoryDatabase, clock: SteerableClock) -> JobBackend:
     """Where jobs are written down in a memory database."""
     jobs, history = MemoryJobs(database, clock), MemoryJobHistory(database, clock)
-    return JobDesk(jobs, history, EmbeddedQueue(), MemorySchedules(database, clock))
+    return JobBackend(jobs, history, EmbeddedQueue(), MemorySchedules(database, clock))
 
 
 async def test_what_was_fetched_can_be_queried() -> None:

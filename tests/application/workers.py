@@ -7,7 +7,7 @@ from typing import Any
 
 from adapters.memory.ingest import MemorySource
 from application.ingest.fetch import Fetch
-from application.jobs.worker import AT_ONCE, RunJob, Work
+from application.jobs.worker import AT_ONCE, RunJob, Worker
 from domain.builtin.posts import Post
 from domain.dataset import Dataset
 from domain.jobs import FetchJob, JobStatus
@@ -22,15 +22,15 @@ def dataset(number: int) -> Dataset[Any]:
     return Dataset(name=f"d{number}", record=Post, key=("id",))
 
 
-class Worker:
+class WorkerProcess:
     """One worker process: what it fetches, what it tells, and the task it is."""
 
     def __init__(self, rig: Rig, fetches: list[Fetch[Any]], at_once: int, **changed: Any) -> None:
         self.told: list[tuple[str, FetchJob | Exception]] = []
         self.fetches = {fetch.dataset.name: fetch for fetch in fetches}
-        desk = rig.with_desk(**changed)
-        run_job = RunJob(self.fetches, desk, lambda *told: self.told.append(told))
-        self.task = asyncio.create_task(Work(run_job, desk, rig.clock, at_once)())
+        job_backend = rig.with_desk(**changed)
+        run_job = RunJob(self.fetches, job_backend, lambda *told: self.told.append(told))
+        self.task = asyncio.create_task(Worker(run_job, job_backend, rig.clock, at_once)())
 
     @property
     def statuses(self) -> list[str]:
@@ -41,9 +41,9 @@ class Worker:
 @asynccontextmanager
 async def working(
     rig: Rig, *fetches: Fetch[Any], at_once: int = AT_ONCE, **changed: Any
-) -> AsyncIterator[Worker]:
+) -> AsyncIterator[WorkerProcess]:
     """A worker, which is killed in the end."""
-    worker = Worker(rig, list(fetches), at_once, **changed)
+    worker = WorkerProcess(rig, list(fetches), at_once, **changed)
     await rig.clock.settle()
     try:
         yield worker

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.figures import Figure, Figures
-from tests.bench.targets import Verdict, verdicts
+from tests.bench.targets import Admission, verdicts
 
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 BEGIN = "<!-- measured: begin -->"
@@ -55,13 +55,13 @@ def _paragraphs(told: Mapping[str, Any], figures: Figures) -> Iterator[str]:
             yield f"| {name} | {value} | {_cpu(figure)} | {_ratio(figure, figures)} |"
 
 
-def _measured(verdict: Verdict) -> str:
+def _measured(verdict: Admission) -> str:
     if verdict.value is None:
         return "not measured"
     return f"{_number(verdict.value)} {verdict.target.unit}"
 
 
-def _said(verdict: Verdict) -> str:
+def _said(verdict: Admission) -> str:
     return {None: "", True: "ok", False: "missed"}[verdict.kept]
 
 

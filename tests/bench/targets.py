@@ -23,7 +23,7 @@ class Target(NamedTuple):
         return f"{'≥' if self.at_least else '≤'} {self.bar:g} {self.unit}"
 
 
-class Verdict(NamedTuple):
+class Admission(NamedTuple):
     """A target with what was measured; None where something it needs was not."""
 
     target: Target
@@ -38,9 +38,9 @@ class Verdict(NamedTuple):
         return self.value >= bar if self.target.at_least else self.value <= bar
 
 
-def verdicts(figures: Figures) -> list[Verdict]:
+def verdicts(figures: Figures) -> list[Admission]:
     """Every target, in order."""
-    return [Verdict(target, target.formula(figures)) for target in TARGETS]
+    return [Admission(target, target.formula(figures)) for target in TARGETS]
 
 
 # ---------------------------------------------------------------- formulas

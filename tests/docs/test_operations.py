@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from adapters.sql.engine.postgres.database import PostgresDatabase
 from adapters.sql.engine.sqlite.database import SqliteDatabase
-from adapters.sql.schema.migrate import epoch_of, migrate
+from adapters.sql.schema.migrate import database_id_of, migrate
 from domain.builtin.posts import POSTS
 from entrypoints.cli.main import main
 from tests.docs.markdown import DOCS, PAGES, ROOT, Block, blocks, named
@@ -101,14 +101,14 @@ async def test_a_restored_sqlite_file_gets_another_epoch(tmp_path: Path) -> None
     statement = told(r'sqlite3 var/catchment\.db "(UPDATE .*)"')
     database = SqliteDatabase(tmp_path / "catchment.db")
     await migrate(database, [POSTS])
-    before = await epoch_of(database)
+    before = await database_id_of(database)
     await database.close()
 
     with closing(sqlite3.connect(tmp_path / "catchment.db")) as connection, connection:
         connection.execute(statement)
 
     restored = SqliteDatabase(tmp_path / "catchment.db")
-    after = await epoch_of(restored)
+    after = await database_id_of(restored)
     await restored.close()
     assert re.fullmatch(r"[0-9a-f]{16}", after)
     assert after != before
@@ -119,10 +119,10 @@ async def test_a_restored_postgresql_database_gets_another_epoch() -> None:
     statement = told(r'psql .* -c "(UPDATE meta .*)"')
     async with migrated_database((POSTS,)) as url:
         database = PostgresDatabase(url)
-        before = await epoch_of(database)
+        before = await database_id_of(database)
         async with database.write() as session:
             await session.run(text(statement), {})
-        after = await epoch_of(database)
+        after = await database_id_of(database)
         await database.close()
 
     assert re.fullmatch(r"[0-9a-f]{32}", after)

@@ -14,11 +14,11 @@ import pytest
 from click.testing import CliRunner
 
 import application.ports
-from adapters.http.datasets.catalogue import HealthCard
+from adapters.http.datasets.catalogue import HealthSummary
 from adapters.http.datasets.query_string import CONTROLS
 from adapters.http.ingest.schemas import FetchAnswer
 from adapters.http.openapi.pages import PREFIXES
-from adapters.http.operations.stats import SourceCard, StatsCard
+from adapters.http.operations.stats import SourceStats, StatsSummary
 from adapters.http.protocol.problems import PROBLEM_CODES, Problem
 from application.operations.health import SourceHealth
 from domain.alerts import Alert, Event, Kind
@@ -115,13 +115,13 @@ async def test_every_parameter_of_the_other_routes_is_documented(
 def test_every_part_of_the_health_answer_is_documented() -> None:
     told = first_codes(section(API, "`GET /health`"))
 
-    assert told == [*names(HealthCard), *names(SourceHealth)]
+    assert told == [*names(HealthSummary), *names(SourceHealth)]
 
 
 def test_every_part_of_the_stats_is_documented() -> None:
     told = first_codes(section(API, "`GET /stats`"))
 
-    assert told == [*names(StatsCard), *names(SourceCard)]
+    assert told == [*names(StatsSummary), *names(SourceStats)]
 
 
 def test_every_part_of_an_alert_is_documented() -> None:

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.alerts import TAKEN, Alarm, Alert, Event, Kind, Trouble, open_breaker, staleness
+from domain.alerts import TAKEN, Alert, AlertState, Event, Incident, Kind, open_breaker, staleness
 from domain.checkpoints import Checkpoint, Freshness
 from domain.jobs import JobStatus
 from domain.politeness import BREAKER_MINIMUM, BREAKER_OPEN_S, Cadence, Host, Rate
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MOMENT, MINUTE = timedelta(microseconds=1), timedelta(minutes=1)
-QUIET = Alarm.quiet(Kind.BREAKER, "posts", "api.example", NOW, "one")
-TROUBLE = Trouble("it keeps failing", NOW - MINUTE)
+QUIET = AlertState.quiet(Kind.BREAKER, "posts", "api.example", NOW, "one")
+TROUBLE = Incident("it keeps failing", NOW - MINUTE)
 WELL = "it answers again"
 
 
@@ -58,7 +58,7 @@ def test_trouble_is_told_as_it_was_seen() -> None:
 def test_trouble_that_was_told_is_not_told_again() -> None:
     alarm = QUIET.seen(TROUBLE, WELL).given_back(told=True)
 
-    assert alarm.seen(Trouble("it still fails", NOW), WELL) == alarm
+    assert alarm.seen(Incident("it still fails", NOW), WELL) == alarm
     assert not alarm.is_waiting(NOW + MINUTE * 999)
 
 
@@ -72,7 +72,7 @@ def test_the_end_of_trouble_is_told_with_its_beginning() -> None:
 
 
 def test_an_alert_about_a_whole_dataset_names_no_source() -> None:
-    alarm = Alarm.quiet(Kind.STALE, "posts", "posts", NOW)
+    alarm = AlertState.quiet(Kind.STALE, "posts", "posts", NOW)
 
     assert alarm.alert(NOW).source is None
     assert alarm.key == (Kind.STALE, "posts", "")
@@ -123,8 +123,8 @@ def test_trouble_that_is_over_before_it_was_told_is_told_with_its_end() -> None:
 def test_an_end_that_was_not_told_is_told_before_the_next_trouble() -> None:
     recovered = QUIET.seen(TROUBLE, WELL).given_back(told=True).seen(None, WELL)
 
-    again = recovered.seen(Trouble("once more", NOW), WELL)
-    after = again.given_back(told=True).seen(Trouble("once more", NOW), WELL)
+    again = recovered.seen(Incident("once more", NOW), WELL)
+    after = again.given_back(told=True).seen(Incident("once more", NOW), WELL)
 
     assert again == recovered
     assert (after.alert(NOW).event, after.since) == (Event.RAISED, NOW)
@@ -168,7 +168,7 @@ def test_where_no_time_is_set_a_failure_is_trouble_from_the_moment_it_is_seen() 
     failed = freshness(last=JobStatus.FAILED)
 
     assert staleness(Cadence(), freshness(), NOW, NOW + MINUTE * 9999) is None
-    assert staleness(Cadence(), failed, NOW, NOW + MINUTE) == Trouble(
+    assert staleness(Cadence(), failed, NOW, NOW + MINUTE) == Incident(
         "not fetched since 2026-01-01T00:00:00Z, which is too long ago", NOW + MINUTE
     )
 

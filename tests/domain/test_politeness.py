@@ -21,11 +21,11 @@ from domain.politeness import (
     RETRIES_FLOOR,
     RETRY_BASE_S,
     RETRY_CAP_S,
+    Admission,
     Breaker,
     Cadence,
     Host,
     Rate,
-    Verdict,
     clamp_block_s,
     retry_delay_s,
 )
@@ -143,7 +143,7 @@ def test_no_window_ever_holds_more_requests_than_agreed(rate: Rate, pauses: list
     for pause in pauses:
         now_s += pause * rate.spacing_s
         host, verdict, _ = host.spend(rate, now_s)
-        if verdict is Verdict.GO:
+        if verdict is Admission.GO:
             left.append(now_s)
 
     assert _busiest(left, rate.window_s) <= rate.count
@@ -153,7 +153,7 @@ def _greedy(rate: Rate, windows: int) -> list[float]:
     host, now_s, left = Host(), NOW_S, list[float]()
     while now_s < NOW_S + windows * rate.window_s:
         host, verdict, now_s = host.spend(rate, now_s)
-        if verdict is Verdict.GO:
+        if verdict is Admission.GO:
             left.append(now_s)
     return left
 
@@ -183,7 +183,7 @@ def test_a_host_left_alone_has_no_more_than_its_burst_saved_up() -> None:
         host, verdict, _ = host.spend(rate, NOW_S)
         verdicts.append(verdict)
 
-    assert verdicts == [Verdict.GO] * 10 + [Verdict.BUDGET]
+    assert verdicts == [Admission.GO] * 10 + [Admission.BUDGET]
 
 
 def test_a_refused_request_costs_nothing() -> None:
@@ -192,7 +192,7 @@ def test_a_refused_request_costs_nothing() -> None:
 
     again, verdict, at_s = spent.spend(rate, NOW_S)
 
-    assert (again, verdict) == (spent, Verdict.BUDGET)
+    assert (again, verdict) == (spent, Admission.BUDGET)
     assert at_s == pytest.approx(NOW_S + rate.spacing_s)
 
 
@@ -210,8 +210,8 @@ def test_a_block_lasts_as_long_as_the_longest_one_and_at_most_a_day(a: float, b:
 def test_a_blocked_host_is_asked_when_the_block_is_over() -> None:
     host = Host().block(NOW_S + 30, NOW_S)
 
-    assert host.spend(QUICK, NOW_S + 29.9)[1:] == (Verdict.BLOCKED, NOW_S + 30)
-    assert host.spend(QUICK, NOW_S + 30)[1] is Verdict.GO
+    assert host.spend(QUICK, NOW_S + 29.9)[1:] == (Admission.BLOCKED, NOW_S + 30)
+    assert host.spend(QUICK, NOW_S + 30)[1] is Admission.GO
 
 
 @given(st.floats())
@@ -243,14 +243,14 @@ def test_retries_are_a_share_of_what_goes_well() -> None:
     host = Host()
     for _ in range(3):
         host, verdict, _ = host.spend(QUICK, NOW_S, retry=True)
-        assert verdict is Verdict.GO
+        assert verdict is Admission.GO
 
     refused, verdict, at_s = host.spend(QUICK, NOW_S, retry=True)
-    assert (refused, verdict, at_s) == (host, Verdict.RETRIES, NOW_S)
+    assert (refused, verdict, at_s) == (host, Admission.RETRIES, NOW_S)
 
     for _ in range(5):
         host, _, _ = host.spend(QUICK, NOW_S)
-    assert host.spend(QUICK, NOW_S, retry=True)[1] is Verdict.GO
+    assert host.spend(QUICK, NOW_S, retry=True)[1] is Admission.GO
 
 
 def test_retries_cannot_be_saved_up_for_ever() -> None:
@@ -304,7 +304,7 @@ def test_an_open_breaker_lets_nothing_pass_until_it_is_half_open() -> None:
 
     refused, verdict, at_s = host.spend(QUICK, NOW_S)
 
-    assert (refused, verdict, at_s) == (host, Verdict.BREAKER, NOW_S + BREAKER_OPEN_S)
+    assert (refused, verdict, at_s) == (host, Admission.BREAKER, NOW_S + BREAKER_OPEN_S)
     assert host.breaker(at_s) is Breaker.HALF_OPEN
 
 
@@ -321,7 +321,7 @@ def test_a_successful_probe_closes_the_breaker() -> None:
 
     closed = probing.settle(True, at_s + 1)
 
-    assert verdict is Verdict.GO
+    assert verdict is Admission.GO
     assert closed.breaker(at_s + 1) is Breaker.CLOSED
     assert (closed.outcomes, closed.open_for_s) == ("", 0.0)
 
@@ -349,8 +349,8 @@ def test_a_probe_that_never_reports_frees_its_place() -> None:
     at_s = NOW_S + BREAKER_OPEN_S
     probing, _, _ = failing(BREAKER_MINIMUM).spend(QUICK, at_s)
 
-    assert probing.spend(QUICK, at_s + PROBE_S - 1)[1:] == (Verdict.BREAKER, at_s + PROBE_S)
-    assert probing.spend(QUICK, at_s + PROBE_S)[1] is Verdict.GO
+    assert probing.spend(QUICK, at_s + PROBE_S - 1)[1:] == (Admission.BREAKER, at_s + PROBE_S)
+    assert probing.spend(QUICK, at_s + PROBE_S)[1] is Admission.GO
 
 
 _LEGAL = {
@@ -382,8 +382,8 @@ class BreakerMachine(RuleBasedStateMachine):
     def request_leaves(self) -> None:
         state = self.host.breaker(self.now_s)
         self.host, verdict, _ = self.host.spend(QUICK, self.now_s)
-        assert (verdict is Verdict.BREAKER) is (state is Breaker.OPEN)
-        if verdict is Verdict.GO:
+        assert (verdict is Admission.BREAKER) is (state is Breaker.OPEN)
+        if verdict is Admission.GO:
             self.under_way += 1
             if state is Breaker.HALF_OPEN:
                 assert self.now_s >= self.probe_until_s, "one probe at a time"
@@ -422,7 +422,7 @@ def test_a_clock_set_back_holds_no_request_up_for_longer_than_one_spacing() -> N
 
     _, verdict, ask_again_s = host.spend(rate, NOW_S - 3600)
 
-    assert verdict is Verdict.BUDGET
+    assert verdict is Admission.BUDGET
     assert ask_again_s <= NOW_S - 3600 + rate.spacing_s * rate.burst
 
 
@@ -433,7 +433,7 @@ def test_a_clock_set_back_keeps_no_breaker_open_for_longer_than_it_opened() -> N
 
     _, verdict, ask_again_s = host.spend(QUICK, NOW_S - 3600)
 
-    assert verdict is Verdict.BREAKER
+    assert verdict is Admission.BREAKER
     assert ask_again_s <= NOW_S - 3600 + max(BREAKER_OPEN_S, PROBE_S)
 
 

@@ -10,8 +10,8 @@ from domain.repositories import (
     Enrichment,
     Finding,
     KnownRepository,
+    LookupResult,
     RepoFacts,
-    Told,
     is_repository,
 )
 
@@ -22,7 +22,7 @@ FACTS = RepoFacts("a client", 7, "Python")
 
 def known(facts: RepoFacts | None = FACTS) -> KnownRepository:
     """A repository that was looked at just now."""
-    return KnownRepository(name="a/b", told=Told(facts, '"1"'), told_at=NOW, looked_at=NOW)
+    return KnownRepository(name="a/b", told=LookupResult(facts, '"1"'), told_at=NOW, looked_at=NOW)
 
 
 @pytest.mark.parametrize(
@@ -84,15 +84,15 @@ def test_a_repository_that_is_not_there_is_an_answer() -> None:
 
 
 def test_an_answer_that_says_the_same_moves_only_the_time_of_the_look() -> None:
-    again = known().after(Told(FACTS, '"2"'), LATER)
+    again = known().after(LookupResult(FACTS, '"2"'), LATER)
 
-    assert (again.told, again.told_at, again.looked_at) == (Told(FACTS, '"2"'), NOW, LATER)
+    assert (again.told, again.told_at, again.looked_at) == (LookupResult(FACTS, '"2"'), NOW, LATER)
 
 
 def test_an_answer_that_says_something_else_is_told_now() -> None:
-    gone = known().after(Told(None), LATER)
+    gone = known().after(LookupResult(None), LATER)
 
-    assert (gone.told, gone.told_at, gone.looked_at) == (Told(None), LATER, LATER)
+    assert (gone.told, gone.told_at, gone.looked_at) == (LookupResult(None), LATER, LATER)
 
 
 def test_a_look_is_fresh_for_so_long_and_no_longer_whichever_way_the_clock_is_set() -> None:

@@ -2,31 +2,34 @@
 
 from datetime import UTC, datetime, timedelta
 
-from domain.retention import Keeping, Kept
+from domain.retention import RetainedKind, RetentionPolicy
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
 def test_what_is_older_than_its_kind_is_kept_is_removed() -> None:
-    keeping = Keeping(ages={Kept.JOBS: DAY, Kept.PAYLOADS: 30 * DAY})
+    keeping = RetentionPolicy(ages={RetainedKind.JOBS: DAY, RetainedKind.PAYLOADS: 30 * DAY})
 
-    assert keeping.ends(NOW) == [(Kept.PAYLOADS, NOW - 30 * DAY), (Kept.JOBS, NOW - DAY)]
+    assert keeping.ends(NOW) == [
+        (RetainedKind.PAYLOADS, NOW - 30 * DAY),
+        (RetainedKind.JOBS, NOW - DAY),
+    ]
 
 
 def test_what_goes_first_may_have_needed_what_goes_later() -> None:
-    keeping = Keeping(ages={kept: DAY for kept in reversed(Kept)})
+    keeping = RetentionPolicy(ages={kept: DAY for kept in reversed(RetainedKind)})
 
     assert [kept for kept, _ in keeping.ends(NOW)] == [
-        Kept.QUARANTINE,
-        Kept.PAYLOADS,
-        Kept.JOBS,
-        Kept.KEYS,
-        Kept.SESSIONS,
-        Kept.GUESSES,
-        Kept.CLIENTS,
+        RetainedKind.QUARANTINE,
+        RetainedKind.PAYLOADS,
+        RetainedKind.JOBS,
+        RetainedKind.KEYS,
+        RetainedKind.SESSIONS,
+        RetainedKind.GUESSES,
+        RetainedKind.CLIENTS,
     ]
 
 
 def test_what_has_no_age_is_kept_for_ever() -> None:
-    assert Keeping(ages={}).ends(NOW) == []
+    assert RetentionPolicy(ages={}).ends(NOW) == []

@@ -32,11 +32,11 @@ async def test_a_replay_tells_what_still_waits_and_asks_nobody(
 async def test_a_rebuild_can_be_rehearsed_and_asks_nobody(
     start: Start, upstream: SampleUpstream, fetched: int
 ) -> None:
-    rehearsed = await ended(await start("rebuild", "posts", "--dry-run"))
+    dry_ran = await ended(await start("rebuild", "posts", "--dry-run"))
     rebuilt = await ended(await start("rebuild", "posts"))
 
     told = "  jsonplaceholder: 100 received, 90 unchanged, 10 quarantined\n"
-    assert rehearsed == (0, "posts: would be partial; nothing was written\n" + told, "")
+    assert dry_ran == (0, "posts: would be partial; nothing was written\n" + told, "")
     assert rebuilt[0] == 0
     assert told in rebuilt[1]
     assert upstream.count() == fetched

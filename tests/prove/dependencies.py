@@ -17,7 +17,7 @@ WORKERS = 2
 AWAY_S, RECOVERED_S, HUNG_S = 3.0, 10.0, 12.0
 
 
-class Tally:
+class SourceLoad:
     """What the clients have seen so far."""
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Tally:
 
 async def prove(servers: Servers) -> Figure:
     """Kill each of them five times under four clients, and start it again three seconds later."""
-    tally = Tally()
+    tally = SourceLoad()
     async with crew(**await servers.settings()) as hired:
         api = await hired.api()
         for _ in range(WORKERS):
@@ -45,7 +45,7 @@ async def prove(servers: Servers) -> Figure:
     return _judged(tally, recovered, consumers, died)
 
 
-def _judged(tally: Tally, recovered: list[float | None], consumers: int, died: int) -> Figure:
+def _judged(tally: SourceLoad, recovered: list[float | None], consumers: int, died: int) -> Figure:
     slowest = max((RECOVERED_S * 10 if each is None else each) for each in recovered)
     ok = tally.hung == tally.unfit == died == 0 and slowest <= RECOVERED_S and consumers == WORKERS
     return told(
@@ -80,7 +80,7 @@ async def _killed(victim: PostgresServer | RabbitServer, url: str) -> float | No
     return None if await until(is_well, 60) is None else time.monotonic() - began
 
 
-async def _ask(url: str, number: int, tally: Tally) -> None:
+async def _ask(url: str, number: int, tally: SourceLoad) -> None:
     """Read, or ask for tasks, without end; each answer must come in time and be one of ours."""
     paths = (
         ("GET", "/data?limit=7"),

@@ -182,7 +182,7 @@ FAULTS = (
     Fault(
         "the heart does not beat",
         "application/ingest/run_job.py",
-        "await self._desk.jobs.renew(job)",
+        "await self._job_backend.jobs.renew(job)",
         "return",
         "tests/application/ingest/test_heartbeat.py -k loses_its_lease",
     ),
@@ -196,7 +196,7 @@ FAULTS = (
     Fault(
         "nobody looks for lost jobs",
         "application/jobs/worker.py",
-        "found = await self._desk.history.overdue(free) if free else []",
+        "found = await self._job_backend.history.overdue(free) if free else []",
         "found = []",
         "tests/application/jobs/test_worker.py",
     ),

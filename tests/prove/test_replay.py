@@ -60,8 +60,8 @@ async def _bodies(container: Container) -> list[bytes]:
     """Every body that is kept, in the order in which they came."""
     store: Any = container.store()
     job = await container.fetch_posts().start(Role.ADMIN, force=True)
-    claimed = await container.desk().jobs.claim(job.job.id)
+    claimed = await container.job_backend().jobs.claim(job.job.id)
     async with store.intake(POSTS, "jsonplaceholder", claimed) as intake:
         kept = [each.payload.body async for each in intake.kept()]
-    await container.desk().jobs.cancel(job.job.id)
+    await container.job_backend().jobs.cancel(job.job.id)
     return kept

@@ -17,7 +17,7 @@ JOINT: Dataset[Any] = Dataset(
 RATE = Rate(12, 10.0)
 
 
-class Shared(JsonListSource[PostPayload, SharedPost]):
+class SingleFlight(JsonListSource[PostPayload, SharedPost]):
     """Posts of one of several upstreams."""
 
     normaliser = "shared-1"
@@ -28,13 +28,13 @@ class Shared(JsonListSource[PostPayload, SharedPost]):
         return SharedPost(self.name, element.id, element.title)
 
 
-class North(Shared):
+class North(SingleFlight):
     """One of them."""
 
     name = "north"
 
 
-class South(Shared):
+class South(SingleFlight):
     """The other one."""
 
     name = "south"

@@ -11,10 +11,10 @@ from typing import Any
 
 from adapters.memory.system import SteerableClock
 from adapters.outbound.polite.client import PoliteClient
-from adapters.outbound.polite.exchange import Request
-from adapters.outbound.polite.failures import Setback, incomplete, late, slow, unreachable
-from adapters.outbound.polite.limits import Allowance
-from adapters.outbound.polite.replies import Reply
+from adapters.outbound.polite.exchange import UpstreamRequest
+from adapters.outbound.polite.failures import RetryableError, incomplete, late, slow, unreachable
+from adapters.outbound.polite.limits import RequestLimits
+from adapters.outbound.polite.replies import RawResponse
 from application.ports.politeness import Budget
 from application.ports.system import Random
 
@@ -126,7 +126,9 @@ class Upstream:
         for feed in self.feeds.values():
             feed.change(random)
 
-    async def answer(self, request: Request, allowance: Allowance, by: str) -> Reply:
+    async def answer(
+        self, request: UpstreamRequest, allowance: RequestLimits, by: str
+    ) -> RawResponse:
         """Answer, or fail in one of many ways."""
         self.arrivals.append(Arrival(self._clock.now(), request.url.key, by))
         await self._clock.sleep(0.005 + 0.2 * self._random.fraction() ** 3)
@@ -148,29 +150,31 @@ class Upstream:
                 return mood
         return "well"
 
-    async def _unwell(self, mood: str, request: Request, allowance: Allowance) -> Reply:
+    async def _unwell(
+        self, mood: str, request: UpstreamRequest, allowance: RequestLimits
+    ) -> RawResponse:
         place, seconds = request.url.place, str(1 + int(self._random.fraction() * 20))
         match mood:
             case "failing":
-                return Reply(500, {})
+                return RawResponse(500, {})
             case "unavailable":
-                return Reply(503, {"retry-after": (seconds,)})
+                return RawResponse(503, {"retry-after": (seconds,)})
             case "limited":
-                return Reply(429, {"retry-after": (seconds,)})
+                return RawResponse(429, {"retry-after": (seconds,)})
             case "rude":
-                return Reply(429, {})
+                return RawResponse(429, {})
             case "unreachable":
-                raise Setback(unreachable(place))
+                raise RetryableError(unreachable(place))
             case "hanging":
                 await self._clock.sleep(allowance.seconds(_PATIENCE_S))
-                raise late(place) if allowance.is_over else Setback(slow(place))
+                raise late(place) if allowance.is_over else RetryableError(slow(place))
             case "cut":
-                raise Setback(incomplete(place))
+                raise RetryableError(incomplete(place))
             case "junk":
-                return Reply(200, {"content-length": ("9",)}, b"<html>no</")
-        return Reply(404, {})
+                return RawResponse(200, {"content-length": ("9",)}, b"<html>no</")
+        return RawResponse(404, {})
 
-    def _well(self, request: Request) -> Reply:
+    def _well(self, request: UpstreamRequest) -> RawResponse:
         base, _, query = request.url.text.partition("?")
         feed = self.feeds[base]
         generation, page = feed.now, 0
@@ -179,14 +183,14 @@ class Upstream:
             generation = feed.generations[number - 1]
         headers = {"content-length": ("1",)}
         if len(generation.pages) == 1 and request.etag == generation.etag:
-            return Reply(304, headers)
+            return RawResponse(304, headers)
         if len(generation.pages) == 1:
             headers["etag"] = (generation.etag,)
         if page + 1 < len(generation.pages):
             headers["link"] = (f'<{base}?{generation.number}-{page + 1}>; rel="next"',)
         if self._random.fraction() < 0.2:
             headers["cache-control"] = (f"max-age={int(self._random.fraction() * 15)}",)
-        return Reply(200, headers, generation.pages[page])
+        return RawResponse(200, headers, generation.pages[page])
 
 
 class _Exchange:
@@ -196,7 +200,7 @@ class _Exchange:
         self._upstream = upstream
         self._by = by
 
-    async def send(self, request: Request, allowance: Allowance) -> Reply:
+    async def send(self, request: UpstreamRequest, allowance: RequestLimits) -> RawResponse:
         return await self._upstream.answer(request, allowance, self._by)
 
     async def close(self) -> None:

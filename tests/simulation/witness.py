@@ -6,7 +6,7 @@ from typing import Any
 
 from adapters.memory.system import SteerableClock
 from domain.jobs import MAX_ATTEMPTS, FetchJob
-from domain.politeness import PROBE_S, Breaker, Host, Verdict
+from domain.politeness import PROBE_S, Admission, Breaker, Host
 from domain.reports import Counts
 from domain.schedules import Schedule
 
@@ -106,9 +106,11 @@ class Witness:
         if self._probes.pop(about[0][0], None) is not None:
             self._open_until.pop(about[0][0], None)
 
-    def _budget_spend(self, about: Any, granted: tuple[Verdict, datetime], begun: datetime) -> None:
+    def _budget_spend(
+        self, about: Any, granted: tuple[Admission, datetime], begun: datetime
+    ) -> None:
         host, now = about[0][0], self._clock.now()
-        if granted[0] is not Verdict.GO:
+        if granted[0] is not Admission.GO:
             return
         for at, until in self._blocks[host]:
             if at < begun and now < until:

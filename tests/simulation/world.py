@@ -6,10 +6,10 @@ from typing import Any
 from adapters.http.ingest.idempotency import OnceOnly
 from adapters.memory.system import SeededRandom, SteerableClock
 from application.ingest.fetch import Fetch
-from application.ingest.job_backend import JobDesk
+from application.ingest.job_backend import JobBackend
 from application.jobs.list_jobs import CancelJob
-from application.jobs.scheduler import KeepSchedules
-from application.jobs.worker import RunJob, Work
+from application.jobs.scheduler import Scheduler
+from application.jobs.worker import RunJob, Worker
 from domain.builtin.posts import POSTS
 from domain.dataset import Dataset
 from domain.errors import CatchmentError, QueueUnavailable
@@ -97,7 +97,7 @@ class Node(Process):
         self.world = world
         line = Line(self, world.machine, world.witness)
         backend, clock = world.backend, world.clock
-        self.desk = JobDesk(
+        self.job_backend = JobBackend(
             jobs=Wire(backend.jobs, "jobs", line),
             history=Wire(backend.history, "history", line),
             queue=Wire(world.broker, "queue", line, QueueUnavailable),
@@ -117,7 +117,7 @@ class Node(Process):
             sources,
             self.store,
             self.world.clock,
-            self.desk,
+            self.job_backend,
             self.world.random,
             CADENCE,
             DEADLINE,
@@ -139,27 +139,27 @@ class Api(Node):
     def run(self) -> None:
         """Wait for them."""
         self.once_only = OnceOnly(self.idempotency, self.world.random)
-        self.cancel_job = CancelJob(self.desk)
+        self.cancel_job = CancelJob(self.job_backend)
 
 
-class Worker(Node):
+class WorkerNode(Node):
     """A process that runs jobs."""
 
     def run(self) -> None:
         """Work until killed."""
-        run_job = RunJob(self.fetches, self.desk, self.told)
-        self.start(Work(run_job, self.desk, self.world.clock)())
+        run_job = RunJob(self.fetches, self.job_backend, self.told)
+        self.start(Worker(run_job, self.job_backend, self.world.clock)())
 
 
-class Scheduler(Node):
+class SchedulerNode(Node):
     """A process that asks for jobs when they are due."""
 
     def run(self) -> None:
         """Keep the schedules until killed."""
-        keep = KeepSchedules(
-            self.fetches.values(), self.desk, self.world.clock, self.world.random, self.told
+        keep = Scheduler(
+            self.fetches.values(), self.job_backend, self.world.clock, self.world.random, self.told
         )
         self.start(keep())
 
 
-NODES: dict[str, type[Node]] = {"api": Api, "worker": Worker, "scheduler": Scheduler}
+NODES: dict[str, type[Node]] = {"api": Api, "worker": WorkerNode, "scheduler": SchedulerNode}

@@ -18,10 +18,10 @@ from adapters.http.accounts.schemas import (
 )
 from adapters.http.protocol.access import OPEN, USER, address_of, caller_of, may_call
 from adapters.http.protocol.bodies import read_form, read_json
-from adapters.http.protocol.client_address import place_of
+from adapters.http.protocol.client_address import client_network
 from adapters.http.protocol.rate_limits import LOGIN, Limiter
 from adapters.http.protocol.routing import documented, guarded, identifier
-from application.accounts.api_tokens import KeepApiTokens
+from application.accounts.api_tokens import ApiTokenService
 from application.accounts.sessions import Granted, SessionUseCases
 from application.accounts.sign_up import ChangePassword, SignUp
 from domain.dataset import Role
@@ -43,7 +43,7 @@ class Me(msgspec.Struct, frozen=True):
     role: Role
 
 
-class TokenCard(msgspec.Struct, frozen=True, kw_only=True):
+class TokenInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One API token; its text is shown once, when it is made."""
 
     id: str
@@ -55,7 +55,7 @@ class TokenCard(msgspec.Struct, frozen=True, kw_only=True):
 class TokenList(msgspec.Struct, frozen=True):
     """The caller's API tokens."""
 
-    tokens: list[TokenCard]
+    tokens: list[TokenInfo]
 
 
 def account_routes(
@@ -96,7 +96,7 @@ def account_routes(
         """Open a session; the body is a form or JSON."""
         await limiter.spend(request.scope, LOGIN)
         given = await read_form(request, Credentials, body_s)
-        place = place_of(address_of(request.scope))
+        place = client_network(address_of(request.scope))
         granted = await sessions.log_in(given.username, given.password, place)
         return Response(granted, headers=_PRIVATE)
 
@@ -143,7 +143,7 @@ def account_routes(
         await limiter.spend(request.scope, LOGIN)
         given = await read_json(request, PasswordChange, body_s)
         caller = caller_of(request.scope)
-        place = place_of(address_of(request.scope))
+        place = client_network(address_of(request.scope))
         await change_password(caller, given.current_password, given.new_password, place)
         return Response(None, headers=_PRIVATE)
 
@@ -163,7 +163,7 @@ def account_routes(
     return [signup, login, refresh, logout, password, me]
 
 
-def token_routes(keep: KeepApiTokens, body_s: float) -> list[HTTPRouteHandler]:
+def token_routes(keep: ApiTokenService, body_s: float) -> list[HTTPRouteHandler]:
     """The routes of the tokens of programs."""
 
     @get(
@@ -183,12 +183,12 @@ def token_routes(keep: KeepApiTokens, body_s: float) -> list[HTTPRouteHandler]:
         "/auth/tokens",
         status_code=201,
         summary="Make an API token",
-        responses=documented(TokenCard, 401, 403, 408, 413, 415, 503, 507, done=201),
+        responses=documented(TokenInfo, 401, 403, 408, 413, 415, 503, 507, done=201),
         before_request=guarded(),
         opt=may_call(USER),
         tags=["auth"],
     )
-    async def create(request: Request[Any, Any, Any]) -> Response[TokenCard]:
+    async def create(request: Request[Any, Any, Any]) -> Response[TokenInfo]:
         """Make an API token for a program; its text is shown this once."""
         given = await read_json(request, TokenRequest, body_s)
         token, text = await keep.create(caller_of(request.scope), given.name)
@@ -211,5 +211,5 @@ def token_routes(keep: KeepApiTokens, body_s: float) -> list[HTTPRouteHandler]:
     return [tokens, create, revoke]
 
 
-def _card(token: ApiToken, text: str | msgspec.UnsetType = msgspec.UNSET) -> TokenCard:
-    return TokenCard(id=token.id, name=token.name, created_at=token.created_at, token=text)
+def _card(token: ApiToken, text: str | msgspec.UnsetType = msgspec.UNSET) -> TokenInfo:
+    return TokenInfo(id=token.id, name=token.name, created_at=token.created_at, token=text)

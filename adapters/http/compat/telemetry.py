@@ -17,7 +17,7 @@ from adapters.http.protocol.problems import Reply, reply, reply_to_failures
 from adapters.http.protocol.rate_limits import FETCH, Limiter
 from adapters.http.protocol.routing import answer, documented, guarded, json_reply
 from application.datasets.catalogue import Catalogue
-from application.datasets.fetch_one import Populate, Populated
+from application.datasets.fetch_one import FetchedOne, FetchOne
 from application.ports.system import Clock
 from domain.builtin.data_points import DATA_POINTS
 from domain.errors import InvalidValue, SourceBlocked, TooManyRequests
@@ -41,7 +41,7 @@ class Point(msgspec.Struct, frozen=True):
 
 
 def point_routes(
-    catalogue: Catalogue, populate: Populate, limiter: Limiter, clock: Clock
+    catalogue: Catalogue, populate: FetchOne, limiter: Limiter, clock: Clock
 ) -> list[HTTPRouteHandler]:
     """The routes of the telemetry's clients."""
 
@@ -116,7 +116,7 @@ def _point(row: Any) -> Point:
     return Point(row.time, row.value, row.valid, list(row.tags))
 
 
-def _reply(came: Populated, report: FetchAnswer, request_id: str, now: datetime) -> Reply:
+def _reply(came: FetchedOne, report: FetchAnswer, request_id: str, now: datetime) -> Reply:
     job = came.fetched.job
     failures = job.report.failures if job.report else []
     if came.record is not None and came.fetched.outcome is not Outcome.FAILED:

@@ -10,19 +10,19 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 
-from adapters.http.datasets.catalogue_schemas import DatasetCard, card_of
+from adapters.http.datasets.catalogue_schemas import DatasetInfo, dataset_info_of
 from adapters.http.protocol.access import ANYONE, OPEN, may_call, role_of
 from adapters.http.protocol.asgi import request_id_of
 from adapters.http.protocol.problems import Refusal
 from adapters.http.protocol.routing import documented, guarded
 from application.datasets.catalogue import Catalogue, Entry
-from application.operations.health import CheckHealth, Condition, SourceHealth
+from application.operations.health import CheckHealth, HealthStatus, SourceHealth
 
 
 class DatasetList(msgspec.Struct, frozen=True):
     """The catalogue."""
 
-    datasets: list[DatasetCard]
+    datasets: list[DatasetInfo]
     request_id: str
 
 
@@ -48,10 +48,10 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str
 
 
-class HealthCard(msgspec.Struct, frozen=True, kw_only=True):
+class HealthSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The service's condition; `timestamp` is in Unix seconds."""
 
-    status: Condition
+    status: HealthStatus
     database: str
     queue: str
     timestamp: float
@@ -74,7 +74,7 @@ _LINKS = {
 }
 
 
-_DOWN = ResponseSpec(HealthCard, generate_examples=False, description="The service is down")
+_DOWN = ResponseSpec(HealthSummary, generate_examples=False, description="The service is down")
 
 
 def overview_routes(
@@ -120,23 +120,25 @@ def overview_routes(
     )
     async def datasets(request: Request[Any, Any, Any]) -> Response[DatasetList]:
         """The catalogue: fields, operators, counts and freshness of every dataset."""
-        cards = [card_of(entry) for entry in await catalogue.entries(role_of(request.scope))]
+        cards = [
+            dataset_info_of(entry) for entry in await catalogue.entries(role_of(request.scope))
+        ]
         return Response(DatasetList(cards, request_id_of(request.scope)))
 
     @get(
         "/health",
         summary="Whether all is well",
-        responses={**documented(HealthCard), 503: _DOWN},
+        responses={**documented(HealthSummary), 503: _DOWN},
         before_request=guarded(),
         opt=may_call(OPEN),
         tags=["overview"],
     )
-    async def check(request: Request[Any, Any, Any]) -> Response[HealthCard]:
+    async def check(request: Request[Any, Any, Any]) -> Response[HealthSummary]:
         """The condition of the database, the queue and every source."""
         report = await health()
-        down = report.status is Condition.DOWN
+        down = report.status is HealthStatus.DOWN
         return Response(
-            HealthCard(
+            HealthSummary(
                 status=report.status,
                 database=report.database,
                 queue=report.queue,

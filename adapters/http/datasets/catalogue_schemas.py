@@ -8,7 +8,7 @@ from application.datasets.catalogue import Entry
 from domain.filters import operators_of
 
 
-class FieldCard(msgspec.Struct, frozen=True):
+class FieldInfo(msgspec.Struct, frozen=True):
     """One field, and what may be asked of it."""
 
     name: str
@@ -19,13 +19,13 @@ class FieldCard(msgspec.Struct, frozen=True):
     choices: tuple[str, ...] = ()
 
 
-class DatasetCard(msgspec.Struct, frozen=True, kw_only=True):
+class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One dataset of the catalogue."""
 
     name: str
     key: tuple[str, ...]
     default_sort: str
-    fields: list[FieldCard]
+    fields: list[FieldInfo]
     indexes: tuple[tuple[str, ...], ...]
     sources: tuple[str, ...]
     records: int
@@ -40,15 +40,15 @@ class DatasetCard(msgspec.Struct, frozen=True, kw_only=True):
     fetch_url: str
 
 
-def card_of(entry: Entry) -> DatasetCard:
+def dataset_info_of(entry: Entry) -> DatasetInfo:
     """The card of one dataset."""
     dataset = entry.dataset
-    return DatasetCard(
+    return DatasetInfo(
         name=dataset.name,
         key=dataset.key,
         default_sort=dataset.default_sort,
         fields=[
-            FieldCard(
+            FieldInfo(
                 f.name, f.type.value, f.nullable, f.sortable, tuple(operators_of(f)), f.choices
             )
             for f in dataset.fields.values()

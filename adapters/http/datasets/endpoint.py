@@ -8,12 +8,12 @@ from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 
-from adapters.http.datasets.envelope import Asked, ending_of, next_page_of, page_of, record_of
+from adapters.http.datasets.envelope import ReadRequest, ending_of, next_page_of, page_of, record_of
 from adapters.http.datasets.export import export
 from adapters.http.datasets.formats import shown
 from adapters.http.datasets.query_string import (
     Format,
-    Question,
+    ReadQuery,
     accepted_format,
     read_projection,
     read_question,
@@ -22,7 +22,7 @@ from adapters.http.datasets.query_string import (
 from adapters.http.datasets.ready_pages import Key, ReadyPage, ReadyPages, key_of, page_ready
 from adapters.http.datasets.repeats import READY
 from adapters.http.datasets.validators import ANY, Validators, has, wants_validation
-from adapters.http.protocol.access import ANYONE, Gate, role_of
+from adapters.http.protocol.access import ANYONE, RoleGuard, role_of
 from adapters.http.protocol.asgi import (
     Receive,
     Scope,
@@ -33,7 +33,7 @@ from adapters.http.protocol.asgi import (
 )
 from adapters.http.protocol.cursors import CursorSigner, records_of
 from adapters.http.protocol.problems import Refusal, Reply
-from application.datasets.catalogue import Catalogue, Standing
+from application.datasets.catalogue import Catalogue, FreshnessStatus
 from application.ports.datasets import Changes
 from application.ports.system import Clock
 from domain.checkpoints import Freshness
@@ -55,7 +55,7 @@ class Reads:
         signer: CursorSigner,
         validators: Validators,
         clock: Clock,
-        gate: Gate,
+        gate: RoleGuard,
         default_dataset: str,
     ) -> None:
         self._catalogue = catalogue
@@ -85,7 +85,7 @@ class Reads:
             await send_reply(scope, send, self._again(scope, ready, started))
             return
         name, *key = _segments(scope["path"]) or [self._default_dataset]
-        asked = Asked(scope, self._catalogue.query(name), role_of(scope), started)
+        asked = ReadRequest(scope, self._catalogue.query(name), role_of(scope), started)
         asked.query.admit(asked.role)
         if key:
             await send_reply(scope, send, await self._one(asked, key))
@@ -94,7 +94,7 @@ class Reads:
 
     # ------------------------------------------------------------ one record
 
-    async def _one(self, asked: Asked, texts: list[str]) -> Reply:
+    async def _one(self, asked: ReadRequest, texts: list[str]) -> Reply:
         dataset = asked.dataset
         fields = read_projection(dataset, asked.scope["query_string"])
         key = _key(dataset, texts)
@@ -112,7 +112,7 @@ class Reads:
 
     # ------------------------------------------------------------ many records
 
-    async def _many(self, asked: Asked, receive: Receive, send: Send) -> None:
+    async def _many(self, asked: ReadRequest, receive: Receive, send: Send) -> None:
         question = read_question(asked.dataset, asked.scope["query_string"], self._signer)
         format = question.format or accepted_format(header_of(asked.scope, b"accept"))
         if format is None:
@@ -140,7 +140,7 @@ class Reads:
             headers |= self._timed(asked.scope, standing)
             await export(asked, question, format, headers, receive, send)
 
-    async def _page(self, asked: Asked, question: Question) -> Reply:
+    async def _page(self, asked: ReadRequest, question: ReadQuery) -> Reply:
         version = self._changes.version()
         page = await asked.query(question.request, asked.role)
         standing = self._catalogue.standing(asked.dataset.name, page.freshness)
@@ -159,11 +159,11 @@ class Reads:
 
     def _answered(
         self,
-        asked: Asked,
+        asked: ReadRequest,
         body: bytes,
         headers: dict[str, str],
         freshness: Freshness,
-        standing: Standing,
+        standing: FreshnessStatus,
         version: int,
     ) -> Reply:
         """The answer with this body, which is kept; `version` is from before anything was read."""
@@ -183,10 +183,10 @@ class Reads:
 
     def _unchanged(
         self,
-        asked: Asked,
+        asked: ReadRequest,
         headers: dict[str, str],
         freshness: Freshness,
-        standing: Standing,
+        standing: FreshnessStatus,
         version: int,
     ) -> Reply:
         """The answer to a client that has it; asked again word for word, nothing is read for it."""
@@ -195,7 +195,7 @@ class Reads:
             asked.scope[READY] = page
         return Reply(HTTPStatus.NOT_MODIFIED, self._timed(asked.scope, standing), b"", page.lines)
 
-    def _timed(self, scope: Scope, standing: Standing) -> dict[str, str]:
+    def _timed(self, scope: Scope, standing: FreshnessStatus) -> dict[str, str]:
         private = any(name == b"authorization" for name, _ in scope["headers"])
         return self._validators.timed(standing, self._clock.now(), private)
 

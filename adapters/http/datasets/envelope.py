@@ -6,16 +6,16 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 from adapters.http.datasets.formats import json_of
-from adapters.http.datasets.query_string import Question
+from adapters.http.datasets.query_string import ReadQuery
 from adapters.http.protocol.asgi import Scope
-from application.datasets.catalogue import Standing
+from application.datasets.catalogue import FreshnessStatus
 from application.datasets.query import Query
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset, Role
 from domain.paging import Page
 
 
-class Asked(NamedTuple):
+class ReadRequest(NamedTuple):
     """One request for reading, and when it arrived (`perf_counter`)."""
 
     scope: Scope
@@ -30,12 +30,12 @@ class Asked(NamedTuple):
 
 
 def page_of(
-    asked: Asked,
-    question: Question,
+    asked: ReadRequest,
+    question: ReadQuery,
     page: Page[Any],
     records: Sequence[Any],
     cursor: str | None,
-    standing: Standing,
+    standing: FreshnessStatus,
 ) -> bytes:
     """A page's envelope, up to where it differs from one request to the next."""
     paging = {
@@ -54,7 +54,9 @@ def page_of(
     )
 
 
-def record_of(asked: Asked, record: Any, freshness: Freshness, standing: Standing) -> bytes:
+def record_of(
+    asked: ReadRequest, record: Any, freshness: Freshness, standing: FreshnessStatus
+) -> bytes:
     """One record's envelope, up to where it differs from one request to the next."""
     meta = _meta(asked.dataset, freshness, standing)
     return b'{"data":%b,"meta":%b' % (json_of(record), meta)
@@ -76,7 +78,7 @@ def next_page_of(path: str, parameters: Iterable[tuple[str, str]], cursor: str) 
     return f'<{url}>; rel="next"'
 
 
-def _meta(dataset: Dataset[Any], freshness: Freshness, standing: Standing) -> bytes:
+def _meta(dataset: Dataset[Any], freshness: Freshness, standing: FreshnessStatus) -> bytes:
     return json_of(
         {
             "dataset": dataset.name,

@@ -3,15 +3,15 @@
 import asyncio
 from contextlib import aclosing
 
-from adapters.http.datasets.envelope import Asked
+from adapters.http.datasets.envelope import ReadRequest
 from adapters.http.datasets.formats import chunk_of, first_line_of
-from adapters.http.datasets.query_string import Format, Question
+from adapters.http.datasets.query_string import Format, ReadQuery
 from adapters.http.protocol.asgi import Receive, Send, lines, until_gone
 
 
 async def export(
-    asked: Asked,
-    question: Question,
+    asked: ReadRequest,
+    question: ReadQuery,
     format: Format,
     headers: dict[str, str],
     receive: Receive,

@@ -53,7 +53,7 @@ CONTROLS = ("sort", "fields", "limit", "offset", "cursor", "count", "format")
 _PAGING = ("limit", "offset", "cursor", "count")
 
 
-class Question(msgspec.Struct, frozen=True):
+class ReadQuery(msgspec.Struct, frozen=True):
     """A read as asked: the page, the fields to show, the format wished for (None: as accepted)."""
 
     request: PageRequest
@@ -89,7 +89,7 @@ def parameters_of(query: bytes) -> list[tuple[str, str]]:
     return pairs
 
 
-def read_question(dataset: Dataset[Any], query: bytes, signer: CursorSigner) -> Question:
+def read_question(dataset: Dataset[Any], query: bytes, signer: CursorSigner) -> ReadQuery:
     """Read the query string of a list of records; an InvalidQuery says what is wrong with it."""
     pairs = parameters_of(query)
     controls = {name: value for name, value in pairs if name in CONTROLS}
@@ -108,7 +108,7 @@ def read_question(dataset: Dataset[Any], query: bytes, signer: CursorSigner) -> 
         cursor=_cursor(controls, dataset, signer),
         counting=_counting(controls),
     )
-    return Question(request, _fields(dataset, controls), format, tuple(pairs))
+    return ReadQuery(request, _fields(dataset, controls), format, tuple(pairs))
 
 
 def read_projection(dataset: Dataset[Any], query: bytes) -> tuple[str, ...]:
@@ -135,7 +135,7 @@ def limit_of(given: Mapping[str, str]) -> int:
     return number_of(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
 
 
-def refuse_paging(question: Question) -> None:
+def refuse_paging(question: ReadQuery) -> None:
     """Refuse paging where the Accept header asks for an export."""
     _refuse_paging(dict(question.parameters))
 

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from adapters.http.protocol.asgi import Scope, lines
-from application.datasets.catalogue import Standing
+from application.datasets.catalogue import FreshnessStatus
 from application.datasets.query import Query
 from domain.checkpoints import Freshness
 
@@ -33,7 +33,7 @@ class ReadyPage(msgspec.Struct, kw_only=True):
     etag: str
     lines: tuple[tuple[bytes, bytes], ...]
     freshness: Freshness
-    standing: Standing
+    standing: FreshnessStatus
     version: int
 
 
@@ -42,7 +42,7 @@ def page_ready(
     body: bytes,
     headers: Mapping[str, str],
     freshness: Freshness,
-    standing: Standing,
+    standing: FreshnessStatus,
     version: int,
 ) -> ReadyPage:
     """An answer to keep; `version` is the store's from before anything was read."""
@@ -57,7 +57,7 @@ def page_ready(
     )
 
 
-class Shelf(Generic[K, V]):
+class LruCache(Generic[K, V]):
     """What was asked for last, within a bound of memory; `size_of` is what one thing takes."""
 
     def __init__(self, max_bytes: int, size_of: Callable[[K, V], int]) -> None:
@@ -88,7 +88,7 @@ class Shelf(Generic[K, V]):
             self._bytes -= self._size_of(key, thing)
 
 
-class ReadyPages(Shelf[Key, ReadyPage]):
+class ReadyPages(LruCache[Key, ReadyPage]):
     """The pages asked for last, but for large ones."""
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:

@@ -11,7 +11,7 @@ from time import perf_counter
 import msgspec
 
 from adapters.http.datasets.envelope import ending_of
-from adapters.http.datasets.ready_pages import MAX_BYTES, OBJECTS_BYTES, ReadyPage, Shelf
+from adapters.http.datasets.ready_pages import MAX_BYTES, OBJECTS_BYTES, LruCache, ReadyPage
 from adapters.http.datasets.validators import Validators
 from adapters.http.protocol.asgi import Message, Scope, lines
 from application.ports.datasets import Changes
@@ -54,7 +54,7 @@ class Repeats:
         self._validators = validators
         self._clock = clock
         self._random = random
-        self._known: Shelf[Key, Repeat] = Shelf(max_bytes, _size)
+        self._known: LruCache[Key, Repeat] = LruCache(max_bytes, _size)
 
     def answer(self, scope: Scope) -> tuple[Message, Message] | None:
         """The answer to a request that came before, if it still holds."""

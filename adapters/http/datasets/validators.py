@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from adapters.http.datasets.envelope import Asked
+from adapters.http.datasets.envelope import ReadRequest
 from adapters.http.datasets.query_string import Format
 from adapters.http.protocol.asgi import Scope, header_of
-from application.datasets.catalogue import Standing
+from application.datasets.catalogue import FreshnessStatus
 from domain.checkpoints import Freshness
 
 #: Stands for whatever there is, which has to be looked for first.
@@ -26,7 +26,12 @@ class Validators:
         self._max_age_s = max_age_s
 
     def headers(
-        self, asked: Asked, what: Any, format: Format, freshness: Freshness, standing: Standing
+        self,
+        asked: ReadRequest,
+        what: Any,
+        format: Format,
+        freshness: Freshness,
+        standing: FreshnessStatus,
     ) -> dict[str, str]:
         """The headers of the answer to `what`, which stay as long as the data does."""
         tag = (
@@ -46,7 +51,9 @@ class Validators:
             "Vary": "Accept, Authorization",
         }
 
-    def timed(self, standing: Standing, now: datetime, private: bool = False) -> dict[str, str]:
+    def timed(
+        self, standing: FreshnessStatus, now: datetime, private: bool = False
+    ) -> dict[str, str]:
         """The headers that change as time goes by; a private answer is for its asker alone."""
         # A 304 costs next to nothing, and a page that lags behind looks broken.
         keep_s = self._max_age_s

@@ -14,8 +14,8 @@ from typing import Any
 
 from adapters.http.protocol.access import caller_of
 from adapters.http.protocol.problems import Refusal, Reply
-from application.concurrency import Unbroken
-from application.ports.jobs import Answer, Idempotency
+from application.concurrency import ShieldedTasks
+from application.ports.jobs import Idempotency, SavedAnswer
 from application.ports.system import Random
 from domain.errors import StoreError
 
@@ -34,7 +34,7 @@ class OnceOnly:
     def __init__(self, idempotency: Idempotency, random: Random) -> None:
         self._idempotency = idempotency
         self._random = random
-        self._answering: Unbroken[Reply] = Unbroken()
+        self._answering: ShieldedTasks[Reply] = ShieldedTasks()
 
     async def __call__(self, scope: Any, make: Make) -> Reply:
         """The answer that `make` gives, or has given; KeyInUse or KeyReused."""
@@ -62,7 +62,7 @@ class OnceOnly:
             await _settled(self._idempotency.abandon(key))
             raise
         if reply.status < HTTPStatus.MULTIPLE_CHOICES:
-            kept = Answer(reply.status, reply.headers, reply.body)
+            kept = SavedAnswer(reply.status, reply.headers, reply.body)
             await _settled(self._idempotency.end(key, kept))
         else:
             await _settled(self._idempotency.abandon(key))

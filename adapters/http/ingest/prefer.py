@@ -16,7 +16,7 @@ _PREFERENCE = re.compile(
 _SECONDS = re.compile(r"[0-9]{1,9}")
 
 
-class Wish(NamedTuple):
+class ExecutionPreference(NamedTuple):
     """How a caller is to be answered: with the end of the fetch, or as its task stands by then.
 
     `wait_s` is how long to wait for the end of a task, `applied` what that owes to preferences.
@@ -27,10 +27,10 @@ class Wish(NamedTuple):
     applied: str = ""
 
 
-def wish_of(mode: str | None, prefer: str, longest_s: float) -> Wish:
+def preference_of(mode: str | None, prefer: str, longest_s: float) -> ExecutionPreference:
     """What a `mode` and the lines of `Prefer` come to; a mode decides alone."""
     if mode is not None:
-        return Wish(is_task=mode == "task")
+        return ExecutionPreference(is_task=mode == "task")
     preferences = preferences_of(prefer)
     applied = []
     wait_s = 0
@@ -39,7 +39,7 @@ def wish_of(mode: str | None, prefer: str, longest_s: float) -> Wish:
     if _SECONDS.fullmatch(preferences.get("wait", "")):
         wait_s = int(min(float(preferences["wait"]), longest_s, LONGEST_WAIT_S))
         applied.append(f"wait={wait_s}")
-    return Wish(bool(applied), wait_s, ", ".join(applied))
+    return ExecutionPreference(bool(applied), wait_s, ", ".join(applied))
 
 
 def preferences_of(prefer: str) -> dict[str, str]:

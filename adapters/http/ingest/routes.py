@@ -11,7 +11,7 @@ from litestar.params import FromPath
 
 from adapters.http.datasets.query_string import parameters_of
 from adapters.http.ingest.idempotency import OnceOnly
-from adapters.http.ingest.prefer import Wish, wish_of
+from adapters.http.ingest.prefer import ExecutionPreference, preference_of
 from adapters.http.ingest.schemas import FetchAnswer, problem_of, retry_after, told_of
 from adapters.http.protocol.access import ANYONE, may_call, role_of
 from adapters.http.protocol.asgi import header_of, request_id_of, set_job_id
@@ -66,7 +66,7 @@ def fetch_routes(
         await nothing_in(request, body_s)
         given = dict(parameters_of(request.scope["query_string"]))
         prefer = header_of(request.scope, b"prefer")
-        wish = wish_of(given.get("mode"), prefer, use_case.deadline.total_seconds())
+        wish = preference_of(given.get("mode"), prefer, use_case.deadline.total_seconds())
 
         async def make(job_id: str | None) -> Reply:
             force = given.get("force") == "true"
@@ -81,7 +81,7 @@ def fetch_routes(
 
 
 async def _fetched(
-    fetch: Fetch[Any], viewer: Role, wish: Wish, force: bool, job_id: str | None
+    fetch: Fetch[Any], viewer: Role, wish: ExecutionPreference, force: bool, job_id: str | None
 ) -> Fetched:
     if not wish.is_task:
         return await fetch(viewer, force, job_id)
@@ -98,7 +98,7 @@ async def _fetched(
 
 
 def _reply(
-    fetched: Fetched, report: FetchAnswer, wish: Wish, request_id: str, now: datetime
+    fetched: Fetched, report: FetchAnswer, wish: ExecutionPreference, request_id: str, now: datetime
 ) -> Reply:
     """The answer to a fetch that has ended, or that goes on without its caller."""
     job = fetched.job

@@ -14,7 +14,7 @@ from domain.users import Caller
 _SCHEME = "bearer"
 
 
-class Door:
+class AuthenticationMiddleware:
     """Lets requests in: to a host of ours, and with a token that counts or without any."""
 
     def __init__(

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from adapters.http.datasets.repeats import READY, Repeats
-from adapters.http.middleware.authentication import Door
+from adapters.http.middleware.authentication import AuthenticationMiddleware
 from adapters.http.protocol.asgi import (
     REQUEST_ID,
     App,
@@ -49,7 +49,7 @@ _ALWAYS: list[tuple[bytes, bytes]] = [
 _CLOSED = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 
 
-class Front:
+class RequestContextMiddleware:
     """Sends each request to the application of its path; `rest` takes what no prefix claims.
 
     `draining` is set once the process is about to stop.
@@ -59,7 +59,7 @@ class Front:
         self,
         prefixes: Mapping[str, App],
         rest: App,
-        door: Door,
+        door: AuthenticationMiddleware,
         repeats: Repeats,
         random: Random,
         draining: asyncio.Event,

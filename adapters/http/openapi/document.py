@@ -24,7 +24,7 @@ from adapters.http.openapi.parameters import (
 )
 from adapters.http.openapi.responses import HEADERS, describe_answers, problem
 from adapters.http.openapi.security import SECURITY_SCHEMES, describe_access, guard
-from adapters.http.protocol.access import Access, Gate
+from adapters.http.protocol.access import Access, RoleGuard
 from adapters.http.protocol.problems import Problem
 from domain.dataset import Dataset
 
@@ -40,7 +40,9 @@ _IDENTIFIERS = ("job_id", "task_id", "token_id")
 _IDENTIFIER: Json = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 
 
-def document(app: Litestar, gate: Gate, datasets: Iterable[Dataset[Any]], default: str) -> bytes:
+def document(
+    app: Litestar, gate: RoleGuard, datasets: Iterable[Dataset[Any]], default: str
+) -> bytes:
     """The whole document as JSON."""
     schema: Json = app.openapi_schema.to_schema()
     paths = {path: item for path, item in schema["paths"].items() if not _internal(path)}

@@ -3,7 +3,7 @@
 from litestar import Litestar
 
 from adapters.http.openapi.parameters import Json
-from adapters.http.protocol.access import OPEN, Access, Gate, access_of, routes_of
+from adapters.http.protocol.access import OPEN, Access, RoleGuard, access_of, routes_of
 from domain.dataset import Role
 
 _BEARER: list[Json] = [{"bearer": []}]
@@ -16,7 +16,7 @@ SECURITY_SCHEMES = {
 }
 
 
-def describe_access(paths: Json, app: Litestar, gate: Gate) -> None:
+def describe_access(paths: Json, app: Litestar, gate: RoleGuard) -> None:
     """Say of every route of the framework's who may call it."""
     for path, handler in routes_of(app):
         access = access_of(handler) or OPEN
@@ -26,7 +26,7 @@ def describe_access(paths: Json, app: Litestar, gate: Gate) -> None:
                 guard(operation, access, gate)
 
 
-def guard(operation: Json, access: Access, gate: Gate) -> None:
+def guard(operation: Json, access: Access, gate: RoleGuard) -> None:
     """Say of an operation who may call it."""
     closed = gate.least(access) is not Role.ANYONE
     operation["security"] = _BEARER if closed else [{}, *_BEARER]

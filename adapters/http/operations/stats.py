@@ -22,7 +22,7 @@ class LastError(msgspec.Struct, frozen=True):
     detail: str
 
 
-class SourceCard(msgspec.Struct, frozen=True, kw_only=True):
+class SourceStats(msgspec.Struct, frozen=True, kw_only=True):
     """One source, with what all its runs have brought together."""
 
     source: str
@@ -35,13 +35,13 @@ class SourceCard(msgspec.Struct, frozen=True, kw_only=True):
     last_success_at: datetime | None
 
 
-class StatsCard(msgspec.Struct, frozen=True, kw_only=True):
+class StatsSummary(msgspec.Struct, frozen=True, kw_only=True):
     """All numbers of the datasets one may read."""
 
     raw_records: int
     normalized_records: int
     quarantined: int
-    sources: list[SourceCard]
+    sources: list[SourceStats]
     request_id: str
 
 
@@ -51,16 +51,16 @@ def stats_routes(show_stats: ShowStats) -> list[HTTPRouteHandler]:
     @get(
         "/stats",
         summary="How much was received, and what became of it",
-        responses=documented(StatsCard, 503),
+        responses=documented(StatsSummary, 503),
         before_request=guarded(),
         opt=may_call(ANYONE),
         tags=["overview"],
     )
-    async def stats(request: Request[Any, Any, Any]) -> Response[StatsCard]:
+    async def stats(request: Request[Any, Any, Any]) -> Response[StatsSummary]:
         """The numbers of everything received, stored and rejected, source by source."""
         told = await show_stats(role_of(request.scope))
         return Response(
-            StatsCard(
+            StatsSummary(
                 raw_records=told.received,
                 normalized_records=told.stored,
                 quarantined=told.quarantined,
@@ -73,9 +73,9 @@ def stats_routes(show_stats: ShowStats) -> list[HTTPRouteHandler]:
     return [stats]
 
 
-def _card_of(totals: SourceTotals) -> SourceCard:
+def _card_of(totals: SourceTotals) -> SourceStats:
     error = totals.last_error
-    return SourceCard(
+    return SourceStats(
         source=totals.source,
         dataset=totals.dataset,
         last_run=totals.last_run_at,

@@ -36,7 +36,7 @@ def may_call(access: Access) -> dict[str, Any]:
     return {_OPTION: access}
 
 
-class Gate:
+class RoleGuard:
     """Lets those pass who may call a route; a guard of the whole application."""
 
     def __init__(self, require_login: bool) -> None:

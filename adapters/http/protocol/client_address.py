@@ -44,7 +44,7 @@ class Proxies:
         return address is not None and any(address in network for network in self._trusted)
 
 
-def place_of(address: str) -> str:
+def client_network(address: str) -> str:
     """What addresses are counted together: one of IPv4, or what one household has of IPv6."""
     found = _address(address)
     if isinstance(found, ipaddress.IPv6Address):

@@ -9,7 +9,7 @@ from typing import Any
 
 from adapters.http.protocol.access import address_of, caller_of
 from adapters.http.protocol.asgi import add_headers
-from adapters.http.protocol.client_address import place_of
+from adapters.http.protocol.client_address import client_network
 from application.ports.accounts import ClientLimits
 from domain.errors import TooManyRequests
 from domain.politeness import Rate
@@ -50,5 +50,5 @@ class Limiter:
 def _client(scope: Any, purpose: str) -> str:
     name = caller_of(scope).name
     if name is None or purpose == LOGIN:
-        return f"at {place_of(address_of(scope))}"
+        return f"at {client_network(address_of(scope))}"
     return f"user {key_of(name)}"

@@ -20,7 +20,7 @@ _NOT_TEXT = "holds bytes that are not text in its charset"
 _TOO_LONG = f"is longer than {LONGEST_ROW // MIB} MiB"
 
 
-class Row(NamedTuple):
+class CsvRow(NamedTuple):
     """One row as it stands on line `line`: its cells, or the reason why there are none.
 
     `end` is where the next row begins, on line `next_line`.
@@ -57,7 +57,7 @@ class Layout:
         apart = re.escape(self.delimiter)
         return re.compile(rf'(?:"((?:[^"]++|"")*+)"|([^{apart}]*+)){apart}')
 
-    def rows(self, text: bytes, start: int = 0, line: int = 1) -> Iterator[Row]:
+    def rows(self, text: bytes, start: int = 0, line: int = 1) -> Iterator[CsvRow]:
         """Every row from `start` on, blank ones too.
 
         A row of several lines that cannot be read is given up with its first line alone, because
@@ -68,21 +68,21 @@ class Layout:
             yield row
             start, line = row.end, row.next_line
 
-    def _read(self, text: bytes, start: int, line: int) -> Row:
+    def _read(self, text: bytes, start: int, line: int) -> CsvRow:
         stop, following = _line_end(text, start)
         first = text[start:stop]
         if len(first) > LONGEST_ROW:
-            return Row(line, first, following, line + 1, [], _TOO_LONG)
+            return CsvRow(line, first, following, line + 1, [], _TOO_LONG)
         if b'"' not in first:
-            return Row(line, first, following, line + 1, *self._parsed(first))
+            return CsvRow(line, first, following, line + 1, *self._parsed(first))
         found = self._row.match(text, start, start + LONGEST_ROW + 1)
         if found is None or len(found[0]) > LONGEST_ROW:
-            return Row(line, first, following, line + 1, [], _NOT_CLOSED)
+            return CsvRow(line, first, following, line + 1, [], _NOT_CLOSED)
         cells, reason = self._parsed(found[0])
         if reason:
-            return Row(line, first, following, line + 1, [], reason)
+            return CsvRow(line, first, following, line + 1, [], reason)
         next_line = line + line_ends(found[0]) + 1
-        return Row(line, found[0], _line_end(text, found.end())[1], next_line, cells)
+        return CsvRow(line, found[0], _line_end(text, found.end())[1], next_line, cells)
 
     def _parsed(self, raw: bytes) -> tuple[list[str], str]:
         """The cells of a row, or the reason why there are none."""
@@ -105,7 +105,7 @@ class Layout:
 class Header(NamedTuple):
     """The first row that is not blank: what its columns are called, and how the rows look."""
 
-    row: Row
+    row: CsvRow
     columns: list[str]
     layout: Layout
 

@@ -5,25 +5,25 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from adapters.outbound.polite.exchange import Exchange, Request
-from adapters.outbound.polite.failures import Setback, counts_against_host, late
-from adapters.outbound.polite.limits import MIB, Allowance, fresh_s, renewed_s
+from adapters.outbound.polite.exchange import HttpExchange, UpstreamRequest
+from adapters.outbound.polite.failures import RetryableError, counts_against_host, late
+from adapters.outbound.polite.limits import MIB, RequestLimits, fresh_s, renewed_s
 from adapters.outbound.polite.network import Network, Resolve, resolve
 from adapters.outbound.polite.replies import (
     NOT_MODIFIED,
     REDIRECTS,
-    Answer,
     NotModified,
-    Reply,
+    RawResponse,
+    UpstreamResponse,
     judge,
     judge_post,
 )
 from adapters.outbound.polite.urls import parse
-from application.concurrency import Unbroken
+from application.concurrency import ShieldedTasks
 from application.ports.politeness import Budget
 from application.ports.system import Clock, Random
 from domain.errors import SourceBlocked, SourceError, SourceRefused, SourceUnavailable
-from domain.politeness import MAX_TRIES, Verdict, retry_delay_s
+from domain.politeness import MAX_TRIES, Admission, retry_delay_s
 from domain.reports import Traffic
 
 MAX_REDIRECTS = 3
@@ -60,8 +60,8 @@ class PoliteClient:
         self._random = random
         self._max_wire = max_wire
         network = Network(resolve, allowed_private, patience_s)
-        self._exchange = Exchange(network, tls, user_agent, max_decoded)
-        self._running: Unbroken[Reply] = Unbroken()
+        self._exchange = HttpExchange(network, tls, user_agent, max_decoded)
+        self._running: ShieldedTasks[RawResponse] = ShieldedTasks()
 
     @property
     def clock(self) -> Clock:
@@ -77,14 +77,16 @@ class PoliteClient:
         last_modified: str | None = None,
         accept: str = "application/json",
         authorization: str | None = None,
-    ) -> Answer | NotModified:
+    ) -> UpstreamResponse | NotModified:
         """Ask for one URL until the deadline, which covers everything, retries and waits too.
 
         `authorization` is sent to the host of the URL, and nowhere else.
         SourceUnavailable, SourceBlocked, SourceTimedOut, SourceRefused or UnexpectedContent.
         """
-        request = Request(parse(url), accept, etag, last_modified, authorization=authorization)
-        errand = _Errand(ask_until, traffic)
+        request = UpstreamRequest(
+            parse(url), accept, etag, last_modified, authorization=authorization
+        )
+        errand = _CallContext(ask_until, traffic)
         for _ in range(MAX_REDIRECTS + 1):
             reply = await self._persist(request, errand)
             if reply.status not in REDIRECTS:
@@ -106,12 +108,12 @@ class PoliteClient:
         of the URL is in no message: it may hold a token.
         """
         address = msgspec.structs.replace(parse(url), discreet=True)
-        request = Request(address, "*/*", body=body)
-        errand = _Errand(ask_until, traffic)
+        request = UpstreamRequest(address, "*/*", body=body)
+        errand = _CallContext(ask_until, traffic)
         await self._admitted(request, errand)
         try:
             await self._tried(request, errand)
-        except Setback as setback:
+        except RetryableError as setback:
             raise setback.error from setback
 
     async def close(self) -> None:
@@ -120,7 +122,7 @@ class PoliteClient:
         await self._running.close()
         await self._exchange.close()
 
-    def _note_freshness(self, reply: Reply, traffic: Traffic) -> None:
+    def _note_freshness(self, reply: RawResponse, traffic: Traffic) -> None:
         fresh = fresh_s(reply.headers)
         if fresh is not None:
             until = self._clock.now() + timedelta(seconds=fresh)
@@ -129,17 +131,17 @@ class PoliteClient:
 
     # ------------------------------------------------------------ trying again
 
-    async def _persist(self, request: Request, errand: "_Errand") -> Reply:
+    async def _persist(self, request: UpstreamRequest, errand: "_CallContext") -> RawResponse:
         await self._admitted(request, errand)
         while True:
             try:
                 return await self._tried(request, errand)
-            except Setback as setback:
+            except RetryableError as setback:
                 await self._recover(setback, errand)
                 await self._admitted(request, errand, setback.error)
                 errand.traffic.retries += 1
 
-    async def _recover(self, setback: Setback, errand: "_Errand") -> None:
+    async def _recover(self, setback: RetryableError, errand: "_CallContext") -> None:
         errand.failures += 1
         if errand.failures >= MAX_TRIES:
             raise setback.error
@@ -154,7 +156,7 @@ class PoliteClient:
     # ------------------------------------------------------------ asking permission
 
     async def _admitted(
-        self, request: Request, errand: "_Errand", failed: SourceError | None = None
+        self, request: UpstreamRequest, errand: "_CallContext", failed: SourceError | None = None
     ) -> None:
         """Wait for permission to send; after a failure it is permission to retry."""
         key = request.url.key
@@ -162,11 +164,11 @@ class PoliteClient:
             if self._clock.now() >= errand.ask_until:
                 raise failed or late(request.url.place)
             verdict, again_at = await self._budget.spend(key, retry=failed is not None)
-            if verdict is Verdict.GO:
+            if verdict is Admission.GO:
                 return
-            if verdict is Verdict.RETRIES and failed is not None:
+            if verdict is Admission.RETRIES and failed is not None:
                 raise failed
-            if verdict is Verdict.BREAKER:
+            if verdict is Admission.BREAKER:
                 raise SourceUnavailable(
                     f"{key} keeps failing, so it is left alone for a while", retry_at=again_at
                 )
@@ -175,7 +177,7 @@ class PoliteClient:
                 raise told or SourceBlocked(_told(key, verdict), retry_at=again_at)
             await self._wait(again_at, errand)
 
-    async def _wait(self, until: datetime, errand: "_Errand") -> None:
+    async def _wait(self, until: datetime, errand: "_CallContext") -> None:
         # At least a moment, in case that rounding put the time to ask again into the past.
         seconds = max(0.001, (until - self._clock.now()).total_seconds())
         began = self._clock.now()
@@ -184,14 +186,16 @@ class PoliteClient:
 
     # ------------------------------------------------------------ one try
 
-    async def _tried(self, request: Request, errand: "_Errand") -> Reply:
+    async def _tried(self, request: UpstreamRequest, errand: "_CallContext") -> RawResponse:
         seconds = (errand.ask_until - self._clock.now()).total_seconds()
-        allowance = Allowance(request.url.place, seconds, self._max_wire)
+        allowance = RequestLimits(request.url.place, seconds, self._max_wire)
         errand.traffic.requests += 1
         # Whoever asked may be cancelled; the request may not, or the pool loses a place for ever.
         return await self._running(self._settled(request, allowance, errand.traffic))
 
-    async def _settled(self, request: Request, allowance: Allowance, traffic: Traffic) -> Reply:
+    async def _settled(
+        self, request: UpstreamRequest, allowance: RequestLimits, traffic: Traffic
+    ) -> RawResponse:
         key, began = request.url.key, self._clock.now()
         ok = True
         try:
@@ -204,9 +208,9 @@ class PoliteClient:
             # The last request it allows for now was a good one.
             await self._leave_alone(key, renewed_s(reply.headers, self._clock.now()))
             return reply
-        except (Setback, SourceError) as failure:
+        except (RetryableError, SourceError) as failure:
             ok = not counts_against_host(failure)
-            if isinstance(failure, Setback):
+            if isinstance(failure, RetryableError):
                 await self._leave_alone(key, failure.block_s)
             raise
         finally:
@@ -218,7 +222,7 @@ class PoliteClient:
             await self._budget.block(key, self._clock.now() + timedelta(seconds=seconds))
 
 
-class _Errand(msgspec.Struct):
+class _CallContext(msgspec.Struct):
     """What the tries, redirects and waits of one question share."""
 
     ask_until: datetime
@@ -226,7 +230,7 @@ class _Errand(msgspec.Struct):
     failures: int = 0
 
 
-def _told(key: str, verdict: Verdict) -> str:
-    if verdict is Verdict.BLOCKED:
+def _told(key: str, verdict: Admission) -> str:
+    if verdict is Admission.BLOCKED:
         return f"{key} has asked to be left alone for a while"
     return f"our own limit for {key} is reached for now"

@@ -8,7 +8,7 @@ import httpx
 import msgspec
 
 from adapters.outbound.polite.failures import (
-    Setback,
+    RetryableError,
     incomplete,
     late,
     not_http,
@@ -16,9 +16,9 @@ from adapters.outbound.polite.failures import (
     too_large,
     unreachable,
 )
-from adapters.outbound.polite.limits import CURRENT, MIB, Allowance
+from adapters.outbound.polite.limits import CURRENT, MIB, RequestLimits
 from adapters.outbound.polite.network import Network, pool
-from adapters.outbound.polite.replies import Reply, gunzip, is_packed
+from adapters.outbound.polite.replies import RawResponse, gunzip, is_packed
 from adapters.outbound.polite.urls import Url
 from domain.errors import SourceRefused
 
@@ -27,7 +27,7 @@ MAX_PIECES = 100_000
 _BREATHER = 100
 
 
-class Request(msgspec.Struct, frozen=True):
+class UpstreamRequest(msgspec.Struct, frozen=True):
     """What is asked: a GET, perhaps only for what has changed, or a POST of a JSON body.
 
     `authorization` is a secret between us and this very host.
@@ -45,7 +45,7 @@ class Request(msgspec.Struct, frozen=True):
         """Whether "not modified" would be an answer."""
         return self.etag is not None or self.last_modified is not None
 
-    def redirected(self, location: str) -> "Request":
+    def redirected(self, location: str) -> "UpstreamRequest":
         """The same request where the upstream sent us; SourceRefused when that is elsewhere."""
         url = self.url.leads_to(location) if location else None
         if url is None:
@@ -55,10 +55,10 @@ class Request(msgspec.Struct, frozen=True):
                 code="redirect_refused",
             )
         # Validators belong to the exact URL, so they stay behind.
-        return Request(url, self.accept, authorization=self.authorization)
+        return UpstreamRequest(url, self.accept, authorization=self.authorization)
 
 
-class Exchange:
+class HttpExchange:
     """Sends requests over kept connections: no cookies, no redirects, no proxies, no retries."""
 
     def __init__(
@@ -72,10 +72,10 @@ class Exchange:
         self._user_agent = user_agent
         self._max_decoded = max_decoded
 
-    async def send(self, request: Request, allowance: Allowance) -> Reply:
+    async def send(self, request: UpstreamRequest, allowance: RequestLimits) -> RawResponse:
         """Send one request from a task of its own, which nobody may cancel.
 
-        Setback when it fails in a way that may pass; SourceRefused, SourceTimedOut or
+        RetryableError when it fails in a way that may pass; SourceRefused, SourceTimedOut or
         UnexpectedContent when not.
         """
         CURRENT.set(allowance)
@@ -85,11 +85,13 @@ class Exchange:
         except httpx.TimeoutException as error:
             if allowance.is_over:
                 raise late(place) from error
-            raise Setback(slow(place)) from error
+            raise RetryableError(slow(place)) from error
         except httpx.NetworkError as error:
-            raise Setback(unreachable(place), stale=not allowance.is_new_connection) from error
+            raise RetryableError(
+                unreachable(place), stale=not allowance.is_new_connection
+            ) from error
         except httpx.ProtocolError as error:
-            raise Setback(not_http(place), stale=not allowance.is_new_connection) from error
+            raise RetryableError(not_http(place), stale=not allowance.is_new_connection) from error
         except httpx.InvalidURL as error:
             raise SourceRefused(f"{place} is not an address", code="url_refused") from error
 
@@ -97,14 +99,14 @@ class Exchange:
         """Close all connections."""
         await self._transport.aclose()
 
-    async def _sent(self, request: Request, allowance: Allowance) -> Reply:
+    async def _sent(self, request: UpstreamRequest, allowance: RequestLimits) -> RawResponse:
         method = "GET" if request.body is None else "POST"
         headers = self._headers(request)
         message = httpx.Request(method, request.url.text, headers=headers, content=request.body)
         response = await self._transport.handle_async_request(message)
         try:
             allowance.begin_body()
-            reply = Reply(response.status_code, _headers_of(response))
+            reply = RawResponse(response.status_code, _headers_of(response))
             if request.body is not None:
                 return reply  # what was sent has arrived; what is said to it is not read
             if 200 <= reply.status < 300:
@@ -115,19 +117,19 @@ class Exchange:
         finally:
             await response.aclose()
 
-    async def _body(self, response: httpx.Response, allowance: Allowance) -> bytes:
+    async def _body(self, response: httpx.Response, allowance: RequestLimits) -> bytes:
         packed = is_packed(response.headers.get("content-encoding", ""), allowance.place)
         try:
             body = await _received(response, allowance)
         except (httpx.ProtocolError, httpx.NetworkError) as error:
-            raise Setback(incomplete(allowance.place)) from error
+            raise RetryableError(incomplete(allowance.place)) from error
         if not packed or not body:
             return body
         if len(body) < MIB:
             return gunzip(body, self._max_decoded, allowance.place)
         return await asyncio.to_thread(gunzip, body, self._max_decoded, allowance.place)
 
-    def _headers(self, request: Request) -> Mapping[str, str]:
+    def _headers(self, request: UpstreamRequest) -> Mapping[str, str]:
         headers = {
             "User-Agent": self._user_agent,
             "Accept": request.accept,
@@ -158,7 +160,7 @@ def _headers_of(response: httpx.Response) -> dict[str, tuple[str, ...]]:
     return {name: tuple(response.headers.get_list(name)) for name in names}
 
 
-async def _received(response: httpx.Response, allowance: Allowance) -> bytes:
+async def _received(response: httpx.Response, allowance: RequestLimits) -> bytes:
     pieces: list[bytes] = []
     async for piece in response.aiter_raw():
         allowance.body_bytes += len(piece)

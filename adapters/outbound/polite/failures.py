@@ -9,7 +9,7 @@ from domain.errors import (
 )
 
 
-class Setback(Exception):
+class RetryableError(Exception):
     """A try failed in a way that may pass; `error` is what to say when it does not.
 
     `block_s` is how long the upstream wants to be left alone, if it said so; `least_s` the least
@@ -39,7 +39,7 @@ class Absent(SourceRefused):
 
 def counts_against_host(failure: Exception) -> bool:
     """Whether a failure is the host's doing, so that its breaker should know."""
-    if isinstance(failure, Setback):
+    if isinstance(failure, RetryableError):
         return not failure.stale and counts_against_host(failure.error)
     return isinstance(failure, (SourceUnavailable, SourceTimedOut))
 

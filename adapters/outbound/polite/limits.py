@@ -82,7 +82,7 @@ MAX_HEAD = 128 * 1024
 MIB = 1024 * 1024
 
 
-class Allowance:
+class RequestLimits:
     """Counts down while a request runs; the network asks it before and after every step."""
 
     def __init__(self, place: str, seconds: float, max_wire: int) -> None:
@@ -120,4 +120,4 @@ class Allowance:
 
 
 #: The allowance of the request that this task is making.
-CURRENT: ContextVar[Allowance] = ContextVar("allowance")
+CURRENT: ContextVar[RequestLimits] = ContextVar("allowance")

@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 import msgspec
 
-from adapters.outbound.polite.failures import Absent, Setback, incomplete, too_large
+from adapters.outbound.polite.failures import Absent, RetryableError, incomplete, too_large
 from adapters.outbound.polite.limits import MIB, http_date, is_used_up, wait_s
 from adapters.outbound.polite.urls import Url
 from domain.errors import SourceBlocked, SourceRefused, SourceUnavailable, UnexpectedContent
@@ -39,7 +39,7 @@ def is_packed(encoding: str, place: str) -> bool:
 def gunzip(packed: bytes, max_decoded: int, place: str) -> bytes:
     """Unpack a gzip body of any number of members.
 
-    Setback when it is cut short; UnexpectedContent when it is damaged or unpacks to too much.
+    RetryableError when it is cut short; UnexpectedContent when it is damaged or too large.
     """
     limit = min(max_decoded, max(RATIO_FROM, MAX_RATIO * len(packed)))
     unpacked = _Unpacked(limit, place)
@@ -47,7 +47,7 @@ def gunzip(packed: bytes, max_decoded: int, place: str) -> bytes:
     for start in range(0, len(packed), _SLICE):
         unpacked.feed(packed[start : start + _SLICE])
     if not unpacked.is_whole:
-        raise Setback(incomplete(place))
+        raise RetryableError(incomplete(place))
     return b"".join(unpacked.pieces)
 
 
@@ -108,7 +108,7 @@ _KEPT_HEADERS = ("link", "cache-control")
 _BOUNDS = frozenset({"content-length", "transfer-encoding", "content-encoding"})
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class UpstreamResponse(msgspec.Struct, frozen=True, kw_only=True):
     """A body, decoded, with what the upstream says about it; `url` is where it was found.
 
     `headers` holds `link` and `cache-control`, where present. An answer is `bounded` when it said
@@ -144,7 +144,7 @@ class NotModified(msgspec.Struct, frozen=True):
     url: str
 
 
-class Reply(msgspec.Struct, frozen=True):
+class RawResponse(msgspec.Struct, frozen=True):
     """One reply as it came, with its body unpacked; header names are lower case."""
 
     status: int
@@ -155,9 +155,9 @@ class Reply(msgspec.Struct, frozen=True):
         """The values of a header, joined by commas, or an empty text."""
         return ", ".join(self.headers.get(name, ()))
 
-    def answer(self, url: Url, now: datetime) -> Answer:
+    def answer(self, url: Url, now: datetime) -> UpstreamResponse:
         """What the asker gets to see of a good reply."""
-        return Answer(
+        return UpstreamResponse(
             url=url.text,
             status=self.status,
             body=self.body,
@@ -170,10 +170,10 @@ class Reply(msgspec.Struct, frozen=True):
         )
 
 
-def judge(reply: Reply, url: Url, conditional: bool, now: datetime) -> None:
+def judge(reply: RawResponse, url: Url, conditional: bool, now: datetime) -> None:
     """Let a usable reply pass: a body, a redirect, or the 304 that was asked for.
 
-    Setback for what may pass with time; SourceUnavailable, SourceRefused or UnexpectedContent.
+    RetryableError for what may pass; SourceUnavailable, SourceRefused or UnexpectedContent.
     """
     status = reply.status
     if status in _GOOD:
@@ -190,7 +190,7 @@ def judge(reply: Reply, url: Url, conditional: bool, now: datetime) -> None:
         raise UnexpectedContent(f"{url.place} answered {_phrase(status)}, which holds no records")
 
 
-def judge_post(reply: Reply, url: Url, now: datetime) -> None:
+def judge_post(reply: RawResponse, url: Url, now: datetime) -> None:
     """Let a reply pass that says that what was sent has arrived; errors as for `judge`."""
     if reply.status >= 400:
         _judge_failure(reply, url, now)
@@ -201,18 +201,18 @@ def judge_post(reply: Reply, url: Url, now: datetime) -> None:
         )
 
 
-def _judge_failure(reply: Reply, url: Url, now: datetime) -> None:
+def _judge_failure(reply: RawResponse, url: Url, now: datetime) -> None:
     said = f"{url.place} answered {_phrase(reply.status)}"
     block_s = wait_s(reply.headers, now)
     retry_at = None if block_s is None else now + timedelta(seconds=block_s)
     if reply.status == 429 or (reply.status == 403 and (is_used_up(reply.headers) or block_s)):
-        raise Setback(
+        raise RetryableError(
             SourceBlocked(f"{said}: we ask more often than it allows", retry_at=retry_at),
             block_s=block_s,
             least_s=_LEAST_WHEN_LIMITED_S,
         )
     if reply.status in _PASSING:
-        raise Setback(SourceUnavailable(said, retry_at=retry_at), block_s=block_s)
+        raise RetryableError(SourceUnavailable(said, retry_at=retry_at), block_s=block_s)
     if reply.status >= 500:
         raise SourceUnavailable(said, retry_at=retry_at)
     refused = Absent if reply.status in _ABSENT else SourceRefused

@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import bindparam, case, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database, Session
+from adapters.sql.engine.database import Database, SqlSession
 from adapters.sql.engine.dialects import moment
 from adapters.sql.engine.times import from_micros, to_micros
 from adapters.sql.schema.tables import attempts, client_limits
@@ -97,7 +97,7 @@ class SqlLoginAttempts(LoginAttempts):
             now, guess = await self._locked(session, account, place)
             await _put(session, account, place, guess.succeeded(from_micros(now)))
 
-    async def _locked(self, session: Session, account: str, place: str) -> tuple[int, Guess]:
+    async def _locked(self, session: SqlSession, account: str, place: str) -> tuple[int, Guess]:
         [[now]] = await session.rows(_NOW, {"now": self._database.now(self._clock)})
         found = []
         for at in (place, _EVERYWHERE):
@@ -112,7 +112,7 @@ class SqlLoginAttempts(LoginAttempts):
         return now, Guess(*found)
 
 
-async def _put(session: Session, account: str, place: str, guess: Guess) -> None:
+async def _put(session: SqlSession, account: str, place: str, guess: Guess) -> None:
     for at, changed in ((place, guess.here), (_EVERYWHERE, guess.strangers)):
         values = {f"new_{name}": value for name, value in _row_of(changed).items()}
         await session.run(_PUT, {"of": _key(account, at), **values})

@@ -11,7 +11,7 @@ from sqlalchemy import Select, bindparam, func, select
 
 from adapters.sql.datasets.conditions import clauses, encoded, shape_of, values_of
 from adapters.sql.datasets.pages import Shape, page_values, statements_of
-from adapters.sql.engine.database import Database, Query, Row
+from adapters.sql.engine.database import Database, Row, SqlQuery
 from adapters.sql.engine.times import from_micros
 from adapters.sql.ingest.intake import SqlIntake
 from adapters.sql.schema.dataset_tables import decoded, table_of
@@ -59,7 +59,7 @@ class SqlStore(Store):
         statements = statements_of(self._database.engine, dataset, Shape.of(request))
         values = page_values(request)
         enough = request.limit + 1
-        queries: list[Query] = [(s, values, enough) for s in statements.segments]
+        queries: list[SqlQuery] = [(s, values, enough) for s in statements.segments]
         if statements.counting is not None:
             queries.append((statements.counting, values))
         scan = not statements.fast or request.offset > 0 or request.counting is Counting.EXACT
@@ -113,7 +113,7 @@ class SqlStore(Store):
     async def _with_freshness(
         self,
         dataset: Dataset[R],
-        queries: Sequence[Query],
+        queries: Sequence[SqlQuery],
         scan: bool,
         short: bool,
     ) -> tuple[Freshness, list[list[Row]]]:

@@ -16,7 +16,7 @@ Row = tuple[Any, ...]
 Values = Mapping[str, Any]
 #: A statement with its values; or with as many rows as are enough, together with those before it:
 #: when there are so many already, it is left out and has no rows.
-Query = tuple[ClauseElement, Values] | tuple[ClauseElement, Values, int]
+SqlQuery = tuple[ClauseElement, Values] | tuple[ClauseElement, Values, int]
 
 #: A read that needs longer is stopped.
 READ_S = 5.0
@@ -61,7 +61,7 @@ class Compiler:
             statement = self._compiled[clause] = Statement(clause, self.dialect)
         return statement
 
-    def texts(self, queries: Sequence[Query]) -> list[Text]:
+    def texts(self, queries: Sequence[SqlQuery]) -> list[Text]:
         """Several queries as the driver takes them."""
         return [self._text(*query) for query in queries]
 
@@ -70,7 +70,7 @@ class Compiler:
         return Text(statement.text, statement.values(given), enough)
 
 
-class Session(Protocol):
+class SqlSession(Protocol):
     """A connection in use by one task."""
 
     @abstractmethod
@@ -107,7 +107,7 @@ class Database(Changes, Protocol):
     @abstractmethod
     async def snapshot(
         self,
-        queries: Sequence[Query],
+        queries: Sequence[SqlQuery],
         scan: bool = False,
         short: bool = False,
     ) -> list[list[Row]]:
@@ -117,15 +117,15 @@ class Database(Changes, Protocol):
         """
 
     @abstractmethod
-    def write(self, durable: bool = True) -> AbstractAsyncContextManager[Session]:
+    def write(self, durable: bool = True) -> AbstractAsyncContextManager[SqlSession]:
         """A write transaction; one that is not durable may be forgotten when the power fails."""
 
     @abstractmethod
-    def session(self) -> AbstractAsyncContextManager[Session]:
+    def session(self) -> AbstractAsyncContextManager[SqlSession]:
         """A connection of one's own, for temporary tables; closed when the block ends."""
 
     @abstractmethod
-    def migration(self) -> AbstractAsyncContextManager[Session]:
+    def migration(self) -> AbstractAsyncContextManager[SqlSession]:
         """The transaction that makes or changes tables: one at a time, the others wait for it."""
 
     @abstractmethod

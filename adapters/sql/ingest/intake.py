@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Session
+from adapters.sql.engine.database import SqlSession
 from adapters.sql.engine.times import to_micros
 from adapters.sql.ingest.merge import merge_of, staged_rows
 from adapters.sql.ingest.payloads import kept, pack, receive
@@ -28,7 +28,7 @@ from domain.checkpoints import Checkpoint
 from domain.dataset import Dataset
 from domain.errors import LeaseLost
 from domain.jobs import FetchJob, JobStatus
-from domain.payloads import Kept, Payload
+from domain.payloads import Payload, StoredPayload
 from domain.reports import Counts, Rejection
 
 _BATCH = 1000
@@ -65,14 +65,14 @@ _CHECKPOINT = upsert(checkpoints).on_conflict_do_update(
 
 
 class _Undone(Exception):
-    """Ends a transaction that was only rehearsed."""
+    """Ends the transaction of a dry run."""
 
 
 class SqlIntake(Intake[R_in]):
     """Stages what one source brings in a temporary table, then merges it at once."""
 
     def __init__(
-        self, session: Session, clock: Clock, dataset: Dataset[Any], source: str, job: FetchJob
+        self, session: SqlSession, clock: Clock, dataset: Dataset[Any], source: str, job: FetchJob
     ) -> None:
         self._session = session
         self._clock = clock
@@ -98,7 +98,7 @@ class SqlIntake(Intake[R_in]):
         self._first_receipt = self._first_receipt or receipt
         return msgspec.structs.replace(payload, receipt=receipt)
 
-    async def kept(self, replay: Replay | None = None) -> AsyncIterator[Kept]:
+    async def kept(self, replay: Replay | None = None) -> AsyncIterator[StoredPayload]:
         """Every payload of this source whose fetch was committed, or what a replay reads again."""
         async for one in kept(self._session, self._dataset.name, self._source, replay):
             yield one
@@ -124,9 +124,9 @@ class SqlIntake(Intake[R_in]):
                 await self._hold()
                 await self._rejections.add(rejections[start : start + _BATCH], payload, now)
 
-    async def commit(self, checkpoint: Checkpoint | None, rehearsal: bool = False) -> Counts:
+    async def commit(self, checkpoint: Checkpoint | None, dry_run: bool = False) -> Counts:
         """Merge what was staged, with the checkpoint, unless the job is in other hands."""
-        if rehearsal:
+        if dry_run:
             return await self._rehearsed()
         async with self._session.transaction():
             counts = await self._merge() if self._open else Counts()

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database, Row, Session
+from adapters.sql.engine.database import Database, Row, SqlSession
 from adapters.sql.engine.times import from_micros, to_micros
 from adapters.sql.schema.tables import payload_chunks, payloads, quarantine, receipts
 from application.ports.datasets import Replay
 from application.ports.ingest import Receipts, Received
 from domain.jobs import FetchJob
-from domain.payloads import Kept, Payload, Receipt, replayed
+from domain.payloads import Payload, Receipt, StoredPayload, replayed
 
 #: A body is kept in compressed pieces of at most this many bytes before compression.
 CHUNK = 1024 * 1024
@@ -72,7 +72,7 @@ def pack(body: bytes) -> Packed:
 
 
 async def receive(
-    session: Session, job: FetchJob, source: str, payload: Payload, packed: Packed
+    session: SqlSession, job: FetchJob, source: str, payload: Payload, packed: Packed
 ) -> int:
     """Keep a body, unless the same one is kept already, and note its arrival; gives the receipt."""
     body = {"hash": packed.digest, "size": packed.size}
@@ -94,8 +94,8 @@ async def receive(
 
 
 async def kept(
-    session: Session, dataset: str, source: str, replay: Replay | None
-) -> AsyncIterator[Kept]:
+    session: SqlSession, dataset: str, source: str, replay: Replay | None
+) -> AsyncIterator[StoredPayload]:
     """Every payload of a source whose fetch was committed, or what a replay reads again."""
     rows = await session.rows(_RECEIVED, {"of": dataset, "by": source})
     received = {
@@ -111,7 +111,7 @@ async def kept(
         chunks = await session.rows(_CHUNKS, {"hash": receipt.body})
         if not chunks and receipt.body != _EMPTY:
             continue  # it was old enough to be pruned meanwhile
-        yield Kept(unpacked(row, chunks), receipt)
+        yield StoredPayload(unpacked(row, chunks), receipt)
 
 
 def unpacked(receipt: Mapping[str, Any], chunks: Sequence[Row]) -> Payload:

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Select, bindparam, case, delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database, Row, Session
+from adapters.sql.engine.database import Database, Row, SqlSession
 from adapters.sql.engine.times import from_micros, to_micros
 from adapters.sql.schema.tables import quarantine
 from application.ports.datasets import Quarantine, Quarantined
@@ -39,7 +39,7 @@ _RELEASE = delete(quarantine).where(quarantine.c.id == bindparam("rejection"))
 class Rejections:
     """What one intake rejects; `dataset` and `source` are whose it is."""
 
-    def __init__(self, session: Session, dataset: str, source: str) -> None:
+    def __init__(self, session: SqlSession, dataset: str, source: str) -> None:
         self._session = session
         self._dataset = dataset
         self._source = source

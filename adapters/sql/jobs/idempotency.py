@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from adapters.sql.engine.database import Database
 from adapters.sql.engine.dialects import moment
 from adapters.sql.schema.tables import idempotency
-from application.ports.jobs import ABANDONED, KEPT, Answer, Begun, Idempotency
+from application.ports.jobs import ABANDONED, KEPT, Begun, Idempotency, SavedAnswer
 from application.ports.system import Clock
 from domain.errors import KeyInUse, KeyReused
 
@@ -80,12 +80,12 @@ class SqlIdempotency(Idempotency):
             if known != request:
                 raise KeyReused("this Idempotency-Key came with another request before")
             if answer is not None:
-                return Begun(given, msgspec.msgpack.decode(answer, type=Answer))
+                return Begun(given, msgspec.msgpack.decode(answer, type=SavedAnswer))
             if not await session.run(_TAKE_OVER, named):
                 raise KeyInUse("the first request with this Idempotency-Key is being answered")
             return Begun(given)
 
-    async def end(self, key: str, answer: Answer) -> None:
+    async def end(self, key: str, answer: SavedAnswer) -> None:
         """Remember the answer."""
         async with self._database.write() as session:
             told = msgspec.msgpack.encode(answer)

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Select, and_, bindparam, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database, Row, Session
+from adapters.sql.engine.database import Database, Row, SqlSession
 from adapters.sql.engine.dialects import moment
 from adapters.sql.engine.times import from_micros, to_micros
 from adapters.sql.jobs.source_history import add_to_totals
@@ -138,7 +138,7 @@ class SqlJobs(Jobs):
         return self._database.now(self._clock)
 
 
-async def requested(session: Session, job: FetchJob) -> FetchJob:
+async def requested(session: SqlSession, job: FetchJob) -> FetchJob:
     """Write down a queued job inside a transaction, or return the one that is in its way."""
     for _ in range(_TRIES):
         if await session.run(_REQUEST, _row_of(job)):

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database, Row, Session, Values
+from adapters.sql.engine.database import Database, Row, SqlSession, Values
 from adapters.sql.engine.dialects import moment
 from adapters.sql.engine.times import from_micros, to_micros
 from adapters.sql.jobs.jobs import requested
@@ -58,7 +58,7 @@ class SqlSchedules(Schedules):
                     await session.run(_MOVE, _moving(seen, seen.changed(every, now)))
             await session.note_change()
 
-    async def _locked(self, session: Session) -> tuple[datetime, dict[str, Schedule]]:
+    async def _locked(self, session: SqlSession) -> tuple[datetime, dict[str, Schedule]]:
         [[now]] = await session.rows(_NOW, {"now": self._database.now(self._clock)})
         found = map(schedule_of, await session.rows(_ALL_LOCKED, {}))
         return from_micros(now), {schedule.dataset: schedule for schedule in found}
@@ -81,7 +81,7 @@ class SqlSchedules(Schedules):
         async with self._database.write() as session:
             return await self._moved(session, seen, following)
 
-    async def _moved(self, session: Session, seen: Schedule, following: Schedule) -> bool:
+    async def _moved(self, session: SqlSession, seen: Schedule, following: Schedule) -> bool:
         moved = await session.run(_MOVE, _moving(seen, following))
         if moved:
             await session.note_change()

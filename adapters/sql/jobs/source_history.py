@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Text, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database, Row, Session
+from adapters.sql.engine.database import Database, Row, SqlSession
 from adapters.sql.engine.dialects import listed
 from adapters.sql.engine.times import from_micros, to_micros
 from adapters.sql.schema.tables import source_totals
@@ -44,7 +44,7 @@ class SqlSourceHistory(SourceHistory):
         return sorted(map(_totals_of, rows), key=lambda known: (known.dataset, known.source))
 
 
-async def add_to_totals(session: Session, job: FetchJob) -> None:
+async def add_to_totals(session: SqlSession, job: FetchJob) -> None:
     """Add what a job did to the totals of its sources, if it has ended."""
     if job.report is not None and job.finished_at is not None:
         ended_at = to_micros(job.finished_at)

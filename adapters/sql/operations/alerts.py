@@ -13,7 +13,7 @@ from adapters.sql.engine.times import from_micros, to_micros
 from adapters.sql.schema.tables import alarms
 from application.ports.operations import Alerts
 from application.ports.system import Clock
-from domain.alerts import Alarm, Kind
+from domain.alerts import AlertState, Kind
 
 _KEY = ("kind", "dataset", "source")
 _TIMES = ("watched_since", "since", "taken_until")
@@ -40,14 +40,14 @@ class SqlAlerts(Alerts):
         self._database = database
         self._clock = clock
 
-    async def standing(self) -> tuple[datetime, list[Alarm]]:
+    async def standing(self) -> tuple[datetime, list[AlertState]]:
         """The present moment by the database's clock, and every alarm."""
         named = {"now": self._database.now(self._clock)}
         [[[now]], rows] = await self._database.snapshot([(_NOW, named), (_ALL, {})])
         # A database may have an order of its own for names.
         return from_micros(now), sorted(map(_alarm_of, rows), key=lambda alarm: alarm.key)
 
-    async def move(self, seen: Alarm | None, following: Alarm) -> bool:
+    async def move(self, seen: AlertState | None, following: AlertState) -> bool:
         """Change an alarm, unless it is no longer as it was seen."""
         async with self._database.write() as session:
             if seen is None:
@@ -59,15 +59,15 @@ class SqlAlerts(Alerts):
             return bool(await session.run(_MOVE, moving))
 
 
-def _alarm_of(row: Row) -> Alarm:
+def _alarm_of(row: Row) -> AlertState:
     named = dict(zip(alarms.c.keys(), row, strict=True))
     named.update({n: from_micros(named[n]) for n in _TIMES})
     named["kind"] = Kind(named["kind"])
     named["raised"], named["told"] = bool(named["raised"]), bool(named["told"])
-    return Alarm(**named)
+    return AlertState(**named)
 
 
-def _row_of(alarm: Alarm) -> dict[str, Any]:
+def _row_of(alarm: AlertState) -> dict[str, Any]:
     row = msgspec.structs.asdict(alarm)
     row.update({n: to_micros(row[n]) for n in _TIMES})
     return {**row, "kind": alarm.kind.value}

@@ -20,7 +20,7 @@ from sqlalchemy import (
     select,
 )
 
-from adapters.sql.engine.database import Database, Session, Values
+from adapters.sql.engine.database import Database, SqlSession, Values
 from adapters.sql.engine.dialects import listed
 from adapters.sql.engine.times import to_micros
 from adapters.sql.ingest.payloads import CHUNK
@@ -36,7 +36,7 @@ from adapters.sql.schema.tables import (
     sessions,
 )
 from application.ports.operations import Retention
-from domain.retention import PLACES_KEPT, Kept
+from domain.retention import PLACES_KEPT, RetainedKind
 
 _BEFORE = bindparam("before", type_=BigInteger())
 _THESE = bindparam("these", type_=Text())
@@ -61,22 +61,22 @@ def _way(key: Column[Any], at: Column[Any], *unneeded: ColumnElement[bool]) -> _
 _other = jobs.alias("other")
 _LAST_END = select(func.max(_other.c.finished_at)).where(_other.c.dataset == jobs.c.dataset)
 _WAYS = {
-    Kept.QUARANTINE: _way(quarantine.c.id, quarantine.c.rejected_at),
-    Kept.JOBS: _way(
+    RetainedKind.QUARANTINE: _way(quarantine.c.id, quarantine.c.rejected_at),
+    RetainedKind.JOBS: _way(
         jobs.c.id,
         jobs.c.finished_at,
         jobs.c.finished_at < _LAST_END.scalar_subquery(),
         ~exists().where(checkpoints.c.job_id == jobs.c.id),
     ),
-    Kept.KEYS: _way(idempotency.c.key, idempotency.c.begun_at),
+    RetainedKind.KEYS: _way(idempotency.c.key, idempotency.c.begun_at),
     # Their refresh tokens go with them.
-    Kept.SESSIONS: _way(sessions.c.id, sessions.c.expires_at),
-    Kept.GUESSES: _way(
+    RetainedKind.SESSIONS: _way(sessions.c.id, sessions.c.expires_at),
+    RetainedKind.GUESSES: _way(
         attempts.c.key,
         attempts.c.seen_at,
         or_(~attempts.c.known, attempts.c.seen_at < _BEFORE - _PLACES_KEPT_US),
     ),
-    Kept.CLIENTS: _way(client_limits.c.client, client_limits.c.full_at),
+    RetainedKind.CLIENTS: _way(client_limits.c.client, client_limits.c.full_at),
 }
 
 _newest = receipts.alias("newest")
@@ -117,11 +117,11 @@ class SqlRetention(Retention):
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def prune(self, kept: Kept, before: datetime, most: int) -> int:
+    async def prune(self, kept: RetainedKind, before: datetime, most: int) -> int:
         """Remove some of what is older than `before`."""
         named = {"before": to_micros(before), "most": most}
         async with self._database.write(durable=False) as session:
-            if kept is Kept.PAYLOADS:
+            if kept is RetainedKind.PAYLOADS:
                 return await _prune_payloads(session, named)
             way = _WAYS[kept]
             old = await session.rows(way.old, named)
@@ -130,7 +130,7 @@ class SqlRetention(Retention):
             return len(old)
 
 
-async def _prune_payloads(session: Session, named: Values) -> int:
+async def _prune_payloads(session: SqlSession, named: Values) -> int:
     most = named["most"]
     # Each is two rows at least: its own, and its body's.
     found = await session.rows(_OLD_RECEIPTS, {**named, "most": max(1, most // 2)})

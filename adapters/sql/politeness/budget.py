@@ -20,7 +20,7 @@ from adapters.sql.schema.tables import hosts
 from application.ports.politeness import Budget
 from application.ports.system import Clock
 from domain.errors import StoreUnavailable
-from domain.politeness import Host, Rate, Verdict
+from domain.politeness import Admission, Host, Rate
 
 T = TypeVar("T")
 
@@ -51,11 +51,11 @@ class SqlBudget(Budget):
         self._rates = rates
         self._default = default
 
-    async def spend(self, host: str, retry: bool = False) -> tuple[Verdict, datetime]:
+    async def spend(self, host: str, retry: bool = False) -> tuple[Admission, datetime]:
         """Ask to send one request."""
         rate = self._rates.get(host, self._default)
 
-        def spent(state: Host, now_s: float) -> tuple[Host, tuple[Verdict, float]]:
+        def spent(state: Host, now_s: float) -> tuple[Host, tuple[Admission, float]]:
             moved, verdict, ask_again_s = state.spend(rate, now_s, retry)
             return moved, (verdict, ask_again_s - now_s)
 

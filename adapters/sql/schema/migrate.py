@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.schema import CreateIndex, CreateTable, DropTable
 
-from adapters.sql.engine.database import Database, Session
+from adapters.sql.engine.database import Database, SqlSession
 from adapters.sql.engine.dialects import AddColumn, RenameTable, has_table
 from adapters.sql.schema.dataset_tables import layout_of, table_of
 from adapters.sql.schema.tables import datasets, meta
@@ -63,7 +63,7 @@ async def migrate(database: Database, declared: Sequence[Dataset[Any]]) -> list[
         return done
 
 
-async def epoch_of(database: Database) -> str:
+async def database_id_of(database: Database) -> str:
     """The database's random name, part of every ETag, so that a new database has other ones."""
     [[[value]]] = await database.snapshot([(_EPOCH, {})])
     return str(value)
@@ -72,7 +72,7 @@ async def epoch_of(database: Database) -> str:
 # ---------------------------------------------------------------- system tables
 
 
-async def _system(session: Session, engine: str) -> AsyncIterator[str]:
+async def _system(session: SqlSession, engine: str) -> AsyncIterator[str]:
     revision = await _revision(session)
     if revision == HEAD:
         return
@@ -88,7 +88,7 @@ async def _system(session: Session, engine: str) -> AsyncIterator[str]:
     yield f"system tables: {revision or 'none'} -> {HEAD}"
 
 
-async def _revision(session: Session) -> str | None:
+async def _revision(session: SqlSession) -> str | None:
     [[exists]] = await session.rows(_HAS_REVISION, {})
     rows = await session.rows(_REVISION, {}) if exists else []
     return str(rows[0][0]) if rows else None
@@ -97,7 +97,7 @@ async def _revision(session: Session) -> str | None:
 # ---------------------------------------------------------------- dataset tables
 
 
-async def _dataset(session: Session, dataset: Dataset[Any]) -> AsyncIterator[str]:
+async def _dataset(session: SqlSession, dataset: Dataset[Any]) -> AsyncIterator[str]:
     named = {"of": dataset.name, "drawn": layout_of(dataset)}
     known = await session.rows(_LAYOUT, named)
     if not known:
@@ -110,11 +110,11 @@ async def _dataset(session: Session, dataset: Dataset[Any]) -> AsyncIterator[str
         yield f"table of {dataset.name}: changed; the next fetch reads kept payloads again"
 
 
-async def _create(session: Session, made: Table) -> None:
+async def _create(session: SqlSession, made: Table) -> None:
     await _run_all(session, CreateTable(made), *map(CreateIndex, made.indexes))
 
 
-async def _change(session: Session, dataset: Dataset[Any], old: dict[str, Any]) -> None:
+async def _change(session: SqlSession, dataset: Dataset[Any], old: dict[str, Any]) -> None:
     changed, columns = table_of(dataset), old["columns"]
     same_key = tuple(old["key"]) == dataset.key
     kept = [n for n, f in dataset.fields.items() if columns.get(n) == str(f.type)]
@@ -125,7 +125,7 @@ async def _change(session: Session, dataset: Dataset[Any], old: dict[str, Any]) 
     await _rebuild(session, dataset, kept if same_key and {*dataset.key} <= {*kept} else [])
 
 
-async def _rebuild(session: Session, dataset: Dataset[Any], kept: list[str]) -> None:
+async def _rebuild(session: SqlSession, dataset: Dataset[Any], kept: list[str]) -> None:
     """Build the table anew; what still fits is carried over until it is read again."""
     old = table_of(dataset)
     # No dataset's name has two underscores, so this one is free.
@@ -142,7 +142,7 @@ async def _rebuild(session: Session, dataset: Dataset[Any], kept: list[str]) -> 
     await _run_all(session, DropTable(old), RenameTable(new, old), *map(CreateIndex, old.indexes))
 
 
-async def _run_all(session: Session, *statements: ClauseElement) -> None:
+async def _run_all(session: SqlSession, *statements: ClauseElement) -> None:
     for statement in statements:
         await session.run(statement, {})
 

@@ -10,7 +10,7 @@ from adapters.sql.engine.database import Database
 from adapters.sql.engine.times import from_micros, to_micros
 from adapters.sql.schema.tables import repositories
 from application.ports.tasks import KnownRepositories
-from domain.repositories import KnownRepository, Told
+from domain.repositories import KnownRepository, LookupResult
 
 _FIELDS = KnownRepository.__struct_fields__
 
@@ -42,7 +42,7 @@ class SqlKnownRepositories(KnownRepositories):
         [[_, told, told_at, looked_at]] = rows
         return KnownRepository(
             name=name,
-            told=msgspec.json.decode(told, type=Told),
+            told=msgspec.json.decode(told, type=LookupResult),
             told_at=from_micros(told_at),
             looked_at=from_micros(looked_at),
         )

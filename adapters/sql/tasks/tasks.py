@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from adapters.sql.engine.database import Database, Session, Values
+from adapters.sql.engine.database import Database, SqlSession, Values
 from adapters.sql.engine.times import from_micros
 from adapters.sql.ingest.merge import staged_rows
-from adapters.sql.ingest.sequence import Change, move_on, next_change
+from adapters.sql.ingest.sequence import ChangeStamp, move_on, next_change
 from adapters.sql.schema.dataset_tables import decoded, stage_of, table_of
 from application.ports.system import Clock
 from application.ports.tasks import Tasks
@@ -77,7 +77,7 @@ class SqlTasks(Tasks):
             await _moved(session, moved)
         return True
 
-    def _written(self, task: Task, moved: Change) -> tuple[Values, Any]:
+    def _written(self, task: Task, moved: ChangeStamp) -> tuple[Values, Any]:
         """A task as its columns hold it, and as it is read back."""
         [staged] = staged_rows(TASKS, [task], 0, 0)
         values = dict(zip(stage_of(TASKS).c.keys(), staged, strict=True))
@@ -86,11 +86,11 @@ class SqlTasks(Tasks):
         return values, TASKS.stored(task, from_micros(moved.at))
 
 
-async def _row_of(session: Session, task_id: str) -> Any | None:
+async def _row_of(session: SqlSession, task_id: str) -> Any | None:
     rows = decoded(TASKS, await session.rows(_GET, {"of": task_id}))
     return rows[0] if rows else None
 
 
-async def _moved(session: Session, moved: Change) -> None:
+async def _moved(session: SqlSession, moved: ChangeStamp) -> None:
     await move_on(session, TASKS, moved)
     await session.note_change()

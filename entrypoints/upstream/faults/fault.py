@@ -28,7 +28,7 @@ def failing(handler: Handler) -> Handler:
     """Play the handler for the first requests since `forget`, then serve properly."""
 
     async def play(exchange: Exchange) -> None:
-        is_over = exchange.turn > exchange.stage.failures_before_ok
+        is_over = exchange.turn > exchange.state.failures_before_ok
         await (exchange.serve() if is_over else handler(exchange))
 
     return play

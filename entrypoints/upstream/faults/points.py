@@ -17,7 +17,7 @@ def changed(change: Callable[[Record], Record]) -> Handler:
     """Answer with the next point, changed."""
 
     async def play(exchange: Exchange) -> None:
-        await exchange.answer(200, encode(change(exchange.stage.next_point())))
+        await exchange.answer(200, encode(change(exchange.state.next_point())))
 
     return play
 
@@ -34,7 +34,7 @@ def lacking(field: str) -> Handler:
 
 async def a_list(exchange: Exchange) -> None:
     """Answer with a list of two points in place of one."""
-    await exchange.answer(200, encode([exchange.stage.next_point() for _ in range(2)]))
+    await exchange.answer(200, encode([exchange.state.next_point() for _ in range(2)]))
 
 
 async def nothing(exchange: Exchange) -> None:

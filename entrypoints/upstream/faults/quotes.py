@@ -21,7 +21,7 @@ def chosen(choice: Callable[[int], bool], change: Change) -> Handler:
     """Answer with the tickers in the chosen places changed."""
 
     async def play(exchange: Exchange) -> None:
-        tickers = exchange.stage.market.tickers
+        tickers = exchange.state.market.tickers
         spoiled = [change(one) if choice(place) else one for place, one in enumerate(tickers)]
         await exchange.answer(200, encode(spoiled))
 
@@ -57,7 +57,7 @@ def repeated(change: Change) -> Handler:
     """Answer with the third ticker once more at the end, changed."""
 
     async def play(exchange: Exchange) -> None:
-        tickers = exchange.stage.market.tickers
+        tickers = exchange.state.market.tickers
         again = [change(ticker) for ticker in tickers[SPOILED : SPOILED + 1]]
         await exchange.answer(200, encode([*tickers, *again]))
 

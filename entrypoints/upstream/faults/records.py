@@ -65,7 +65,7 @@ def repeated(change: Change) -> Handler:
 async def shrinking(exchange: Exchange) -> None:
     """Answer with 10 000 posts the first time and 12 from then on."""
     number = USUAL_POSTS if exchange.turn == 1 else SHRUNK_POSTS
-    await exchange.answer(200, exchange.stage.collection(number).whole.body)
+    await exchange.answer(200, exchange.state.collection(number).whole.body)
 
 
 def _without(field: str) -> Change:

@@ -24,7 +24,7 @@ def limited_until(date_format: str) -> Handler:
     """Answer 429 with a date seven seconds ahead, spelled in the given format."""
 
     async def play(exchange: Exchange) -> None:
-        moment = exchange.stage.now() + timedelta(seconds=RETRY_SECONDS)
+        moment = exchange.state.now() + timedelta(seconds=RETRY_SECONDS)
         await refusal(429, ("Retry-After", moment.strftime(date_format)))(exchange)
 
     return play
@@ -37,7 +37,7 @@ async def limited_in_the_past(exchange: Exchange) -> None:
 
 async def limited_as_github(exchange: Exchange) -> None:
     """Answer 403 with GitHub's rate limit headers, resetting in a minute."""
-    reset = int(exchange.stage.now().timestamp()) + RATE_LIMIT_SECONDS
+    reset = int(exchange.state.now().timestamp()) + RATE_LIMIT_SECONDS
     headers = {
         "X-RateLimit-Limit": "60",
         "X-RateLimit-Remaining": "0",

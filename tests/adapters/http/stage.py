@@ -8,7 +8,7 @@ from typing import Any, Literal
 import httpx
 import msgspec
 
-from adapters.http.app import HttpSettings, People, create_app
+from adapters.http.app import AccountUseCases, HttpSettings, create_app
 from adapters.memory.accounts import (
     MemoryAccounts,
     MemoryApiTokens,
@@ -32,15 +32,15 @@ from adapters.memory.politeness import MemoryBudget
 from adapters.memory.system import SeededRandom, SteerableClock
 from adapters.memory.tasks import MemoryKnownRepositories, MemoryRepositories, MemoryTasks
 from adapters.system.tokens import JwtTokens
-from application.accounts.api_tokens import KeepApiTokens
+from application.accounts.api_tokens import ApiTokenService
 from application.accounts.authentication import Authenticate
 from application.accounts.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh, SessionUseCases
 from application.accounts.sign_up import ChangePassword, DisableUser, SignUp
 from application.datasets.catalogue import Catalogue
-from application.datasets.fetch_one import Populate
+from application.datasets.fetch_one import FetchOne
 from application.datasets.query import Query
 from application.ingest.fetch import Fetch
-from application.ingest.job_backend import JobDesk
+from application.ingest.job_backend import JobBackend
 from application.ingest.quarantine import ListQuarantine, ReplayQuarantine
 from application.jobs.list_jobs import CancelJob, FindJob, ListJobs
 from application.jobs.worker import RunJob
@@ -49,13 +49,13 @@ from application.operations.stats import ShowStats
 from application.ports.datasets import Changes, Intake, Store
 from application.ports.jobs import Handle, Idempotency, Queue, Wanted
 from application.tasks.enrich import EnrichTasks
-from application.tasks.repository_lookup import LookAt
+from application.tasks.repository_lookup import RepositoryLookup
 from application.tasks.tasks import (
     ChangeTask,
     CreateTask,
     DeleteTask,
-    Enriching,
     QueryTasks,
+    TaskEnricher,
     TaskUseCases,
 )
 from domain.builtin.posts import POSTS, Post
@@ -244,7 +244,7 @@ class Stage:
         self,
         *datasets: Dataset[Any],
         store: Store | None = None,
-        desk: JobDesk | None = None,
+        job_backend: JobBackend | None = None,
         queue: Queue | None = None,
         idempotency: Idempotency | None = None,
         changes: Changes | None = None,
@@ -262,7 +262,7 @@ class Stage:
         self.store = store or self.broken
         self.queue = MemoryQueue()
         self.history = BreakableHistory(self.database, self.clock)
-        self.desk = desk or JobDesk(
+        self.job_backend = job_backend or JobBackend(
             jobs=MemoryJobs(self.database, self.clock),
             history=self.history,
             queue=queue or self.queue,
@@ -302,10 +302,10 @@ class Stage:
         told = HttpSettings(**{**usual, **settings})
         self.app: Any = create_app(
             self.catalogue,
-            FindJob(self.desk, self.datasets),
-            ListJobs(self.desk, self.datasets),
-            CancelJob(self.desk),
-            Populate(self.catalogue, MemoryReceipts(self.database)),
+            FindJob(self.job_backend, self.datasets),
+            ListJobs(self.job_backend, self.datasets),
+            CancelJob(self.job_backend),
+            FetchOne(self.catalogue, MemoryReceipts(self.database)),
             self._people(changes or MemoryChanges(self.database)),
             MemoryClientLimits(self.database, self.clock),
             self.tasks,
@@ -329,7 +329,7 @@ class Stage:
         self.sources[dataset.name][0].pages = [records]
         await self.fetches[dataset.name](Role.ADMIN, force=True)
 
-    def _people(self, changes: Changes) -> People:
+    def _people(self, changes: Changes) -> AccountUseCases:
         """The use cases of accounts, with real tokens and passwords that are quickly hashed."""
         database, clock, random = self.database, self.clock, self.random
         accounts, sessions = MemoryAccounts(database), MemorySessions(database, clock)
@@ -338,7 +338,7 @@ class Stage:
         self.hasher = MemoryPasswordHasher()
         self.tokens = tokens
         self.disable = DisableUser(accounts, sessions)
-        self.people = People(
+        self.people = AccountUseCases(
             authenticate=Authenticate(accounts, sessions, api_tokens, tokens, changes, clock),
             sign_up=SignUp(accounts, self.hasher, clock),
             sessions=SessionUseCases(
@@ -347,7 +347,7 @@ class Stage:
                 log_out=LogOut(sessions),
             ),
             change_password=ChangePassword(accounts, sessions, attempts, self.hasher),
-            api_tokens=KeepApiTokens(accounts, api_tokens, clock, random),
+            api_tokens=ApiTokenService(accounts, api_tokens, clock, random),
         )
         return self.people
 
@@ -363,20 +363,20 @@ class Stage:
     async def work(self) -> None:
         """Run every job that was announced, as a worker does."""
         known = {**self.fetches, TASKS.name: self.fetch_tasks}
-        run_job = RunJob(known, self.desk, lambda dataset, end: None)
+        run_job = RunJob(known, self.job_backend, lambda dataset, end: None)
         while self.queue.announced:
             await run_job(self.queue.announced.pop(0))
 
     def _tasks(self) -> TaskUseCases:
         tasks = MemoryTasks(self.database, self.clock)
         known = MemoryKnownRepositories(self.database)
-        look_at = LookAt(self.github, known, self.clock, timedelta(minutes=10))
-        enrich = EnrichTasks(look_at, tasks, self.store, self.clock)
+        repository_lookup = RepositoryLookup(self.github, known, self.clock, timedelta(minutes=10))
+        enrich = EnrichTasks(repository_lookup, tasks, self.store, self.clock)
         self.fetch_tasks = Fetch(
-            TASKS, (), self.store, self.clock, self.desk, self.random, gathers=[enrich]
+            TASKS, (), self.store, self.clock, self.job_backend, self.random, gathers=[enrich]
         )
         query = QueryTasks(self.store)
-        enriching = Enriching(look_at, self.fetch_tasks, self.clock)
+        enriching = TaskEnricher(repository_lookup, self.fetch_tasks, self.clock)
         return TaskUseCases(
             query=query,
             create=CreateTask(tasks, enriching, self.clock, self.random),
@@ -390,7 +390,7 @@ class Stage:
             self.sources[dataset.name],
             self.store,
             self.clock,
-            self.desk,
+            self.job_backend,
             self.random,
             cadence,
             deadline,

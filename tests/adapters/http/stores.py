@@ -13,7 +13,7 @@ from adapters.sql.jobs.idempotency import SqlIdempotency
 from adapters.sql.jobs.jobs import SqlJobHistory, SqlJobs
 from adapters.sql.jobs.schedules import SqlSchedules
 from adapters.sql.schema.migrate import migrate
-from application.ingest.job_backend import JobDesk
+from application.ingest.job_backend import JobBackend
 from domain.dataset import Dataset
 from tests.adapters.http.stage import POSTS, MemoryQueue, Stage
 
@@ -39,7 +39,7 @@ async def on_sqlite(dataset: Dataset[Any], **options: Any) -> AsyncIterator[Stag
             dataset,
             clock=clock,
             store=SqlStore(database, clock),
-            desk=JobDesk(
+            job_backend=JobBackend(
                 jobs=SqlJobs(database, clock),
                 history=SqlJobHistory(database, clock),
                 queue=MemoryQueue(),

@@ -15,7 +15,7 @@ from adapters.outbound.github import GitHubRepositories
 from adapters.outbound.polite.client import PoliteClient
 from domain.politeness import Rate
 from domain.reports import Traffic
-from domain.repositories import Told
+from domain.repositories import LookupResult
 from tests.adapters.outbound.stage import NO_LIMIT, HurriedClock
 
 HTTPX = {
@@ -50,7 +50,7 @@ def telling(repository: Any, **headers: str) -> Reply:
 
 
 @dataclass
-class Asked:
+class ReadRequest:
     """One request as it came."""
 
     path: str
@@ -62,7 +62,7 @@ class GitHubServer:
 
     def __init__(self) -> None:
         self.replies: dict[str, list[Reply | str]] = {}
-        self.asked: list[Asked] = []
+        self.asked: list[ReadRequest] = []
         self.url = ""
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -72,7 +72,7 @@ class GitHubServer:
                 first, *lines = head.decode("latin-1").strip().split("\r\n")
                 path = first.split()[1]
                 pairs = (line.split(": ", 1) for line in lines)
-                self.asked.append(Asked(path, {name.lower(): value for name, value in pairs}))
+                self.asked.append(ReadRequest(path, {name.lower(): value for name, value in pairs}))
                 reply = self._next(path)
                 if isinstance(reply, str):
                     await reader.read()
@@ -100,8 +100,8 @@ class GitHubStage:
     traffic: Traffic = field(default_factory=Traffic)
 
     async def look(
-        self, name: str = "encode/httpx", known: Told | None = None, seconds: float = 60
-    ) -> Told:
+        self, name: str = "encode/httpx", known: LookupResult | None = None, seconds: float = 60
+    ) -> LookupResult:
         """Look at a repository, with so much time."""
         return await self.repositories.look(name, known, self.later(seconds), self.traffic)
 

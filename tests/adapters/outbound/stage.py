@@ -18,8 +18,8 @@ from adapters.memory.politeness import MemoryBudget
 from adapters.memory.system import SeededRandom, SteerableClock
 from adapters.outbound.jsonplaceholder import JsonPlaceholderSource
 from adapters.outbound.polite.client import PoliteClient
-from adapters.outbound.polite.replies import Answer, NotModified
-from application.ingest.sync_source import Gather
+from adapters.outbound.polite.replies import NotModified, UpstreamResponse
+from application.ingest.sync_source import SourceSync
 from application.ports.ingest import Source
 from domain.builtin.posts import POSTS, Post
 from domain.dataset import Dataset
@@ -94,16 +94,16 @@ class Stage:
 
     async def get(
         self, fault: str, seconds: float = 60, traffic: Traffic | None = None, **validators: Any
-    ) -> Answer | NotModified:
+    ) -> UpstreamResponse | NotModified:
         """Ask for a fault, or for a path, with so much time."""
         deadline = self.clock.now() + timedelta(seconds=seconds)
         traffic = Traffic() if traffic is None else traffic
         return await self.client.get(self.url(fault), deadline, traffic, **validators)
 
-    async def answer(self, fault: str, seconds: float = 60, **validators: Any) -> Answer:
+    async def answer(self, fault: str, seconds: float = 60, **validators: Any) -> UpstreamResponse:
         """The same, for an answer with a body."""
         answer = await self.get(fault, seconds, **validators)
-        assert isinstance(answer, Answer)
+        assert isinstance(answer, UpstreamResponse)
         return answer
 
     async def fail(self, fault: str, seconds: float = 60, **validators: Any) -> Failed:
@@ -134,7 +134,7 @@ class Stage:
         assert claimed is not None
         known = (await store.freshness(dataset)).of(source.name)
         deadline = self.clock.now() + timedelta(seconds=seconds)
-        report = await Gather(dataset, source, store, self.clock)(claimed, known, deadline)
+        report = await SourceSync(dataset, source, store, self.clock)(claimed, known, deadline)
         del self.database.jobs[job.id]
         return report
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.outbound.csv_pages import PAGE, Page, pages_of
+from adapters.outbound.csv_pages import PAGE, CsvPage, pages_of
 from adapters.outbound.formats.charsets import to_utf8
-from adapters.outbound.formats.csv import Row, header_of
+from adapters.outbound.formats.csv import CsvRow, header_of
 from domain.errors import UnexpectedContent
 
 REQUIRED = ("symbol", "price")
@@ -43,30 +43,30 @@ class Repeated(io.RawIOBase):
         return block
 
 
-def pages(text: bytes, content_type: str = UTF8) -> Iterator[Page]:
+def pages(text: bytes, content_type: str = UTF8) -> Iterator[CsvPage]:
     """The pages of a file."""
     return pages_of(io.BytesIO(text), content_type, REQUIRED, REQUIRED)
 
 
-def rows_of(page: Page) -> list[Row]:
+def rows_of(page: CsvPage) -> list[CsvRow]:
     """The rows on one page, as whoever reads it alone sees them."""
     header = header_of(page.body, REQUIRED, REQUIRED)
     return list(header.layout.rows(page.body, header.row.end, page.line))
 
 
-def told(rows: list[Row]) -> list[tuple[Any, ...]]:
+def told(rows: list[CsvRow]) -> list[tuple[Any, ...]]:
     """What there is to say of rows, wherever they stand; a bad one may be cut short."""
     return [(row.line, row.cells, bool(row.reason)) for row in rows if not row.is_blank]
 
 
-def whole(text: bytes) -> list[Row]:
+def whole(text: bytes) -> list[CsvRow]:
     """The rows of a text that is read at once."""
     text = to_utf8(text, UTF8)
     header = header_of(text, REQUIRED, REQUIRED)
     return list(header.layout.rows(text, header.row.end, header.row.next_line))
 
 
-def paged(text: bytes) -> list[Row]:
+def paged(text: bytes) -> list[CsvRow]:
     """The rows of a text that is read in pages."""
     return [row for page in pages(text) for row in rows_of(page)]
 
@@ -115,12 +115,12 @@ def test_a_page_ends_with_the_row_that_makes_it_long_enough() -> None:
 
 
 def test_a_small_file_is_one_page() -> None:
-    assert list(pages(HEADER + b"a,1\n")) == [Page(2, HEADER + b"a,1\n")]
+    assert list(pages(HEADER + b"a,1\n")) == [CsvPage(2, HEADER + b"a,1\n")]
 
 
 def test_a_file_with_nothing_but_a_header_is_one_page_without_rows() -> None:
     for text in (HEADER, HEADER.strip()):
-        assert list(pages(text)) == [Page(2, HEADER)]
+        assert list(pages(text)) == [CsvPage(2, HEADER)]
 
 
 def test_the_first_row_is_counted_from_behind_a_header_of_several_lines() -> None:
@@ -143,7 +143,7 @@ def test_the_first_row_is_counted_from_behind_a_header_of_several_lines() -> Non
     ],
 )
 def test_u23_every_page_is_utf8(text: bytes, content_type: str) -> None:
-    assert list(pages(text, content_type)) == [Page(2, "symbol,price\né,1\n".encode())]
+    assert list(pages(text, content_type)) == [CsvPage(2, "symbol,price\né,1\n".encode())]
 
 
 def test_u23_a_large_file_in_utf16_is_cut_between_characters() -> None:

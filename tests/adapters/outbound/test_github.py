@@ -10,7 +10,7 @@ import pytest
 from adapters.memory.database import MemoryDatabase
 from adapters.memory.tasks import MemoryKnownRepositories
 from adapters.outbound.github import LONGEST_TEXT
-from application.tasks.repository_lookup import LookAt
+from application.tasks.repository_lookup import RepositoryLookup
 from domain.errors import (
     SourceBlocked,
     SourceError,
@@ -21,7 +21,7 @@ from domain.errors import (
 )
 from domain.fields import INT64_MAX
 from domain.politeness import Rate
-from domain.repositories import RepoFacts, Told
+from domain.repositories import LookupResult, RepoFacts
 from tests.adapters.outbound.github_server import HTTPX, GitHubStage, Reply, github, telling
 
 FACTS = RepoFacts("A next generation HTTP client", 13000, "Python")
@@ -42,7 +42,7 @@ async def test_a_repository_is_read_with_its_validator(stage: GitHubStage) -> No
 
     told = await stage.look()
 
-    assert told == Told(FACTS, 'W/"abc"')
+    assert told == LookupResult(FACTS, 'W/"abc"')
     [asked] = stage.server.asked
     assert asked.path == "/repos/encode/httpx"
     assert asked.headers["accept"] == "application/vnd.github+json"
@@ -54,11 +54,11 @@ async def test_a_repository_is_read_with_its_validator(stage: GitHubStage) -> No
 async def test_what_may_be_missing_may_be_missing(stage: GitHubStage) -> None:
     stage.says(telling({"stargazers_count": 0, "description": None}))
 
-    assert await stage.look() == Told(RepoFacts(None, 0, None))
+    assert await stage.look() == LookupResult(RepoFacts(None, 0, None))
 
 
 async def test_what_is_known_is_asked_for_conditionally(stage: GitHubStage) -> None:
-    known = Told(FACTS, '"abc"')
+    known = LookupResult(FACTS, '"abc"')
     stage.says(Reply(304, {"ETag": '"abc"'}))
 
     assert await stage.look(known=known) is known
@@ -69,16 +69,16 @@ async def test_what_is_known_is_asked_for_conditionally(stage: GitHubStage) -> N
 async def test_what_has_changed_is_told(stage: GitHubStage) -> None:
     stage.says(telling({**HTTPX, "stargazers_count": 13001}, ETag='"new"'))
 
-    told = await stage.look(known=Told(FACTS, '"old"'))
+    told = await stage.look(known=LookupResult(FACTS, '"old"'))
 
-    assert told == Told(RepoFacts(FACTS.description, 13001, "Python"), '"new"')
+    assert told == LookupResult(RepoFacts(FACTS.description, 13001, "Python"), '"new"')
 
 
 @pytest.mark.parametrize("status", [404, 410, 451])
 async def test_a_repository_nobody_may_see_is_an_answer(stage: GitHubStage, status: int) -> None:
     stage.says(Reply(status, {}, b'{"message": "Not Found"}'))
 
-    assert await stage.look() == Told(None)
+    assert await stage.look() == LookupResult(None)
     assert len(stage.server.asked) == 1
 
 
@@ -88,9 +88,9 @@ async def test_a_repository_that_was_renamed_is_followed_on_the_same_host(
     stage.says(Reply(301, {"Location": f"{stage.server.url}/repositories/7"}))
     stage.server.replies["/repositories/7"] = [telling(HTTPX, ETag='"7"')]
 
-    told = await stage.look(known=Told(FACTS, '"abc"'))
+    told = await stage.look(known=LookupResult(FACTS, '"abc"'))
 
-    assert told == Told(FACTS), "a validator belongs to one address"
+    assert told == LookupResult(FACTS), "a validator belongs to one address"
     assert [asked.path for asked in stage.server.asked] == [
         "/repos/encode/httpx",
         "/repositories/7",
@@ -274,7 +274,7 @@ async def test_u43_a_token_that_is_sent_back_is_not_kept() -> None:
 
         told = await stage.look()
 
-        assert told == Told(RepoFacts("Bearer *** sent this", 13000, "***"), None)
+        assert told == LookupResult(RepoFacts("Bearer *** sent this", 13000, "***"), None)
 
 
 # ---------------------------------------------------------------- a caller who leaves
@@ -285,10 +285,12 @@ async def test_a_caller_who_leaves_spoils_nothing() -> None:
         stage.says("hang", name="a/silent")
         stage.says(telling(HTTPX))
         known = MemoryKnownRepositories(MemoryDatabase())
-        look_at = LookAt(stage.repositories, known, stage.clock, timedelta(0))
+        repository_lookup = RepositoryLookup(stage.repositories, known, stage.clock, timedelta(0))
 
         async def leave() -> None:
-            looking = asyncio.create_task(look_at("a/silent", stage.later(60), stage.traffic))
+            looking = asyncio.create_task(
+                repository_lookup("a/silent", stage.later(60), stage.traffic)
+            )
             while not stage.server.asked:
                 await asyncio.sleep(0)
             looking.cancel()
@@ -296,8 +298,9 @@ async def test_a_caller_who_leaves_spoils_nothing() -> None:
 
         await asyncio.gather(*(leave() for _ in range(50)))
         answers: list[Any] = [
-            await look_at("encode/httpx", stage.later(60), stage.traffic) for _ in range(20)
+            await repository_lookup("encode/httpx", stage.later(60), stage.traffic)
+            for _ in range(20)
         ]
-        await look_at.close()
+        await repository_lookup.close()
 
         assert {answer.told.facts for answer in answers} == {FACTS}

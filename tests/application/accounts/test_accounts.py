@@ -16,10 +16,10 @@ from adapters.memory.accounts import (
 from adapters.memory.database import MemoryDatabase
 from adapters.memory.datasets import MemoryChanges
 from adapters.memory.system import SeededRandom, SteerableClock
-from application.accounts.api_tokens import KeepApiTokens
+from application.accounts.api_tokens import ApiTokenService
 from application.accounts.authentication import Authenticate
 from application.accounts.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh
-from application.accounts.sign_up import ChangePassword, DisableUser, FirstAdmin, SignUp
+from application.accounts.sign_up import ChangePassword, DisableUser, EnsureAdmin, SignUp
 from domain.dataset import Role
 from domain.errors import (
     Forbidden,
@@ -54,7 +54,7 @@ class RacingAccounts(MemoryAccounts):
         return await super().replace(seen, changed)
 
 
-class People:
+class AccountUseCases:
     """The use cases of accounts over one memory database."""
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class People:
             self.hasher,
         )
         self.disable = DisableUser(self.accounts, self.sessions)
-        self.keep = KeepApiTokens(self.accounts, api_tokens, self.clock, self.random)
+        self.keep = ApiTokenService(self.accounts, api_tokens, self.clock, self.random)
         self.authenticate = Authenticate(
             self.accounts,
             self.sessions,
@@ -96,48 +96,52 @@ class People:
 
 
 @pytest.fixture
-async def people() -> People:
+async def people() -> AccountUseCases:
     """One user, who is nobody special."""
-    people = People()
+    people = AccountUseCases()
     await people.sign_up("Ann", PASSWORD)
     return people
 
 
-async def test_the_first_admin_is_made_once_and_then_left_alone(people: People) -> None:
-    first_admin = FirstAdmin(people.accounts, people.sign_up)
+async def test_the_first_admin_is_made_once_and_then_left_alone(people: AccountUseCases) -> None:
+    ensure_admin = EnsureAdmin(people.accounts, people.sign_up)
 
-    made = await first_admin("root", PASSWORD)
-    again = await first_admin("root", "another password")
+    made = await ensure_admin("root", PASSWORD)
+    again = await ensure_admin("root", "another password")
 
     assert (made.role, made.version) == (Role.ADMIN, 0)
     assert again == made
 
 
 async def test_of_two_processes_that_start_at_once_one_makes_the_first_admin(
-    people: People,
+    people: AccountUseCases,
 ) -> None:
-    first_admin = FirstAdmin(people.accounts, people.sign_up)
+    ensure_admin = EnsureAdmin(people.accounts, people.sign_up)
 
-    one, other = await asyncio.gather(first_admin("root", PASSWORD), first_admin("root", PASSWORD))
+    one, other = await asyncio.gather(
+        ensure_admin("root", PASSWORD), ensure_admin("root", PASSWORD)
+    )
 
     assert one == other
     assert one.role is Role.ADMIN
 
 
-async def test_a_user_who_has_the_name_of_the_first_admin_becomes_none(people: People) -> None:
-    found = await FirstAdmin(people.accounts, people.sign_up)("ann", PASSWORD)
+async def test_a_user_who_has_the_name_of_the_first_admin_becomes_none(
+    people: AccountUseCases,
+) -> None:
+    found = await EnsureAdmin(people.accounts, people.sign_up)("ann", PASSWORD)
 
     assert found.role is Role.USER
 
 
-async def test_a_password_changed_at_the_same_time_is_told(people: People) -> None:
+async def test_a_password_changed_at_the_same_time_is_told(people: AccountUseCases) -> None:
     people.accounts.races = 1
 
     with pytest.raises(StoreUnavailable, match="try again"):
         await people.change_password.set("ann", "another password")
 
 
-async def test_the_operator_gives_a_user_another_password(people: People) -> None:
+async def test_the_operator_gives_a_user_another_password(people: AccountUseCases) -> None:
     granted = await people.log_in("ann", PASSWORD, "here")
     await people.change_password.set("ann", "another password")
 
@@ -148,7 +152,7 @@ async def test_the_operator_gives_a_user_another_password(people: People) -> Non
     assert await people.log_in("ann", "another password", "here")
 
 
-async def test_a_user_is_locked_out_whoever_else_changes_them(people: People) -> None:
+async def test_a_user_is_locked_out_whoever_else_changes_them(people: AccountUseCases) -> None:
     people.accounts.races = 3
 
     await people.disable("ann")
@@ -166,18 +170,20 @@ async def test_a_user_is_locked_out_whoever_else_changes_them(people: People) ->
         lambda people: people.keep.create_for("bob", "ci"),
     ],
 )
-async def test_what_is_done_to_nobody_says_so(people: People, act: Callable[..., object]) -> None:
+async def test_what_is_done_to_nobody_says_so(
+    people: AccountUseCases, act: Callable[..., object]
+) -> None:
     with pytest.raises(UnknownUser, match="'bob'"):
         await act(people)  # type: ignore[misc]
 
 
-async def test_a_program_gets_a_token_from_the_operator(people: People) -> None:
+async def test_a_program_gets_a_token_from_the_operator(people: AccountUseCases) -> None:
     _, text = await people.keep.create_for("ANN", "ci")
 
     assert await people.authenticate(text) == Caller(Role.USER, "Ann")
 
 
-async def test_who_is_nobody_changes_nothing(people: People) -> None:
+async def test_who_is_nobody_changes_nothing(people: AccountUseCases) -> None:
     with pytest.raises(LoginRequired):
         await people.change_password(ANYBODY, PASSWORD, "another password", "here")
     with pytest.raises(LoginRequired):
@@ -186,7 +192,9 @@ async def test_who_is_nobody_changes_nothing(people: People) -> None:
         await LogOut(people.sessions)(ANYBODY)
 
 
-async def test_who_was_taken_away_meanwhile_has_no_password_to_change(people: People) -> None:
+async def test_who_was_taken_away_meanwhile_has_no_password_to_change(
+    people: AccountUseCases,
+) -> None:
     del people.database.users["ann"]
 
     with pytest.raises(WrongCredentials):
@@ -194,7 +202,7 @@ async def test_who_was_taken_away_meanwhile_has_no_password_to_change(people: Pe
         await people.change_password(caller, PASSWORD, "another password", "here")
 
 
-async def test_the_session_of_a_user_who_is_gone_gives_nothing(people: People) -> None:
+async def test_the_session_of_a_user_who_is_gone_gives_nothing(people: AccountUseCases) -> None:
     granted = await people.log_in("ann", PASSWORD, "here")
     del people.database.users["ann"]
 
@@ -203,7 +211,7 @@ async def test_the_session_of_a_user_who_is_gone_gives_nothing(people: People) -
 
 
 async def test_a_hash_that_could_not_be_renewed_is_renewed_by_the_next_login(
-    people: People,
+    people: AccountUseCases,
 ) -> None:
     user = people.database.users["ann"]
     old = user.password.replace("new ", "old ")
@@ -214,7 +222,7 @@ async def test_a_hash_that_could_not_be_renewed_is_renewed_by_the_next_login(
 
 
 async def test_too_many_guesses_are_turned_away_before_the_password_is_looked_at(
-    people: People,
+    people: AccountUseCases,
 ) -> None:
     for _ in range(5):
         with pytest.raises(WrongCredentials):
@@ -227,7 +235,7 @@ async def test_too_many_guesses_are_turned_away_before_the_password_is_looked_at
     assert people.hasher.checks == checks
 
 
-async def test_an_access_token_does_not_outlast_its_session(people: People) -> None:
+async def test_an_access_token_does_not_outlast_its_session(people: AccountUseCases) -> None:
     granted = await people.log_in("ann", PASSWORD, "here")
     people.clock.advance(30 * 86_400 - 5)
 
@@ -237,7 +245,7 @@ async def test_an_access_token_does_not_outlast_its_session(people: People) -> N
 
 
 async def test_a_session_opened_with_the_old_password_does_not_go_on_after_the_change(
-    people: People,
+    people: AccountUseCases,
 ) -> None:
     user = people.database.users["ann"]
     granted = await people.log_in("ann", PASSWORD, "here")
@@ -248,7 +256,7 @@ async def test_a_session_opened_with_the_old_password_does_not_go_on_after_the_c
         await people.refresh(granted.refresh_token)
 
 
-async def test_a_program_does_not_change_the_password_of_its_user(people: People) -> None:
+async def test_a_program_does_not_change_the_password_of_its_user(people: AccountUseCases) -> None:
     _, text = await people.keep.create_for("ann", "ci")
     program = await people.authenticate(text)
 
@@ -256,7 +264,7 @@ async def test_a_program_does_not_change_the_password_of_its_user(people: People
         await people.change_password(program, PASSWORD, "another password", "here")
 
 
-async def test_a_password_is_not_guessed_by_changing_it_either(people: People) -> None:
+async def test_a_password_is_not_guessed_by_changing_it_either(people: AccountUseCases) -> None:
     ann = await people.authenticate((await people.log_in("ann", PASSWORD, "here")).access_token)
     for _ in range(5):
         with pytest.raises(WrongCredentials):
@@ -268,7 +276,9 @@ async def test_a_password_is_not_guessed_by_changing_it_either(people: People) -
 
 
 @pytest.mark.parametrize("name", ["", "an\x00n", "a" * 1_000_000, "\u202e", "' OR 1=1 --"])
-async def test_a_name_nobody_can_have_is_only_a_wrong_one(people: People, name: str) -> None:
+async def test_a_name_nobody_can_have_is_only_a_wrong_one(
+    people: AccountUseCases, name: str
+) -> None:
     with pytest.raises(WrongCredentials):
         await people.log_in(name, PASSWORD, "here")
 

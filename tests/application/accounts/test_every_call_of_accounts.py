@@ -13,10 +13,10 @@ from adapters.memory.accounts import (
     MemoryTokens,
 )
 from adapters.memory.datasets import MemoryChanges
-from application.accounts.api_tokens import KeepApiTokens
+from application.accounts.api_tokens import ApiTokenService
 from application.accounts.authentication import Authenticate
 from application.accounts.sessions import Grant, Granted, Lifetimes, LogIn, LogOut, Refresh
-from application.accounts.sign_up import ChangePassword, DisableUser, FirstAdmin, SignUp
+from application.accounts.sign_up import ChangePassword, DisableUser, EnsureAdmin, SignUp
 from domain.dataset import Role
 from domain.errors import InvalidToken, NameTaken, UnknownToken, WrongCredentials
 from domain.users import Caller
@@ -39,13 +39,13 @@ class AccountsCase(Case):
         self.tokens = MemoryTokens(clock)
         grant = Grant(self.tokens, clock, Lifetimes())
         self.sign_up = SignUp(accounts, hasher, clock)
-        self.first_admin = FirstAdmin(accounts, self.sign_up)
+        self.ensure_admin = EnsureAdmin(accounts, self.sign_up)
         self.log_in = LogIn(accounts, sessions, attempts, hasher, grant, clock, self.random)
         self.refresh = Refresh(accounts, sessions, self.tokens, grant)
         self.log_out = LogOut(sessions)
         self.change_password = ChangePassword(accounts, sessions, attempts, hasher)
         self.disable = DisableUser(accounts, sessions)
-        self.keep = KeepApiTokens(accounts, api_tokens, clock, self.random)
+        self.keep = ApiTokenService(accounts, api_tokens, clock, self.random)
         changes = MemoryChanges(database)
         self.authenticate = Authenticate(
             accounts, sessions, api_tokens, self.tokens, changes, clock
@@ -99,7 +99,7 @@ class SigningUp(AccountsCase):
 
 class MakingTheFirstAdmin(AccountsCase):
     async def act(self) -> None:
-        await self.first_admin("root", PASSWORD)
+        await self.ensure_admin("root", PASSWORD)
 
     async def is_done(self) -> None:
         assert self.database.users["root"].role is Role.ADMIN

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from application.datasets.catalogue import Catalogue, Standing
+from application.datasets.catalogue import Catalogue, FreshnessStatus
 from domain.builtin.posts import POSTS
 from domain.dataset import Dataset, Role
 from domain.errors import UnknownDataset
@@ -79,14 +79,14 @@ async def test_an_entry_tells_how_the_dataset_stands(rig: Rig, catalogue: Catalo
 @pytest.mark.parametrize(
     ("standing", "holds_for_ever", "holds_now"),
     [
-        (Standing(None, None, stale=True), True, True),
-        (Standing(NOW, None, stale=False), True, True),
-        (Standing(NOW, None, stale=False, stale_at=NOW), False, True),
-        (Standing(NOW, None, stale=True, stale_at=NOW), True, True),
+        (FreshnessStatus(None, None, stale=True), True, True),
+        (FreshnessStatus(NOW, None, stale=False), True, True),
+        (FreshnessStatus(NOW, None, stale=False, stale_at=NOW), False, True),
+        (FreshnessStatus(NOW, None, stale=True, stale_at=NOW), True, True),
     ],
 )
 def test_a_standing_holds_until_time_makes_it_stale(
-    standing: Standing, holds_for_ever: bool, holds_now: bool
+    standing: FreshnessStatus, holds_for_ever: bool, holds_now: bool
 ) -> None:
     assert standing.holds(NOW) is holds_now
     assert standing.holds(NOW + timedelta(microseconds=1)) is holds_for_ever

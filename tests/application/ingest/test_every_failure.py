@@ -9,8 +9,8 @@ import pytest
 
 from application.ingest.fetch import Fetched
 from application.jobs.list_jobs import CancelJob
-from application.jobs.scheduler import KeepSchedules
-from application.jobs.worker import RunJob, Work
+from application.jobs.scheduler import Scheduler
+from application.jobs.worker import RunJob, Worker
 from domain.dataset import Role
 from domain.errors import QueueUnavailable, StoreUnavailable
 from domain.jobs import LEASE, JobStatus, Mode
@@ -30,13 +30,13 @@ AFTER = pytest.mark.parametrize(
 
 def ports(rig: Rig, countdown: Countdown) -> dict[str, Any]:
     """The ports of a fetch, all of them counted."""
-    desk = rig.with_desk(
+    job_backend = rig.with_desk(
         jobs=Counted(rig.jobs, countdown),
         history=Counted(rig.history, countdown),
         schedules=Counted(rig.schedules, countdown),
         queue=Counted(rig.queue, countdown, QueueUnavailable),
     )
-    return {"store": CountedStore(rig.store, countdown), "desk": desk}
+    return {"store": CountedStore(rig.store, countdown), "job_backend": job_backend}
 
 
 async def filled() -> Rig:
@@ -165,11 +165,11 @@ async def _work(rig: Rig, countdown: Countdown) -> tuple[list[asyncio.Task[None]
     source = rig.source("one", NEW, BAD, NEW[:1])
     counted = ports(rig, countdown)
     fetch = rig.fetch(source, cadence=Cadence(every=PERIOD), **counted)
-    desk = counted["desk"]
-    run_job = RunJob({"posts": fetch}, desk, lambda *_: None)
-    keep = KeepSchedules([fetch], desk, rig.clock, rig.random, lambda *_: None)
+    job_backend = counted["job_backend"]
+    run_job = RunJob({"posts": fetch}, job_backend, lambda *_: None)
+    keep = Scheduler([fetch], job_backend, rig.clock, rig.random, lambda *_: None)
     return [
-        asyncio.create_task(Work(run_job, desk, rig.clock)()),
+        asyncio.create_task(Worker(run_job, job_backend, rig.clock)()),
         asyncio.create_task(keep()),
     ], fetch
 
@@ -226,15 +226,15 @@ async def test_a_heartbeat_or_a_cancellation_that_fails_can_be_repeated(
     source = rig.source("one", NEW)
     source.takes_s = 4
     jobs = Counted(rig.jobs, Countdown(3 if verb == "renew" else 4, after))
-    desk = rig.with_desk(jobs=jobs)
-    caller = asyncio.create_task(rig.fetch(source, desk=desk)())
+    job_backend = rig.with_desk(jobs=jobs)
+    caller = asyncio.create_task(rig.fetch(source, job_backend=job_backend)())
     await rig.clock.elapse(1.6)
 
     if verb == "cancel":
         with pytest.raises(StoreUnavailable):
-            await CancelJob(desk)(rig.last.id, Role.ADMIN)
+            await CancelJob(job_backend)(rig.last.id, Role.ADMIN)
         if not after:
-            await CancelJob(desk)(rig.last.id, Role.ADMIN)
+            await CancelJob(job_backend)(rig.last.id, Role.ADMIN)
     await rig.clock.elapse(LEASE)
 
     status = JobStatus.CANCELLED if verb == "cancel" else JobStatus.SUCCEEDED

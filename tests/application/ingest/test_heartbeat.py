@@ -45,7 +45,7 @@ async def test_no_heart_beats_after_the_end(rig: Rig) -> None:
     jobs.before_renewal = lambda: beats.append(None)
     source = rig.source("one", posts(1))
     source.takes_s = 4
-    caller = asyncio.create_task(rig.fetch(source, desk=rig.with_desk(jobs=jobs))())
+    caller = asyncio.create_task(rig.fetch(source, job_backend=rig.with_desk(jobs=jobs))())
 
     await rig.clock.elapse(60)
     await caller
@@ -64,7 +64,7 @@ async def test_a_store_that_fails_for_a_beat_does_not_end_the_fetch(rig: Rig) ->
     jobs.before_renewal = fail
     source = rig.source("one", posts(1))
     source.takes_s = 30
-    caller = asyncio.create_task(rig.fetch(source, desk=rig.with_desk(jobs=jobs))())
+    caller = asyncio.create_task(rig.fetch(source, job_backend=rig.with_desk(jobs=jobs))())
     other = asyncio.create_task(rig.fetch(source)())
 
     await rig.clock.elapse(31)
@@ -84,7 +84,7 @@ async def test_a_worker_thought_dead_writes_nothing_more(rig: Rig) -> None:
     jobs.before_renewal = be_cut_off
     slow = rig.source("one", posts(1, title="late"))
     slow.takes_s = 20
-    cut_off = asyncio.create_task(rig.fetch(slow, desk=rig.with_desk(jobs=jobs))())
+    cut_off = asyncio.create_task(rig.fetch(slow, job_backend=rig.with_desk(jobs=jobs))())
     await rig.clock.settle()
     quick = asyncio.create_task(rig.fetch(rig.source("one", posts(2, title="in time")))())
 
@@ -106,7 +106,7 @@ async def test_a_worker_that_loses_its_lease_stops_at_the_next_beat(rig: Rig) ->
     jobs.before_renewal = lambda: beats.append(None)
     source = rig.source("one", posts(1), posts(1))
     source.takes_s = 2 * HEARTBEAT_S
-    fetch = rig.fetch(source, desk=rig.with_desk(jobs=jobs))
+    fetch = rig.fetch(source, job_backend=rig.with_desk(jobs=jobs))
     job = await rig.queued()
     sleeper = asyncio.create_task(fetch.run(job.id))
     await rig.clock.settle()
@@ -167,7 +167,7 @@ async def test_a_beat_that_breaks_ends_the_run_with_its_reason(rig: Rig) -> None
     jobs.before_renewal = break_down
     source = rig.source("one", posts(1))
     source.takes_s = 30
-    caller = asyncio.create_task(rig.fetch(source, desk=rig.with_desk(jobs=jobs))())
+    caller = asyncio.create_task(rig.fetch(source, job_backend=rig.with_desk(jobs=jobs))())
 
     await rig.clock.elapse(2)
 
@@ -192,8 +192,8 @@ async def test_a_heart_that_beats_once_too_often_does_not_make_an_end_a_loss(rig
     schedule = await rig.scheduled()
     source = rig.source("one", posts(1))
     source.fresh_until = rig.later(7200)
-    desk = rig.with_desk(schedules=Slow(rig.database, rig.clock))
-    fetch = rig.fetch(source, desk=desk)
+    job_backend = rig.with_desk(schedules=Slow(rig.database, rig.clock))
+    fetch = rig.fetch(source, job_backend=job_backend)
     running = asyncio.create_task(fetch.run((await rig.queued()).id))
 
     await rig.clock.elapse(5 * HEARTBEAT_S)
@@ -206,8 +206,8 @@ async def test_a_heart_that_beats_once_too_often_does_not_make_an_end_a_loss(rig
 
 async def test_an_error_is_not_hidden_by_a_heart_that_beats_once_too_often(rig: Rig) -> None:
     await rig.scheduled()
-    desk = rig.with_desk(schedules=Slow(rig.database, rig.clock))
-    fetch = rig.fetch(BuggySource("buggy", Post, rig.clock, posts(1)), desk=desk)
+    job_backend = rig.with_desk(schedules=Slow(rig.database, rig.clock))
+    fetch = rig.fetch(BuggySource("buggy", Post, rig.clock, posts(1)), job_backend=job_backend)
     running = asyncio.create_task(fetch.run((await rig.queued()).id))
 
     await rig.clock.elapse(5 * HEARTBEAT_S)

@@ -8,7 +8,7 @@ import pytest
 
 from adapters.memory.ingest import MemorySource
 from application.ingest.fetch import Fetched
-from application.ingest.sync_source import Gather
+from application.ingest.sync_source import SourceSync
 from domain.builtin.posts import POSTS
 from domain.dataset import Role
 from domain.errors import DatasetBusy, LeaseLost, SourceBlocked
@@ -185,7 +185,7 @@ async def test_a_replay_whose_lease_is_lost_merges_nothing(rig: Rig) -> None:
     rig.database.jobs[job.id] = job.claimed(rig.clock.now() + LEASE)
 
     with pytest.raises(LeaseLost):
-        await Gather(POSTS, fixed(rig), rig.store, rig.clock).again(job, None)
+        await SourceSync(POSTS, fixed(rig), rig.store, rig.clock).again(job, None)
 
     assert len(await rig.stored()) == 1
     assert await rig.quarantine.count("posts") == 1

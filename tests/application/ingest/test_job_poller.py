@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from application.ingest.await_job import LOOK_S, Watch
+from application.ingest.await_job import LOOK_S, JobPoller
 from domain.errors import UnknownJob
 from tests.application.rig import Rig
 
 
 async def test_each_look_comes_a_moment_after_the_one_before(rig: Rig) -> None:
-    job, watch = await rig.queued(), Watch(rig.history, rig.clock)
+    job, watch = await rig.queued(), JobPoller(rig.history, rig.clock)
     began, seen = rig.clock.now(), []
 
     async def wait() -> None:
@@ -27,7 +27,7 @@ async def test_each_look_comes_a_moment_after_the_one_before(rig: Rig) -> None:
 
 
 async def test_all_who_wait_hear_that_a_job_is_gone(rig: Rig) -> None:
-    watch = Watch(rig.history, rig.clock)
+    watch = JobPoller(rig.history, rig.clock)
     waiting = [asyncio.create_task(watch.later("nothing")) for _ in range(2)]
 
     await rig.clock.elapse(LOOK_S)
@@ -38,7 +38,7 @@ async def test_all_who_wait_hear_that_a_job_is_gone(rig: Rig) -> None:
 
 
 async def test_a_look_goes_on_when_one_of_those_who_wait_leaves(rig: Rig) -> None:
-    job, watch = await rig.queued(), Watch(rig.history, rig.clock)
+    job, watch = await rig.queued(), JobPoller(rig.history, rig.clock)
     leaving, staying = (asyncio.create_task(watch.later(job.id)) for _ in range(2))
     await rig.clock.settle()
 

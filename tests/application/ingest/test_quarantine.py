@@ -54,8 +54,8 @@ async def test_only_admins_may_look_into_the_quarantine_or_read_again(
         replay(rig).dataset(viewer, "posts"),
         replay(rig).everything(viewer),
         rebuild(rig)(viewer, "posts"),
-        rebuild(rig).rehearse(viewer, "posts"),
-        rig.fetch(fixed(rig)).rehearse(viewer),
+        rebuild(rig).dry_run(viewer, "posts"),
+        rig.fetch(fixed(rig)).dry_run(viewer),
     ):
         with pytest.raises(error):
             await asking
@@ -149,10 +149,10 @@ async def test_what_nobody_can_read_any_more_cannot_be_replayed(rig: Rig) -> Non
 async def test_a_dataset_is_rebuilt_by_its_name(rig: Rig) -> None:
     await came(rig, many(good=1, bad=1))
 
-    rehearsed = await rebuild(rig).rehearse(Role.ADMIN, "posts")
+    dry_ran = await rebuild(rig).dry_run(Role.ADMIN, "posts")
     rebuilt = await rebuild(rig)(Role.ADMIN, "posts")
 
-    assert rehearsed.counts == counts_of(rebuilt) == Counts(received=2, inserted=1, unchanged=1)
-    for asking in (rebuild(rig)(Role.ADMIN, "no"), rebuild(rig).rehearse(Role.ADMIN, "no")):
+    assert dry_ran.counts == counts_of(rebuilt) == Counts(received=2, inserted=1, unchanged=1)
+    for asking in (rebuild(rig)(Role.ADMIN, "no"), rebuild(rig).dry_run(Role.ADMIN, "no")):
         with pytest.raises(UnknownDataset):
             await asking

@@ -68,7 +68,7 @@ async def test_a_rehearsal_tells_what_a_rebuild_would_do_and_does_nothing(rig: R
     before = await rig.stored(), await rig.store.freshness(POSTS), dict(rig.database.jobs)
     fetch = rig.fetch(fixed(rig))
 
-    report = await fetch.rehearse(Role.ADMIN)
+    report = await fetch.dry_run(Role.ADMIN)
 
     assert report.counts == Counts(received=3, inserted=1, unchanged=2)
     after = await rig.stored(), await rig.store.freshness(POSTS), dict(rig.database.jobs)

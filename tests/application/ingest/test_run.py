@@ -136,10 +136,10 @@ async def test_a_bug_ends_the_job_and_is_raised_after_the_other_sources_have_end
 async def test_a_bug_is_raised_even_when_the_end_cannot_be_written(rig: Rig) -> None:
     job = await rig.queued()
     buggy = BuggySource("buggy", Post, rig.clock, posts(1))
-    desk = rig.with_desk(jobs=Failing(rig.database, rig.clock))
+    job_backend = rig.with_desk(jobs=Failing(rig.database, rig.clock))
 
     with pytest.raises(ZeroDivisionError) as raised:
-        await rig.fetch(buggy, desk=desk).run(job.id)
+        await rig.fetch(buggy, job_backend=job_backend).run(job.id)
 
     assert isinstance(raised.value.__cause__, StoreUnavailable)
 
@@ -147,10 +147,10 @@ async def test_a_bug_is_raised_even_when_the_end_cannot_be_written(rig: Rig) -> 
 async def test_an_end_that_cannot_be_written_leaves_the_job_to_be_taken_over(rig: Rig) -> None:
     job = await rig.queued()
     source = rig.source("one", posts(1))
-    desk = rig.with_desk(jobs=Failing(rig.database, rig.clock))
+    job_backend = rig.with_desk(jobs=Failing(rig.database, rig.clock))
 
     with pytest.raises(StoreUnavailable):
-        await rig.fetch(source, desk=desk).run(job.id)
+        await rig.fetch(source, job_backend=job_backend).run(job.id)
     rig.clock.advance(LEASE)
     again = await rig.fetch(source).run(job.id)
 

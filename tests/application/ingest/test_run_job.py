@@ -35,7 +35,7 @@ def ear() -> Ear:
 
 def run_job(rig: Rig, ear: Ear, *fetches: Fetch[Any]) -> RunJob:
     """Runs the jobs of these datasets."""
-    return RunJob({fetch.dataset.name: fetch for fetch in fetches}, rig.desk, ear)
+    return RunJob({fetch.dataset.name: fetch for fetch in fetches}, rig.job_backend, ear)
 
 
 async def test_a_job_is_run_and_its_end_told(rig: Rig, ear: Ear) -> None:
@@ -163,9 +163,9 @@ async def test_a_store_that_cannot_be_read_is_told_and_ends_nothing(rig: Rig, ea
         async def get(self, job_id: str) -> FetchJob | None:
             raise StoreUnavailable("the database is busy")
 
-    desk = rig.with_desk(history=Away(rig.database, rig.clock))
+    job_backend = rig.with_desk(history=Away(rig.database, rig.clock))
 
-    await RunJob({}, desk, ear)("any")
+    await RunJob({}, job_backend, ear)("any")
 
     [(dataset, error)] = ear.heard
     assert dataset == "?"

@@ -153,11 +153,11 @@ class Restless(MemorySchedules):
 async def test_what_is_learnt_is_not_lost_when_others_move_the_schedule_meanwhile(
     rig: Rig, schedule: Schedule
 ) -> None:
-    desk = rig.with_desk(schedules=Restless(rig.database, rig.clock))
+    job_backend = rig.with_desk(schedules=Restless(rig.database, rig.clock))
     source = rig.source("one")
     source.failure = SourceUnavailable("no answer")
 
-    await rig.fetch(source, desk=desk).run((await rig.queued(Mode.SCHEDULE)).id)
+    await rig.fetch(source, job_backend=job_backend).run((await rig.queued(Mode.SCHEDULE)).id)
 
     assert rig.database.schedules["posts"].failures == Restless.moves + 1
 
@@ -191,7 +191,7 @@ async def test_a_store_that_fails_then_does_not_hurt_the_fetch(
     source = rig.source("one", posts(1))
     source.fresh_until = rig.later(7200)
 
-    fetched = await rig.fetch(source, desk=rig.with_desk(schedules=schedules))()
+    fetched = await rig.fetch(source, job_backend=rig.with_desk(schedules=schedules))()
 
     assert (fetched.outcome, fetched.job.status) == (Outcome.CHANGED, JobStatus.SUCCEEDED)
     assert await rig.known(fetched.job.id) == fetched.job

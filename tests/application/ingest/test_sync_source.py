@@ -1,4 +1,4 @@
-"""Gathering: what becomes of what a source says, counted to the last record."""
+"""Syncing a source: what becomes of what a source says, counted to the last record."""
 
 from dataclasses import replace
 from typing import Any

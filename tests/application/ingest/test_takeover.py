@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from adapters.memory.jobs import MemoryJobs
-from application.ingest.sync_source import Gather
+from application.ingest.sync_source import SourceSync
 from domain.builtin.posts import POSTS
 from domain.errors import UnknownJob
 from domain.jobs import MAX_ATTEMPTS, FetchJob, JobStatus
@@ -110,7 +110,7 @@ class Snatching(MemoryJobs):
 
 async def test_a_job_somebody_else_claims_first_is_followed(rig: Rig) -> None:
     source = rig.source("one", posts(1))
-    late = rig.fetch(source, desk=rig.with_desk(jobs=Snatching(rig.database, rig.clock)))
+    late = rig.fetch(source, job_backend=rig.with_desk(jobs=Snatching(rig.database, rig.clock)))
     caller = asyncio.create_task(late())
     await rig.clock.elapse(1)
     [job] = rig.database.jobs.values()
@@ -136,7 +136,7 @@ async def test_a_worker_killed_after_the_merge_leaves_only_the_end_to_write_down
     source = rig.source("one", posts(1))
     job = await rig.abandoned()
     fetch = rig.fetch(source)
-    await Gather(POSTS, source, rig.store, rig.clock)(
+    await SourceSync(POSTS, source, rig.store, rig.clock)(
         job, None, rig.clock.now() + timedelta(seconds=60)
     )
     caller = asyncio.create_task(fetch())

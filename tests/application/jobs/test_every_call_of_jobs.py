@@ -9,9 +9,9 @@ import pytest
 from adapters.memory.operations import MemoryAlerts, MemoryNotifier, MemoryRetention
 from adapters.memory.politeness import MemoryBudget
 from application.jobs.list_jobs import CancelJob
-from application.jobs.scheduler import KeepSchedules
+from application.jobs.scheduler import Scheduler
 from application.jobs.worker import RunJob
-from application.operations.alerts import LOOK_S, WatchAlerts
+from application.operations.alerts import LOOK_S, AlertMonitor
 from application.operations.prune import Prune
 from domain.alerts import TAKEN, Event
 from domain.dataset import Role
@@ -19,7 +19,7 @@ from domain.errors import IllegalTransition, SourceUnavailable
 from domain.jobs import LEASE, FetchJob, JobStatus, Mode
 from domain.politeness import Cadence, Rate
 from domain.reports import FetchReport
-from domain.retention import Keeping, Kept
+from domain.retention import RetainedKind, RetentionPolicy
 from tests.application.rig import adds_up, ended, posts
 from tests.application.sweeping import Case, sweep
 
@@ -34,15 +34,17 @@ class JobsCase(Case):
 
     def __init__(self) -> None:
         super().__init__()
-        desk = self.counted_desk()
+        job_backend = self.counted_desk()
         self.posts = self.source("one", NEW, BAD, NEW[:1])
         cadence = Cadence(every=PERIOD)
         self.fetching = self.fetch(
-            self.posts, store=self.counted_store(), desk=desk, cadence=cadence
+            self.posts, store=self.counted_store(), job_backend=job_backend, cadence=cadence
         )
-        self.run_job = RunJob({"posts": self.fetching}, desk, lambda *_: None)
-        self.cancel = CancelJob(desk)
-        self.keep = KeepSchedules([self.fetching], desk, self.clock, self.random, lambda *_: None)
+        self.run_job = RunJob({"posts": self.fetching}, job_backend, lambda *_: None)
+        self.cancel = CancelJob(job_backend)
+        self.keep = Scheduler(
+            [self.fetching], job_backend, self.clock, self.random, lambda *_: None
+        )
 
     async def begin(self) -> None:
         await self.fetch(self.source("one", OLD))()
@@ -127,7 +129,7 @@ class Alerting(JobsCase):
         super().__init__()
         budget = MemoryBudget(self.database, self.clock, {}, Rate(1000, 1.0))
         self.operator = MemoryNotifier(self.clock)
-        self.watch = WatchAlerts(
+        self.watch = AlertMonitor(
             [self.fetching],
             self.counted_store(),
             self.counted(budget),
@@ -160,7 +162,11 @@ class Pruning(JobsCase):
         for _ in range(3):
             await super().begin()
         self.clock.advance(DAY * 2)
-        keeping = Keeping(ages=dict.fromkeys((Kept.JOBS, Kept.PAYLOADS, Kept.QUARANTINE), DAY))
+        keeping = RetentionPolicy(
+            ages=dict.fromkeys(
+                (RetainedKind.JOBS, RetainedKind.PAYLOADS, RetainedKind.QUARANTINE), DAY
+            )
+        )
         self.prune = Prune(self.counted(MemoryRetention(self.database)), self.clock, keeping)
 
     async def act(self) -> None:

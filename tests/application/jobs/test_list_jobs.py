@@ -31,30 +31,30 @@ async def ended(rig: Rig, dataset: Dataset[Post] = POSTS) -> FetchJob:
 async def test_a_job_is_found_by_its_identifier(rig: Rig) -> None:
     job = await ended(rig)
 
-    assert await FindJob(rig.desk, [POSTS])(job.id, Role.ANYONE) == job
+    assert await FindJob(rig.job_backend, [POSTS])(job.id, Role.ANYONE) == job
 
 
 async def test_a_job_that_is_not_there_is_unknown(rig: Rig) -> None:
     with pytest.raises(UnknownJob, match="no such job"):
-        await FindJob(rig.desk, [POSTS])("nothing", Role.ADMIN)
+        await FindJob(rig.job_backend, [POSTS])("nothing", Role.ADMIN)
 
 
 async def test_a_job_is_told_to_those_who_may_read_its_dataset(rig: Rig) -> None:
     job = await ended(rig, SECRET)
 
     with pytest.raises(LoginRequired):
-        await FindJob(rig.desk, [SECRET])(job.id, Role.ANYONE)
+        await FindJob(rig.job_backend, [SECRET])(job.id, Role.ANYONE)
     with pytest.raises(Forbidden):
-        await FindJob(rig.desk, [SECRET])(job.id, Role.USER)
-    assert await FindJob(rig.desk, [SECRET])(job.id, Role.ADMIN) == job
+        await FindJob(rig.job_backend, [SECRET])(job.id, Role.USER)
+    assert await FindJob(rig.job_backend, [SECRET])(job.id, Role.ADMIN) == job
 
 
 async def test_a_job_of_a_dataset_that_was_taken_out_is_told_to_admins(rig: Rig) -> None:
     job = await ended(rig)
 
     with pytest.raises(LoginRequired):
-        await FindJob(rig.desk, [])(job.id, Role.ANYONE)
-    assert await FindJob(rig.desk, [])(job.id, Role.ADMIN) == job
+        await FindJob(rig.job_backend, [])(job.id, Role.ANYONE)
+    assert await FindJob(rig.job_backend, [])(job.id, Role.ADMIN) == job
 
 
 # ---------------------------------------------------------------- many
@@ -63,7 +63,7 @@ async def test_a_job_of_a_dataset_that_was_taken_out_is_told_to_admins(rig: Rig)
 @pytest.fixture
 def list_jobs(rig: Rig) -> ListJobs:
     """Lists the jobs of an open dataset and a secret one."""
-    return ListJobs(rig.desk, [POSTS, SECRET])
+    return ListJobs(rig.job_backend, [POSTS, SECRET])
 
 
 async def test_jobs_are_listed_newest_first_and_from_any_of_them_on(
@@ -119,7 +119,7 @@ async def test_jobs_of_a_dataset_there_is_not_cannot_be_listed(
 async def test_who_may_read_nothing_has_an_empty_list(rig: Rig) -> None:
     await ended(rig, SECRET)
 
-    assert await ListJobs(rig.desk, [SECRET])(Role.ANYONE, 10) == []
+    assert await ListJobs(rig.job_backend, [SECRET])(Role.ANYONE, 10) == []
 
 
 # ---------------------------------------------------------------- calling one off
@@ -129,7 +129,7 @@ async def test_a_waiting_job_is_called_off_and_never_runs(rig: Rig) -> None:
     job = await rig.queued()
     source = rig.source("one", posts(1))
 
-    cancelled = await CancelJob(rig.desk)(job.id, Role.ADMIN)
+    cancelled = await CancelJob(rig.job_backend)(job.id, Role.ADMIN)
 
     assert cancelled == job.cancelled(rig.clock.now())
     assert await rig.known(job.id) == cancelled
@@ -140,7 +140,7 @@ async def test_a_waiting_job_is_called_off_and_never_runs(rig: Rig) -> None:
 async def test_a_running_job_is_called_off(rig: Rig) -> None:
     running = await rig.abandoned()
 
-    cancelled = await CancelJob(rig.desk)(running.id, Role.ADMIN)
+    cancelled = await CancelJob(rig.job_backend)(running.id, Role.ADMIN)
 
     assert cancelled == running.cancelled(rig.clock.now())
 
@@ -154,7 +154,7 @@ async def test_only_an_administrator_may_call_a_job_off(
     job = await rig.queued()
 
     with pytest.raises(error):
-        await CancelJob(rig.desk)(job.id, viewer)
+        await CancelJob(rig.job_backend)(job.id, viewer)
 
     assert await rig.known(job.id) == job
 
@@ -163,19 +163,19 @@ async def test_a_job_that_has_ended_cannot_be_called_off(rig: Rig) -> None:
     job = await ended(rig)
 
     with pytest.raises(IllegalTransition, match="has ended"):
-        await CancelJob(rig.desk)(job.id, Role.ADMIN)
+        await CancelJob(rig.job_backend)(job.id, Role.ADMIN)
 
     assert await rig.known(job.id) == job
 
 
 async def test_a_job_that_is_not_there_cannot_be_called_off(rig: Rig) -> None:
     with pytest.raises(UnknownJob):
-        await CancelJob(rig.desk)("nothing", Role.ADMIN)
+        await CancelJob(rig.job_backend)("nothing", Role.ADMIN)
 
 
 async def test_a_cancelled_job_makes_room_for_the_next(rig: Rig) -> None:
     job = await rig.queued()
-    await CancelJob(rig.desk)(job.id, Role.ADMIN)
+    await CancelJob(rig.job_backend)(job.id, Role.ADMIN)
 
     again = await rig.fetch(rig.source("one", posts(1)))()
 

@@ -65,11 +65,11 @@ async def test_each_tick_is_fired_once_by_whoever_is_first(rig: Rig, seed: int) 
         rig.fetch(rig.source("one", posts(1)), cadence=Cadence(every=SHORT)),
         rig.fetch(rig.source("two", posts(1)), dataset=OTHERS, cadence=Cadence(every=SHORT / 2)),
     ]
-    desk = rig.with_desk(schedules=Interleaved(rig, SeededRandom(seed)))
+    job_backend = rig.with_desk(schedules=Interleaved(rig, SeededRandom(seed)))
     start = rig.clock.now()
     async with AsyncExitStack() as stack:
         for _ in range(2 + seed % 4):
-            await stack.enter_async_context(keeping(rig, *fetches, desk=desk))
+            await stack.enter_async_context(keeping(rig, *fetches, job_backend=job_backend))
             await rig.clock.elapse(0.1)
         for _ in range(4 * 10 + 2):
             await rig.clock.elapse(1)
@@ -85,12 +85,12 @@ async def test_after_a_time_when_nobody_looked_one_of_many_makes_up_for_it(
     rig: Rig, seed: int
 ) -> None:
     fetch = rig.fetch(rig.source("one", posts(1)), cadence=REGULAR)
-    desk = rig.with_desk(schedules=Interleaved(rig, SeededRandom(seed)))
+    job_backend = rig.with_desk(schedules=Interleaved(rig, SeededRandom(seed)))
     await rig.schedules.declare({"posts": PERIOD})
     rig.clock.advance(PERIOD * 50)
     async with AsyncExitStack() as stack:
         for _ in range(5):
-            await stack.enter_async_context(keeping(rig, fetch, desk=desk))
+            await stack.enter_async_context(keeping(rig, fetch, job_backend=job_backend))
         for _ in range(60):
             await rig.clock.elapse(1)
             await end_all(rig)
@@ -101,10 +101,12 @@ async def test_after_a_time_when_nobody_looked_one_of_many_makes_up_for_it(
 
 async def test_many_schedulers_that_start_at_once_ask_once(rig: Rig) -> None:
     fetch = rig.fetch(rig.source("one", posts(1)), cadence=REGULAR)
-    desk = rig.with_desk(schedules=Interleaved(rig, SeededRandom()))
+    job_backend = rig.with_desk(schedules=Interleaved(rig, SeededRandom()))
     async with AsyncExitStack() as stack:
         for _ in range(5):
-            await stack.enter_async_context(keeping(rig, fetch, desk=desk, on_start=True))
+            await stack.enter_async_context(
+                keeping(rig, fetch, job_backend=job_backend, on_start=True)
+            )
         await rig.clock.settle()
 
         assert rig.queue.announced == [job.id for job in jobs_of(rig)]

@@ -75,7 +75,7 @@ class Failing(MemorySchedules):
 async def test_a_store_that_is_away_at_the_start_is_waited_for(rig: Rig) -> None:
     schedules = Failing(rig.database, rig.clock)
     fetch = rig.fetch(rig.source("one", posts(1)), cadence=REGULAR)
-    async with keeping(rig, fetch, on_start=True, desk=rig.with_desk(schedules=schedules)):
+    async with keeping(rig, fetch, on_start=True, job_backend=rig.with_desk(schedules=schedules)):
         await rig.clock.elapse(10)
         early = len(jobs_of(rig))
         schedules.is_down = False
@@ -89,7 +89,7 @@ async def test_a_store_that_goes_away_does_not_end_the_schedules(rig: Rig) -> No
     schedules = Failing(rig.database, rig.clock)
     schedules.is_down = False
     fetch = rig.fetch(rig.source("one", posts(1)), cadence=REGULAR)
-    async with keeping(rig, fetch, desk=rig.with_desk(schedules=schedules)) as keeper:
+    async with keeping(rig, fetch, job_backend=rig.with_desk(schedules=schedules)) as keeper:
         await rig.clock.elapse(SURELY)
         schedules.is_down = True
         await rig.clock.elapse(PERIOD)

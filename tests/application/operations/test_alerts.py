@@ -11,8 +11,8 @@ import pytest
 from adapters.memory.operations import MemoryAlerts, MemoryNotifier
 from adapters.memory.politeness import MemoryBudget
 from application.ingest.fetch import Fetch
-from application.operations.alerts import LOOK_S, WatchAlerts
-from domain.alerts import TAKEN, Alarm, Alert, Event, Kind
+from application.operations.alerts import LOOK_S, AlertMonitor
+from domain.alerts import TAKEN, Alert, AlertState, Event, Kind
 from domain.builtin.posts import Post
 from domain.dataset import Dataset
 from domain.errors import SourceUnavailable, StoreUnavailable
@@ -31,7 +31,7 @@ class Breaking(MemoryAlerts):
 
     is_away = False
 
-    async def standing(self) -> tuple[datetime, list[Alarm]]:
+    async def standing(self) -> tuple[datetime, list[AlertState]]:
         """Every alarm, unless away."""
         if self.is_away:
             raise StoreUnavailable("the database is gone")
@@ -40,7 +40,7 @@ class Breaking(MemoryAlerts):
         return standing
 
 
-class Watch:
+class JobPoller:
     """One operator, and watchers over one database that tell them."""
 
     def __init__(self, rig: Rig) -> None:
@@ -55,7 +55,7 @@ class Watch:
         """So many watchers, all at once."""
         tasks = [
             asyncio.create_task(
-                WatchAlerts(
+                AlertMonitor(
                     fetches,
                     self.rig.store,
                     self.budget,
@@ -97,9 +97,9 @@ class Watch:
 
 
 @pytest.fixture
-def watch(rig: Rig) -> Watch:
+def watch(rig: Rig) -> JobPoller:
     """An operator nobody has told anything."""
-    return Watch(rig)
+    return JobPoller(rig)
 
 
 def fetching(rig: Rig, cadence: Cadence = REGULAR) -> Fetch[Any]:
@@ -111,7 +111,7 @@ def fetching(rig: Rig, cadence: Cadence = REGULAR) -> Fetch[Any]:
 
 
 async def test_a_dataset_that_goes_stale_is_told_once_and_its_recovery_once(
-    rig: Rig, watch: Watch
+    rig: Rig, watch: JobPoller
 ) -> None:
     fetch = fetching(rig)
     await fetch()
@@ -137,7 +137,7 @@ async def test_a_dataset_that_goes_stale_is_told_once_and_its_recovery_once(
 
 
 async def test_a_breaker_that_opens_is_told_once_and_its_recovery_once(
-    rig: Rig, watch: Watch
+    rig: Rig, watch: JobPoller
 ) -> None:
     fetch = fetching(rig, Cadence())
     await fetch()
@@ -151,7 +151,7 @@ async def test_a_breaker_that_opens_is_told_once_and_its_recovery_once(
     assert {(alert.dataset, alert.source) for alert in watch.operator.heard} == {("posts", "one")}
 
 
-async def test_a_probe_that_fails_is_still_the_same_trouble(rig: Rig, watch: Watch) -> None:
+async def test_a_probe_that_fails_is_still_the_same_trouble(rig: Rig, watch: JobPoller) -> None:
     fetch = fetching(rig, Cadence())
     await fetch()
     async with watch.watching(fetch):
@@ -164,7 +164,7 @@ async def test_a_probe_that_fails_is_still_the_same_trouble(rig: Rig, watch: Wat
     assert watch.told == [(RAISED, Kind.BREAKER, "one")]
 
 
-async def test_two_troubles_at_once_are_two_alerts(rig: Rig, watch: Watch) -> None:
+async def test_two_troubles_at_once_are_two_alerts(rig: Rig, watch: JobPoller) -> None:
     await watch.fails("one")
     await watch.fails("two")
     others = rig.fetch(rig.source("two", posts(1)), dataset=OTHERS, cadence=Cadence())
@@ -176,7 +176,7 @@ async def test_two_troubles_at_once_are_two_alerts(rig: Rig, watch: Watch) -> No
 
 
 async def test_a_dataset_never_fetched_is_stale_once_its_time_has_passed(
-    rig: Rig, watch: Watch
+    rig: Rig, watch: JobPoller
 ) -> None:
     fetch = fetching(rig)
     async with watch.watching(fetch):
@@ -190,7 +190,7 @@ async def test_a_dataset_never_fetched_is_stale_once_its_time_has_passed(
 
 
 async def test_what_turned_old_while_nothing_ran_may_be_fetched_at_the_start_before_anybody_looks(
-    rig: Rig, watch: Watch
+    rig: Rig, watch: JobPoller
 ) -> None:
     fetch = fetching(rig)
     await fetch()
@@ -202,14 +202,14 @@ async def test_what_turned_old_while_nothing_ran_may_be_fetched_at_the_start_bef
     assert watch.told == []
 
 
-async def test_a_dataset_whose_sources_are_off_is_not_watched(rig: Rig, watch: Watch) -> None:
+async def test_a_dataset_whose_sources_are_off_is_not_watched(rig: Rig, watch: JobPoller) -> None:
     async with watch.watching(rig.fetch(cadence=REGULAR)):
         await watch.passes(PERIOD * 10)
 
     assert watch.told == []
 
 
-async def test_a_source_that_is_switched_off_has_recovered(rig: Rig, watch: Watch) -> None:
+async def test_a_source_that_is_switched_off_has_recovered(rig: Rig, watch: JobPoller) -> None:
     await watch.fails()
     async with watch.watching(fetching(rig, Cadence())):
         await watch.passes()
@@ -225,7 +225,7 @@ async def test_a_source_that_is_switched_off_has_recovered(rig: Rig, watch: Watc
 
 
 @pytest.mark.parametrize("takes_s", [0.0, 5.0])
-async def test_many_watchers_tell_once(rig: Rig, watch: Watch, takes_s: float) -> None:
+async def test_many_watchers_tell_once(rig: Rig, watch: JobPoller, takes_s: float) -> None:
     watch.operator.takes_s = takes_s
     fetch = fetching(rig, Cadence())
     async with watch.watching(fetch, watchers=5):
@@ -238,7 +238,7 @@ async def test_many_watchers_tell_once(rig: Rig, watch: Watch, takes_s: float) -
     assert watch.operator.tries == 2
 
 
-async def test_what_was_told_is_not_told_again_after_a_restart(rig: Rig, watch: Watch) -> None:
+async def test_what_was_told_is_not_told_again_after_a_restart(rig: Rig, watch: JobPoller) -> None:
     await watch.fails()
     fetch = fetching(rig, Cadence())
     for _ in range(3):
@@ -248,7 +248,7 @@ async def test_what_was_told_is_not_told_again_after_a_restart(rig: Rig, watch: 
     assert watch.told == [(RAISED, Kind.BREAKER, "one")]
 
 
-async def test_a_recovery_during_a_restart_is_told(rig: Rig, watch: Watch) -> None:
+async def test_a_recovery_during_a_restart_is_told(rig: Rig, watch: JobPoller) -> None:
     await watch.fails()
     fetch = fetching(rig, Cadence())
     async with watch.watching(fetch):
@@ -262,7 +262,7 @@ async def test_a_recovery_during_a_restart_is_told(rig: Rig, watch: Watch) -> No
 
 
 async def test_what_a_dead_watcher_had_taken_is_told_by_another_a_while_later(
-    rig: Rig, watch: Watch
+    rig: Rig, watch: JobPoller
 ) -> None:
     await watch.fails()
     fetch = fetching(rig, Cadence())
@@ -282,7 +282,7 @@ async def test_what_a_dead_watcher_had_taken_is_told_by_another_a_while_later(
 
 
 async def test_what_is_being_told_is_told_to_its_end_before_a_watcher_stops(
-    rig: Rig, watch: Watch
+    rig: Rig, watch: JobPoller
 ) -> None:
     watch.operator.takes_s = 5.0
     await watch.fails()
@@ -301,7 +301,7 @@ async def test_what_is_being_told_is_told_to_its_end_before_a_watcher_stops(
     assert watch.operator.tries == 1
 
 
-async def test_a_watcher_that_is_told_twice_to_stop_stops(rig: Rig, watch: Watch) -> None:
+async def test_a_watcher_that_is_told_twice_to_stop_stops(rig: Rig, watch: JobPoller) -> None:
     watch.operator.takes_s = 5.0
     await watch.fails()
     watcher = asyncio.create_task(_watcher(watch, [fetching(rig, Cadence())])())
@@ -315,8 +315,8 @@ async def test_a_watcher_that_is_told_twice_to_stop_stops(rig: Rig, watch: Watch
     assert watch.told == []
 
 
-def _watcher(watch: Watch, fetches: Sequence[Fetch[Any]]) -> WatchAlerts:
-    return WatchAlerts(
+def _watcher(watch: JobPoller, fetches: Sequence[Fetch[Any]]) -> AlertMonitor:
+    return AlertMonitor(
         fetches,
         watch.rig.store,
         watch.budget,
@@ -331,7 +331,7 @@ def _watcher(watch: Watch, fetches: Sequence[Fetch[Any]]) -> WatchAlerts:
 
 
 async def test_what_could_not_be_told_is_tried_again_at_the_next_look(
-    rig: Rig, watch: Watch
+    rig: Rig, watch: JobPoller
 ) -> None:
     watch.operator.failure = AWAY
     await watch.fails()
@@ -347,7 +347,7 @@ async def test_what_could_not_be_told_is_tried_again_at_the_next_look(
 
 
 async def test_trouble_that_was_over_before_it_could_be_told_is_told_with_its_end(
-    rig: Rig, watch: Watch
+    rig: Rig, watch: JobPoller
 ) -> None:
     watch.operator.failure = AWAY
     await watch.fails()
@@ -362,7 +362,7 @@ async def test_trouble_that_was_over_before_it_could_be_told_is_told_with_its_en
 
 
 async def test_a_store_that_goes_away_is_logged_once_and_does_not_end_the_watch(
-    rig: Rig, watch: Watch
+    rig: Rig, watch: JobPoller
 ) -> None:
     fetch = fetching(rig, Cadence())
     async with watch.watching(fetch):

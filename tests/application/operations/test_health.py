@@ -8,7 +8,7 @@ import pytest
 from adapters.memory.operations import MemoryProbe
 from adapters.memory.politeness import MemoryBudget
 from application.datasets.catalogue import Catalogue
-from application.operations.health import CheckHealth, Condition, SourceHealth
+from application.operations.health import CheckHealth, HealthStatus, SourceHealth
 from domain.errors import QueueUnavailable, SourceUnavailable, StoreUnavailable
 from domain.politeness import BREAKER_MINIMUM, BREAKER_OPEN_S, Breaker, Cadence, Host, Rate
 from tests.application.rig import Rig, posts
@@ -55,7 +55,7 @@ async def test_before_the_first_fetch_the_service_is_degraded(
 ) -> None:
     report = await check_health()
 
-    assert report.status is Condition.DEGRADED
+    assert report.status is HealthStatus.DEGRADED
     assert report.checked_at == rig.clock.now()
     assert report.sources == (
         SourceHealth(source="one", dataset="posts", fetched_at=None, stale=True),
@@ -69,7 +69,7 @@ async def test_with_current_data_all_is_well(rig: Rig, check_health: CheckHealth
     report = await check_health()
 
     assert (report.status, report.database, report.queue) == (
-        Condition.OK,
+        HealthStatus.OK,
         "connected",
         "embedded",
     )
@@ -86,7 +86,7 @@ async def test_without_a_database_the_service_is_down_and_says_why(
     report = await check_health()
 
     assert (report.status, report.database, report.queue) == (
-        Condition.DOWN,
+        HealthStatus.DOWN,
         "the database is gone",
         "embedded",
     )
@@ -104,7 +104,7 @@ async def test_without_a_broker_the_service_is_degraded_and_can_still_be_read(
     report = await check_health()
 
     assert (report.status, report.database, report.queue) == (
-        Condition.DEGRADED,
+        HealthStatus.DEGRADED,
         "connected",
         "the broker is gone",
     )
@@ -121,7 +121,7 @@ async def test_without_either_the_reasons_of_both_are_told(
     report = await check_health()
 
     assert (report.status, report.database, report.queue) == (
-        Condition.DOWN,
+        HealthStatus.DOWN,
         "the database is gone",
         "the broker is gone",
     )
@@ -144,7 +144,7 @@ async def test_a_database_that_goes_away_meanwhile_is_down_too(
     report = await CheckHealth(catalogue, database, queue, budget, rig.clock)()
 
     assert (report.status, report.database) == (
-        Condition.DOWN,
+        HealthStatus.DOWN,
         "the database went away meanwhile",
     )
 
@@ -182,9 +182,9 @@ async def test_a_source_that_keeps_failing_degrades_the_service_until_it_answers
     seen.append(await check_health())
 
     assert [(report.status, report.sources[0].breaker) for report in seen] == [
-        (Condition.DEGRADED, Breaker.OPEN),
-        (Condition.DEGRADED, Breaker.HALF_OPEN),
-        (Condition.OK, Breaker.CLOSED),
+        (HealthStatus.DEGRADED, Breaker.OPEN),
+        (HealthStatus.DEGRADED, Breaker.HALF_OPEN),
+        (HealthStatus.OK, Breaker.CLOSED),
     ]
 
 
@@ -213,7 +213,7 @@ async def test_a_source_that_is_overdue_is_told_from_its_sibling_that_is_not(
         ("one", False),
         ("two", True),
     ]
-    assert (report.status, recovered.status) == (Condition.DEGRADED, Condition.OK)
+    assert (report.status, recovered.status) == (HealthStatus.DEGRADED, HealthStatus.OK)
     freshness = await rig.store.freshness(SHARED)
     assert not catalogue.standing("posts", freshness).stale
 
@@ -226,4 +226,4 @@ async def test_a_dataset_whose_sources_are_off_degrades_nothing(
 
     report = await CheckHealth(catalogue, database, queue, budget, rig.clock)()
 
-    assert (report.status, report.sources) == (Condition.OK, ())
+    assert (report.status, report.sources) == (HealthStatus.OK, ())

@@ -7,15 +7,21 @@ import pytest
 
 from adapters.memory.database import MemoryDatabase
 from adapters.memory.operations import MemoryRetention
-from application.operations.prune import EVERY_S, JITTER_SHARE, PAUSE_S, KeepPruned, Prune, Pruned
+from application.operations.prune import EVERY_S, JITTER_SHARE, PAUSE_S, Prune, Pruned, PruneLoop
 from domain.errors import StoreUnavailable
 from domain.jobs import FetchJob, JobStatus
 from domain.reports import FetchReport
-from domain.retention import BATCH, Keeping, Kept
+from domain.retention import BATCH, RetainedKind, RetentionPolicy
 from tests.application.rig import Rig, ended
 
 DAY = timedelta(days=1)
-KEEPING = Keeping(ages={Kept.JOBS: DAY * 7, Kept.QUARANTINE: DAY * 90, Kept.PAYLOADS: DAY * 30})
+KEEPING = RetentionPolicy(
+    ages={
+        RetainedKind.JOBS: DAY * 7,
+        RetainedKind.QUARANTINE: DAY * 90,
+        RetainedKind.PAYLOADS: DAY * 30,
+    }
+)
 
 
 class Watched(MemoryRetention):
@@ -23,11 +29,11 @@ class Watched(MemoryRetention):
 
     def __init__(self, database: MemoryDatabase) -> None:
         super().__init__(database)
-        self.asked: list[tuple[Kept, datetime, int]] = []
+        self.asked: list[tuple[RetainedKind, datetime, int]] = []
         self.removed: list[int] = []
         self.failure: Exception | None = None
 
-    async def prune(self, kept: Kept, before: datetime, most: int) -> int:
+    async def prune(self, kept: RetainedKind, before: datetime, most: int) -> int:
         """Remove some."""
         if self.failure is not None:
             raise self.failure
@@ -75,11 +81,11 @@ async def test_everything_is_asked_for_in_its_order_and_with_its_age(
 
     removed = await prune()
 
-    assert removed == {Kept.QUARANTINE: 0, Kept.PAYLOADS: 0, Kept.JOBS: 0}
+    assert removed == {RetainedKind.QUARANTINE: 0, RetainedKind.PAYLOADS: 0, RetainedKind.JOBS: 0}
     assert retention.asked == [
-        (Kept.QUARANTINE, now - DAY * 90, BATCH),
-        (Kept.PAYLOADS, now - DAY * 30, BATCH),
-        (Kept.JOBS, now - DAY * 7, BATCH),
+        (RetainedKind.QUARANTINE, now - DAY * 90, BATCH),
+        (RetainedKind.PAYLOADS, now - DAY * 30, BATCH),
+        (RetainedKind.JOBS, now - DAY * 7, BATCH),
     ]
 
 
@@ -96,7 +102,11 @@ async def test_much_is_removed_in_small_batches_with_pauses(
     await rig.clock.elapse(PAUSE_S)
 
     assert (early, task.done()) == (False, True)
-    assert await task == {Kept.QUARANTINE: 0, Kept.PAYLOADS: 0, Kept.JOBS: 10_000}
+    assert await task == {
+        RetainedKind.QUARANTINE: 0,
+        RetainedKind.PAYLOADS: 0,
+        RetainedKind.JOBS: 10_000,
+    }
     assert max(retention.removed) == BATCH
     assert retention.removed[2:] == [BATCH] * 20 + [0]
     # Of a moment that passes meanwhile nothing is asked.
@@ -111,7 +121,7 @@ async def test_what_is_not_old_enough_stays(rig: Rig, prune: Prune) -> None:
     rig.clock.advance(1)
     later = await pruned(rig, prune)
 
-    assert (removed[Kept.JOBS], later[Kept.JOBS]) == (0, 3)
+    assert (removed[RetainedKind.JOBS], later[RetainedKind.JOBS]) == (0, 3)
 
 
 # ---------------------------------------------------------------- by itself
@@ -122,9 +132,7 @@ class Keeper:
 
     def __init__(self, rig: Rig, prune: Prune) -> None:
         self.told: list[Pruned | Exception] = []
-        self.task = asyncio.create_task(
-            KeepPruned(prune, rig.clock, rig.random, self.told.append)()
-        )
+        self.task = asyncio.create_task(PruneLoop(prune, rig.clock, rig.random, self.told.append)())
 
 
 async def test_it_prunes_about_once_an_hour(rig: Rig, prune: Prune, retention: Watched) -> None:
@@ -162,5 +170,9 @@ async def test_a_failure_is_told_and_tried_again_an_hour_later(
     await rig.clock.elapse(EVERY_S * (1 + JITTER_SHARE))
 
     assert isinstance(keeper.told[0], StoreUnavailable)
-    assert keeper.told[1] == {Kept.QUARANTINE: 0, Kept.PAYLOADS: 0, Kept.JOBS: 0}
+    assert keeper.told[1] == {
+        RetainedKind.QUARANTINE: 0,
+        RetainedKind.PAYLOADS: 0,
+        RetainedKind.JOBS: 0,
+    }
     await ended(keeper.task)

@@ -143,7 +143,7 @@ class OvertakenTasks(MemoryTasks):
 
 async def overtaken(rig: TaskRig, edit: TaskEdit | None) -> FetchJob:
     """Run the last job, and let somebody else be faster each time it changes a task."""
-    enrich = EnrichTasks(rig.look_at, OvertakenTasks(rig, edit), rig.store, rig.clock)
+    enrich = EnrichTasks(rig.repository_lookup, OvertakenTasks(rig, edit), rig.store, rig.clock)
     ran = await rig.fetch_all([enrich]).run(rig.last.id)
     assert ran is not None
     return ran
@@ -434,7 +434,7 @@ async def test_looks_that_go_on_are_stopped_when_the_process_stops(rig: TaskRig)
     making = asyncio.create_task(rig.create())
     await rig.clock.settle()
 
-    await rig.look_at.close()
+    await rig.repository_lookup.close()
 
     assert await rig.known_repositories.get("a/b") is None
     await ended(making)

@@ -8,8 +8,8 @@ from adapters.memory.tasks import MemoryKnownRepositories, MemoryRepositories, M
 from application.datasets.query import Query
 from application.ingest.fetch import Fetch
 from application.tasks.enrich import EnrichTasks
-from application.tasks.repository_lookup import LookAt
-from application.tasks.tasks import ChangeTask, CreateTask, DeleteTask, Enriching, QueryTasks
+from application.tasks.repository_lookup import RepositoryLookup
+from application.tasks.tasks import ChangeTask, CreateTask, DeleteTask, QueryTasks, TaskEnricher
 from domain.dataset import Role
 from domain.errors import SourceUnavailable, StaleVersion, UnknownRecord
 from domain.jobs import LEASE
@@ -30,13 +30,13 @@ class TasksCase(Case):
         self.github = MemoryRepositories(self.clock)
         self.github.facts["a/b"] = self.github.facts["c/d"] = FACTS
         known = self.counted(MemoryKnownRepositories(self.database))
-        look_at = LookAt(self.github, known, self.clock, FRESH_FOR)
+        repository_lookup = RepositoryLookup(self.github, known, self.clock, FRESH_FOR)
         tasks, store = self.counted(MemoryTasks(self.database, self.clock)), self.counted_store()
-        enrich = EnrichTasks(look_at, tasks, store, self.clock)
+        enrich = EnrichTasks(repository_lookup, tasks, store, self.clock)
         self.enriching = Fetch(
             TASKS, (), store, self.clock, self.counted_desk(), self.random, gathers=[enrich]
         )
-        follow = Enriching(look_at, self.enriching, self.clock)
+        follow = TaskEnricher(repository_lookup, self.enriching, self.clock)
         self.create_task = CreateTask(tasks, follow, self.clock, self.random)
         self.change_task = ChangeTask(tasks, QueryTasks(store), follow, self.clock)
         self.delete_task = DeleteTask(tasks)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from adapters.memory.jobs import MemoryJobs
-from application.tasks.tasks import PATIENCE_S, Enriching, QueryTasks
+from application.tasks.tasks import PATIENCE_S, QueryTasks, TaskEnricher
 from domain.dataset import Role
 from domain.errors import (
     InvalidInput,
@@ -186,9 +186,9 @@ async def test_a_task_that_is_stored_is_answered_though_no_job_can_be_written(
     rig: TaskRig,
 ) -> None:
     rig.github.failure = SourceUnavailable("500")
-    desk = rig.with_desk(jobs=NoJobs(rig.database, rig.clock))
-    fetch = rig.fetch_all([rig.enrich], desk)
-    create = rig.creating(Enriching(rig.look_at, fetch, rig.clock))
+    job_backend = rig.with_desk(jobs=NoJobs(rig.database, rig.clock))
+    fetch = rig.fetch_all([rig.enrich], job_backend)
+    create = rig.creating(TaskEnricher(rig.repository_lookup, fetch, rig.clock))
 
     made = await create(TaskEdit(title="a title", repository="a/b"))
 

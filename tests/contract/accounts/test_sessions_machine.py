@@ -26,7 +26,7 @@ class Known:
 
 
 class SessionsMachine(Machine):
-    """People log in, refresh with any token they ever had, and log out."""
+    """AccountUseCases log in, refresh with any token they ever had, and log out."""
 
     tokens: Bundle[str] = Bundle("tokens")
 

@@ -261,7 +261,7 @@ async def test_a_rehearsal_tells_what_a_commit_would_do_and_does_nothing(
 
     async with backend.store.intake(SAMPLES, "one", written_down_by_nobody) as intake:
         await intake.add([sample(1), sample(2, title="new"), sample(3), sample(3)], payload)
-        counts = await intake.commit(None, rehearsal=True)
+        counts = await intake.commit(None, dry_run=True)
 
     assert counts == Counts(received=4, inserted=1, updated=1, unchanged=1, duplicates=1)
     assert (await backend.everything(), await backend.store.freshness(SAMPLES)) == before
@@ -270,4 +270,4 @@ async def test_a_rehearsal_tells_what_a_commit_would_do_and_does_nothing(
 
 async def test_a_rehearsal_of_nothing_is_nothing(backend: Backend) -> None:
     async with backend.store.intake(SAMPLES, "one", backend.queued()) as intake:
-        assert await intake.commit(None, rehearsal=True) == Counts()
+        assert await intake.commit(None, dry_run=True) == Counts()

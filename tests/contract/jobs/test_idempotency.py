@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from application.ports.jobs import ABANDONED, KEPT, Answer, Begun
+from application.ports.jobs import ABANDONED, KEPT, Begun, SavedAnswer
 from domain.errors import KeyInUse, KeyReused
 from tests.contract.backends import Backend
 
 MOMENT = timedelta(microseconds=1)
-ANSWER = Answer(202, {"location": "/fetch/status/1", "x-é": "ü"}, b"\x00\xff not text")
+ANSWER = SavedAnswer(202, {"location": "/fetch/status/1", "x-é": "ü"}, b"\x00\xff not text")
 
 
 async def begun(backend: Backend, key: str = "key", job_id: str = "job") -> Begun:

@@ -8,7 +8,7 @@ from domain.builtin.posts import POSTS
 from domain.errors import LeaseLost
 from domain.jobs import LEASE, FetchJob, JobStatus
 from domain.reports import Counts, Failure, FetchReport, SourceReport, SourceStatus
-from domain.retention import Kept
+from domain.retention import RetainedKind
 from domain.totals import SourceTotals
 from tests.contract.backends import Backend
 from tests.strategies import SAMPLES
@@ -123,6 +123,6 @@ async def test_totals_outlive_the_jobs_they_were_counted_from(backend: Backend) 
         backend.clock.advance(1)
     before = await backend.sources.totals(BOTH)
 
-    pruned = await backend.retention.prune(Kept.JOBS, backend.clock.now(), 100)
+    pruned = await backend.retention.prune(RetainedKind.JOBS, backend.clock.now(), 100)
 
     assert (pruned, await backend.sources.totals(BOTH)) == (2, before)

@@ -5,23 +5,23 @@ from datetime import timedelta
 
 import msgspec
 
-from domain.alerts import Alarm, Kind, Trouble
+from domain.alerts import AlertState, Incident, Kind
 from tests.contract.backends import Backend
 
 MOMENT = timedelta(microseconds=1)
 
 
-def quiet(backend: Backend, dataset: str = "posts", source: str = "one") -> Alarm:
+def quiet(backend: Backend, dataset: str = "posts", source: str = "one") -> AlertState:
     """An alarm nobody has written down yet."""
-    return Alarm.quiet(Kind.BREAKER, dataset, "é.example:80", backend.clock.now(), source)
+    return AlertState.quiet(Kind.BREAKER, dataset, "é.example:80", backend.clock.now(), source)
 
 
-def raised(backend: Backend, alarm: Alarm) -> Alarm:
+def raised(backend: Backend, alarm: AlertState) -> AlertState:
     """The alarm once trouble was seen."""
-    return alarm.seen(Trouble("it keeps failing, é", backend.clock.now() + MOMENT), "well")
+    return alarm.seen(Incident("it keeps failing, é", backend.clock.now() + MOMENT), "well")
 
 
-async def standing(backend: Backend) -> list[Alarm]:
+async def standing(backend: Backend) -> list[AlertState]:
     """Every alarm."""
     return (await backend.alerts.standing())[1]
 
@@ -92,7 +92,7 @@ async def test_alarms_are_told_apart_by_kind_dataset_and_source(backend: Backend
         quiet(backend, "posts", "one"),
         quiet(backend, "posts", "two"),
         quiet(backend, "samples", "one"),
-        Alarm.quiet(Kind.STALE, "posts", "posts", now),
+        AlertState.quiet(Kind.STALE, "posts", "posts", now),
     ]
     for alarm in reversed(alarms):
         assert await backend.alerts.move(None, alarm)

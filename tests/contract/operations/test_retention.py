@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 
-from application.ports.jobs import Answer
+from application.ports.jobs import SavedAnswer
 from domain.builtin.posts import POSTS
 from domain.dataset import Dataset
 from domain.errors import InvalidToken, LeaseLost
 from domain.jobs import FetchJob, JobStatus
 from domain.politeness import Rate
 from domain.reports import FetchReport, Rejection
-from domain.retention import PLACES_KEPT, Kept
+from domain.retention import PLACES_KEPT, RetainedKind
 from domain.sessions import Session
 from tests.contract.backends import Backend
 from tests.strategies import SAMPLES, sample
 
 MOMENT, DAY = timedelta(microseconds=1), timedelta(days=1)
-ANSWER = Answer(status=200, headers={}, body=b"{}")
+ANSWER = SavedAnswer(status=200, headers={}, body=b"{}")
 
 
 async def fetch(
@@ -50,7 +50,7 @@ async def kept(backend: Backend, source: str = "one") -> list[bytes]:
 
 
 async def prune(
-    backend: Backend, what: Kept, before: datetime | None = None, most: int = 500
+    backend: Backend, what: RetainedKind, before: datetime | None = None, most: int = 500
 ) -> int:
     """Remove all that is older, which is everything unless told otherwise; says how much it was."""
     before = before or backend.clock.now() + MOMENT
@@ -64,8 +64,10 @@ async def prune(
 # ---------------------------------------------------------------- everything
 
 
-@pytest.mark.parametrize("what", Kept)
-async def test_where_nothing_is_kept_nothing_is_removed(backend: Backend, what: Kept) -> None:
+@pytest.mark.parametrize("what", RetainedKind)
+async def test_where_nothing_is_kept_nothing_is_removed(
+    backend: Backend, what: RetainedKind
+) -> None:
     assert await prune(backend, what) == 0
 
 
@@ -76,7 +78,7 @@ async def test_old_payloads_go_and_newer_ones_stay(backend: Backend) -> None:
     for body in (b"1", b"2", b"3", b"4"):
         await fetch(backend, body)
 
-    removed = await prune(backend, Kept.PAYLOADS, backend.clock.now() - DAY)
+    removed = await prune(backend, RetainedKind.PAYLOADS, backend.clock.now() - DAY)
 
     assert removed == 2
     assert await kept(backend) == [b"3", b"4"]
@@ -88,7 +90,7 @@ async def test_all_pages_of_the_newest_merged_fetch_of_each_source_stay(backend:
     await fetch(backend, b"4", b"5", source="two")
     await fetch(backend, b"an error page", source="one", commits=False)
 
-    removed = await prune(backend, Kept.PAYLOADS)
+    removed = await prune(backend, RetainedKind.PAYLOADS)
 
     assert removed == 3
     assert await kept(backend, "one") == [b"1", b"2", b"3"]
@@ -98,7 +100,7 @@ async def test_all_pages_of_the_newest_merged_fetch_of_each_source_stay(backend:
 async def test_what_was_never_merged_goes_when_it_is_old(backend: Backend) -> None:
     await fetch(backend, b"an error page", commits=False)
 
-    assert await prune(backend, Kept.PAYLOADS) == 1
+    assert await prune(backend, RetainedKind.PAYLOADS) == 1
 
 
 async def test_a_body_that_came_again_stays_until_its_last_arrival_goes(backend: Backend) -> None:
@@ -107,9 +109,9 @@ async def test_a_body_that_came_again_stays_until_its_last_arrival_goes(backend:
     await fetch(backend, b"other")
 
     counted = [
-        await prune(backend, Kept.PAYLOADS, backend.clock.now() - DAY * 2),
+        await prune(backend, RetainedKind.PAYLOADS, backend.clock.now() - DAY * 2),
         len(await kept(backend)),
-        await prune(backend, Kept.PAYLOADS),
+        await prune(backend, RetainedKind.PAYLOADS),
         len(await kept(backend)),
     ]
     await fetch(backend, b"same")
@@ -125,9 +127,11 @@ async def test_what_a_record_in_quarantine_was_read_from_stays_as_long_as_it(
     await fetch(backend, b"bad", rejected=[Rejection("/0", "is bad")])
     await fetch(backend, b"newest")
 
-    removed = [await prune(backend, what) for what in (Kept.PAYLOADS, Kept.QUARANTINE)]
+    removed = [
+        await prune(backend, what) for what in (RetainedKind.PAYLOADS, RetainedKind.QUARANTINE)
+    ]
     before = await kept(backend)
-    removed.append(await prune(backend, Kept.PAYLOADS))
+    removed.append(await prune(backend, RetainedKind.PAYLOADS))
 
     assert removed == [1, 1, 1]
     assert (before, await kept(backend)) == ([b"bad", b"newest"], [b"newest"])
@@ -139,12 +143,12 @@ async def test_what_a_running_fetch_has_brought_stays(backend: Backend) -> None:
     async with backend.store.intake(SAMPLES, "one", job) as intake:
         await intake.keep(backend.payload(b"1"))
         backend.clock.advance(1)
-        early = await prune(backend, Kept.PAYLOADS)
+        early = await prune(backend, RetainedKind.PAYLOADS)
         await intake.keep(backend.payload(b"2"))
         await intake.commit(backend.checkpoint(job))
     await backend.end(job)
 
-    assert (early, await prune(backend, Kept.PAYLOADS)) == (0, 1)
+    assert (early, await prune(backend, RetainedKind.PAYLOADS)) == (0, 1)
     assert await kept(backend) == [b"1", b"2"]
 
 
@@ -154,7 +158,7 @@ async def test_payloads_go_in_batches_the_oldest_first(backend: Backend) -> None
     before = backend.clock.now()
 
     batches = []
-    while batch := await backend.retention.prune(Kept.PAYLOADS, before, 12):
+    while batch := await backend.retention.prune(RetainedKind.PAYLOADS, before, 12):
         batches.append(batch)
 
     assert sum(batches) == 20
@@ -167,7 +171,8 @@ async def test_a_body_larger_than_a_batch_goes_alone(backend: Backend) -> None:
     await fetch(backend, b"newest")
 
     batches = [
-        await backend.retention.prune(Kept.PAYLOADS, backend.clock.now(), 3) for _ in range(4)
+        await backend.retention.prune(RetainedKind.PAYLOADS, backend.clock.now(), 3)
+        for _ in range(4)
     ]
 
     assert sum(batches) == 3
@@ -180,7 +185,7 @@ async def test_a_body_larger_than_a_batch_goes_alone(backend: Backend) -> None:
 async def test_old_jobs_go_and_newer_ones_stay(backend: Backend) -> None:
     jobs = [await fetch(backend, b"1", commits=False) for _ in range(4)]
 
-    removed = await prune(backend, Kept.JOBS, backend.clock.now() - DAY)
+    removed = await prune(backend, RetainedKind.JOBS, backend.clock.now() - DAY)
 
     assert removed == 2
     stay = [await backend.history.get(job.id) is not None for job in jobs]
@@ -197,7 +202,7 @@ async def test_the_last_job_of_each_dataset_stays_and_with_it_how_the_dataset_st
         await backend.end(job, JobStatus.FAILED)
     before = [await backend.store.freshness(dataset) for dataset in (SAMPLES, POSTS)]
 
-    removed = await prune(backend, Kept.JOBS)
+    removed = await prune(backend, RetainedKind.JOBS)
 
     assert removed == 2
     assert [await backend.store.freshness(dataset) for dataset in (SAMPLES, POSTS)] == before
@@ -209,7 +214,7 @@ async def test_the_job_a_checkpoint_names_stays(backend: Backend) -> None:
     for _ in range(2):
         await fetch(backend, b"2", commits=False)
 
-    removed = await prune(backend, Kept.JOBS)
+    removed = await prune(backend, RetainedKind.JOBS)
 
     assert removed == 1
     assert await backend.history.get(named.id) == named
@@ -221,7 +226,7 @@ async def test_unfinished_jobs_stay_however_old(backend: Backend) -> None:
     running = await backend.claimed(POSTS)
     backend.clock.advance(DAY * 1000)
 
-    assert await prune(backend, Kept.JOBS) == 0
+    assert await prune(backend, RetainedKind.JOBS) == 0
     assert await backend.history.get(waiting.id) == waiting
     assert await backend.history.get(running.id) == running
 
@@ -230,7 +235,9 @@ async def test_jobs_go_in_batches(backend: Backend) -> None:
     for _ in range(8):
         await fetch(backend, commits=False)
 
-    batches = [await backend.retention.prune(Kept.JOBS, backend.clock.now(), 3) for _ in range(4)]
+    batches = [
+        await backend.retention.prune(RetainedKind.JOBS, backend.clock.now(), 3) for _ in range(4)
+    ]
 
     assert batches == [3, 3, 1, 0]
 
@@ -239,7 +246,7 @@ async def test_a_job_that_was_removed_can_be_ended_by_nobody(backend: Backend) -
     job = await backend.claimed()
     ended = await backend.end(job)
     await fetch(backend, commits=False)
-    await prune(backend, Kept.JOBS)
+    await prune(backend, RetainedKind.JOBS)
 
     with pytest.raises(LeaseLost):
         await backend.jobs.release(
@@ -257,7 +264,7 @@ async def test_old_rejections_go_and_those_seen_again_stay(backend: Backend) -> 
     await fetch(backend, b"1", rejected=[gone, seen_again])
     await fetch(backend, b"2", rejected=[seen_again])
 
-    removed = await prune(backend, Kept.QUARANTINE, backend.clock.now())
+    removed = await prune(backend, RetainedKind.QUARANTINE, backend.clock.now())
 
     assert removed == 1
     [waiting] = await backend.quarantine.recent(SAMPLES.name, 10)
@@ -268,7 +275,7 @@ async def test_rejections_go_in_batches(backend: Backend) -> None:
     await fetch(backend, b"1", rejected=[Rejection(f"/{n}", "is bad") for n in range(8)])
     before = backend.clock.now() + MOMENT
 
-    batches = [await backend.retention.prune(Kept.QUARANTINE, before, 3) for _ in range(4)]
+    batches = [await backend.retention.prune(RetainedKind.QUARANTINE, before, 3) for _ in range(4)]
 
     assert batches == [3, 3, 2, 0]
 
@@ -279,7 +286,7 @@ async def test_old_keys_go_and_newer_ones_stay(backend: Backend) -> None:
         await backend.idempotency.begin(key, "a request", f"job of {key}")
         await backend.idempotency.end(key, ANSWER)
 
-    removed = await prune(backend, Kept.KEYS, backend.clock.now())
+    removed = await prune(backend, RetainedKind.KEYS, backend.clock.now())
 
     begun = [await backend.idempotency.begin(key, "a request", "other") for key in ("old", "new")]
     assert removed == 1
@@ -291,7 +298,7 @@ async def test_pruning_changes_no_record_and_no_checkpoint(backend: Backend) -> 
     await fetch(backend, b"1", rejected=[Rejection("/0", "is bad")])
     before = await backend.store.freshness(SAMPLES), await backend.everything()
 
-    for what in Kept:
+    for what in RetainedKind:
         await prune(backend, what)
 
     assert (await backend.store.freshness(SAMPLES), await backend.everything()) == before
@@ -310,7 +317,7 @@ async def test_sessions_that_have_run_out_go_with_their_refresh_tokens(backend: 
         await backend.sessions.open(session, f"token {number}")
         await backend.sessions.rotate(f"token {number}", f"next {number}")
 
-    removed = await prune(backend, Kept.SESSIONS, backend.clock.now() + timedelta(days=2))
+    removed = await prune(backend, RetainedKind.SESSIONS, backend.clock.now() + timedelta(days=2))
 
     assert removed == 1
     assert not await backend.sessions.is_open("0")
@@ -326,12 +333,12 @@ async def test_guesses_made_long_ago_are_forgotten(backend: Backend) -> None:
     backend.clock.advance(DAY)
     await backend.attempts.begin("bob", "there")
 
-    removed = await prune(backend, Kept.GUESSES, backend.clock.now())
+    removed = await prune(backend, RetainedKind.GUESSES, backend.clock.now())
 
     # What came from everywhere; from there she has logged in.
     assert removed == 1
     backend.clock.advance(PLACES_KEPT + DAY)
-    assert await prune(backend, Kept.GUESSES, backend.clock.now()) == 3
+    assert await prune(backend, RetainedKind.GUESSES, backend.clock.now()) == 3
     await backend.attempts.begin("bob", "there")
 
 
@@ -341,6 +348,6 @@ async def test_what_clients_asked_is_forgotten_once_they_have_it_back(backend: B
         await backend.client_limits.spend(client, rate)
         backend.clock.advance(DAY)
 
-    removed = await prune(backend, Kept.CLIENTS, backend.clock.now() - DAY)
+    removed = await prune(backend, RetainedKind.CLIENTS, backend.clock.now() - DAY)
 
     assert removed == 1

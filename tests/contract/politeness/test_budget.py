@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.politeness import BREAKER_MINIMUM, BREAKER_OPEN_S, Host, Verdict
+from domain.politeness import BREAKER_MINIMUM, BREAKER_OPEN_S, Admission, Host
 from tests.contract.backends import DEFAULT_RATE, RATES, Backend, Open
 
 STRICT = "strict.example"
@@ -14,7 +14,7 @@ STRICT = "strict.example"
 
 async def _spend_all(backend: Backend, host: str) -> int:
     spent = 0
-    while (await backend.budget.spend(host))[0] is Verdict.GO:
+    while (await backend.budget.spend(host))[0] is Admission.GO:
         spent += 1
     return spent
 
@@ -24,7 +24,7 @@ async def test_a_host_never_asked_is_remembered_as_nothing(backend: Backend) -> 
 
 
 async def test_the_first_request_may_go_at_once(backend: Backend) -> None:
-    assert await backend.budget.spend(STRICT) == (Verdict.GO, backend.clock.now())
+    assert await backend.budget.spend(STRICT) == (Admission.GO, backend.clock.now())
 
 
 async def test_a_named_host_has_its_own_rate_and_any_other_the_default(backend: Backend) -> None:
@@ -41,22 +41,22 @@ async def test_a_spent_budget_names_the_time_the_next_request_may_go(backend: Ba
     backend.clock.advance(at - backend.clock.now())
     in_time, _ = await backend.budget.spend(STRICT)
 
-    assert (verdict, too_early, in_time) == (Verdict.BUDGET, Verdict.BUDGET, Verdict.GO)
+    assert (verdict, too_early, in_time) == (Admission.BUDGET, Admission.BUDGET, Admission.GO)
 
 
 async def test_hosts_do_not_share(backend: Backend) -> None:
     await _spend_all(backend, STRICT)
 
-    assert (await backend.budget.spend("other.example"))[0] is Verdict.GO
+    assert (await backend.budget.spend("other.example"))[0] is Admission.GO
 
 
 async def test_a_blocked_host_is_left_alone_until_then(backend: Backend) -> None:
     until = backend.clock.now() + timedelta(seconds=90)
     await backend.budget.block(STRICT, until)
 
-    assert await backend.budget.spend(STRICT) == (Verdict.BLOCKED, until)
+    assert await backend.budget.spend(STRICT) == (Admission.BLOCKED, until)
     backend.clock.advance(90)
-    assert (await backend.budget.spend(STRICT))[0] is Verdict.GO
+    assert (await backend.budget.spend(STRICT))[0] is Admission.GO
 
 
 async def test_a_shorter_block_does_not_shorten_a_longer_one(backend: Backend) -> None:
@@ -65,12 +65,12 @@ async def test_a_shorter_block_does_not_shorten_a_longer_one(backend: Backend) -
 
     await backend.budget.block(STRICT, backend.clock.now() + timedelta(seconds=1))
 
-    assert await backend.budget.spend(STRICT) == (Verdict.BLOCKED, until)
+    assert await backend.budget.spend(STRICT) == (Admission.BLOCKED, until)
 
 
 async def _fail(backend: Backend, host: str) -> None:
     for _ in range(BREAKER_MINIMUM):
-        assert (await backend.budget.spend(host))[0] is Verdict.GO
+        assert (await backend.budget.spend(host))[0] is Admission.GO
         await backend.budget.settle(host, ok=False)
 
 
@@ -79,7 +79,7 @@ async def test_a_failing_host_opens_its_breaker(backend: Backend) -> None:
 
     verdict, at = await backend.budget.spend("other.example")
 
-    assert verdict is Verdict.BREAKER
+    assert verdict is Admission.BREAKER
     assert at == backend.clock.now() + timedelta(seconds=BREAKER_OPEN_S)
 
 
@@ -92,13 +92,13 @@ async def test_one_probe_decides_whether_the_breaker_closes(backend: Backend) ->
     await backend.budget.settle("other.example", ok=True)
     after, _ = await backend.budget.spend("other.example")
 
-    assert (probe, second, after) == (Verdict.GO, Verdict.BREAKER, Verdict.GO)
+    assert (probe, second, after) == (Admission.GO, Admission.BREAKER, Admission.GO)
 
 
 async def test_retries_have_a_budget_of_their_own(backend: Backend) -> None:
     verdicts = [(await backend.budget.spend("other.example", retry=True))[0] for _ in range(4)]
 
-    assert verdicts == [Verdict.GO] * 3 + [Verdict.RETRIES]
+    assert verdicts == [Admission.GO] * 3 + [Admission.RETRIES]
 
 
 async def test_the_state_tells_what_was_learnt(backend: Backend) -> None:
@@ -119,8 +119,8 @@ async def test_of_many_that_ask_at_once_no_more_go_than_may(backend: Backend) ->
     asked = await asyncio.gather(*(backend.budget.spend(STRICT) for _ in range(20)))
     more = await asyncio.gather(*(backend.budget.spend("other.example") for _ in range(30)))
 
-    assert [verdict for verdict, _ in asked].count(Verdict.GO) == RATES[STRICT].burst
-    assert [verdict for verdict, _ in more].count(Verdict.GO) == DEFAULT_RATE.burst
+    assert [verdict for verdict, _ in asked].count(Admission.GO) == RATES[STRICT].burst
+    assert [verdict for verdict, _ in more].count(Admission.GO) == DEFAULT_RATE.burst
 
 
 @settings(max_examples=10)
@@ -133,7 +133,7 @@ async def test_no_window_holds_more_than_agreed_however_many_ask_at_once(
         for pause in pauses:
             backend.clock.advance(pause)
             asked = await asyncio.gather(*(backend.budget.spend(STRICT) for _ in range(4)))
-            left += [backend.clock.now() for verdict, _ in asked if verdict is Verdict.GO]
+            left += [backend.clock.now() for verdict, _ in asked if verdict is Admission.GO]
 
     window = timedelta(seconds=rate.window_s)
     for first in left:
@@ -146,7 +146,7 @@ async def test_of_many_that_ask_after_an_open_breaker_one_is_the_probe(backend: 
 
     asked = await asyncio.gather(*(backend.budget.spend("other.example") for _ in range(10)))
 
-    assert [verdict for verdict, _ in asked].count(Verdict.GO) == 1
+    assert [verdict for verdict, _ in asked].count(Admission.GO) == 1
 
 
 async def test_nothing_that_many_tell_at_once_is_lost(backend: Backend) -> None:
@@ -173,6 +173,6 @@ async def test_whoever_waits_until_the_time_named_may_go(
         for pause in pauses:
             backend.clock.advance(pause)
             verdict, at = await backend.budget.spend(STRICT)
-            if verdict is not Verdict.GO:
+            if verdict is not Admission.GO:
                 backend.clock.advance(at - backend.clock.now())
-                assert (await backend.budget.spend(STRICT))[0] is Verdict.GO
+                assert (await backend.budget.spend(STRICT))[0] is Admission.GO

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
 
-from domain.politeness import Breaker, Verdict
+from domain.politeness import Admission, Breaker
 from tests.contract.backends import RATES, Open
 from tests.contract.machines import Machine, hold_to
 
@@ -42,15 +42,15 @@ class BudgetMachine(Machine):
     @rule(retry=st.booleans())
     def somebody_asks(self, retry: bool) -> None:
         verdict, again_at = self.run(self.backend.budget.spend(HOST, retry))
-        if verdict is Verdict.GO:
+        if verdict is Admission.GO:
             self.goes()
-        elif verdict is Verdict.BLOCKED:
+        elif verdict is Admission.BLOCKED:
             assert abs(again_at - self.blocked_until) <= TINY
-        elif verdict is Verdict.BREAKER:
+        elif verdict is Admission.BREAKER:
             waits = self.probing_until or self.opens_at
             assert waits is not None
             assert abs(again_at - waits) <= TINY
-        elif verdict is Verdict.RETRIES:
+        elif verdict is Admission.RETRIES:
             assert retry
         else:
             assert again_at > self.now
@@ -68,12 +68,12 @@ class BudgetMachine(Machine):
     @rule()
     def somebody_waits_as_long_as_they_were_told(self) -> None:
         verdict, again_at = self.run(self.backend.budget.spend(HOST))
-        if verdict is Verdict.GO:
+        if verdict is Admission.GO:
             self.goes()
             return
         self.backend.clock.advance(again_at - self.now)
         verdict, later = self.run(self.backend.budget.spend(HOST))
-        if verdict is Verdict.GO:
+        if verdict is Admission.GO:
             self.goes()
         else:
             # There was more than one thing in the way; each names a later time.

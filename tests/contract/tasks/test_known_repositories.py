@@ -5,14 +5,16 @@ from datetime import timedelta
 import pytest
 
 from domain.fields import INT64_MAX
-from domain.repositories import KnownRepository, RepoFacts, Told
+from domain.repositories import KnownRepository, LookupResult, RepoFacts
 from tests.contract.backends import Backend
 
 FACTS = RepoFacts("a client", 7, "Python")
 MOMENT = timedelta(microseconds=1)
 
+LOOKED_UP = LookupResult(FACTS, '"1"')
 
-def known(backend: Backend, name: str = "a/b", told: Told = Told(FACTS, '"1"')) -> KnownRepository:  # noqa: B008 - a frozen value
+
+def known(backend: Backend, name: str = "a/b", told: LookupResult = LOOKED_UP) -> KnownRepository:
     """A repository that GitHub has told of just now."""
     now = backend.clock.now()
     return KnownRepository(name=name, told=told, told_at=now, looked_at=now)
@@ -26,14 +28,14 @@ async def test_nothing_is_known_at_first(backend: Backend) -> None:
 @pytest.mark.parametrize(
     "told",
     [
-        Told(None),
-        Told(FACTS),
-        Told(FACTS, 'W/"é"'),
-        Told(RepoFacts(None, 0, None), '""'),
-        Told(RepoFacts("\n\\\"'😀", INT64_MAX, ""), None),
+        LookupResult(None),
+        LookupResult(FACTS),
+        LookupResult(FACTS, 'W/"é"'),
+        LookupResult(RepoFacts(None, 0, None), '""'),
+        LookupResult(RepoFacts("\n\\\"'😀", INT64_MAX, ""), None),
     ],
 )
-async def test_what_is_kept_is_known(backend: Backend, told: Told) -> None:
+async def test_what_is_kept_is_known(backend: Backend, told: LookupResult) -> None:
     kept = known(backend, told=told)
 
     await backend.known_repositories.keep(kept)
@@ -45,7 +47,7 @@ async def test_what_is_kept_is_known(backend: Backend, told: Told) -> None:
 async def test_what_is_kept_later_takes_its_place(backend: Backend) -> None:
     first = known(backend)
     backend.clock.advance(MOMENT)
-    second = first.after(Told(None), backend.clock.now())
+    second = first.after(LookupResult(None), backend.clock.now())
 
     await backend.known_repositories.keep(first)
     await backend.known_repositories.keep(second)

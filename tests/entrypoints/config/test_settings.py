@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from domain.politeness import Cadence, Rate
-from domain.retention import Kept
+from domain.retention import RetainedKind
 from entrypoints.config.setting_table import SETTINGS
 from entrypoints.config.settings import (
     InvalidSetting,
@@ -34,13 +34,13 @@ def test_the_defaults_are_those_the_documentation_promises() -> None:
     assert settings.max_body == (2**20, 20 * 2**20)
     assert settings.posts_url == "https://jsonplaceholder.typicode.com/posts"
     assert settings.keeping.ages == {
-        Kept.QUARANTINE: timedelta(days=90),
-        Kept.PAYLOADS: timedelta(days=30),
-        Kept.JOBS: timedelta(days=7),
-        Kept.KEYS: timedelta(hours=24),
-        Kept.SESSIONS: timedelta(days=1),
-        Kept.GUESSES: timedelta(days=1),
-        Kept.CLIENTS: timedelta(hours=1),
+        RetainedKind.QUARANTINE: timedelta(days=90),
+        RetainedKind.PAYLOADS: timedelta(days=30),
+        RetainedKind.JOBS: timedelta(days=7),
+        RetainedKind.KEYS: timedelta(hours=24),
+        RetainedKind.SESSIONS: timedelta(days=1),
+        RetainedKind.GUESSES: timedelta(days=1),
+        RetainedKind.CLIENTS: timedelta(hours=1),
     }
     assert settings.alert_url == ""
 

@@ -108,7 +108,7 @@ async def watching(settings: Settings) -> AsyncIterator[Processes]:
             await stack.enter_async_context(running(settings, **_steered(settings, clock)))
             for _ in range(WATCHERS)
         ]
-        tasks = [asyncio.create_task(container.watch_alerts()()) for container in containers]
+        tasks = [asyncio.create_task(container.alert_monitor()()) for container in containers]
         await clock.looked(WATCHERS)
         try:
             yield Processes(clock, containers)

@@ -9,7 +9,7 @@ import structlog
 
 from domain.alerts import Alert, Event, Kind
 from domain.errors import StoreUnavailable
-from domain.retention import Kept
+from domain.retention import RetainedKind
 from entrypoints.processes.logs import tell_of_alert, tell_of_pruned
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -65,8 +65,8 @@ def test_what_could_not_be_told_or_seen_is_logged_with_its_reason(
 def test_what_was_removed_is_logged_unless_it_was_nothing(
     logged: list[MutableMapping[str, Any]],
 ) -> None:
-    tell_of_pruned({Kept.JOBS: 0, Kept.PAYLOADS: 0})
-    tell_of_pruned({Kept.JOBS: 3, Kept.PAYLOADS: 0})
+    tell_of_pruned({RetainedKind.JOBS: 0, RetainedKind.PAYLOADS: 0})
+    tell_of_pruned({RetainedKind.JOBS: 3, RetainedKind.PAYLOADS: 0})
     tell_of_pruned(GONE)
     tell_of_pruned(broken := ZeroDivisionError())
 

@@ -12,7 +12,7 @@ from adapters.memory.ingest import MemorySource
 from adapters.memory.jobs import MemoryJobHistory, MemoryJobs, MemorySchedules
 from adapters.memory.system import SteerableClock
 from adapters.queue.embedded import EmbeddedQueue
-from application.ingest.job_backend import JobDesk
+from application.ingest.job_backend import JobBackend
 from domain.builtin.posts import POSTS, Post
 from domain.dataset import Role
 from domain.paging import PageRequest, Sort
@@ -53,7 +53,7 @@ async def test_any_adapter_can_be_replaced(tmp_path: Path) -> None:
     container.override_providers(
         clock=clock,
         store=MemoryStore(memory, clock),
-        desk=JobDesk(
+        job_backend=JobBackend(
             jobs=MemoryJobs(memory, clock),
             history=MemoryJobHistory(memory, clock),
             queue=EmbeddedQueue(),

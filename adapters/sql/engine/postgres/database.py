@@ -8,9 +8,15 @@ from contextlib import asynccontextmanager
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
-from adapters.sql.engine.database import READ_S, Compiler, Database, Query, Row, Session, Text
+from adapters.sql.engine.database import READ_S, Compiler, Database, Row, SqlQuery, SqlSession, Text
 from adapters.sql.engine.postgres.listen import Listener
-from adapters.sql.engine.postgres.pool import Connection, Connector, Lane, ReadingLane, end
+from adapters.sql.engine.postgres.pool import (
+    Connection,
+    ConnectionPool,
+    Connector,
+    ReadConnectionPool,
+    end,
+)
 from adapters.sql.engine.postgres.session import PostgresSession
 from adapters.sql.engine.times import to_micros
 from application.ports.operations import Probe
@@ -54,15 +60,15 @@ class PostgresDatabase(Database, Probe):
         self._own_time = own_time
         self._connector = Connector(url)
         self._compiler = Compiler(PGDialect_asyncpg())  # type: ignore[no-untyped-call]
-        self._reads = ReadingLane(self._connector, READERS, read_s, DIRECT)
-        self._scans = ReadingLane(self._connector, SCANNERS, read_s, ALONE)
-        self._writes = Lane(self._connector, WRITERS, _WRITING, WRITE_S)
+        self._reads = ReadConnectionPool(self._connector, READERS, read_s, DIRECT)
+        self._scans = ReadConnectionPool(self._connector, SCANNERS, read_s, ALONE)
+        self._writes = ConnectionPool(self._connector, WRITERS, _WRITING, WRITE_S)
         self._sessions = asyncio.Semaphore(SESSIONS)
         self._listener = Listener(self._connect, self._forget_idle)
 
     async def snapshot(
         self,
-        queries: Sequence[Query],
+        queries: Sequence[SqlQuery],
         scan: bool = False,
         short: bool = False,
     ) -> list[list[Row]]:
@@ -71,7 +77,7 @@ class PostgresDatabase(Database, Probe):
         return await lane.snapshot(self._compiler.texts(queries))
 
     @asynccontextmanager
-    async def write(self, durable: bool = True) -> AsyncIterator[Session]:
+    async def write(self, durable: bool = True) -> AsyncIterator[SqlSession]:
         """A write transaction."""
         crowded = StoreUnavailable("the database is busy with other writing; try again")
         begin = "BEGIN" if durable else _FORGETFUL
@@ -84,7 +90,7 @@ class PostgresDatabase(Database, Probe):
             raise StoreUnavailable("the database does not answer; try again shortly") from error
 
     @asynccontextmanager
-    async def session(self) -> AsyncIterator[Session]:
+    async def session(self) -> AsyncIterator[SqlSession]:
         """A connection of one's own; its temporary tables end with it."""
         try:
             async with asyncio.timeout(_WAIT_S):
@@ -101,7 +107,7 @@ class PostgresDatabase(Database, Probe):
             self._sessions.release()
 
     @asynccontextmanager
-    async def migration(self) -> AsyncIterator[Session]:
+    async def migration(self) -> AsyncIterator[SqlSession]:
         """The transaction that makes or changes tables."""
         async with self.session() as session, session.transaction():
             await session.rows(_ALONE, {})

@@ -96,7 +96,7 @@ async def end(connection: Connection) -> None:
         await connection.close(timeout=_END_S)
 
 
-class Lane:
+class ConnectionPool:
     """So many connections at most, each lent to one task at a time, the others waiting in order."""
 
     def __init__(
@@ -181,7 +181,7 @@ class Lane:
             self._turns.release()
 
 
-class ReadingLane(Lane):
+class ReadConnectionPool(ConnectionPool):
     """A lane whose connections only read, within a time that waiting counts towards."""
 
     def __init__(

@@ -7,7 +7,7 @@ from itertools import islice
 
 from sqlalchemy import ClauseElement, Table
 
-from adapters.sql.engine.database import Compiler, Row, Session, Values
+from adapters.sql.engine.database import Compiler, Row, SqlSession, Values
 from adapters.sql.engine.postgres.errors import translated
 from adapters.sql.engine.postgres.pool import Connection
 from domain.errors import StoreUnavailable
@@ -19,7 +19,7 @@ _UNDO_S = 0.5
 _STAGED_AT_ONCE = 1000
 
 
-class PostgresSession(Session):
+class PostgresSession(SqlSession):
     """One connection, lent or one's own; `begin` is how its transactions begin."""
 
     def __init__(

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from sqlalchemy import ClauseElement, Insert, Table, insert
 
-from adapters.sql.engine.database import Compiler, Row, Session, Values
+from adapters.sql.engine.database import Compiler, Row, SqlSession, Values
 from domain.errors import QueryTooSlow, StoreFull, StoreUnavailable
 
 T = TypeVar("T")
@@ -70,7 +70,7 @@ def translation(error: sqlite3.DatabaseError) -> Exception:
     return error
 
 
-class SqliteSession(Session):
+class SqliteSession(SqlSession):
     """One connection on one thread of its own."""
 
     def __init__(

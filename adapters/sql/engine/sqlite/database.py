@@ -8,9 +8,9 @@ from pathlib import Path
 
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-from adapters.sql.engine.database import READ_S, Compiler, Database, Query, Row, Session, Text
+from adapters.sql.engine.database import READ_S, Compiler, Database, Row, SqlQuery, SqlSession, Text
 from adapters.sql.engine.sqlite.connections import SqliteSession, connect, translation
-from adapters.sql.engine.sqlite.readers import Glance, Lane
+from adapters.sql.engine.sqlite.readers import InlineReader, ReaderPool
 from adapters.sql.engine.times import to_micros
 from application.ports.operations import Probe
 from application.ports.system import Clock
@@ -30,16 +30,16 @@ class SqliteDatabase(Database, Probe):
         self._lock = asyncio.Lock()
         self._durable = SqliteSession(path, self._compiler, self._lock)
         self._quick = SqliteSession(path, self._compiler, self._lock, durable=False)
-        self._reads = Lane(path, READERS, "sqlite-reader", read_s)
-        self._scans = Lane(path, 1, "sqlite-scan", read_s)
-        self._glance = Glance(path)
+        self._reads = ReaderPool(path, READERS, "sqlite-reader", read_s)
+        self._scans = ReaderPool(path, 1, "sqlite-scan", read_s)
+        self._glance = InlineReader(path)
         # Never writes, so that every commit is another connection's to it.
         self._watching: sqlite3.Connection | None = None
         self._version: int | None = None
 
     async def snapshot(
         self,
-        queries: Sequence[Query],
+        queries: Sequence[SqlQuery],
         scan: bool = False,
         short: bool = False,
     ) -> list[list[Row]]:
@@ -52,7 +52,7 @@ class SqliteDatabase(Database, Probe):
         return await (self._scans if scan else self._reads).snapshot(texts)
 
     @asynccontextmanager
-    async def write(self, durable: bool = True) -> AsyncIterator[Session]:
+    async def write(self, durable: bool = True) -> AsyncIterator[SqlSession]:
         """A write transaction."""
         session = self._durable if durable else self._quick
         async with session.transaction():
@@ -68,7 +68,7 @@ class SqliteDatabase(Database, Probe):
             await session.close()
 
     @asynccontextmanager
-    async def migration(self) -> AsyncIterator[Session]:
+    async def migration(self) -> AsyncIterator[SqlSession]:
         """The transaction that makes or changes tables; the file and its folder are made first."""
         try:
             await asyncio.to_thread(self._make)

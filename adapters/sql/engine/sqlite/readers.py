@@ -24,7 +24,7 @@ _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 10_000
 _GIVEN_UP = {sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
-class Lane:
+class ReaderPool:
     """Threads that read, each on a read-only connection of its own."""
 
     def __init__(self, path: Path, threads: int, name: str, read_s: float) -> None:
@@ -68,7 +68,7 @@ class Lane:
             reader.connection.close()
 
 
-class Glance:
+class InlineReader:
     """One read-only connection that never makes its caller wait."""
 
     def __init__(self, path: Path) -> None:

@@ -67,7 +67,7 @@ def named(answer: httpx.Response) -> list[str]:
 
 async def last_job(stage: Stage, job_id: str) -> FetchJob:
     """A job as it was written down."""
-    job = await stage.desk.history.get(job_id)
+    job = await stage.job_backend.history.get(job_id)
     assert job is not None
     return job
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from adapters.http.datasets.ready_pages import MAX_PAGE_BYTES, ReadyPage, ReadyPages
-from application.datasets.catalogue import Standing
+from application.datasets.catalogue import FreshnessStatus
 from application.datasets.query import Query
 from domain.builtin.posts import Post
 from domain.checkpoints import Freshness
@@ -138,7 +138,7 @@ def page_of_size(size: int) -> ReadyPage:
         etag="",
         lines=(),
         freshness=Freshness(),
-        standing=Standing(None, None, True),
+        standing=FreshnessStatus(None, None, True),
         version=0,
     )
 

@@ -9,7 +9,7 @@ import pytest
 
 from adapters.http.ingest.idempotency import fingerprint_of
 from adapters.memory.jobs import MemoryIdempotency, MemoryJobs
-from application.ports.jobs import ABANDONED, Answer
+from application.ports.jobs import ABANDONED, SavedAnswer
 from domain.dataset import Role
 from domain.errors import SourceUnavailable, StoreUnavailable
 from domain.jobs import FetchJob
@@ -176,7 +176,7 @@ async def test_a_key_opens_no_closed_door() -> None:
     stage = Stage(POSTS, gauges_dataset(fetch_by=Role.ADMIN))
     asked = fingerprint_of({**ASKED, "path": "/fetch/gauges", "query_string": b""})
     await stage.idempotency.begin("a-key", asked, "0" * 32)
-    await stage.idempotency.end("a-key", Answer(200, {}, b"what an admin was answered"))
+    await stage.idempotency.end("a-key", SavedAnswer(200, {}, b"what an admin was answered"))
 
     problem(await post(stage, "/fetch/gauges"), 401, "login_required")
 
@@ -280,7 +280,7 @@ async def test_a_job_that_may_have_been_written_down_is_the_job_of_the_next_requ
     empty: Stage,
 ) -> None:
     jobs = HesitantJobs(empty.database, empty.clock)
-    stage = Stage(POSTS, clock=empty.clock, desk=replace(empty.desk, jobs=jobs))
+    stage = Stage(POSTS, clock=empty.clock, job_backend=replace(empty.job_backend, jobs=jobs))
     unsure = await post(stage, "/fetch?mode=task")
     [written] = empty.database.jobs.values()
     # Meanwhile a sweep has found it, and it has ended.
@@ -297,7 +297,7 @@ async def test_a_job_that_may_have_been_written_down_is_the_job_of_the_next_requ
 class ForgetfulIdempotency(MemoryIdempotency):
     """Takes keys, and cannot be told what became of them."""
 
-    async def end(self, key: str, answer: Answer) -> None:
+    async def end(self, key: str, answer: SavedAnswer) -> None:
         """Fail."""
         raise StoreUnavailable("gone")
 

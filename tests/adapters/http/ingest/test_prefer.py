@@ -6,7 +6,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from adapters.http.ingest.prefer import Wish, preferences_of, wish_of
+from adapters.http.ingest.prefer import ExecutionPreference, preference_of, preferences_of
 from application.ingest.fetch import MAX_WAITING
 from domain.errors import StoreUnavailable, UnexpectedContent
 from tests.adapters.http.stage import POSTS, Stage, posts, problem
@@ -54,34 +54,34 @@ def test_no_header_takes_long_to_read(prefer: str) -> None:
 @pytest.mark.parametrize(
     ("mode", "prefer", "expected"),
     [
-        (None, "", Wish(is_task=False)),
-        (None, "respond-async", Wish(is_task=True, applied="respond-async")),
-        (None, "wait=5", Wish(is_task=True, wait_s=5, applied="wait=5")),
-        (None, "wait=0", Wish(is_task=True, applied="wait=0")),
+        (None, "", ExecutionPreference(is_task=False)),
+        (None, "respond-async", ExecutionPreference(is_task=True, applied="respond-async")),
+        (None, "wait=5", ExecutionPreference(is_task=True, wait_s=5, applied="wait=5")),
+        (None, "wait=0", ExecutionPreference(is_task=True, applied="wait=0")),
         (
             None,
             "wait=5, respond-async",
-            Wish(is_task=True, wait_s=5, applied="respond-async, wait=5"),
+            ExecutionPreference(is_task=True, wait_s=5, applied="respond-async, wait=5"),
         ),
-        (None, "wait=40", Wish(is_task=True, wait_s=30, applied="wait=30")),
-        (None, "wait=999999999", Wish(is_task=True, wait_s=30, applied="wait=30")),
-        (None, "wait=-1", Wish(is_task=False)),
-        (None, "wait=1.5", Wish(is_task=False)),
-        (None, "wait=" + "9" * 5000, Wish(is_task=False)),
-        (None, "respond-async=no", Wish(is_task=False)),
-        (None, "handling=lenient, return=minimal", Wish(is_task=False)),
-        ("sync", "respond-async, wait=5", Wish(is_task=False)),
-        ("task", "wait=5", Wish(is_task=True)),
+        (None, "wait=40", ExecutionPreference(is_task=True, wait_s=30, applied="wait=30")),
+        (None, "wait=999999999", ExecutionPreference(is_task=True, wait_s=30, applied="wait=30")),
+        (None, "wait=-1", ExecutionPreference(is_task=False)),
+        (None, "wait=1.5", ExecutionPreference(is_task=False)),
+        (None, "wait=" + "9" * 5000, ExecutionPreference(is_task=False)),
+        (None, "respond-async=no", ExecutionPreference(is_task=False)),
+        (None, "handling=lenient, return=minimal", ExecutionPreference(is_task=False)),
+        ("sync", "respond-async, wait=5", ExecutionPreference(is_task=False)),
+        ("task", "wait=5", ExecutionPreference(is_task=True)),
     ],
 )
 def test_a_mode_decides_alone_and_otherwise_the_preferences(
-    mode: str | None, prefer: str, expected: Wish
+    mode: str | None, prefer: str, expected: ExecutionPreference
 ) -> None:
-    assert wish_of(mode, prefer, longest_s=30) == expected
+    assert preference_of(mode, prefer, longest_s=30) == expected
 
 
 def test_nobody_waits_longer_than_a_minute() -> None:
-    assert wish_of(None, "wait=600", longest_s=3600).wait_s == 60
+    assert preference_of(None, "wait=600", longest_s=3600).wait_s == 60
 
 
 # ---------------------------------------------------------------- what comes of it

@@ -211,7 +211,7 @@ async def test_a_replay_is_refused_while_a_fetch_waits_for_its_source(stage: Sta
     await rejected(stage)
     now = stage.clock.now()
     later = FetchJob(id="f" * 32, dataset="posts", queued_at=now, run_at=now + timedelta(hours=1))
-    await stage.desk.jobs.request(later)
+    await stage.job_backend.jobs.request(later)
 
     told = problem(await stage.client.post("/quarantine/1/replay"), 409, "dataset_busy")
 

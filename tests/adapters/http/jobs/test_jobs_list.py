@@ -119,7 +119,7 @@ async def test_fetches_of_what_a_viewer_may_not_read_are_not_shown() -> None:
 
 
 async def test_fetches_of_a_dataset_that_was_taken_out_are_not_listed(empty: Stage) -> None:
-    await empty.desk.jobs.request(
+    await empty.job_backend.jobs.request(
         FetchJob(id="0" * 32, dataset="gone", queued_at=empty.clock.now())
     )
 

@@ -65,7 +65,7 @@ async def test_a_job_that_waits_for_its_source_says_until_when(empty: Stage) -> 
 
 async def test_the_job_of_a_dataset_that_was_taken_out_is_still_told(empty: Stage) -> None:
     job = FetchJob(id="0" * 32, dataset="gone", queued_at=empty.clock.now())
-    await empty.desk.jobs.request(job)
+    await empty.job_backend.jobs.request(job)
     admin = await empty.headers(Role.ADMIN)
 
     status = await empty.client.get(f"/fetch/status/{job.id}", headers=admin)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from adapters.queue.embedded import EmbeddedQueue
-from application.jobs.worker import RunJob, Work
+from application.jobs.worker import RunJob, Worker
 from domain.dataset import Role
 from domain.errors import SourceBlocked, SourceUnavailable
 from tests.adapters.http.stage import POSTS, Stage, ids, posts, problem
@@ -65,8 +65,8 @@ async def test_a_task_asks_nobody_before_a_worker_runs_it(empty: Stage) -> None:
 async def test_a_worker_of_the_same_process_runs_it() -> None:
     stage = Stage(POSTS, queue=EmbeddedQueue())
     stage.sources["posts"][0].pages = [posts(2)]
-    run_job = RunJob(stage.fetches, stage.desk, lambda dataset, end: None)
-    working = asyncio.create_task(Work(run_job, stage.desk, stage.clock)())
+    run_job = RunJob(stage.fetches, stage.job_backend, lambda dataset, end: None)
+    working = asyncio.create_task(Worker(run_job, stage.job_backend, stage.clock)())
 
     told = await started(stage)
     await stage.clock.elapse(1)

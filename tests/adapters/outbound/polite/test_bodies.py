@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.outbound.polite.failures import Setback
+from adapters.outbound.polite.failures import RetryableError
 from adapters.outbound.polite.replies import MAX_MEMBERS, gunzip, is_packed
 from domain.errors import UnexpectedContent
 
@@ -33,7 +33,7 @@ def test_a_body_cut_anywhere_is_incomplete(data: st.DataObject) -> None:
     packed = gzip.compress(b"[" + b'"abc",' * 100 + b'"d"]')
     length = data.draw(st.integers(1, len(packed) - 1))
 
-    with pytest.raises(Setback) as setback:
+    with pytest.raises(RetryableError) as setback:
         gunzip(packed[:length], 100 * MIB, PLACE)
 
     assert setback.value.error.code == "incomplete"

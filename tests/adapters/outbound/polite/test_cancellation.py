@@ -4,7 +4,7 @@ import asyncio
 import gc
 from typing import Any
 
-from adapters.outbound.polite.replies import Answer
+from adapters.outbound.polite.replies import UpstreamResponse
 from domain.reports import Traffic
 from tests.adapters.outbound.stage import Stage, open_stage
 
@@ -91,6 +91,6 @@ async def test_connections_are_kept_between_requests(stage: Stage) -> None:
     # The fault closes a connection that is used twice, so that keeping one shows.
     traffic = Traffic()
     for _ in range(2):
-        assert isinstance(await stage.get("U21", traffic=traffic), Answer)
+        assert isinstance(await stage.get("U21", traffic=traffic), UpstreamResponse)
 
     assert traffic.requests == 3

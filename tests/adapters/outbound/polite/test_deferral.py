@@ -10,10 +10,10 @@ from adapters.memory.jobs import MemoryJobHistory, MemoryJobs, MemorySchedules
 from adapters.outbound.jsonplaceholder import JsonPlaceholderSource
 from adapters.queue.embedded import EmbeddedQueue
 from application.ingest.fetch import Fetch
-from application.ingest.job_backend import JobDesk
+from application.ingest.job_backend import JobBackend
 from domain.builtin.posts import POSTS, Post
 from domain.jobs import FetchJob, JobStatus, Mode
-from domain.politeness import BREAKER_MINIMUM, BREAKER_OPEN_S, Rate, Verdict
+from domain.politeness import BREAKER_MINIMUM, BREAKER_OPEN_S, Admission, Rate
 from tests.adapters.outbound.stage import Stage, open_stage
 
 SELDOM = Rate(1, 600.0)
@@ -21,7 +21,7 @@ SELDOM = Rate(1, 600.0)
 
 async def spent(stage: Stage) -> datetime:
     """The budget is spent; when there is more."""
-    while (asked := await stage.budget.spend(stage.key))[0] is Verdict.GO:
+    while (asked := await stage.budget.spend(stage.key))[0] is Admission.GO:
         pass
     return asked[1]
 
@@ -43,14 +43,14 @@ async def broken(stage: Stage) -> datetime:
 def fetch_of(stage: Stage) -> Fetch[Post]:
     """The use case that fetches the posts of the sample upstream."""
     database, clock = stage.database, stage.clock
-    desk = JobDesk(
+    job_backend = JobBackend(
         MemoryJobs(database, clock),
         MemoryJobHistory(database, clock),
         EmbeddedQueue(),
         MemorySchedules(database, clock),
     )
     source = JsonPlaceholderSource(stage.client, stage.url("/posts"))
-    return Fetch(POSTS, [source], MemoryStore(database, clock), clock, desk, stage.random)
+    return Fetch(POSTS, [source], MemoryStore(database, clock), clock, job_backend, stage.random)
 
 
 @pytest.mark.parametrize("forbid", [spent, blocked, broken])

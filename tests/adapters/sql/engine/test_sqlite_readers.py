@@ -14,7 +14,7 @@ from adapters.sql.datasets.store import SqlStore
 from adapters.sql.engine.database import Text
 from adapters.sql.engine.sqlite.connections import connect
 from adapters.sql.engine.sqlite.database import SqliteDatabase
-from adapters.sql.engine.sqlite.readers import Glance, _Reader
+from adapters.sql.engine.sqlite.readers import InlineReader, _Reader
 from domain.builtin.posts import POSTS
 from domain.paging import PageRequest, Sort
 from tests.adapters.sql.conftest import bring, some_posts
@@ -38,7 +38,7 @@ async def test_a_short_read_does_not_wait_for_anything(database: SqliteDatabase)
 async def test_a_read_that_was_taken_for_short_is_handed_to_a_thread(
     path: Path, database: SqliteDatabase
 ) -> None:
-    glance = Glance(path)
+    glance = InlineReader(path)
 
     found = glance.read([Text(_LONG, [])])
     answer = await database.snapshot([(text(_LONG), {})], short=True)

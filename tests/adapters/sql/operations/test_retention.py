@@ -12,7 +12,7 @@ from sqlalchemy import ClauseElement, insert, text
 
 from adapters.memory.system import SteerableClock
 from adapters.sql.datasets.store import SqlStore
-from adapters.sql.engine.database import Database, Row, Session, Values
+from adapters.sql.engine.database import Database, Row, SqlSession, Values
 from adapters.sql.engine.postgres.database import PostgresDatabase
 from adapters.sql.engine.sqlite.database import SqliteDatabase
 from adapters.sql.engine.times import to_micros
@@ -25,13 +25,15 @@ from domain.builtin.posts import POSTS
 from domain.checkpoints import Checkpoint
 from domain.jobs import FetchJob
 from domain.payloads import Payload
-from domain.retention import BATCH, Keeping, Kept
+from domain.retention import BATCH, RetainedKind, RetentionPolicy
 from tests.adapters.outbound.stage import HurriedClock
 from tests.adapters.sql.conftest import read, until, waits_for_a_lock
 from tests.services.postgres import administering
 
 DAY = timedelta(days=1)
-KEEPING = Keeping(ages=dict.fromkeys((Kept.QUARANTINE, Kept.PAYLOADS, Kept.JOBS), DAY))
+KEEPING = RetentionPolicy(
+    ages=dict.fromkeys((RetainedKind.QUARANTINE, RetainedKind.PAYLOADS, RetainedKind.JOBS), DAY)
+)
 MANY = 10_500
 
 
@@ -43,7 +45,7 @@ class CountedSqlite(SqliteDatabase):
         self.touched: list[int] = []
 
     @asynccontextmanager
-    async def write(self, durable: bool = True) -> AsyncIterator[Session]:
+    async def write(self, durable: bool = True) -> AsyncIterator[SqlSession]:
         """A write transaction."""
         async with super().write(durable) as session:
             [[before]] = await session.rows(_TOUCHED, {})
@@ -104,7 +106,11 @@ async def test_very_much_is_removed_in_transactions_of_few_rows(path: Path) -> N
     left = await counts(database)
     await database.close()
 
-    assert removed == {Kept.QUARANTINE: MANY, Kept.PAYLOADS: MANY - 1, Kept.JOBS: MANY - 1}
+    assert removed == {
+        RetainedKind.QUARANTINE: MANY,
+        RetainedKind.PAYLOADS: MANY - 1,
+        RetainedKind.JOBS: MANY - 1,
+    }
     assert left == [0, 1, 1, 1, 1]
     assert sum(database.touched) == MANY + 3 * (MANY - 1) + MANY - 1
     assert max(database.touched) <= BATCH
@@ -119,7 +125,11 @@ async def test_the_same_on_postgresql_by_two_at_once(postgres: PostgresDatabase)
     rest = await prune()
 
     together = {kept: sum(removed[kept] for removed in (*both, rest)) for kept in both[0]}
-    assert together == {Kept.QUARANTINE: MANY, Kept.PAYLOADS: MANY - 1, Kept.JOBS: MANY - 1}
+    assert together == {
+        RetainedKind.QUARANTINE: MANY,
+        RetainedKind.PAYLOADS: MANY - 1,
+        RetainedKind.JOBS: MANY - 1,
+    }
     assert await counts(postgres) == [0, 1, 1, 1, 1]
 
 
@@ -147,7 +157,7 @@ async def test_a_body_that_is_just_arriving_again_is_not_removed(
     async with postgres.write() as session:
         pruned = Pruned(session, SqlRetention(postgres), clock)
         await receive(pruned, job, "one", body, pack(body.body))
-    afterwards = await SqlRetention(postgres).prune(Kept.PAYLOADS, clock.now(), BATCH)
+    afterwards = await SqlRetention(postgres).prune(RetainedKind.PAYLOADS, clock.now(), BATCH)
 
     assert (pruned.removed, afterwards) == (0, 1)
     assert await counts(postgres) == [0, 1, 1, 1, 2]
@@ -156,7 +166,7 @@ async def test_a_body_that_is_just_arriving_again_is_not_removed(
 class Pruned:
     """A session beside which somebody prunes after every statement."""
 
-    def __init__(self, session: Session, retention: SqlRetention, clock: SteerableClock) -> None:
+    def __init__(self, session: SqlSession, retention: SqlRetention, clock: SteerableClock) -> None:
         self.removed = 0
         self._session = session
         self._retention = retention
@@ -165,13 +175,13 @@ class Pruned:
     async def rows(self, clause: ClauseElement, values: Values) -> list[Row]:
         """Run a statement and return its rows."""
         rows = await self._session.rows(clause, values)
-        self.removed += await self._retention.prune(Kept.PAYLOADS, self._clock.now(), BATCH)
+        self.removed += await self._retention.prune(RetainedKind.PAYLOADS, self._clock.now(), BATCH)
         return rows
 
     async def run(self, clause: ClauseElement, values: Values) -> int:
         """Run a statement and return how many rows it touched."""
         touched = await self._session.run(clause, values)
-        self.removed += await self._retention.prune(Kept.PAYLOADS, self._clock.now(), BATCH)
+        self.removed += await self._retention.prune(RetainedKind.PAYLOADS, self._clock.now(), BATCH)
         return touched
 
 
@@ -220,14 +230,16 @@ async def test_what_is_pruned_while_payloads_are_read_again_is_passed_over(
     async with store.intake(POSTS, "one", await claimed(database, clock, "reading")) as intake:
         async for kept in intake.kept():
             seen.append(kept.payload.body)
-            await SqlRetention(database).prune(Kept.PAYLOADS, clock.now(), BATCH)
+            await SqlRetention(database).prune(RetainedKind.PAYLOADS, clock.now(), BATCH)
 
     assert seen == [b"first", b"third"]
 
 
-@pytest.mark.parametrize("what", [Kept.QUARANTINE, Kept.PAYLOADS, Kept.JOBS])
+@pytest.mark.parametrize(
+    "what", [RetainedKind.QUARANTINE, RetainedKind.PAYLOADS, RetainedKind.JOBS]
+)
 async def test_a_prune_that_is_broken_off_removes_nothing(
-    database: SqliteDatabase, clock: SteerableClock, what: Kept
+    database: SqliteDatabase, clock: SteerableClock, what: RetainedKind
 ) -> None:
     await fill(database, clock)
     before = await counts(database)

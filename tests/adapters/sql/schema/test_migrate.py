@@ -20,7 +20,7 @@ from adapters.memory.system import SteerableClock
 from adapters.sql.datasets.store import SqlStore
 from adapters.sql.engine.postgres.database import PostgresDatabase
 from adapters.sql.engine.sqlite.database import SqliteDatabase
-from adapters.sql.schema.migrate import HEAD, epoch_of, migrate
+from adapters.sql.schema.migrate import HEAD, database_id_of, migrate
 from adapters.sql.schema.migrations.upgrade import steps
 from adapters.sql.schema.tables import metadata
 from domain.builtin.posts import POSTS
@@ -159,17 +159,17 @@ async def test_on_postgresql_too() -> None:
 
 
 async def test_migrating_again_does_nothing(database: Any) -> None:
-    epoch = await epoch_of(database)
+    epoch = await database_id_of(database)
 
     assert await migrate(database, [POSTS]) == []
-    assert await epoch_of(database) == epoch
+    assert await database_id_of(database) == epoch
 
 
 async def test_every_new_database_has_an_epoch_of_its_own(database: Any, make: Make) -> None:
     other = (await make())()
     await migrate(other, [POSTS])
 
-    assert await epoch_of(other) != await epoch_of(database)
+    assert await database_id_of(other) != await database_id_of(database)
 
 
 async def test_of_several_processes_that_start_at_once_one_does_the_work(make: Make) -> None:
@@ -192,7 +192,7 @@ async def test_a_database_of_the_first_version_is_brought_to_this_one(make: Make
     done = await migrate(database, [])
 
     assert done == [f"system tables: 0001 -> {HEAD}"]
-    assert await epoch_of(database) == "the first"
+    assert await database_id_of(database) == "the first"
     assert await _rows(database, text("SELECT host, version FROM hosts")) == [("h", 0)]
     newest = (await make())()
     await migrate(newest, [])

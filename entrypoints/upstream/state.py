@@ -11,7 +11,7 @@ from entrypoints.upstream.documents import Document, Record
 from entrypoints.upstream.hub import Hub
 from entrypoints.upstream.market import Market
 from entrypoints.upstream.posts import Collection
-from entrypoints.upstream.received import Received, RequestLog
+from entrypoints.upstream.received import ReceivedRequest, RequestLog
 from entrypoints.upstream.telemetry import Telemeter
 from entrypoints.upstream.words import sample_posts
 
@@ -23,7 +23,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Stage:
+class UpstreamState:
     """What a test steers: what is served, the pace, the gate, and the log of requests."""
 
     def __init__(self, posts: int = 100, seed: int = 1) -> None:
@@ -52,7 +52,7 @@ class Stage:
         self._turns: Counter[str] = Counter()
 
     @property
-    def requests(self) -> list[Received]:
+    def requests(self) -> list[ReceivedRequest]:
         """The last 10 000 requests since `forget`, oldest first."""
         return self.log.kept
 
