@@ -102,11 +102,11 @@ class AlertState(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it is to be told, and nobody is about to."""
         return not self.told and (self.taken_until is None or self.taken_until <= now)
 
-    def taken(self, now: datetime) -> "AlertState":
+    def claimed(self, now: datetime) -> "AlertState":
         """The alarm in the hands of whoever tells it now."""
         return msgspec.structs.replace(self, taken_until=now + TAKEN)
 
-    def given_back(self, told: bool) -> "AlertState":
+    def released(self, told: bool) -> "AlertState":
         """The alarm once whoever took it has told it, or could not."""
         return msgspec.structs.replace(self, told=told, taken_until=None)
 

@@ -12,8 +12,8 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """What the next fetch from one source needs to know of the last successful one.
 
     `etag` and `last_modified` belong to exactly `url`. `digest` is the hash of everything received;
-    `normaliser` the fingerprint of the record type and of the code that read it. `confirmations`
-    counts the answers "not modified" since the last full one; `counts` are what became of its
+    `normaliser_version` the fingerprint of record type and reading code. `confirmations` counts the
+    answers "not modified" since the last full one; `counts` are what became of its
     records, or of those that were read again since.
     """
 
@@ -24,7 +24,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     etag: str | None = None
     last_modified: str | None = None
     digest: str = ""
-    normaliser: str = ""
+    normaliser_version: str = ""
     confirmations: int = 0
     counts: Counts = Counts()
 

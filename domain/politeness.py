@@ -191,7 +191,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
             host = msgspec.structs.replace(host, outcomes=_PROBING, open_until_s=now_s + PROBE_S)
         return host, Admission.GO, now_s
 
-    def settle(self, ok: bool, now_s: float) -> "Host":
+    def record_outcome(self, ok: bool, now_s: float) -> "Host":
         """Learn how a request that was let go ended."""
         if self.open_for_s:
             if self.outcomes != _PROBING:

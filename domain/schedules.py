@@ -58,7 +58,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
             self, every=every, tick_at=tick_at, next_run_at=min(self.next_run_at, now + every)
         )
 
-    def settled(
+    def after_run(
         self, ok: bool, not_before: datetime | None, now: datetime, by_hand: bool = False
     ) -> "Schedule":
         """The schedule after a fetch has ended: failures and the upstream may push it back.

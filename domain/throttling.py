@@ -55,7 +55,7 @@ class Attempts(msgspec.Struct, frozen=True):
             return 0.0
         return max(0.0, (self.blocked_until - now).total_seconds())
 
-    def tried(self, free: int, now: datetime) -> "Attempts":
+    def after_attempt(self, free: int, now: datetime) -> "Attempts":
         """After one more guess, which counts as wrong until it turns out right.
 
         Each one above those that are free doubles the time until the next.
@@ -84,12 +84,12 @@ class Guess(msgspec.Struct, frozen=True):
             return self.here.wait_s(now)
         return max(self.here.wait_s(now), self.strangers.wait_s(now))
 
-    def tried(self, now: datetime) -> "Guess":
+    def after_attempt(self, now: datetime) -> "Guess":
         """Counted, before it is known whether it is right."""
-        here = self.here.tried(FREE_GUESSES, now)
+        here = self.here.after_attempt(FREE_GUESSES, now)
         if self.here.known:
             return Guess(here, self.strangers)
-        return Guess(here, self.strangers.tried(FREE_GUESSES_OF_STRANGERS, now))
+        return Guess(here, self.strangers.after_attempt(FREE_GUESSES_OF_STRANGERS, now))
 
     def succeeded(self, now: datetime) -> "Guess":
         """It was right: nothing counts against this place any more."""

@@ -61,12 +61,12 @@ class AccountUseCases(NamedTuple):
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the HTTP side can be told.
 
-    `epoch` is the database's random name, `client_limits` is how often one client may do what;
-    a caller may take `body_s` seconds to send a body.
+    `database_id` is the database's random name, `client_limits` is how often one client may do
+    what; a caller may take `body_s` seconds to send a body.
     """
 
     secret: bytes
-    epoch: str
+    database_id: str
     client_limits: dict[str, Rate]
     version: str = "0"
     default_dataset: str = "posts"
@@ -132,7 +132,7 @@ def create_app(
         logging_config=None,
     )
     require_declared(litestar)
-    validators = Validators(settings.epoch, settings.cache_max_age_s)
+    validators = Validators(settings.database_id, settings.cache_max_age_s)
     reads = Reads(
         catalogue,
         changes,

@@ -161,7 +161,7 @@ class MemoryLoginAttempts(LoginAttempts):
         wait_s = known.wait_s(now)
         if wait_s:
             raise TooManyRequests("too many wrong passwords; wait before the next try", wait_s)
-        self._put(account, place, known.tried(now))
+        self._put(account, place, known.after_attempt(now))
 
     async def succeed(self, account: str, place: str) -> None:
         """The last guess was right."""

@@ -56,7 +56,7 @@ class MemorySource(Source[R], Generic[R]):
         return self._name
 
     @property
-    def normaliser(self) -> str:
+    def normaliser_version(self) -> str:
         """Names the version of `normalise`: change `version` to change it."""
         return self.version
 

@@ -137,7 +137,7 @@ class MemorySchedules(Schedules):
             for dataset, every in periods.items()
         }
 
-    async def standing(self) -> tuple[datetime, list[Schedule]]:
+    async def current(self) -> tuple[datetime, list[Schedule]]:
         """The present moment, and every schedule."""
         known = self._database.schedules
         return self._clock.now(), [known[dataset] for dataset in sorted(known)]

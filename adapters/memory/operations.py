@@ -21,7 +21,7 @@ class MemoryAlerts(Alerts):
         self._alarms = database.alarms
         self._clock = clock
 
-    async def standing(self) -> tuple[datetime, list[AlertState]]:
+    async def current(self) -> tuple[datetime, list[AlertState]]:
         """The present moment, and every alarm."""
         return self._clock.now(), [self._alarms[key] for key in sorted(self._alarms)]
 

@@ -9,7 +9,7 @@ from application.ports.politeness import Budget
 from application.ports.system import Clock
 from domain.politeness import Admission, Host, Rate
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DATABASE_ID = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class MemoryBudget(Budget):
@@ -30,9 +30,9 @@ class MemoryBudget(Budget):
         self._hosts[host], verdict, at_s = known.spend(rate, self._now_s, retry)
         return verdict, _moment(at_s)
 
-    async def settle(self, host: str, ok: bool) -> None:
+    async def record_outcome(self, host: str, ok: bool) -> None:
         """Tell how a request that was let go ended."""
-        self._hosts[host] = (await self.state(host)).settle(ok, self._now_s)
+        self._hosts[host] = (await self.state(host)).record_outcome(ok, self._now_s)
 
     async def block(self, host: str, until: datetime) -> None:
         """Leave the host alone until then, because it said so."""
@@ -49,4 +49,4 @@ class MemoryBudget(Budget):
 
 def _moment(seconds: float) -> datetime:
     # Rounded up: whoever asks again at this moment must not be a fraction too early.
-    return _EPOCH + timedelta(microseconds=math.ceil(seconds * 1e6))
+    return _DATABASE_ID + timedelta(microseconds=math.ceil(seconds * 1e6))

@@ -41,7 +41,7 @@ class CoinPaprikaSource(JsonListSource[TickerPayload, CryptoAsset]):
     """The tickers of CoinPaprika, or of anything that answers like it."""
 
     name = "coinpaprika"
-    normaliser = "coinpaprika-1"
+    normaliser_version = "coinpaprika-1"
     payload = TickerPayload
 
     def record(self, element: TickerPayload, payload: Payload) -> CryptoAsset:

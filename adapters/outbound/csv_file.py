@@ -44,7 +44,7 @@ class CsvAssetsSource(Source[CryptoAsset]):
     """The assets in one CSV file, named by its path, its file:// URL, or its URL on the web."""
 
     name = "csv"
-    normaliser = "csv-1"
+    normaliser_version = "csv-1"
 
     def __init__(self, client: PoliteClient, url: str) -> None:
         self._client = client

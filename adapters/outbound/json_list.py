@@ -35,12 +35,12 @@ class JsonListSource(Source[R], Generic[P, R]):
     """Reads the list at one URL, and the pages its `Link: rel="next"` lead to on the same host.
 
     To add such a source, name its `payload` type, one element as the upstream spells it, and say
-    in `record` what becomes of it. Raise `normaliser` when that changes. Where the upstream answers
-    with one element and no list around it, set `single`.
+    in `record` what becomes of it. Raise `normaliser_version` when that changes. Where the upstream
+    answers with one element and no list around it, set `single`.
     """
 
     name: ClassVar[str]
-    normaliser: ClassVar[str]
+    normaliser_version: ClassVar[str]
     payload: ClassVar[type[Any]]
     single: ClassVar[bool] = False
     max_pages: ClassVar[int] = 10_000

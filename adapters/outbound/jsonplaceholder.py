@@ -21,7 +21,7 @@ class JsonPlaceholderSource(JsonListSource[PostPayload, Post]):
     """The posts of JSONPlaceholder, or of anything that answers like it."""
 
     name = "jsonplaceholder"
-    normaliser = "jsonplaceholder-1"
+    normaliser_version = "jsonplaceholder-1"
     payload = PostPayload
 
     def record(self, element: PostPayload, payload: Payload) -> Post:

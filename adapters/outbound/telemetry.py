@@ -19,7 +19,7 @@ class TelemetrySource(JsonListSource[PointPayload, DataPoint]):
     """The machine's latest point, or that of anything that answers like it."""
 
     name = "telemetry"
-    normaliser = "telemetry-1"
+    normaliser_version = "telemetry-1"
     payload = PointPayload
     single = True
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import structlog
 
-from adapters.queue.crew import crew, managed
+from adapters.queue.task_pool import managed, task_pool
 from application.ports.jobs import Handle, Queue
 from application.ports.operations import Probe
 
@@ -32,7 +32,7 @@ class EmbeddedQueue(Queue, Probe):
 
     def listening(self, handle: Handle) -> AbstractAsyncContextManager[None]:
         """Hand announced jobs to `handle` while the block lasts."""
-        return crew(self._waiting, partial(self._deal, handle), self._at_once)
+        return task_pool(self._waiting, partial(self._deal, handle), self._at_once)
 
     @property
     def works(self) -> str:

@@ -8,8 +8,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 import structlog
 from aio_pika.abc import AbstractIncomingMessage
 
-from adapters.queue.crew import crew, managed
 from adapters.queue.rabbitmq_link import Broker, Link, parse, plainly
+from adapters.queue.task_pool import managed, task_pool
 from application.ports.jobs import Handle, Queue
 from application.ports.operations import Probe
 from domain.errors import QueueUnavailable
@@ -54,7 +54,7 @@ class Consumer:
         """Deal with announcements while the block lasts."""
         keeping = asyncio.create_task(self._keep())
         try:
-            async with crew(self._inbox, self._deal, self._at_once):
+            async with task_pool(self._inbox, self._deal, self._at_once):
                 try:
                     yield
                 finally:

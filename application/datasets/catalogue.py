@@ -71,7 +71,7 @@ class Catalogue:
         self._known(name)
         return self._fetches[name]
 
-    def standing(self, name: str, freshness: Freshness) -> FreshnessStatus:
+    def freshness_status(self, name: str, freshness: Freshness) -> FreshnessStatus:
         """How current a dataset with this freshness is now."""
         now = self._clock.now()
         known, stood = self._stood.get(name, (None, None))
@@ -104,7 +104,7 @@ class Catalogue:
             records=await query.count(viewer),
             quarantined=await self._quarantine.count(name),
             freshness=freshness,
-            standing=self.standing(name, freshness),
+            standing=self.freshness_status(name, freshness),
         )
 
     def _known(self, name: str) -> None:

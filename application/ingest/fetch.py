@@ -131,7 +131,7 @@ class Fetch(Generic[R]):
             job = await self._follow.until(job_id, until)
         return _fetched(job, await self._store.freshness(self.dataset))
 
-    async def again(self, viewer: Role, mode: Mode, receipt: int | None = None) -> Fetched:
+    async def reprocess(self, viewer: Role, mode: Mode, receipt: int | None = None) -> Fetched:
         """Have what was kept read again by a replay or a rebuild, and wait for its end.
 
         For an admin. A fetch that runs comes first; DatasetBusy when one waits for its source.

@@ -59,12 +59,12 @@ class ReplayQuarantine:
             raise NoSources(
                 f"the source {found.source} is switched off, and it alone can read this"
             )
-        return await fetch.again(viewer, Mode.REPLAY, found.receipt)
+        return await fetch.reprocess(viewer, Mode.REPLAY, found.receipt)
 
     async def dataset(self, viewer: Role, name: str) -> Fetched:
         """Replay all that waits of one dataset."""
         viewer.require(Role.ADMIN)
-        return await _fetch_of(name, self._fetches).again(viewer, Mode.REPLAY)
+        return await _fetch_of(name, self._fetches).reprocess(viewer, Mode.REPLAY)
 
     async def everything(self, viewer: Role) -> list[Fetched]:
         """Replay every dataset of which something waits; an error is raised after the others."""
@@ -74,7 +74,7 @@ class ReplayQuarantine:
         for name, fetch in self._fetches.items():
             try:
                 if fetch.sources and await self._quarantine.count(name):
-                    replayed.append(await fetch.again(viewer, Mode.REPLAY))
+                    replayed.append(await fetch.reprocess(viewer, Mode.REPLAY))
             except CatchmentError as error:
                 failed = failed or error
         if failed is not None:
@@ -94,7 +94,7 @@ class RebuildDataset:
     async def __call__(self, viewer: Role, name: str) -> Fetched:
         """Rebuild a dataset; a fetch that runs comes first, as for a replay."""
         viewer.require(Role.ADMIN)
-        return await _fetch_of(name, self._fetches).again(viewer, Mode.REBUILD)
+        return await _fetch_of(name, self._fetches).reprocess(viewer, Mode.REBUILD)
 
     async def dry_run(self, viewer: Role, name: str) -> FetchReport:
         """What rebuilding would change; nothing is written."""

@@ -19,17 +19,17 @@ class Reprocess(Generic[R]):
     """Reads the kept payloads of one source again: all of them, or what waits in quarantine."""
 
     def __init__(
-        self, dataset: Dataset[R], source: Source[R], store: Store, normaliser: str
+        self, dataset: Dataset[R], source: Source[R], store: Store, normaliser_version: str
     ) -> None:
         self._dataset = dataset
         self._source = source
         self._store = store
-        self._normaliser = normaliser
+        self._normaliser = normaliser_version
 
     async def everything(
         self, job: FetchJob, known: Checkpoint | None, dry_run: bool = False
     ) -> tuple[Checkpoint | None, Counts]:
-        """Read all that was committed; the checkpoint then speaks of the present normaliser.
+        """Read all that was committed; the checkpoint has the present normaliser version.
 
         QualityGateFailed when too much can no longer be read. A dry run writes nothing.
         """
@@ -45,8 +45,8 @@ class Reprocess(Generic[R]):
     ) -> tuple[Counts, Failure | None]:
         """Read what waits in quarantine, each fetch whole; also why some were left out, if so.
 
-        QualityGateFailed when all of them were. The normaliser of the checkpoint stays: what does
-        not wait may still have to be read by the present one.
+        QualityGateFailed when all of them were. The checkpoint keeps its normaliser version:
+        what does not wait may still have to be read by the present one.
         """
         replay = Replay(job.receipt)
         async with self._store.intake(self._dataset, self._source.name, job) as intake:
@@ -62,7 +62,7 @@ class Reprocess(Generic[R]):
             async for kept in intake.kept(replay):
                 if kept.receipt.merged or kept.receipt.job_id not in left_out:
                     await reading.take(kept)
-            checkpoint = known and _recounted(known, known.normaliser)
+            checkpoint = known and _recounted(known, known.normaliser_version)
             return counts + await reading.commit(checkpoint), failure
 
     async def _tried(self, intake: Intake[R], replay: Replay) -> tuple[dict[str, "_Trial"], bool]:
@@ -78,9 +78,9 @@ class Reprocess(Generic[R]):
         return trials, merged
 
 
-def _recounted(known: Checkpoint, normaliser: str) -> Checkpoint:
+def _recounted(known: Checkpoint, normaliser_version: str) -> Checkpoint:
     """A checkpoint without its digest, so that the same body is counted anew when it comes."""
-    return msgspec.structs.replace(known, normaliser=normaliser, digest="")
+    return msgspec.structs.replace(known, normaliser_version=normaliser_version, digest="")
 
 
 class _Trial:

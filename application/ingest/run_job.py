@@ -83,7 +83,9 @@ class JobRunner(Generic[R]):
     async def dry_run(self, job: FetchJob) -> FetchReport:
         """What a rebuild would report now, by a job that nobody has written down."""
         freshness = await self._store.freshness(self._dataset)
-        runs = [gather.again(job, freshness.of(gather.source), True) for gather in self._gathers]
+        runs = [
+            gather.reprocess(job, freshness.of(gather.source), True) for gather in self._gathers
+        ]
         return FetchReport(sources=tuple(await asyncio.gather(*runs)))
 
     async def drain(self) -> None:
@@ -138,7 +140,7 @@ class JobRunner(Generic[R]):
             done = self._done_before(job, freshness)
             runs = self._asking(job, {report.source for report in done}, freshness)
         else:
-            runs = [gather.again(job, freshness.of(gather.source)) for gather in self._gathers]
+            runs = [gather.reprocess(job, freshness.of(gather.source)) for gather in self._gathers]
         # Every source runs to its end, so that none is stopped by the misfortune of another.
         return [*done, *await asyncio.gather(*runs, return_exceptions=True)]
 
@@ -165,7 +167,7 @@ class JobRunner(Generic[R]):
 
     def _reads_anew(self, gather: JobStep, freshness: Freshness) -> bool:
         checkpoint = freshness.of(gather.source)
-        return checkpoint is not None and checkpoint.normaliser != gather.normaliser
+        return checkpoint is not None and checkpoint.normaliser_version != gather.normaliser_version
 
     # ------------------------------------------------------------ how it ends
 
@@ -195,13 +197,13 @@ class JobRunner(Generic[R]):
                 continue
 
     async def _settled(self, job: FetchJob, report: FetchReport) -> bool:
-        now, standing = await self._job_backend.schedules.standing()
+        now, standing = await self._job_backend.schedules.current()
         seen = next((s for s in standing if s.dataset == self._dataset.name), None)
         if seen is None:
             return True
         ok = report.outcome is not Outcome.FAILED
         by_hand = job.mode is not Mode.SCHEDULE
-        following = seen.settled(ok, report.not_before, now, by_hand)
+        following = seen.after_run(ok, report.not_before, now, by_hand)
         return following == seen or await self._job_backend.schedules.move(seen, following)
 
     async def _broken_off(self, job: FetchJob, error: BaseException) -> None:

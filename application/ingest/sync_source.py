@@ -38,7 +38,7 @@ class JobStep(Protocol):
 
     @property
     @abstractmethod
-    def normaliser(self) -> str:
+    def normaliser_version(self) -> str:
         """A fingerprint of the code that reads what the source says."""
 
     @abstractmethod
@@ -48,7 +48,7 @@ class JobStep(Protocol):
         """Do it; a failure of the source is a report, not an exception."""
 
     @abstractmethod
-    async def again(
+    async def reprocess(
         self, job: FetchJob, checkpoint: Checkpoint | None, dry_run: bool = False
     ) -> SourceReport:
         """Do again what needs no source, as a replay or a rebuild does."""
@@ -66,7 +66,7 @@ class SourceSync(JobStep, Generic[R]):
         self._source = source
         self._store = store
         self._clock = clock
-        self._reread = Reprocess(dataset, source, store, self.normaliser)
+        self._reread = Reprocess(dataset, source, store, self.normaliser_version)
 
     @property
     def source(self) -> str:
@@ -79,9 +79,9 @@ class SourceSync(JobStep, Generic[R]):
         return self._source.host
 
     @property
-    def normaliser(self) -> str:
+    def normaliser_version(self) -> str:
         """A fingerprint of the record type and of the code that reads it."""
-        text = f"{self._dataset.fingerprint} {self._source.normaliser}"
+        text = f"{self._dataset.fingerprint} {self._source.normaliser_version}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     async def __call__(
@@ -89,13 +89,13 @@ class SourceSync(JobStep, Generic[R]):
     ) -> SourceReport:
         """Fetch from the source; a failure of the source is a report, not an exception.
 
-        What was kept is read again first when the normaliser has changed; the source is asked only
-        when it is due.
+        What was kept is read again first when the normaliser version has changed; the source is
+        asked only when it is due.
         """
         traffic = Traffic()
         counts, error = Counts(), None
         try:
-            if checkpoint is not None and checkpoint.normaliser != self.normaliser:
+            if checkpoint is not None and checkpoint.normaliser_version != self.normaliser_version:
                 checkpoint, counts = await self._renew(job, checkpoint, due)
             if due:
                 counts += await self._ask(job, Ask(checkpoint, deadline, traffic))
@@ -105,7 +105,7 @@ class SourceSync(JobStep, Generic[R]):
             error = Failure(failure.code, failure.detail, failure.retry_at)
         return self._report(counts, error, traffic)
 
-    async def again(
+    async def reprocess(
         self, job: FetchJob, checkpoint: Checkpoint | None, dry_run: bool = False
     ) -> SourceReport:
         """Read kept payloads again, as a replay or a rebuild does; the source is not asked.
@@ -202,7 +202,7 @@ class SourceSync(JobStep, Generic[R]):
             etag=last.etag if alone else None,
             last_modified=last.last_modified if alone else None,
             digest=tally.digest_so_far,
-            normaliser=self.normaliser,
+            normaliser_version=self.normaliser_version,
         )
 
 

@@ -72,7 +72,7 @@ class Scheduler:
     async def _look(self) -> float:
         """Fire what is due; how long to wait until the next look (seconds)."""
         try:
-            now, standing = await self._job_backend.schedules.standing()
+            now, standing = await self._job_backend.schedules.current()
             following = [await self._passed(schedule, now) for schedule in standing]
             self._away = False
         except Exception as error:  # whatever it is, the scheduler outlives it

@@ -58,7 +58,7 @@ class AlertMonitor:
     async def _look(self) -> None:
         try:
             # First, so that whoever looks later than another changes nothing of what that one saw.
-            now, standing = await self._alerts.standing()
+            now, standing = await self._alerts.current()
             known = {alarm.key: alarm for alarm in standing}
             for watched in self._watched(now):
                 seen = known.pop(watched.key, None)
@@ -91,7 +91,7 @@ class AlertMonitor:
         """Write down what was seen and, if it waits to be told and nobody was faster, tell it."""
         waiting = following.is_waiting(now)
         if waiting:
-            following = following.taken(now)
+            following = following.claimed(now)
         if following != seen and await self._alerts.move(seen, following) and waiting:
             await self._to_its_end(following)
 
@@ -114,4 +114,4 @@ class AlertMonitor:
         except Exception as error:  # the others are told all the same
             failure = error
         self._told(alert, failure)
-        await self._alerts.move(taken, taken.given_back(told=failure is None))
+        await self._alerts.move(taken, taken.released(told=failure is None))

@@ -118,7 +118,7 @@ class CheckHealth:
                     source=source,
                     dataset=name,
                     fetched_at=checkpoint.fetched_at if checkpoint else None,
-                    stale=self._catalogue.standing(name, freshness.only(source)).stale,
+                    stale=self._catalogue.freshness_status(name, freshness.only(source)).stale,
                     breaker=host.breaker(now_s),
                     blocked_until=(
                         datetime.fromtimestamp(host.blocked_until_s, UTC) if blocked else None

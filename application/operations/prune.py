@@ -22,12 +22,12 @@ class Prune:
     def __init__(self, retention: Retention, clock: Clock, keeping: RetentionPolicy) -> None:
         self._retention = retention
         self._clock = clock
-        self._keeping = keeping
+        self._retention_policy = keeping
 
     async def __call__(self) -> Pruned:
         """Remove it and say how much of each kind; harmless while others do the same."""
         pruned: dict[RetainedKind, int] = {}
-        for kept, before in self._keeping.ends(self._clock.now()):
+        for kept, before in self._retention_policy.ends(self._clock.now()):
             pruned[kept] = 0
             while removed := await self._retention.prune(kept, before, BATCH):
                 pruned[kept] += removed

@@ -39,7 +39,7 @@ class Source(Protocol[R]):
 
     @property
     @abstractmethod
-    def normaliser(self) -> str:
+    def normaliser_version(self) -> str:
         """Names the version of `normalise`: when it changes, kept payloads are read again."""
 
     @abstractmethod

@@ -109,7 +109,7 @@ class Schedules(Protocol):
         """Keep exactly the schedules of these datasets; one that is there already goes on."""
 
     @abstractmethod
-    async def standing(self) -> tuple[datetime, list[Schedule]]:
+    async def current(self) -> tuple[datetime, list[Schedule]]:
         """The present moment by the store's clock, and every schedule."""
 
     @abstractmethod

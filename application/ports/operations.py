@@ -12,7 +12,7 @@ class Alerts(Protocol):
     """Keeps alarms, and lets each alert be taken by one watcher, however many there are."""
 
     @abstractmethod
-    async def standing(self) -> tuple[datetime, list[AlertState]]:
+    async def current(self) -> tuple[datetime, list[AlertState]]:
         """The present moment by the store's clock, and every alarm there is."""
 
     @abstractmethod

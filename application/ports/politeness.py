@@ -15,7 +15,7 @@ class Budget(Protocol):
         """Ask to send one request: GO spends a token; otherwise the time to ask again."""
 
     @abstractmethod
-    async def settle(self, host: str, ok: bool) -> None:
+    async def record_outcome(self, host: str, ok: bool) -> None:
         """Tell how a request that was let go ended."""
 
     @abstractmethod

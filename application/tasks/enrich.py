@@ -36,7 +36,7 @@ class EnrichTasks(JobStep):
     """
 
     source = "github"
-    normaliser = "github-1"
+    normaliser_version = "github-1"
 
     def __init__(
         self, repository_lookup: RepositoryLookup, tasks: Tasks, store: Store, clock: Clock
@@ -66,7 +66,7 @@ class EnrichTasks(JobStep):
         await self._note(job, so_far.counts)
         return so_far.report(SourceStatus.PARTIAL if so_far.failure else SourceStatus.SUCCEEDED)
 
-    async def again(
+    async def reprocess(
         self, job: FetchJob, checkpoint: Checkpoint | None, dry_run: bool = False
     ) -> SourceReport:
         """Nothing: of what GitHub said only the facts are kept."""
@@ -157,7 +157,7 @@ class EnrichTasks(JobStep):
                     source=self.source,
                     fetched_at=self._clock.now(),
                     job_id=job.id,
-                    normaliser=self.normaliser,
+                    normaliser_version=self.normaliser_version,
                     counts=counts,
                 )
             )

@@ -44,9 +44,9 @@ class WatchedSource(Source[Any]):
         return self._source.host
 
     @property
-    def normaliser(self) -> str:
-        """The normaliser of the watched source."""
-        return self._source.normaliser
+    def normaliser_version(self) -> str:
+        """The normaliser_version of the watched source."""
+        return self._source.normaliser_version
 
     async def ask(self, ask: Ask) -> AsyncIterator[Payload]:
         """Ask the watched source."""

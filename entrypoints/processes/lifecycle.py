@@ -40,7 +40,7 @@ async def running(settings: Settings, **overrides: Any) -> AsyncIterator[Contain
     database = container.database()
     try:
         await migrate(database, TABLES)
-        container.epoch.override(await database_id_of(database))
+        container.database_id.override(await database_id_of(database))
         yield container
         # Only a stop in good order waits; whoever breaks off does not want to.
         await _drained(container)

@@ -103,7 +103,7 @@ class Container(containers.DeclarativeContainer):
 
     settings = providers.Dependency(instance_of=Settings)
     #: The database's random name, known once it is migrated.
-    epoch = providers.Dependency(instance_of=str)
+    database_id = providers.Dependency(instance_of=str)
 
     # ------------------------------------------------------------ driven adapters
 
@@ -258,5 +258,5 @@ class Container(containers.DeclarativeContainer):
         database,
         clock,
         random,
-        providers.Callable(http_settings_of, settings, epoch),
+        providers.Callable(http_settings_of, settings, database_id),
     )

@@ -8,11 +8,11 @@ from entrypoints.config.settings import Settings, secret_of
 from entrypoints.version import VERSION
 
 
-def http_settings_of(settings: Settings, epoch: str) -> HttpSettings:
+def http_settings_of(settings: Settings, database_id: str) -> HttpSettings:
     """What the HTTP side is told."""
     return HttpSettings(
         secret=secret_of(settings),
-        epoch=epoch,
+        database_id=database_id,
         version=VERSION,
         default_dataset=settings.default_dataset,
         max_body_bytes=settings.max_body[0],

@@ -56,14 +56,14 @@ def test_trouble_is_told_as_it_was_seen() -> None:
 
 
 def test_trouble_that_was_told_is_not_told_again() -> None:
-    alarm = QUIET.seen(TROUBLE, WELL).given_back(told=True)
+    alarm = QUIET.seen(TROUBLE, WELL).released(told=True)
 
     assert alarm.seen(Incident("it still fails", NOW), WELL) == alarm
     assert not alarm.is_waiting(NOW + MINUTE * 999)
 
 
 def test_the_end_of_trouble_is_told_with_its_beginning() -> None:
-    alarm = QUIET.seen(TROUBLE, WELL).given_back(told=True).seen(None, WELL)
+    alarm = QUIET.seen(TROUBLE, WELL).released(told=True).seen(None, WELL)
 
     told = alarm.alert(NOW)
 
@@ -97,34 +97,34 @@ def test_an_alert_is_plain_json() -> None:
 
 
 def test_what_somebody_tells_is_left_to_them_for_a_while() -> None:
-    taken = QUIET.seen(TROUBLE, WELL).taken(NOW)
+    taken = QUIET.seen(TROUBLE, WELL).claimed(NOW)
 
     assert not taken.is_waiting(NOW + TAKEN - MOMENT)
     assert taken.is_waiting(NOW + TAKEN)
 
 
 def test_what_could_not_be_told_is_told_by_the_next() -> None:
-    failed = QUIET.seen(TROUBLE, WELL).taken(NOW).given_back(told=False)
+    failed = QUIET.seen(TROUBLE, WELL).claimed(NOW).released(told=False)
 
     assert failed.is_waiting(NOW)
     assert failed == QUIET.seen(TROUBLE, WELL)
 
 
 def test_trouble_that_is_over_before_it_was_told_is_told_with_its_end() -> None:
-    untold = QUIET.seen(TROUBLE, WELL).taken(NOW)
+    untold = QUIET.seen(TROUBLE, WELL).claimed(NOW)
 
     over = untold.seen(None, WELL)
-    after = over.given_back(told=True).seen(None, WELL)
+    after = over.released(told=True).seen(None, WELL)
 
     assert over == untold
     assert after.alert(NOW).event is Event.RECOVERED
 
 
 def test_an_end_that_was_not_told_is_told_before_the_next_trouble() -> None:
-    recovered = QUIET.seen(TROUBLE, WELL).given_back(told=True).seen(None, WELL)
+    recovered = QUIET.seen(TROUBLE, WELL).released(told=True).seen(None, WELL)
 
     again = recovered.seen(Incident("once more", NOW), WELL)
-    after = again.given_back(told=True).seen(Incident("once more", NOW), WELL)
+    after = again.released(told=True).seen(Incident("once more", NOW), WELL)
 
     assert again == recovered
     assert (after.alert(NOW).event, after.since) == (Event.RAISED, NOW)
@@ -141,7 +141,7 @@ def test_raised_and_recovered_are_told_in_turns_and_the_last_one_is_true(
         if alarm.is_waiting(NOW):
             if succeeds:
                 told.append(alarm.alert(NOW).event)
-            alarm = alarm.taken(NOW).given_back(told=succeeds)
+            alarm = alarm.claimed(NOW).released(told=succeeds)
 
     assert told == [Event.RAISED, Event.RECOVERED] * (len(told) // 2)
     assert bool(told) == any(in_trouble for in_trouble, _ in looks)
@@ -210,10 +210,10 @@ def test_a_breaker_is_trouble_until_a_request_has_succeeded() -> None:
     host, seen = Host(), []
     for _ in range(BREAKER_MINIMUM):
         seen.append(open_breaker(host, NOW))
-        host = host.settle(False, NOW.timestamp())
+        host = host.record_outcome(False, NOW.timestamp())
     probing = NOW + timedelta(seconds=BREAKER_OPEN_S)
     spent, _, _ = host.spend(Rate(10, 1.0), probing.timestamp())
-    healed = spent.settle(True, probing.timestamp())
+    healed = spent.record_outcome(True, probing.timestamp())
 
     assert seen == [None] * BREAKER_MINIMUM
     assert [open_breaker(host, at) is not None for at in (NOW, probing)] == [True, True]

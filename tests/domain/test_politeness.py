@@ -267,7 +267,7 @@ def test_retries_cannot_be_saved_up_for_ever() -> None:
 def failing(times: int, host: Host = Host(), now_s: float = NOW_S) -> Host:  # noqa: B008
     """A host that failed so often."""
     for _ in range(times):
-        host = host.settle(False, now_s)
+        host = host.record_outcome(False, now_s)
     return host
 
 
@@ -285,14 +285,14 @@ def test_the_breaker_opens_when_half_of_the_last_calls_failed() -> None:
 def test_a_success_never_opens_the_breaker() -> None:
     host = Host(outcomes="0000")
 
-    assert host.settle(True, NOW_S).breaker(NOW_S) is Breaker.CLOSED
-    assert host.settle(False, NOW_S).breaker(NOW_S) is Breaker.OPEN
+    assert host.record_outcome(True, NOW_S).breaker(NOW_S) is Breaker.CLOSED
+    assert host.record_outcome(False, NOW_S).breaker(NOW_S) is Breaker.OPEN
 
 
 def test_only_the_last_calls_count() -> None:
     host = Host()
     for _ in range(1000):
-        host = host.settle(True, NOW_S)
+        host = host.record_outcome(True, NOW_S)
 
     assert host.outcomes == "1" * BREAKER_WINDOW
     assert failing(BREAKER_WINDOW // 2 - 1, host).breaker(NOW_S) is Breaker.CLOSED
@@ -311,15 +311,15 @@ def test_an_open_breaker_lets_nothing_pass_until_it_is_half_open() -> None:
 def test_what_left_before_the_breaker_opened_decides_nothing() -> None:
     host = failing(BREAKER_MINIMUM)
 
-    assert host.settle(False, NOW_S + 1) == host
-    assert host.settle(True, NOW_S + 1) == host
+    assert host.record_outcome(False, NOW_S + 1) == host
+    assert host.record_outcome(True, NOW_S + 1) == host
 
 
 def test_a_successful_probe_closes_the_breaker() -> None:
     at_s = NOW_S + BREAKER_OPEN_S
     probing, verdict, _ = failing(BREAKER_MINIMUM).spend(QUICK, at_s)
 
-    closed = probing.settle(True, at_s + 1)
+    closed = probing.record_outcome(True, at_s + 1)
 
     assert verdict is Admission.GO
     assert closed.breaker(at_s + 1) is Breaker.CLOSED
@@ -331,7 +331,7 @@ def test_a_failed_probe_opens_it_for_twice_as_long_up_to_a_limit() -> None:
     for _ in range(7):
         now_s = host.open_until_s
         host, _, _ = host.spend(QUICK, now_s)
-        host = host.settle(False, now_s)
+        host = host.record_outcome(False, now_s)
         lengths.append(host.open_until_s - now_s)
 
     assert lengths == [
@@ -395,7 +395,7 @@ class BreakerMachine(RuleBasedStateMachine):
     def request_ends(self, ok: bool) -> None:
         self.under_way -= 1
         opened = self.host.open_for_s > 0
-        self.host = self.host.settle(ok, self.now_s)
+        self.host = self.host.record_outcome(ok, self.now_s)
         if opened and not self.host.open_for_s:
             assert self.probed, "only a probe closes a breaker"
         if self.probed:
@@ -429,7 +429,7 @@ def test_a_clock_set_back_holds_no_request_up_for_longer_than_one_spacing() -> N
 def test_a_clock_set_back_keeps_no_breaker_open_for_longer_than_it_opened() -> None:
     host = Host()
     for _ in range(BREAKER_MINIMUM):
-        host = host.settle(False, NOW_S)
+        host = host.record_outcome(False, NOW_S)
 
     _, verdict, ask_again_s = host.spend(QUICK, NOW_S - 3600)
 

@@ -36,7 +36,7 @@ def schedules(draw: st.DrawFn) -> Schedule:
         now = max(now, one.next_run_at) + draw(delays)
         one = one.fired(now, draw(fractions))
         not_before = draw(st.none() | delays.map(lambda delay, now=now: now + delay))
-        one = one.settled(draw(st.booleans()), not_before, now)
+        one = one.after_run(draw(st.booleans()), not_before, now)
     return one
 
 
@@ -157,7 +157,7 @@ def test_no_end_of_a_fetch_brings_the_next_run_forward_but_a_success_after_failu
     ok, told, passed = settling
     now = NOW + passed
 
-    settled = one.settled(ok, None if told is None else now + told, now)
+    settled = one.after_run(ok, None if told is None else now + told, now)
 
     if not (ok and one.failures):
         assert settled.next_run_at >= one.next_run_at
@@ -174,7 +174,7 @@ def test_no_end_of_a_fetch_pushes_the_next_run_further_than_it_may(
     ok, told, passed = settling
     now = NOW + passed
 
-    settled = one.settled(ok, None if told is None else now + told, now)
+    settled = one.after_run(ok, None if told is None else now + told, now)
 
     furthest = max(LONGEST_BACKOFF, one.every, LONGEST_BLOCK)
     assert settled.next_run_at <= max(one.next_run_at, now + furthest)
@@ -183,7 +183,7 @@ def test_no_end_of_a_fetch_pushes_the_next_run_further_than_it_may(
 @given(periods, st.integers(0, 10_000))
 def test_one_failure_more_never_shortens_the_wait(every: timedelta, failures: int) -> None:
     one, more = (
-        schedule(every, failures=count).settled(False, None, NOW)
+        schedule(every, failures=count).after_run(False, None, NOW)
         for count in (failures, failures + 1)
     )
 
@@ -195,7 +195,7 @@ def test_one_failure_more_never_shortens_the_wait(every: timedelta, failures: in
 def test_the_wait_doubles_with_every_failure_but_the_first_up_to_an_hour() -> None:
     one, waits = schedule(10 * MINUTE), []
     for _ in range(6):
-        one = one.settled(False, None, NOW)
+        one = one.after_run(False, None, NOW)
         waits.append((one.next_run_at - NOW) // MINUTE)
 
     assert waits == [10, 20, 40, 60, 60, 60]
@@ -203,12 +203,12 @@ def test_the_wait_doubles_with_every_failure_but_the_first_up_to_an_hour() -> No
 
 @pytest.mark.parametrize("every", [HOUR, 3 * HOUR, LONGEST_PERIOD])
 def test_a_long_period_is_wait_enough(every: timedelta) -> None:
-    assert schedule(every, failures=99).settled(False, None, NOW).next_run_at == NOW + every
+    assert schedule(every, failures=99).after_run(False, None, NOW).next_run_at == NOW + every
 
 
 @given(schedules())
 def test_a_success_forgets_the_failures_before_it(one: Schedule) -> None:
-    settled = one.settled(True, None, NOW)
+    settled = one.after_run(True, None, NOW)
 
     assert settled.failures == 0
     usual = max(one.tick_at + min(one.every / 10, MAX_JITTER), NOW + one.every)
@@ -217,7 +217,7 @@ def test_a_success_forgets_the_failures_before_it(one: Schedule) -> None:
 
 @given(schedules())
 def test_a_failure_asked_for_by_hand_is_not_counted(one: Schedule) -> None:
-    assert one.settled(False, None, NOW, by_hand=True).failures == one.failures
+    assert one.after_run(False, None, NOW, by_hand=True).failures == one.failures
 
 
 @pytest.mark.parametrize("ok", [True, False])
@@ -234,7 +234,7 @@ def test_a_failure_asked_for_by_hand_is_not_counted(one: Schedule) -> None:
 def test_the_upstream_may_push_the_next_run_back_by_a_day(
     ok: bool, asked_for: timedelta, waited: timedelta
 ) -> None:
-    settled = schedule(HOUR).settled(ok, NOW + asked_for, NOW)
+    settled = schedule(HOUR).after_run(ok, NOW + asked_for, NOW)
 
     assert settled.next_run_at == NOW + waited
 
@@ -242,15 +242,15 @@ def test_the_upstream_may_push_the_next_run_back_by_a_day(
 def test_of_failures_and_the_upstream_whoever_asks_for_more_decides() -> None:
     failing = schedule(10 * MINUTE, failures=1)
 
-    assert failing.settled(False, NOW + HOUR, NOW).next_run_at == NOW + HOUR
-    assert failing.settled(False, NOW + MINUTE, NOW).next_run_at == NOW + 20 * MINUTE
+    assert failing.after_run(False, NOW + HOUR, NOW).next_run_at == NOW + HOUR
+    assert failing.after_run(False, NOW + MINUTE, NOW).next_run_at == NOW + 20 * MINUTE
 
 
 @given(schedules(), st.timedeltas(timedelta(0), DAY), fractions)
 def test_after_a_push_the_ticks_go_on_where_they_were(
     one: Schedule, push: timedelta, fraction: float
 ) -> None:
-    pushed = one.settled(True, one.next_run_at + push, one.next_run_at)
+    pushed = one.after_run(True, one.next_run_at + push, one.next_run_at)
 
     following = pushed.fired(pushed.next_run_at, fraction)
 

@@ -54,7 +54,7 @@ def guessed(times: int, start: Guess = NOTHING, now: datetime = NOW) -> Guess:
     """So many wrong guesses, each as soon as it may be made."""
     for _ in range(times):
         now += timedelta(seconds=start.wait_s(now))
-        start = start.tried(now)
+        start = start.after_attempt(now)
     return start
 
 
@@ -67,7 +67,7 @@ def test_each_wrong_guess_after_those_doubles_the_wait(more: int, wait_s: int) -
     now, guess = NOW, NOTHING
     for _ in range(FREE_GUESSES + more):
         now += timedelta(seconds=guess.wait_s(now))
-        guess = guess.tried(now)
+        guess = guess.after_attempt(now)
 
     assert guess.wait_s(now) == wait_s
 
@@ -76,7 +76,7 @@ def test_the_wait_has_an_end() -> None:
     now, guess = NOW, NOTHING
     for _ in range(60):
         now += timedelta(seconds=guess.wait_s(now))
-        guess = guess.tried(now)
+        guess = guess.after_attempt(now)
 
     assert guess.wait_s(now) == LONGEST_LOCK.total_seconds()
 
@@ -85,8 +85,8 @@ def test_after_a_day_all_is_forgotten() -> None:
     tired = guessed(FREE_GUESSES)
     assert tired.here.seen_at is not None
 
-    just_not = tired.tried(tired.here.seen_at + FORGOTTEN)
-    later = tired.tried(tired.here.seen_at + FORGOTTEN + timedelta(microseconds=1))
+    just_not = tired.after_attempt(tired.here.seen_at + FORGOTTEN)
+    later = tired.after_attempt(tired.here.seen_at + FORGOTTEN + timedelta(microseconds=1))
 
     assert just_not.here.failures == FREE_GUESSES + 1
     assert later.here.failures == 1
@@ -99,7 +99,7 @@ def test_a_right_guess_forgets_the_wrong_ones() -> None:
 
 
 def test_a_right_guess_does_not_count_as_one_of_a_stranger() -> None:
-    guess = NOTHING.tried(NOW).succeeded(NOW)
+    guess = NOTHING.after_attempt(NOW).succeeded(NOW)
 
     assert guess.strangers.failures == 0
 
@@ -107,7 +107,7 @@ def test_a_right_guess_does_not_count_as_one_of_a_stranger() -> None:
 def test_guesses_from_many_places_add_up() -> None:
     strangers, now = Attempts(), NOW
     for _ in range(FREE_GUESSES_OF_STRANGERS):
-        strangers = Guess(Attempts(), strangers).tried(now).strangers
+        strangers = Guess(Attempts(), strangers).after_attempt(now).strangers
 
     assert Guess(Attempts(), strangers).wait_s(now) == 1
 
@@ -117,5 +117,5 @@ def test_where_the_account_was_logged_in_to_before_they_do_not_count() -> None:
     owner = Guess(Attempts(known=True), strangers)
 
     assert owner.wait_s(NOW) == 0
-    assert owner.tried(NOW).strangers == strangers
-    assert owner.tried(NOW).succeeded(NOW).strangers == strangers
+    assert owner.after_attempt(NOW).strangers == strangers
+    assert owner.after_attempt(NOW).succeeded(NOW).strangers == strangers

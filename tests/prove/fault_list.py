@@ -276,7 +276,7 @@ FAULTS = (
     Fault(
         "a guess is not counted before it is known whether it is right",
         "adapters/sql/accounts/throttling.py",
-        "await _put(session, account, place, guess.tried(from_micros(now)))",
+        "await _put(session, account, place, guess.after_attempt(from_micros(now)))",
         "pass",
         f"{_CONTRACT}/accounts/test_throttling.py -k 'free and sqlite'",
     ),

@@ -2,24 +2,24 @@
 
 import asyncio
 
+from tests.adapters.outbound.client_fixture import open_client
 from tests.adapters.outbound.polite.test_cancellation import leave
-from tests.adapters.outbound.stage import open_stage
 from tests.prove.figures import told
 
 CANCELS, AT_ONCE, AFTERWARDS = 5000, 50, 20
 
 
 async def test_five_thousand_who_leave_leave_the_connections_healthy() -> None:
-    async with open_stage() as stage:
+    async with open_client() as fixture:
         for start in range(0, CANCELS, AT_ONCE):
-            stage.upstream.hold()
-            await asyncio.gather(*(leave(stage, (start + n) % 60) for n in range(AT_ONCE)))
-            stage.upstream.release()
+            fixture.upstream.hold()
+            await asyncio.gather(*(leave(fixture, (start + n) % 60) for n in range(AT_ONCE)))
+            fixture.upstream.release()
             # What was sent is read to its end, whether anybody waits for it or not.
-            await stage.client._running.drain()
+            await fixture.client._running.drain()
 
         answers = await asyncio.gather(
-            *(stage.answer("/posts") for _ in range(AFTERWARDS)), return_exceptions=True
+            *(fixture.answer("/posts") for _ in range(AFTERWARDS)), return_exceptions=True
         )
         healthy = sum(getattr(answer, "status", None) == 200 for answer in answers)
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from domain.errors import InvalidInput, SourceError
-from tests.adapters.outbound.stage import Answering, open_stage, reply
+from tests.adapters.outbound.client_fixture import Answering, open_client, reply
 from tests.prove.figures import told
 
 #: Addresses that lead to this machine or its network, however they are spelled.
@@ -100,11 +100,11 @@ async def test_no_address_leads_to_where_nobody_allowed() -> None:
     forbidden = 0
     async with Answering(reply(b"[]")) as victim:
         port = int(victim.place.rpartition(":")[2])
-        async with open_stage(resolve=_resolve, allowed_private=frozenset()) as stage:
+        async with open_client(resolve=_resolve, allowed_private=frozenset()) as fixture:
             for trick in TRICKS:
                 with watched() as seen:
                     with pytest.raises((SourceError, InvalidInput, ValueError)):
-                        await stage.get(trick.format(port=port), seconds=2)
+                        await fixture.get(trick.format(port=port), seconds=2)
                 forbidden += len(seen)
         heard = len(victim.heads)
 
@@ -121,9 +121,9 @@ async def test_no_redirect_leads_there_either() -> None:
             async with Answering(sends_away) as asked:
                 allowed = frozenset({asked.place})
                 own = int(asked.place.rpartition(":")[2])
-                async with open_stage(resolve=_resolve, allowed_private=allowed) as stage:
+                async with open_client(resolve=_resolve, allowed_private=allowed) as fixture:
                     with watched() as seen, pytest.raises(SourceError):
-                        await stage.get(asked.url("/posts"), seconds=2)
+                        await fixture.get(asked.url("/posts"), seconds=2)
             forbidden += sum(address[1] != own for address in seen)
         heard = len(victim.heads)
 
@@ -133,9 +133,9 @@ async def test_no_redirect_leads_there_either() -> None:
 async def test_the_watch_sees_what_is_asked() -> None:
     async with Answering(reply(b"[]")) as asked:
         allowed = frozenset({asked.place})
-        async with open_stage(allowed_private=allowed) as stage:
+        async with open_client(allowed_private=allowed) as fixture:
             with watched() as seen:
-                await stage.get(asked.url("/posts"))
+                await fixture.get(asked.url("/posts"))
 
     assert len(seen) == 1
 

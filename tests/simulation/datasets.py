@@ -20,7 +20,7 @@ RATE = Rate(12, 10.0)
 class SingleFlight(JsonListSource[PostPayload, SharedPost]):
     """Posts of one of several upstreams."""
 
-    normaliser = "shared-1"
+    normaliser_version = "shared-1"
     payload = PostPayload
 
     def record(self, element: PostPayload, payload: Payload) -> SharedPost:

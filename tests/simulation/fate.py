@@ -15,7 +15,7 @@ T = TypeVar("T")
 _FAILING = 25
 _LONGEST_MOMENT_S = 0.03
 #: Before these a process is stopped now and then, for longer than its lease.
-_CRITICAL = frozenset({"keep", "commit", "release", "renew", "settle", "fire"})
+_CRITICAL = frozenset({"keep", "commit", "release", "renew", "record_outcome", "fire"})
 _STOPPED_SHARE = 0.02
 
 

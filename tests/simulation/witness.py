@@ -101,7 +101,7 @@ class Witness:
         host, until = about[0]
         self._blocks[host].append((self._clock.now(), until))
 
-    def _budget_settle(self, about: Any, _: None, begun: datetime) -> None:
+    def _budget_record_outcome(self, about: Any, _: None, begun: datetime) -> None:
         # Whatever it was, from now on the breaker may be closed.
         if self._probes.pop(about[0][0], None) is not None:
             self._open_until.pop(about[0][0], None)

@@ -100,7 +100,7 @@ class Reads:
         key = _key(dataset, texts)
         version = self._changes.version()
         freshness = await asked.query.freshness(asked.role)
-        standing = self._catalogue.standing(dataset.name, freshness)
+        standing = self._catalogue.freshness_status(dataset.name, freshness)
         what = ("one", key, fields)
         headers = self._validators.headers(asked, what, Format.JSON, freshness, standing)
         if has(asked.scope, headers["ETag"]):
@@ -128,7 +128,7 @@ class Reads:
             return
         version = self._changes.version()
         freshness = await asked.query.freshness(asked.role)
-        standing = self._catalogue.standing(asked.dataset.name, freshness)
+        standing = self._catalogue.freshness_status(asked.dataset.name, freshness)
         headers = self._validators.headers(asked, question.canonical, format, freshness, standing)
         known = (headers["ETag"],) if format is Format.JSON else (headers["ETag"], ANY)
         if has(asked.scope, *known):
@@ -143,7 +143,7 @@ class Reads:
     async def _page(self, asked: ReadRequest, question: ReadQuery) -> Reply:
         version = self._changes.version()
         page = await asked.query(question.request, asked.role)
-        standing = self._catalogue.standing(asked.dataset.name, page.freshness)
+        standing = self._catalogue.freshness_status(asked.dataset.name, page.freshness)
         headers = self._validators.headers(
             asked, question.canonical, Format.JSON, page.freshness, standing
         )

@@ -19,10 +19,10 @@ _SECOND = timedelta(seconds=1)
 
 
 class Validators:
-    """Tags answers, and says how long they may be kept; `epoch` is the database's random name."""
+    """The caching headers of a response; `database_id` is the database's random name."""
 
-    def __init__(self, epoch: str, max_age_s: int) -> None:
-        self._epoch = epoch
+    def __init__(self, database_id: str, max_age_s: int) -> None:
+        self._database_id = database_id
         self._max_age_s = max_age_s
 
     def headers(
@@ -35,7 +35,7 @@ class Validators:
     ) -> dict[str, str]:
         """The headers of the answer to `what`, which stay as long as the data does."""
         tag = (
-            self._epoch,
+            self._database_id,
             asked.dataset.name,
             asked.dataset.fingerprint,
             freshness.seq,

@@ -13,7 +13,7 @@ from adapters.http.protocol.problems import PROBLEM_CODES, Refusal, Reply
 PREFIXES = ("/docs", "/redoc", "/openapi.json")
 
 _VERSION = "swagger-ui-5.35.0"
-_STATIC = Path(__file__).parent / "static" / _VERSION
+_STATIC = Path(__file__).parents[1] / "static" / _VERSION
 _ASSETS = {
     "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
     "swagger-ui.css": "text/css; charset=utf-8",

@@ -215,7 +215,7 @@ class PoliteClient:
             raise
         finally:
             traffic.bytes += allowance.body_bytes
-            await self._budget.settle(key, ok)
+            await self._budget.record_outcome(key, ok)
 
     async def _leave_alone(self, key: str, seconds: float | None) -> None:
         if seconds is not None:

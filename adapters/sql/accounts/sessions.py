@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from adapters.sql.engine.database import Database, Row
-from adapters.sql.engine.dialects import moment
+from adapters.sql.engine.dialects import now
 from adapters.sql.engine.times import from_micros, to_micros
 from adapters.sql.schema.tables import api_tokens, refresh_tokens, sessions
 from application.ports.accounts import ApiTokens, Sessions
@@ -22,7 +22,7 @@ _OPEN = insert(sessions)
 _KEEP = upsert(refresh_tokens).on_conflict_do_nothing()
 #: Until the transaction ends nobody else can use the token, or end the session.
 _FOUND = (
-    select(moment(), refresh_tokens.c.used_at, *(sessions.c[name] for name in _FIELDS))
+    select(now(), refresh_tokens.c.used_at, *(sessions.c[name] for name in _FIELDS))
     .join(sessions, sessions.c.id == refresh_tokens.c.session)
     .where(refresh_tokens.c.digest == bindparam("of"))
     .with_for_update()
@@ -30,23 +30,23 @@ _FOUND = (
 _USE = (
     update(refresh_tokens)
     .where(refresh_tokens.c.digest == bindparam("of"), refresh_tokens.c.used_at.is_(None))
-    .values(used_at=moment())
+    .values(used_at=now())
 )
 _END = (
     update(sessions)
     .where(sessions.c.id == bindparam("of"), sessions.c.ended_at.is_(None))
-    .values(ended_at=moment())
+    .values(ended_at=now())
 )
 _SESSION_OF = select(refresh_tokens.c.session).where(refresh_tokens.c.digest == bindparam("of"))
 _END_ALL = (
     update(sessions)
     .where(sessions.c.user == bindparam("of"), sessions.c.ended_at.is_(None))
-    .values(ended_at=moment())
+    .values(ended_at=now())
 )
 _IS_OPEN = select(sessions.c.id).where(
     sessions.c.id == bindparam("of"),
     sessions.c.ended_at.is_(None),
-    sessions.c.expires_at > moment(),
+    sessions.c.expires_at > now(),
 )
 
 

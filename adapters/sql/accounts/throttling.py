@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, case, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from adapters.sql.engine.database import Database, SqlSession
-from adapters.sql.engine.dialects import moment
+from adapters.sql.engine.dialects import now
 from adapters.sql.engine.times import from_micros, to_micros
 from adapters.sql.schema.tables import attempts, client_limits
 from application.ports.accounts import ClientLimits, LoginAttempts
@@ -20,19 +20,19 @@ from domain.throttling import Allowance, Attempts, Guess, allowance, spacing_s
 _S = 1_000_000
 
 _full = client_limits.c.full_at
-_from = case((_full > moment(), _full), else_=moment())
+_from = case((_full > now(), _full), else_=now())
 #: One statement, so that no two requests are let through on the same place.
 _SPEND = (
     upsert(client_limits)
-    .values(client=bindparam("of"), full_at=moment() + bindparam("spacing"))
+    .values(client=bindparam("of"), full_at=now() + bindparam("spacing"))
     .on_conflict_do_update(
         index_elements=["client"],
         set_={"full_at": _from + bindparam("spacing")},
-        where=_from + bindparam("spacing") <= moment() + bindparam("window"),
+        where=_from + bindparam("spacing") <= now() + bindparam("window"),
     )
-    .returning(_full - moment())
+    .returning(_full - now())
 )
-_LEFT = select(_full - moment()).where(client_limits.c.client == bindparam("of"))
+_LEFT = select(_full - now()).where(client_limits.c.client == bindparam("of"))
 
 
 class SqlClientLimits(ClientLimits):
@@ -59,7 +59,7 @@ class SqlClientLimits(ClientLimits):
 
 
 _NAMES = ("failures", "blocked_until", "known", "seen_at")
-_NOW = select(moment())
+_NOW = select(now())
 _MAKE = upsert(attempts).on_conflict_do_nothing()
 _GET = (
     select(*(attempts.c[name] for name in _NAMES))
@@ -87,7 +87,7 @@ class SqlLoginAttempts(LoginAttempts):
             now, guess = await self._locked(session, account, place)
             wait_s = guess.wait_s(from_micros(now))
             if not wait_s:
-                await _put(session, account, place, guess.tried(from_micros(now)))
+                await _put(session, account, place, guess.after_attempt(from_micros(now)))
         if wait_s:
             raise TooManyRequests("too many wrong passwords; wait before the next try", wait_s)
 

@@ -130,4 +130,4 @@ class Database(Changes, Protocol):
 
     @abstractmethod
     def now(self, clock: Clock) -> int | None:
-        """The value of `now` for `dialects.moment`; None where the database knows the time."""
+        """The value of `now` for `dialects.now`; None where the database knows the time."""

@@ -17,30 +17,30 @@ from sqlalchemy.schema import CreateColumn, ExecutableDDLElement
 from sqlalchemy.sql.compiler import DDLCompiler, SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-# ---------------------------------------------------------------- the present moment
+# ---------------------------------------------------------------- the present now
 
 
-class _Moment(FunctionElement[int]):
-    name = "moment"
+class _Now(FunctionElement[int]):
+    name = "now"
     type = BigInteger()
     inherit_cache = True
 
 
-def moment() -> ColumnElement[int]:
-    """The present moment in microseconds: the value given as `now`, or the database's own clock.
+def now() -> ColumnElement[int]:
+    """The present time in microseconds: the value given as `now`, or the database's own clock.
 
     The statement's values must hold `now`, as `Database.now` gives it.
     """
-    return _Moment()
+    return _Now()
 
 
-@compiles(_Moment, "sqlite")
-def _moment_given(element: _Moment, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(_Now, "sqlite")
+def _now_given(element: _Now, compiler: SQLCompiler, **kw: Any) -> str:
     return compiler.process(bindparam("now", type_=BigInteger()), **kw)
 
 
-@compiles(_Moment, "postgresql")
-def _moment_of_the_server(element: _Moment, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(_Now, "postgresql")
+def _now_of_the_server(element: _Now, compiler: SQLCompiler, **kw: Any) -> str:
     given = compiler.process(bindparam("now", type_=BigInteger()), **kw)
     # As a subquery it is computed once, and an index may be searched for it.
     return f"(SELECT coalesce({given}, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint))"

@@ -57,9 +57,9 @@ _HOLDS = (
 _CHECKPOINT = upsert(checkpoints).on_conflict_do_update(
     index_elements=["dataset", "source"],
     set_={
-        column.name: upsert(checkpoints).excluded[column.name]
+        column.key: upsert(checkpoints).excluded[column.key]
         for column in checkpoints.c
-        if column.name not in ("dataset", "source")
+        if column.key not in ("dataset", "source")
     },
 )
 

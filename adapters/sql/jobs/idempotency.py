@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from adapters.sql.engine.database import Database
-from adapters.sql.engine.dialects import moment
+from adapters.sql.engine.dialects import now
 from adapters.sql.schema.tables import idempotency
 from application.ports.jobs import ABANDONED, KEPT, Begun, Idempotency, SavedAnswer
 from application.ports.system import Clock
@@ -20,18 +20,18 @@ _SWEPT = 10
 _columns = idempotency.c
 _PAST = (
     select(_columns.key)
-    .where(_columns.begun_at <= moment() - KEPT // _MICROSECOND)
+    .where(_columns.begun_at <= now() - KEPT // _MICROSECOND)
     .order_by(_columns.begun_at)
     .limit(_SWEPT)
 )
 _FORGET_PAST = delete(idempotency).where(_columns.key.in_(_PAST))
 _FORGET_SAME_PAST = delete(idempotency).where(
-    _columns.key == bindparam("of"), _columns.begun_at <= moment() - KEPT // _MICROSECOND
+    _columns.key == bindparam("of"), _columns.begun_at <= now() - KEPT // _MICROSECOND
 )
 _TAKE = (
     upsert(idempotency)
     .values(
-        key=bindparam("of"), request=bindparam("asked"), job_id=bindparam("job"), begun_at=moment()
+        key=bindparam("of"), request=bindparam("asked"), job_id=bindparam("job"), begun_at=now()
     )
     .on_conflict_do_nothing()
 )
@@ -40,9 +40,9 @@ _TAKE_OVER = (
     .where(
         _columns.key == bindparam("of"),
         _columns.answer.is_(None),
-        _columns.begun_at <= moment() - ABANDONED // _MICROSECOND,
+        _columns.begun_at <= now() - ABANDONED // _MICROSECOND,
     )
-    .values(begun_at=moment())
+    .values(begun_at=now())
 )
 _GET = select(_columns.request, _columns.job_id, _columns.answer).where(
     _columns.key == bindparam("of")

@@ -9,7 +9,7 @@ from sqlalchemy import Select, and_, bindparam, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from adapters.sql.engine.database import Database, Row, SqlSession
-from adapters.sql.engine.dialects import moment
+from adapters.sql.engine.dialects import now
 from adapters.sql.engine.times import from_micros, to_micros
 from adapters.sql.jobs.source_history import add_to_totals
 from adapters.sql.schema.tables import jobs
@@ -38,9 +38,9 @@ _IN_THE_WAY = (
 )
 _WAITS = and_(
     jobs.c.status == JobStatus.QUEUED.value,
-    or_(jobs.c.run_at.is_(None), jobs.c.run_at <= moment()),
+    or_(jobs.c.run_at.is_(None), jobs.c.run_at <= now()),
 )
-ABANDONED = and_(jobs.c.status == JobStatus.RUNNING.value, jobs.c.lease_until <= moment())
+ABANDONED = and_(jobs.c.status == JobStatus.RUNNING.value, jobs.c.lease_until <= now())
 _CLAIM = (
     update(jobs)
     .where(jobs.c.id == bindparam("job"), or_(_WAITS, ABANDONED))
@@ -49,8 +49,8 @@ _CLAIM = (
         fence=jobs.c.fence + 1,
         attempts=jobs.c.attempts + 1,
         run_at=None,
-        started_at=moment(),
-        lease_until=moment() + _LEASE_US,
+        started_at=now(),
+        lease_until=now() + _LEASE_US,
     )
     .returning(jobs)
 )
@@ -59,7 +59,7 @@ _HELD = and_(
     jobs.c.fence == bindparam("held"),
     jobs.c.status == JobStatus.RUNNING.value,
 )
-_RENEW = update(jobs).where(_HELD).values(lease_until=moment() + _LEASE_US)
+_RENEW = update(jobs).where(_HELD).values(lease_until=now() + _LEASE_US)
 _RELEASE = (
     update(jobs)
     .where(_HELD)
@@ -80,7 +80,7 @@ _CANCEL = (
         fence=jobs.c.fence + 1,
         run_at=None,
         lease_until=None,
-        finished_at=moment(),
+        finished_at=now(),
     )
     .returning(jobs)
 )
@@ -187,8 +187,8 @@ _GET = select(jobs).where(jobs.c.id == bindparam("job"))
 _LEFT_WAITING = and_(
     jobs.c.status == JobStatus.QUEUED.value,
     or_(
-        jobs.c.run_at <= moment(),
-        and_(jobs.c.run_at.is_(None), jobs.c.queued_at <= moment() - _LOST_US),
+        jobs.c.run_at <= now(),
+        and_(jobs.c.run_at.is_(None), jobs.c.queued_at <= now() - _LOST_US),
     ),
 )
 _OVERDUE = (

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from adapters.sql.engine.database import Database, Row, SqlSession, Values
-from adapters.sql.engine.dialects import moment
+from adapters.sql.engine.dialects import now
 from adapters.sql.engine.times import from_micros, to_micros
 from adapters.sql.jobs.jobs import requested
 from adapters.sql.schema.tables import schedules
@@ -20,7 +20,7 @@ from domain.schedules import Schedule
 _MICROSECOND = timedelta(microseconds=1)
 _FIELDS = Schedule.__struct_fields__
 
-_NOW = select(moment())
+_NOW = select(now())
 _ALL = select(*(schedules.c[name] for name in _FIELDS)).order_by(schedules.c.dataset)
 #: Nobody moves a schedule while they are declared.
 _ALL_LOCKED = _ALL.with_for_update()
@@ -63,7 +63,7 @@ class SqlSchedules(Schedules):
         found = map(schedule_of, await session.rows(_ALL_LOCKED, {}))
         return from_micros(now), {schedule.dataset: schedule for schedule in found}
 
-    async def standing(self) -> tuple[datetime, list[Schedule]]:
+    async def current(self) -> tuple[datetime, list[Schedule]]:
         """The present moment by the database's clock, and every schedule."""
         named = {"now": self._database.now(self._clock)}
         [[[now]], rows] = await self._database.snapshot([(_NOW, named), (_ALL, {})])

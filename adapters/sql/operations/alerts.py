@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from adapters.sql.engine.database import Database, Row
-from adapters.sql.engine.dialects import moment
+from adapters.sql.engine.dialects import now
 from adapters.sql.engine.times import from_micros, to_micros
 from adapters.sql.schema.tables import alarms
 from application.ports.operations import Alerts
@@ -18,7 +18,7 @@ from domain.alerts import AlertState, Kind
 _KEY = ("kind", "dataset", "source")
 _TIMES = ("watched_since", "since", "taken_until")
 
-_NOW = select(moment())
+_NOW = select(now())
 _ALL = select(alarms)
 _ADD = upsert(alarms).on_conflict_do_nothing()
 _MOVE = (
@@ -40,7 +40,7 @@ class SqlAlerts(Alerts):
         self._database = database
         self._clock = clock
 
-    async def standing(self) -> tuple[datetime, list[AlertState]]:
+    async def current(self) -> tuple[datetime, list[AlertState]]:
         """The present moment by the database's clock, and every alarm."""
         named = {"now": self._database.now(self._clock)}
         [[[now]], rows] = await self._database.snapshot([(_NOW, named), (_ALL, {})])

@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from adapters.sql.engine.database import Database
-from adapters.sql.engine.dialects import moment
+from adapters.sql.engine.dialects import now
 from adapters.sql.schema.tables import hosts
 from application.ports.politeness import Budget
 from application.ports.system import Clock
@@ -28,7 +28,7 @@ T = TypeVar("T")
 _TRIES = 100
 
 _FIELDS = (*Host.__struct_fields__, "version")
-_ALWAYS = select(moment().label("now")).subquery()
+_ALWAYS = select(now().label("now")).subquery()
 #: One row in any case: the time, and beside it what is remembered, if anything is.
 _GET = select(_ALWAYS.c.now, *(hosts.c[name] for name in _FIELDS)).select_from(
     _ALWAYS.outerjoin(hosts, hosts.c.host == bindparam("named"))
@@ -62,9 +62,9 @@ class SqlBudget(Budget):
         verdict, wait_s = await self._move(host, spent)
         return verdict, self._in(wait_s)
 
-    async def settle(self, host: str, ok: bool) -> None:
+    async def record_outcome(self, host: str, ok: bool) -> None:
         """Tell how a request ended."""
-        await self._move(host, lambda state, now_s: (state.settle(ok, now_s), None))
+        await self._move(host, lambda state, now_s: (state.record_outcome(ok, now_s), None))
 
     async def block(self, host: str, until: datetime) -> None:
         """Leave the host alone until then."""

@@ -36,8 +36,10 @@ from domain.errors import StoreUnavailable
 #: import, is needed only when there is something to apply.
 HEAD = "0007"
 
-_EPOCH = select(meta.c.value).where(meta.c.name == "epoch")
-_NAME_EPOCH = upsert(meta).values(name="epoch", value=bindparam("drawn")).on_conflict_do_nothing()
+_DATABASE_ID = select(meta.c.value).where(meta.c.name == "epoch")
+_NAME_DATABASE = (
+    upsert(meta).values(name="epoch", value=bindparam("drawn")).on_conflict_do_nothing()
+)
 _HAS_REVISION = select(has_table("alembic_version"))
 _REVISION: Select[Any] = select(column("version_num")).select_from(table("alembic_version"))
 _LAYOUT = select(datasets.c.layout).where(datasets.c.name == bindparam("of"))
@@ -65,7 +67,7 @@ async def migrate(database: Database, declared: Sequence[Dataset[Any]]) -> list[
 
 async def database_id_of(database: Database) -> str:
     """The database's random name, part of every ETag, so that a new database has other ones."""
-    [[[value]]] = await database.snapshot([(_EPOCH, {})])
+    [[[value]]] = await database.snapshot([(_DATABASE_ID, {})])
     return str(value)
 
 
@@ -84,7 +86,7 @@ async def _system(session: SqlSession, engine: str) -> AsyncIterator[str]:
 
     for step in steps(revision, HEAD, engine):
         await session.run(text(step.replace(":", r"\:")), {})
-    await session.run(_NAME_EPOCH, {"drawn": secrets.token_hex(8)})
+    await session.run(_NAME_DATABASE, {"drawn": secrets.token_hex(8)})
     yield f"system tables: {revision or 'none'} -> {HEAD}"
 
 

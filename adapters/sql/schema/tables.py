@@ -62,7 +62,7 @@ checkpoints = Table(
     Column("etag", Text),
     Column("last_modified", Text),
     Column("digest", String, nullable=False),
-    Column("normaliser", String, nullable=False),
+    Column("normaliser", String, key="normaliser_version", nullable=False),
     Column("confirmations", Integer, nullable=False),
     Column("counts", Text, nullable=False),
     PrimaryKeyConstraint("dataset", "source"),

@@ -13,7 +13,7 @@ from dependency_injector import providers
 from entrypoints.processes.api import address_of, listen
 from entrypoints.processes.api import serving as serving_api
 from entrypoints.wiring.container import Container
-from tests.adapters.http.stage import GAUGES, SOME_GAUGES, Stage, posts
+from tests.adapters.http.http_fixture import GAUGES, SOME_GAUGES, HttpFixture, posts
 
 
 @pytest.fixture
@@ -41,15 +41,15 @@ def _but_requests(
 
 
 @pytest.fixture
-async def empty() -> AsyncIterator[Stage]:
+async def empty() -> AsyncIterator[HttpFixture]:
     """The application before any fetch."""
-    stage = Stage()
-    async with stage.client:
-        yield stage
+    fixture = HttpFixture()
+    async with fixture.client:
+        yield fixture
 
 
 @pytest.fixture
-async def stage(empty: Stage) -> Stage:
+async def fixture(empty: HttpFixture) -> HttpFixture:
     """The application with a hundred posts and a few gauges."""
     await empty.bring(posts(100))
     await empty.bring(SOME_GAUGES, GAUGES)
@@ -57,21 +57,21 @@ async def stage(empty: Stage) -> Stage:
 
 
 @pytest.fixture
-def client(stage: Stage) -> httpx.AsyncClient:
+def client(fixture: HttpFixture) -> httpx.AsyncClient:
     """Asks the seeded application, without a socket between."""
-    return stage.client
+    return fixture.client
 
 
 @asynccontextmanager
-async def _serving(stage: Stage) -> AsyncIterator[str]:
+async def _serving(fixture: HttpFixture) -> AsyncIterator[str]:
     container = Container()
-    container.app.override(providers.Object(stage.app))
+    container.app.override(providers.Object(fixture.app))
     with listen("127.0.0.1", 0) as taken:
         async with serving_api(container, taken):
             yield address_of(taken)
 
 
-Serve = Callable[[Stage], AbstractAsyncContextManager[str]]
+Serve = Callable[[HttpFixture], AbstractAsyncContextManager[str]]
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def serving() -> Serve:
 
 
 @pytest.fixture
-async def served(stage: Stage) -> AsyncIterator[str]:
+async def served(fixture: HttpFixture) -> AsyncIterator[str]:
     """The address of the seeded application, really served."""
-    async with _serving(stage) as address:
+    async with _serving(fixture) as address:
         yield address

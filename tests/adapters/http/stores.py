@@ -15,26 +15,26 @@ from adapters.sql.jobs.schedules import SqlSchedules
 from adapters.sql.schema.migrate import migrate
 from application.ingest.job_backend import JobBackend
 from domain.dataset import Dataset
-from tests.adapters.http.stage import POSTS, MemoryQueue, Stage
+from tests.adapters.http.http_fixture import POSTS, HttpFixture, MemoryQueue
 
-Open = Callable[..., AbstractAsyncContextManager[Stage]]
+Open = Callable[..., AbstractAsyncContextManager[HttpFixture]]
 
 
 @asynccontextmanager
-async def in_memory(dataset: Dataset[Any], **options: Any) -> AsyncIterator[Stage]:
+async def in_memory(dataset: Dataset[Any], **options: Any) -> AsyncIterator[HttpFixture]:
     """The application over memory adapters."""
-    stage = Stage(POSTS, dataset, **options)
-    async with stage.client:
-        yield stage
+    fixture = HttpFixture(POSTS, dataset, **options)
+    async with fixture.client:
+        yield fixture
 
 
 @asynccontextmanager
-async def on_sqlite(dataset: Dataset[Any], **options: Any) -> AsyncIterator[Stage]:
+async def on_sqlite(dataset: Dataset[Any], **options: Any) -> AsyncIterator[HttpFixture]:
     """The application over a SQLite file."""
     with TemporaryDirectory() as folder:
         database, clock = SqliteDatabase(Path(folder, "catchment.db")), SteerableClock()
         await migrate(database, [POSTS, dataset])
-        stage = Stage(
+        fixture = HttpFixture(
             POSTS,
             dataset,
             clock=clock,
@@ -50,8 +50,8 @@ async def on_sqlite(dataset: Dataset[Any], **options: Any) -> AsyncIterator[Stag
             **options,
         )
         try:
-            async with stage.client:
-                yield stage
+            async with fixture.client:
+                yield fixture
         finally:
             await database.close()
 

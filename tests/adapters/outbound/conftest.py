@@ -1,13 +1,13 @@
-"""A stage for every test that needs one."""
+"""A fixture for every test that needs one."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.adapters.outbound.stage import Stage, open_stage
+from tests.adapters.outbound.client_fixture import ClientFixture, open_client
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
-    async with open_stage() as stage:
-        yield stage
+async def fixture() -> AsyncIterator[ClientFixture]:
+    async with open_client() as fixture:
+        yield fixture

@@ -16,7 +16,7 @@ from adapters.outbound.polite.client import PoliteClient
 from domain.politeness import Rate
 from domain.reports import Traffic
 from domain.repositories import LookupResult
-from tests.adapters.outbound.stage import NO_LIMIT, HurriedClock
+from tests.adapters.outbound.client_fixture import NO_LIMIT, HurriedClock
 
 HTTPX = {
     "full_name": "encode/httpx",

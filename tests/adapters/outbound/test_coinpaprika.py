@@ -9,7 +9,7 @@ from adapters.outbound.coinpaprika import CoinPaprikaSource
 from domain.builtin.crypto_assets import CRYPTO_ASSETS, CryptoAsset
 from domain.payloads import Payload
 from domain.reports import Counts, SourceReport, SourceStatus
-from tests.adapters.outbound.stage import Stage
+from tests.adapters.outbound.client_fixture import ClientFixture
 
 NOW = SteerableClock().now()
 
@@ -48,22 +48,24 @@ def tickers(count: int) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def source(stage: Stage) -> CoinPaprikaSource:
+def source(fixture: ClientFixture) -> CoinPaprikaSource:
     """The source on the sample upstream, which serves any list there."""
-    return CoinPaprikaSource(stage.client, stage.url("/posts"))
+    return CoinPaprikaSource(fixture.client, fixture.url("/posts"))
 
 
-async def fetched(stage: Stage, source: CoinPaprikaSource, *listed: dict[str, Any]) -> SourceReport:
+async def fetched(
+    fixture: ClientFixture, source: CoinPaprikaSource, *listed: dict[str, Any]
+) -> SourceReport:
     """What a fetch of these tickers gave."""
-    stage.upstream.set_posts([*listed])
-    return await stage.gather(CRYPTO_ASSETS, source)
+    fixture.upstream.set_posts([*listed])
+    return await fixture.gather(CRYPTO_ASSETS, source)
 
 
-async def test_a_ticker_is_an_asset(stage: Stage, source: CoinPaprikaSource) -> None:
-    report = await fetched(stage, source, ticker())
+async def test_a_ticker_is_an_asset(fixture: ClientFixture, source: CoinPaprikaSource) -> None:
+    report = await fetched(fixture, source, ticker())
 
     assert report.counts == Counts(received=1, inserted=1)
-    [stored] = stage.records(CRYPTO_ASSETS)
+    [stored] = fixture.records(CRYPTO_ASSETS)
     assert stored == CRYPTO_ASSETS.stored(
         CryptoAsset(
             source="coinpaprika",
@@ -81,8 +83,10 @@ async def test_a_ticker_is_an_asset(stage: Stage, source: CoinPaprikaSource) -> 
     )
 
 
-async def test_different_assets_may_share_a_symbol(stage: Stage, source: CoinPaprikaSource) -> None:
-    report = await fetched(stage, source, ticker(), ticker(id="btc-other", name="Other"))
+async def test_different_assets_may_share_a_symbol(
+    fixture: ClientFixture, source: CoinPaprikaSource
+) -> None:
+    report = await fetched(fixture, source, ticker(), ticker(id="btc-other", name="Other"))
 
     assert report.counts == Counts(received=2, inserted=2)
 
@@ -92,20 +96,20 @@ async def test_different_assets_may_share_a_symbol(stage: Stage, source: CoinPap
 )
 @pytest.mark.parametrize("value", [None, ...])
 async def test_what_is_not_known_may_be_null_or_left_out(
-    stage: Stage, source: CoinPaprikaSource, name: str, value: Any
+    fixture: ClientFixture, source: CoinPaprikaSource, name: str, value: Any
 ) -> None:
-    report = await fetched(stage, source, ticker(**{name: value}))
+    report = await fetched(fixture, source, ticker(**{name: value}))
 
     assert report.counts == Counts(received=1, inserted=1)
 
 
 async def test_tickers_that_have_not_changed_are_not_sent_again(
-    stage: Stage, source: CoinPaprikaSource
+    fixture: ClientFixture, source: CoinPaprikaSource
 ) -> None:
-    stage.upstream.set_posts(tickers(3))
-    await stage.gather(CRYPTO_ASSETS, source)
+    fixture.upstream.set_posts(tickers(3))
+    await fixture.gather(CRYPTO_ASSETS, source)
 
-    again = await stage.gather(CRYPTO_ASSETS, source)
+    again = await fixture.gather(CRYPTO_ASSETS, source)
 
     assert (again.not_modified, again.counts) == (1, Counts())
 
@@ -139,7 +143,7 @@ async def test_tickers_that_have_not_changed_are_not_sent_again(
     ],
 )
 async def test_u28_u31_a_bad_ticker_is_quarantined_alone_with_its_place(
-    stage: Stage,
+    fixture: ClientFixture,
     source: CoinPaprikaSource,
     changed: dict[str, Any],
     pointer: str,
@@ -147,11 +151,11 @@ async def test_u28_u31_a_bad_ticker_is_quarantined_alone_with_its_place(
 ) -> None:
     first, last = tickers(2)
 
-    report = await fetched(stage, source, first, ticker(**changed), last)
+    report = await fetched(fixture, source, first, ticker(**changed), last)
 
     assert report.counts == Counts(received=3, inserted=2, quarantined=1)
     assert report.status is SourceStatus.PARTIAL
-    [(where, why)] = stage.rejections
+    [(where, why)] = fixture.rejections
     assert where == pointer
     assert reason in why
 
@@ -170,21 +174,21 @@ def test_u24_a_number_that_is_none_costs_its_own_ticker(
 
 
 async def test_u28_when_most_tickers_have_drifted_the_old_prices_stay(
-    stage: Stage, source: CoinPaprikaSource
+    fixture: ClientFixture, source: CoinPaprikaSource
 ) -> None:
-    await fetched(stage, source, *tickers(100))
+    await fetched(fixture, source, *tickers(100))
 
-    report = await fetched(stage, source, *(t | {"quotes": {}} for t in tickers(100)))
+    report = await fetched(fixture, source, *(t | {"quotes": {}} for t in tickers(100)))
 
     assert report.error is not None
     assert report.error.code == "held"
-    assert len(stage.records(CRYPTO_ASSETS)) == 100
+    assert len(fixture.records(CRYPTO_ASSETS)) == 100
 
 
 async def test_u27_of_the_same_asset_twice_the_last_counts(
-    stage: Stage, source: CoinPaprikaSource
+    fixture: ClientFixture, source: CoinPaprikaSource
 ) -> None:
-    report = await fetched(stage, source, ticker(rank=1), ticker(rank=2))
+    report = await fetched(fixture, source, ticker(rank=1), ticker(rank=2))
 
     assert report.counts == Counts(received=2, inserted=1, duplicates=1)
-    assert stage.records(CRYPTO_ASSETS)[0].rank == 2
+    assert fixture.records(CRYPTO_ASSETS)[0].rank == 2

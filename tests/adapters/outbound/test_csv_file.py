@@ -15,7 +15,13 @@ from domain.builtin.crypto_assets import CRYPTO_ASSETS, CryptoAsset
 from domain.errors import SourceRefused, UnexpectedContent
 from domain.payloads import Payload
 from domain.reports import Counts, SourceReport, SourceStatus
-from tests.adapters.outbound.stage import Answering, HurriedClock, Stage, open_stage, reply
+from tests.adapters.outbound.client_fixture import (
+    Answering,
+    ClientFixture,
+    HurriedClock,
+    open_client,
+    reply,
+)
 
 NOW = SteerableClock().now()
 HEADER = "symbol,name,price_usd\n"
@@ -29,9 +35,9 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def source(stage: Stage, path: Path) -> CsvAssetsSource:
+def source(fixture: ClientFixture, path: Path) -> CsvAssetsSource:
     """The source that reads it."""
-    return CsvAssetsSource(stage.client, str(path))
+    return CsvAssetsSource(fixture.client, str(path))
 
 
 def payload(text: str | bytes, url: str = "http://example.com/a.csv", kind: str = "") -> Payload:
@@ -52,9 +58,11 @@ def rejected(source: CsvAssetsSource, text: str | bytes) -> list[tuple[str, str]
     return [(each.pointer, each.reason) for each in source.normalise(payload(text)).rejections]
 
 
-async def fetched(stage: Stage, source: CsvAssetsSource, seconds: float = 60) -> SourceReport:
+async def fetched(
+    fixture: ClientFixture, source: CsvAssetsSource, seconds: float = 60
+) -> SourceReport:
     """What a fetch from the source gave."""
-    return await stage.gather(CRYPTO_ASSETS, source, seconds)
+    return await fixture.gather(CRYPTO_ASSETS, source, seconds)
 
 
 def failure(report: SourceReport) -> tuple[str, str]:
@@ -199,7 +207,7 @@ def test_what_is_shown_of_a_bad_row_is_short(source: CsvAssetsSource) -> None:
 
 
 async def test_u30_a_cell_of_a_megabyte_is_quarantined_where_it_would_be_indexed(
-    stage: Stage, source: CsvAssetsSource, path: Path
+    fixture: ClientFixture, source: CsvAssetsSource, path: Path
 ) -> None:
     path.write_text(
         "symbol,name,price_usd,note\n"
@@ -208,11 +216,11 @@ async def test_u30_a_cell_of_a_megabyte_is_quarantined_where_it_would_be_indexed
         f"C,c,1,{'x' * PAGE}\nD,d,1,\n"
     )
 
-    report = await fetched(stage, source)
+    report = await fetched(fixture, source)
 
     assert report.counts == Counts(received=4, inserted=2, quarantined=2)
-    assert sorted(record.symbol for record in stage.records(CRYPTO_ASSETS)) == ["B", "D"]
-    assert {reason for _, reason in stage.rejections} == {
+    assert sorted(record.symbol for record in fixture.records(CRYPTO_ASSETS)) == ["B", "D"]
+    assert {reason for _, reason in fixture.rejections} == {
         "source_id is longer than 512 bytes, and it is indexed",
         "is longer than 1 MiB",
     }
@@ -281,52 +289,52 @@ def test_the_same_payload_always_gives_the_same_batch(source: CsvAssetsSource) -
 
 
 async def test_a_local_file_is_read_without_asking_anybody(
-    stage: Stage, source: CsvAssetsSource, path: Path
+    fixture: ClientFixture, source: CsvAssetsSource, path: Path
 ) -> None:
     path.write_text(SAMPLE)
 
-    report = await fetched(stage, source)
+    report = await fetched(fixture, source)
 
     assert report.counts == Counts(received=2, inserted=2)
     assert (report.requests, report.bytes) == (0, len(SAMPLE))
     assert source.host == "file"
-    assert stage.database.hosts == {}
+    assert fixture.database.hosts == {}
 
 
 @pytest.mark.parametrize("form", ["{}", "file://{}", "FILE://localhost{}"])
 async def test_a_local_file_is_named_by_its_path_or_by_its_url(
-    stage: Stage, path: Path, form: str
+    fixture: ClientFixture, path: Path, form: str
 ) -> None:
     path.write_text(SAMPLE)
     place = str(path).replace(" ", "%20") if "://" in form else str(path)
 
-    report = await fetched(stage, CsvAssetsSource(stage.client, form.format(place)))
+    report = await fetched(fixture, CsvAssetsSource(fixture.client, form.format(place)))
 
     assert report.counts.inserted == 2
 
 
 async def test_u23_the_url_of_a_local_file_says_what_its_bytes_are(
-    stage: Stage, path: Path
+    fixture: ClientFixture, path: Path
 ) -> None:
     path.write_bytes((HEADER + "EUR,€uro,1\n").encode("cp1252"))
 
     url = f"{path.as_uri()}?charset=windows-1252"
-    report = await fetched(stage, CsvAssetsSource(stage.client, url))
+    report = await fetched(fixture, CsvAssetsSource(fixture.client, url))
 
     assert report.status is SourceStatus.SUCCEEDED
-    assert stage.records(CRYPTO_ASSETS)[0].name == "€uro"
+    assert fixture.records(CRYPTO_ASSETS)[0].name == "€uro"
 
 
 async def test_what_is_kept_of_a_local_file_shows_its_name_and_no_more_of_its_path(
-    stage: Stage, source: CsvAssetsSource, path: Path
+    fixture: ClientFixture, source: CsvAssetsSource, path: Path
 ) -> None:
     path.write_text(SAMPLE)
-    await fetched(stage, source)
+    await fetched(fixture, source)
     path.unlink()
 
-    code, told = failure(await fetched(stage, source))
+    code, told = failure(await fetched(fixture, source))
 
-    [kept] = stage.database.kept["crypto_assets", "csv"]
+    [kept] = fixture.database.kept["crypto_assets", "csv"]
     assert kept.url == "file:///my%20assets.csv#line=2"
     assert (code, told) == (
         "source_unavailable",
@@ -335,74 +343,76 @@ async def test_what_is_kept_of_a_local_file_shows_its_name_and_no_more_of_its_pa
 
 
 async def test_an_unchanged_file_is_not_read_again(
-    stage: Stage, source: CsvAssetsSource, path: Path
+    fixture: ClientFixture, source: CsvAssetsSource, path: Path
 ) -> None:
     path.write_text(SAMPLE)
-    await fetched(stage, source)
+    await fetched(fixture, source)
 
-    again = await fetched(stage, source)
+    again = await fetched(fixture, source)
 
     assert (again.status, again.counts) == (SourceStatus.SUCCEEDED, Counts())
     assert (again.not_modified, again.bytes) == (1, 0)
 
 
 async def test_a_file_that_was_touched_is_read_again_and_found_unchanged(
-    stage: Stage, source: CsvAssetsSource, path: Path
+    fixture: ClientFixture, source: CsvAssetsSource, path: Path
 ) -> None:
     path.write_text(SAMPLE)
-    await fetched(stage, source)
+    await fetched(fixture, source)
     os.utime(path, (1, 1))
 
-    again = await fetched(stage, source)
+    again = await fetched(fixture, source)
 
     assert (again.not_modified, again.counts) == (0, Counts(received=2, unchanged=2))
 
 
 async def test_a_changed_file_changes_what_it_changes(
-    stage: Stage, source: CsvAssetsSource, path: Path
+    fixture: ClientFixture, source: CsvAssetsSource, path: Path
 ) -> None:
     path.write_text(SAMPLE)
-    await fetched(stage, source)
+    await fetched(fixture, source)
     path.write_text(SAMPLE.replace("3100", "3200.5") + "SOL,Solana,150\n")
 
-    again = await fetched(stage, source)
+    again = await fetched(fixture, source)
 
     assert again.counts == Counts(received=3, inserted=1, updated=1, unchanged=1)
 
 
-async def test_the_same_file_with_another_charset_is_read_again(stage: Stage, path: Path) -> None:
+async def test_the_same_file_with_another_charset_is_read_again(
+    fixture: ClientFixture, path: Path
+) -> None:
     path.write_bytes((HEADER + "EUR,€uro,1\n").encode("cp1252"))
-    first = await fetched(stage, CsvAssetsSource(stage.client, path.as_uri()))
+    first = await fetched(fixture, CsvAssetsSource(fixture.client, path.as_uri()))
 
     second = await fetched(
-        stage, CsvAssetsSource(stage.client, f"{path.as_uri()}?charset=windows-1252")
+        fixture, CsvAssetsSource(fixture.client, f"{path.as_uri()}?charset=windows-1252")
     )
 
     assert (first.counts.quarantined, second.counts.inserted) == (1, 1)
 
 
 async def test_after_many_confirmations_the_file_is_read_all_the_same(
-    stage: Stage, source: CsvAssetsSource, path: Path
+    fixture: ClientFixture, source: CsvAssetsSource, path: Path
 ) -> None:
     path.write_text(SAMPLE)
 
-    reports = [await fetched(stage, source) for _ in range(21)]
+    reports = [await fetched(fixture, source) for _ in range(21)]
 
     assert [report.not_modified for report in reports] == [0, *[1] * 19, 0]
 
 
 async def test_a_large_file_comes_in_pages_with_exact_lines(
-    stage: Stage, source: CsvAssetsSource, path: Path
+    fixture: ClientFixture, source: CsvAssetsSource, path: Path
 ) -> None:
     rows = [f"S{number},asset {number},{number}.5,{'x' * 900}\n" for number in range(5000)]
     rows[4321] = f"bad,{'x' * 900}\n"
     path.write_text("symbol,name,price_usd,note\n" + "".join(rows))
 
-    report = await fetched(stage, source)
+    report = await fetched(fixture, source)
 
-    kept = stage.database.kept["crypto_assets", "csv"]
+    kept = fixture.database.kept["crypto_assets", "csv"]
     assert report.counts == Counts(received=5000, inserted=4999, quarantined=1)
-    assert [pointer for pointer, _ in stage.rejections] == ["line 4323"]
+    assert [pointer for pointer, _ in fixture.rejections] == ["line 4323"]
     assert len(kept) > 3
     assert all(len(each.body) < 2 * PAGE for each in kept)
     assert all(each.body.startswith(b"symbol,name,price_usd,note\n") for each in kept)
@@ -412,53 +422,53 @@ async def test_a_large_file_comes_in_pages_with_exact_lines(
 
 
 async def test_an_unchanged_large_file_is_found_unchanged(
-    stage: Stage, source: CsvAssetsSource, path: Path
+    fixture: ClientFixture, source: CsvAssetsSource, path: Path
 ) -> None:
     path.write_text(
         f"note,{HEADER}" + "".join(f"{'x' * 90},S{n},asset {n},1\n" for n in range(20_000))
     )
-    first = await fetched(stage, source)
+    first = await fetched(fixture, source)
 
-    again = await fetched(stage, source)
+    again = await fetched(fixture, source)
 
     assert first.counts == Counts(received=20_000, inserted=20_000)
     assert again.counts == Counts(received=20_000, unchanged=20_000)
 
 
 async def test_what_is_wrong_with_a_file_is_said(
-    stage: Stage, source: CsvAssetsSource, path: Path
+    fixture: ClientFixture, source: CsvAssetsSource, path: Path
 ) -> None:
     path.mkdir()
-    assert failure(await fetched(stage, source)) == (
+    assert failure(await fetched(fixture, source)) == (
         "source_unavailable",
         "my assets.csv is not a file that can be read",
     )
     path.rmdir()
     os.mkfifo(path)
-    assert failure(await fetched(stage, source))[1].endswith("is not a file that can be read")
+    assert failure(await fetched(fixture, source))[1].endswith("is not a file that can be read")
     path.unlink()
     path.touch()
-    assert failure(await fetched(stage, source))[0] == "empty"
+    assert failure(await fetched(fixture, source))[0] == "empty"
     with path.open("r+b") as file:
         file.truncate(MAX_SIZE + 1)  # a hole, which takes no room on the disk
-    assert failure(await fetched(stage, source)) == (
+    assert failure(await fetched(fixture, source)) == (
         "too_large",
         "my assets.csv is larger than 1024 MiB, which is not read",
     )
 
 
 async def test_a_file_that_cannot_be_read_leaves_the_old_data(
-    stage: Stage, source: CsvAssetsSource, path: Path
+    fixture: ClientFixture, source: CsvAssetsSource, path: Path
 ) -> None:
     path.write_text(SAMPLE)
-    await fetched(stage, source)
+    await fetched(fixture, source)
     path.write_text("something else\n" * 100)
 
-    code, told = failure(await fetched(stage, source))
+    code, told = failure(await fetched(fixture, source))
 
     assert code == "unexpected_content"
     assert "symbol, name, price_usd" in told
-    assert len(stage.records(CRYPTO_ASSETS)) == 2
+    assert len(fixture.records(CRYPTO_ASSETS)) == 2
 
 
 class Changing(HurriedClock):
@@ -477,14 +487,14 @@ class Changing(HurriedClock):
 
 
 async def test_a_file_that_changes_while_it_is_read_is_not_used(path: Path) -> None:
-    async with open_stage(Changing(path)) as stage:
+    async with open_client(Changing(path)) as fixture:
         path.write_text(SAMPLE)
 
-        code, told = failure(await fetched(stage, CsvAssetsSource(stage.client, str(path))))
+        code, told = failure(await fetched(fixture, CsvAssetsSource(fixture.client, str(path))))
 
         assert code == "incomplete"
         assert "was changed while it was read" in told
-        assert stage.records(CRYPTO_ASSETS) == []
+        assert fixture.records(CRYPTO_ASSETS) == []
 
 
 class Racing(SteerableClock):
@@ -497,10 +507,10 @@ class Racing(SteerableClock):
 
 
 async def test_a_file_that_takes_too_long_ends_at_the_deadline(path: Path) -> None:
-    async with open_stage(Racing()) as stage:
+    async with open_client(Racing()) as fixture:
         path.write_text(HEADER + f"S,{'x' * 900},1\n" * 9000)
 
-        report = await fetched(stage, CsvAssetsSource(stage.client, str(path)), seconds=5)
+        report = await fetched(fixture, CsvAssetsSource(fixture.client, str(path)), seconds=5)
 
         assert failure(report) == (
             "source_timed_out",
@@ -510,10 +520,10 @@ async def test_a_file_that_takes_too_long_ends_at_the_deadline(path: Path) -> No
 
 @pytest.mark.parametrize("url", ["file://server/share/a.csv", "file:///", "ftp://host/a.csv"])
 async def test_an_address_that_leads_to_no_file_is_not_even_a_source(
-    stage: Stage, url: str
+    fixture: ClientFixture, url: str
 ) -> None:
     with pytest.raises(SourceRefused) as refused:
-        CsvAssetsSource(stage.client, url)
+        CsvAssetsSource(fixture.client, url)
 
     assert refused.value.code == "url_refused"
 
@@ -522,20 +532,22 @@ async def test_an_address_that_leads_to_no_file_is_not_even_a_source(
 
 
 @pytest.fixture
-async def web() -> AsyncIterator[tuple[Answering, Stage]]:
+async def web() -> AsyncIterator[tuple[Answering, ClientFixture]]:
     """A server whose replies can be set, and a client that may ask it."""
     async with (
         Answering(reply(SAMPLE.encode(), "Content-Type: text/csv", 'ETag: "one"')) as server,
-        open_stage(allowed_private=frozenset({server.place})) as stage,
+        open_client(allowed_private=frozenset({server.place})) as fixture,
     ):
-        yield server, stage
+        yield server, fixture
 
 
-async def test_a_file_on_the_web_is_asked_for_politely(web: tuple[Answering, Stage]) -> None:
-    server, stage = web
-    source = CsvAssetsSource(stage.client, server.url("/my/assets.csv"))
+async def test_a_file_on_the_web_is_asked_for_politely(
+    web: tuple[Answering, ClientFixture],
+) -> None:
+    server, fixture = web
+    source = CsvAssetsSource(fixture.client, server.url("/my/assets.csv"))
 
-    report = await fetched(stage, source)
+    report = await fetched(fixture, source)
 
     assert report.counts == Counts(received=2, inserted=2)
     assert report.requests == 1
@@ -544,28 +556,28 @@ async def test_a_file_on_the_web_is_asked_for_politely(web: tuple[Answering, Sta
 
 
 async def test_a_file_on_the_web_that_has_not_changed_is_not_sent_again(
-    web: tuple[Answering, Stage],
+    web: tuple[Answering, ClientFixture],
 ) -> None:
-    server, stage = web
-    source = CsvAssetsSource(stage.client, server.url("/assets.csv"))
-    await fetched(stage, source)
+    server, fixture = web
+    source = CsvAssetsSource(fixture.client, server.url("/assets.csv"))
+    await fetched(fixture, source)
     server.replies = [reply(b"", status="304 Not Modified", bounded=False)]
 
-    again = await fetched(stage, source)
+    again = await fetched(fixture, source)
 
     assert again.not_modified == 1
     assert b'if-none-match: "one"\r\n' in server.heads[1].lower()
 
 
 async def test_the_lines_of_a_file_on_the_web_are_counted_whatever_its_url_says(
-    web: tuple[Answering, Stage],
+    web: tuple[Answering, ClientFixture],
 ) -> None:
-    server, stage = web
+    server, fixture = web
     server.replies = [reply(SAMPLE.encode() + b"bad\n", "Content-Type: text/plain")]
 
-    await fetched(stage, CsvAssetsSource(stage.client, server.url("/assets.csv#line=70")))
+    await fetched(fixture, CsvAssetsSource(fixture.client, server.url("/assets.csv#line=70")))
 
-    assert [pointer for pointer, _ in stage.rejections] == ["line 4"]
+    assert [pointer for pointer, _ in fixture.rejections] == ["line 4"]
 
 
 @pytest.mark.parametrize(
@@ -578,15 +590,15 @@ async def test_the_lines_of_a_file_on_the_web_are_counted_whatever_its_url_says(
     ],
 )
 async def test_u13_and_other_failures_apply_nothing(
-    web: tuple[Answering, Stage], answer: bytes, code: str
+    web: tuple[Answering, ClientFixture], answer: bytes, code: str
 ) -> None:
-    server, stage = web
+    server, fixture = web
     server.replies = [answer]
 
-    report = await fetched(stage, CsvAssetsSource(stage.client, server.url("/assets.csv")))
+    report = await fetched(fixture, CsvAssetsSource(fixture.client, server.url("/assets.csv")))
 
     assert failure(report)[0] == code
-    assert stage.records(CRYPTO_ASSETS) == []
+    assert fixture.records(CRYPTO_ASSETS) == []
 
 
 @pytest.mark.parametrize(
@@ -596,10 +608,12 @@ async def test_u13_and_other_failures_apply_nothing(
         pytest.param(reply(SAMPLE.encode(), bounded=False), id="it ends with a line"),
     ],
 )
-async def test_an_answer_that_is_whole_is_used(web: tuple[Answering, Stage], answer: bytes) -> None:
-    server, stage = web
+async def test_an_answer_that_is_whole_is_used(
+    web: tuple[Answering, ClientFixture], answer: bytes
+) -> None:
+    server, fixture = web
     server.replies = [answer]
 
-    report = await fetched(stage, CsvAssetsSource(stage.client, server.url("/assets.csv")))
+    report = await fetched(fixture, CsvAssetsSource(fixture.client, server.url("/assets.csv")))
 
     assert report.counts == Counts(received=2, inserted=2)

@@ -15,7 +15,7 @@ from domain.builtin.posts import Post
 from domain.errors import SourceRefused, UnexpectedContent
 from domain.payloads import Batch, Payload
 from domain.reports import Rejection
-from tests.adapters.outbound.stage import NO_LIMIT
+from tests.adapters.outbound.client_fixture import NO_LIMIT
 
 GOOD = b'{"userId":7,"id":1,"title":"a","body":"b"}'
 
@@ -36,7 +36,7 @@ class SumSource(JsonListSource[Reading, Sum]):
     """A second source of this kind: all it takes."""
 
     name = "sums"
-    normaliser = "sums-1"
+    normaliser_version = "sums-1"
     payload = Reading
 
     def record(self, element: Reading, payload: Payload) -> Sum:

@@ -4,7 +4,7 @@ import pytest
 
 from adapters.outbound.jsonplaceholder import JsonPlaceholderSource
 from domain.reports import Counts
-from tests.adapters.outbound.stage import Stage, open_stage, replying
+from tests.adapters.outbound.client_fixture import ClientFixture, open_client, replying
 
 
 class ShortSource(JsonPlaceholderSource):
@@ -14,8 +14,8 @@ class ShortSource(JsonPlaceholderSource):
 
 
 @pytest.mark.parametrize("fault", ["U32-total-high", "U32-total-low"])
-async def test_what_the_total_says_does_not_matter(stage: Stage, fault: str) -> None:
-    report = await stage.fetch(fault)
+async def test_what_the_total_says_does_not_matter(fixture: ClientFixture, fault: str) -> None:
+    report = await fixture.fetch(fault)
 
     assert (report.requests, report.counts) == (10, Counts(received=100, inserted=100))
 
@@ -32,9 +32,9 @@ async def test_what_the_total_says_does_not_matter(stage: Stage, fault: str) -> 
     ],
 )
 async def test_repeated_and_missing_records_are_counted(
-    stage: Stage, fault: str, pages: int, counts: Counts
+    fixture: ClientFixture, fault: str, pages: int, counts: Counts
 ) -> None:
-    report = await stage.fetch(fault)
+    report = await fixture.fetch(fault)
 
     assert (report.requests, report.counts, report.error) == (pages, counts, None)
 
@@ -44,35 +44,37 @@ async def test_repeated_and_missing_records_are_counted(
     [("U27-conflict", 3, "the later title"), ("U27-across-pages", 1, "as seen on page 10")],
 )
 async def test_of_one_id_the_last_record_wins(
-    stage: Stage, fault: str, post: int, title: str
+    fixture: ClientFixture, fault: str, post: int, title: str
 ) -> None:
-    await stage.fetch(fault)
+    await fixture.fetch(fault)
 
-    assert stage.posts[post].title == title
+    assert fixture.posts[post].title == title
 
 
 @pytest.mark.parametrize(("fault", "requests"), [("U32-self", 2), ("U32-loop", 3)])
-async def test_pages_in_a_circle_are_left(stage: Stage, fault: str, requests: int) -> None:
-    report = await stage.fetch(fault)
+async def test_pages_in_a_circle_are_left(
+    fixture: ClientFixture, fault: str, requests: int
+) -> None:
+    report = await fixture.fetch(fault)
 
     assert report.error is not None
     assert report.error.code == "pagination_loop"
-    assert stage.upstream.count() == report.requests <= requests
-    assert stage.posts == {}
+    assert fixture.upstream.count() == report.requests <= requests
+    assert fixture.posts == {}
 
 
 @pytest.mark.parametrize("fault", ["U32-endless", "U32-empty-forever"])
-async def test_the_number_of_pages_is_bounded(stage: Stage, fault: str) -> None:
-    report = await stage.fetch(fault, source=ShortSource(stage.client, stage.url(fault)))
+async def test_the_number_of_pages_is_bounded(fixture: ClientFixture, fault: str) -> None:
+    report = await fixture.fetch(fault, source=ShortSource(fixture.client, fixture.url(fault)))
 
     assert report.error is not None
     assert report.error.code == "too_many_pages"
-    assert (stage.upstream.count(), stage.posts) == (5, {})
+    assert (fixture.upstream.count(), fixture.posts) == (5, {})
 
 
 async def test_u32_endless_pages_end_at_the_deadline() -> None:
-    async with open_stage() as stage:
-        report = await stage.fetch("U32-endless", seconds=0)
+    async with open_client() as fixture:
+        report = await fixture.fetch("U32-endless", seconds=0)
 
     assert report.error is not None
     assert report.error.code == "source_timed_out"
@@ -80,11 +82,11 @@ async def test_u32_endless_pages_end_at_the_deadline() -> None:
 
 @pytest.mark.parametrize("fault", ["U32-expired-410", "U32-expired-422"])
 async def test_an_expired_page_fails_the_fetch_and_the_next_begins_anew(
-    stage: Stage, fault: str
+    fixture: ClientFixture, fault: str
 ) -> None:
-    failed = await stage.fetch(fault)
-    stored = stage.posts
-    again = await stage.fetch(fault)
+    failed = await fixture.fetch(fault)
+    stored = fixture.posts
+    again = await fixture.fetch(fault)
 
     assert failed.error is not None
     assert failed.error.code == "source_refused"
@@ -97,19 +99,22 @@ async def test_a_next_page_on_another_host_is_not_followed() -> None:
     head = (
         b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nLink: <http://127.0.0.1:1/>; rel="next"\r\n\r\n'
     )
-    async with replying(head + body) as key, open_stage(allowed_private=frozenset({key})) as stage:
-        report = await stage.fetch(f"http://{key}/")
+    async with (
+        replying(head + body) as key,
+        open_client(allowed_private=frozenset({key})) as fixture,
+    ):
+        report = await fixture.fetch(f"http://{key}/")
 
     assert report.error is not None
     assert "another host" in report.error.detail
     assert report.requests == 1
 
 
-async def test_several_pages_leave_no_validator_behind(stage: Stage) -> None:
-    first = await stage.fetch("/posts?_page=1&_limit=40")
-    again = await stage.fetch("/posts?_page=1&_limit=40")
+async def test_several_pages_leave_no_validator_behind(fixture: ClientFixture) -> None:
+    first = await fixture.fetch("/posts?_page=1&_limit=40")
+    again = await fixture.fetch("/posts?_page=1&_limit=40")
 
-    (checkpoint,) = stage.database.freshness("posts").checkpoints
+    (checkpoint,) = fixture.database.freshness("posts").checkpoints
     assert (checkpoint.url, checkpoint.etag) == ("", None)
     assert (first.counts.inserted, again.counts.unchanged) == (100, 100)
     assert (again.requests, again.not_modified) == (3, 0)

@@ -11,7 +11,7 @@ from adapters.outbound.telemetry import TelemetrySource
 from domain.builtin.data_points import DATA_POINTS, DataPoint, id_of, point_of
 from domain.payloads import Payload
 from domain.reports import Counts, SourceReport, SourceStatus
-from tests.adapters.outbound.stage import Answering, Stage, open_stage, reply
+from tests.adapters.outbound.client_fixture import Answering, ClientFixture, open_client, reply
 
 NOW = SteerableClock().now()
 AT = int(NOW.timestamp())
@@ -33,28 +33,28 @@ async def machine() -> AsyncIterator[Answering]:
 
 
 @pytest.fixture
-async def stage(machine: Answering) -> AsyncIterator[Stage]:
+async def fixture(machine: Answering) -> AsyncIterator[ClientFixture]:
     """A client that may ask it."""
-    async with open_stage(allowed_private=frozenset({machine.place})) as stage:
-        yield stage
+    async with open_client(allowed_private=frozenset({machine.place})) as fixture:
+        yield fixture
 
 
 @pytest.fixture
-def source(stage: Stage, machine: Answering) -> TelemetrySource:
+def source(fixture: ClientFixture, machine: Answering) -> TelemetrySource:
     """The source that asks it."""
-    return TelemetrySource(stage.client, machine.url("/point"))
+    return TelemetrySource(fixture.client, machine.url("/point"))
 
 
-async def fetched(stage: Stage, source: TelemetrySource) -> SourceReport:
+async def fetched(fixture: ClientFixture, source: TelemetrySource) -> SourceReport:
     """What a fetch gave."""
-    return await stage.gather(DATA_POINTS, source)
+    return await fixture.gather(DATA_POINTS, source)
 
 
-async def test_a_point_is_a_record(stage: Stage, source: TelemetrySource) -> None:
-    report = await fetched(stage, source)
+async def test_a_point_is_a_record(fixture: ClientFixture, source: TelemetrySource) -> None:
+    report = await fetched(fixture, source)
 
     assert report.counts == Counts(received=1, inserted=1)
-    assert stage.records(DATA_POINTS) == [
+    assert fixture.records(DATA_POINTS) == [
         DATA_POINTS.stored(
             DataPoint(
                 id=id_of(AT, BYTES, []), time=NOW, value=-0.19938130676746368, valid=True, tags=()
@@ -64,24 +64,26 @@ async def test_a_point_is_a_record(stage: Stage, source: TelemetrySource) -> Non
     ]
 
 
-async def test_points_add_up(stage: Stage, source: TelemetrySource, machine: Answering) -> None:
+async def test_points_add_up(
+    fixture: ClientFixture, source: TelemetrySource, machine: Answering
+) -> None:
     machine.replies = [told(POINT | {"time": AT - number}) for number in range(3)]
 
-    reports = [await fetched(stage, source) for _ in range(3)]
+    reports = [await fetched(fixture, source) for _ in range(3)]
 
     assert [report.counts.inserted for report in reports] == [1, 1, 1]
-    assert len(stage.records(DATA_POINTS)) == 3
+    assert len(fixture.records(DATA_POINTS)) == 3
 
 
 async def test_the_same_point_again_is_the_same_record(
-    stage: Stage, source: TelemetrySource, machine: Answering
+    fixture: ClientFixture, source: TelemetrySource, machine: Answering
 ) -> None:
     machine.replies = [told(POINT), told(POINT | {"time": AT - 1}), told(POINT)]
 
-    reports = [await fetched(stage, source) for _ in range(3)]
+    reports = [await fetched(fixture, source) for _ in range(3)]
 
     assert reports[2].counts == Counts(received=1, unchanged=1)
-    assert len(stage.records(DATA_POINTS)) == 2
+    assert len(fixture.records(DATA_POINTS)) == 2
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,7 @@ async def test_the_same_point_again_is_the_same_record(
     ],
 )
 async def test_a_point_is_judged_when_it_arrives(
-    stage: Stage,
+    fixture: ClientFixture,
     source: TelemetrySource,
     machine: Answering,
     late_s: int,
@@ -103,20 +105,20 @@ async def test_a_point_is_judged_when_it_arrives(
     kept: tuple[str, ...],
 ) -> None:
     machine.replies = [told(POINT | {"tags": tags})]
-    stage.clock.advance(late_s)
+    fixture.clock.advance(late_s)
 
-    await fetched(stage, source)
+    await fetched(fixture, source)
 
-    [point] = stage.records(DATA_POINTS)
+    [point] = fixture.records(DATA_POINTS)
     assert (point.valid, point.tags) == (valid, kept)
 
 
 async def test_a_point_that_is_read_again_later_is_what_it_was(
-    stage: Stage, source: TelemetrySource
+    fixture: ClientFixture, source: TelemetrySource
 ) -> None:
-    await fetched(stage, source)
-    [kept] = stage.database.kept["data_points", "telemetry"]
-    stage.clock.advance(9999)
+    await fetched(fixture, source)
+    [kept] = fixture.database.kept["data_points", "telemetry"]
+    fixture.clock.advance(9999)
 
     again = source.normalise(kept)
 
@@ -147,7 +149,7 @@ async def test_a_point_that_is_read_again_later_is_what_it_was(
     ],
 )
 async def test_a_point_nobody_can_mean_is_quarantined(
-    stage: Stage,
+    fixture: ClientFixture,
     source: TelemetrySource,
     machine: Answering,
     changed: dict[str, Any],
@@ -156,34 +158,34 @@ async def test_a_point_nobody_can_mean_is_quarantined(
 ) -> None:
     machine.replies = [told(POINT | changed)]
 
-    report = await fetched(stage, source)
+    report = await fetched(fixture, source)
 
     assert report.counts == Counts(received=1, quarantined=1)
     assert report.status is SourceStatus.PARTIAL
-    [(where, why)] = stage.rejections
+    [(where, why)] = fixture.rejections
     assert where == pointer
     assert reason in why
 
 
 async def test_u23_a_tag_with_a_nul_is_quarantined(
-    stage: Stage, source: TelemetrySource, machine: Answering
+    fixture: ClientFixture, source: TelemetrySource, machine: Answering
 ) -> None:
     machine.replies = [told(POINT | {"tags": ["a\0b"]})]
 
-    await fetched(stage, source)
+    await fetched(fixture, source)
 
-    assert stage.rejections[0][1] == "tags holds the character U+0000"
+    assert fixture.rejections[0][1] == "tags holds the character U+0000"
 
 
 @pytest.mark.parametrize(
     "body", [b"[]", b"[" + json.dumps(POINT).encode() + b"]", b"42", b"null", b"<html>"]
 )
 async def test_an_answer_that_is_no_point_fails(
-    stage: Stage, source: TelemetrySource, machine: Answering, body: bytes
+    fixture: ClientFixture, source: TelemetrySource, machine: Answering, body: bytes
 ) -> None:
     machine.replies = [told(body)]
 
-    report = await fetched(stage, source)
+    report = await fetched(fixture, source)
 
     assert report.error is not None
     assert report.error.code == "unexpected_content"

@@ -15,7 +15,7 @@ from adapters.outbound.webhook import HttpNotifier
 from domain.alerts import Alert, Event, Kind
 from domain.errors import SourceBlocked, SourceError, SourceRefused, SourceUnavailable
 from domain.politeness import BREAKER_MINIMUM, Breaker, Rate
-from tests.adapters.outbound.stage import NO_LIMIT, HurriedClock
+from tests.adapters.outbound.client_fixture import NO_LIMIT, HurriedClock
 from tests.services.operator import PATH, Operator, operator, status
 
 ALERT = Alert(

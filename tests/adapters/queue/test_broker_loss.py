@@ -38,7 +38,7 @@ async def running(*config: str) -> AsyncIterator[tuple[RabbitNode, RabbitQueue]]
 
 
 async def kill(node: RabbitNode) -> None:
-    await asyncio.to_thread(node.settle)
+    await asyncio.to_thread(node.record_outcome)
     node.kill()
 
 

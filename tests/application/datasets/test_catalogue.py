@@ -95,16 +95,16 @@ def test_a_standing_holds_until_time_makes_it_stale(
 async def test_a_standing_that_holds_is_not_worked_out_again(catalogue: Catalogue) -> None:
     await catalogue.fetch("posts")()
     freshness = await catalogue.query("posts").freshness()
-    standing = catalogue.standing("posts", freshness)
+    standing = catalogue.freshness_status("posts", freshness)
 
-    assert catalogue.standing("posts", freshness) is standing
+    assert catalogue.freshness_status("posts", freshness) is standing
 
 
 async def test_a_standing_flips_once_its_time_has_come(rig: Rig, catalogue: Catalogue) -> None:
     await catalogue.fetch("posts")()
     freshness = await catalogue.query("posts").freshness()
-    fresh = catalogue.standing("posts", freshness)
+    fresh = catalogue.freshness_status("posts", freshness)
 
     rig.clock.advance(3 * HOUR.total_seconds())
 
-    assert (fresh.stale, catalogue.standing("posts", freshness).stale) == (False, True)
+    assert (fresh.stale, catalogue.freshness_status("posts", freshness).stale) == (False, True)

@@ -101,7 +101,7 @@ async def test_whichever_call_fails_the_next_fetch_makes_it_good(after: bool) ->
         "reject",
         "commit",
         "release",
-        "standing",
+        "current",
     }
 
 
@@ -130,14 +130,14 @@ async def test_whichever_call_fails_nothing_is_lost_and_the_next_replay_makes_it
         replayed: Fetched | None = None
 
         with contextlib.suppress(StoreUnavailable):
-            replayed = await rig.fetch(source, **ports(rig, countdown)).again(Role.ADMIN, mode)
+            replayed = await rig.fetch(source, **ports(rig, countdown)).reprocess(Role.ADMIN, mode)
 
         if countdown.left > 0:
             break
         failed.add(countdown.failed)
         # Whatever came of it: each is stored or waits, but for the one good record that was held.
         assert len(await rig.stored()) + await rig.quarantine.count("posts") >= 33
-        again = asyncio.create_task(rig.fetch(source).again(Role.ADMIN, Mode.REPLAY))
+        again = asyncio.create_task(rig.fetch(source).reprocess(Role.ADMIN, Mode.REPLAY))
         await rig.clock.elapse(LEASE * 2)
         await again
         assert len(await rig.stored()) == 34
@@ -202,7 +202,7 @@ async def test_whichever_call_fails_the_workers_make_it_good_by_themselves(after
 
     assert {name.partition(".")[2] for name in failed} >= {
         "declare",
-        "standing",
+        "current",
         "fire",
         "announce",
         "overdue",

@@ -182,10 +182,10 @@ async def test_a_beat_that_breaks_ends_the_run_with_its_reason(rig: Rig) -> None
 class Slow(MemorySchedules):
     """Schedules that take their time."""
 
-    async def standing(self) -> tuple[datetime, list[Schedule]]:
+    async def current(self) -> tuple[datetime, list[Schedule]]:
         """Answer after several heartbeats."""
         await self._clock.sleep(4 * HEARTBEAT_S)
-        return await super().standing()
+        return await super().current()
 
 
 async def test_a_heart_that_beats_once_too_often_does_not_make_an_end_a_loss(rig: Rig) -> None:

@@ -29,7 +29,7 @@ def slow(rig: Rig, seconds: float = 3) -> MemorySource[Any]:
 
 def replaying(rig: Rig, source: MemorySource[Any]) -> "asyncio.Task[Fetched]":
     """A replay in another process."""
-    return asyncio.create_task(rig.fetch(source).again(Role.ADMIN, Mode.REPLAY))
+    return asyncio.create_task(rig.fetch(source).reprocess(Role.ADMIN, Mode.REPLAY))
 
 
 async def held_up(rig: Rig) -> FetchJob:
@@ -83,7 +83,7 @@ async def test_a_replay_is_refused_while_a_fetch_waits_for_its_source(rig: Rig) 
     assert waits is not None
 
     with pytest.raises(DatasetBusy, match=f"call job {waits.id} off, or try again then"):
-        await rig.fetch(fixed(rig)).again(Role.ADMIN, Mode.REPLAY)
+        await rig.fetch(fixed(rig)).reprocess(Role.ADMIN, Mode.REPLAY)
 
     await rig.jobs.cancel(waits.id)
     assert counts_of(await replaying(rig, fixed(rig))).inserted == 1
@@ -104,7 +104,7 @@ async def test_two_replays_of_the_same_are_one(rig: Rig) -> None:
 async def test_a_replay_of_one_payload_does_not_pass_for_a_replay_of_all(rig: Rig) -> None:
     await came(rig, many(good=1, bad=1))
     job = await held_up(rig)
-    one = asyncio.create_task(rig.fetch(fixed(rig)).again(Role.ADMIN, Mode.REPLAY, 1))
+    one = asyncio.create_task(rig.fetch(fixed(rig)).reprocess(Role.ADMIN, Mode.REPLAY, 1))
     await rig.clock.settle()
 
     await end(rig, job)
@@ -185,7 +185,7 @@ async def test_a_replay_whose_lease_is_lost_merges_nothing(rig: Rig) -> None:
     rig.database.jobs[job.id] = job.claimed(rig.clock.now() + LEASE)
 
     with pytest.raises(LeaseLost):
-        await SourceSync(POSTS, fixed(rig), rig.store, rig.clock).again(job, None)
+        await SourceSync(POSTS, fixed(rig), rig.store, rig.clock).reprocess(job, None)
 
     assert len(await rig.stored()) == 1
     assert await rig.quarantine.count("posts") == 1

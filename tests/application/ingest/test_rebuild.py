@@ -16,7 +16,7 @@ async def test_a_rebuild_reads_all_that_was_committed_and_asks_nobody(rig: Rig) 
     await came(rig, many(good=2, bad=1), many(good=2, bad=1, first=11))
     source = fixed(rig)
 
-    rebuilt = await rig.fetch(source).again(Role.ADMIN, Mode.REBUILD)
+    rebuilt = await rig.fetch(source).reprocess(Role.ADMIN, Mode.REBUILD)
 
     assert (rebuilt.outcome, rebuilt.job.status) == (Outcome.CHANGED, JobStatus.SUCCEEDED)
     assert counts_of(rebuilt) == Counts(received=6, inserted=2, unchanged=4)
@@ -27,7 +27,7 @@ async def test_a_rebuild_reads_all_that_was_committed_and_asks_nobody(rig: Rig) 
 async def test_after_a_rebuild_nothing_has_to_be_read_again(rig: Rig) -> None:
     await came(rig, many(good=2, bad=1))
     fetch = rig.fetch(fixed(rig), cadence=Cadence(interval=timedelta(hours=1)))
-    await fetch.again(Role.ADMIN, Mode.REBUILD)
+    await fetch.reprocess(Role.ADMIN, Mode.REBUILD)
 
     assert (await fetch()).outcome is Outcome.FRESH
 
@@ -35,7 +35,7 @@ async def test_after_a_rebuild_nothing_has_to_be_read_again(rig: Rig) -> None:
 async def test_what_was_held_is_not_let_in_by_a_rebuild(rig: Rig) -> None:
     await came(rig, many(good=2, bad=0), many(good=5, bad=30, first=100))
 
-    rebuilt = await rig.fetch(strict(rig)).again(Role.ADMIN, Mode.REBUILD)
+    rebuilt = await rig.fetch(strict(rig)).reprocess(Role.ADMIN, Mode.REBUILD)
 
     assert counts_of(rebuilt) == Counts(received=2, unchanged=2)
     assert await rig.quarantine.count("posts") == 30
@@ -45,7 +45,7 @@ async def test_rows_whose_payloads_are_gone_stay(rig: Rig) -> None:
     await came(rig, many(good=2, bad=0), many(good=2, bad=0, first=11))
     del rig.database.kept["posts", "one"][0]
 
-    rebuilt = await rig.fetch(fixed(rig)).again(Role.ADMIN, Mode.REBUILD)
+    rebuilt = await rig.fetch(fixed(rig)).reprocess(Role.ADMIN, Mode.REBUILD)
 
     assert counts_of(rebuilt) == Counts(received=2, unchanged=2)
     assert len(await rig.stored()) == 4
@@ -54,7 +54,7 @@ async def test_rows_whose_payloads_are_gone_stay(rig: Rig) -> None:
 async def test_a_reader_that_reads_worse_rebuilds_nothing(rig: Rig) -> None:
     await came(rig, many(good=30, bad=1))
 
-    rebuilt = await rig.fetch(fixed(rig, record=Strictest)).again(Role.ADMIN, Mode.REBUILD)
+    rebuilt = await rig.fetch(fixed(rig, record=Strictest)).reprocess(Role.ADMIN, Mode.REBUILD)
 
     error = only(rebuilt).error
     assert error is not None
@@ -74,4 +74,4 @@ async def test_a_rehearsal_tells_what_a_rebuild_would_do_and_does_nothing(rig: R
     after = await rig.stored(), await rig.store.freshness(POSTS), dict(rig.database.jobs)
     assert after == before
     assert await rig.quarantine.count("posts") == 1
-    assert counts_of(await fetch.again(Role.ADMIN, Mode.REBUILD)) == report.counts
+    assert counts_of(await fetch.reprocess(Role.ADMIN, Mode.REBUILD)) == report.counts

@@ -23,7 +23,7 @@ from tests.sharing import SHARED, SharedPost
 
 async def replayed(rig: Rig, *sources: MemorySource[Any], receipt: int | None = None) -> Any:
     """Replay with these sources, of which none may be asked."""
-    fetched = await rig.fetch(*sources).again(Role.ADMIN, Mode.REPLAY, receipt)
+    fetched = await rig.fetch(*sources).reprocess(Role.ADMIN, Mode.REPLAY, receipt)
     assert all(source.asked == [] for source in sources)
     assert fetched.job.mode is Mode.REPLAY
     return fetched
@@ -227,7 +227,7 @@ async def test_a_held_fetch_is_merged_after_a_fix_though_nothing_was_merged_befo
     assert counts_of(fetched) == Counts(received=35, inserted=35)
     assert fetched.freshness.checkpoints == ()
     assert await waiting(rig) == []
-    rebuilt = await rig.fetch(fixed(rig)).again(Role.ADMIN, Mode.REBUILD)
+    rebuilt = await rig.fetch(fixed(rig)).reprocess(Role.ADMIN, Mode.REBUILD)
     assert counts_of(rebuilt) == Counts(received=35, unchanged=35), "it counts as merged now"
 
 
@@ -353,7 +353,7 @@ async def test_a_replay_is_no_fetch_to_freshness_checkpoint_or_schedule(rig: Rig
 async def test_after_a_replay_the_same_body_is_counted_anew(rig: Rig) -> None:
     await came(rig, many(good=3, bad=2))
     lenient = rig.source("one", many(good=3, bad=2), record=Forgiving)
-    await rig.fetch(lenient).again(Role.ADMIN, Mode.REPLAY)
+    await rig.fetch(lenient).reprocess(Role.ADMIN, Mode.REPLAY)
 
     again = await rig.fetch(lenient)()
 
@@ -374,7 +374,7 @@ async def test_what_did_not_wait_is_still_read_again_by_the_next_fetch(rig: Rig)
 
     await came(rig, body({**GOOD, "title": "early"}), body({**GOOD, "id": 2}, {"id": 3}))
     source = fixed(rig, record=Shouting)
-    await rig.fetch(source).again(Role.ADMIN, Mode.REPLAY)
+    await rig.fetch(source).reprocess(Role.ADMIN, Mode.REPLAY)
     assert await rig.titles() == ["early", "T", ""]
     source.pages = [posts(0)]
 

@@ -145,8 +145,8 @@ class Restless(MemorySchedules):
         """Move for somebody else first, as long as there are moves left."""
         if self.moves:
             self.moves -= 1
-            [(now, [standing])] = [await self.standing()]
-            await super().move(standing, standing.settled(False, None, now))
+            [(now, [standing])] = [await self.current()]
+            await super().move(standing, standing.after_run(False, None, now))
         return await super().move(seen, following)
 
 
@@ -167,10 +167,10 @@ class Away(MemorySchedules):
 
     down_for: str
 
-    async def standing(self) -> tuple[datetime, list[Schedule]]:
+    async def current(self) -> tuple[datetime, list[Schedule]]:
         """Answer, unless down."""
-        self._check("standing")
-        return await super().standing()
+        self._check("current")
+        return await super().current()
 
     async def move(self, seen: Schedule, following: Schedule) -> bool:
         """Move, unless down."""
@@ -182,7 +182,7 @@ class Away(MemorySchedules):
             raise StoreUnavailable("the database is busy")
 
 
-@pytest.mark.parametrize("down_for", ["standing", "move"])
+@pytest.mark.parametrize("down_for", ["current", "move"])
 async def test_a_store_that_fails_then_does_not_hurt_the_fetch(
     rig: Rig, schedule: Schedule, down_for: str
 ) -> None:

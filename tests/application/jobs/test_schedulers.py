@@ -31,9 +31,9 @@ class Interleaved(MemorySchedules):
         await self._let_others_go_first()
         await super().declare(periods)
 
-    async def standing(self) -> tuple[datetime, list[Schedule]]:
+    async def current(self) -> tuple[datetime, list[Schedule]]:
         """Answer, at some time; by then it may be different."""
-        standing = await super().standing()
+        standing = await super().current()
         await self._let_others_go_first()
         return standing
 

@@ -62,10 +62,10 @@ class Failing(MemorySchedules):
         self._check()
         await super().declare(periods)  # type: ignore[arg-type]
 
-    async def standing(self) -> tuple[datetime, list[Schedule]]:
+    async def current(self) -> tuple[datetime, list[Schedule]]:
         """Answer, unless down."""
         self._check()
-        return await super().standing()
+        return await super().current()
 
     def _check(self) -> None:
         if self.is_down:

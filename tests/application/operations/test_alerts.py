@@ -31,11 +31,11 @@ class Breaking(MemoryAlerts):
 
     is_away = False
 
-    async def standing(self) -> tuple[datetime, list[AlertState]]:
+    async def current(self) -> tuple[datetime, list[AlertState]]:
         """Every alarm, unless away."""
         if self.is_away:
             raise StoreUnavailable("the database is gone")
-        standing = await super().standing()
+        standing = await super().current()
         await asyncio.sleep(0)
         return standing
 
@@ -82,13 +82,13 @@ class JobPoller:
         """Have a host's breaker open."""
         for _ in range(BREAKER_MINIMUM):
             await self.budget.spend(host)
-            await self.budget.settle(host, ok=False)
+            await self.budget.record_outcome(host, ok=False)
 
     async def answers(self, host: str = "one") -> None:
         """Have a host answer its probe."""
         self.rig.clock.advance(BREAKER_OPEN_S)
         await self.budget.spend(host)
-        await self.budget.settle(host, ok=True)
+        await self.budget.record_outcome(host, ok=True)
 
     @property
     def told(self) -> list[tuple[Event, Kind, str]]:
@@ -159,7 +159,7 @@ async def test_a_probe_that_fails_is_still_the_same_trouble(rig: Rig, watch: Job
         for _ in range(3):
             await watch.passes(BREAKER_OPEN_S * 10)
             await watch.budget.spend("one")
-            await watch.budget.settle("one", ok=False)
+            await watch.budget.record_outcome("one", ok=False)
 
     assert watch.told == [(RAISED, Kind.BREAKER, "one")]
 
@@ -271,7 +271,7 @@ async def test_what_a_dead_watcher_had_taken_is_told_by_another_a_while_later(
     watch.operator.heard.clear()
     for key, alarm in rig.database.alarms.items():
         if alarm.raised:  # it was killed before it could say so
-            rig.database.alarms[key] = alarm.given_back(told=False).taken(rig.clock.now())
+            rig.database.alarms[key] = alarm.released(told=False).claimed(rig.clock.now())
 
     async with watch.watching(fetch):
         await watch.passes(TAKEN - timedelta(seconds=1))

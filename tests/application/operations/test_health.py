@@ -172,13 +172,13 @@ async def test_a_source_that_keeps_failing_degrades_the_service_until_it_answers
     await fill(rig)
     for _ in range(BREAKER_MINIMUM):
         await budget.spend("one")
-        await budget.settle("one", ok=False)
+        await budget.record_outcome("one", ok=False)
 
     seen = [await check_health()]
     rig.clock.advance(BREAKER_OPEN_S)
     seen.append(await check_health())
     await budget.spend("one")
-    await budget.settle("one", ok=True)
+    await budget.record_outcome("one", ok=True)
     seen.append(await check_health())
 
     assert [(report.status, report.sources[0].breaker) for report in seen] == [
@@ -215,7 +215,7 @@ async def test_a_source_that_is_overdue_is_told_from_its_sibling_that_is_not(
     ]
     assert (report.status, recovered.status) == (HealthStatus.DEGRADED, HealthStatus.OK)
     freshness = await rig.store.freshness(SHARED)
-    assert not catalogue.standing("posts", freshness).stale
+    assert not catalogue.freshness_status("posts", freshness).stale
 
 
 async def test_a_dataset_whose_sources_are_off_degrades_nothing(

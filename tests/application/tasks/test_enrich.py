@@ -266,7 +266,7 @@ async def test_a_run_that_ended_well_leaves_a_checkpoint(rig: TaskRig) -> None:
 async def test_there_is_nothing_of_github_s_to_read_again(rig: TaskRig) -> None:
     await waiting(rig, "a/b")
 
-    report = await rig.enrich.again(rig.last, None)
+    report = await rig.enrich.reprocess(rig.last, None)
 
     assert (report.status, report.counts) == (SourceStatus.SUCCEEDED, counts())
     assert rig.asked == []

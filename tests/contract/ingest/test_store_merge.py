@@ -381,7 +381,7 @@ async def test_a_checkpoint_comes_back_as_it_was(backend: Backend) -> None:
         etag='W/"a"',
         last_modified="Thu, 01 Jan 2026 00:00:00 GMT",
         digest="d" * 64,
-        normaliser="n" * 16,
+        normaliser_version="n" * 16,
         confirmations=3,
         counts=Counts(received=3, unchanged=2, quarantined=1),
     )

@@ -20,7 +20,7 @@ MOMENT = timedelta(microseconds=1)
 
 async def standing(backend: Backend) -> list[Schedule]:
     """Every schedule, by dataset."""
-    _, schedules = await backend.schedules.standing()
+    _, schedules = await backend.schedules.current()
     return sorted(schedules, key=lambda schedule: schedule.dataset)
 
 
@@ -40,9 +40,9 @@ def job(backend: Backend) -> FetchJob:
 
 
 async def test_without_schedules_there_is_only_the_present_moment(backend: Backend) -> None:
-    assert await backend.schedules.standing() == (backend.clock.now(), [])
+    assert await backend.schedules.current() == (backend.clock.now(), [])
     backend.clock.advance(MOMENT)
-    assert await backend.schedules.standing() == (backend.clock.now(), [])
+    assert await backend.schedules.current() == (backend.clock.now(), [])
 
 
 async def test_a_declared_schedule_is_first_due_a_period_from_now(backend: Backend) -> None:
@@ -187,7 +187,7 @@ async def test_the_schedules_of_others_are_left_alone(backend: Backend) -> None:
 
 async def test_a_schedule_is_moved_without_a_job(backend: Backend) -> None:
     seen = await declared(backend)
-    following = seen.settled(False, backend.clock.now() + DAY, backend.clock.now())
+    following = seen.after_run(False, backend.clock.now() + DAY, backend.clock.now())
 
     assert await backend.schedules.move(seen, following)
     assert await standing(backend) == [following]
@@ -197,10 +197,10 @@ async def test_a_schedule_is_moved_without_a_job(backend: Backend) -> None:
 async def test_what_has_been_moved_meanwhile_is_neither_moved_nor_fired(backend: Backend) -> None:
     seen = await declared(backend)
     now, wanted = backend.clock.now(), job(backend)
-    moved = seen.settled(False, None, now)
+    moved = seen.after_run(False, None, now)
     assert await backend.schedules.move(seen, moved)
 
-    assert not await backend.schedules.move(seen, seen.settled(True, now + DAY, now))
+    assert not await backend.schedules.move(seen, seen.after_run(True, now + DAY, now))
     assert await backend.schedules.fire(seen, seen.fired(now, 0.0), wanted) is None
     assert await standing(backend) == [moved]
     assert await backend.history.get(wanted.id) is None
@@ -214,7 +214,7 @@ async def test_what_has_been_declared_anew_is_neither_moved_nor_fired_as_it_was(
     await backend.schedules.declare(periods)
     now, wanted, kept = backend.clock.now(), job(backend), await standing(backend)
 
-    assert not await backend.schedules.move(seen, seen.settled(False, None, now))
+    assert not await backend.schedules.move(seen, seen.after_run(False, None, now))
     assert await backend.schedules.fire(seen, seen.fired(now, 0.0), wanted) is None
     assert await standing(backend) == kept
     assert await backend.history.get(wanted.id) is None
@@ -244,7 +244,7 @@ async def test_whatever_moves_a_schedule_moves_the_version(backend: Backend) -> 
     versions = [backend.changes.version()]
     seen = await declared(backend)
     versions.append(backend.changes.version())
-    moved = seen.settled(False, None, backend.clock.now())
+    moved = seen.after_run(False, None, backend.clock.now())
     await backend.schedules.move(seen, moved)
     versions.append(backend.changes.version())
     await backend.schedules.fire(moved, moved.fired(backend.clock.now(), 0.0), job(backend))

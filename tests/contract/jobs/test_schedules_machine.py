@@ -68,7 +68,7 @@ class SchedulesMachine(Machine):
     @rule(schedule=seen, seconds=st.sampled_from([30.0, 300.0]))
     def it_is_put_off(self, schedule: Schedule, seconds: float) -> None:
         now = self.backend.clock.now()
-        following = schedule.settled(False, now + timedelta(seconds=seconds), now)
+        following = schedule.after_run(False, now + timedelta(seconds=seconds), now)
         expected = self.schedules.get(schedule.dataset) == schedule
 
         assert self.run(self.backend.schedules.move(schedule, following)) is expected
@@ -86,7 +86,7 @@ class SchedulesMachine(Machine):
     def they_stand_as_in_the_model(self) -> None:
         expected = [self.schedules[name] for name in sorted(self.schedules)]
 
-        now, standing = self.run(self.backend.schedules.standing())
+        now, standing = self.run(self.backend.schedules.current())
 
         assert (now, standing) == (self.backend.clock.now(), expected)
 

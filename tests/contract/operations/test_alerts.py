@@ -23,13 +23,13 @@ def raised(backend: Backend, alarm: AlertState) -> AlertState:
 
 async def standing(backend: Backend) -> list[AlertState]:
     """Every alarm."""
-    return (await backend.alerts.standing())[1]
+    return (await backend.alerts.current())[1]
 
 
 async def test_without_alarms_there_is_only_the_present_moment(backend: Backend) -> None:
-    assert await backend.alerts.standing() == (backend.clock.now(), [])
+    assert await backend.alerts.current() == (backend.clock.now(), [])
     backend.clock.advance(MOMENT)
-    assert await backend.alerts.standing() == (backend.clock.now(), [])
+    assert await backend.alerts.current() == (backend.clock.now(), [])
 
 
 async def test_a_new_alarm_is_written_down_as_it_is_and_once(backend: Backend) -> None:
@@ -47,10 +47,10 @@ async def test_an_alarm_goes_all_its_way(backend: Backend) -> None:
 
     for _ in range(2):
         seen = raised(backend, alarm)
-        taken = seen.taken(backend.clock.now())
-        told = taken.given_back(told=True)
+        taken = seen.claimed(backend.clock.now())
+        told = taken.released(told=True)
         over = told.seen(None, "well")
-        done = over.taken(backend.clock.now()).given_back(told=True)
+        done = over.claimed(backend.clock.now()).released(told=True)
         for following in (seen, taken, told, over, done):
             assert await backend.alerts.move(alarm, following)
             alarm = following
@@ -66,7 +66,7 @@ async def test_an_alarm_that_has_moved_is_not_moved_from_where_it_was(backend: B
     late = [
         await backend.alerts.move(first, second),
         await backend.alerts.move(None, first),
-        await backend.alerts.move(second.taken(backend.clock.now()), second),
+        await backend.alerts.move(second.claimed(backend.clock.now()), second),
         await backend.alerts.move(msgspec.structs.replace(second, detail="other"), first),
     ]
 
@@ -80,7 +80,7 @@ async def test_of_many_who_take_an_alert_one_gets_it(backend: Backend) -> None:
     waiting = raised(backend, alarm)
     await backend.alerts.move(alarm, waiting)
 
-    taken = waiting.taken(backend.clock.now())
+    taken = waiting.claimed(backend.clock.now())
     got = await asyncio.gather(*(backend.alerts.move(waiting, taken) for _ in range(8)))
 
     assert sorted(got) == [False] * 7 + [True]

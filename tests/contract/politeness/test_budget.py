@@ -71,7 +71,7 @@ async def test_a_shorter_block_does_not_shorten_a_longer_one(backend: Backend) -
 async def _fail(backend: Backend, host: str) -> None:
     for _ in range(BREAKER_MINIMUM):
         assert (await backend.budget.spend(host))[0] is Admission.GO
-        await backend.budget.settle(host, ok=False)
+        await backend.budget.record_outcome(host, ok=False)
 
 
 async def test_a_failing_host_opens_its_breaker(backend: Backend) -> None:
@@ -89,7 +89,7 @@ async def test_one_probe_decides_whether_the_breaker_closes(backend: Backend) ->
 
     probe, _ = await backend.budget.spend("other.example")
     second, _ = await backend.budget.spend("other.example")
-    await backend.budget.settle("other.example", ok=True)
+    await backend.budget.record_outcome("other.example", ok=True)
     after, _ = await backend.budget.spend("other.example")
 
     assert (probe, second, after) == (Admission.GO, Admission.BREAKER, Admission.GO)
@@ -103,8 +103,8 @@ async def test_retries_have_a_budget_of_their_own(backend: Backend) -> None:
 
 async def test_the_state_tells_what_was_learnt(backend: Backend) -> None:
     await backend.budget.spend(STRICT)
-    await backend.budget.settle(STRICT, ok=True)
-    await backend.budget.settle(STRICT, ok=False)
+    await backend.budget.record_outcome(STRICT, ok=True)
+    await backend.budget.record_outcome(STRICT, ok=False)
 
     state = await backend.budget.state(STRICT)
 
@@ -153,8 +153,8 @@ async def test_nothing_that_many_tell_at_once_is_lost(backend: Backend) -> None:
     until = backend.clock.now() + timedelta(seconds=90)
 
     await asyncio.gather(
-        *(backend.budget.settle("other.example", ok=True) for _ in range(7)),
-        *(backend.budget.settle("other.example", ok=False) for _ in range(2)),
+        *(backend.budget.record_outcome("other.example", ok=True) for _ in range(7)),
+        *(backend.budget.record_outcome("other.example", ok=False) for _ in range(2)),
         backend.budget.block("other.example", until),
         backend.budget.block("other.example", until - timedelta(seconds=60)),
     )

@@ -82,7 +82,7 @@ class BudgetMachine(Machine):
     @precondition(lambda self: self.out > 0)
     @rule(ok=st.booleans() | st.just(False))
     def a_request_ends(self, ok: bool) -> None:
-        self.run(self.backend.budget.settle(HOST, ok))
+        self.run(self.backend.budget.record_outcome(HOST, ok))
         self.out -= 1
         if self.opens_at is not None:
             if self.probing_until is not None:

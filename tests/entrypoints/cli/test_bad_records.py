@@ -55,7 +55,7 @@ def changed(field: str, value: Any) -> dict[str, Any]:
 class LenientSource(JsonPlaceholderSource):
     """The posts as the next version reads them: whatever a field holds, something comes of it."""
 
-    normaliser = "jsonplaceholder-2"
+    normaliser_version = "jsonplaceholder-2"
 
     def normalise(self, payload: Payload) -> Batch[Post]:
         """Read every element, with its place as its number."""

@@ -59,13 +59,13 @@ class Processes:
         """Have the source's breaker open."""
         for _ in range(BREAKER_MINIMUM):
             await self._budget.spend(SOURCE)
-            await self._budget.settle(SOURCE, ok=False)
+            await self._budget.record_outcome(SOURCE, ok=False)
 
     async def answers(self) -> None:
         """Have the source answer its probe."""
         self.clock.advance(BREAKER_OPEN_S)
         await self._budget.spend(SOURCE)
-        await self._budget.settle(SOURCE, ok=True)
+        await self._budget.record_outcome(SOURCE, ok=True)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -10,38 +10,38 @@ import pytest
 from domain.dataset import Role
 from domain.sessions import GRACE
 from entrypoints.config.setting_readers import client_limits
-from tests.adapters.http.stage import PASSWORD, Stage, problem
+from tests.adapters.http.http_fixture import PASSWORD, HttpFixture, problem
 
 ANN = {"username": "Ann", "password": PASSWORD}
 
 
 @pytest.fixture
-async def ann(empty: Stage) -> Stage:
+async def ann(empty: HttpFixture) -> HttpFixture:
     """The application with one user."""
     await empty.client.post("/auth/signup", json=ANN)
     return empty
 
 
-async def login(stage: Stage, **changed: str) -> httpx.Response:
-    return await stage.client.post("/auth/login", json={**ANN, **changed})
+async def login(fixture: HttpFixture, **changed: str) -> httpx.Response:
+    return await fixture.client.post("/auth/login", json={**ANN, **changed})
 
 
 def bearer(answer: httpx.Response) -> dict[str, str]:
     return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
 
-async def refresh(stage: Stage, token: str) -> httpx.Response:
-    return await stage.client.post("/auth/refresh", json={"refresh_token": token})
+async def refresh(fixture: HttpFixture, token: str) -> httpx.Response:
+    return await fixture.client.post("/auth/refresh", json={"refresh_token": token})
 
 
-async def me(stage: Stage, headers: Mapping[str, str]) -> int:
-    return (await stage.client.get("/auth/me", headers=dict(headers))).status_code
+async def me(fixture: HttpFixture, headers: Mapping[str, str]) -> int:
+    return (await fixture.client.get("/auth/me", headers=dict(headers))).status_code
 
 
 # ---------------------------------------------------------------- signing up
 
 
-async def test_an_account_is_made_with_the_role_user(empty: Stage) -> None:
+async def test_an_account_is_made_with_the_role_user(empty: HttpFixture) -> None:
     answer = await empty.client.post("/auth/signup", json=ANN)
 
     assert (answer.status_code, answer.json()) == (201, {"username": "Ann"})
@@ -50,7 +50,7 @@ async def test_an_account_is_made_with_the_role_user(empty: Stage) -> None:
     assert PASSWORD not in empty.database.users["ann"].password
 
 
-async def test_a_name_is_taken_in_any_case(ann: Stage) -> None:
+async def test_a_name_is_taken_in_any_case(ann: HttpFixture) -> None:
     answer = await ann.client.post("/auth/signup", json={**ANN, "username": "aNN"})
 
     problem(answer, 409, "name_taken")
@@ -72,7 +72,7 @@ async def test_a_name_is_taken_in_any_case(ann: Stage) -> None:
     ],
 )
 async def test_c31_what_cannot_be_an_account_is_422(
-    empty: Stage, changed: dict[str, Any], pointer: str
+    empty: HttpFixture, changed: dict[str, Any], pointer: str
 ) -> None:
     answer = await empty.client.post("/auth/signup", json={**ANN, **changed})
 
@@ -81,7 +81,7 @@ async def test_c31_what_cannot_be_an_account_is_422(
     assert not empty.database.users
 
 
-async def test_c31_spaces_around_a_password_belong_to_it(empty: Stage) -> None:
+async def test_c31_spaces_around_a_password_belong_to_it(empty: HttpFixture) -> None:
     await empty.client.post("/auth/signup", json={**ANN, "password": " 8 letters "})
 
     right, wrong = [await login(empty, password=p) for p in (" 8 letters ", "8 letters")]
@@ -90,8 +90,8 @@ async def test_c31_spaces_around_a_password_belong_to_it(empty: Stage) -> None:
 
 
 async def test_c33_of_a_hundred_who_want_one_name_one_gets_it() -> None:
-    stage = Stage(client_limits=client_limits("login=600/1m"))
-    tries = [stage.client.post("/auth/signup", json=ANN) for _ in range(100)]
+    fixture = HttpFixture(client_limits=client_limits("login=600/1m"))
+    tries = [fixture.client.post("/auth/signup", json=ANN) for _ in range(100)]
 
     statuses = [answer.status_code for answer in await asyncio.gather(*tries)]
 
@@ -111,7 +111,7 @@ async def test_c33_of_a_hundred_who_want_one_name_one_gets_it() -> None:
     ],
     ids=["json", "form", "multipart", "oauth"],
 )
-async def test_a_login_is_a_form_or_json(ann: Stage, sent: dict[str, Any]) -> None:
+async def test_a_login_is_a_form_or_json(ann: HttpFixture, sent: dict[str, Any]) -> None:
     answer = await ann.client.post("/auth/login", **sent)
 
     told = answer.json()
@@ -136,7 +136,7 @@ async def test_a_login_is_a_form_or_json(ann: Stage, sent: dict[str, Any]) -> No
     ],
 )
 async def test_a_login_that_cannot_be_read_is_explained(
-    ann: Stage, kind: str, body: bytes, status: int
+    ann: HttpFixture, kind: str, body: bytes, status: int
 ) -> None:
     answer = await ann.client.post("/auth/login", content=body, headers={"Content-Type": kind})
 
@@ -176,7 +176,7 @@ def part(name: str, value: bytes, more: str = "") -> bytes:
     ],
 )
 async def test_a_login_in_parts_that_cannot_be_read_is_explained(
-    ann: Stage, kind: str, body: bytes, status: int
+    ann: HttpFixture, kind: str, body: bytes, status: int
 ) -> None:
     answer = await ann.client.post("/auth/login", content=body, headers={"Content-Type": kind})
 
@@ -184,7 +184,7 @@ async def test_a_login_in_parts_that_cannot_be_read_is_explained(
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_a_wrong_password_and_nobody_get_the_same_answer(ann: Stage) -> None:
+async def test_a_wrong_password_and_nobody_get_the_same_answer(ann: HttpFixture) -> None:
     wrong = await login(ann, password="wrong password")
     nobody = await login(ann, username="Bob")
 
@@ -193,7 +193,7 @@ async def test_a_wrong_password_and_nobody_get_the_same_answer(ann: Stage) -> No
     assert ann.hasher.checks == 2
 
 
-async def test_who_is_disabled_cannot_log_in_and_loses_all(ann: Stage) -> None:
+async def test_who_is_disabled_cannot_log_in_and_loses_all(ann: HttpFixture) -> None:
     granted = await login(ann)
     await ann.disable("Ann")
 
@@ -202,7 +202,7 @@ async def test_who_is_disabled_cannot_log_in_and_loses_all(ann: Stage) -> None:
     assert await me(ann, bearer(granted)) == 401
 
 
-async def test_an_old_hash_is_renewed_by_a_login(ann: Stage) -> None:
+async def test_an_old_hash_is_renewed_by_a_login(ann: HttpFixture) -> None:
     user = ann.database.users["ann"]
     old = user.password.replace("new ", "old ")
     ann.database.users["ann"] = type(user)(
@@ -215,7 +215,9 @@ async def test_an_old_hash_is_renewed_by_a_login(ann: Stage) -> None:
     assert await me(ann, bearer(answer)) == 200
 
 
-async def test_c32_ten_thousand_guesses_cost_few_checks_and_lock_nobody_out(ann: Stage) -> None:
+async def test_c32_ten_thousand_guesses_cost_few_checks_and_lock_nobody_out(
+    ann: HttpFixture,
+) -> None:
     statuses = []
     for number in range(10_000):
         forged = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
@@ -232,14 +234,14 @@ async def test_c32_ten_thousand_guesses_cost_few_checks_and_lock_nobody_out(ann:
     assert owner.access_token
 
 
-async def test_c32_one_password_tried_on_ten_thousand_names_is_stopped(empty: Stage) -> None:
+async def test_c32_one_password_tried_on_ten_thousand_names_is_stopped(empty: HttpFixture) -> None:
     for number in range(1000):
         await login(empty, username=f"user{number}")
 
     assert empty.hasher.checks <= client_limits("")["login"].count
 
 
-async def test_what_is_left_of_the_guesses_is_told(ann: Stage) -> None:
+async def test_what_is_left_of_the_guesses_is_told(ann: HttpFixture) -> None:
     answers = [await login(ann, username=f"user{number}") for number in range(40)]
 
     assert answers[0].headers["ratelimit-policy"] == '"login";q=30;w=60'
@@ -252,7 +254,7 @@ async def test_what_is_left_of_the_guesses_is_told(ann: Stage) -> None:
 # ---------------------------------------------------------------- sessions
 
 
-async def test_a_refresh_token_is_given_in_for_new_tokens(ann: Stage) -> None:
+async def test_a_refresh_token_is_given_in_for_new_tokens(ann: HttpFixture) -> None:
     granted = (await login(ann)).json()
 
     renewed = await refresh(ann, granted["refresh_token"])
@@ -262,7 +264,7 @@ async def test_a_refresh_token_is_given_in_for_new_tokens(ann: Stage) -> None:
     assert await me(ann, bearer(renewed)) == 200
 
 
-async def test_c30_fifty_who_refresh_at_once_get_one_successor(ann: Stage) -> None:
+async def test_c30_fifty_who_refresh_at_once_get_one_successor(ann: HttpFixture) -> None:
     token = (await login(ann)).json()["refresh_token"]
 
     answers = await asyncio.gather(*(refresh(ann, token) for _ in range(50)))
@@ -272,7 +274,7 @@ async def test_c30_fifty_who_refresh_at_once_get_one_successor(ann: Stage) -> No
     assert (await refresh(ann, successor)).status_code == 200
 
 
-async def test_c30_a_token_replayed_after_the_grace_ends_the_session(ann: Stage) -> None:
+async def test_c30_a_token_replayed_after_the_grace_ends_the_session(ann: HttpFixture) -> None:
     granted = await login(ann)
     token = granted.json()["refresh_token"]
     renewed = await refresh(ann, token)
@@ -284,7 +286,7 @@ async def test_c30_a_token_replayed_after_the_grace_ends_the_session(ann: Stage)
     assert await me(ann, bearer(renewed)) == 401
 
 
-async def test_c30_a_session_has_an_end_however_often_it_is_refreshed(ann: Stage) -> None:
+async def test_c30_a_session_has_an_end_however_often_it_is_refreshed(ann: HttpFixture) -> None:
     token = (await login(ann)).json()["refresh_token"]
     for _ in range(30):
         ann.clock.advance(86_400 - 1)
@@ -296,7 +298,7 @@ async def test_c30_a_session_has_an_end_however_often_it_is_refreshed(ann: Stage
     problem(await refresh(ann, token), 401, "invalid_token")
 
 
-async def test_c30_logging_out_ends_the_session(ann: Stage) -> None:
+async def test_c30_logging_out_ends_the_session(ann: HttpFixture) -> None:
     first, second = await login(ann), await login(ann)
 
     answer = await ann.client.post("/auth/logout", headers=bearer(first))
@@ -307,7 +309,7 @@ async def test_c30_logging_out_ends_the_session(ann: Stage) -> None:
     assert await me(ann, bearer(second)) == 200
 
 
-async def test_c30_a_session_is_ended_by_its_refresh_token_alone(ann: Stage) -> None:
+async def test_c30_a_session_is_ended_by_its_refresh_token_alone(ann: HttpFixture) -> None:
     granted = await login(ann)
     token = {"refresh_token": granted.json()["refresh_token"]}
 
@@ -317,11 +319,11 @@ async def test_c30_a_session_is_ended_by_its_refresh_token_alone(ann: Stage) -> 
     assert await me(ann, bearer(granted)) == 401
 
 
-async def test_whoever_names_no_session_ends_none(ann: Stage) -> None:
+async def test_whoever_names_no_session_ends_none(ann: HttpFixture) -> None:
     problem(await ann.client.post("/auth/logout"), 401, "login_required")
 
 
-async def test_an_access_token_runs_out(ann: Stage) -> None:
+async def test_an_access_token_runs_out(ann: HttpFixture) -> None:
     granted = await login(ann)
     ann.clock.advance(599)
     early = await me(ann, bearer(granted))
@@ -333,12 +335,12 @@ async def test_an_access_token_runs_out(ann: Stage) -> None:
 # ---------------------------------------------------------------- passwords
 
 
-async def change(stage: Stage, headers: dict[str, str], **fields: str) -> httpx.Response:
+async def change(fixture: HttpFixture, headers: dict[str, str], **fields: str) -> httpx.Response:
     body = {"current_password": PASSWORD, "new_password": "another password", **fields}
-    return await stage.client.post("/auth/password", json=body, headers=headers)
+    return await fixture.client.post("/auth/password", json=body, headers=headers)
 
 
-async def test_c30_another_password_ends_every_session(ann: Stage) -> None:
+async def test_c30_another_password_ends_every_session(ann: HttpFixture) -> None:
     here, there = await login(ann), await login(ann)
 
     answer = await change(ann, bearer(here))
@@ -351,7 +353,7 @@ async def test_c30_another_password_ends_every_session(ann: Stage) -> None:
     assert (await login(ann, password="another password")).status_code == 200
 
 
-async def test_a_password_is_changed_only_by_who_knows_it(ann: Stage) -> None:
+async def test_a_password_is_changed_only_by_who_knows_it(ann: HttpFixture) -> None:
     granted = await login(ann)
 
     wrong = await change(ann, bearer(granted), current_password="a wrong one")
@@ -366,14 +368,14 @@ async def test_a_password_is_changed_only_by_who_knows_it(ann: Stage) -> None:
 # ---------------------------------------------------------------- API tokens
 
 
-async def made(stage: Stage, headers: dict[str, str], name: str = "ci") -> dict[str, Any]:
-    answer = await stage.client.post("/auth/tokens", json={"name": name}, headers=headers)
+async def made(fixture: HttpFixture, headers: dict[str, str], name: str = "ci") -> dict[str, Any]:
+    answer = await fixture.client.post("/auth/tokens", json={"name": name}, headers=headers)
     assert answer.status_code == 201, answer.text
     told: dict[str, Any] = answer.json()
     return told
 
 
-async def test_a_program_logs_in_with_a_token_until_it_is_revoked(ann: Stage) -> None:
+async def test_a_program_logs_in_with_a_token_until_it_is_revoked(ann: HttpFixture) -> None:
     person = bearer(await login(ann))
     token = await made(ann, person)
     program = {"Authorization": f"Bearer {token['token']}"}
@@ -386,7 +388,7 @@ async def test_a_program_logs_in_with_a_token_until_it_is_revoked(ann: Stage) ->
     assert (before, revoked.status_code, await me(ann, program)) == (200, 204, 401)
 
 
-async def test_the_text_of_a_token_is_shown_once_and_not_kept(ann: Stage) -> None:
+async def test_the_text_of_a_token_is_shown_once_and_not_kept(ann: HttpFixture) -> None:
     person = bearer(await login(ann))
     token = await made(ann, person)
 
@@ -397,7 +399,7 @@ async def test_the_text_of_a_token_is_shown_once_and_not_kept(ann: Stage) -> Non
     assert token["token"] not in repr(ann.database.api_tokens)
 
 
-async def test_a_token_ends_with_its_user(ann: Stage) -> None:
+async def test_a_token_ends_with_its_user(ann: HttpFixture) -> None:
     token = await made(ann, bearer(await login(ann)))
     program = {"Authorization": f"Bearer {token['token']}"}
 
@@ -406,7 +408,7 @@ async def test_a_token_ends_with_its_user(ann: Stage) -> None:
     assert await me(ann, program) == 401
 
 
-async def test_a_token_cannot_make_another(ann: Stage) -> None:
+async def test_a_token_cannot_make_another(ann: HttpFixture) -> None:
     token = await made(ann, bearer(await login(ann)))
     program = {"Authorization": f"Bearer {token['token']}"}
 
@@ -416,7 +418,7 @@ async def test_a_token_cannot_make_another(ann: Stage) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "x" * 101, "a\nb", "a\0"])
-async def test_a_token_has_a_name_of_some_length(ann: Stage, name: str) -> None:
+async def test_a_token_has_a_name_of_some_length(ann: HttpFixture, name: str) -> None:
     answer = await ann.client.post(
         "/auth/tokens", json={"name": name}, headers=bearer(await login(ann))
     )
@@ -425,7 +427,7 @@ async def test_a_token_has_a_name_of_some_length(ann: Stage, name: str) -> None:
     assert error["pointer"] == "/name"
 
 
-async def test_nobody_has_more_than_a_hundred_tokens(ann: Stage) -> None:
+async def test_nobody_has_more_than_a_hundred_tokens(ann: HttpFixture) -> None:
     person = bearer(await login(ann))
     for _ in range(100):
         await made(ann, person)
@@ -435,7 +437,7 @@ async def test_nobody_has_more_than_a_hundred_tokens(ann: Stage) -> None:
     problem(answer, 422, "invalid_value")
 
 
-async def test_c23_nobody_reaches_the_tokens_of_others(ann: Stage) -> None:
+async def test_c23_nobody_reaches_the_tokens_of_others(ann: HttpFixture) -> None:
     token = await made(ann, bearer(await login(ann)))
     other = await ann.headers(Role.ADMIN)
 

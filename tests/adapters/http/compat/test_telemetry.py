@@ -9,7 +9,7 @@ from domain.builtin.data_points import DATA_POINTS, DataPoint
 from domain.dataset import Role
 from domain.errors import SourceBlocked, SourceUnavailable
 from domain.jobs import Mode
-from tests.adapters.http.stage import POSTS, Stage, problem
+from tests.adapters.http.http_fixture import POSTS, HttpFixture, problem
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -25,15 +25,15 @@ def point(minute: int, valid: bool = True, tags: tuple[str, ...] = ()) -> DataPo
 
 
 @pytest.fixture
-async def points() -> Stage:
+async def points() -> HttpFixture:
     """The application with three points, one of which is not valid."""
-    stage = Stage(POSTS, DATA_POINTS)
-    await stage.bring([point(3), point(1), point(2, False, ("suspect",))], DATA_POINTS)
-    return stage
+    fixture = HttpFixture(POSTS, DATA_POINTS)
+    await fixture.bring([point(3), point(1), point(2, False, ("suspect",))], DATA_POINTS)
+    return fixture
 
 
-async def asked(stage: Stage, path: str, role: Role, method: str = "GET") -> httpx.Response:
-    return await stage.client.request(method, path, headers=await stage.headers(role))
+async def asked(fixture: HttpFixture, path: str, role: Role, method: str = "GET") -> httpx.Response:
+    return await fixture.client.request(method, path, headers=await fixture.headers(role))
 
 
 def minutes(answer: httpx.Response) -> list[float]:
@@ -44,7 +44,7 @@ def minutes(answer: httpx.Response) -> list[float]:
 # ---------------------------------------------------------------- GET /api/data
 
 
-async def test_points_come_as_a_bare_list_oldest_first(points: Stage) -> None:
+async def test_points_come_as_a_bare_list_oldest_first(points: HttpFixture) -> None:
     answer = await asked(points, "/api/data", Role.ADMIN)
 
     assert answer.json() == [
@@ -54,7 +54,7 @@ async def test_points_come_as_a_bare_list_oldest_first(points: Stage) -> None:
     ]
 
 
-async def test_users_see_valid_points_admins_all_and_strangers_none(points: Stage) -> None:
+async def test_users_see_valid_points_admins_all_and_strangers_none(points: HttpFixture) -> None:
     assert minutes(await asked(points, "/api/data", Role.USER)) == [1, 3]
     assert minutes(await asked(points, "/api/data", Role.ADMIN)) == [1, 2, 3]
     problem(await asked(points, "/api/data", Role.ANYONE), 401, "login_required")
@@ -74,7 +74,7 @@ async def test_users_see_valid_points_admins_all_and_strangers_none(points: Stag
     ],
 )
 async def test_points_are_asked_for_by_time_and_place(
-    points: Stage, question: str, expected: list[int]
+    points: HttpFixture, question: str, expected: list[int]
 ) -> None:
     assert minutes(await asked(points, f"/api/data?{question}", Role.ADMIN)) == expected
 
@@ -93,7 +93,7 @@ async def test_points_are_asked_for_by_time_and_place(
     ],
 )
 async def test_what_cannot_be_asked_is_named(
-    points: Stage, question: str, status: int, name: str
+    points: HttpFixture, question: str, status: int, name: str
 ) -> None:
     answer = await asked(points, f"/api/data?{question}", Role.USER)
 
@@ -102,7 +102,7 @@ async def test_what_cannot_be_asked_is_named(
     assert error["parameter"] == name
 
 
-async def test_the_generic_routes_are_no_way_around(points: Stage) -> None:
+async def test_the_generic_routes_are_no_way_around(points: HttpFixture) -> None:
     hidden = f"/data/data_points/{point(2).id}"
     for path in ("/data/data_points", "/data/data_points?valid=false", hidden):
         problem(await asked(points, path, Role.ANYONE), 401, "login_required")
@@ -117,7 +117,7 @@ async def test_the_generic_routes_are_no_way_around(points: Stage) -> None:
     assert len(exported.text.splitlines()) == 3
 
 
-async def test_each_role_has_tags_of_its_own(points: Stage) -> None:
+async def test_each_role_has_tags_of_its_own(points: HttpFixture) -> None:
     tags = {
         role: (await asked(points, "/data/data_points", role)).headers["etag"]
         for role in (Role.USER, Role.ADMIN)
@@ -128,7 +128,7 @@ async def test_each_role_has_tags_of_its_own(points: Stage) -> None:
     assert (await points.client.get("/data/data_points", headers=known)).status_code == 200
 
 
-async def test_a_users_fetch_is_refused_here_and_there(points: Stage) -> None:
+async def test_a_users_fetch_is_refused_here_and_there(points: HttpFixture) -> None:
     for path in ("/fetch/data_points", "/api/populate"):
         problem(await asked(points, path, Role.ANYONE, "POST"), 401, "login_required")
         problem(await asked(points, path, Role.USER, "POST"), 403, "forbidden")
@@ -137,12 +137,12 @@ async def test_a_users_fetch_is_refused_here_and_there(points: Stage) -> None:
 # ---------------------------------------------------------------- /api/populate
 
 
-async def populated(stage: Stage, method: str = "POST") -> httpx.Response:
-    return await asked(stage, "/api/populate", Role.ADMIN, method)
+async def populated(fixture: HttpFixture, method: str = "POST") -> httpx.Response:
+    return await asked(fixture, "/api/populate", Role.ADMIN, method)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_one_point_is_fetched_now_and_returned(points: Stage, method: str) -> None:
+async def test_one_point_is_fetched_now_and_returned(points: HttpFixture, method: str) -> None:
     source = points.sources["data_points"][0]
     source.pages = [[point(9, False, ("system",))]]
     before = len(source.asked)
@@ -159,7 +159,7 @@ async def test_one_point_is_fetched_now_and_returned(points: Stage, method: str)
     assert len(source.asked) == before + 1
 
 
-async def test_a_point_that_comes_again_is_returned_again(points: Stage) -> None:
+async def test_a_point_that_comes_again_is_returned_again(points: HttpFixture) -> None:
     points.sources["data_points"][0].pages = [[point(1)]]
 
     answers = [(await populated(points)).json() for _ in range(2)]
@@ -168,7 +168,7 @@ async def test_a_point_that_comes_again_is_returned_again(points: Stage) -> None
     assert answers[0]["value"] == 0.5
 
 
-async def test_an_upstream_that_may_not_be_asked_now_is_429(points: Stage) -> None:
+async def test_an_upstream_that_may_not_be_asked_now_is_429(points: HttpFixture) -> None:
     retry_at = points.clock.now() + timedelta(seconds=90)
     points.sources["data_points"][0].failure = SourceBlocked("not so fast", retry_at=retry_at)
 
@@ -179,7 +179,7 @@ async def test_an_upstream_that_may_not_be_asked_now_is_429(points: Stage) -> No
 
 
 async def test_who_joins_a_fetch_that_has_to_wait_for_the_upstream_is_told_until_when(
-    points: Stage,
+    points: HttpFixture,
 ) -> None:
     retry_at = points.clock.now() + timedelta(seconds=90)
     points.sources["data_points"][0].failure = SourceBlocked("not so fast", retry_at=retry_at)
@@ -191,7 +191,7 @@ async def test_who_joins_a_fetch_that_has_to_wait_for_the_upstream_is_told_until
     assert (told["report"]["status"], answer.headers["retry-after"]) == ("queued", "90")
 
 
-async def test_an_upstream_that_cannot_be_reached_is_told(points: Stage) -> None:
+async def test_an_upstream_that_cannot_be_reached_is_told(points: HttpFixture) -> None:
     points.sources["data_points"][0].failure = SourceUnavailable("it is away")
 
     told = problem(await populated(points), 503, "source_unavailable")
@@ -201,19 +201,19 @@ async def test_an_upstream_that_cannot_be_reached_is_told(points: Stage) -> None
 
 
 @pytest.mark.parametrize("page", [b"[]", b'[{"time": "never"}]'])
-async def test_an_answer_without_a_point_is_told(points: Stage, page: bytes) -> None:
+async def test_an_answer_without_a_point_is_told(points: HttpFixture, page: bytes) -> None:
     points.sources["data_points"][0].pages = [page]
 
     problem(await populated(points), 502, "unexpected_content")
 
 
-async def test_an_answer_that_is_no_list_is_told(points: Stage) -> None:
+async def test_an_answer_that_is_no_list_is_told(points: HttpFixture) -> None:
     points.sources["data_points"][0].pages = [b"<html>"]
 
     problem(await populated(points), 502, "unexpected_content")
 
 
-async def test_an_upstream_that_gives_nothing_is_told(points: Stage) -> None:
+async def test_an_upstream_that_gives_nothing_is_told(points: HttpFixture) -> None:
     points.sources["data_points"][0].pages = []
 
     told = problem(await populated(points), 502, "unexpected_content")
@@ -222,7 +222,7 @@ async def test_an_upstream_that_gives_nothing_is_told(points: Stage) -> None:
 
 
 async def test_where_there_are_no_points_there_is_nothing() -> None:
-    stage = Stage(POSTS)
+    fixture = HttpFixture(POSTS)
 
-    problem(await asked(stage, "/api/data", Role.USER), 404, "unknown_dataset")
-    problem(await populated(stage), 404, "unknown_dataset")
+    problem(await asked(fixture, "/api/data", Role.USER), 404, "unknown_dataset")
+    problem(await populated(fixture), 404, "unknown_dataset")

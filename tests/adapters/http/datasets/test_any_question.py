@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from adapters.http.datasets.query_string import CONTROLS
 from domain.filters import Condition, Operator, operators_of
 from tests.adapters.http.asgi import Conversation
-from tests.adapters.http.stage import GAUGES, POSTS, SOME_GAUGES, posts
+from tests.adapters.http.http_fixture import GAUGES, POSTS, SOME_GAUGES, posts
 from tests.adapters.http.stores import STORES
 from tests.strategies import values_of
 
@@ -137,12 +137,12 @@ def ask(request: pytest.FixtureRequest) -> Iterator[Ask]:
     """Asks an application over each kind of store, one for all examples."""
     with asyncio.Runner() as runner:
         opened = STORES[request.param](GAUGES)
-        stage = runner.run(opened.__aenter__())
-        runner.run(stage.bring(posts(30)))
-        runner.run(stage.bring(SOME_GAUGES, GAUGES))
+        fixture = runner.run(opened.__aenter__())
+        runner.run(fixture.bring(posts(30)))
+        runner.run(fixture.bring(SOME_GAUGES, GAUGES))
 
         def asked(url: str, headers: dict[str, str]) -> Conversation:
-            conversation = Conversation(stage.app)
+            conversation = Conversation(fixture.app)
             runner.run(conversation.get(url, headers))
             return conversation
 

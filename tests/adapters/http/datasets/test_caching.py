@@ -9,7 +9,15 @@ from domain.dataset import Role
 from domain.filters import Operator
 from domain.politeness import Cadence
 from tests.adapters.http.asgi import Conversation
-from tests.adapters.http.stage import POSTS, Stage, gauge, gauges_dataset, only, posts, problem
+from tests.adapters.http.http_fixture import (
+    POSTS,
+    HttpFixture,
+    gauge,
+    gauges_dataset,
+    only,
+    posts,
+    problem,
+)
 
 
 async def etag_of(client: httpx.AsyncClient, path: str, **headers: str) -> str:
@@ -31,15 +39,17 @@ async def revalidated(client: httpx.AsyncClient, path: str, known: str, method: 
 @pytest.mark.parametrize(
     "path", ["/data", "/data?limit=3&sort=-id", "/data/posts/1", "/data?format=csv"]
 )
-async def test_whoever_has_the_answer_is_told_that_nothing_changed(stage: Stage, path: str) -> None:
-    first = await stage.client.get(path)
-    reads = stage.broken.pages
+async def test_whoever_has_the_answer_is_told_that_nothing_changed(
+    fixture: HttpFixture, path: str
+) -> None:
+    first = await fixture.client.get(path)
+    reads = fixture.broken.pages
 
-    second = await stage.client.get(path, headers={"If-None-Match": first.headers["etag"]})
+    second = await fixture.client.get(path, headers={"If-None-Match": first.headers["etag"]})
 
     assert second.status_code == 304
     assert second.content == b""
-    assert stage.broken.pages == reads
+    assert fixture.broken.pages == reads
     for name in ("etag", "cache-control", "vary", "age"):
         assert second.headers[name] == first.headers[name]
 
@@ -50,35 +60,35 @@ async def test_a_tag_is_weak_because_the_latency_differs_each_time(
     assert (await etag_of(client, "/data")).startswith('W/"')
 
 
-async def test_a_tag_holds_until_the_data_changes(stage: Stage) -> None:
-    before = await etag_of(stage.client, "/data")
+async def test_a_tag_holds_until_the_data_changes(fixture: HttpFixture) -> None:
+    before = await etag_of(fixture.client, "/data")
 
-    await stage.bring(posts(100))
-    unchanged = await etag_of(stage.client, "/data")
-    await stage.bring([*posts(99), posts(1, first=7)[0]])
-    same_records = await etag_of(stage.client, "/data")
-    await stage.bring(posts(101))
-    changed = await etag_of(stage.client, "/data")
+    await fixture.bring(posts(100))
+    unchanged = await etag_of(fixture.client, "/data")
+    await fixture.bring([*posts(99), posts(1, first=7)[0]])
+    same_records = await etag_of(fixture.client, "/data")
+    await fixture.bring(posts(101))
+    changed = await etag_of(fixture.client, "/data")
 
     assert before == unchanged == same_records
     assert changed != before
-    assert await revalidated(stage.client, "/data", before) == 200
+    assert await revalidated(fixture.client, "/data", before) == 200
 
 
-async def test_another_dataset_s_change_leaves_a_tag_alone(stage: Stage) -> None:
-    before = await etag_of(stage.client, "/data/gauges")
+async def test_another_dataset_s_change_leaves_a_tag_alone(fixture: HttpFixture) -> None:
+    before = await etag_of(fixture.client, "/data/gauges")
 
-    await stage.bring(posts(101))
+    await fixture.bring(posts(101))
 
-    assert await revalidated(stage.client, "/data/gauges", before) == 304
+    assert await revalidated(fixture.client, "/data/gauges", before) == 304
 
 
-async def test_a_tag_ends_when_staleness_flips(stage: Stage) -> None:
-    before = await etag_of(stage.client, "/data")
+async def test_a_tag_ends_when_staleness_flips(fixture: HttpFixture) -> None:
+    before = await etag_of(fixture.client, "/data")
 
-    stage.clock.advance(timedelta(hours=1))
+    fixture.clock.advance(timedelta(hours=1))
 
-    assert await revalidated(stage.client, "/data", before) == 200
+    assert await revalidated(fixture.client, "/data", before) == 200
 
 
 @pytest.mark.parametrize(
@@ -126,7 +136,7 @@ async def test_the_same_question_in_other_words_has_the_same_tag(
 
 
 async def test_another_database_has_other_tags(client: httpx.AsyncClient) -> None:
-    other = Stage(epoch="another epoch")
+    other = HttpFixture(database_id="another database")
     await other.bring(posts(100))
 
     assert await etag_of(other.client, "/data") != await etag_of(client, "/data")
@@ -175,10 +185,10 @@ async def test_an_asterisk_does_not_make_something_out_of_nothing(
 async def test_an_asterisk_does_not_tell_that_a_hidden_record_exists() -> None:
     dry = only(("state", Operator.EQ, "dry"))
     gauges = gauges_dataset(visible={Role.ANYONE: dry})
-    stage = Stage(POSTS, gauges)
-    await stage.bring([gauge(1, state="wet")], gauges)
+    fixture = HttpFixture(POSTS, gauges)
+    await fixture.bring([gauge(1, state="wet")], gauges)
 
-    answer = await stage.client.get("/data/gauges/north/1", headers={"If-None-Match": "*"})
+    answer = await fixture.client.get("/data/gauges/north/1", headers={"If-None-Match": "*"})
 
     problem(answer, 404, "unknown_record")
 
@@ -208,11 +218,11 @@ async def test_by_default_a_cache_must_ask_again(client: httpx.AsyncClient) -> N
 async def test_a_page_is_never_kept_past_the_next_planned_fetch(
     passed_s: int, expected: str
 ) -> None:
-    stage = Stage(cache_max_age_s=600)
-    await stage.bring(posts(1))
+    fixture = HttpFixture(cache_max_age_s=600)
+    await fixture.bring(posts(1))
 
-    stage.clock.advance(passed_s)
-    answer = await stage.client.get("/data")
+    fixture.clock.advance(passed_s)
+    answer = await fixture.client.get("/data")
 
     # The next fetch is planned when the data is 839 seconds old, and its age counts from the fetch.
     assert answer.headers["cache-control"] == expected
@@ -221,20 +231,20 @@ async def test_a_page_is_never_kept_past_the_next_planned_fetch(
 
 @pytest.mark.parametrize("passed_s", [839, 1000, 100_000])
 async def test_a_page_is_not_kept_when_the_planned_fetch_is_late(passed_s: int) -> None:
-    stage = Stage(cache_max_age_s=600)
-    await stage.bring(posts(1))
+    fixture = HttpFixture(cache_max_age_s=600)
+    await fixture.bring(posts(1))
 
-    stage.clock.advance(passed_s)
-    answer = await stage.client.get("/data")
+    fixture.clock.advance(passed_s)
+    answer = await fixture.client.get("/data")
 
     assert answer.headers["cache-control"] == "no-cache"
 
 
 async def test_without_a_planned_fetch_a_page_is_kept_as_long_as_configured() -> None:
-    stage = Stage(cache_max_age_s=600, cadence=Cadence())
-    await stage.bring(posts(1))
+    fixture = HttpFixture(cache_max_age_s=600, cadence=Cadence())
+    await fixture.bring(posts(1))
 
-    answer = await stage.client.get("/data/posts/1")
+    answer = await fixture.client.get("/data/posts/1")
 
     assert answer.headers["cache-control"] == "max-age=600"
 
@@ -248,10 +258,10 @@ async def test_answers_differ_by_what_is_accepted_and_by_who_asks(
     assert answer.headers["vary"] == "Accept, Authorization"
 
 
-async def test_age_tells_the_seconds_since_the_last_fetch(stage: Stage) -> None:
-    stage.clock.advance(10.9)
+async def test_age_tells_the_seconds_since_the_last_fetch(fixture: HttpFixture) -> None:
+    fixture.clock.advance(10.9)
 
-    answer = await stage.client.get("/data/gauges")
+    answer = await fixture.client.get("/data/gauges")
 
     assert answer.headers["age"] == "10"
 
@@ -272,8 +282,8 @@ async def test_head_answers_like_get_without_the_body(client: httpx.AsyncClient,
 
 
 @pytest.mark.parametrize("path", ["/data", "/data/posts/1", "/data/posts/0", "/docs", "/health"])
-async def test_not_one_byte_of_a_body_goes_out_to_head(stage: Stage, path: str) -> None:
-    conversation = Conversation(stage.app)
+async def test_not_one_byte_of_a_body_goes_out_to_head(fixture: HttpFixture, path: str) -> None:
+    conversation = Conversation(fixture.app)
 
     await conversation.get(path, method="HEAD")
 
@@ -292,15 +302,15 @@ async def test_head_of_what_is_missing_is_the_same_error_without_the_body(
     assert head.headers["content-type"] == "application/problem+json"
 
 
-async def test_head_of_an_export_reads_no_records(stage: Stage) -> None:
-    await stage.client.head("/data?format=csv")
+async def test_head_of_an_export_reads_no_records(fixture: HttpFixture) -> None:
+    await fixture.client.head("/data?format=csv")
 
-    assert stage.broken.pages == 0
+    assert fixture.broken.pages == 0
 
 
 @pytest.mark.parametrize("path", ["/data", "/data/posts/1", "/data?format=csv"])
-async def test_an_answer_to_a_token_is_for_its_asker_alone(stage: Stage, path: str) -> None:
-    answer = await stage.client.get(path, headers=await stage.headers(Role.USER))
+async def test_an_answer_to_a_token_is_for_its_asker_alone(fixture: HttpFixture, path: str) -> None:
+    answer = await fixture.client.get(path, headers=await fixture.headers(Role.USER))
 
     assert answer.headers["cache-control"] == "private, no-cache"
     assert "Authorization" in answer.headers["vary"]

@@ -7,7 +7,14 @@ import pytest
 
 from domain.dataset import Role
 from domain.errors import QueryTooSlow, QueueUnavailable, StoreUnavailable
-from tests.adapters.http.stage import BASE, POSTS, Stage, gauges_dataset, posts, problem
+from tests.adapters.http.http_fixture import (
+    BASE,
+    POSTS,
+    HttpFixture,
+    gauges_dataset,
+    posts,
+    problem,
+)
 
 # ---------------------------------------------------------------- the first page
 
@@ -34,8 +41,8 @@ async def test_every_link_of_the_root_leads_somewhere(client: httpx.AsyncClient)
         assert (await client.get(url)).status_code == 200
 
 
-async def test_the_three_requests_to_try_work(stage: Stage) -> None:
-    suggestions = (await stage.client.get("/")).json()["try"]
+async def test_the_three_requests_to_try_work(fixture: HttpFixture) -> None:
+    suggestions = (await fixture.client.get("/")).json()["try"]
 
     assert len(suggestions) == 3
     for suggestion in suggestions:
@@ -43,7 +50,7 @@ async def test_the_three_requests_to_try_work(stage: Stage) -> None:
         url = words.pop().removeprefix(BASE)
         method = "POST" if words[1:] == ["-X", "POST"] else "GET"
         assert words[0] == "curl"
-        assert (await stage.client.request(method, url)).status_code == 200
+        assert (await fixture.client.request(method, url)).status_code == 200
 
 
 # ---------------------------------------------------------------- the catalogue
@@ -119,7 +126,7 @@ async def test_every_operator_and_sort_field_of_the_catalogue_works(
             assert (sorted_by.status_code == 200) is field["sortable"]
 
 
-async def test_before_any_fetch_the_catalogue_says_so(empty: Stage) -> None:
+async def test_before_any_fetch_the_catalogue_says_so(empty: HttpFixture) -> None:
     card = (await empty.client.get("/datasets")).json()["datasets"][0]
 
     assert (card["records"], card["seq"], card["fetched_at"]) == (0, 0, None)
@@ -127,7 +134,7 @@ async def test_before_any_fetch_the_catalogue_says_so(empty: Stage) -> None:
     assert card["stale"] is True
 
 
-async def test_rejected_records_are_counted(empty: Stage) -> None:
+async def test_rejected_records_are_counted(empty: HttpFixture) -> None:
     empty.sources["posts"][0].pages = [b'[{"id":"x"}]']
     await empty.client.post("/fetch")
 
@@ -138,9 +145,9 @@ async def test_rejected_records_are_counted(empty: Stage) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/datasets"])
 async def test_a_dataset_for_others_is_not_shown(path: str) -> None:
-    stage = Stage(POSTS, gauges_dataset(read_by=Role.USER))
+    fixture = HttpFixture(POSTS, gauges_dataset(read_by=Role.USER))
 
-    told = (await stage.client.get(path)).json()
+    told = (await fixture.client.get(path)).json()
 
     assert [dataset["name"] for dataset in told["datasets"]] == ["posts"]
 
@@ -148,14 +155,14 @@ async def test_a_dataset_for_others_is_not_shown(path: str) -> None:
 # ---------------------------------------------------------------- health
 
 
-async def test_with_current_data_all_is_well(stage: Stage) -> None:
-    answer = await stage.client.get("/health")
+async def test_with_current_data_all_is_well(fixture: HttpFixture) -> None:
+    answer = await fixture.client.get("/health")
 
     told = answer.json()
     assert answer.status_code == 200
     assert list(told) == ["status", "database", "queue", "timestamp", "request_id", "sources"]
     assert (told["status"], told["database"], told["queue"]) == ("ok", "connected", "embedded")
-    assert told["timestamp"] == stage.clock.now().timestamp()
+    assert told["timestamp"] == fixture.clock.now().timestamp()
     assert told["request_id"] == answer.headers["x-request-id"]
     assert told["sources"][0] == {
         "source": "posts_source",
@@ -168,21 +175,21 @@ async def test_with_current_data_all_is_well(stage: Stage) -> None:
     assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_stale_data_degrades_the_service_and_nothing_else(stage: Stage) -> None:
-    stage.clock.advance(timedelta(hours=1))
-    await stage.bring(posts(1))
+async def test_stale_data_degrades_the_service_and_nothing_else(fixture: HttpFixture) -> None:
+    fixture.clock.advance(timedelta(hours=1))
+    await fixture.bring(posts(1))
 
-    answer = await stage.client.get("/health")
+    answer = await fixture.client.get("/health")
 
     told = answer.json()
     assert (answer.status_code, told["status"]) == (200, "degraded")
     assert [source["stale"] for source in told["sources"]] == [False, True]
 
 
-async def test_without_a_database_the_service_is_down(stage: Stage) -> None:
-    stage.probe.failure = StoreUnavailable("the database file cannot be opened")
+async def test_without_a_database_the_service_is_down(fixture: HttpFixture) -> None:
+    fixture.probe.failure = StoreUnavailable("the database file cannot be opened")
 
-    answer = await stage.client.get("/health")
+    answer = await fixture.client.get("/health")
 
     told = answer.json()
     assert answer.status_code == 503
@@ -190,90 +197,94 @@ async def test_without_a_database_the_service_is_down(stage: Stage) -> None:
     assert told["database"] == "the database file cannot be opened"
 
 
-async def test_without_a_broker_the_service_is_degraded_and_says_why(stage: Stage) -> None:
-    stage.queue_probe.failure = QueueUnavailable("the broker cannot be reached")
+async def test_without_a_broker_the_service_is_degraded_and_says_why(fixture: HttpFixture) -> None:
+    fixture.queue_probe.failure = QueueUnavailable("the broker cannot be reached")
 
-    answer = await stage.client.get("/health")
+    answer = await fixture.client.get("/health")
 
     told = answer.json()
     assert (answer.status_code, told["status"]) == (200, "degraded")
     assert told["queue"] == "the broker cannot be reached"
-    assert (await stage.client.get("/health/ready")).status_code == 200
+    assert (await fixture.client.get("/health/ready")).status_code == 200
 
 
-async def test_without_database_and_broker_both_are_named(stage: Stage) -> None:
-    stage.probe.failure = StoreUnavailable("no database")
-    stage.queue_probe.failure = QueueUnavailable("no broker")
+async def test_without_database_and_broker_both_are_named(fixture: HttpFixture) -> None:
+    fixture.probe.failure = StoreUnavailable("no database")
+    fixture.queue_probe.failure = QueueUnavailable("no broker")
 
-    answer = await stage.client.get("/health")
+    answer = await fixture.client.get("/health")
 
     told = answer.json()
     assert (answer.status_code, told["status"]) == (503, "down")
     assert (told["database"], told["queue"]) == ("no database", "no broker")
 
 
-async def test_a_source_that_is_left_alone_says_until_when(stage: Stage) -> None:
-    await stage.budget.block("posts_source", stage.clock.now() + timedelta(minutes=2))
+async def test_a_source_that_is_left_alone_says_until_when(fixture: HttpFixture) -> None:
+    await fixture.budget.block("posts_source", fixture.clock.now() + timedelta(minutes=2))
 
-    posts_source, gauges_source = (await stage.client.get("/health")).json()["sources"]
+    posts_source, gauges_source = (await fixture.client.get("/health")).json()["sources"]
 
     assert posts_source["blocked_until"] == "2026-01-01T00:04:02Z"
     assert gauges_source["blocked_until"] is None
 
 
-async def test_a_source_that_keeps_failing_has_an_open_breaker(stage: Stage) -> None:
+async def test_a_source_that_keeps_failing_has_an_open_breaker(fixture: HttpFixture) -> None:
     for _ in range(20):
-        await stage.budget.settle("posts_source", ok=False)
+        await fixture.budget.record_outcome("posts_source", ok=False)
 
-    posts_source, gauges_source = (await stage.client.get("/health")).json()["sources"]
+    posts_source, gauges_source = (await fixture.client.get("/health")).json()["sources"]
 
     assert (posts_source["breaker"], gauges_source["breaker"]) == ("open", "closed")
 
 
-async def test_an_open_breaker_degrades_the_service_until_a_fetch_succeeds(stage: Stage) -> None:
-    statuses = [(await stage.client.get("/health")).json()["status"]]
+async def test_an_open_breaker_degrades_the_service_until_a_fetch_succeeds(
+    fixture: HttpFixture,
+) -> None:
+    statuses = [(await fixture.client.get("/health")).json()["status"]]
     for _ in range(20):
-        await stage.budget.settle("posts_source", ok=False)
-    statuses.append((await stage.client.get("/health")).json()["status"])
-    stage.clock.advance(60)
-    await stage.budget.spend("posts_source")
-    await stage.budget.settle("posts_source", ok=True)
-    statuses.append((await stage.client.get("/health")).json()["status"])
+        await fixture.budget.record_outcome("posts_source", ok=False)
+    statuses.append((await fixture.client.get("/health")).json()["status"])
+    fixture.clock.advance(60)
+    await fixture.budget.spend("posts_source")
+    await fixture.budget.record_outcome("posts_source", ok=True)
+    statuses.append((await fixture.client.get("/health")).json()["status"])
 
     assert statuses == ["ok", "degraded", "ok"]
 
 
-async def test_slow_counting_does_not_take_the_service_down(stage: Stage) -> None:
-    stage.broken.failure = QueryTooSlow("counting takes too long")
+async def test_slow_counting_does_not_take_the_service_down(fixture: HttpFixture) -> None:
+    fixture.broken.failure = QueryTooSlow("counting takes too long")
 
-    answer = await stage.client.get("/health")
+    answer = await fixture.client.get("/health")
 
     assert answer.json()["status"] == "ok"
 
 
-async def test_the_process_lives_also_without_a_database(stage: Stage) -> None:
-    stage.probe.failure = StoreUnavailable("gone")
+async def test_the_process_lives_also_without_a_database(fixture: HttpFixture) -> None:
+    fixture.probe.failure = StoreUnavailable("gone")
 
-    answer = await stage.client.get("/health/live")
+    answer = await fixture.client.get("/health/live")
 
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
-async def test_ready_means_that_the_database_answers(stage: Stage) -> None:
-    ready = await stage.client.get("/health/ready")
-    stage.probe.failure = StoreUnavailable("gone")
-    not_ready = await stage.client.get("/health/ready")
+async def test_ready_means_that_the_database_answers(fixture: HttpFixture) -> None:
+    ready = await fixture.client.get("/health/ready")
+    fixture.probe.failure = StoreUnavailable("gone")
+    not_ready = await fixture.client.get("/health/ready")
 
     assert (ready.status_code, ready.json()) == (200, {"status": "ok"})
     problem(not_ready, 503, "store_unavailable")
     assert not_ready.headers["retry-after"] == "5"
 
 
-async def test_a_process_about_to_stop_is_not_ready_and_goes_on_answering(stage: Stage) -> None:
-    stage.app.drain()
+async def test_a_process_about_to_stop_is_not_ready_and_goes_on_answering(
+    fixture: HttpFixture,
+) -> None:
+    fixture.app.drain()
 
-    ready = await stage.client.get("/health/ready")
-    live, read = await stage.client.get("/health/live"), await stage.client.get("/data?limit=1")
+    ready = await fixture.client.get("/health/ready")
+    live, read = await fixture.client.get("/health/live"), await fixture.client.get("/data?limit=1")
 
     problem(ready, 503, "draining")
     assert ready.headers["retry-after"] == "5"

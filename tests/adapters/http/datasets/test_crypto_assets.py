@@ -9,7 +9,7 @@ import pytest
 from domain.builtin.crypto_assets import CRYPTO_ASSETS, CryptoAsset, slug_of
 from domain.errors import SourceUnavailable
 from domain.jobs import FetchJob
-from tests.adapters.http.stage import Stage, walk
+from tests.adapters.http.http_fixture import HttpFixture, walk
 from tests.adapters.http.stores import STORES, Open
 
 SOURCES = {"crypto_assets": ["coinpaprika", "csv"]}
@@ -22,10 +22,10 @@ def opened(request: pytest.FixtureRequest) -> Open:
 
 
 @pytest.fixture
-async def stage(opened: Open) -> AsyncIterator[Stage]:
+async def fixture(opened: Open) -> AsyncIterator[HttpFixture]:
     """The application with two sources of assets, each of which has three."""
-    async with opened(CRYPTO_ASSETS, sources=SOURCES) as stage:
-        paprika, csv = stage.sources["crypto_assets"]
+    async with opened(CRYPTO_ASSETS, sources=SOURCES) as fixture:
+        paprika, csv = fixture.sources["crypto_assets"]
         paprika.pages = [
             [
                 asset("coinpaprika", "BTC", "Bitcoin", rank=1, market_cap_usd=1.2e12),
@@ -40,15 +40,15 @@ async def stage(opened: Open) -> AsyncIterator[Stage]:
                 asset("csv", "=1+1", "A formula"),
             ]
         ]
-        yield stage
+        yield fixture
 
 
 @pytest.fixture
-async def assets(stage: Stage) -> httpx.AsyncClient:
+async def assets(fixture: HttpFixture) -> httpx.AsyncClient:
     """Asks the application after a fetch from both."""
-    answer = await stage.client.post("/fetch/crypto_assets")
+    answer = await fixture.client.post("/fetch/crypto_assets")
     assert answer.json()["status"] == "succeeded"
-    return stage.client
+    return fixture.client
 
 
 def asset(source: str, symbol: str, name: str, **more: Any) -> CryptoAsset:
@@ -65,9 +65,9 @@ def named(answer: httpx.Response) -> list[str]:
     return [f"{found['source']} {found['symbol']}" for found in answer.json()["data"]]
 
 
-async def last_job(stage: Stage, job_id: str) -> FetchJob:
+async def last_job(fixture: HttpFixture, job_id: str) -> FetchJob:
     """A job as it was written down."""
-    job = await stage.job_backend.history.get(job_id)
+    job = await fixture.job_backend.history.get(job_id)
     assert job is not None
     return job
 
@@ -76,29 +76,29 @@ async def last_job(stage: Stage, job_id: str) -> FetchJob:
 
 
 async def test_both_sources_are_fetched_and_each_has_its_report_and_its_checkpoint(
-    stage: Stage,
+    fixture: HttpFixture,
 ) -> None:
-    told = (await stage.client.post("/fetch/crypto_assets")).json()
+    told = (await fixture.client.post("/fetch/crypto_assets")).json()
 
     assert (told["status"], told["outcome"]) == ("succeeded", "changed")
     assert [(s["source"], s["counts"]["inserted"]) for s in told["sources"]] == [
         ("coinpaprika", 3),
         ("csv", 3),
     ]
-    freshness = await stage.store.freshness(CRYPTO_ASSETS)
+    freshness = await fixture.store.freshness(CRYPTO_ASSETS)
     assert {each.source for each in freshness.checkpoints} == {"coinpaprika", "csv"}
 
 
 @pytest.mark.parametrize("failing", [0, 1])
 async def test_when_one_source_fails_the_other_is_stored_and_the_outcome_is_partial(
-    stage: Stage, failing: int
+    fixture: HttpFixture, failing: int
 ) -> None:
-    sources = stage.sources["crypto_assets"]
+    sources = fixture.sources["crypto_assets"]
     sources[failing].failure = SourceUnavailable("nobody answers")
 
-    told = (await stage.client.post("/fetch/crypto_assets")).json()
-    listed = await stage.client.get("/data/crypto_assets")
-    freshness = await stage.store.freshness(CRYPTO_ASSETS)
+    told = (await fixture.client.post("/fetch/crypto_assets")).json()
+    listed = await fixture.client.get("/data/crypto_assets")
+    freshness = await fixture.store.freshness(CRYPTO_ASSETS)
 
     well, bad = sources[1 - failing].name, sources[failing].name
     assert (told["status"], told["outcome"]) == ("partial", "partial")
@@ -110,14 +110,14 @@ async def test_when_one_source_fails_the_other_is_stored_and_the_outcome_is_part
     )
     assert {name.split()[0] for name in named(listed)} == {well}
     assert [each.source for each in freshness.checkpoints] == [well]
-    assert (await last_job(stage, told["job_id"])).report is not None
+    assert (await last_job(fixture, told["job_id"])).report is not None
 
 
 async def test_a_source_that_fails_later_loses_nothing_of_what_it_gave(
-    stage: Stage, assets: httpx.AsyncClient
+    fixture: HttpFixture, assets: httpx.AsyncClient
 ) -> None:
-    stage.clock.advance(61)
-    paprika, csv = stage.sources["crypto_assets"]
+    fixture.clock.advance(61)
+    paprika, csv = fixture.sources["crypto_assets"]
     paprika.failure = SourceUnavailable("nobody answers")
     csv.pages = [[asset("csv", "OWN", "Our own, and only", price_usd=0.75)]]
 

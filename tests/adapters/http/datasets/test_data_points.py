@@ -11,7 +11,7 @@ from domain.dataset import Role
 from domain.errors import Forbidden, LoginRequired, UnknownRecord
 from domain.filters import Filter
 from domain.paging import Counting, PageRequest, Sort
-from tests.adapters.http.stage import Stage, problem
+from tests.adapters.http.http_fixture import HttpFixture, problem
 from tests.adapters.http.stores import STORES, Open
 
 BYTES = [157, 42, 76, 190]
@@ -19,35 +19,35 @@ VALID, DOUBTED, OLD = 0, 1, 2
 
 
 @pytest.fixture(params=STORES)
-async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
+async def fixture(request: pytest.FixtureRequest) -> AsyncIterator[HttpFixture]:
     """The application over each kind of store, with a few points of every kind."""
     opened: Open = STORES[request.param]
-    async with opened(DATA_POINTS) as stage:
-        await stage.bring(points(stage), DATA_POINTS)
-        yield stage
+    async with opened(DATA_POINTS) as fixture:
+        await fixture.bring(points(fixture), DATA_POINTS)
+        yield fixture
 
 
-def points(stage: Stage) -> list[DataPoint]:
+def points(fixture: HttpFixture) -> list[DataPoint]:
     """A valid point, a doubted one, one that is too old, and two more valid ones."""
-    now = stage.clock.now()
+    now = fixture.clock.now()
     at = int(now.timestamp())
     told = [(0, ["noon"]), (1, ["suspect"]), (7200, []), (2, []), (3, [])]
     return [point_of(at - ago, BYTES, tags, now) for ago, tags in told]
 
 
 @pytest.fixture
-def query(stage: Stage) -> Query[DataPoint]:
+def query(fixture: HttpFixture) -> Query[DataPoint]:
     """The use case that reads them."""
-    found: Query[DataPoint] = stage.catalogue.query("data_points")
+    found: Query[DataPoint] = fixture.catalogue.query("data_points")
     return found
 
 
 @pytest.fixture
-def known(stage: Stage) -> list[DataPoint]:
+def known(fixture: HttpFixture) -> list[DataPoint]:
     """The points that are stored."""
-    stage.clock.advance(timedelta(seconds=-61))
-    found = points(stage)
-    stage.clock.advance(61)
+    fixture.clock.advance(timedelta(seconds=-61))
+    found = points(fixture)
+    fixture.clock.advance(61)
     return found
 
 
@@ -67,29 +67,29 @@ def asked(sort: str = DATA_POINTS.default_sort, **conditions: str) -> PageReques
 @pytest.mark.parametrize(
     "path", ["", "?format=csv", "?valid=true", "/0123456789abcdef", "?format=ndjson"]
 )
-async def test_strangers_may_not_read_points(stage: Stage, path: str) -> None:
-    answer = await stage.client.get(f"/data/data_points{path}")
+async def test_strangers_may_not_read_points(fixture: HttpFixture, path: str) -> None:
+    answer = await fixture.client.get(f"/data/data_points{path}")
 
     problem(answer, 401, "login_required")
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
-async def test_strangers_may_not_fetch_points(stage: Stage) -> None:
-    times = len(stage.sources["data_points"][0].asked)
+async def test_strangers_may_not_fetch_points(fixture: HttpFixture) -> None:
+    times = len(fixture.sources["data_points"][0].asked)
 
-    problem(await stage.client.post("/fetch/data_points"), 401, "login_required")
-    assert len(stage.sources["data_points"][0].asked) == times
+    problem(await fixture.client.post("/fetch/data_points"), 401, "login_required")
+    assert len(fixture.sources["data_points"][0].asked) == times
 
 
-async def test_points_are_in_no_overview_for_strangers(stage: Stage) -> None:
+async def test_points_are_in_no_overview_for_strangers(fixture: HttpFixture) -> None:
     for path in ("/", "/datasets"):
-        cards = (await stage.client.get(path)).json()["datasets"]
+        cards = (await fixture.client.get(path)).json()["datasets"]
         assert "data_points" not in [card["name"] for card in cards]
 
 
-async def test_users_may_not_fetch_points(stage: Stage) -> None:
+async def test_users_may_not_fetch_points(fixture: HttpFixture) -> None:
     with pytest.raises(Forbidden):
-        await stage.fetches["data_points"](Role.USER)
+        await fixture.fetches["data_points"](Role.USER)
 
 
 # ---------------------------------------------------------------- users and admins
@@ -106,11 +106,11 @@ async def test_points_are_listed_and_counted_as_far_as_they_may_be_seen(
     assert times == sorted(times, reverse=True)
 
 
-async def test_an_answer_has_another_tag_for_whoever_sees_more(stage: Stage) -> None:
+async def test_an_answer_has_another_tag_for_whoever_sees_more(fixture: HttpFixture) -> None:
     tags = {
-        (await stage.client.get("/data/data_points", headers=await stage.headers(role))).headers[
-            "etag"
-        ]
+        (
+            await fixture.client.get("/data/data_points", headers=await fixture.headers(role))
+        ).headers["etag"]
         for role in (Role.USER, Role.ADMIN)
     }
 

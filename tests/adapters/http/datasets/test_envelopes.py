@@ -6,7 +6,7 @@ import httpx
 
 from domain.errors import SourceRefused
 from domain.politeness import Cadence
-from tests.adapters.http.stage import GAUGES, Stage, gauge, posts
+from tests.adapters.http.http_fixture import GAUGES, HttpFixture, gauge, posts
 
 
 async def test_a_page_has_the_documented_shape_in_the_documented_order(
@@ -56,7 +56,7 @@ async def test_count_is_the_number_of_records_on_the_page(client: httpx.AsyncCli
     assert answer.json()["count"] == len(answer.json()["data"]) == 20
 
 
-async def test_before_any_fetch_reads_are_empty_and_stale(empty: Stage) -> None:
+async def test_before_any_fetch_reads_are_empty_and_stale(empty: HttpFixture) -> None:
     answer = await empty.client.get("/data")
 
     told = answer.json()
@@ -68,34 +68,34 @@ async def test_before_any_fetch_reads_are_empty_and_stale(empty: Stage) -> None:
     assert "age" not in answer.headers
 
 
-async def test_data_is_stale_after_two_missed_periods_and_reads_go_on(stage: Stage) -> None:
-    stage.clock.advance(timedelta(minutes=30))
-    stage.clock.advance(-61)
-    current = await stage.client.get("/data?limit=1")
+async def test_data_is_stale_after_two_missed_periods_and_reads_go_on(fixture: HttpFixture) -> None:
+    fixture.clock.advance(timedelta(minutes=30))
+    fixture.clock.advance(-61)
+    current = await fixture.client.get("/data?limit=1")
 
-    stage.clock.advance(1)
-    late = await stage.client.get("/data?limit=1")
+    fixture.clock.advance(1)
+    late = await fixture.client.get("/data?limit=1")
 
     assert (current.json()["stale"], late.json()["stale"]) == (False, True)
     assert late.json()["data"] == current.json()["data"]
 
 
 async def test_without_a_schedule_only_a_failure_makes_data_stale() -> None:
-    stage = Stage(cadence=Cadence())
-    await stage.bring(posts(1))
-    stage.clock.advance(timedelta(days=400))
-    before = await stage.client.get("/data")
+    fixture = HttpFixture(cadence=Cadence())
+    await fixture.bring(posts(1))
+    fixture.clock.advance(timedelta(days=400))
+    before = await fixture.client.get("/data")
 
-    stage.sources["posts"][0].failure = SourceRefused("no")
-    await stage.client.post("/fetch")
-    after = await stage.client.get("/data")
+    fixture.sources["posts"][0].failure = SourceRefused("no")
+    await fixture.client.post("/fetch")
+    after = await fixture.client.get("/data")
 
     assert (before.json()["stale"], after.json()["stale"]) == (False, True)
     assert before.json()["meta"]["next_fetch_at"] is None
     assert after.json()["data"] == before.json()["data"]
 
 
-async def test_numbers_are_json_numbers_and_missing_values_null(empty: Stage) -> None:
+async def test_numbers_are_json_numbers_and_missing_values_null(empty: HttpFixture) -> None:
     await empty.bring([gauge(2**63 - 1, level=-0.1)], GAUGES)
 
     answer = await empty.client.get("/data/gauges")

@@ -12,7 +12,14 @@ import pytest
 from application.datasets.query import CHUNK
 from domain.errors import QueryTooSlow, StoreUnavailable
 from tests.adapters.http.asgi import Conversation
-from tests.adapters.http.stage import GAUGES, Stage, gauge, parameter_of, posts, problem
+from tests.adapters.http.http_fixture import (
+    GAUGES,
+    HttpFixture,
+    gauge,
+    parameter_of,
+    posts,
+    problem,
+)
 
 HEADER = "station,number,level,open,seen_at,state,notes,body,request,limit,sort,_changed_at"
 
@@ -23,10 +30,10 @@ def table(answer: httpx.Response) -> list[list[str]]:
     return list(csv.reader(io.StringIO(answer.text, newline="")))
 
 
-async def one_row(stage: Stage, **values: Any) -> dict[str, str]:
+async def one_row(fixture: HttpFixture, **values: Any) -> dict[str, str]:
     """One record as CSV shows it."""
-    await stage.bring([gauge(1, **values)], GAUGES)
-    names, row = table(await stage.client.get("/data/gauges?format=csv"))
+    await fixture.bring([gauge(1, **values)], GAUGES)
+    names, row = table(await fixture.client.get("/data/gauges?format=csv"))
     return dict(zip(names, row, strict=True))
 
 
@@ -42,7 +49,7 @@ async def test_ndjson_has_one_record_per_line(client: httpx.AsyncClient) -> None
     assert list(json.loads(lines[0])) == ["id", "user_id", "title", "body", "_changed_at"]
 
 
-async def test_ndjson_keeps_line_breaks_inside_a_record_apart(empty: Stage) -> None:
+async def test_ndjson_keeps_line_breaks_inside_a_record_apart(empty: HttpFixture) -> None:
     await empty.bring([gauge(1, body="one\ntwo\r\u2028three"), gauge(2)], GAUGES)
 
     answer = await empty.client.get("/data/gauges?format=ndjson")
@@ -81,30 +88,32 @@ async def test_csv_shows_the_fields_asked_for_and_always_the_key(
 
 
 @pytest.mark.parametrize("text", ['a "quoted" word', "a, b", "two\nlines", "two\r\nlines", " é "])
-async def test_any_text_survives_csv(empty: Stage, text: str) -> None:
+async def test_any_text_survives_csv(empty: HttpFixture, text: str) -> None:
     assert (await one_row(empty, body=text))["body"] == text
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
-async def test_text_that_a_spreadsheet_would_run_is_shown_as_text(empty: Stage, start: str) -> None:
+async def test_text_that_a_spreadsheet_would_run_is_shown_as_text(
+    empty: HttpFixture, start: str
+) -> None:
     row = await one_row(empty, body=f"{start}HYPERLINK()")
 
     assert row["body"] == f"'{start}HYPERLINK()"
 
 
-async def test_numbers_are_never_taken_for_formulas(empty: Stage) -> None:
+async def test_numbers_are_never_taken_for_formulas(empty: HttpFixture) -> None:
     row = await one_row(empty, level=-1.5, limit=-3)
 
     assert (row["level"], row["limit"]) == ("-1.5", "-3")
 
 
-async def test_missing_values_are_empty_cells(empty: Stage) -> None:
+async def test_missing_values_are_empty_cells(empty: HttpFixture) -> None:
     row = await one_row(empty)
 
     assert (row["level"], row["open"], row["seen_at"], row["state"]) == ("", "", "", "")
 
 
-async def test_lists_booleans_and_times_are_written_as_in_json(empty: Stage) -> None:
+async def test_lists_booleans_and_times_are_written_as_in_json(empty: HttpFixture) -> None:
     row = await one_row(
         empty,
         notes=["a", 'b"c', "=d"],
@@ -121,7 +130,9 @@ async def test_lists_booleans_and_times_are_written_as_in_json(empty: Stage) -> 
 
 
 @pytest.mark.parametrize("format", ["ndjson", "csv"])
-async def test_an_export_is_the_whole_answer_however_many_chunks(empty: Stage, format: str) -> None:
+async def test_an_export_is_the_whole_answer_however_many_chunks(
+    empty: HttpFixture, format: str
+) -> None:
     await empty.bring(posts(2 * CHUNK + 500))
 
     answer = await empty.client.get(f"/data?format={format}&fields=id&sort=-id&id__gt=10")
@@ -149,16 +160,18 @@ async def test_an_export_asked_for_by_accept_has_no_pages_either(
     assert parameter_of(problem(answer, 400, "malformed_query")) == "limit"
 
 
-async def test_a_failure_before_the_first_record_is_told(stage: Stage) -> None:
-    stage.broken.failure = QueryTooSlow("too slow")
+async def test_a_failure_before_the_first_record_is_told(fixture: HttpFixture) -> None:
+    fixture.broken.failure = QueryTooSlow("too slow")
 
-    answer = await stage.client.get("/data?format=csv")
+    answer = await fixture.client.get("/data?format=csv")
 
     problem(answer, 503, "query_too_slow")
 
 
 @pytest.mark.parametrize("format", ["ndjson", "csv"])
-async def test_a_failure_midway_breaks_off_and_adds_nothing(empty: Stage, format: str) -> None:
+async def test_a_failure_midway_breaks_off_and_adds_nothing(
+    empty: HttpFixture, format: str
+) -> None:
     await empty.bring(posts(2 * CHUNK))
     empty.broken.failure = StoreUnavailable("gone")
     empty.broken.fails_after = 1
@@ -174,7 +187,7 @@ async def test_a_failure_midway_breaks_off_and_adds_nothing(empty: Stage, format
     assert b"gone" not in conversation.body
 
 
-async def test_a_failure_midway_breaks_the_connection(empty: Stage, serving: Any) -> None:
+async def test_a_failure_midway_breaks_the_connection(empty: HttpFixture, serving: Any) -> None:
     await empty.bring(posts(2 * CHUNK))
     empty.broken.failure = StoreUnavailable("gone")
     empty.broken.fails_after = 1
@@ -184,7 +197,7 @@ async def test_a_failure_midway_breaks_the_connection(empty: Stage, serving: Any
             await client.get("/data?format=ndjson")
 
 
-async def test_a_client_that_leaves_early_stops_the_walk(empty: Stage) -> None:
+async def test_a_client_that_leaves_early_stops_the_walk(empty: HttpFixture) -> None:
     await empty.bring(posts(5 * CHUNK))
     conversation = Conversation(empty.app)
     conversation.leaves_after = 2

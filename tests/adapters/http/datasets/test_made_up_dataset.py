@@ -10,7 +10,7 @@ import pytest
 
 from domain.dataset import Role
 from domain.filters import Operator
-from tests.adapters.http.stage import SOME_GAUGES, gauge, gauges_dataset, only, problem, walk
+from tests.adapters.http.http_fixture import SOME_GAUGES, gauge, gauges_dataset, only, problem, walk
 from tests.adapters.http.stores import STORES, Open
 
 
@@ -24,9 +24,9 @@ def opened(request: pytest.FixtureRequest) -> Open:
 async def gauges(opened: Open) -> AsyncIterator[httpx.AsyncClient]:
     """Asks an application whose gauges anyone may read and fetch."""
     dataset = gauges_dataset(indexes=(("limit",), ("state", "level")))
-    async with opened(dataset) as stage:
-        await stage.bring(SOME_GAUGES, dataset)
-        yield stage.client
+    async with opened(dataset) as fixture:
+        await fixture.bring(SOME_GAUGES, dataset)
+        yield fixture.client
 
 
 def keys(answer: httpx.Response) -> list[tuple[str, int]]:
@@ -114,14 +114,14 @@ async def test_it_is_in_the_catalogue_and_in_the_document(gauges: httpx.AsyncCli
 
 async def test_a_change_of_it_ends_its_tags(opened: Open) -> None:
     dataset = gauges_dataset()
-    async with opened(dataset) as stage:
-        await stage.bring([gauge(1)], dataset)
-        before = (await stage.client.get("/data/gauges")).headers["etag"]
+    async with opened(dataset) as fixture:
+        await fixture.bring([gauge(1)], dataset)
+        before = (await fixture.client.get("/data/gauges")).headers["etag"]
         known = {"If-None-Match": before}
-        same = await stage.client.get("/data/gauges", headers=known)
-        await stage.bring([gauge(1, seen_at=datetime(2026, 2, 1, tzinfo=UTC))], dataset)
+        same = await fixture.client.get("/data/gauges", headers=known)
+        await fixture.bring([gauge(1, seen_at=datetime(2026, 2, 1, tzinfo=UTC))], dataset)
 
-        changed = await stage.client.get("/data/gauges", headers=known)
+        changed = await fixture.client.get("/data/gauges", headers=known)
 
     assert (same.status_code, changed.status_code) == (304, 200)
 
@@ -144,10 +144,10 @@ async def test_what_only_users_may_read_is_closed_to_strangers(
     opened: Open, path: str, method: str
 ) -> None:
     dataset = gauges_dataset(read_by=Role.USER)
-    async with opened(dataset) as stage:
-        await stage.bring(SOME_GAUGES, dataset)
+    async with opened(dataset) as fixture:
+        await fixture.bring(SOME_GAUGES, dataset)
 
-        answer = await stage.client.request(method, path, headers={"If-None-Match": "*"})
+        answer = await fixture.client.request(method, path, headers={"If-None-Match": "*"})
 
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"
@@ -158,14 +158,14 @@ async def test_what_only_users_may_read_is_closed_to_strangers(
 
 async def test_what_only_users_may_fetch_is_closed_to_strangers(opened: Open) -> None:
     dataset = gauges_dataset(fetch_by=Role.USER)
-    async with opened(dataset) as stage:
-        await stage.bring(SOME_GAUGES, dataset)
-        asked = len(stage.sources["gauges"][0].asked)
+    async with opened(dataset) as fixture:
+        await fixture.bring(SOME_GAUGES, dataset)
+        asked = len(fixture.sources["gauges"][0].asked)
 
-        fetched = await stage.client.post("/fetch/gauges")
-        read = await stage.client.get("/data/gauges")
+        fetched = await fixture.client.post("/fetch/gauges")
+        read = await fixture.client.get("/data/gauges")
 
-        assert len(stage.sources["gauges"][0].asked) == asked
+        assert len(fixture.sources["gauges"][0].asked) == asked
     problem(fetched, 401, "login_required")
     assert fetched.headers["www-authenticate"] == "Bearer"
     assert len(keys(read)) == 4
@@ -173,10 +173,10 @@ async def test_what_only_users_may_fetch_is_closed_to_strangers(opened: Open) ->
 
 async def test_a_closed_dataset_is_in_no_overview(opened: Open) -> None:
     dataset = gauges_dataset(read_by=Role.ADMIN)
-    async with opened(dataset) as stage:
-        await stage.bring(SOME_GAUGES, dataset)
+    async with opened(dataset) as fixture:
+        await fixture.bring(SOME_GAUGES, dataset)
 
-        overviews = [await stage.client.get(path) for path in ("/", "/datasets")]
+        overviews = [await fixture.client.get(path) for path in ("/", "/datasets")]
 
     for answer in overviews:
         assert "gauges" not in [card["name"] for card in answer.json()["datasets"]]
@@ -190,9 +190,9 @@ async def partly(opened: Open) -> AsyncIterator[httpx.AsyncClient]:
     """Asks an application that shows strangers the dry gauges alone."""
     dry = only(("state", Operator.EQ, "dry"))
     dataset = gauges_dataset(visible={Role.ANYONE: dry})
-    async with opened(dataset) as stage:
-        await stage.bring([*SOME_GAUGES, gauge(8, state="dry"), gauge(9, state="dry")], dataset)
-        yield stage.client
+    async with opened(dataset) as fixture:
+        await fixture.bring([*SOME_GAUGES, gauge(8, state="dry"), gauge(9, state="dry")], dataset)
+        yield fixture.client
 
 
 async def test_hidden_records_are_not_listed_nor_counted(partly: httpx.AsyncClient) -> None:

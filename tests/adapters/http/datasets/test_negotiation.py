@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from tests.adapters.http.stage import problem
+from tests.adapters.http.http_fixture import problem
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"

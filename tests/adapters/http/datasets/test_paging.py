@@ -5,9 +5,9 @@ import base64
 import httpx
 import pytest
 
-from tests.adapters.http.stage import (
+from tests.adapters.http.http_fixture import (
     GAUGES,
-    Stage,
+    HttpFixture,
     gauge,
     gauges_dataset,
     ids,
@@ -43,12 +43,12 @@ async def test_a_walk_over_missing_values_ends(client: httpx.AsyncClient) -> Non
     assert [page["data"][0]["level"] for page in pages] == [2.5, 1.5, -3.0, None]
 
 
-async def test_rows_that_come_meanwhile_cause_no_skip_and_no_repeat(stage: Stage) -> None:
+async def test_rows_that_come_meanwhile_cause_no_skip_and_no_repeat(fixture: HttpFixture) -> None:
     seen = []
 
-    async for page in walk(stage.client, "/data?limit=30&sort=-id"):
+    async for page in walk(fixture.client, "/data?limit=30&sort=-id"):
         seen += [record["id"] for record in page["data"]]
-        await stage.bring(posts(1, first=1000 + len(seen)))
+        await fixture.bring(posts(1, first=1000 + len(seen)))
 
     assert seen == list(range(100, 0, -1))
 
@@ -124,18 +124,20 @@ async def test_a_cursor_of_another_dataset_is_refused(client: httpx.AsyncClient)
 
 
 async def test_a_cursor_of_another_dataset_is_refused_though_all_else_is_the_same() -> None:
-    stage = Stage(gauges_dataset("wells"), gauges_dataset("rivers"), default_dataset="wells")
-    for dataset in stage.datasets:
-        await stage.bring([gauge(1), gauge(2)], dataset)
-    cursor = await cursor_of(stage.client, "/data/wells?limit=1")
+    fixture = HttpFixture(
+        gauges_dataset("wells"), gauges_dataset("rivers"), default_dataset="wells"
+    )
+    for dataset in fixture.datasets:
+        await fixture.bring([gauge(1), gauge(2)], dataset)
+    cursor = await cursor_of(fixture.client, "/data/wells?limit=1")
 
-    answer = await stage.client.get(f"/data/rivers?limit=1&cursor={cursor}")
+    answer = await fixture.client.get(f"/data/rivers?limit=1&cursor={cursor}")
 
     problem(answer, 400, "invalid_cursor")
 
 
 async def test_a_cursor_of_another_secret_is_refused(client: httpx.AsyncClient) -> None:
-    other = Stage(secret=b"another secret, also of thirty-two bytes")
+    other = HttpFixture(secret=b"another secret, also of thirty-two bytes")
     await other.bring(posts(100))
     cursor = await cursor_of(other.client, "/data/posts?limit=2")
 
@@ -182,7 +184,7 @@ async def test_cursor_and_offset_exclude_each_other(client: httpx.AsyncClient) -
     assert parameter_of(problem(answer, 400, "malformed_query")) == "offset"
 
 
-async def test_values_too_long_to_page_by_are_a_problem_of_the_question(empty: Stage) -> None:
+async def test_values_too_long_to_page_by_are_a_problem_of_the_question(empty: HttpFixture) -> None:
     await empty.bring([gauge(1, body="a" * 7000), gauge(2, body="b" * 7000)], GAUGES)
 
     by_body = await empty.client.get("/data/gauges?sort=body&limit=1")

@@ -5,7 +5,15 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.adapters.http.stage import GAUGES, Stage, gauge, ids, parameter_of, posts, problem
+from tests.adapters.http.http_fixture import (
+    GAUGES,
+    HttpFixture,
+    gauge,
+    ids,
+    parameter_of,
+    posts,
+    problem,
+)
 
 # ---------------------------------------------------------------- filters
 
@@ -90,10 +98,12 @@ async def test_a_control_word_never_hides_a_field_of_that_name(client: httpx.Asy
     assert answer.json()["page"]["limit"] == 1
 
 
-async def test_text_that_upstreams_have_spoiled_can_still_be_searched_for(stage: Stage) -> None:
-    await stage.bring([gauge(7, body="na\ufffdve")], GAUGES)
+async def test_text_that_upstreams_have_spoiled_can_still_be_searched_for(
+    fixture: HttpFixture,
+) -> None:
+    await fixture.bring([gauge(7, body="na\ufffdve")], GAUGES)
 
-    answer = await stage.client.get("/data/gauges?body__contains=%EF%BF%BD")
+    answer = await fixture.client.get("/data/gauges?body__contains=%EF%BF%BD")
 
     assert [record["number"] for record in answer.json()["data"]] == [7]
 
@@ -367,7 +377,7 @@ async def test_all_that_match_are_counted_on_request(
     assert (page["total"], page["total_relation"]) == (total, relation)
 
 
-async def test_a_bounded_count_stops_at_ten_thousand(empty: Stage) -> None:
+async def test_a_bounded_count_stops_at_ten_thousand(empty: HttpFixture) -> None:
     await empty.bring(posts(10_001))
 
     bounded = await empty.client.get("/data?limit=1&count=bounded")
@@ -428,9 +438,9 @@ async def test_an_unknown_dataset_is_not_found_and_the_known_ones_are_named(
 
 
 async def test_the_default_dataset_can_be_another() -> None:
-    stage = Stage(default_dataset="gauges")
-    await stage.bring([gauge(9)], GAUGES)
+    fixture = HttpFixture(default_dataset="gauges")
+    await fixture.bring([gauge(9)], GAUGES)
 
-    answer = await stage.client.get("/data")
+    answer = await fixture.client.get("/data")
 
     assert answer.json()["meta"]["dataset"] == "gauges"

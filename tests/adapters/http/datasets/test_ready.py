@@ -13,56 +13,56 @@ from domain.builtin.posts import Post
 from domain.checkpoints import Freshness
 from domain.dataset import Role
 from domain.politeness import Cadence
-from tests.adapters.http.stage import POSTS, Stage, posts, problem
+from tests.adapters.http.http_fixture import POSTS, HttpFixture, posts, problem
 
 
-async def test_a_page_asked_for_again_is_not_read_again(stage: Stage) -> None:
-    first = await stage.client.get("/data?user_id=1")
-    reads = stage.broken.pages
+async def test_a_page_asked_for_again_is_not_read_again(fixture: HttpFixture) -> None:
+    first = await fixture.client.get("/data?user_id=1")
+    reads = fixture.broken.pages
 
-    second = await stage.client.get("/data?user_id=1")
+    second = await fixture.client.get("/data?user_id=1")
 
-    assert stage.broken.pages == reads
+    assert fixture.broken.pages == reads
     assert _without_what_varies(second) == _without_what_varies(first)
     assert second.json()["request_id"] != first.json()["request_id"]
     assert second.headers["etag"] == first.headers["etag"]
 
 
-async def test_a_page_is_read_again_once_its_data_has_changed(stage: Stage) -> None:
-    await stage.client.get("/data?limit=500&fields=id")
+async def test_a_page_is_read_again_once_its_data_has_changed(fixture: HttpFixture) -> None:
+    await fixture.client.get("/data?limit=500&fields=id")
 
-    await stage.bring(posts(150))
-    after = await stage.client.get("/data?limit=500&fields=id")
+    await fixture.bring(posts(150))
+    after = await fixture.client.get("/data?limit=500&fields=id")
 
     assert after.json()["count"] == 150
 
 
-async def test_a_fetch_that_changes_nothing_still_shows_when_it_was(stage: Stage) -> None:
-    before = await stage.client.get("/data")
+async def test_a_fetch_that_changes_nothing_still_shows_when_it_was(fixture: HttpFixture) -> None:
+    before = await fixture.client.get("/data")
 
-    await stage.bring(posts(100))
-    after = await stage.client.get("/data")
+    await fixture.bring(posts(100))
+    after = await fixture.client.get("/data")
 
     assert after.json()["meta"]["fetched_at"] > before.json()["meta"]["fetched_at"]
 
 
-async def test_writing_to_another_dataset_leaves_a_page_ready(stage: Stage) -> None:
-    await stage.client.get("/data/posts")
-    reads = stage.broken.pages
+async def test_writing_to_another_dataset_leaves_a_page_ready(fixture: HttpFixture) -> None:
+    await fixture.client.get("/data/posts")
+    reads = fixture.broken.pages
 
-    await stage.bring([], stage.datasets[1])
-    await stage.client.get("/data/posts")
+    await fixture.bring([], fixture.datasets[1])
+    await fixture.client.get("/data/posts")
 
-    assert stage.broken.pages == reads
+    assert fixture.broken.pages == reads
 
 
 async def test_a_page_ends_when_its_staleness_flips() -> None:
-    stage = Stage(cadence=Cadence(stale_after=timedelta(minutes=5)))
-    await stage.bring(posts(1))
-    fresh = await stage.client.get("/data")
+    fixture = HttpFixture(cadence=Cadence(stale_after=timedelta(minutes=5)))
+    await fixture.bring(posts(1))
+    fresh = await fixture.client.get("/data")
 
-    stage.clock.advance(301)
-    stale = await stage.client.get("/data")
+    fixture.clock.advance(301)
+    stale = await fixture.client.get("/data")
 
     assert fresh.json()["stale"] is False
     assert stale.json()["stale"] is True
@@ -70,24 +70,24 @@ async def test_a_page_ends_when_its_staleness_flips() -> None:
 
 
 @pytest.mark.parametrize("header", ["Authorization", "Cookie"])
-async def test_an_answer_to_credentials_is_never_kept(stage: Stage, header: str) -> None:
-    credentials = {"Cookie": "x", **await stage.headers(Role.USER)}
+async def test_an_answer_to_credentials_is_never_kept(fixture: HttpFixture, header: str) -> None:
+    credentials = {"Cookie": "x", **await fixture.headers(Role.USER)}
     given = {header: credentials[header]}
-    await stage.client.get("/data", headers=given)
-    reads = stage.broken.pages
+    await fixture.client.get("/data", headers=given)
+    reads = fixture.broken.pages
 
-    await stage.client.get("/data", headers=given)
+    await fixture.client.get("/data", headers=given)
 
-    assert stage.broken.pages == reads + 1
+    assert fixture.broken.pages == reads + 1
 
 
-async def test_a_ready_page_keeps_to_the_methods_and_the_tags(stage: Stage) -> None:
-    etag = (await stage.client.get("/data")).headers["etag"]
+async def test_a_ready_page_keeps_to_the_methods_and_the_tags(fixture: HttpFixture) -> None:
+    etag = (await fixture.client.get("/data")).headers["etag"]
 
-    head = await stage.client.head("/data")
-    posted = await stage.client.post("/data")
-    known = await stage.client.get("/data", headers={"If-None-Match": etag})
-    other = await stage.client.get("/data", headers={"If-None-Match": 'W/"other"'})
+    head = await fixture.client.head("/data")
+    posted = await fixture.client.post("/data")
+    known = await fixture.client.get("/data", headers={"If-None-Match": etag})
+    other = await fixture.client.get("/data", headers={"If-None-Match": 'W/"other"'})
 
     assert (head.status_code, head.content) == (200, b"")
     problem(posted, 405, "method_not_allowed")
@@ -95,34 +95,34 @@ async def test_a_ready_page_keeps_to_the_methods_and_the_tags(stage: Stage) -> N
     assert other.status_code == 200
 
 
-async def test_what_is_accepted_tells_answers_apart(stage: Stage) -> None:
-    await stage.client.get("/data")
+async def test_what_is_accepted_tells_answers_apart(fixture: HttpFixture) -> None:
+    await fixture.client.get("/data")
 
-    csv = await stage.client.get("/data", headers={"Accept": "text/csv"})
-    nothing = await stage.client.get("/data", headers={"Accept": "image/png"})
+    csv = await fixture.client.get("/data", headers={"Accept": "text/csv"})
+    nothing = await fixture.client.get("/data", headers={"Accept": "image/png"})
 
     assert csv.headers["content-type"].startswith("text/csv")
     problem(nothing, 406, "not_acceptable")
 
 
-async def test_a_record_that_changed_is_not_answered_from_before(stage: Stage) -> None:
-    before = await stage.client.get("/data/posts/1")
+async def test_a_record_that_changed_is_not_answered_from_before(fixture: HttpFixture) -> None:
+    before = await fixture.client.get("/data/posts/1")
 
-    await stage.bring([Post(1, 1, "another title", "another body")])
-    after = await stage.client.get("/data/posts/1")
+    await fixture.bring([Post(1, 1, "another title", "another body")])
+    after = await fixture.client.get("/data/posts/1")
 
     assert after.json()["data"] != before.json()["data"]
 
 
 async def test_readers_beside_a_writer_see_its_data_as_soon_as_it_has_answered(
-    stage: Stage,
+    fixture: HttpFixture,
 ) -> None:
     async def read() -> int:
-        answer = await stage.client.get("/data?count=exact&limit=1")
+        answer = await fixture.client.get("/data?count=exact&limit=1")
         return int(answer.json()["page"]["total"])
 
     for count in range(101, 106):
-        await stage.bring(posts(count))
+        await fixture.bring(posts(count))
 
         assert await asyncio.gather(*(read() for _ in range(10))) == [count] * 10
 
@@ -133,7 +133,7 @@ async def test_readers_beside_a_writer_see_its_data_as_soon_as_it_has_answered(
 def page_of_size(size: int) -> ReadyPage:
     """A page with a body of so many bytes."""
     return ReadyPage(
-        query=Query(POSTS, Stage().store),
+        query=Query(POSTS, HttpFixture().store),
         body=b"x" * size,
         etag="",
         lines=(),

@@ -5,7 +5,7 @@ import pytest
 
 from domain.errors import SourceRefused
 from domain.politeness import Cadence
-from tests.adapters.http.stage import GAUGES, POSTS, SOME_GAUGES, Stage, gauge, posts
+from tests.adapters.http.http_fixture import GAUGES, POSTS, SOME_GAUGES, HttpFixture, gauge, posts
 from tests.adapters.http.stores import STORES, Open
 
 PATHS = ["/data/gauges", "/data/gauges/north/1", "/data/gauges?limit=2&count=exact&fields=body"]
@@ -26,11 +26,11 @@ async def told(client: httpx.AsyncClient, path: str) -> dict[str, object]:
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_nothing_differs_but_the_name_of_the_request(opened: Open, path: str) -> None:
-    async with opened(GAUGES) as stage:
-        await stage.bring(SOME_GAUGES, GAUGES)
+    async with opened(GAUGES) as fixture:
+        await fixture.bring(SOME_GAUGES, GAUGES)
 
-        first = await stage.client.get(path, headers={"X-Request-ID": "first"})
-        again = await stage.client.get(path, headers={"X-Request-ID": "again"})
+        first = await fixture.client.get(path, headers={"X-Request-ID": "first"})
+        again = await fixture.client.get(path, headers={"X-Request-ID": "again"})
 
     assert first.json()["request_id"] == "first"
     assert again.json()["request_id"] == "again"
@@ -45,13 +45,13 @@ async def test_nothing_differs_but_the_name_of_the_request(opened: Open, path: s
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_a_change_is_seen_at_once(opened: Open, path: str) -> None:
-    async with opened(GAUGES) as stage:
-        await stage.bring(SOME_GAUGES, GAUGES)
-        before = await told(stage.client, path)
-        await stage.bring([gauge(1, body="changed")], GAUGES)
+    async with opened(GAUGES) as fixture:
+        await fixture.bring(SOME_GAUGES, GAUGES)
+        before = await told(fixture.client, path)
+        await fixture.bring([gauge(1, body="changed")], GAUGES)
 
-        after = await told(stage.client, path)
-        again = await told(stage.client, path)
+        after = await told(fixture.client, path)
+        again = await told(fixture.client, path)
 
     assert before != after == again
     assert "changed" in str(after["data"])
@@ -60,33 +60,33 @@ async def test_a_change_is_seen_at_once(opened: Open, path: str) -> None:
 async def test_a_fetch_that_changed_nothing_still_moves_the_time_of_the_last_one(
     opened: Open,
 ) -> None:
-    async with opened(GAUGES) as stage:
-        await stage.bring(SOME_GAUGES, GAUGES)
-        before = await told(stage.client, "/data/gauges")
-        await stage.bring(SOME_GAUGES, GAUGES)
+    async with opened(GAUGES) as fixture:
+        await fixture.bring(SOME_GAUGES, GAUGES)
+        before = await told(fixture.client, "/data/gauges")
+        await fixture.bring(SOME_GAUGES, GAUGES)
 
-        after = await told(stage.client, "/data/gauges")
+        after = await told(fixture.client, "/data/gauges")
 
     assert before["data"] == after["data"]
     assert before["meta"]["fetched_at"] != after["meta"]["fetched_at"]  # type: ignore[index]
 
 
 async def test_another_dataset_s_change_alters_nothing(opened: Open) -> None:
-    async with opened(GAUGES) as stage:
-        await stage.bring(SOME_GAUGES, GAUGES)
-        before = await told(stage.client, "/data/gauges")
-        await stage.bring(posts(3), POSTS)
+    async with opened(GAUGES) as fixture:
+        await fixture.bring(SOME_GAUGES, GAUGES)
+        before = await told(fixture.client, "/data/gauges")
+        await fixture.bring(posts(3), POSTS)
 
-        assert await told(stage.client, "/data/gauges") == before
+        assert await told(fixture.client, "/data/gauges") == before
 
 
 async def test_staleness_flips_when_its_time_has_come(opened: Open) -> None:
-    async with opened(GAUGES) as stage:
-        await stage.bring(SOME_GAUGES, GAUGES)
-        before = await stage.client.get("/data/gauges")
-        stage.clock.advance(3600)
+    async with opened(GAUGES) as fixture:
+        await fixture.bring(SOME_GAUGES, GAUGES)
+        before = await fixture.client.get("/data/gauges")
+        fixture.clock.advance(3600)
 
-        after = await stage.client.get("/data/gauges")
+        after = await fixture.client.get("/data/gauges")
 
     assert (before.json()["stale"], after.json()["stale"]) == (False, True)
     assert before.headers["etag"] != after.headers["etag"]
@@ -94,14 +94,14 @@ async def test_staleness_flips_when_its_time_has_come(opened: Open) -> None:
 
 
 async def test_a_failed_fetch_is_seen_though_no_record_changed() -> None:
-    stage = Stage(POSTS, cadence=Cadence())
-    await stage.bring(posts(1))
-    before = await stage.client.get("/data")
-    stage.clock.advance(61)
-    stage.sources["posts"][0].failure = SourceRefused("no")
-    await stage.client.post("/fetch")
+    fixture = HttpFixture(POSTS, cadence=Cadence())
+    await fixture.bring(posts(1))
+    before = await fixture.client.get("/data")
+    fixture.clock.advance(61)
+    fixture.sources["posts"][0].failure = SourceRefused("no")
+    await fixture.client.post("/fetch")
 
-    after = await stage.client.get("/data")
+    after = await fixture.client.get("/data")
 
     assert (before.json()["stale"], after.json()["stale"]) == (False, True)
 

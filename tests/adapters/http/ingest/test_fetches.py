@@ -17,9 +17,9 @@ from domain.errors import (
     SourceUnavailable,
     UnexpectedContent,
 )
-from tests.adapters.http.stage import (
+from tests.adapters.http.http_fixture import (
     POSTS,
-    Stage,
+    HttpFixture,
     gauges_dataset,
     ids,
     parameter_of,
@@ -39,23 +39,23 @@ COUNTS = {
 }
 
 
-async def fetched(stage: Stage, path: str = "/fetch") -> dict[str, Any]:
+async def fetched(fixture: HttpFixture, path: str = "/fetch") -> dict[str, Any]:
     """What a fetch that went well says."""
-    answer = await stage.client.post(path)
+    answer = await fixture.client.post(path)
     assert answer.status_code == 200, answer.text
     told: dict[str, Any] = answer.json()
     return told
 
 
-def both_sources() -> Stage:
+def both_sources() -> HttpFixture:
     """The application with two sources of posts."""
-    return Stage(SHARED, sources={"posts": ["one", "two"]})
+    return HttpFixture(SHARED, sources={"posts": ["one", "two"]})
 
 
 # ---------------------------------------------------------------- ends well
 
 
-async def test_a_fetch_answers_with_its_report(empty: Stage) -> None:
+async def test_a_fetch_answers_with_its_report(empty: HttpFixture) -> None:
     empty.sources["posts"][0].pages = [posts(100)]
 
     told = await fetched(empty)
@@ -103,27 +103,27 @@ async def test_a_fetch_answers_with_its_report(empty: Stage) -> None:
     assert ids(await empty.client.get("/data?limit=2")) == [1, 2]
 
 
-async def test_fetching_the_same_again_changes_nothing(stage: Stage) -> None:
-    stage.clock.advance(61)
+async def test_fetching_the_same_again_changes_nothing(fixture: HttpFixture) -> None:
+    fixture.clock.advance(61)
 
-    told = await fetched(stage, "/fetch/posts")
+    told = await fetched(fixture, "/fetch/posts")
 
     assert (told["status"], told["outcome"]) == ("succeeded", "unchanged")
     assert told["counts"] == {**COUNTS, "received": 100, "unchanged": 100}
 
 
-async def test_a_source_that_says_nothing_changed_is_believed(stage: Stage) -> None:
-    stage.sources["posts"][0].etag = '"one"'
-    await stage.bring(posts(100))
-    stage.clock.advance(61)
+async def test_a_source_that_says_nothing_changed_is_believed(fixture: HttpFixture) -> None:
+    fixture.sources["posts"][0].etag = '"one"'
+    await fixture.bring(posts(100))
+    fixture.clock.advance(61)
 
-    told = await fetched(stage)
+    told = await fetched(fixture)
 
     assert told["outcome"] == "unchanged"
     assert (told["sources"][0]["requests"], told["sources"][0]["not_modified"]) == (1, 1)
 
 
-async def test_inside_the_interval_the_last_fetch_is_told_again(empty: Stage) -> None:
+async def test_inside_the_interval_the_last_fetch_is_told_again(empty: HttpFixture) -> None:
     empty.sources["posts"][0].pages = [posts(3)]
     first = await fetched(empty)
     empty.clock.advance(59)
@@ -141,7 +141,7 @@ async def test_inside_the_interval_the_last_fetch_is_told_again(empty: Stage) ->
     assert len(empty.sources["posts"][0].asked) == 1
 
 
-async def test_after_the_interval_the_source_is_asked_again(empty: Stage) -> None:
+async def test_after_the_interval_the_source_is_asked_again(empty: HttpFixture) -> None:
     await fetched(empty)
     empty.clock.advance(60)
 
@@ -150,7 +150,7 @@ async def test_after_the_interval_the_source_is_asked_again(empty: Stage) -> Non
     assert len(empty.sources["posts"][0].asked) == 2
 
 
-async def test_records_that_cannot_be_read_make_it_partial(empty: Stage) -> None:
+async def test_records_that_cannot_be_read_make_it_partial(empty: HttpFixture) -> None:
     body = b'[{"id":1,"user_id":1,"title":"t","body":"b"},{"id":"two"}]'
     empty.sources["posts"][0].pages = [body]
 
@@ -161,11 +161,11 @@ async def test_records_that_cannot_be_read_make_it_partial(empty: Stage) -> None
 
 
 async def test_one_failing_source_of_two_makes_it_partial() -> None:
-    stage = both_sources()
-    stage.sources["posts"][0].pages = [shared("one", 2)]
-    stage.sources["posts"][1].failure = SourceRefused("the upstream said no: 403")
+    fixture = both_sources()
+    fixture.sources["posts"][0].pages = [shared("one", 2)]
+    fixture.sources["posts"][1].failure = SourceRefused("the upstream said no: 403")
 
-    told = await fetched(stage)
+    told = await fetched(fixture)
 
     assert (told["status"], told["outcome"]) == ("partial", "partial")
     assert told["counts"]["inserted"] == 2
@@ -177,7 +177,7 @@ async def test_one_failing_source_of_two_makes_it_partial() -> None:
     }
 
 
-async def test_a_dataset_is_fetched_by_its_name(empty: Stage) -> None:
+async def test_a_dataset_is_fetched_by_its_name(empty: HttpFixture) -> None:
     told = await fetched(empty, "/fetch/gauges")
 
     assert told["dataset"] == "gauges"
@@ -199,12 +199,12 @@ async def test_a_dataset_is_fetched_by_its_name(empty: Stage) -> None:
     ],
 )
 async def test_when_every_source_fails_the_report_comes_as_a_problem(
-    stage: Stage, failure: SourceError, status: int, code: str, retry_after: str | None
+    fixture: HttpFixture, failure: SourceError, status: int, code: str, retry_after: str | None
 ) -> None:
-    stage.clock.advance(61)
-    stage.sources["posts"][0].failure = failure
+    fixture.clock.advance(61)
+    fixture.sources["posts"][0].failure = failure
 
-    answer = await stage.client.post("/fetch")
+    answer = await fixture.client.post("/fetch")
 
     told = problem(answer, status, code)
     assert told["detail"] == failure.detail
@@ -213,12 +213,12 @@ async def test_when_every_source_fails_the_report_comes_as_a_problem(
     assert answer.headers.get("retry-after") == retry_after
 
 
-async def test_when_the_upstream_says_when_to_come_back_so_do_we(stage: Stage) -> None:
-    stage.clock.advance(61)
-    retry_at = stage.clock.now() + timedelta(seconds=89.2)
-    stage.sources["posts"][0].failure = SourceBlocked("too many requests", retry_at=retry_at)
+async def test_when_the_upstream_says_when_to_come_back_so_do_we(fixture: HttpFixture) -> None:
+    fixture.clock.advance(61)
+    retry_at = fixture.clock.now() + timedelta(seconds=89.2)
+    fixture.sources["posts"][0].failure = SourceBlocked("too many requests", retry_at=retry_at)
 
-    answer = await stage.client.post("/fetch")
+    answer = await fixture.client.post("/fetch")
 
     problem(answer, 503, "source_blocked")
     assert answer.headers["retry-after"] == "90"
@@ -235,28 +235,28 @@ async def test_when_the_upstream_says_when_to_come_back_so_do_we(stage: Stage) -
 async def test_of_several_failures_the_most_hopeful_one_is_the_answer(
     other: SourceError, status: int, code: str
 ) -> None:
-    stage = both_sources()
-    stage.sources["posts"][0].failure = UnexpectedContent("not a list")
-    stage.sources["posts"][1].failure = other
+    fixture = both_sources()
+    fixture.sources["posts"][0].failure = UnexpectedContent("not a list")
+    fixture.sources["posts"][1].failure = other
 
-    answer = await stage.client.post("/fetch")
+    answer = await fixture.client.post("/fetch")
 
     assert len(problem(answer, status, code)["report"]["sources"]) == 2
 
 
-async def test_a_failed_fetch_leaves_the_data_alone(stage: Stage) -> None:
-    before = await stage.client.get("/data")
-    stage.clock.advance(61)
-    stage.sources["posts"][0].failure = UnexpectedContent("not a list")
+async def test_a_failed_fetch_leaves_the_data_alone(fixture: HttpFixture) -> None:
+    before = await fixture.client.get("/data")
+    fixture.clock.advance(61)
+    fixture.sources["posts"][0].failure = UnexpectedContent("not a list")
 
-    await stage.client.post("/fetch")
-    after = await stage.client.get("/data")
+    await fixture.client.post("/fetch")
+    after = await fixture.client.get("/data")
 
     assert after.json()["data"] == before.json()["data"]
     assert after.headers["etag"] == before.headers["etag"]
 
 
-async def test_a_failure_does_not_count_as_the_last_fetch(empty: Stage) -> None:
+async def test_a_failure_does_not_count_as_the_last_fetch(empty: HttpFixture) -> None:
     empty.sources["posts"][0].failure = SourceUnavailable("nobody answers")
     await empty.client.post("/fetch")
     empty.sources["posts"][0].failure = None
@@ -266,11 +266,11 @@ async def test_a_failure_does_not_count_as_the_last_fetch(empty: Stage) -> None:
     assert told["outcome"] != "fresh"
 
 
-async def test_a_merge_that_is_held_is_a_problem(stage: Stage) -> None:
-    stage.clock.advance(61)
-    stage.sources["posts"][0].pages = [b"[" + b",".join([b'{"id":"x"}'] * 30) + b"]"]
+async def test_a_merge_that_is_held_is_a_problem(fixture: HttpFixture) -> None:
+    fixture.clock.advance(61)
+    fixture.sources["posts"][0].pages = [b"[" + b",".join([b'{"id":"x"}'] * 30) + b"]"]
 
-    answer = await stage.client.post("/fetch")
+    answer = await fixture.client.post("/fetch")
 
     assert problem(answer, 502, "held")["report"]["counts"]["quarantined"] == 30
 
@@ -278,7 +278,7 @@ async def test_a_merge_that_is_held_is_a_problem(stage: Stage) -> None:
 # ---------------------------------------------------------------- together
 
 
-async def test_callers_who_come_together_share_one_fetch(empty: Stage) -> None:
+async def test_callers_who_come_together_share_one_fetch(empty: HttpFixture) -> None:
     empty.sources["posts"][0].pages = [posts(2)]
     empty.sources["posts"][0].takes_s = 1
     callers = [asyncio.create_task(fetched(empty)) for _ in range(5)]
@@ -291,7 +291,9 @@ async def test_callers_who_come_together_share_one_fetch(empty: Stage) -> None:
     assert len(empty.sources["posts"][0].asked) == 1
 
 
-async def test_a_caller_who_leaves_does_not_stop_the_fetch_of_the_others(empty: Stage) -> None:
+async def test_a_caller_who_leaves_does_not_stop_the_fetch_of_the_others(
+    empty: HttpFixture,
+) -> None:
     empty.sources["posts"][0].pages = [posts(2)]
     empty.sources["posts"][0].takes_s = 1
     leaving, staying = (asyncio.create_task(fetched(empty)) for _ in range(2))
@@ -303,7 +305,7 @@ async def test_a_caller_who_leaves_does_not_stop_the_fetch_of_the_others(empty: 
     assert (await staying)["outcome"] == "changed"
 
 
-async def test_when_too_many_wait_one_more_is_turned_away(empty: Stage) -> None:
+async def test_when_too_many_wait_one_more_is_turned_away(empty: HttpFixture) -> None:
     empty.sources["posts"][0].takes_s = 1
     empty.sources["posts"][0].pages = [posts(1)]
     callers = [asyncio.create_task(fetched(empty)) for _ in range(MAX_WAITING)]
@@ -322,9 +324,9 @@ async def test_when_too_many_wait_one_more_is_turned_away(empty: Stage) -> None:
 
 
 async def test_a_dataset_whose_sources_are_off_answers_reads_and_refuses_fetches() -> None:
-    stage = Stage(POSTS, sources={"posts": []})
+    fixture = HttpFixture(POSTS, sources={"posts": []})
 
-    fetch, read = await stage.client.post("/fetch"), await stage.client.get("/data")
+    fetch, read = await fixture.client.post("/fetch"), await fixture.client.get("/data")
 
     problem(fetch, 409, "no_sources")
     assert read.status_code == 200
@@ -339,13 +341,13 @@ async def test_only_admins_may_force_a_fetch(client: httpx.AsyncClient) -> None:
 
 async def test_what_only_others_may_fetch_is_closed_whatever_is_sent() -> None:
     gauges = gauges_dataset(fetch_by=Role.ADMIN)
-    stage = Stage(POSTS, gauges)
+    fixture = HttpFixture(POSTS, gauges)
 
     for path, body in (("", None), ("?mode=task", None), ("", b"{"), ("", b"x" * 2_000_000)):
-        answer = await stage.client.post(f"/fetch/gauges{path}", content=body)
+        answer = await fixture.client.post(f"/fetch/gauges{path}", content=body)
 
         problem(answer, 401, "login_required")
-    assert len(stage.sources["gauges"][0].asked) == 0
+    assert len(fixture.sources["gauges"][0].asked) == 0
 
 
 @pytest.mark.parametrize(

@@ -13,23 +13,30 @@ from application.ports.jobs import ABANDONED, SavedAnswer
 from domain.dataset import Role
 from domain.errors import SourceUnavailable, StoreUnavailable
 from domain.jobs import FetchJob
-from tests.adapters.http.stage import GAUGES, POSTS, Stage, gauges_dataset, posts, problem
+from tests.adapters.http.http_fixture import (
+    GAUGES,
+    POSTS,
+    HttpFixture,
+    gauges_dataset,
+    posts,
+    problem,
+)
 from tests.adapters.http.stores import STORES
 
 #: `POST /fetch?mode=task`, as the server gives it to the application.
 ASKED = {"method": "POST", "path": "/fetch", "query_string": b"mode=task"}
 
 
-async def post(stage: Stage, path: str = "/fetch", key: str = "a-key") -> httpx.Response:
+async def post(fixture: HttpFixture, path: str = "/fetch", key: str = "a-key") -> httpx.Response:
     """A fetch asked for with a key."""
-    return await stage.client.post(path, headers={"Idempotency-Key": key})
+    return await fixture.client.post(path, headers={"Idempotency-Key": key})
 
 
 # ---------------------------------------------------------------- the same answer
 
 
 @pytest.mark.parametrize("path", ["/fetch", "/fetch/gauges", "/fetch?mode=task"])
-async def test_the_same_request_gets_the_same_answer(empty: Stage, path: str) -> None:
+async def test_the_same_request_gets_the_same_answer(empty: HttpFixture, path: str) -> None:
     first = await post(empty, path)
     empty.clock.advance(3600)
     await empty.work()
@@ -46,17 +53,17 @@ async def test_the_same_request_gets_the_same_answer(empty: Stage, path: str) ->
 
 @pytest.mark.parametrize("store", STORES)
 async def test_so_it_does_whatever_keeps_the_keys(store: str) -> None:
-    async with STORES[store](GAUGES) as stage:
-        first, second = await post(stage), await post(stage)
-        other = await post(stage, "/fetch/gauges")
+    async with STORES[store](GAUGES) as fixture:
+        first, second = await post(fixture), await post(fixture)
+        other = await post(fixture, "/fetch/gauges")
 
         assert second.content == first.content
         assert second.headers["idempotent-replayed"] == "true"
         problem(other, 422, "key_reused")
-        assert (await stage.client.get("/fetch/jobs")).json()["data"] == [first.json()]
+        assert (await fixture.client.get("/fetch/jobs")).json()["data"] == [first.json()]
 
 
-async def test_it_has_one_effect(empty: Stage) -> None:
+async def test_it_has_one_effect(empty: HttpFixture) -> None:
     for _ in range(3):
         await post(empty)
         empty.clock.advance(3600)
@@ -65,7 +72,7 @@ async def test_it_has_one_effect(empty: Stage) -> None:
     assert (await empty.client.get("/fetch/jobs")).json()["count"] == 1
 
 
-async def test_after_a_day_a_key_is_new(empty: Stage) -> None:
+async def test_after_a_day_a_key_is_new(empty: HttpFixture) -> None:
     first = await post(empty)
     empty.clock.advance(timedelta(hours=24))
 
@@ -75,7 +82,7 @@ async def test_after_a_day_a_key_is_new(empty: Stage) -> None:
     assert second.json()["job_id"] != first.json()["job_id"]
 
 
-async def test_another_key_is_another_request(empty: Stage) -> None:
+async def test_another_key_is_another_request(empty: HttpFixture) -> None:
     first = await post(empty)
     empty.clock.advance(60)
 
@@ -84,17 +91,17 @@ async def test_another_key_is_another_request(empty: Stage) -> None:
     assert second.json()["job_id"] != first.json()["job_id"]
 
 
-async def test_the_answer_that_nothing_was_asked_is_kept_too(stage: Stage) -> None:
-    await stage.bring(posts(100))
-    first = await post(stage)
-    stage.clock.advance(3600)
+async def test_the_answer_that_nothing_was_asked_is_kept_too(fixture: HttpFixture) -> None:
+    await fixture.bring(posts(100))
+    first = await post(fixture)
+    fixture.clock.advance(3600)
 
-    second = await post(stage)
+    second = await post(fixture)
 
     assert first.json()["outcome"] == second.json()["outcome"] == "fresh"
 
 
-async def test_without_a_key_nothing_is_repeated(empty: Stage) -> None:
+async def test_without_a_key_nothing_is_repeated(empty: HttpFixture) -> None:
     await empty.client.post("/fetch")
     empty.clock.advance(60)
 
@@ -110,7 +117,7 @@ async def test_without_a_key_nothing_is_repeated(empty: Stage) -> None:
 @pytest.mark.parametrize(
     "other", ["/fetch/posts", "/fetch/gauges", "/fetch?mode=sync", "/fetch?mode=task"]
 )
-async def test_another_request_with_the_same_key_is_refused(empty: Stage, other: str) -> None:
+async def test_another_request_with_the_same_key_is_refused(empty: HttpFixture, other: str) -> None:
     await post(empty)
 
     answer = await post(empty, other)
@@ -120,7 +127,7 @@ async def test_another_request_with_the_same_key_is_refused(empty: Stage, other:
 
 
 async def test_while_the_first_is_being_answered_the_second_is_told_to_come_back(
-    empty: Stage,
+    empty: HttpFixture,
 ) -> None:
     empty.sources["posts"][0].pages = [posts(1)]
     empty.sources["posts"][0].takes_s = 1
@@ -140,7 +147,7 @@ async def test_while_the_first_is_being_answered_the_second_is_told_to_come_back
     "key",
     ["", " ", "a b", "é", "\t", "a" * 256, '"', '"a', '""', '"a b"', '"a"b', '"a";b=1', r'"\a"'],
 )
-async def test_what_is_no_key_is_refused(empty: Stage, key: str) -> None:
+async def test_what_is_no_key_is_refused(empty: HttpFixture, key: str) -> None:
     answer = await empty.client.post("/fetch", headers={b"Idempotency-Key": key.encode("latin-1")})
 
     told = problem(answer, 400, "malformed_request")
@@ -148,7 +155,7 @@ async def test_what_is_no_key_is_refused(empty: Stage, key: str) -> None:
     assert len(empty.sources["posts"][0].asked) == 0
 
 
-async def test_two_keys_are_refused(empty: Stage) -> None:
+async def test_two_keys_are_refused(empty: HttpFixture) -> None:
     lines = [("Idempotency-Key", "a"), ("Idempotency-Key", "a")]
 
     answer = await empty.client.post("/fetch", headers=httpx.Headers(lines))
@@ -157,14 +164,16 @@ async def test_two_keys_are_refused(empty: Stage) -> None:
 
 
 @pytest.mark.parametrize("key", ["!", "~" * 255, "a,b;c=d", '"' + "a" * 255 + '"', r'"\"\\"'])
-async def test_every_visible_character_may_be_in_a_key(empty: Stage, key: str) -> None:
+async def test_every_visible_character_may_be_in_a_key(empty: HttpFixture, key: str) -> None:
     first, second = await post(empty, key=key), await post(empty, key=key)
 
     assert first.status_code == 200
     assert second.headers["idempotent-replayed"] == "true"
 
 
-async def test_a_key_is_the_same_with_the_quotes_of_the_draft_and_without(empty: Stage) -> None:
+async def test_a_key_is_the_same_with_the_quotes_of_the_draft_and_without(
+    empty: HttpFixture,
+) -> None:
     await post(empty, key='"a-key"')
 
     answer = await post(empty, key="a-key")
@@ -173,18 +182,20 @@ async def test_a_key_is_the_same_with_the_quotes_of_the_draft_and_without(empty:
 
 
 async def test_a_key_opens_no_closed_door() -> None:
-    stage = Stage(POSTS, gauges_dataset(fetch_by=Role.ADMIN))
+    fixture = HttpFixture(POSTS, gauges_dataset(fetch_by=Role.ADMIN))
     asked = fingerprint_of({**ASKED, "path": "/fetch/gauges", "query_string": b""})
-    await stage.idempotency.begin("a-key", asked, "0" * 32)
-    await stage.idempotency.end("a-key", SavedAnswer(200, {}, b"what an admin was answered"))
+    await fixture.idempotency.begin("a-key", asked, "0" * 32)
+    await fixture.idempotency.end("a-key", SavedAnswer(200, {}, b"what an admin was answered"))
 
-    problem(await post(stage, "/fetch/gauges"), 401, "login_required")
+    problem(await post(fixture, "/fetch/gauges"), 401, "login_required")
 
 
 @pytest.mark.parametrize(
     ("path", "status"), [("/fetch/comments", 404), ("/fetch?mode=x", 422), ("/fetch?x=1", 400)]
 )
-async def test_a_request_that_is_refused_takes_no_key(empty: Stage, path: str, status: int) -> None:
+async def test_a_request_that_is_refused_takes_no_key(
+    empty: HttpFixture, path: str, status: int
+) -> None:
     refused = await post(empty, path)
 
     assert refused.status_code == status
@@ -194,7 +205,7 @@ async def test_a_request_that_is_refused_takes_no_key(empty: Stage, path: str, s
 # ---------------------------------------------------------------- what comes to nothing
 
 
-async def test_a_failure_is_not_remembered(empty: Stage) -> None:
+async def test_a_failure_is_not_remembered(empty: HttpFixture) -> None:
     empty.sources["posts"][0].failure = SourceUnavailable("nobody answers")
     failed = await post(empty)
     empty.sources["posts"][0].failure = None
@@ -205,7 +216,7 @@ async def test_a_failure_is_not_remembered(empty: Stage) -> None:
     assert "idempotent-replayed" not in again.headers
 
 
-async def test_what_breaks_frees_the_key(empty: Stage) -> None:
+async def test_what_breaks_frees_the_key(empty: HttpFixture) -> None:
     empty.broken.writing_failure = RuntimeError("broken")
     empty.sources["posts"][0].pages = [posts(1)]
     broken = await post(empty)
@@ -216,7 +227,7 @@ async def test_what_breaks_frees_the_key(empty: Stage) -> None:
     assert (broken.status_code, again.status_code) == (500, 200)
 
 
-async def test_a_caller_who_leaves_is_answered_when_he_comes_back(empty: Stage) -> None:
+async def test_a_caller_who_leaves_is_answered_when_he_comes_back(empty: HttpFixture) -> None:
     empty.sources["posts"][0].pages = [posts(1)]
     empty.sources["posts"][0].takes_s = 1
     leaving = asyncio.create_task(post(empty))
@@ -231,7 +242,7 @@ async def test_a_caller_who_leaves_is_answered_when_he_comes_back(empty: Stage) 
     assert len(empty.sources["posts"][0].asked) == 1
 
 
-async def test_a_caller_who_leaves_a_fetch_that_fails_may_try_again(empty: Stage) -> None:
+async def test_a_caller_who_leaves_a_fetch_that_fails_may_try_again(empty: HttpFixture) -> None:
     empty.sources["posts"][0].pages = [posts(1)]
     empty.sources["posts"][0].takes_s = 1
     empty.sources["posts"][0].fails_after = 1
@@ -247,7 +258,7 @@ async def test_a_caller_who_leaves_a_fetch_that_fails_may_try_again(empty: Stage
     assert (await post(empty)).status_code == 200
 
 
-async def test_a_request_that_was_cut_off_makes_the_same_job_again(empty: Stage) -> None:
+async def test_a_request_that_was_cut_off_makes_the_same_job_again(empty: HttpFixture) -> None:
     # The process died after it had taken the key, and before it had written the job down.
     begun = await empty.idempotency.begin("a-key", fingerprint_of(ASKED), "0" * 32)
     early = await post(empty, "/fetch?mode=task")
@@ -277,16 +288,18 @@ class HesitantJobs(MemoryJobs):
 
 
 async def test_a_job_that_may_have_been_written_down_is_the_job_of_the_next_request(
-    empty: Stage,
+    empty: HttpFixture,
 ) -> None:
     jobs = HesitantJobs(empty.database, empty.clock)
-    stage = Stage(POSTS, clock=empty.clock, job_backend=replace(empty.job_backend, jobs=jobs))
-    unsure = await post(stage, "/fetch?mode=task")
+    fixture = HttpFixture(
+        POSTS, clock=empty.clock, job_backend=replace(empty.job_backend, jobs=jobs)
+    )
+    unsure = await post(fixture, "/fetch?mode=task")
     [written] = empty.database.jobs.values()
     # Meanwhile a sweep has found it, and it has ended.
     await jobs.cancel(written.id)
 
-    again = await post(stage, "/fetch?mode=task")
+    again = await post(fixture, "/fetch?mode=task")
 
     problem(unsure, 503, "store_unavailable")
     assert again.status_code == 409
@@ -311,12 +324,14 @@ class ForgetfulIdempotency(MemoryIdempotency):
 
 
 @pytest.fixture
-def forgetful(empty: Stage) -> Stage:
+def forgetful(empty: HttpFixture) -> HttpFixture:
     """The application, with keys that are never settled."""
-    return Stage(POSTS, clock=empty.clock, idempotency=ForgetfulIdempotency(empty.clock))
+    return HttpFixture(POSTS, clock=empty.clock, idempotency=ForgetfulIdempotency(empty.clock))
 
 
-async def test_an_answer_that_cannot_be_remembered_is_given_all_the_same(forgetful: Stage) -> None:
+async def test_an_answer_that_cannot_be_remembered_is_given_all_the_same(
+    forgetful: HttpFixture,
+) -> None:
     first = await post(forgetful)
     early = await post(forgetful)
     forgetful.clock.advance(ABANDONED)
@@ -329,7 +344,7 @@ async def test_an_answer_that_cannot_be_remembered_is_given_all_the_same(forgetf
 
 
 async def test_a_failure_is_told_as_what_it_is_whatever_becomes_of_the_key(
-    forgetful: Stage,
+    forgetful: HttpFixture,
 ) -> None:
     forgetful.sources["posts"][0].failure = SourceUnavailable("nobody answers")
 

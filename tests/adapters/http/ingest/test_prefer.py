@@ -9,7 +9,7 @@ import pytest
 from adapters.http.ingest.prefer import ExecutionPreference, preference_of, preferences_of
 from application.ingest.fetch import MAX_WAITING
 from domain.errors import StoreUnavailable, UnexpectedContent
-from tests.adapters.http.stage import POSTS, Stage, posts, problem
+from tests.adapters.http.http_fixture import POSTS, HttpFixture, posts, problem
 
 # ---------------------------------------------------------------- reading the header
 
@@ -87,7 +87,7 @@ def test_nobody_waits_longer_than_a_minute() -> None:
 # ---------------------------------------------------------------- what comes of it
 
 
-async def test_respond_async_starts_a_task(empty: Stage) -> None:
+async def test_respond_async_starts_a_task(empty: HttpFixture) -> None:
     answer = await empty.client.post("/fetch", headers={"Prefer": "respond-async"})
 
     assert (answer.status_code, answer.json()["mode"]) == (202, "task")
@@ -96,14 +96,14 @@ async def test_respond_async_starts_a_task(empty: Stage) -> None:
     assert empty.queue.announced == [answer.json()["job_id"]]
 
 
-async def test_a_mode_in_the_query_wins(empty: Stage) -> None:
+async def test_a_mode_in_the_query_wins(empty: HttpFixture) -> None:
     answer = await empty.client.post("/fetch?mode=sync", headers={"Prefer": "respond-async"})
 
     assert (answer.status_code, answer.json()["mode"]) == (200, "sync")
     assert "preference-applied" not in answer.headers
 
 
-async def test_several_lines_are_one_list_and_the_first_counts(empty: Stage) -> None:
+async def test_several_lines_are_one_list_and_the_first_counts(empty: HttpFixture) -> None:
     lines = [("Prefer", "return=minimal"), ("Prefer", "wait=0"), ("Prefer", "wait=50")]
 
     answer = await empty.client.post("/fetch", headers=httpx.Headers(lines))
@@ -113,26 +113,30 @@ async def test_several_lines_are_one_list_and_the_first_counts(empty: Stage) -> 
 
 
 @pytest.mark.parametrize("prefer", ["", "wait", "wait=soon", "respond-async=1", "x" * 9000, "é;;,"])
-async def test_what_is_no_preference_of_ours_is_passed_over(empty: Stage, prefer: str) -> None:
+async def test_what_is_no_preference_of_ours_is_passed_over(
+    empty: HttpFixture, prefer: str
+) -> None:
     answer = await empty.client.post("/fetch", headers={b"Prefer": prefer.encode("latin-1")})
 
     assert (answer.status_code, answer.json()["mode"]) == (200, "sync")
     assert "preference-applied" not in answer.headers
 
 
-async def waited(stage: Stage, seconds: float, after_s: float | None) -> httpx.Response:
+async def waited(fixture: HttpFixture, seconds: float, after_s: float | None) -> httpx.Response:
     """The answer to a caller who prefers to wait, when a worker comes so much later, if ever."""
     headers = {"Prefer": f"wait={seconds}"}
-    asking = asyncio.create_task(stage.client.post("/fetch", headers=headers))
-    await stage.clock.settle()
+    asking = asyncio.create_task(fixture.client.post("/fetch", headers=headers))
+    await fixture.clock.settle()
     if after_s is not None:
-        await stage.clock.elapse(after_s)
-        await stage.work()
-    await stage.clock.elapse(seconds)
+        await fixture.clock.elapse(after_s)
+        await fixture.work()
+    await fixture.clock.elapse(seconds)
     return await asking
 
 
-async def test_a_task_that_ends_while_its_caller_waits_is_answered_whole(empty: Stage) -> None:
+async def test_a_task_that_ends_while_its_caller_waits_is_answered_whole(
+    empty: HttpFixture,
+) -> None:
     empty.sources["posts"][0].pages = [posts(3)]
 
     answer = await waited(empty, 5, after_s=2)
@@ -144,7 +148,7 @@ async def test_a_task_that_ends_while_its_caller_waits_is_answered_whole(empty: 
     assert "location" not in answer.headers
 
 
-async def test_a_task_that_does_not_end_in_time_goes_on(empty: Stage) -> None:
+async def test_a_task_that_does_not_end_in_time_goes_on(empty: HttpFixture) -> None:
     answer = await waited(empty, 5, after_s=None)
 
     assert (answer.status_code, answer.json()["status"]) == (202, "queued")
@@ -153,7 +157,7 @@ async def test_a_task_that_does_not_end_in_time_goes_on(empty: Stage) -> None:
     assert empty.clock.now().second == 5
 
 
-async def test_a_task_that_fails_while_its_caller_waits_is_a_problem(empty: Stage) -> None:
+async def test_a_task_that_fails_while_its_caller_waits_is_a_problem(empty: HttpFixture) -> None:
     empty.sources["posts"][0].failure = UnexpectedContent("not a list")
 
     answer = await waited(empty, 5, after_s=1)
@@ -162,23 +166,23 @@ async def test_a_task_that_fails_while_its_caller_waits_is_a_problem(empty: Stag
     assert answer.headers["preference-applied"] == "wait=5"
 
 
-async def test_what_is_fresh_is_not_waited_for(stage: Stage) -> None:
-    await stage.bring(posts(100))
+async def test_what_is_fresh_is_not_waited_for(fixture: HttpFixture) -> None:
+    await fixture.bring(posts(100))
 
-    answer = await stage.client.post("/fetch", headers={"Prefer": "wait=5"})
+    answer = await fixture.client.post("/fetch", headers={"Prefer": "wait=5"})
 
     assert (answer.status_code, answer.json()["outcome"]) == (200, "fresh")
 
 
-async def test_nobody_waits_longer_than_a_fetch_may_take(empty: Stage) -> None:
-    stage = Stage(POSTS, clock=empty.clock, deadline=timedelta(seconds=7))
+async def test_nobody_waits_longer_than_a_fetch_may_take(empty: HttpFixture) -> None:
+    fixture = HttpFixture(POSTS, clock=empty.clock, deadline=timedelta(seconds=7))
 
-    answer = await waited(stage, 50, after_s=None)
+    answer = await waited(fixture, 50, after_s=None)
 
     assert answer.headers["preference-applied"] == "wait=7"
 
 
-async def test_when_too_many_wait_a_task_is_only_started(empty: Stage) -> None:
+async def test_when_too_many_wait_a_task_is_only_started(empty: HttpFixture) -> None:
     empty.sources["posts"][0].pages = [posts(1)]
     empty.sources["posts"][0].takes_s = 1
     callers = [asyncio.create_task(empty.client.post("/fetch")) for _ in range(MAX_WAITING)]
@@ -191,7 +195,7 @@ async def test_when_too_many_wait_a_task_is_only_started(empty: Stage) -> None:
     assert (answer.status_code, answer.json()["status"]) == (202, "running")
 
 
-async def test_a_task_whose_end_cannot_be_read_is_still_a_task(empty: Stage) -> None:
+async def test_a_task_whose_end_cannot_be_read_is_still_a_task(empty: HttpFixture) -> None:
     asking = asyncio.create_task(empty.client.post("/fetch", headers={"Prefer": "wait=5"}))
     await empty.clock.settle()
 

@@ -10,19 +10,19 @@ import pytest
 from application.ingest.quarantine import ReplayQuarantine
 from domain.dataset import Role
 from domain.jobs import FetchJob
-from tests.adapters.http.stage import GAUGES, Stage, gauge, parameter_of, problem
+from tests.adapters.http.http_fixture import GAUGES, HttpFixture, gauge, parameter_of, problem
 
 BAD = {"id": "bad"}
 GOOD = {"id": 1, "user_id": 1, "title": "t", "body": "b"}
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
+async def fixture() -> AsyncIterator[HttpFixture]:
     """The application as an admin would find it."""
-    stage = Stage()
-    stage.client.headers.update(await stage.headers(Role.ADMIN))
-    async with stage.client:
-        yield stage
+    fixture = HttpFixture()
+    fixture.client.headers.update(await fixture.headers(Role.ADMIN))
+    async with fixture.client:
+        yield fixture
 
 
 class Forgiving(msgspec.Struct, frozen=True):
@@ -39,21 +39,21 @@ def body(*items: Any) -> bytes:
     return msgspec.json.encode(items)
 
 
-async def rejected(stage: Stage, count: int = 1) -> None:
+async def rejected(fixture: HttpFixture, count: int = 1) -> None:
     """Fetch a good post and so many bad ones."""
-    await stage.bring(body(GOOD, *({"id": number + 2} for number in range(count))))  # type: ignore[arg-type]
+    await fixture.bring(body(GOOD, *({"id": number + 2} for number in range(count))))  # type: ignore[arg-type]
 
 
-def fix(stage: Stage) -> None:
+def fix(fixture: HttpFixture) -> None:
     """Have the source of the posts read everything from now on."""
-    [source] = stage.sources["posts"]
+    [source] = fixture.sources["posts"]
     source._record = Forgiving
     source.version = "2"
 
 
-async def listed(stage: Stage, query: str = "") -> dict[str, Any]:
+async def listed(fixture: HttpFixture, query: str = "") -> dict[str, Any]:
     """The list as it is answered."""
-    answer = await stage.client.get(f"/quarantine{query}")
+    answer = await fixture.client.get(f"/quarantine{query}")
     assert answer.status_code == 200, answer.text
     assert answer.headers["cache-control"] == "no-store"
     told: dict[str, Any] = answer.json()
@@ -64,11 +64,11 @@ async def listed(stage: Stage, query: str = "") -> dict[str, Any]:
 
 
 async def test_a_rejected_record_is_told_with_its_place_its_reason_and_its_payload(
-    stage: Stage,
+    fixture: HttpFixture,
 ) -> None:
-    await rejected(stage)
+    await rejected(fixture)
 
-    told = await listed(stage)
+    told = await listed(fixture)
 
     [one] = told["data"]
     assert list(told) == ["data", "count", "page", "request_id"]
@@ -84,16 +84,16 @@ async def test_a_rejected_record_is_told_with_its_place_its_reason_and_its_paylo
         "pointer": "/1",
         "reason": "Object missing required field `user_id`",
         "excerpt": '{"id":2}',
-        "rejected_at": f"{stage.clock.now():%Y-%m-%dT%H:%M:%SZ}",
+        "rejected_at": f"{fixture.clock.now():%Y-%m-%dT%H:%M:%SZ}",
     }
 
 
-async def test_the_list_can_be_narrowed(stage: Stage) -> None:
-    await rejected(stage)
-    await stage.bring(body({"number": 1}), GAUGES)  # type: ignore[arg-type]
+async def test_the_list_can_be_narrowed(fixture: HttpFixture) -> None:
+    await rejected(fixture)
+    await fixture.bring(body({"number": 1}), GAUGES)  # type: ignore[arg-type]
 
     async def datasets(query: str) -> list[str]:
-        return [one["dataset"] for one in (await listed(stage, query))["data"]]
+        return [one["dataset"] for one in (await listed(fixture, query))["data"]]
 
     assert await datasets("") == ["gauges", "posts"]
     assert await datasets("?dataset=posts") == ["posts"]
@@ -101,12 +101,12 @@ async def test_the_list_can_be_narrowed(stage: Stage) -> None:
     assert await datasets("?dataset=posts&source=gauges_source") == []
 
 
-async def test_the_list_can_be_walked_by_its_links(stage: Stage) -> None:
-    await rejected(stage, count=5)
+async def test_the_list_can_be_walked_by_its_links(fixture: HttpFixture) -> None:
+    await rejected(fixture, count=5)
     url, seen = "/quarantine?limit=2&dataset=posts", []
 
     while url:
-        answer = await stage.client.get(url)
+        answer = await fixture.client.get(url)
         seen += [one["id"] for one in answer.json()["data"]]
         url = answer.links.get("next", {}).get("url", "")
 
@@ -124,17 +124,17 @@ async def test_the_list_can_be_walked_by_its_links(stage: Stage) -> None:
     ],
 )
 async def test_what_cannot_be_listed_is_refused(
-    stage: Stage, query: str, status: int, code: str
+    fixture: HttpFixture, query: str, status: int, code: str
 ) -> None:
-    problem(await stage.client.get(f"/quarantine{query}"), status, code)
+    problem(await fixture.client.get(f"/quarantine{query}"), status, code)
 
 
-async def test_a_cursor_belongs_to_its_filter(stage: Stage) -> None:
-    await rejected(stage, count=2)
-    cursor = (await listed(stage, "?limit=1"))["page"]["next_cursor"]
+async def test_a_cursor_belongs_to_its_filter(fixture: HttpFixture) -> None:
+    await rejected(fixture, count=2)
+    cursor = (await listed(fixture, "?limit=1"))["page"]["next_cursor"]
 
     told = problem(
-        await stage.client.get(f"/quarantine?limit=1&dataset=posts&cursor={cursor}"),
+        await fixture.client.get(f"/quarantine?limit=1&dataset=posts&cursor={cursor}"),
         400,
         "invalid_cursor",
     )
@@ -146,29 +146,31 @@ async def test_a_cursor_belongs_to_its_filter(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("path", ["/quarantine/2/replay", "/quarantine/replay?dataset=posts"])
-async def test_a_replay_answers_with_its_report_and_asks_nobody(stage: Stage, path: str) -> None:
-    await rejected(stage, count=2)
-    fix(stage)
-    asked = len(stage.sources["posts"][0].asked)
+async def test_a_replay_answers_with_its_report_and_asks_nobody(
+    fixture: HttpFixture, path: str
+) -> None:
+    await rejected(fixture, count=2)
+    fix(fixture)
+    asked = len(fixture.sources["posts"][0].asked)
 
-    answer = await stage.client.post(path)
+    answer = await fixture.client.post(path)
 
     report = answer.json()
     assert answer.status_code == 200, answer.text
     assert (report["mode"], report["outcome"]) == ("replay", "changed")
     assert (report["counts"]["received"], report["counts"]["inserted"]) == (3, 2)
     assert report["sources"][0]["requests"] == 0
-    assert (await stage.client.get(report["status_url"])).json() == report
-    assert len(stage.sources["posts"][0].asked) == asked
-    assert (await listed(stage))["count"] == 0
+    assert (await fixture.client.get(report["status_url"])).json() == report
+    assert len(fixture.sources["posts"][0].asked) == asked
+    assert (await listed(fixture))["count"] == 0
 
 
-async def test_everything_is_replayed_as_one_job_for_each_dataset(stage: Stage) -> None:
-    await rejected(stage)
-    await stage.bring(body({"number": 1}), GAUGES)  # type: ignore[arg-type]
-    fix(stage)
+async def test_everything_is_replayed_as_one_job_for_each_dataset(fixture: HttpFixture) -> None:
+    await rejected(fixture)
+    await fixture.bring(body({"number": 1}), GAUGES)  # type: ignore[arg-type]
+    fix(fixture)
 
-    answer = await stage.client.post("/quarantine/replay", json={})
+    answer = await fixture.client.post("/quarantine/replay", json={})
 
     told = answer.json()
     assert answer.status_code == 200, answer.text
@@ -180,16 +182,16 @@ async def test_everything_is_replayed_as_one_job_for_each_dataset(stage: Stage) 
     assert told["request_id"] == answer.headers["x-request-id"]
 
 
-async def test_a_replay_of_what_is_held_is_a_problem_with_the_report(stage: Stage) -> None:
-    await stage.bring(body(*[BAD] * 30))  # type: ignore[arg-type]
+async def test_a_replay_of_what_is_held_is_a_problem_with_the_report(fixture: HttpFixture) -> None:
+    await fixture.bring(body(*[BAD] * 30))  # type: ignore[arg-type]
 
-    told = problem(await stage.client.post("/quarantine/replay?dataset=posts"), 502, "held")
+    told = problem(await fixture.client.post("/quarantine/replay?dataset=posts"), 502, "held")
 
     assert told["report"]["counts"]["quarantined"] == 30
 
 
-async def test_a_replay_that_was_called_off_is_a_conflict(stage: Stage) -> None:
-    await rejected(stage)
+async def test_a_replay_that_was_called_off_is_a_conflict(fixture: HttpFixture) -> None:
+    await rejected(fixture)
 
     class CalledOff(ReplayQuarantine):
         """Replays of which each is called off."""
@@ -198,31 +200,31 @@ async def test_a_replay_that_was_called_off_is_a_conflict(stage: Stage) -> None:
             """Replay, and call it off."""
             fetched = await super().dataset(viewer, name)
             waits = FetchJob(id=fetched.job.id, dataset=name, queued_at=fetched.job.queued_at)
-            job = waits.cancelled(stage.clock.now())
+            job = waits.cancelled(fixture.clock.now())
             return msgspec.structs.replace(fetched, job=job, outcome=None)
 
-    other = Stage(replay=CalledOff)
+    other = HttpFixture(replay=CalledOff)
     other.client.headers.update(await other.headers(Role.ADMIN))
     async with other.client:
         problem(await other.client.post("/quarantine/replay?dataset=posts"), 409, "fetch_cancelled")
 
 
-async def test_a_replay_is_refused_while_a_fetch_waits_for_its_source(stage: Stage) -> None:
-    await rejected(stage)
-    now = stage.clock.now()
+async def test_a_replay_is_refused_while_a_fetch_waits_for_its_source(fixture: HttpFixture) -> None:
+    await rejected(fixture)
+    now = fixture.clock.now()
     later = FetchJob(id="f" * 32, dataset="posts", queued_at=now, run_at=now + timedelta(hours=1))
-    await stage.job_backend.jobs.request(later)
+    await fixture.job_backend.jobs.request(later)
 
-    told = problem(await stage.client.post("/quarantine/1/replay"), 409, "dataset_busy")
+    told = problem(await fixture.client.post("/quarantine/1/replay"), 409, "dataset_busy")
 
     assert later.id in told["detail"]
 
 
 @pytest.mark.parametrize("number", ["2", "0", "x", "-1", "9" * 18, "9" * 19, "9" * 400])
-async def test_what_does_not_wait_cannot_be_replayed(stage: Stage, number: str) -> None:
-    await rejected(stage)
+async def test_what_does_not_wait_cannot_be_replayed(fixture: HttpFixture, number: str) -> None:
+    await rejected(fixture)
 
-    problem(await stage.client.post(f"/quarantine/{number}/replay"), 404, "unknown_record")
+    problem(await fixture.client.post(f"/quarantine/{number}/replay"), 404, "unknown_record")
 
 
 @pytest.mark.parametrize(
@@ -236,13 +238,13 @@ async def test_what_does_not_wait_cannot_be_replayed(stage: Stage, number: str) 
     ],
 )
 async def test_what_cannot_be_replayed_is_refused(
-    stage: Stage, path: str, sent: dict[str, Any], status: int, code: str
+    fixture: HttpFixture, path: str, sent: dict[str, Any], status: int, code: str
 ) -> None:
-    await rejected(stage)
+    await rejected(fixture)
 
-    problem(await stage.client.post(path, **sent), status, code)
+    problem(await fixture.client.post(path, **sent), status, code)
 
-    assert (await listed(stage))["count"] == 1
+    assert (await listed(fixture))["count"] == 1
 
 
 @pytest.mark.parametrize(
@@ -257,9 +259,9 @@ async def test_what_cannot_be_replayed_is_refused(
 async def test_the_quarantine_is_closed_to_those_who_have_not_logged_in(
     method: str, path: str
 ) -> None:
-    stage = Stage()
-    await stage.bring([gauge()], GAUGES)
-    async with stage.client:
-        answer = await stage.client.request(method, path)
+    fixture = HttpFixture()
+    await fixture.bring([gauge()], GAUGES)
+    async with fixture.client:
+        answer = await fixture.client.request(method, path)
 
     problem(answer, 401, "login_required")

@@ -8,15 +8,22 @@ import pytest
 from domain.dataset import Role
 from domain.errors import SourceUnavailable, StoreUnavailable
 from domain.jobs import FetchJob
-from tests.adapters.http.stage import POSTS, Stage, gauges_dataset, parameter_of, problem, walk
+from tests.adapters.http.http_fixture import (
+    POSTS,
+    HttpFixture,
+    gauges_dataset,
+    parameter_of,
+    problem,
+    walk,
+)
 
 
-async def fetch_often(stage: Stage, times: int, path: str = "/fetch") -> list[str]:
+async def fetch_often(fixture: HttpFixture, times: int, path: str = "/fetch") -> list[str]:
     """Fetch so many times; the identifiers of the jobs, the last one first."""
     made = []
     for _ in range(times):
-        stage.clock.advance(60)
-        answer = await stage.client.post(path)
+        fixture.clock.advance(60)
+        answer = await fixture.client.post(path)
         made.append(answer.json().get("job_id") or answer.json()["report"]["job_id"])
     return made[::-1]
 
@@ -28,7 +35,7 @@ def listed(answer: httpx.Response) -> list[str]:
 
 
 async def test_the_latest_fetch_comes_first_and_is_told_as_its_status_tells_it(
-    empty: Stage,
+    empty: HttpFixture,
 ) -> None:
     made = await fetch_often(empty, 3)
 
@@ -45,13 +52,13 @@ async def test_the_latest_fetch_comes_first_and_is_told_as_its_status_tells_it(
     assert "link" not in answer.headers
 
 
-async def test_before_any_fetch_the_list_is_empty(empty: Stage) -> None:
+async def test_before_any_fetch_the_list_is_empty(empty: HttpFixture) -> None:
     answer = await empty.client.get("/fetch/jobs")
 
     assert (answer.status_code, answer.json()["data"], answer.json()["count"]) == (200, [], 0)
 
 
-async def test_the_list_is_read_page_by_page(empty: Stage) -> None:
+async def test_the_list_is_read_page_by_page(empty: HttpFixture) -> None:
     made = await fetch_often(empty, 5)
 
     pages = [page async for page in walk(empty.client, "/fetch/jobs?limit=2&dataset=posts")]
@@ -64,7 +71,7 @@ async def test_the_list_is_read_page_by_page(empty: Stage) -> None:
     assert [page["page"]["has_more"] for page in pages] == [True, True, False]
 
 
-async def test_a_page_that_holds_the_last_job_leads_nowhere(empty: Stage) -> None:
+async def test_a_page_that_holds_the_last_job_leads_nowhere(empty: HttpFixture) -> None:
     await fetch_often(empty, 2)
 
     answer = await empty.client.get("/fetch/jobs?limit=2")
@@ -72,7 +79,7 @@ async def test_a_page_that_holds_the_last_job_leads_nowhere(empty: Stage) -> Non
     assert answer.json()["page"]["next_cursor"] is None
 
 
-async def test_jobs_that_come_meanwhile_are_not_met_twice(empty: Stage) -> None:
+async def test_jobs_that_come_meanwhile_are_not_met_twice(empty: HttpFixture) -> None:
     made = await fetch_often(empty, 4)
     first = await empty.client.get("/fetch/jobs?limit=2")
     await fetch_often(empty, 2)
@@ -82,7 +89,7 @@ async def test_jobs_that_come_meanwhile_are_not_met_twice(empty: Stage) -> None:
     assert listed(second) == made[2:]
 
 
-async def test_only_the_fetches_of_one_dataset_are_asked_for(empty: Stage) -> None:
+async def test_only_the_fetches_of_one_dataset_are_asked_for(empty: HttpFixture) -> None:
     await fetch_often(empty, 2)
     made = await fetch_often(empty, 2, "/fetch/gauges")
 
@@ -90,7 +97,7 @@ async def test_only_the_fetches_of_one_dataset_are_asked_for(empty: Stage) -> No
     assert len(listed(await empty.client.get("/fetch/jobs"))) == 4
 
 
-async def test_only_the_fetches_in_one_status_are_asked_for(empty: Stage) -> None:
+async def test_only_the_fetches_in_one_status_are_asked_for(empty: HttpFixture) -> None:
     await fetch_often(empty, 2)
     empty.sources["posts"][0].failure = SourceUnavailable("nobody answers")
     failed = await fetch_often(empty, 1)
@@ -107,18 +114,18 @@ async def test_only_the_fetches_in_one_status_are_asked_for(empty: Stage) -> Non
 
 
 async def test_fetches_of_what_a_viewer_may_not_read_are_not_shown() -> None:
-    stage = Stage(POSTS, gauges_dataset(read_by=Role.USER))
-    await stage.client.post("/fetch/gauges")
-    made = await fetch_often(stage, 1)
+    fixture = HttpFixture(POSTS, gauges_dataset(read_by=Role.USER))
+    await fixture.client.post("/fetch/gauges")
+    made = await fetch_often(fixture, 1)
 
-    everything = await stage.client.get("/fetch/jobs")
-    asked_for = await stage.client.get("/fetch/jobs?dataset=gauges")
+    everything = await fixture.client.get("/fetch/jobs")
+    asked_for = await fixture.client.get("/fetch/jobs?dataset=gauges")
 
     assert listed(everything) == made
     problem(asked_for, 401, "login_required")
 
 
-async def test_fetches_of_a_dataset_that_was_taken_out_are_not_listed(empty: Stage) -> None:
+async def test_fetches_of_a_dataset_that_was_taken_out_are_not_listed(empty: HttpFixture) -> None:
     await empty.job_backend.jobs.request(
         FetchJob(id="0" * 32, dataset="gone", queued_at=empty.clock.now())
     )
@@ -161,7 +168,7 @@ async def test_an_unknown_dataset_is_not_found(client: httpx.AsyncClient, name: 
 @pytest.mark.parametrize(
     "other", ["", "dataset=gauges", "status=succeeded", "dataset=posts&status=succeeded"]
 )
-async def test_a_cursor_of_another_filter_is_refused(empty: Stage, other: str) -> None:
+async def test_a_cursor_of_another_filter_is_refused(empty: HttpFixture, other: str) -> None:
     await fetch_often(empty, 2)
     first = await empty.client.get("/fetch/jobs?limit=1&dataset=posts")
     cursor = first.json()["page"]["next_cursor"]
@@ -171,15 +178,15 @@ async def test_a_cursor_of_another_filter_is_refused(empty: Stage, other: str) -
     assert parameter_of(problem(answer, 400, "invalid_cursor")) == "cursor"
 
 
-async def test_cursors_of_records_and_of_jobs_are_two_things(stage: Stage) -> None:
-    of_records = (await stage.client.get("/data?limit=1")).json()["page"]["next_cursor"]
-    of_jobs = (await stage.client.get("/fetch/jobs?limit=1")).json()["page"]["next_cursor"]
+async def test_cursors_of_records_and_of_jobs_are_two_things(fixture: HttpFixture) -> None:
+    of_records = (await fixture.client.get("/data?limit=1")).json()["page"]["next_cursor"]
+    of_jobs = (await fixture.client.get("/fetch/jobs?limit=1")).json()["page"]["next_cursor"]
 
-    problem(await stage.client.get(f"/fetch/jobs?cursor={of_records}"), 400, "invalid_cursor")
-    problem(await stage.client.get(f"/data?cursor={of_jobs}"), 400, "invalid_cursor")
+    problem(await fixture.client.get(f"/fetch/jobs?cursor={of_records}"), 400, "invalid_cursor")
+    problem(await fixture.client.get(f"/data?cursor={of_jobs}"), 400, "invalid_cursor")
 
 
-async def test_a_limit_may_change_from_page_to_page(empty: Stage) -> None:
+async def test_a_limit_may_change_from_page_to_page(empty: HttpFixture) -> None:
     made = await fetch_often(empty, 4)
     cursor = (await empty.client.get("/fetch/jobs?limit=1")).json()["page"]["next_cursor"]
 
@@ -191,17 +198,17 @@ async def test_a_limit_may_change_from_page_to_page(empty: Stage) -> None:
     "path", ["/fetch/jobs", "/fetch/jobs/", "/fetch//jobs", "/fetch/jobs?mode=task"]
 )
 async def test_the_list_is_only_read_and_never_fetched(
-    stage: Stage, method: str, path: str
+    fixture: HttpFixture, method: str, path: str
 ) -> None:
-    answer = await stage.client.request(method, path)
+    answer = await fixture.client.request(method, path)
 
     problem(answer, 405, "method_not_allowed")
     assert "GET" in answer.headers["allow"]
-    assert stage.queue.announced == []
+    assert fixture.queue.announced == []
 
 
 @pytest.mark.parametrize("path", ["/fetch/jobs", f"/fetch/status/{'0' * 32}"])
-async def test_without_a_database_nothing_can_be_told(empty: Stage, path: str) -> None:
+async def test_without_a_database_nothing_can_be_told(empty: HttpFixture, path: str) -> None:
     empty.history.failure = StoreUnavailable("the database is busy")
 
     answer = await empty.client.get(path)
@@ -210,7 +217,7 @@ async def test_without_a_database_nothing_can_be_told(empty: Stage, path: str) -
     assert answer.headers["retry-after"] == "5"
 
 
-async def test_what_is_told_of_each_dataset_is_its_own(empty: Stage) -> None:
+async def test_what_is_told_of_each_dataset_is_its_own(empty: HttpFixture) -> None:
     await fetch_often(empty, 1, "/fetch/gauges")
     empty.clock.advance(timedelta(minutes=5))
     await fetch_often(empty, 1)

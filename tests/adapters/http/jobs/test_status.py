@@ -8,34 +8,43 @@ import pytest
 from domain.dataset import Role
 from domain.errors import SourceBlocked, SourceUnavailable
 from domain.jobs import FetchJob
-from tests.adapters.http.stage import GAUGES, POSTS, Stage, gauges_dataset, posts, problem
+from tests.adapters.http.http_fixture import (
+    GAUGES,
+    POSTS,
+    HttpFixture,
+    gauges_dataset,
+    posts,
+    problem,
+)
 
 
-async def test_the_status_of_a_fetch_tells_what_the_fetch_told(stage: Stage) -> None:
-    stage.clock.advance(61)
-    stage.sources["posts"][0].pages = [posts(3)]
-    fetched = (await stage.client.post("/fetch")).json()
+async def test_the_status_of_a_fetch_tells_what_the_fetch_told(fixture: HttpFixture) -> None:
+    fixture.clock.advance(61)
+    fixture.sources["posts"][0].pages = [posts(3)]
+    fetched = (await fixture.client.post("/fetch")).json()
 
-    status = await stage.client.get(fetched["status_url"])
+    status = await fixture.client.get(fetched["status_url"])
 
     assert status.status_code == 200
     assert status.json() == fetched
     assert status.headers["cache-control"] == "no-store"
 
 
-async def test_the_status_of_a_failed_fetch_is_an_answer_and_not_an_error(stage: Stage) -> None:
-    stage.clock.advance(61)
-    stage.sources["posts"][0].failure = SourceUnavailable("no answer")
-    report = (await stage.client.post("/fetch")).json()["report"]
+async def test_the_status_of_a_failed_fetch_is_an_answer_and_not_an_error(
+    fixture: HttpFixture,
+) -> None:
+    fixture.clock.advance(61)
+    fixture.sources["posts"][0].failure = SourceUnavailable("no answer")
+    report = (await fixture.client.post("/fetch")).json()["report"]
 
-    status = await stage.client.get(report["status_url"])
+    status = await fixture.client.get(report["status_url"])
 
     assert status.status_code == 200
     assert status.json()["status"] == "failed"
     assert status.json()["sources"][0]["error"]["code"] == "source_unavailable"
 
 
-async def test_a_job_that_has_not_ended_says_when_to_look_again(empty: Stage) -> None:
+async def test_a_job_that_has_not_ended_says_when_to_look_again(empty: HttpFixture) -> None:
     told = (await empty.client.post("/fetch?mode=task")).json()
 
     status = await empty.client.get(told["status_url"])
@@ -45,13 +54,13 @@ async def test_a_job_that_has_not_ended_says_when_to_look_again(empty: Stage) ->
     assert status.headers["cache-control"] == "no-store"
 
 
-async def test_a_job_that_has_ended_does_not(stage: Stage) -> None:
-    [job, *_] = (await stage.client.get("/fetch/jobs")).json()["data"]
+async def test_a_job_that_has_ended_does_not(fixture: HttpFixture) -> None:
+    [job, *_] = (await fixture.client.get("/fetch/jobs")).json()["data"]
 
-    assert "retry-after" not in (await stage.client.get(job["status_url"])).headers
+    assert "retry-after" not in (await fixture.client.get(job["status_url"])).headers
 
 
-async def test_a_job_that_waits_for_its_source_says_until_when(empty: Stage) -> None:
+async def test_a_job_that_waits_for_its_source_says_until_when(empty: HttpFixture) -> None:
     retry_at = empty.clock.now() + timedelta(minutes=5)
     empty.sources["posts"][0].failure = SourceBlocked("too many requests", retry_at=retry_at)
     told = (await empty.client.post("/fetch?mode=task")).json()
@@ -63,7 +72,7 @@ async def test_a_job_that_waits_for_its_source_says_until_when(empty: Stage) -> 
     assert status.headers["retry-after"] == "300"
 
 
-async def test_the_job_of_a_dataset_that_was_taken_out_is_still_told(empty: Stage) -> None:
+async def test_the_job_of_a_dataset_that_was_taken_out_is_still_told(empty: HttpFixture) -> None:
     job = FetchJob(id="0" * 32, dataset="gone", queued_at=empty.clock.now())
     await empty.job_backend.jobs.request(job)
     admin = await empty.headers(Role.ADMIN)
@@ -75,10 +84,10 @@ async def test_the_job_of_a_dataset_that_was_taken_out_is_still_told(empty: Stag
 
 
 async def test_the_fetch_of_what_a_viewer_may_not_read_is_not_told() -> None:
-    stage = Stage(POSTS, gauges_dataset(read_by=Role.USER))
-    job_id = (await stage.fetches["gauges"]()).job.id
+    fixture = HttpFixture(POSTS, gauges_dataset(read_by=Role.USER))
+    job_id = (await fixture.fetches["gauges"]()).job.id
 
-    problem(await stage.client.get(f"/fetch/status/{job_id}"), 401, "login_required")
+    problem(await fixture.client.get(f"/fetch/status/{job_id}"), 401, "login_required")
 
 
 @pytest.mark.parametrize(
@@ -91,7 +100,7 @@ async def test_an_unknown_job_is_not_found(client: httpx.AsyncClient, job_id: st
     assert answer.json()["code"] in ("unknown_job", "not_found")
 
 
-async def test_what_is_no_identifier_is_not_given_to_the_store(empty: Stage) -> None:
+async def test_what_is_no_identifier_is_not_given_to_the_store(empty: HttpFixture) -> None:
     for job_id in ("%00", "%ed%a0%80", "é", "x" * 5000):
         await empty.client.get(f"/fetch/status/{job_id}")
 
@@ -106,14 +115,14 @@ async def test_a_status_takes_no_parameters(client: httpx.AsyncClient) -> None:
 
 
 @pytest.fixture
-async def ours() -> Stage:
+async def ours() -> HttpFixture:
     """The application for somebody who may call jobs off."""
-    stage = Stage(POSTS, GAUGES)
-    stage.client.headers.update(await stage.headers(Role.ADMIN))
-    return stage
+    fixture = HttpFixture(POSTS, GAUGES)
+    fixture.client.headers.update(await fixture.headers(Role.ADMIN))
+    return fixture
 
 
-async def test_a_job_that_waits_is_called_off(ours: Stage) -> None:
+async def test_a_job_that_waits_is_called_off(ours: HttpFixture) -> None:
     told = (await ours.client.post("/fetch?mode=task")).json()
 
     answer = await ours.client.delete(told["status_url"])
@@ -125,7 +134,7 @@ async def test_a_job_that_waits_is_called_off(ours: Stage) -> None:
     assert "retry-after" not in answer.headers
 
 
-async def test_what_was_called_off_is_not_run(ours: Stage) -> None:
+async def test_what_was_called_off_is_not_run(ours: HttpFixture) -> None:
     told = (await ours.client.post("/fetch?mode=task")).json()
     await ours.client.delete(told["status_url"])
 
@@ -134,7 +143,7 @@ async def test_what_was_called_off_is_not_run(ours: Stage) -> None:
     assert len(ours.sources["posts"][0].asked) == 0
 
 
-async def test_a_job_that_has_ended_cannot_be_called_off(ours: Stage) -> None:
+async def test_a_job_that_has_ended_cannot_be_called_off(ours: HttpFixture) -> None:
     told = (await ours.client.post("/fetch")).json()
 
     answer = await ours.client.delete(told["status_url"])
@@ -144,12 +153,12 @@ async def test_a_job_that_has_ended_cannot_be_called_off(ours: Stage) -> None:
 
 
 @pytest.mark.parametrize("job_id", ["nobody", "0" * 32, "%00"])
-async def test_a_job_that_is_none_cannot_be_called_off(ours: Stage, job_id: str) -> None:
+async def test_a_job_that_is_none_cannot_be_called_off(ours: HttpFixture, job_id: str) -> None:
     problem(await ours.client.delete(f"/fetch/status/{job_id}"), 404, "unknown_job")
 
 
 @pytest.mark.parametrize("job_id", ["nobody", "0" * 32])
-async def test_a_stranger_can_call_nothing_off(empty: Stage, job_id: str) -> None:
+async def test_a_stranger_can_call_nothing_off(empty: HttpFixture, job_id: str) -> None:
     told = (await empty.client.post("/fetch?mode=task")).json()
 
     for path in (told["status_url"], f"/fetch/status/{job_id}"):

@@ -12,7 +12,7 @@ from adapters.http.datasets.query_string import CONTROLS
 from domain.dataset import Dataset
 from domain.fields import FieldType
 from domain.filters import Operator, operators_of
-from tests.adapters.http.stage import GAUGES, POSTS, Stage, gauges_dataset, posts
+from tests.adapters.http.http_fixture import GAUGES, POSTS, HttpFixture, gauges_dataset, posts
 
 Json = dict[str, Any]
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
@@ -386,10 +386,10 @@ def assert_fits(document: Json, schema: Json, value: Any) -> None:
 
 
 async def test_two_datasets_whose_records_have_one_name_are_told_apart() -> None:
-    stage = Stage(POSTS, gauges_dataset("wells"), gauges_dataset("rivers", key=("number",)))
-    await stage.bring(posts(1))
+    fixture = HttpFixture(POSTS, gauges_dataset("wells"), gauges_dataset("rivers", key=("number",)))
+    await fixture.bring(posts(1))
 
-    document = (await stage.client.get("/openapi.json")).json()
+    document = (await fixture.client.get("/openapi.json")).json()
 
     assert_sound(document)
     answers = {

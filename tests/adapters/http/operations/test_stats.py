@@ -6,14 +6,21 @@ import httpx
 
 from domain.dataset import Role
 from domain.errors import SourceUnavailable, StoreUnavailable
-from tests.adapters.http.stage import POSTS, SOME_GAUGES, Stage, gauges_dataset, posts, problem
+from tests.adapters.http.http_fixture import (
+    POSTS,
+    SOME_GAUGES,
+    HttpFixture,
+    gauges_dataset,
+    posts,
+    problem,
+)
 
 SECRET = gauges_dataset(read_by=Role.USER)
 
 
-async def stats(stage: Stage) -> dict[str, Any]:
+async def stats(fixture: HttpFixture) -> dict[str, Any]:
     """The numbers as they are now."""
-    answer = await stage.client.get("/stats")
+    answer = await fixture.client.get("/stats")
     assert answer.status_code == 200, answer.text
     told: dict[str, Any] = answer.json()
     return told
@@ -51,7 +58,7 @@ async def test_everything_is_counted_and_every_source_told(client: httpx.AsyncCl
     assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_a_source_that_never_ran_is_there_with_nothing(empty: Stage) -> None:
+async def test_a_source_that_never_ran_is_there_with_nothing(empty: HttpFixture) -> None:
     told = await stats(empty)
 
     assert (told["raw_records"], told["normalized_records"], told["quarantined"]) == (0, 0, 0)
@@ -67,7 +74,9 @@ async def test_a_source_that_never_ran_is_there_with_nothing(empty: Stage) -> No
     }
 
 
-async def test_records_received_again_are_received_again_and_stored_once(empty: Stage) -> None:
+async def test_records_received_again_are_received_again_and_stored_once(
+    empty: HttpFixture,
+) -> None:
     await empty.bring(posts(10))
     await empty.bring([*posts(9), *posts(2, first=100)])
     empty.sources["posts"][0].pages = [b'[{"id":"x"}]']
@@ -84,7 +93,7 @@ async def test_records_received_again_are_received_again_and_stored_once(empty: 
     )
 
 
-async def test_a_failure_is_told_until_a_run_succeeds(empty: Stage) -> None:
+async def test_a_failure_is_told_until_a_run_succeeds(empty: HttpFixture) -> None:
     await empty.bring(posts(1))
     source = empty.sources["posts"][0]
     source.failure = SourceUnavailable("no answer")
@@ -104,28 +113,28 @@ async def test_a_failure_is_told_until_a_run_succeeds(empty: Stage) -> None:
     assert (failed["runs"], healed["runs"]) == (2, 3)
 
 
-async def test_a_fetch_that_was_fresh_moves_nothing(stage: Stage) -> None:
-    before = await stats(stage)
+async def test_a_fetch_that_was_fresh_moves_nothing(fixture: HttpFixture) -> None:
+    before = await stats(fixture)
 
-    fetched = await stage.client.post("/fetch/gauges")
-    after = await stats(stage)
+    fetched = await fixture.client.post("/fetch/gauges")
+    after = await stats(fixture)
 
     assert fetched.json()["outcome"] == "fresh"
     assert {**after, "request_id": ""} == {**before, "request_id": ""}
 
 
 async def test_a_dataset_for_others_is_neither_told_nor_counted() -> None:
-    stage = Stage(POSTS, SECRET)
-    await stage.bring(posts(3))
-    await stage.bring(SOME_GAUGES, SECRET)
+    fixture = HttpFixture(POSTS, SECRET)
+    await fixture.bring(posts(3))
+    await fixture.bring(SOME_GAUGES, SECRET)
 
-    told = await stats(stage)
+    told = await stats(fixture)
 
     assert [source["dataset"] for source in told["sources"]] == ["posts"]
     assert (told["raw_records"], told["normalized_records"]) == (3, 3)
 
 
-async def test_without_a_database_the_numbers_are_a_problem(stage: Stage) -> None:
-    stage.broken.failure = StoreUnavailable("the database is gone")
+async def test_without_a_database_the_numbers_are_a_problem(fixture: HttpFixture) -> None:
+    fixture.broken.failure = StoreUnavailable("the database is gone")
 
-    problem(await stage.client.get("/stats"), 503, "store_unavailable")
+    problem(await fixture.client.get("/stats"), 503, "store_unavailable")

@@ -16,7 +16,14 @@ from litestar import Litestar, get
 from adapters.http.protocol.access import OPEN, may_call, require_declared
 from domain.dataset import Role
 from domain.errors import InvalidRoutes
-from tests.adapters.http.stage import POSTS, SECRET, Stage, gauges_dataset, posts, problem
+from tests.adapters.http.http_fixture import (
+    POSTS,
+    SECRET,
+    HttpFixture,
+    gauges_dataset,
+    posts,
+    problem,
+)
 from tests.prove.figures import told
 
 CLOSED = gauges_dataset(read_by=Role.USER, fetch_by=Role.ADMIN)
@@ -67,17 +74,17 @@ ALWAYS = re.compile(r"/health.*|/auth/(login|logout|refresh|signup)")
 
 
 @pytest.fixture
-async def closed() -> Stage:
+async def closed() -> HttpFixture:
     """The application with an open and a closed dataset."""
-    stage = Stage(POSTS, CLOSED)
-    await stage.bring(posts(3))
-    return stage
+    fixture = HttpFixture(POSTS, CLOSED)
+    await fixture.bring(posts(3))
+    return fixture
 
 
-async def operations(stage: Stage) -> list[tuple[str, str, str]]:
+async def operations(fixture: HttpFixture) -> list[tuple[str, str, str]]:
     """Every operation of the document: its method, its path as written, and one to call."""
-    document = (await stage.client.get("/openapi.json")).json()
-    job = await stage.fetches["gauges"](Role.ADMIN, force=True)
+    document = (await fixture.client.get("/openapi.json")).json()
+    job = await fixture.fetches["gauges"](Role.ADMIN, force=True)
     values = {
         **VALUES,
         "job_id": job.job.id,
@@ -92,15 +99,15 @@ async def operations(stage: Stage) -> list[tuple[str, str, str]]:
     ]
 
 
-async def called(stage: Stage, method: str, path: str, role: Role) -> int:
-    answer = await stage.client.request(method, path, headers=await stage.headers(role))
+async def called(fixture: HttpFixture, method: str, path: str, role: Role) -> int:
+    answer = await fixture.client.request(method, path, headers=await fixture.headers(role))
     if answer.status_code == 401:
         assert answer.headers["www-authenticate"].startswith("Bearer")
     return answer.status_code
 
 
 async def test_c24_every_role_gets_what_it_may_at_every_route_and_nothing_else(
-    closed: Stage,
+    closed: HttpFixture,
 ) -> None:
     cells = 0
     found = await operations(closed)
@@ -122,28 +129,28 @@ async def test_c24_every_role_gets_what_it_may_at_every_route_and_nothing_else(
 
 
 async def test_where_everybody_must_log_in_only_health_docs_and_auth_are_open() -> None:
-    stage = Stage(POSTS, CLOSED, require_login=True)
-    await stage.bring(posts(3))
-    for method, path, url in await operations(stage):
-        status = await called(stage, method, url, Role.ANYONE)
+    fixture = HttpFixture(POSTS, CLOSED, require_login=True)
+    await fixture.bring(posts(3))
+    for method, path, url in await operations(fixture):
+        status = await called(fixture, method, url, Role.ANYONE)
 
         if path == "/auth/logout":
             continue
         assert (status == 401) is (ALWAYS.fullmatch(path) is None), (method, path, status)
     for path in ("/docs", "/openapi.json", "/docs/problems"):
-        assert (await stage.client.get(path)).status_code == 200
+        assert (await fixture.client.get(path)).status_code == 200
 
 
 async def test_what_is_kept_ready_is_not_given_to_who_must_log_in() -> None:
-    stage = Stage(POSTS, require_login=True)
-    await stage.bring(posts(3))
-    user = await stage.headers(Role.USER)
+    fixture = HttpFixture(POSTS, require_login=True)
+    await fixture.bring(posts(3))
+    user = await fixture.headers(Role.USER)
 
-    assert (await stage.client.get("/data", headers=user)).status_code == 200
-    problem(await stage.client.get("/data"), 401, "login_required")
+    assert (await fixture.client.get("/data", headers=user)).status_code == 200
+    problem(await fixture.client.get("/data"), 401, "login_required")
 
 
-async def test_the_document_says_who_may_call_what(closed: Stage) -> None:
+async def test_the_document_says_who_may_call_what(closed: HttpFixture) -> None:
     document = (await closed.client.get("/openapi.json")).json()
 
     for path, item in document["paths"].items():
@@ -157,8 +164,8 @@ async def test_the_document_says_who_may_call_what(closed: Stage) -> None:
 
 
 async def test_where_everybody_must_log_in_the_document_says_so() -> None:
-    stage = Stage(POSTS, CLOSED, require_login=True)
-    document = (await stage.client.get("/openapi.json")).json()
+    fixture = HttpFixture(POSTS, CLOSED, require_login=True)
+    document = (await fixture.client.get("/openapi.json")).json()
 
     for path, item in document["paths"].items():
         for method, operation in item.items():
@@ -251,7 +258,7 @@ ATTACKS: dict[str, Callable[[Json, str], str]] = {
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-async def test_c29_no_attack_on_a_token_gets_in(closed: Stage, attack: str) -> None:
+async def test_c29_no_attack_on_a_token_gets_in(closed: HttpFixture, attack: str) -> None:
     good = (await closed.headers(Role.USER))["Authorization"].removeprefix("Bearer ")
     claims = jwt.decode(good, options={"verify_signature": False})
     told = ATTACKS[attack](claims, good).encode("latin-1")
@@ -270,7 +277,7 @@ async def test_c29_no_attack_on_a_token_gets_in(closed: Stage, attack: str) -> N
         assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
 
 
-async def test_c29_a_good_token_made_by_hand_does_get_in(closed: Stage) -> None:
+async def test_c29_a_good_token_made_by_hand_does_get_in(closed: HttpFixture) -> None:
     good = (await closed.headers(Role.USER))["Authorization"].removeprefix("Bearer ")
     claims = jwt.decode(good, options={"verify_signature": False})
 
@@ -281,7 +288,7 @@ async def test_c29_a_good_token_made_by_hand_does_get_in(closed: Stage) -> None:
     assert answer.json() == {"username": "user", "role": "user"}
 
 
-async def test_c29_a_refresh_token_is_no_access_token(closed: Stage) -> None:
+async def test_c29_a_refresh_token_is_no_access_token(closed: HttpFixture) -> None:
     await closed.headers(Role.USER)
     granted = await closed.people.sessions.log_in("user", "correct horse battery", "here")
 
@@ -303,12 +310,12 @@ async def test_c29_a_refresh_token_is_no_access_token(closed: Stage) -> None:
     ],
 )
 async def test_c29_what_is_no_bearer_token_is_401(
-    closed: Stage, headers: list[tuple[str, str]]
+    closed: HttpFixture, headers: list[tuple[str, str]]
 ) -> None:
     problem(await closed.client.get("/", headers=headers), 401, "invalid_token")
 
 
-async def test_a_user_locked_out_elsewhere_is_out_within_five_seconds(closed: Stage) -> None:
+async def test_a_user_locked_out_elsewhere_is_out_within_five_seconds(closed: HttpFixture) -> None:
     user = await closed.headers(Role.USER)
     assert (await closed.client.get("/auth/me", headers=user)).status_code == 200
     # As another process does it, of whose writes nothing has been heard yet.
@@ -320,7 +327,7 @@ async def test_a_user_locked_out_elsewhere_is_out_within_five_seconds(closed: St
     assert (believed, (await closed.client.get("/auth/me", headers=user)).status_code) == (200, 401)
 
 
-async def test_what_is_known_of_bearers_is_bounded(closed: Stage) -> None:
+async def test_what_is_known_of_bearers_is_bounded(closed: HttpFixture) -> None:
     user = await closed.headers(Role.USER)
     authenticate = closed.people.authenticate
     authenticate._known.update({str(n): None for n in range(10_000)})  # type: ignore[arg-type, misc]
@@ -329,7 +336,7 @@ async def test_what_is_known_of_bearers_is_bounded(closed: Stage) -> None:
     assert len(authenticate._known) == 1
 
 
-async def test_each_role_sees_its_own_overview(closed: Stage) -> None:
+async def test_each_role_sees_its_own_overview(closed: HttpFixture) -> None:
     def names(answer: httpx.Response) -> Iterator[str]:
         return (card["name"] for card in answer.json()["datasets"])
 
@@ -341,7 +348,7 @@ async def test_each_role_sees_its_own_overview(closed: Stage) -> None:
         assert told == [["posts"], ["posts", "gauges"], ["posts", "gauges"]]
 
 
-async def test_a_key_of_one_user_is_not_the_key_of_another(closed: Stage) -> None:
+async def test_a_key_of_one_user_is_not_the_key_of_another(closed: HttpFixture) -> None:
     closed.clock.advance(3600)
     key = {"Idempotency-Key": "one"}
     mine = await closed.client.post("/fetch", headers={**key, **await closed.headers(Role.USER)})

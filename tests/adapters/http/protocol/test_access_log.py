@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from tests.adapters.http.asgi import Conversation
-from tests.adapters.http.stage import Stage, posts
+from tests.adapters.http.http_fixture import HttpFixture, posts
 
 Events = list[MutableMapping[str, Any]]
 
@@ -37,7 +37,7 @@ def lines() -> Iterator[Events]:
     ],
 )
 async def test_each_request_is_one_line(
-    empty: Stage, lines: Events, method: str, path: str, status: int, level: str
+    empty: HttpFixture, lines: Events, method: str, path: str, status: int, level: str
 ) -> None:
     answer = await empty.client.request(method, path, headers={"X-Request-ID": "mine"})
 
@@ -56,7 +56,7 @@ async def test_each_request_is_one_line(
 
 @pytest.mark.parametrize("path", ["/fetch", "/fetch?mode=task"])
 async def test_a_request_that_deals_with_a_job_names_it(
-    empty: Stage, lines: Events, path: str
+    empty: HttpFixture, lines: Events, path: str
 ) -> None:
     fetched = (await empty.client.post(path)).json()
     await empty.client.get(fetched["status_url"])
@@ -65,7 +65,9 @@ async def test_a_request_that_deals_with_a_job_names_it(
     assert [event.get("job") for event in lines] == [fetched["job_id"], fetched["job_id"], None]
 
 
-async def test_what_breaks_is_logged_with_the_request_it_broke(empty: Stage, lines: Events) -> None:
+async def test_what_breaks_is_logged_with_the_request_it_broke(
+    empty: HttpFixture, lines: Events
+) -> None:
     empty.broken.failure = RuntimeError("broken")
 
     for path in ("/data", "/datasets"):
@@ -80,7 +82,7 @@ async def test_what_breaks_is_logged_with_the_request_it_broke(empty: Stage, lin
 
 
 async def test_a_client_that_leaves_midway_is_logged_with_what_it_was_told(
-    empty: Stage, lines: Events
+    empty: HttpFixture, lines: Events
 ) -> None:
     await empty.bring(posts(3))
     conversation = Conversation(empty.app)
@@ -99,9 +101,9 @@ async def test_reads_are_not_logged_unless_everything_is(level: int) -> None:
     structlog.configure(wrapper_class=quiet)
     try:
         with structlog.testing.capture_logs() as events:
-            stage = Stage()
-            await stage.client.get("/data")
-            await stage.client.post("/fetch")
+            fixture = HttpFixture()
+            await fixture.client.get("/data")
+            await fixture.client.post("/fetch")
     finally:
         structlog.reset_defaults()
 

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from domain.politeness import Rate
-from tests.adapters.http.stage import BASE, Stage, problem
+from tests.adapters.http.http_fixture import BASE, HttpFixture, problem
 
 LIMITS = {"fetch": Rate(2, 60.0), "login": Rate(2, 60.0), "tasks": Rate(2, 60.0)}
 PREFLIGHT = {"Origin": "https://app.test", "Access-Control-Request-Method": "POST"}
@@ -13,7 +13,7 @@ PREFLIGHT = {"Origin": "https://app.test", "Access-Control-Request-Method": "POS
 # ---------------------------------------------------------------- other people's pages
 
 
-async def test_c35_without_a_setting_no_page_of_others_may_read(empty: Stage) -> None:
+async def test_c35_without_a_setting_no_page_of_others_may_read(empty: HttpFixture) -> None:
     answer = await empty.client.get("/data", headers={"Origin": "https://evil.test"})
     asked = await empty.client.options("/fetch", headers=PREFLIGHT)
 
@@ -23,11 +23,11 @@ async def test_c35_without_a_setting_no_page_of_others_may_read(empty: Stage) ->
 
 @pytest.mark.parametrize("path", ["/data", "/nothing", "/data?colour=red", "/openapi.json"])
 async def test_c35_a_page_that_is_named_may_read_whatever_is_answered(path: str) -> None:
-    stage = Stage(cors_origins=("https://app.test",))
+    fixture = HttpFixture(cors_origins=("https://app.test",))
 
-    ours = await stage.client.get(path, headers={"Origin": "https://app.test"})
-    others = await stage.client.get(path, headers={"Origin": "https://evil.test"})
-    none = await stage.client.get(path, headers={"Origin": "null"})
+    ours = await fixture.client.get(path, headers={"Origin": "https://app.test"})
+    others = await fixture.client.get(path, headers={"Origin": "https://evil.test"})
+    none = await fixture.client.get(path, headers={"Origin": "null"})
 
     assert ours.headers["access-control-allow-origin"] == "https://app.test"
     assert "Origin" in ours.headers["vary"]
@@ -39,9 +39,9 @@ async def test_c35_a_page_that_is_named_may_read_whatever_is_answered(path: str)
 
 
 async def test_a_browser_that_asks_beforehand_is_told() -> None:
-    stage = Stage(cors_origins=("https://app.test",), require_login=True)
+    fixture = HttpFixture(cors_origins=("https://app.test",), require_login=True)
 
-    answer = await stage.client.options("/fetch", headers=PREFLIGHT)
+    answer = await fixture.client.options("/fetch", headers=PREFLIGHT)
 
     assert (answer.status_code, answer.content) == (204, b"")
     assert answer.headers["access-control-allow-origin"] == "https://app.test"
@@ -50,9 +50,9 @@ async def test_a_browser_that_asks_beforehand_is_told() -> None:
 
 
 async def test_with_a_star_any_page_may_read() -> None:
-    stage = Stage(cors_origins=("*",))
+    fixture = HttpFixture(cors_origins=("*",))
 
-    answer = await stage.client.get("/data", headers={"Origin": "https://any.test"})
+    answer = await fixture.client.get("/data", headers={"Origin": "https://any.test"})
 
     assert answer.headers["access-control-allow-origin"] == "*"
 
@@ -74,9 +74,9 @@ async def test_with_a_star_any_page_may_read() -> None:
     ],
 )
 async def test_c35_only_the_hosts_that_are_named_are_answered_for(host: str, status: int) -> None:
-    stage = Stage(allowed_hosts=("api.test", "*.example.com", "[::1]"))
+    fixture = HttpFixture(allowed_hosts=("api.test", "*.example.com", "[::1]"))
 
-    answer = await stage.client.get("/health/live", headers={"Host": host})
+    answer = await fixture.client.get("/health/live", headers={"Host": host})
 
     assert answer.status_code == status
     if status == 400:
@@ -84,18 +84,18 @@ async def test_c35_only_the_hosts_that_are_named_are_answered_for(host: str, sta
 
 
 async def test_c35_a_forwarded_host_is_passed_over() -> None:
-    stage = Stage(allowed_hosts=("api.test",))
+    fixture = HttpFixture(allowed_hosts=("api.test",))
     headers = {"Host": "evil.test", "X-Forwarded-Host": "api.test"}
 
-    problem(await stage.client.get("/", headers=headers), 400, "unknown_host")
+    problem(await fixture.client.get("/", headers=headers), 400, "unknown_host")
 
 
 # ---------------------------------------------------------------- addresses
 
 
-async def statuses(stage: Stage, *forwarded: str, client: str = "10.0.0.1") -> list[int]:
+async def statuses(fixture: HttpFixture, *forwarded: str, client: str = "10.0.0.1") -> list[int]:
     """The statuses of logins without a body that say that they come from there."""
-    transport = httpx.ASGITransport(stage.app, client=(client, 1))
+    transport = httpx.ASGITransport(fixture.app, client=(client, 1))
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as asking:
         answers = [
             await asking.post("/auth/login", headers={"X-Forwarded-For": text})
@@ -105,55 +105,55 @@ async def statuses(stage: Stage, *forwarded: str, client: str = "10.0.0.1") -> l
 
 
 async def test_what_strangers_say_of_their_address_is_passed_over() -> None:
-    stage = Stage(client_limits=LIMITS)
+    fixture = HttpFixture(client_limits=LIMITS)
 
-    assert await statuses(stage, "1.1.1.1", "2.2.2.2", "3.3.3.3") == [415, 415, 429]
+    assert await statuses(fixture, "1.1.1.1", "2.2.2.2", "3.3.3.3") == [415, 415, 429]
 
 
 async def test_a_trusted_proxys_word_counts() -> None:
-    stage = Stage(client_limits=LIMITS, trusted_proxies=("10.0.0.0/8",))
+    fixture = HttpFixture(client_limits=LIMITS, trusted_proxies=("10.0.0.0/8",))
 
-    told = await statuses(stage, "1.1.1.1", "1.1.1.1", "1.1.1.1", "2.2.2.2")
+    told = await statuses(fixture, "1.1.1.1", "1.1.1.1", "1.1.1.1", "2.2.2.2")
 
     assert told == [415, 415, 429, 415]
 
 
 async def test_what_stands_before_the_last_stranger_was_written_by_the_client() -> None:
-    stage = Stage(client_limits=LIMITS, trusted_proxies=("10.0.0.0/8", "::1"))
+    fixture = HttpFixture(client_limits=LIMITS, trusted_proxies=("10.0.0.0/8", "::1"))
 
-    told = await statuses(stage, "9.9.9.1, 1.1.1.1, 10.0.0.2", "9.9.9.2,1.1.1.1", "junk, 1.1.1.1")
+    told = await statuses(fixture, "9.9.9.1, 1.1.1.1, 10.0.0.2", "9.9.9.2,1.1.1.1", "junk, 1.1.1.1")
 
     assert told == [415, 415, 429]
 
 
 async def test_junk_from_a_trusted_proxy_counts_as_the_proxy() -> None:
-    stage = Stage(client_limits=LIMITS, trusted_proxies=("10.0.0.1",))
+    fixture = HttpFixture(client_limits=LIMITS, trusted_proxies=("10.0.0.1",))
 
-    assert await statuses(stage, "junk", "", "1.1.1.1, x") == [415, 415, 429]
+    assert await statuses(fixture, "junk", "", "1.1.1.1, x") == [415, 415, 429]
 
 
 async def test_only_trusted_proxies_are_believed() -> None:
-    stage = Stage(client_limits=LIMITS, trusted_proxies=("10.0.0.1",))
+    fixture = HttpFixture(client_limits=LIMITS, trusted_proxies=("10.0.0.1",))
 
-    told = await statuses(stage, "1.1.1.1", "2.2.2.2", "3.3.3.3", client="11.0.0.1")
+    told = await statuses(fixture, "1.1.1.1", "2.2.2.2", "3.3.3.3", client="11.0.0.1")
 
     assert told == [415, 415, 429]
 
 
 async def test_the_addresses_of_one_household_count_together() -> None:
-    stage = Stage(client_limits=LIMITS, trusted_proxies=("10.0.0.1",))
+    fixture = HttpFixture(client_limits=LIMITS, trusted_proxies=("10.0.0.1",))
 
     told = await statuses(
-        stage, "2001:db8:1:2::1", "2001:db8:1:2:ffff::2", "[2001:db8:1:2::3]", "2001:db8:1:3::1"
+        fixture, "2001:db8:1:2::1", "2001:db8:1:2:ffff::2", "[2001:db8:1:2::3]", "2001:db8:1:3::1"
     )
 
     assert told == [415, 415, 429, 415]
 
 
 async def test_an_address_of_ipv4_is_the_same_however_it_is_written() -> None:
-    stage = Stage(client_limits=LIMITS, trusted_proxies=("10.0.0.1",))
+    fixture = HttpFixture(client_limits=LIMITS, trusted_proxies=("10.0.0.1",))
 
-    assert await statuses(stage, "1.1.1.1", "::ffff:1.1.1.1", "1.1.1.1") == [415, 415, 429]
+    assert await statuses(fixture, "1.1.1.1", "::ffff:1.1.1.1", "1.1.1.1") == [415, 415, 429]
 
 
 @pytest.mark.parametrize(
@@ -165,16 +165,16 @@ async def test_an_address_of_ipv4_is_the_same_however_it_is_written() -> None:
     ],
 )
 async def test_the_port_of_an_address_does_not_count(one: str, same: str, other: str) -> None:
-    stage = Stage(client_limits=LIMITS, trusted_proxies=("10.0.0.1",))
+    fixture = HttpFixture(client_limits=LIMITS, trusted_proxies=("10.0.0.1",))
 
-    assert await statuses(stage, one, same, one, other) == [415, 415, 429, 415]
+    assert await statuses(fixture, one, same, one, other) == [415, 415, 429, 415]
 
 
 async def test_a_trusted_proxy_says_whether_it_was_asked_by_https() -> None:
-    stage = Stage(trusted_proxies=("127.0.0.1",))
+    fixture = HttpFixture(trusted_proxies=("127.0.0.1",))
 
-    told = await stage.client.get("/", headers={"X-Forwarded-Proto": "https"})
-    plain = await Stage().client.get("/", headers={"X-Forwarded-Proto": "https"})
+    told = await fixture.client.get("/", headers={"X-Forwarded-Proto": "https"})
+    plain = await HttpFixture().client.get("/", headers={"X-Forwarded-Proto": "https"})
 
     assert "https://catchment.test" in told.json()["try"][0]
     assert "http://catchment.test" in plain.json()["try"][0]
@@ -184,8 +184,8 @@ async def test_a_trusted_proxy_says_whether_it_was_asked_by_https() -> None:
 
 
 async def test_c26_one_client_may_fetch_only_so_often() -> None:
-    stage = Stage(client_limits=LIMITS)
-    answers = [await stage.client.post("/fetch") for _ in range(3)]
+    fixture = HttpFixture(client_limits=LIMITS)
+    answers = [await fixture.client.post("/fetch") for _ in range(3)]
 
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert [answer.headers["ratelimit"] for answer in answers] == [
@@ -195,20 +195,20 @@ async def test_c26_one_client_may_fetch_only_so_often() -> None:
     ]
     problem(answers[2], 429, "too_many_requests")
     assert answers[2].headers["retry-after"] == "30"
-    stage.clock.advance(31)
-    assert (await stage.client.post("/fetch")).status_code == 200
+    fixture.clock.advance(31)
+    assert (await fixture.client.post("/fetch")).status_code == 200
 
 
 async def test_one_client_may_make_and_change_only_so_many_tasks() -> None:
-    stage = Stage(client_limits=LIMITS)
+    fixture = HttpFixture(client_limits=LIMITS)
     body = {"title": "mend it", "repository": "someone/something"}
-    made = [await stage.client.post("/tasks", json=body) for _ in range(3)]
+    made = [await fixture.client.post("/tasks", json=body) for _ in range(3)]
     task = made[0].json()["id"]
 
     assert [answer.status_code for answer in made] == [201, 201, 429]
-    problem(await stage.client.put(f"/tasks/{task}", json=body), 429, "too_many_requests")
+    problem(await fixture.client.put(f"/tasks/{task}", json=body), 429, "too_many_requests")
     problem(
-        await stage.client.request(
+        await fixture.client.request(
             "PATCH",
             f"/tasks/{task}",
             json={},
@@ -217,4 +217,4 @@ async def test_one_client_may_make_and_change_only_so_many_tasks() -> None:
         429,
         "too_many_requests",
     )
-    assert (await stage.client.get(f"/tasks/{task}")).status_code == 200
+    assert (await fixture.client.get(f"/tasks/{task}")).status_code == 200

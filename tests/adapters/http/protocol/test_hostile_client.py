@@ -20,7 +20,15 @@ from application.ingest.fetch import MAX_WAITING
 from domain.dataset import Role
 from domain.errors import QueryTooSlow
 from tests.adapters.http.asgi import Conversation
-from tests.adapters.http.stage import GAUGES, POSTS, Stage, gauge, gauges_dataset, posts, problem
+from tests.adapters.http.http_fixture import (
+    GAUGES,
+    POSTS,
+    HttpFixture,
+    gauge,
+    gauges_dataset,
+    posts,
+    problem,
+)
 
 ROWS = range(1, 43)
 
@@ -37,7 +45,7 @@ HOSTILE = {"Content-Type": "application/json; charset=utf-7", "Content-Encoding"
 def test_every_row_is_covered_or_listed() -> None:
     covered = {
         int(found[1])
-        for path in Path(__file__).parent.glob("test_*.py")
+        for path in Path(__file__).parents[1].rglob("test_*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         if (found := re.match(r"test_c([0-9]+)_", node.name))
@@ -88,13 +96,15 @@ async def test_c05_of_a_key_given_twice_the_last_one_counts(client: httpx.AsyncC
 
 
 @pytest.mark.parametrize("name", ["role", "is_admin", "id", "owner_id", "force", "mode"])
-async def test_c06_an_unknown_field_is_refused_and_nothing_done(stage: Stage, name: str) -> None:
-    stage.clock.advance(3600)
+async def test_c06_an_unknown_field_is_refused_and_nothing_done(
+    fixture: HttpFixture, name: str
+) -> None:
+    fixture.clock.advance(3600)
 
-    answer = await stage.client.post("/fetch", json={name: "admin"})
+    answer = await fixture.client.post("/fetch", json={name: "admin"})
 
     problem(answer, 422, "invalid_value")
-    assert len(stage.sources["posts"][0].asked) == 1
+    assert len(fixture.sources["posts"][0].asked) == 1
 
 
 @pytest.mark.parametrize(
@@ -153,9 +163,9 @@ async def test_c09_a_body_of_11_mb_is_413(client: httpx.AsyncClient) -> None:
 )
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PROPFIND", "FOO", "get", "DELETE"])
 async def test_c14_an_unknown_verb_is_405_with_those_allowed(
-    stage: Stage, method: str, path: str
+    fixture: HttpFixture, method: str, path: str
 ) -> None:
-    conversation = Conversation(stage.app)
+    conversation = Conversation(fixture.app)
 
     assert await conversation.get(path, method=method) == 405
     assert conversation.headers["allow"]
@@ -163,15 +173,15 @@ async def test_c14_an_unknown_verb_is_405_with_those_allowed(
 
 
 @pytest.mark.parametrize("name", ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"])
-async def test_c14_a_method_is_not_overridden(stage: Stage, name: str) -> None:
-    stage.clock.advance(3600)
+async def test_c14_a_method_is_not_overridden(fixture: HttpFixture, name: str) -> None:
+    fixture.clock.advance(3600)
 
-    read = await stage.client.get("/data?limit=1", headers={name: "DELETE"})
-    refused = await stage.client.get("/fetch", headers={name: "POST"})
+    read = await fixture.client.get("/data?limit=1", headers={name: "DELETE"})
+    refused = await fixture.client.get("/fetch", headers={name: "POST"})
 
     assert read.status_code == 200
     problem(refused, 405, "method_not_allowed")
-    assert len(stage.sources["posts"][0].asked) == 1
+    assert len(fixture.sources["posts"][0].asked) == 1
 
 
 @pytest.mark.parametrize(
@@ -276,10 +286,10 @@ async def test_c18_wildcards_are_text(client: httpx.AsyncClient) -> None:
     assert answer.json()["data"] == []
 
 
-async def test_c18_a_slow_query_is_503(stage: Stage) -> None:
-    stage.broken.failure = QueryTooSlow("this query needs more than the 5 seconds a query gets")
+async def test_c18_a_slow_query_is_503(fixture: HttpFixture) -> None:
+    fixture.broken.failure = QueryTooSlow("this query needs more than the 5 seconds a query gets")
 
-    answer = await stage.client.get("/data?body__contains=a")
+    answer = await fixture.client.get("/data?body__contains=a")
 
     problem(answer, 503, "query_too_slow")
     assert answer.headers["retry-after"] == "5"
@@ -353,16 +363,16 @@ async def test_c21_an_offset_has_a_bound(client: httpx.AsyncClient, offset: str)
         "\\..\\",
     ],
 )
-async def test_c22_no_path_leads_astray(stage: Stage, key: str) -> None:
-    conversation = Conversation(stage.app)
+async def test_c22_no_path_leads_astray(fixture: HttpFixture, key: str) -> None:
+    conversation = Conversation(fixture.app)
 
     assert await conversation.get(f"/data/posts/{key}") == 404
     assert json.loads(conversation.body)["code"] in ("unknown_record", "unknown_dataset")
 
 
 @pytest.mark.parametrize("job_id", ["..", "%2e%2e", "9" * 5000, "%D9%A3", "1;a=b", "1/.."])
-async def test_c22_no_path_leads_to_a_job_but_its_own(stage: Stage, job_id: str) -> None:
-    conversation = Conversation(stage.app)
+async def test_c22_no_path_leads_to_a_job_but_its_own(fixture: HttpFixture, job_id: str) -> None:
+    conversation = Conversation(fixture.app)
 
     assert await conversation.get(f"/fetch/status/{job_id}") == 404
     assert json.loads(conversation.body)["code"] in ("unknown_job", "not_found")
@@ -383,30 +393,30 @@ async def test_c22_no_path_leads_to_a_job_but_its_own(stage: Stage, job_id: str)
     ],
 )
 async def test_c24_a_stranger_at_a_closed_door_is_401(method: str, path: str) -> None:
-    stage = Stage(POSTS, gauges_dataset(read_by=Role.USER, fetch_by=Role.ADMIN))
+    fixture = HttpFixture(POSTS, gauges_dataset(read_by=Role.USER, fetch_by=Role.ADMIN))
 
-    answer = await stage.client.request(method, path)
+    answer = await fixture.client.request(method, path)
 
     problem(answer, 401, "login_required")
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
 @pytest.mark.parametrize("name", ["url", "host", "source", "base_url", "posts_url", "redirect"])
-async def test_c25_no_client_says_whom_to_ask(stage: Stage, name: str) -> None:
-    stage.clock.advance(3600)
+async def test_c25_no_client_says_whom_to_ask(fixture: HttpFixture, name: str) -> None:
+    fixture.clock.advance(3600)
     url = "http://169.254.169.254/latest/meta-data"
 
-    in_query = await stage.client.post("/fetch", params={name: url})
-    in_body = await stage.client.post("/fetch", json={name: url})
-    in_path = await stage.client.post(f"/fetch/{url}")
+    in_query = await fixture.client.post("/fetch", params={name: url})
+    in_body = await fixture.client.post("/fetch", json={name: url})
+    in_path = await fixture.client.post(f"/fetch/{url}")
 
     problem(in_query, 400, "unknown_parameter")
     problem(in_body, 422, "invalid_value")
     problem(in_path, 404, "not_found")
-    assert len(stage.sources["posts"][0].asked) == 1
+    assert len(fixture.sources["posts"][0].asked) == 1
 
 
-async def test_c26_a_storm_of_fetches_is_one_fetch_and_then_429(empty: Stage) -> None:
+async def test_c26_a_storm_of_fetches_is_one_fetch_and_then_429(empty: HttpFixture) -> None:
     empty.sources["posts"][0].pages = [posts(1)]
     empty.sources["posts"][0].takes_s = 1
     storm = [asyncio.create_task(empty.client.post("/fetch")) for _ in range(MAX_WAITING + 50)]
@@ -421,7 +431,7 @@ async def test_c26_a_storm_of_fetches_is_one_fetch_and_then_429(empty: Stage) ->
     assert len(empty.sources["posts"][0].asked) == 1
 
 
-async def test_c27_a_thousand_tasks_are_one_job(empty: Stage) -> None:
+async def test_c27_a_thousand_tasks_are_one_job(empty: HttpFixture) -> None:
     answers = [await empty.client.post("/fetch?mode=task") for _ in range(1000)]
 
     statuses = [answer.status_code for answer in answers]
@@ -431,7 +441,7 @@ async def test_c27_a_thousand_tasks_are_one_job(empty: Stage) -> None:
     assert (await empty.client.get("/fetch/jobs")).json()["count"] == 1
 
 
-async def test_c28_of_one_key_in_parallel_one_request_is_answered(empty: Stage) -> None:
+async def test_c28_of_one_key_in_parallel_one_request_is_answered(empty: HttpFixture) -> None:
     empty.sources["posts"][0].pages = [posts(1)]
     empty.sources["posts"][0].takes_s = 1
     key = {"Idempotency-Key": "k"}
@@ -504,16 +514,16 @@ async def test_c35_a_forwarded_host_is_ignored(client: httpx.AsyncClient, name: 
         "a, b",
     ],
 )
-async def test_c35_a_host_that_is_none_is_400(stage: Stage, host: str) -> None:
-    conversation = Conversation(stage.app)
+async def test_c35_a_host_that_is_none_is_400(fixture: HttpFixture, host: str) -> None:
+    conversation = Conversation(fixture.app)
 
     assert await conversation.get("/", {"host": host}) == 400
     assert json.loads(conversation.body)["code"] == "malformed_request"
 
 
 @pytest.mark.parametrize("host", ["catchment", "a.example:8000", "127.0.0.1", "[::1]:8000", "a_b"])
-async def test_c35_a_host_that_is_one_is_taken(stage: Stage, host: str) -> None:
-    conversation = Conversation(stage.app)
+async def test_c35_a_host_that_is_one_is_taken(fixture: HttpFixture, host: str) -> None:
+    conversation = Conversation(fixture.app)
 
     assert await conversation.get("/", {"host": host}) == 200
     assert f"http://{host}/fetch/posts".encode() in conversation.body
@@ -532,7 +542,7 @@ HOSTILE_TEXTS = [
 
 
 @pytest.mark.parametrize("text", HOSTILE_TEXTS)
-async def test_c37_what_upstreams_say_is_never_run(empty: Stage, text: str) -> None:
+async def test_c37_what_upstreams_say_is_never_run(empty: HttpFixture, text: str) -> None:
     await empty.bring([gauge(1, body=text)], GAUGES)
 
     page = await empty.client.get("/data/gauges", headers={"Accept": "text/html,*/*;q=0.8"})
@@ -551,7 +561,7 @@ async def test_c37_what_upstreams_say_is_never_run(empty: Stage, text: str) -> N
 @pytest.mark.parametrize(
     "cell", ["=HYPERLINK()", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", '=cmd|" /C calc"!A0']
 )
-async def test_c38_a_spreadsheet_runs_nothing(empty: Stage, cell: str) -> None:
+async def test_c38_a_spreadsheet_runs_nothing(empty: HttpFixture, cell: str) -> None:
     await empty.bring([gauge(1, body=cell)], GAUGES)
 
     answer = await empty.client.get("/data/gauges?format=csv&fields=body")
@@ -562,13 +572,13 @@ async def test_c38_a_spreadsheet_runs_nothing(empty: Stage, cell: str) -> None:
 
 @pytest.mark.parametrize("forged", ["\r\n[error] all is lost", "\x1b[31m", "\u2028", "\u202e"])
 async def test_c39_nothing_of_the_caller_s_forges_a_line_of_the_log(
-    stage: Stage, logged: list[MutableMapping[str, Any]], forged: str
+    fixture: HttpFixture, logged: list[MutableMapping[str, Any]], forged: str
 ) -> None:
-    stage.broken.failure = RuntimeError("broken")
+    fixture.broken.failure = RuntimeError("broken")
     in_header = forged.encode().decode("latin-1")
     headers = {"user-agent": in_header, "x-request-id": in_header}
 
-    await Conversation(stage.app).get(f"/data/gauges/{quote(forged)}/1", headers)
+    await Conversation(fixture.app).get(f"/data/gauges/{quote(forged)}/1", headers)
 
     [event] = logged
     del event["exc_info"]
@@ -604,8 +614,8 @@ async def test_c39_nothing_of_the_caller_s_forges_a_line_of_the_log(
         "//etc/passwd",
     ],
 )
-async def test_c40_there_is_nothing_else_to_find(stage: Stage, path: str) -> None:
-    conversation = Conversation(stage.app)
+async def test_c40_there_is_nothing_else_to_find(fixture: HttpFixture, path: str) -> None:
+    conversation = Conversation(fixture.app)
 
     assert await conversation.get(path) == 404
     assert json.loads(conversation.body)["code"] == "not_found"

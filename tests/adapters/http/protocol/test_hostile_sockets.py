@@ -12,7 +12,7 @@ import pytest
 
 from adapters.memory.system import SteerableClock
 from tests.adapters.http.conftest import Serve
-from tests.adapters.http.stage import Stage
+from tests.adapters.http.http_fixture import HttpFixture
 
 #: Nothing here may take longer; only a hanging server would.
 PATIENCE_S = 10.0
@@ -46,7 +46,7 @@ async def assert_well(address: str) -> None:
 @pytest.fixture
 async def impatient(serving: Serve) -> AsyncIterator[str]:
     """An application, served, that waits for bodies for a tenth of a second."""
-    async with serving(Stage(body_s=0.1)) as address:
+    async with serving(HttpFixture(body_s=0.1)) as address:
         yield address
 
 

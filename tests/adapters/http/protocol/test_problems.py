@@ -9,7 +9,7 @@ import pytest
 from adapters.http.protocol.problems import ECHO, PROBLEM_CODES
 from domain.errors import CatchmentError, QueryTooSlow, StoreFull, StoreUnavailable
 from tests.adapters.http.asgi import Conversation
-from tests.adapters.http.stage import Stage, problem
+from tests.adapters.http.http_fixture import HttpFixture, problem
 
 SECRET_WORDS = "SELECT password FROM /var/lib/catchment.db"
 
@@ -77,8 +77,8 @@ async def test_a_sane_request_id_comes_back(
 @pytest.mark.parametrize(
     "given", ["", "a" * 65, "a b", "é", "<script>", "a\tb", "a,b", "{{7*7}}", "\x1b[31m"]
 )
-async def test_any_other_request_id_is_replaced(stage: Stage, given: str) -> None:
-    conversation = Conversation(stage.app)
+async def test_any_other_request_id_is_replaced(fixture: HttpFixture, given: str) -> None:
+    conversation = Conversation(fixture.app)
 
     await conversation.get("/data", {"x-request-id": given})
 
@@ -133,11 +133,11 @@ async def test_a_wrong_method_is_a_problem_that_names_the_right_ones(
 
 @pytest.mark.parametrize("path", ["/data", "/data/posts/1", "/data?format=csv", "/", "/datasets"])
 async def test_the_unexpected_is_a_500_that_tells_nothing(
-    stage: Stage, logged: list[MutableMapping[str, Any]], path: str
+    fixture: HttpFixture, logged: list[MutableMapping[str, Any]], path: str
 ) -> None:
-    stage.broken.failure = RuntimeError(SECRET_WORDS)
+    fixture.broken.failure = RuntimeError(SECRET_WORDS)
 
-    answer = await stage.client.get(path)
+    answer = await fixture.client.get(path)
 
     told = problem(answer, 500, "internal_error")
     assert not any(word in answer.text for word in (*SECRET_WORDS.split(), "Runtime", "Traceback"))
@@ -146,11 +146,11 @@ async def test_the_unexpected_is_a_500_that_tells_nothing(
     assert event["log_level"] == "error"
 
 
-async def test_a_fetch_that_breaks_is_a_500_that_tells_nothing(stage: Stage) -> None:
-    stage.clock.advance(3600)
-    stage.broken.writing_failure = RuntimeError(SECRET_WORDS)
+async def test_a_fetch_that_breaks_is_a_500_that_tells_nothing(fixture: HttpFixture) -> None:
+    fixture.clock.advance(3600)
+    fixture.broken.writing_failure = RuntimeError(SECRET_WORDS)
 
-    answer = await stage.client.post("/fetch")
+    answer = await fixture.client.post("/fetch")
 
     problem(answer, 500, "internal_error")
     assert "password" not in answer.text
@@ -166,11 +166,11 @@ async def test_a_fetch_that_breaks_is_a_500_that_tells_nothing(stage: Stage) -> 
 )
 @pytest.mark.parametrize("path", ["/data", "/data/posts/1", "/data?format=csv", "/", "/datasets"])
 async def test_a_failing_store_is_told_as_what_it_is(
-    stage: Stage, path: str, failure: CatchmentError, status: int
+    fixture: HttpFixture, path: str, failure: CatchmentError, status: int
 ) -> None:
-    stage.broken.failure = failure
+    fixture.broken.failure = failure
 
-    answer = await stage.client.get(path)
+    answer = await fixture.client.get(path)
 
     assert problem(answer, status, failure.code)["detail"] == failure.detail
     assert answer.headers.get("retry-after") == ("5" if status == 503 else None)
@@ -181,13 +181,13 @@ async def test_a_failing_store_is_told_as_what_it_is(
     [(StoreUnavailable("the database is busy"), 503), (StoreFull("there is no room left"), 507)],
 )
 async def test_a_fetch_that_cannot_write_says_why_and_reads_go_on(
-    stage: Stage, failure: CatchmentError, status: int
+    fixture: HttpFixture, failure: CatchmentError, status: int
 ) -> None:
-    stage.clock.advance(3600)
-    stage.broken.writing_failure = failure
+    fixture.clock.advance(3600)
+    fixture.broken.writing_failure = failure
 
-    fetched = await stage.client.post("/fetch")
-    read = await stage.client.get("/data")
+    fetched = await fixture.client.post("/fetch")
+    read = await fixture.client.get("/data")
 
     problem(fetched, status, failure.code)
     assert read.json()["count"] == 100

@@ -10,7 +10,7 @@ import structlog
 
 from domain.errors import SourceUnavailable
 from tests.adapters.http.asgi import Conversation
-from tests.adapters.http.stage import Stage, problem
+from tests.adapters.http.http_fixture import HttpFixture, problem
 
 JSON = {"Content-Type": "application/json"}
 TASK = {"title": "a title", "repository": "a/b"}
@@ -124,17 +124,19 @@ async def test_c05_of_a_key_given_twice_the_last_one_counts(client: httpx.AsyncC
     ["role", "is_admin", "id", "owner_id", "version", "enrichment", "repo_stars", "created_at"],
 )
 async def test_c06_an_unknown_field_is_refused_and_nothing_done(
-    stage: Stage, made: str, name: str
+    fixture: HttpFixture, made: str, name: str
 ) -> None:
-    before = (await stage.client.get(made)).json()
+    before = (await fixture.client.get(made)).json()
 
     for method, path in (("POST", "/tasks"), ("PUT", made), ("PATCH", made)):
-        answer = await stage.client.request(method, path, json=TASK | {"title": "x", name: "admin"})
+        answer = await fixture.client.request(
+            method, path, json=TASK | {"title": "x", name: "admin"}
+        )
         told = problem(answer, 422, "invalid_value")
         assert told["errors"][0]["pointer"] == f"/{name}"
 
-    assert (await stage.client.get(made)).json() == before
-    assert (await stage.client.get("/tasks")).json()["count"] == 1
+    assert (await fixture.client.get(made)).json() == before
+    assert (await fixture.client.get("/tasks")).json()["count"] == 1
 
 
 async def test_c06_a_field_s_name_is_repeated_in_part_and_in_its_place(
@@ -210,13 +212,13 @@ async def test_c09_a_body_of_11_mb_is_413(
 
 @ALL_WRITES
 async def test_c09_a_body_without_an_end_is_408(method: str, path: str) -> None:
-    stage = Stage(body_s=0.01)
+    fixture = HttpFixture(body_s=0.01)
 
     async def body() -> Any:
         yield b"{"
         await asyncio.Event().wait()
 
-    async with stage.client as client:
+    async with fixture.client as client:
         answer = await client.request(method, path, content=body(), headers=JSON)
 
     problem(answer, 408, "body_too_slow")
@@ -229,9 +231,9 @@ async def test_c09_a_body_without_an_end_is_408(method: str, path: str) -> None:
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PROPFIND", "FOO", "get"])
 @pytest.mark.parametrize("path", ["/tasks", f"/tasks/{NOBODY}"])
 async def test_c14_an_unknown_verb_is_405_with_those_allowed(
-    stage: Stage, method: str, path: str
+    fixture: HttpFixture, method: str, path: str
 ) -> None:
-    conversation = Conversation(stage.app)
+    conversation = Conversation(fixture.app)
 
     assert await conversation.get(path, method=method) == 405
     assert "GET" in conversation.headers["allow"]
@@ -291,9 +293,9 @@ async def test_c20_a_cursor_of_records_is_none_of_tasks(client: httpx.AsyncClien
 )
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 async def test_c22_no_path_leads_to_a_task_but_its_own(
-    stage: Stage, method: str, task_id: str
+    fixture: HttpFixture, method: str, task_id: str
 ) -> None:
-    conversation = Conversation(stage.app)
+    conversation = Conversation(fixture.app)
 
     assert await conversation.get(f"/tasks/{task_id}", method=method) in (404, 405)
 
@@ -312,15 +314,15 @@ async def test_c23_an_identifier_cannot_be_guessed_from_another(
 
 
 @pytest.mark.parametrize("name", ["url", "host", "github_url", "repo", "owner"])
-async def test_c25_no_client_says_whom_to_ask(stage: Stage, name: str) -> None:
+async def test_c25_no_client_says_whom_to_ask(fixture: HttpFixture, name: str) -> None:
     url = "http://169.254.169.254/latest/meta-data"
 
-    in_field = await stage.client.post("/tasks", json=TASK | {name: url})
-    as_name = await stage.client.post("/tasks", json=TASK | {"repository": url})
+    in_field = await fixture.client.post("/tasks", json=TASK | {name: url})
+    as_name = await fixture.client.post("/tasks", json=TASK | {"repository": url})
 
     problem(in_field, 422, "invalid_value")
     problem(as_name, 422, "invalid_value")
-    assert stage.github.asked == []
+    assert fixture.github.asked == []
 
 
 # ---------------------------------------------------------------- changes at once
@@ -408,10 +410,12 @@ async def test_c37_what_users_write_is_never_run(client: httpx.AsyncClient, text
 
 
 @pytest.mark.parametrize("forged", ["\r\n[error] all is lost", "\x1b[31m", "\u2028", "\u202e"])
-async def test_c39_nothing_of_a_task_forges_a_line_of_the_log(stage: Stage, forged: str) -> None:
-    stage.github.failure = SourceUnavailable("500")
+async def test_c39_nothing_of_a_task_forges_a_line_of_the_log(
+    fixture: HttpFixture, forged: str
+) -> None:
+    fixture.github.failure = SourceUnavailable("500")
     with structlog.testing.capture_logs() as events:
-        answer = await stage.client.post("/tasks", json=TASK | {"title": f"a title{forged}"})
+        answer = await fixture.client.post("/tasks", json=TASK | {"title": f"a title{forged}"})
 
     assert answer.status_code == 201
     told: list[MutableMapping[str, Any]] = list(events)

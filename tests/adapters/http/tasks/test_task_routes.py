@@ -18,7 +18,7 @@ from domain.errors import (
 )
 from domain.repositories import RepoFacts
 from domain.tasks import TASKS
-from tests.adapters.http.stage import Stage, problem, walk
+from tests.adapters.http.http_fixture import HttpFixture, problem, walk
 
 TASK = {"title": "a title", "repository": "encode/httpx"}
 FACTS = RepoFacts("a client", 7, "Python")
@@ -26,7 +26,7 @@ T0 = "2026-01-01T00:00:00Z"
 
 
 @pytest.fixture
-def stage(empty: Stage) -> Stage:
+def fixture(empty: HttpFixture) -> HttpFixture:
     """The application, and GitHub with one repository."""
     empty.github.facts["encode/httpx"] = FACTS
     return empty
@@ -92,10 +92,10 @@ async def test_a_task_is_made_and_found_where_it_says(client: httpx.AsyncClient)
     ],
 )
 async def test_whatever_github_does_tasks_can_be_worked_with(
-    stage: Stage, failure: SourceError, enrichment: str
+    fixture: HttpFixture, failure: SourceError, enrichment: str
 ) -> None:
-    stage.github.failure = failure
-    client = stage.client
+    fixture.github.failure = failure
+    client = fixture.client
 
     task = await make(client)
     changed = await client.request("PATCH", path_of(task), json={"status": "done"})
@@ -110,11 +110,13 @@ async def test_whatever_github_does_tasks_can_be_worked_with(
     assert deleted.status_code == 204
 
 
-async def test_a_silent_github_keeps_nobody_for_more_than_three_seconds(stage: Stage) -> None:
-    stage.github.takes_s = 3600
-    making = asyncio.create_task(make(stage.client))
+async def test_a_silent_github_keeps_nobody_for_more_than_three_seconds(
+    fixture: HttpFixture,
+) -> None:
+    fixture.github.takes_s = 3600
+    making = asyncio.create_task(make(fixture.client))
 
-    await stage.clock.elapse(3)
+    await fixture.clock.elapse(3)
 
     assert (await making)["enrichment"] == "pending"
 
@@ -123,15 +125,15 @@ async def test_a_repository_that_is_not_there_is_told_of(client: httpx.AsyncClie
     assert (await make(client, repository="no/where"))["enrichment"] == "not_found"
 
 
-async def test_what_waits_is_enriched_by_the_job_that_was_asked_for(stage: Stage) -> None:
-    stage.github.failure = SourceUnavailable("500")
-    task = await make(stage.client)
-    stage.github.failure = None
-    stage.clock.advance(timedelta(seconds=1))
+async def test_what_waits_is_enriched_by_the_job_that_was_asked_for(fixture: HttpFixture) -> None:
+    fixture.github.failure = SourceUnavailable("500")
+    task = await make(fixture.client)
+    fixture.github.failure = None
+    fixture.clock.advance(timedelta(seconds=1))
 
-    await stage.work()
+    await fixture.work()
 
-    answer = await stage.client.get(path_of(task))
+    answer = await fixture.client.get(path_of(task))
     assert (answer.json()["enrichment"], answer.json()["repo_stars"]) == ("ok", 7)
     assert answer.headers["etag"] == '"2"'
 
@@ -222,12 +224,12 @@ async def test_a_head_has_the_headers_alone(client: httpx.AsyncClient) -> None:
 # ---------------------------------------------------------------- listed
 
 
-async def test_tasks_are_listed_newest_first_in_an_envelope(stage: Stage) -> None:
-    first = await make(stage.client, title="first")
-    stage.clock.advance(1)
-    second = await make(stage.client, title="second")
+async def test_tasks_are_listed_newest_first_in_an_envelope(fixture: HttpFixture) -> None:
+    first = await make(fixture.client, title="first")
+    fixture.clock.advance(1)
+    second = await make(fixture.client, title="second")
 
-    answer = await stage.client.get("/tasks")
+    answer = await fixture.client.get("/tasks")
 
     assert answer.json() == {
         "data": [second, first],
@@ -244,12 +246,12 @@ async def test_tasks_are_listed_newest_first_in_an_envelope(stage: Stage) -> Non
     }
 
 
-async def test_tasks_are_paged_by_links(stage: Stage) -> None:
+async def test_tasks_are_paged_by_links(fixture: HttpFixture) -> None:
     for number in range(7):
-        await make(stage.client, title=f"title {number}", status="done" if number % 2 else "open")
+        await make(fixture.client, title=f"title {number}", status="done" if number % 2 else "open")
 
     url = "/tasks?limit=2&sort=title&status=open&fields=title&count=exact"
-    pages = [page async for page in walk(stage.client, url)]
+    pages = [page async for page in walk(fixture.client, url)]
 
     titles = [[task["title"] for task in page["data"]] for page in pages]
     assert titles == [["title 0", "title 2"], ["title 4", "title 6"]]
@@ -347,7 +349,7 @@ async def test_a_deleted_task_is_gone(client: httpx.AsyncClient) -> None:
     problem(await client.get(path_of(task)), 404, "unknown_record")
 
 
-async def test_reads_that_fail_are_told_as_everywhere(stage: Stage) -> None:
-    stage.broken.failure = StoreFull("there is no room")
+async def test_reads_that_fail_are_told_as_everywhere(fixture: HttpFixture) -> None:
+    fixture.broken.failure = StoreFull("there is no room")
 
-    problem(await stage.client.get("/tasks"), 507, "store_full")
+    problem(await fixture.client.get("/tasks"), 507, "store_full")

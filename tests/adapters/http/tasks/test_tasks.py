@@ -11,30 +11,30 @@ from adapters.queue.embedded import EmbeddedQueue
 from application.jobs.worker import RunJob, Worker
 from domain.dataset import Role
 from domain.errors import SourceBlocked, SourceUnavailable
-from tests.adapters.http.stage import POSTS, Stage, ids, posts, problem
+from tests.adapters.http.http_fixture import POSTS, HttpFixture, ids, posts, problem
 
 
-async def started(stage: Stage, path: str = "/fetch?mode=task") -> dict[str, Any]:
+async def started(fixture: HttpFixture, path: str = "/fetch?mode=task") -> dict[str, Any]:
     """What is told of a task that was taken."""
-    answer = await stage.client.post(path)
+    answer = await fixture.client.post(path)
     assert answer.status_code == 202, answer.text
     told: dict[str, Any] = answer.json()
     return told
 
 
-async def waiting(stage: Stage, seconds: float) -> dict[str, Any]:
+async def waiting(fixture: HttpFixture, seconds: float) -> dict[str, Any]:
     """A task that waits for its source for so long."""
-    retry_at = stage.clock.now() + timedelta(seconds=seconds)
-    stage.sources["posts"][0].failure = SourceBlocked("too many requests", retry_at=retry_at)
-    told = await started(stage)
-    await stage.work()
+    retry_at = fixture.clock.now() + timedelta(seconds=seconds)
+    fixture.sources["posts"][0].failure = SourceBlocked("too many requests", retry_at=retry_at)
+    told = await started(fixture)
+    await fixture.work()
     return told
 
 
 # ---------------------------------------------------------------- taken
 
 
-async def test_a_task_is_accepted_and_says_where_to_ask(empty: Stage) -> None:
+async def test_a_task_is_accepted_and_says_where_to_ask(empty: HttpFixture) -> None:
     answer = await empty.client.post("/fetch?mode=task")
 
     told = answer.json()
@@ -48,7 +48,7 @@ async def test_a_task_is_accepted_and_says_where_to_ask(empty: Stage) -> None:
     assert "preference-applied" not in answer.headers
 
 
-async def test_a_task_asks_nobody_before_a_worker_runs_it(empty: Stage) -> None:
+async def test_a_task_asks_nobody_before_a_worker_runs_it(empty: HttpFixture) -> None:
     empty.sources["posts"][0].pages = [posts(3)]
     told = await started(empty)
     before = len(empty.sources["posts"][0].asked)
@@ -63,14 +63,14 @@ async def test_a_task_asks_nobody_before_a_worker_runs_it(empty: Stage) -> None:
 
 
 async def test_a_worker_of_the_same_process_runs_it() -> None:
-    stage = Stage(POSTS, queue=EmbeddedQueue())
-    stage.sources["posts"][0].pages = [posts(2)]
-    run_job = RunJob(stage.fetches, stage.job_backend, lambda dataset, end: None)
-    working = asyncio.create_task(Worker(run_job, stage.job_backend, stage.clock)())
+    fixture = HttpFixture(POSTS, queue=EmbeddedQueue())
+    fixture.sources["posts"][0].pages = [posts(2)]
+    run_job = RunJob(fixture.fetches, fixture.job_backend, lambda dataset, end: None)
+    working = asyncio.create_task(Worker(run_job, fixture.job_backend, fixture.clock)())
 
-    told = await started(stage)
-    await stage.clock.elapse(1)
-    status = await stage.client.get(told["status_url"])
+    told = await started(fixture)
+    await fixture.clock.elapse(1)
+    status = await fixture.client.get(told["status_url"])
 
     working.cancel()
     await asyncio.wait([working])
@@ -78,29 +78,29 @@ async def test_a_worker_of_the_same_process_runs_it() -> None:
 
 
 @pytest.mark.parametrize("path", ["/fetch?mode=task", "/fetch/posts?mode=task&force=false"])
-async def test_a_task_of_what_is_fresh_is_answered_at_once(stage: Stage, path: str) -> None:
-    await stage.bring(posts(100))
+async def test_a_task_of_what_is_fresh_is_answered_at_once(fixture: HttpFixture, path: str) -> None:
+    await fixture.bring(posts(100))
 
-    answer = await stage.client.post(path)
+    answer = await fixture.client.post(path)
 
     assert (answer.status_code, answer.json()["outcome"]) == (200, "fresh")
     assert "location" not in answer.headers
-    assert stage.queue.announced == []
+    assert fixture.queue.announced == []
 
 
-async def test_a_dataset_is_taken_by_its_name(empty: Stage) -> None:
+async def test_a_dataset_is_taken_by_its_name(empty: HttpFixture) -> None:
     told = await started(empty, "/fetch/gauges?mode=task")
 
     assert told["dataset"] == "gauges"
 
 
-async def test_a_task_that_waits_already_is_joined(empty: Stage) -> None:
+async def test_a_task_that_waits_already_is_joined(empty: HttpFixture) -> None:
     first, second = await started(empty), await started(empty)
 
     assert first["job_id"] == second["job_id"]
 
 
-async def test_a_fetch_that_runs_is_joined_by_a_task(empty: Stage) -> None:
+async def test_a_fetch_that_runs_is_joined_by_a_task(empty: HttpFixture) -> None:
     empty.sources["posts"][0].pages = [posts(1)]
     empty.sources["posts"][0].takes_s = 1
     fetching = asyncio.create_task(empty.client.post("/fetch"))
@@ -113,7 +113,9 @@ async def test_a_fetch_that_runs_is_joined_by_a_task(empty: Stage) -> None:
     assert told["job_id"] == (await fetching).json()["job_id"]
 
 
-async def test_a_task_that_waits_is_run_by_the_caller_who_would_wait_for_it(empty: Stage) -> None:
+async def test_a_task_that_waits_is_run_by_the_caller_who_would_wait_for_it(
+    empty: HttpFixture,
+) -> None:
     empty.sources["posts"][0].pages = [posts(1)]
     told = await started(empty)
 
@@ -123,7 +125,7 @@ async def test_a_task_that_waits_is_run_by_the_caller_who_would_wait_for_it(empt
     assert (answer.json()["job_id"], answer.json()["mode"]) == (told["job_id"], "task")
 
 
-async def test_a_failed_task_is_told_by_its_status_and_by_no_problem(empty: Stage) -> None:
+async def test_a_failed_task_is_told_by_its_status_and_by_no_problem(empty: HttpFixture) -> None:
     empty.sources["posts"][0].failure = SourceUnavailable("nobody answers")
     told = await started(empty)
 
@@ -134,9 +136,9 @@ async def test_a_failed_task_is_told_by_its_status_and_by_no_problem(empty: Stag
 
 
 async def test_a_task_of_a_dataset_whose_sources_are_off_is_refused() -> None:
-    stage = Stage(POSTS, sources={"posts": []})
+    fixture = HttpFixture(POSTS, sources={"posts": []})
 
-    problem(await stage.client.post("/fetch?mode=task"), 409, "no_sources")
+    problem(await fixture.client.post("/fetch?mode=task"), 409, "no_sources")
 
 
 async def test_only_admins_may_force_a_task(client: httpx.AsyncClient) -> None:
@@ -146,7 +148,7 @@ async def test_only_admins_may_force_a_task(client: httpx.AsyncClient) -> None:
 # ---------------------------------------------------------------- waiting for the source
 
 
-async def test_a_task_that_waits_for_its_source_says_until_when(empty: Stage) -> None:
+async def test_a_task_that_waits_for_its_source_says_until_when(empty: HttpFixture) -> None:
     told = await waiting(empty, seconds=90)
 
     again = await empty.client.post("/fetch?mode=task")
@@ -157,7 +159,7 @@ async def test_a_task_that_waits_for_its_source_says_until_when(empty: Stage) ->
     assert again.headers["retry-after"] == "90"
 
 
-async def test_who_would_wait_for_it_is_told_to_come_back_then(empty: Stage) -> None:
+async def test_who_would_wait_for_it_is_told_to_come_back_then(empty: HttpFixture) -> None:
     told = await waiting(empty, seconds=89.2)
 
     answer = await empty.client.post("/fetch")
@@ -169,7 +171,7 @@ async def test_who_would_wait_for_it_is_told_to_come_back_then(empty: Stage) -> 
     assert problem_told["report"]["status"] == "queued"
 
 
-async def test_when_the_time_has_come_it_is_run(empty: Stage) -> None:
+async def test_when_the_time_has_come_it_is_run(empty: HttpFixture) -> None:
     told = await waiting(empty, seconds=90)
     empty.clock.advance(90)
     empty.sources["posts"][0].failure = None
@@ -186,18 +188,18 @@ async def test_when_the_time_has_come_it_is_run(empty: Stage) -> None:
 
 
 async def test_who_waits_for_a_fetch_that_is_called_off_is_told_so() -> None:
-    stage = Stage(POSTS)
-    stage.client.headers.update(await stage.headers(Role.ADMIN))
-    stage.sources["posts"][0].pages = [posts(1)]
-    stage.sources["posts"][0].takes_s = 30
-    fetching = asyncio.create_task(stage.client.post("/fetch"))
-    await stage.clock.settle()
-    [running] = (await stage.client.get("/fetch/jobs?status=running")).json()["data"]
+    fixture = HttpFixture(POSTS)
+    fixture.client.headers.update(await fixture.headers(Role.ADMIN))
+    fixture.sources["posts"][0].pages = [posts(1)]
+    fixture.sources["posts"][0].takes_s = 30
+    fetching = asyncio.create_task(fixture.client.post("/fetch"))
+    await fixture.clock.settle()
+    [running] = (await fixture.client.get("/fetch/jobs?status=running")).json()["data"]
 
-    await stage.client.delete(running["status_url"])
-    await stage.clock.elapse(3)
+    await fixture.client.delete(running["status_url"])
+    await fixture.clock.elapse(3)
 
     told = problem(await fetching, 409, "fetch_cancelled")
     assert told["report"]["job_id"] == running["job_id"]
     assert told["report"]["status"] == "cancelled"
-    assert (await stage.client.get("/data")).json()["count"] == 0
+    assert (await fixture.client.get("/data")).json()["count"] == 0

@@ -13,7 +13,7 @@ from adapters.outbound.jsonplaceholder import JsonPlaceholderSource
 from adapters.outbound.polite.limits import fresh_s
 from adapters.outbound.polite.replies import NotModified
 from domain.reports import Traffic
-from tests.adapters.outbound.stage import open_stage, replying
+from tests.adapters.outbound.client_fixture import open_client, replying
 
 DAY_S = 86_400.0
 
@@ -119,12 +119,12 @@ async def paged(*replies: bytes) -> AsyncIterator[str]:
 
 async def fetched_for_s(*replies: bytes) -> float | None:
     """For how many seconds such pages will do, when fetching them takes no time."""
-    async with paged(*replies) as key, open_stage(allowed_private=frozenset({key})) as stage:
-        source = JsonPlaceholderSource(stage.client, f"http://{key}/posts")
-        report = await stage.fetch("", source=source)
+    async with paged(*replies) as key, open_client(allowed_private=frozenset({key})) as fixture:
+        source = JsonPlaceholderSource(fixture.client, f"http://{key}/posts")
+        report = await fixture.fetch("", source=source)
         assert (report.requests, report.error) == (len(replies), None)
         until = report.fresh_until
-        return None if until is None else (until - stage.clock.now()).total_seconds()
+        return None if until is None else (until - fixture.clock.now()).total_seconds()
 
 
 async def test_an_answer_that_says_so_will_do_for_so_long() -> None:
@@ -149,9 +149,9 @@ async def test_not_modified_says_so_anew() -> None:
     traffic = Traffic()
     async with (
         replying(confirmed) as key,
-        open_stage(allowed_private=frozenset({key})) as stage,
+        open_client(allowed_private=frozenset({key})) as fixture,
     ):
-        answer = await stage.get(f"http://{key}/posts", traffic=traffic, etag='"known"')
+        answer = await fixture.get(f"http://{key}/posts", traffic=traffic, etag='"known"')
 
         assert isinstance(answer, NotModified)
-        assert traffic.fresh_until == stage.clock.now() + timedelta(seconds=600)
+        assert traffic.fresh_until == fixture.clock.now() + timedelta(seconds=600)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.adapters.outbound.stage import Stage, open_stage, replying
+from tests.adapters.outbound.client_fixture import ClientFixture, open_client, replying
 
 HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]"
 #: The alert of a server that speaks nothing newer than TLS 1.1.
@@ -71,13 +71,13 @@ def _openssl(folder: Path, *arguments: str) -> None:
 @asynccontextmanager
 async def connected(
     tls: ssl.SSLContext | None, trust: ssl.SSLContext | None, reply: bytes = HELLO
-) -> AsyncIterator[tuple[Stage, str]]:
-    """A server with that context, a stage that trusts so, and the server's address."""
+) -> AsyncIterator[tuple[ClientFixture, str]]:
+    """A server with that context, a fixture that trusts so, and the server's address."""
     async with replying(reply, tls) as key:
         named = f"{NAME}:{key.partition(':')[2]}"
         allowed = frozenset({named})
-        async with open_stage(resolve=loopback, allowed_private=allowed, tls=trust) as stage:
-            yield stage, f"https://{named}/"
+        async with open_client(resolve=loopback, allowed_private=allowed, tls=trust) as fixture:
+            yield fixture, f"https://{named}/"
 
 
 async def test_u37_a_good_certificate_is_accepted_for_the_name_asked_for(
@@ -87,8 +87,8 @@ async def test_u37_a_good_certificate_is_accepted_for_the_name_asked_for(
     names: list[str | None] = []
     server.sni_callback = lambda _, name, __: names.append(name)
 
-    async with connected(server, trust) as (stage, url):
-        answer = await stage.answer(url)
+    async with connected(server, trust) as (fixture, url):
+        answer = await fixture.answer(url)
 
     assert (answer.status, names) == (200, [NAME])
 
@@ -97,15 +97,15 @@ async def test_u37_a_good_certificate_is_accepted_for_the_name_asked_for(
 async def test_u37_a_wrong_name_or_an_expired_certificate_is_final(
     serve: Serve, trust: ssl.SSLContext, name: str, until: str
 ) -> None:
-    async with connected(serve(name, until), trust) as (stage, url):
-        failed = await stage.fail(url)
+    async with connected(serve(name, until), trust) as (fixture, url):
+        failed = await fixture.fail(url)
 
     assert (failed.kind, failed.traffic.requests) == (TLS_ERROR, 1)
 
 
 async def test_u37_an_unknown_authority_is_final(serve: Serve) -> None:
-    async with connected(serve(NAME, VALID), None) as (stage, url):
-        failed = await stage.fail(url)
+    async with connected(serve(NAME, VALID), None) as (fixture, url):
+        failed = await fixture.fail(url)
 
     assert (failed.kind, failed.traffic.requests) == (TLS_ERROR, 1)
 
@@ -114,19 +114,19 @@ async def test_u37_a_certificate_swapped_later_is_checked_too(
     serve: Serve, authority: Path, trust: ssl.SSLContext
 ) -> None:
     server = serve(NAME, VALID)
-    async with connected(server, trust) as (stage, url):
-        first = await stage.answer(url)
+    async with connected(server, trust) as (fixture, url):
+        first = await fixture.answer(url)
         serve(NAME, EXPIRED)
         server.load_cert_chain(authority / "it.pem", authority / "it.key")
 
-        failed = await stage.fail(url)
+        failed = await fixture.fail(url)
 
     assert (first.status, failed.kind) == (200, TLS_ERROR)
 
 
 @pytest.mark.parametrize("reply", [TOO_OLD, HELLO])
 async def test_u37_an_old_protocol_or_none_at_all_is_final(reply: bytes) -> None:
-    async with connected(None, None, reply) as (stage, url):
-        failed = await stage.fail(url)
+    async with connected(None, None, reply) as (fixture, url):
+        failed = await fixture.fail(url)
 
     assert (failed.kind, failed.traffic.requests) == (TLS_ERROR, 1)

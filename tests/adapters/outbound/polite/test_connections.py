@@ -7,7 +7,7 @@ import pytest
 
 from adapters.memory.system import SteerableClock
 from domain.reports import Traffic
-from tests.adapters.outbound.stage import Stage, open_stage, replying
+from tests.adapters.outbound.client_fixture import ClientFixture, open_client, replying
 
 INCOMPLETE = ("SourceUnavailable", "incomplete")
 NOT_HTTP = ("SourceUnavailable", "protocol_error")
@@ -28,47 +28,47 @@ TOO_LARGE = ("UnexpectedContent", "too_large")
     ],
 )
 async def test_what_breaks_off_is_tried_again_and_blamed(
-    stage: Stage, fault: str, kind: tuple[str, str]
+    fixture: ClientFixture, fault: str, kind: tuple[str, str]
 ) -> None:
-    failed = await stage.fail(fault)
+    failed = await fixture.fail(fault)
 
     assert failed.kind == kind
-    assert stage.upstream.count() == 4
-    assert (await stage.host()).outcomes == "0000"
+    assert fixture.upstream.count() == 4
+    assert (await fixture.host()).outcomes == "0000"
 
 
 @pytest.mark.parametrize("fault", ["U11", "U14", "U20-reset", "U20-close"])
-async def test_what_breaks_off_only_twice_is_read_whole(stage: Stage, fault: str) -> None:
-    report = await stage.fetch(f"{fault}-then-ok")
+async def test_what_breaks_off_only_twice_is_read_whole(fixture: ClientFixture, fault: str) -> None:
+    report = await fixture.fetch(f"{fault}-then-ok")
 
     assert (report.requests, report.retries, report.counts.inserted) == (3, 2, 100)
 
 
-async def test_u12_bytes_after_the_body_are_ignored_and_harm_nobody(stage: Stage) -> None:
+async def test_u12_bytes_after_the_body_are_ignored_and_harm_nobody(fixture: ClientFixture) -> None:
     traffic = Traffic()
-    first = await stage.fetch("U12")
-    await stage.get("/posts", traffic=traffic)
+    first = await fixture.fetch("U12")
+    await fixture.get("/posts", traffic=traffic)
 
     assert first.counts.inserted == 100
     assert traffic.requests <= 2
-    assert (await stage.host()).outcomes.count("0") == 0
+    assert (await fixture.host()).outcomes.count("0") == 0
 
 
-async def test_u13_json_cut_without_a_length_is_not_applied(stage: Stage) -> None:
-    await stage.fetch("/posts")
-    before = stage.posts
+async def test_u13_json_cut_without_a_length_is_not_applied(fixture: ClientFixture) -> None:
+    await fixture.fetch("/posts")
+    before = fixture.posts
 
-    report = await stage.fetch("U13")
+    report = await fixture.fetch("U13")
 
     assert report.error is not None
     assert report.error.code == "incomplete"
-    assert stage.posts == before
+    assert fixture.posts == before
 
 
 @pytest.mark.parametrize("fault", ["U17", "U17-chunked", "U17-declared"])
 async def test_an_endless_body_is_cut_at_the_cap(fault: str) -> None:
-    async with open_stage(max_wire=1024 * 1024) as stage:
-        failed = await stage.fail(fault)
+    async with open_client(max_wire=1024 * 1024) as fixture:
+        failed = await fixture.fail(fault)
 
     assert failed.kind == TOO_LARGE
     assert failed.traffic.requests == 1
@@ -78,32 +78,32 @@ async def test_an_endless_body_is_cut_at_the_cap(fault: str) -> None:
 async def test_u17_a_body_in_countless_pieces_is_given_up() -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     async with replying(head + b"1\r\nx\r\n" * 110_000) as key:
-        async with open_stage(allowed_private=frozenset({key})) as stage:
-            failed = await stage.fail(f"http://{key}/")
+        async with open_client(allowed_private=frozenset({key})) as fixture:
+            failed = await fixture.fail(f"http://{key}/")
 
     assert failed.kind == TOO_LARGE
 
 
 @pytest.mark.parametrize("fault", ["U18-header-drip", "U18-body-drip", "U18-stall", "U19"])
-async def test_whatever_is_slow_the_deadline_holds(stage: Stage, fault: str) -> None:
-    stage.upstream.drip_seconds = 0.02
+async def test_whatever_is_slow_the_deadline_holds(fixture: ClientFixture, fault: str) -> None:
+    fixture.upstream.drip_seconds = 0.02
 
-    failed = await stage.fail(fault, seconds=0.3)
+    failed = await fixture.fail(fault, seconds=0.3)
 
     assert failed.kind == LATE
     assert 0.25 < failed.elapsed_s < 0.8
-    assert stage.upstream.count() == 1
-    assert (await stage.host()).outcomes == "0"
+    assert fixture.upstream.count() == 1
+    assert (await fixture.host()).outcomes == "0"
 
 
 @pytest.mark.parametrize("fault", ["U18-stall", "U19"])
 async def test_a_try_that_waits_too_long_is_tried_again(fault: str) -> None:
-    async with open_stage(patience_s=0.05) as stage:
-        failed = await stage.fail(fault)
+    async with open_client(patience_s=0.05) as fixture:
+        failed = await fixture.fail(fault)
 
         assert failed.kind == LATE
-        assert (stage.upstream.count(), failed.traffic.retries) == (4, 3)
-        assert (await stage.host()).outcomes == "0000"
+        assert (fixture.upstream.count(), failed.traffic.retries) == (4, 3)
+        assert (await fixture.host()).outcomes == "0000"
 
 
 async def test_u19_a_connection_nobody_accepts_ends_at_the_deadline() -> None:
@@ -116,8 +116,8 @@ async def test_u19_a_connection_nobody_accepts_ends_at_the_deadline() -> None:
         for filler in fillers:
             filler.setblocking(False)
             filler.connect_ex(deaf.getsockname())
-        async with open_stage(allowed_private=frozenset({key})) as stage:
-            failed = await stage.fail(f"http://{key}/", seconds=0.3)
+        async with open_client(allowed_private=frozenset({key})) as fixture:
+            failed = await fixture.fail(f"http://{key}/", seconds=0.3)
         for filler in fillers:
             filler.close()
 
@@ -129,56 +129,56 @@ async def test_u20_a_closed_port_is_unreachable() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         key = f"127.0.0.1:{closed.getsockname()[1]}"
-        async with open_stage(allowed_private=frozenset({key})) as stage:
-            failed = await stage.fail(f"http://{key}/a?secret=1")
+        async with open_client(allowed_private=frozenset({key})) as fixture:
+            failed = await fixture.fail(f"http://{key}/a?secret=1")
 
     assert failed.kind == ("SourceUnavailable", "source_unavailable")
     assert "secret" not in failed.error.detail
     assert (failed.traffic.requests, failed.traffic.retries) == (4, 3)
 
 
-async def test_u21_a_dead_kept_connection_costs_one_try_at_once(stage: Stage) -> None:
-    await stage.get("U21")
+async def test_u21_a_dead_kept_connection_costs_one_try_at_once(fixture: ClientFixture) -> None:
+    await fixture.get("U21")
     traffic = Traffic()
 
-    await stage.get("U21", traffic=traffic)
+    await fixture.get("U21", traffic=traffic)
 
     assert (traffic.requests, traffic.retries, traffic.wait_ms) == (2, 1, 0)
-    assert (await stage.host()).outcomes == "111"
+    assert (await fixture.host()).outcomes == "111"
 
 
 async def test_u21_a_kept_connection_that_is_reset_costs_one_try_at_once() -> None:
     reply = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"
     traffic = Traffic()
     async with replying(reply, then_reset=True) as key:
-        async with open_stage(allowed_private=frozenset({key})) as stage:
-            await stage.get(f"http://{key}/")
-            await stage.get(f"http://{key}/", traffic=traffic)
-            host = await stage.budget.state(key)
+        async with open_client(allowed_private=frozenset({key})) as fixture:
+            await fixture.get(f"http://{key}/")
+            await fixture.get(f"http://{key}/", traffic=traffic)
+            host = await fixture.budget.state(key)
 
     assert (traffic.requests, traffic.retries, traffic.wait_ms) == (2, 1, 0)
     assert host.outcomes == "111"
 
 
-async def test_u21_a_connection_closed_after_its_answer_is_noticed(stage: Stage) -> None:
-    answers = [await stage.get("U21-after-answer") for _ in range(5)]
+async def test_u21_a_connection_closed_after_its_answer_is_noticed(fixture: ClientFixture) -> None:
+    answers = [await fixture.get("U21-after-answer") for _ in range(5)]
 
     # Where it is noticed too late, one more try is made and nobody is blamed.
     assert len(answers) == 5
-    assert set((await stage.host()).outcomes) == {"1"}
+    assert set((await fixture.host()).outcomes) == {"1"}
 
 
 @pytest.mark.parametrize("fault", ["U22-100", "U22-103"])
-async def test_a_flood_of_interim_answers_is_bounded(stage: Stage, fault: str) -> None:
-    failed = await stage.fail(fault)
+async def test_a_flood_of_interim_answers_is_bounded(fixture: ClientFixture, fault: str) -> None:
+    failed = await fixture.fail(fault)
 
     assert failed.kind == NOT_HTTP
-    assert stage.upstream.count() == 1
+    assert fixture.upstream.count() == 1
     assert failed.elapsed_s < 2.0
 
 
-async def test_u22_one_early_hint_is_passed_over(stage: Stage) -> None:
-    report = await stage.fetch("U22-103-once")
+async def test_u22_one_early_hint_is_passed_over(fixture: ClientFixture) -> None:
+    report = await fixture.fetch("U22-103-once")
 
     assert (report.requests, report.counts.inserted) == (1, 100)
 
@@ -188,13 +188,13 @@ async def test_u40_a_slow_success_is_a_success_and_counts_as_a_failure(
     seconds: float, outcomes: str
 ) -> None:
     clock = SteerableClock()
-    async with open_stage(clock) as stage:
-        stage.upstream.hold()
-        asking = asyncio.create_task(stage.answer("/posts"))
-        await stage.upstream.arrived(1)
+    async with open_client(clock) as fixture:
+        fixture.upstream.hold()
+        asking = asyncio.create_task(fixture.answer("/posts"))
+        await fixture.upstream.arrived(1)
         clock.advance(seconds)
-        stage.upstream.release()
+        fixture.upstream.release()
         answer = await asking
 
         assert len(answer.body) > 10_000
-        assert (await stage.host()).outcomes == outcomes
+        assert (await fixture.host()).outcomes == outcomes

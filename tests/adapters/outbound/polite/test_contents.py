@@ -3,7 +3,7 @@
 import pytest
 
 from domain.reports import Counts, SourceReport, SourceStatus
-from tests.adapters.outbound.stage import Stage
+from tests.adapters.outbound.client_fixture import ClientFixture
 
 
 def failure(report: SourceReport) -> str | None:
@@ -31,33 +31,35 @@ def failure(report: SourceReport) -> str | None:
     ],
 )
 async def test_a_body_without_readable_records_changes_nothing(
-    stage: Stage, fault: str, code: str
+    fixture: ClientFixture, fault: str, code: str
 ) -> None:
-    await stage.fetch("/posts?userId=3")
-    posts, checkpoints = stage.posts, stage.database.freshness("posts").checkpoints
+    await fixture.fetch("/posts?userId=3")
+    posts, checkpoints = fixture.posts, fixture.database.freshness("posts").checkpoints
 
-    report = await stage.fetch(fault)
+    report = await fixture.fetch(fault)
 
     assert failure(report) == code
     assert (report.requests, report.counts) == (1, Counts())
-    assert stage.posts == posts
-    assert stage.database.freshness("posts").checkpoints == checkpoints
+    assert fixture.posts == posts
+    assert fixture.database.freshness("posts").checkpoints == checkpoints
 
 
 @pytest.mark.parametrize("fault", ["U8-html", "U9", "U13", "U25"])
-async def test_a_body_that_cannot_be_read_is_kept_all_the_same(stage: Stage, fault: str) -> None:
-    await stage.fetch(fault)
+async def test_a_body_that_cannot_be_read_is_kept_all_the_same(
+    fixture: ClientFixture, fault: str
+) -> None:
+    await fixture.fetch(fault)
 
-    assert len(stage.database.kept["posts", "jsonplaceholder"]) == 1
+    assert len(fixture.database.kept["posts", "jsonplaceholder"]) == 1
 
 
-async def test_u10_an_empty_list_deletes_nothing(stage: Stage) -> None:
-    await stage.fetch("/posts")
+async def test_u10_an_empty_list_deletes_nothing(fixture: ClientFixture) -> None:
+    await fixture.fetch("/posts")
 
-    report = await stage.fetch("U10-empty-list")
+    report = await fixture.fetch("U10-empty-list")
 
     assert (report.status, report.counts) == (SourceStatus.SUCCEEDED, Counts())
-    assert len(stage.posts) == 100
+    assert len(fixture.posts) == 100
 
 
 @pytest.mark.parametrize(
@@ -72,8 +74,8 @@ async def test_u10_an_empty_list_deletes_nothing(stage: Stage) -> None:
         "U28-new-field",
     ],
 )
-async def test_what_is_odd_and_sound_is_kept_whole(stage: Stage, fault: str) -> None:
-    report = await stage.fetch(fault)
+async def test_what_is_odd_and_sound_is_kept_whole(fixture: ClientFixture, fault: str) -> None:
+    report = await fixture.fetch(fault)
 
     assert report.counts == Counts(received=100, inserted=100)
     assert report.error is None
@@ -94,34 +96,34 @@ async def test_what_is_odd_and_sound_is_kept_whole(stage: Stage, fault: str) -> 
     ],
 )
 async def test_one_bad_record_is_one_rejection(
-    stage: Stage, fault: str, pointer: str, reason: str
+    fixture: ClientFixture, fault: str, pointer: str, reason: str
 ) -> None:
-    report = await stage.fetch(fault)
+    report = await fixture.fetch(fault)
 
     assert report.counts == Counts(received=100, inserted=99, quarantined=1)
     assert report.status is SourceStatus.PARTIAL
-    assert 3 not in stage.posts
-    ((where, why),) = stage.rejections
+    assert 3 not in fixture.posts
+    ((where, why),) = fixture.rejections
     assert where == pointer
     assert reason in why
 
 
-async def test_u23_declared_latin1_is_read_as_such(stage: Stage) -> None:
-    await stage.fetch("U23-latin1-declared")
+async def test_u23_declared_latin1_is_read_as_such(fixture: ClientFixture) -> None:
+    await fixture.fetch("U23-latin1-declared")
 
-    assert stage.posts[3].title == "le café de la rivière"
-
-
-async def test_u24_large_integers_are_not_rounded(stage: Stage) -> None:
-    await stage.fetch("U24-above-2-53")
-
-    assert stage.posts[3].user_id == 2**53 + 1
+    assert fixture.posts[3].title == "le café de la rivière"
 
 
-async def test_u26_of_two_titles_the_last_one_counts(stage: Stage) -> None:
-    await stage.fetch("U26")
+async def test_u24_large_integers_are_not_rounded(fixture: ClientFixture) -> None:
+    await fixture.fetch("U24-above-2-53")
 
-    assert stage.posts[3].title == "the last title"
+    assert fixture.posts[3].user_id == 2**53 + 1
+
+
+async def test_u26_of_two_titles_the_last_one_counts(fixture: ClientFixture) -> None:
+    await fixture.fetch("U26")
+
+    assert fixture.posts[3].title == "the last title"
 
 
 @pytest.mark.parametrize(
@@ -134,35 +136,35 @@ async def test_u26_of_two_titles_the_last_one_counts(stage: Stage) -> None:
     ],
 )
 async def test_a_tenth_of_drifted_records_is_quarantined(
-    stage: Stage, fault: str, first: tuple[str, str]
+    fixture: ClientFixture, fault: str, first: tuple[str, str]
 ) -> None:
-    report = await stage.fetch(fault)
+    report = await fixture.fetch(fault)
 
     assert report.counts == Counts(received=100, inserted=90, quarantined=10)
-    assert stage.rejections[0] == first
-    assert [pointer.split("/")[1] for pointer, _ in stage.rejections] == [
+    assert fixture.rejections[0] == first
+    assert [pointer.split("/")[1] for pointer, _ in fixture.rejections] == [
         str(n) for n in range(0, 100, 10)
     ]
 
 
 @pytest.mark.parametrize(("fault", "bad"), [("U28-mostly-bad", 50), ("U28-all-bad", 100)])
 async def test_when_most_have_drifted_the_old_data_stays(
-    stage: Stage, fault: str, bad: int
+    fixture: ClientFixture, fault: str, bad: int
 ) -> None:
-    await stage.fetch("/posts")
-    before = stage.posts
+    await fixture.fetch("/posts")
+    before = fixture.posts
 
-    report = await stage.fetch(fault)
+    report = await fixture.fetch(fault)
 
     assert failure(report) == "held"
     assert (report.counts.received, report.counts.quarantined) == (100, bad)
-    assert stage.posts == before
+    assert fixture.posts == before
 
 
-async def test_u29_a_shrinking_upstream_deletes_nothing(stage: Stage) -> None:
-    await stage.fetch("U29")
+async def test_u29_a_shrinking_upstream_deletes_nothing(fixture: ClientFixture) -> None:
+    await fixture.fetch("U29")
 
-    report = await stage.fetch("U29")
+    report = await fixture.fetch("U29")
 
     assert report.counts == Counts(received=12, unchanged=12)
-    assert len(stage.posts) == 10_000
+    assert len(fixture.posts) == 10_000

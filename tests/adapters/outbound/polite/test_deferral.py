@@ -14,63 +14,63 @@ from application.ingest.job_backend import JobBackend
 from domain.builtin.posts import POSTS, Post
 from domain.jobs import FetchJob, JobStatus, Mode
 from domain.politeness import BREAKER_MINIMUM, BREAKER_OPEN_S, Admission, Rate
-from tests.adapters.outbound.stage import Stage, open_stage
+from tests.adapters.outbound.client_fixture import ClientFixture, open_client
 
 SELDOM = Rate(1, 600.0)
 
 
-async def spent(stage: Stage) -> datetime:
+async def spent(fixture: ClientFixture) -> datetime:
     """The budget is spent; when there is more."""
-    while (asked := await stage.budget.spend(stage.key))[0] is Admission.GO:
+    while (asked := await fixture.budget.spend(fixture.key))[0] is Admission.GO:
         pass
     return asked[1]
 
 
-async def blocked(stage: Stage) -> datetime:
+async def blocked(fixture: ClientFixture) -> datetime:
     """The host has asked to be left alone until then."""
-    until = stage.clock.now() + timedelta(hours=2)
-    await stage.budget.block(stage.key, until)
+    until = fixture.clock.now() + timedelta(hours=2)
+    await fixture.budget.block(fixture.key, until)
     return until
 
 
-async def broken(stage: Stage) -> datetime:
+async def broken(fixture: ClientFixture) -> datetime:
     """The host keeps failing, so it is left alone until then."""
     for _ in range(BREAKER_MINIMUM):
-        await stage.budget.settle(stage.key, ok=False)
-    return stage.clock.now() + timedelta(seconds=BREAKER_OPEN_S)
+        await fixture.budget.record_outcome(fixture.key, ok=False)
+    return fixture.clock.now() + timedelta(seconds=BREAKER_OPEN_S)
 
 
-def fetch_of(stage: Stage) -> Fetch[Post]:
+def fetch_of(fixture: ClientFixture) -> Fetch[Post]:
     """The use case that fetches the posts of the sample upstream."""
-    database, clock = stage.database, stage.clock
+    database, clock = fixture.database, fixture.clock
     job_backend = JobBackend(
         MemoryJobs(database, clock),
         MemoryJobHistory(database, clock),
         EmbeddedQueue(),
         MemorySchedules(database, clock),
     )
-    source = JsonPlaceholderSource(stage.client, stage.url("/posts"))
-    return Fetch(POSTS, [source], MemoryStore(database, clock), clock, job_backend, stage.random)
+    source = JsonPlaceholderSource(fixture.client, fixture.url("/posts"))
+    return Fetch(POSTS, [source], MemoryStore(database, clock), clock, job_backend, fixture.random)
 
 
 @pytest.mark.parametrize("forbid", [spent, blocked, broken])
 async def test_a_job_is_put_back_until_its_host_may_be_asked_and_then_asks_it(
-    forbid: Callable[[Stage], Awaitable[datetime]],
+    forbid: Callable[[ClientFixture], Awaitable[datetime]],
 ) -> None:
-    async with open_stage(rate=SELDOM) as stage:
-        until, fetch = await forbid(stage), fetch_of(stage)
+    async with open_client(rate=SELDOM) as fixture:
+        until, fetch = await forbid(fixture), fetch_of(fixture)
         job = (await fetch.start(mode=Mode.TASK)).job
 
         waiting = await fetch.run(job.id)
-        asked = stage.upstream.count()
-        stage.clock.advance(until - stage.clock.now())
+        asked = fixture.upstream.count()
+        fixture.clock.advance(until - fixture.clock.now())
         ended = await fetch.run(job.id)
 
         assert [_standing(waiting), _standing(ended)] == [
             (JobStatus.QUEUED, until),
             (JobStatus.SUCCEEDED, None),
         ]
-        assert (asked, stage.upstream.count()) == (0, 1)
+        assert (asked, fixture.upstream.count()) == (0, 1)
 
 
 def _standing(job: FetchJob | None) -> tuple[JobStatus, datetime | None]:

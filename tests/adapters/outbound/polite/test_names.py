@@ -5,24 +5,24 @@ import socket
 
 import pytest
 
-from tests.adapters.outbound.stage import open_stage
+from tests.adapters.outbound.client_fixture import open_client
 
 REFUSED = ("SourceRefused", "address_refused")
 
 
 async def test_a_private_address_needs_to_be_allowed() -> None:
-    async with open_stage(allowed_private=frozenset()) as stage:
-        failed = await stage.fail("/posts?secret=1")
+    async with open_client(allowed_private=frozenset()) as fixture:
+        failed = await fixture.fail("/posts?secret=1")
 
         assert failed.kind == REFUSED
         assert "secret" not in failed.error.detail
-        assert (stage.upstream.count(), failed.traffic.requests) == (0, 1)
-        assert (await stage.host()).outcomes == "1"
+        assert (fixture.upstream.count(), failed.traffic.requests) == (0, 1)
+        assert (await fixture.host()).outcomes == "1"
 
 
 async def test_allowing_one_port_allows_no_other() -> None:
-    async with open_stage(allowed_private=frozenset({"127.0.0.1:1"})) as stage:
-        failed = await stage.fail("/posts")
+    async with open_client(allowed_private=frozenset({"127.0.0.1:1"})) as fixture:
+        failed = await fixture.fail("/posts")
 
     assert failed.kind == REFUSED
 
@@ -45,8 +45,8 @@ async def test_u36_one_forbidden_address_condemns_the_name(addresses: list[str])
         asked.append(host)
         return addresses
 
-    async with open_stage(resolve=resolve, allowed_private=frozenset()) as stage:
-        failed = await stage.fail("http://rebinding.test/")
+    async with open_client(resolve=resolve, allowed_private=frozenset()) as fixture:
+        failed = await fixture.fail("http://rebinding.test/")
 
     assert failed.kind == REFUSED
     assert asked == ["rebinding.test"]
@@ -59,12 +59,12 @@ async def test_u36_the_checked_address_is_the_one_connected_to() -> None:
         return answers.pop(0)
 
     # No resolver but this one knows the name, so that a second look would not even find it.
-    async with open_stage(resolve=resolve, named="upstream.test") as stage:
-        await stage.answer("/posts")
-        await stage.answer("/posts")
+    async with open_client(resolve=resolve, named="upstream.test") as fixture:
+        await fixture.answer("/posts")
+        await fixture.answer("/posts")
 
-        hosts = {request.headers["host"] for request in stage.upstream.requests}
-        assert hosts == {f"upstream.test:{stage.port}"}
+        hosts = {request.headers["host"] for request in fixture.upstream.requests}
+        assert hosts == {f"upstream.test:{fixture.port}"}
         assert answers == [["127.0.0.2"]]
 
 
@@ -72,8 +72,8 @@ async def test_when_one_family_does_not_connect_the_other_is_tried() -> None:
     async def resolve(host: str, port: int) -> list[str]:
         return ["::1", "127.0.0.1"]
 
-    async with open_stage(resolve=resolve, named="upstream.test") as stage:
-        answer = await stage.answer("/posts")
+    async with open_client(resolve=resolve, named="upstream.test") as fixture:
+        answer = await fixture.answer("/posts")
 
     assert answer.status == 200
 
@@ -85,8 +85,8 @@ async def test_u36_a_name_without_an_address_is_unreachable(error: OSError | Non
             raise error
         return []
 
-    async with open_stage(resolve=resolve, named="upstream.test") as stage:
-        failed = await stage.fail("/posts")
+    async with open_client(resolve=resolve, named="upstream.test") as fixture:
+        failed = await fixture.fail("/posts")
 
     assert failed.kind == ("SourceUnavailable", "source_unavailable")
     assert failed.traffic.requests == 4
@@ -97,15 +97,15 @@ async def test_a_resolver_that_hangs_ends_at_the_deadline() -> None:
         await asyncio.Event().wait()
         return []
 
-    async with open_stage(resolve=resolve, named="upstream.test") as stage:
-        failed = await stage.fail("/posts", seconds=0.2)
+    async with open_client(resolve=resolve, named="upstream.test") as fixture:
+        failed = await fixture.fail("/posts", seconds=0.2)
 
     assert failed.kind == ("SourceTimedOut", "source_timed_out")
     assert failed.elapsed_s < 0.6
 
 
 async def test_the_system_resolves_names_by_default() -> None:
-    async with open_stage(named="localhost") as stage:
-        answer = await stage.answer("/posts")
+    async with open_client(named="localhost") as fixture:
+        answer = await fixture.answer("/posts")
 
     assert answer.status == 200

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.adapters.outbound.stage import Stage, open_stage
+from tests.adapters.outbound.client_fixture import ClientFixture, open_client
 
 REFUSED = ("SourceRefused", "redirect_refused")
 
@@ -31,27 +31,27 @@ async def test_no_redirect_leads_elsewhere(fault: str) -> None:
         asked.append((host, port))
         return ["127.0.0.1"]
 
-    async with open_stage(resolve=resolve, named="upstream.test") as stage:
-        failed = await stage.fail(fault)
+    async with open_client(resolve=resolve, named="upstream.test") as fixture:
+        failed = await fixture.fail(fault)
 
         assert failed.kind == REFUSED
-        assert asked == [("upstream.test", stage.port)]
-        assert (stage.upstream.count(), stage.upstream.count("/forbidden")) == (1, 0)
+        assert asked == [("upstream.test", fixture.port)]
+        assert (fixture.upstream.count(), fixture.upstream.count("/forbidden")) == (1, 0)
 
 
 @pytest.mark.parametrize("fault", ["U35-same-host", "U35-permanent", "U35-308"])
 async def test_a_redirect_on_the_same_host_is_followed_and_paid_for(
-    stage: Stage, fault: str
+    fixture: ClientFixture, fault: str
 ) -> None:
-    answer = await stage.answer(fault)
-    report = await stage.fetch(fault)
+    answer = await fixture.answer(fault)
+    report = await fixture.fetch(fault)
 
-    assert answer.url == stage.upstream.url("/posts")
+    assert answer.url == fixture.upstream.url("/posts")
     assert (report.requests, report.retries, report.counts.inserted) == (2, 0, 100)
 
 
-async def test_u35_a_redirect_to_itself_once_is_followed(stage: Stage) -> None:
-    report = await stage.fetch("U35-to-itself-once")
+async def test_u35_a_redirect_to_itself_once_is_followed(fixture: ClientFixture) -> None:
+    report = await fixture.fetch("U35-to-itself-once")
 
     assert (report.requests, report.counts.inserted) == (2, 100)
 
@@ -60,9 +60,9 @@ async def test_u35_a_redirect_to_itself_once_is_followed(stage: Stage) -> None:
     ("fault", "requests"), [("U35-loop", 4), ("U35-chain", 4), ("U35-empty-location", 1)]
 )
 async def test_redirects_without_end_or_aim_are_left(
-    stage: Stage, fault: str, requests: int
+    fixture: ClientFixture, fault: str, requests: int
 ) -> None:
-    failed = await stage.fail(fault)
+    failed = await fixture.fail(fault)
 
     assert failed.kind == REFUSED
-    assert (stage.upstream.count(), failed.traffic.requests) == (requests, requests)
+    assert (fixture.upstream.count(), failed.traffic.requests) == (requests, requests)

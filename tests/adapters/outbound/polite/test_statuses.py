@@ -7,7 +7,12 @@ import pytest
 from adapters.memory.system import SteerableClock
 from domain.politeness import Breaker, Rate
 from domain.reports import Traffic
-from tests.adapters.outbound.stage import HurriedClock, Stage, open_stage, replying
+from tests.adapters.outbound.client_fixture import (
+    ClientFixture,
+    HurriedClock,
+    open_client,
+    replying,
+)
 
 UNAVAILABLE = ("SourceUnavailable", "source_unavailable")
 BLOCKED = ("SourceBlocked", "source_blocked")
@@ -18,90 +23,92 @@ DAY_S = 86_400
 
 
 @pytest.mark.parametrize("fault", ["U1-500", "U1-502", "U1-503", "U1-504"])
-async def test_a_passing_failure_is_tried_four_times(stage: Stage, fault: str) -> None:
-    failed = await stage.fail(fault)
+async def test_a_passing_failure_is_tried_four_times(fixture: ClientFixture, fault: str) -> None:
+    failed = await fixture.fail(fault)
 
     assert failed.kind == UNAVAILABLE
-    assert (stage.upstream.count(), failed.traffic.requests, failed.traffic.retries) == (4, 4, 3)
-    assert (await stage.host()).outcomes == "0000"
+    assert (fixture.upstream.count(), failed.traffic.requests, failed.traffic.retries) == (4, 4, 3)
+    assert (await fixture.host()).outcomes == "0000"
 
 
 @pytest.mark.parametrize("fault", ["U1-500-then-ok", "U1-503-then-ok"])
-async def test_u1_a_failure_that_passes_is_not_seen(stage: Stage, fault: str) -> None:
-    report = await stage.fetch(fault)
+async def test_u1_a_failure_that_passes_is_not_seen(fixture: ClientFixture, fault: str) -> None:
+    report = await fixture.fetch(fault)
 
     assert (report.requests, report.retries, report.counts.inserted) == (3, 2, 100)
     assert report.wait_ms > 0
 
 
-async def test_u1_the_waits_grow_and_are_drawn_by_chance(stage: Stage) -> None:
-    await stage.fail("U1-503")
+async def test_u1_the_waits_grow_and_are_drawn_by_chance(fixture: ClientFixture) -> None:
+    await fixture.fail("U1-503")
 
-    clock = stage.clock
+    clock = fixture.clock
     assert isinstance(clock, HurriedClock)
     assert len(set(clock.slept)) == 3
     assert all(0 < s <= most for s, most in zip(clock.slept, (0.5, 1.0, 2.0), strict=True))
 
 
-async def test_u1_retries_are_few_however_much_fails(stage: Stage) -> None:
+async def test_u1_retries_are_few_however_much_fails(fixture: ClientFixture) -> None:
     for _ in range(20):
-        await stage.budget.settle(stage.key, ok=True)
-    await stage.fail("U1-503")
+        await fixture.budget.record_outcome(fixture.key, ok=True)
+    await fixture.fail("U1-503")
 
-    failed = await stage.fail("U1-503")
+    failed = await fixture.fail("U1-503")
 
     # The first question used up the credit for retries; the breaker has nothing to do with it.
     assert failed.kind == UNAVAILABLE
     assert (failed.traffic.requests, failed.traffic.retries) == (1, 0)
 
 
-async def test_u1_what_keeps_failing_opens_the_breaker(stage: Stage) -> None:
+async def test_u1_what_keeps_failing_opens_the_breaker(fixture: ClientFixture) -> None:
     for _ in range(3):
-        await stage.fail("U1-503")
+        await fixture.fail("U1-503")
 
-    assert stage.upstream.count() == 5
-    host = await stage.host()
-    assert host.breaker(stage.clock.now().timestamp()) is Breaker.OPEN
+    assert fixture.upstream.count() == 5
+    host = await fixture.host()
+    assert host.breaker(fixture.clock.now().timestamp()) is Breaker.OPEN
 
 
-async def test_u1_an_open_breaker_says_when_to_come_back(stage: Stage) -> None:
+async def test_u1_an_open_breaker_says_when_to_come_back(fixture: ClientFixture) -> None:
     for _ in range(5):
-        await stage.budget.settle(stage.key, ok=False)
+        await fixture.budget.record_outcome(fixture.key, ok=False)
 
-    failed = await stage.fail("/posts")
+    failed = await fixture.fail("/posts")
 
     assert failed.kind == UNAVAILABLE
     assert failed.error.retry_at is not None
-    assert (failed.error.retry_at - stage.clock.now()).total_seconds() == 30.0
-    assert stage.upstream.count() == 0
+    assert (failed.error.retry_at - fixture.clock.now()).total_seconds() == 30.0
+    assert fixture.upstream.count() == 0
 
 
-async def test_u1_no_retry_begins_after_the_deadline(stage: Stage) -> None:
-    failed = await stage.fail("U1-503", seconds=0.2)
+async def test_u1_no_retry_begins_after_the_deadline(fixture: ClientFixture) -> None:
+    failed = await fixture.fail("U1-503", seconds=0.2)
 
     assert failed.kind == UNAVAILABLE
-    assert 1 <= stage.upstream.count() < 4
+    assert 1 <= fixture.upstream.count() < 4
     assert failed.traffic.wait_ms < 200
 
 
 @pytest.mark.parametrize("fault", ["U2-then-ok"])
-async def test_u2_a_short_retry_after_is_waited_for(stage: Stage, fault: str) -> None:
-    report = await stage.fetch(fault)
+async def test_u2_a_short_retry_after_is_waited_for(fixture: ClientFixture, fault: str) -> None:
+    report = await fixture.fetch(fault)
 
     assert (report.requests, report.retries, report.wait_ms) == (3, 2, 14_000)
     assert report.counts.inserted == 100
-    assert (await stage.host()).outcomes == "111"
+    assert (await fixture.host()).outcomes == "111"
 
 
 @pytest.mark.parametrize("fault", ["U2", "U3-date", "U3-rfc850", "U3-asctime"])
-async def test_a_retry_after_beyond_the_deadline_blocks_the_host(stage: Stage, fault: str) -> None:
-    failed = await stage.fail(fault, seconds=5)
-    again = await stage.fail("/posts", seconds=5)
+async def test_a_retry_after_beyond_the_deadline_blocks_the_host(
+    fixture: ClientFixture, fault: str
+) -> None:
+    failed = await fixture.fail(fault, seconds=5)
+    again = await fixture.fail("/posts", seconds=5)
 
     assert failed.kind == again.kind == BLOCKED
     assert failed.error.retry_at == again.error.retry_at
-    assert (await stage.host()).blocked_until_s - stage.clock.now().timestamp() == 7.0
-    assert stage.upstream.count() == 1
+    assert (await fixture.host()).blocked_until_s - fixture.clock.now().timestamp() == 7.0
+    assert fixture.upstream.count() == 1
 
 
 @pytest.mark.parametrize(
@@ -115,90 +122,96 @@ async def test_a_retry_after_beyond_the_deadline_blocks_the_host(stage: Stage, f
     ],
 )
 async def test_a_long_retry_after_is_obeyed_for_at_most_a_day(
-    stage: Stage, fault: str, seconds: int
+    fixture: ClientFixture, fault: str, seconds: int
 ) -> None:
-    failed = await stage.fail(fault)
+    failed = await fixture.fail(fault)
 
     assert failed.kind == BLOCKED
     assert failed.error.retry_at is not None
-    assert (failed.error.retry_at - stage.clock.now()).total_seconds() == seconds
-    assert stage.upstream.count() == 1
-    assert (await stage.host()).outcomes == "1"
+    assert (failed.error.retry_at - fixture.clock.now()).total_seconds() == seconds
+    assert fixture.upstream.count() == 1
+    assert (await fixture.host()).outcomes == "1"
 
 
 @pytest.mark.parametrize("fault", ["U4-past", "U4-negative", "U4-zero", "U4-text", "U39-behind"])
-async def test_a_useless_retry_after_means_the_usual_wait(stage: Stage, fault: str) -> None:
-    failed = await stage.fail(fault)
+async def test_a_useless_retry_after_means_the_usual_wait(
+    fixture: ClientFixture, fault: str
+) -> None:
+    failed = await fixture.fail(fault)
 
     assert failed.kind == BLOCKED
-    assert stage.upstream.count() == 4
+    assert fixture.upstream.count() == 4
     assert failed.traffic.wait_ms >= 3000
-    assert (await stage.host()).outcomes == "1111"
+    assert (await fixture.host()).outcomes == "1111"
 
 
-async def test_u4_a_fraction_of_a_second_is_waited_for(stage: Stage) -> None:
-    failed = await stage.fail("U4-fraction")
+async def test_u4_a_fraction_of_a_second_is_waited_for(fixture: ClientFixture) -> None:
+    failed = await fixture.fail("U4-fraction")
 
-    assert (failed.kind, stage.upstream.count(), failed.traffic.wait_ms) == (BLOCKED, 4, 4500)
+    assert (failed.kind, fixture.upstream.count(), failed.traffic.wait_ms) == (BLOCKED, 4, 4500)
 
 
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [("U6-401", REFUSED), ("U6-403", REFUSED), ("U7-404", ABSENT), ("U7-410", ABSENT)],
 )
-async def test_a_refusal_is_final(stage: Stage, fault: str, kind: tuple[str, str]) -> None:
-    failed = await stage.fail(fault)
+async def test_a_refusal_is_final(
+    fixture: ClientFixture, fault: str, kind: tuple[str, str]
+) -> None:
+    failed = await fixture.fail(fault)
 
     assert failed.kind == kind
     assert fault[3:] in failed.error.detail
-    assert stage.upstream.count() == 1
-    assert (await stage.host()).outcomes == "1"
+    assert fixture.upstream.count() == 1
+    assert (await fixture.host()).outcomes == "1"
 
 
-async def test_u41_flapping_costs_one_retry_each_until_the_credit_is_gone(stage: Stage) -> None:
+async def test_u41_flapping_costs_one_retry_each_until_the_credit_is_gone(
+    fixture: ClientFixture,
+) -> None:
     failures = 0
     for _ in range(40):
         try:
-            await stage.get("U41")
+            await fixture.get("U41")
         except Exception:
             failures += 1
 
     # A storm would be 80 requests.
     assert failures > 0
-    assert stage.upstream.count() <= 40 + 3 + 40 // 5
+    assert fixture.upstream.count() <= 40 + 3 + 40 // 5
 
 
 async def test_u40_an_upstream_that_is_always_slow_is_left_alone_for_a_while() -> None:
     clock = SteerableClock()
-    async with open_stage(clock) as stage:
+    async with open_client(clock) as fixture:
         for number in range(1, 6):
-            stage.upstream.hold()
-            asking = asyncio.create_task(stage.get("/posts"))
-            await stage.upstream.arrived(number)
+            fixture.upstream.hold()
+            asking = asyncio.create_task(fixture.get("/posts"))
+            await fixture.upstream.arrived(number)
             clock.advance(11)
-            stage.upstream.release()
+            fixture.upstream.release()
             await asking
 
-        failed = await stage.fail("/posts")
+        failed = await fixture.fail("/posts")
 
     assert failed.kind == UNAVAILABLE
-    assert stage.upstream.count() == 5
+    assert fixture.upstream.count() == 5
 
 
-async def test_u42_two_sources_on_one_host_share_its_budget(stage: Stage) -> None:
-    await stage.fail("U4-repeated")
+async def test_u42_two_sources_on_one_host_share_its_budget(fixture: ClientFixture) -> None:
+    await fixture.fail("U4-repeated")
 
-    failed = await stage.fail("/posts?userId=3")
+    failed = await fixture.fail("/posts?userId=3")
 
     assert failed.kind == BLOCKED
-    assert stage.upstream.count() == 1
+    assert fixture.upstream.count() == 1
 
 
 async def test_u1_a_503_may_say_when_to_come_back() -> None:
     reply = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 3600\r\n\r\n"
-    async with replying(reply) as key, open_stage(allowed_private=frozenset({key})) as stage:
-        failed = await stage.fail(f"http://{key}/")
-        again = await stage.fail(f"http://{key}/")
+    async with replying(reply) as key, open_client(allowed_private=frozenset({key})) as fixture:
+        failed = await fixture.fail(f"http://{key}/")
+        again = await fixture.fail(f"http://{key}/")
 
     assert (failed.kind, again.kind) == (UNAVAILABLE, BLOCKED)
     assert failed.error.retry_at == again.error.retry_at
@@ -227,29 +240,29 @@ async def test_u1_a_503_may_say_when_to_come_back() -> None:
 )
 async def test_every_other_status(reply: bytes, kind: tuple[str, str], outcomes: str) -> None:
     reply = b"HTTP/1.1 " + reply + b"\r\nConnection: close\r\n\r\n"
-    async with replying(reply) as key, open_stage(allowed_private=frozenset({key})) as stage:
-        failed = await stage.fail(f"http://{key}/")
-        host = await stage.budget.state(key)
+    async with replying(reply) as key, open_client(allowed_private=frozenset({key})) as fixture:
+        failed = await fixture.fail(f"http://{key}/")
+        host = await fixture.budget.state(key)
 
     assert failed.kind == kind
     assert host.outcomes == outcomes
 
 
 async def test_our_own_limit_is_waited_for_while_that_is_short() -> None:
-    async with open_stage(rate=Rate(2, 4.0)) as stage:
+    async with open_client(rate=Rate(2, 4.0)) as fixture:
         first, second = Traffic(), Traffic()
-        await stage.get("/posts", traffic=first)
-        await stage.get("/posts", traffic=second)
-        late = await stage.fail("/posts", seconds=1)
+        await fixture.get("/posts", traffic=first)
+        await fixture.get("/posts", traffic=second)
+        late = await fixture.fail("/posts", seconds=1)
 
     assert (first.wait_ms, second.wait_ms) == (0, 2100)
     assert late.kind == BLOCKED
     assert late.error.retry_at is not None
-    assert stage.upstream.count() == 2
+    assert fixture.upstream.count() == 2
 
 
-async def test_a_deadline_in_the_past_asks_nothing(stage: Stage) -> None:
-    failed = await stage.fail("/posts", seconds=0)
+async def test_a_deadline_in_the_past_asks_nothing(fixture: ClientFixture) -> None:
+    failed = await fixture.fail("/posts", seconds=0)
 
     assert failed.kind == ("SourceTimedOut", "source_timed_out")
-    assert stage.upstream.count() == 0
+    assert fixture.upstream.count() == 0

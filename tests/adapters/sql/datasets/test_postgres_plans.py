@@ -12,7 +12,7 @@ from sqlalchemy import select
 from adapters.memory.system import SteerableClock
 from adapters.sql.datasets.pages import Shape, statements_of
 from adapters.sql.engine.database import Compiler
-from adapters.sql.engine.dialects import moment
+from adapters.sql.engine.dialects import now
 from adapters.sql.engine.postgres.database import DIRECT, PostgresDatabase
 from adapters.sql.schema.tables import jobs
 from domain.builtin.posts import POSTS
@@ -122,7 +122,7 @@ async def test_a_moment_is_computed_once_and_searched_for_in_an_index(
 ) -> None:
     await connection.execute("SET enable_seqscan TO off; CREATE INDEX ON jobs (lease_until)")
     statement = Compiler(PostgresDatabase("postgresql://")._compiler.dialect)(
-        select(jobs.c.id).where(jobs.c.lease_until <= moment())
+        select(jobs.c.id).where(jobs.c.lease_until <= now())
     )
 
     lines = await connection.fetch(f"EXPLAIN {statement.text}", None)

@@ -26,7 +26,7 @@ from domain.checkpoints import Checkpoint
 from domain.jobs import FetchJob
 from domain.payloads import Payload
 from domain.retention import BATCH, RetainedKind, RetentionPolicy
-from tests.adapters.outbound.stage import HurriedClock
+from tests.adapters.outbound.client_fixture import HurriedClock
 from tests.adapters.sql.conftest import read, until, waits_for_a_lock
 from tests.services.postgres import administering
 

@@ -159,10 +159,10 @@ async def test_on_postgresql_too() -> None:
 
 
 async def test_migrating_again_does_nothing(database: Any) -> None:
-    epoch = await database_id_of(database)
+    database_id = await database_id_of(database)
 
     assert await migrate(database, [POSTS]) == []
-    assert await database_id_of(database) == epoch
+    assert await database_id_of(database) == database_id
 
 
 async def test_every_new_database_has_an_epoch_of_its_own(database: Any, make: Make) -> None:

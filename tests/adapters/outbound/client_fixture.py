@@ -60,7 +60,7 @@ class Failed:
 
 
 @dataclass
-class Stage:
+class ClientFixture:
     """A client and everything it works with; `upstream` plays the other side."""
 
     upstream: SampleUpstream
@@ -156,13 +156,13 @@ class Stage:
 
 
 @asynccontextmanager
-async def open_stage(
+async def open_client(
     clock: SteerableClock | None = None,
     rate: Rate = NO_LIMIT,
     named: str = "127.0.0.1",
     allowed_private: frozenset[str] | None = None,
     **options: Any,
-) -> AsyncIterator[Stage]:
+) -> AsyncIterator[ClientFixture]:
     """A running upstream, `named` so, and a client that may ask it unless told otherwise."""
     clock, database = clock or HurriedClock(), MemoryDatabase()
     async with SampleUpstream() as upstream:
@@ -178,7 +178,7 @@ async def open_stage(
             **options,
         )
         try:
-            yield Stage(upstream, clock, client, budget, database, named)
+            yield ClientFixture(upstream, clock, client, budget, database, named)
         finally:
             await client.close()
 

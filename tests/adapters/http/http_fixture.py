@@ -233,7 +233,7 @@ class BreakableHistory(MemoryJobHistory):
 # ---------------------------------------------------------------- the application
 
 
-class Stage:
+class HttpFixture:
     """The application over some datasets, and everything to steer it by.
 
     Each dataset has one source with nothing to give yet, unless `sources` names others, and a
@@ -298,7 +298,11 @@ class Stage:
         self.github = MemoryRepositories(self.clock)
         self.tasks = self._tasks()
         health = CheckHealth(self.catalogue, self.probe, self.queue_probe, self.budget, self.clock)
-        usual = {"secret": SECRET, "epoch": "an epoch", "client_limits": client_limits("")}
+        usual = {
+            "secret": SECRET,
+            "database_id": "a database",
+            "client_limits": client_limits(""),
+        }
         told = HttpSettings(**{**usual, **settings})
         self.app: Any = create_app(
             self.catalogue,

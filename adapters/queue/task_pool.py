@@ -15,7 +15,7 @@ _log = structlog.get_logger("catchment.queue")
 
 
 @asynccontextmanager
-async def crew(
+async def task_pool(
     inbox: asyncio.Queue[T], deal: Callable[[T], Awaitable[None]], at_once: int
 ) -> AsyncIterator[None]:
     """Deal with what comes into the inbox, at most `at_once` at a time, while the block lasts.
