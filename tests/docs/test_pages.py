@@ -55,11 +55,9 @@ def test_every_path_named_exists(page: Path, extended: Path) -> None:
     assert missing == set()
 
 
-def test_the_listing_of_the_readme_is_true() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    listing = (
-        text.partition("## Where things live")[2].partition("```text\n")[2].partition("```")[0]
-    )
+def test_the_listing_of_folders_is_true() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    listing = text.partition("## Where things are")[2].partition("```text\n")[2].partition("```")[0]
     parent = Path()
     for line in listing.splitlines():
         name, told = line.split(maxsplit=1) if len(line.split()) > 1 else (line.strip(), "")

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.docs.markdown import README, REFERENCE, ROOT, blocks, named
+from tests.docs.markdown import DOCS, README, REFERENCE, ROOT, blocks, named
 from tests.docs.processes import started
 
 ADDRESS = "http://127.0.0.1:8000"
@@ -53,8 +53,8 @@ def records_in(answer: httpx.Response) -> int:
     return int(answer.json()["count"])
 
 
-def test_the_demo_shows_what_the_readme_says(demo: Demo) -> None:
-    [told] = [block.text for block in blocks(README, "text") if "A first fetch" in block.text]
+def test_the_demo_shows_what_the_tour_says(demo: Demo) -> None:
+    [told] = [block.text for block in blocks(DOCS / "tour.md", "text")]
 
     assert VARYING.sub("…", demo.shown.strip()) == VARYING.sub("…", told.strip())
 
