@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help setup run demo test check bench prove lock clean
+.PHONY: help setup run demo test check docs bench prove lock clean
 help:            ## list the targets
 	@grep -E '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
@@ -23,6 +23,9 @@ check: $(VENV)/.develops    ## format, lint, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.develops    ## write what follows from the code: .env.example, settings, commands
+	$(BIN)/python -m tests.docs.generate
 
 bench: $(VENV)/.develops    ## measure, beside the bare limits and peers; takes ten minutes
 	$(BIN)/python -m tests.bench

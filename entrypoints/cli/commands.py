@@ -11,6 +11,7 @@ import click
 from domain.errors import CatchmentError
 from domain.tasks import TASKS
 from entrypoints.config import settings as s
+from entrypoints.config.redaction import without_password
 
 
 def plainly(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -44,7 +45,7 @@ def read_settings(given: dict[str, str] | None = None) -> s.Settings:
 
 def kept_in(settings: s.Settings) -> str:
     """Where records are kept, fit for a screen."""
-    return str(settings.database_file or s.shown(settings.database_url))
+    return str(settings.database_file or without_password(settings.database_url))
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:

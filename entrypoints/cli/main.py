@@ -9,7 +9,7 @@ from entrypoints.cli.commands import kept_in, plainly, read_settings, run
 from entrypoints.cli.reprocess import rebuild, replay
 from entrypoints.cli.user_commands import create_token, user
 from entrypoints.config import settings as s
-from entrypoints.config.setting_table import SETTINGS
+from entrypoints.config.redaction import redacted, without_password
 from entrypoints.version import VERSION
 
 _HELP = {"help_option_names": ["-h", "--help"]}
@@ -38,7 +38,7 @@ def serve() -> None:
         click.echo(f"Catchment {VERSION} serves {url}, docs at {url}/docs")
         click.echo(f"Records are kept in {kept_in(settings)}. Ctrl-C stops.")
         if settings.broker_url:
-            click.echo(f"Jobs go to the workers at {s.shown(settings.broker_url)}.")
+            click.echo(f"Jobs go to the workers at {without_password(settings.broker_url)}.")
         if not any(feed_urls(settings).values()):
             click.echo("Every source is switched off; `catchment demo` shows one at work.")
 
@@ -54,7 +54,10 @@ def worker() -> None:
     settings = read_settings()
 
     def announce() -> None:
-        heard = s.shown(settings.broker_url) or "nobody (there is no broker), so looks for them"
+        heard = (
+            without_password(settings.broker_url)
+            or "nobody (there is no broker), so looks for them"
+        )
         click.echo(f"Catchment {VERSION} works on {kept_in(settings)}. Ctrl-C stops.")
         click.echo(f"It hears of jobs from {heard}.")
 
@@ -173,10 +176,10 @@ def check() -> None:
 
     given = s.environment()
     read = read_settings(given)
-    width = max(map(len, SETTINGS)) + len(s.PREFIX)
-    for name, setting in SETTINGS.items():
-        text = s.given_text(given, name, setting.default)
-        click.echo(f"{s.PREFIX + name:{width}}  {s.harmless(name, text) or '(empty)'}")
+    width = max(map(len, s.SETTINGS)) + len(s.PREFIX)
+    for name in s.SETTINGS:
+        shown = redacted(name, s.given_text(given, name))
+        click.echo(f"{s.PREFIX + name:{width}}  {shown or '(empty)'}")
     for line in calls_told(read):
         click.echo(line)
     for line, enough in plans_told(read):

@@ -1,19 +1,47 @@
-"""How the text of each setting is read; a ValueError says what was expected."""
+"""How a setting is declared, and how its text is read; a ValueError says what was expected."""
 
 import ipaddress
 import re
 from collections.abc import Callable
-from datetime import timedelta
-from urllib.parse import urlsplit
+from typing import Generic, Literal, TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
 
 from domain.politeness import Rate
-from domain.users import checked_name, checked_password
-from entrypoints.config.units import duration, rates, size
+from entrypoints.config.units import rates, size
+
+#: The part of a value that is never shown: all of it, all after its host, or its password.
+Hidden = Literal["value", "path", "password"]
+V = TypeVar("V")
 
 SQLITE = "sqlite:///"
 _SHORTEST_SECRET = 32
 #: How often one client may ask something, by its purpose.
 CLIENT_LIMITS = "fetch=600/1m,login=30/1m,tasks=300/1m"
+
+
+class Setting(msgspec.Struct, Generic[V], frozen=True):
+    """The reading rule, default and meaning of one setting; a call returns the default's value."""
+
+    read: Callable[[str], V]
+    default: str
+    meaning: str
+    hidden: Hidden | None
+
+    def __call__(self) -> V:
+        """Return the default, read."""
+        return self.read(self.default)
+
+
+def setting(
+    read: Callable[[str], V], default: str, meaning: str, *, hidden: Hidden | None = None
+) -> V:
+    """Declare a field of `Settings`: how its text is read, its default as text, what it means.
+
+    The meaning is Markdown, for the reference; `.env.example` has it without its links.
+    """
+    return msgspec.field(default_factory=Setting(read, default, meaning, hidden))
 
 
 def choice(*choices: str) -> Callable[[str], str]:
@@ -28,9 +56,9 @@ def choice(*choices: str) -> Callable[[str], str]:
 
 
 def database(text: str) -> str:
-    """Read where everything is kept."""
+    """Read the URL of a SQLite file or a PostgreSQL database."""
     if text.startswith(("postgresql://", "postgres://")):
-        return server(text, "postgresql://user:password@host/database")
+        return _server(text, "postgresql://user:password@host/database")
     path = text.removeprefix(SQLITE)
     if not text.startswith(SQLITE) or not path or "?" in path or path == ":memory:":
         raise ValueError(
@@ -41,24 +69,12 @@ def database(text: str) -> str:
 
 
 def broker(text: str) -> str:
-    """Read where the broker is, if there is one."""
+    """Read the URL of a RabbitMQ, or nothing."""
     if not text:
         return text
     if not text.startswith(("amqp://", "amqps://")):
         raise ValueError("expected amqp://user:password@host/, or nothing for the embedded queue")
-    return server(text, "amqp://user:password@host/")
-
-
-def server(text: str, example: str) -> str:
-    """Read the URL of a server."""
-    parts = urlsplit(text)
-    try:
-        _ = parts.port
-    except ValueError as error:
-        raise ValueError(f"expected a port from 0 to 65535 in {example}") from error
-    if not parts.hostname:
-        raise ValueError(f"expected a host, as in {example}")
-    return text
+    return _server(text, "amqp://user:password@host/")
 
 
 def port(text: str) -> int:
@@ -96,12 +112,13 @@ def is_http(text: str) -> bool:
 
 def url(text: str) -> str:
     """Read an http or https URL, or nothing."""
-    parts = urlsplit(text)
-    if text and (parts.scheme not in ("http", "https") or not parts.hostname):
-        raise ValueError("expected a full http or https URL, or nothing to switch the source off")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("expected a URL without a name or password in it")
-    _ = parts.port  # a ValueError for one that is none
+    parts = _split(text, "https://host/path")
+    of_web = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
+    if text and not of_web:
+        raise ValueError(
+            "expected a full http or https URL without a name or password in it, or nothing to"
+            " switch it off"
+        )
     return text
 
 
@@ -115,34 +132,26 @@ def file_or_url(text: str) -> str:
     return text
 
 
-def alert_url(text: str) -> str:
-    """Read an http or https URL that is never shown, or nothing."""
-    try:
-        return url(text)
-    except ValueError as error:
-        raise ValueError(
-            "expected a full http or https URL without a name or password in it, or nothing"
-        ) from error
+def list_of(expected: str, is_item: Callable[[str], bool]) -> Callable[[str], tuple[str, ...]]:
+    """Read items of one kind, with commas between them."""
+
+    def read(text: str) -> tuple[str, ...]:
+        items = tuple(item.strip() for item in text.split(",") if item.strip())
+        if not all(map(is_item, items)):
+            raise ValueError(f"expected {expected}, with commas between several")
+        return items
+
+    return read
 
 
 def hosts(text: str) -> frozenset[str]:
     """Read hosts with their ports."""
-    hosts = [item.strip().lower() for item in text.split(",") if item.strip()]
-    if any(not host.rpartition(":")[2].isdigit() for host in hosts):
-        raise ValueError("expected host:port, such as 10.0.0.5:8080, with commas between several")
-    return frozenset(hosts)
+    return frozenset(list_of("host:port, such as 10.0.0.5:8080", has_port)(text.lower()))
 
 
-def names_of(expected: str, is_name: Callable[[str], bool]) -> Callable[[str], tuple[str, ...]]:
-    """Read names that are all of one kind."""
-
-    def read(text: str) -> tuple[str, ...]:
-        names = tuple(item.strip() for item in text.split(",") if item.strip())
-        if not all(map(is_name, names)):
-            raise ValueError(f"expected {expected}, with commas between several")
-        return names
-
-    return read
+def has_port(text: str) -> bool:
+    """Whether this is a host with its port."""
+    return text.rpartition(":")[2].isdigit()
 
 
 def is_origin(text: str) -> bool:
@@ -174,14 +183,14 @@ def client_limits(text: str) -> dict[str, Rate]:
     return {**usual, **read}
 
 
-def password(text: str) -> str:
-    """Read a password that somebody may have, or nothing."""
-    return checked_password(text) if text else text
+def or_nothing(read: Callable[[str], str]) -> Callable[[str], str]:
+    """Read nothing as well, as it is."""
+    return lambda text: read(text) if text else text
 
 
-def username(text: str) -> str:
-    """Read a name that somebody may have, or nothing."""
-    return checked_name(text) if text else text
+def or_none(word: str, read: Callable[[str], V]) -> Callable[[str], V | None]:
+    """Read a word that stands for None as well."""
+    return lambda text: None if text == word else read(text)
 
 
 def bodies(text: str) -> tuple[int, int]:
@@ -192,6 +201,20 @@ def bodies(text: str) -> tuple[int, int]:
     return size(inward), size(upstream.removeprefix("upstream="))
 
 
-def longer(text: str) -> timedelta | None:
-    """Read a duration, or nothing."""
-    return duration(text) if text else None
+def _server(text: str, example: str) -> str:
+    """Let the URL of a server pass that has a host."""
+    if not _split(text, example).hostname:
+        raise ValueError(f"expected a host, as in {example}")
+    return text
+
+
+def _split(text: str, example: str) -> SplitResult:
+    """Split a URL; the error repeats no part of it, for there may be a password in it."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError(
+            f"expected a port from 0 to 65535 after a valid host, as in {example}"
+        ) from error
+    return parts

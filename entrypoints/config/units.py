@@ -40,16 +40,11 @@ def duration(text: str) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def some_time(text: str) -> timedelta:
+def positive_duration(text: str) -> timedelta:
     """Read a duration above zero."""
     if not (read := duration(text)):
         raise ValueError("expected a duration above zero")
     return read
-
-
-def duration_or_off(text: str) -> timedelta | None:
-    """Read a duration above zero, or `off`."""
-    return None if text == "off" else some_time(text)
 
 
 def size(text: str) -> int:

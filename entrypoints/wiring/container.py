@@ -50,7 +50,8 @@ from domain.builtin.data_points import DATA_POINTS
 from domain.builtin.posts import POSTS
 from domain.politeness import Rate
 from domain.tasks import TASKS
-from entrypoints.config.settings import Settings, host_of, secret_of
+from entrypoints.config.secret_key import secret_of
+from entrypoints.config.settings import Settings, host_of
 from entrypoints.processes.logs import tell_of_alert, tell_of_error, tell_of_fetch, tell_of_pruned
 from entrypoints.version import VERSION
 from entrypoints.wiring.datasets import Feed, fetches_of, queries_of, sources_of

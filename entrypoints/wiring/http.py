@@ -4,7 +4,8 @@ from adapters.http.app import HttpSettings
 from application.accounts.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh, SessionUseCases
 from application.ports.accounts import Accounts, LoginAttempts, PasswordHasher, Sessions, Tokens
 from application.ports.system import Clock, Random
-from entrypoints.config.settings import Settings, secret_of
+from entrypoints.config.secret_key import secret_of
+from entrypoints.config.settings import Settings
 from entrypoints.version import VERSION
 
 

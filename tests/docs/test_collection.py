@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any
 
 from adapters.http.openapi.pages import PREFIXES
-from entrypoints.config.setting_table import SETTINGS
+from entrypoints.config.settings import SETTINGS
 from tests.docs.collection import TEXT, folders, requests, variables
 
 PAGES = {f"GET {path}" for path in (*PREFIXES, "/docs/problems")}

@@ -12,8 +12,7 @@ import yaml
 
 from entrypoints.cli.main import main
 from entrypoints.config.secrets import write
-from entrypoints.config.setting_table import SETTINGS
-from entrypoints.config.settings import PREFIX, environment, load
+from entrypoints.config.settings import PREFIX, SETTINGS, environment, load
 from tests.docs.markdown import DOCS, ROOT, codes, rows, section
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))

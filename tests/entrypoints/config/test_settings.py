@@ -7,16 +7,16 @@ import pytest
 
 from domain.politeness import Cadence, Rate
 from domain.retention import RetainedKind
-from entrypoints.config.setting_table import SETTINGS
+from entrypoints.config.redaction import redacted, without_password
+from entrypoints.config.secret_key import secret_of
 from entrypoints.config.settings import (
+    SETTINGS,
     InvalidSetting,
+    Settings,
     check_names,
     environment,
-    harmless,
     host_of,
     load,
-    secret_of,
-    shown,
     unknown_names,
 )
 from entrypoints.config.units import PerDataset
@@ -81,7 +81,7 @@ def test_a_cadence_is_put_together_for_each_dataset() -> None:
     ],
 )
 def test_a_setting_is_shown_without_what_is_secret_in_it(name: str, text: str, told: str) -> None:
-    assert harmless(name, text) == told
+    assert redacted(name, text) == told
 
 
 def test_off_switches_the_schedule_off() -> None:
@@ -133,7 +133,7 @@ def test_without_a_broker_there_is_no_url_of_one() -> None:
     ],
 )
 def test_a_url_is_shown_without_its_password(url: str, told: str) -> None:
-    assert shown(url) == told
+    assert without_password(url) == told
 
 
 @pytest.mark.parametrize("name", ["DATABASE_URL", "BROKER_URL", "SECRET_KEY", "ALERT_URL"])
@@ -168,7 +168,7 @@ def test_what_holds_a_password_is_not_shown_when_it_cannot_be_used(name: str) ->
         ("FETCH_DEADLINE", "-1s", "expected a duration"),
         ("FETCH_ON_START", "yes", "expected true or false"),
         ("POSTS_URL", "ftp://host/posts", "expected a full http or https URL"),
-        ("POSTS_URL", "http://host:port/", "Port could not be cast"),
+        ("POSTS_URL", "http://host:port/", "expected a port from 0 to 65535"),
         ("COINPAPRIKA_URL", "/tickers.json", "expected a full http or https URL"),
         ("TELEMETRY_URL", "mqtt://host", "expected a full http or https URL"),
         ("ASSETS_CSV", "ftp://host/assets.csv", "expected a path, file:///PATH, or a full http"),
@@ -280,6 +280,10 @@ def test_a_given_secret_is_used_and_none_is_written(tmp_path: Path) -> None:
 
 def test_every_setting_has_a_meaning_in_words() -> None:
     assert all(setting.meaning for setting in SETTINGS.values())
+
+
+def test_the_defaults_of_the_struct_are_what_an_empty_environment_gives() -> None:
+    assert Settings() == load({})
 
 
 def test_a_damaged_secret_is_refused_and_not_used(tmp_path: Path) -> None:

@@ -1,0 +1,40 @@
+"""The key that signs cursors and tokens: given as a setting, or made beside the database."""
+
+import contextlib
+import os
+import secrets
+import tempfile
+from pathlib import Path
+
+from entrypoints.config.settings import PREFIX, InvalidSetting, Settings
+
+_SECRET_BYTES = 32
+
+
+def secret_of(settings: Settings) -> bytes:
+    """Return the key that was given, or the one kept beside the database."""
+    if settings.secret_key:
+        return settings.secret_key
+    if settings.database_file is None:
+        raise InvalidSetting(f"{PREFIX}SECRET_KEY is empty, and PostgreSQL needs one")
+    path = settings.database_file.with_name("secret.key")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            _write_once(path, secrets.token_hex(_SECRET_BYTES).encode())
+        key = path.read_bytes()
+    except OSError as error:
+        raise InvalidSetting(f"{path} cannot be used ({error.strerror})") from error
+    if len(key) < _SECRET_BYTES:
+        raise InvalidSetting(f"{path} is damaged; remove it, and a new one is made")
+    return key
+
+
+def _write_once(path: Path, content: bytes) -> None:
+    """Write a file only its owner can read, whole or not at all, unless it is there already."""
+    with tempfile.NamedTemporaryFile(dir=path.parent) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(file.name, path)

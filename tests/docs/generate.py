@@ -1,0 +1,93 @@
+"""The pages that follow from the code, written by `make docs`; a test compares them."""
+
+import re
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from click.testing import CliRunner
+
+from entrypoints.cli.main import main
+from entrypoints.config.setting_readers import Setting
+from entrypoints.config.settings import PREFIX, SETTINGS
+from tests.docs.markdown import REFERENCE, ROOT
+
+EXAMPLE = ROOT / ".env.example"
+SETTINGS_PAGE = REFERENCE / "settings.md"
+COMMANDS_PAGE = REFERENCE / "commands.md"
+
+_COLUMNS = 100
+_LINK = re.compile(r"\[([^]]*)\]\([^)]*\)")
+_TABLE = re.compile(r"(\| name \| default \| meaning \|\n\|---\|---\|---\|\n)(?:\|.*\n)+")
+_HELP = re.compile(r"^```text\n\$ (catchment[a-z -]*) --help\n.*?^```\n", re.MULTILINE | re.DOTALL)
+
+
+def generated() -> dict[Path, str]:
+    """Return each page with what follows from the code as it is now."""
+    return {
+        EXAMPLE: example(SETTINGS),
+        SETTINGS_PAGE: settings_page(SETTINGS_PAGE.read_text(encoding="utf-8"), SETTINGS),
+        COMMANDS_PAGE: commands_page(COMMANDS_PAGE.read_text(encoding="utf-8"), helps()),
+    }
+
+
+def example(settings: Mapping[str, Setting[Any]]) -> str:
+    """Return `.env.example`: each setting commented out, below what it means."""
+    head = "# Every setting with its default. Copy this file to .env and take the # away before"
+    entries = [f"{head} what you change.\n"]
+    for name, setting in settings.items():
+        meaning = textwrap.wrap(
+            _LINK.sub(r"\1", setting.meaning),
+            _COLUMNS,
+            initial_indent="# ",
+            subsequent_indent="# ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        entries.append("\n".join([*meaning, f"# {PREFIX}{name}={setting.default}\n"]))
+    return "\n".join(entries)
+
+
+def settings_page(page: str, settings: Mapping[str, Setting[Any]]) -> str:
+    """Return the page with its table of all settings made anew."""
+    rows = [
+        f"| `{PREFIX}{name}` | {f'`{s.default}`' if s.default else '(empty)'} | {s.meaning} |\n"
+        for name, s in settings.items()
+    ]
+    return _TABLE.sub(lambda table: table[1] + "".join(rows), page)
+
+
+def helps() -> dict[str, str]:
+    """Return the help of every command, by how the command is typed."""
+    return {command: _help(command) for command in _paths(main, "catchment")}
+
+
+def commands_page(page: str, helps: Mapping[str, str]) -> str:
+    """Return the page with every help as it is now; a new command gets a section at the end."""
+
+    def block(command: str) -> str:
+        return f"```text\n$ {command} --help\n{helps[command]}```\n"
+
+    documented = {match[1] for match in _HELP.finditer(page)}
+    page = _HELP.sub(lambda match: block(match[1]) if match[1] in helps else match[0], page)
+    new = [command for command in helps if command not in documented]
+    return page + "".join(f"\n## `{command}`\n\n{block(command)}" for command in new)
+
+
+def _paths(command: click.Command, path: str) -> Iterator[str]:
+    yield path
+    if isinstance(command, click.Group):
+        for name, below in command.commands.items():
+            yield from _paths(below, f"{path} {name}")
+
+
+def _help(command: str) -> str:
+    arguments = [*command.split()[1:], "--help"]
+    return CliRunner().invoke(main, arguments, prog_name="catchment", terminal_width=78).output
+
+
+if __name__ == "__main__":
+    for path, text in generated().items():
+        path.write_text(text, encoding="utf-8")
