@@ -309,6 +309,16 @@ def test_a_password_in_a_url_is_refused_and_not_repeated() -> None:
     assert "secret" not in str(refused.value)
 
 
+@pytest.mark.parametrize("name", ["POSTS_URL", "DATABASE_URL"])
+def test_a_url_with_a_host_that_cannot_be_is_refused_and_not_repeated(name: str) -> None:
+    scheme = "https" if name == "POSTS_URL" else "postgresql"
+
+    with pytest.raises(InvalidSetting, match="after a valid host") as refused:
+        load({f"CATCHMENT_{name}": f"{scheme}://me:secret@ho℀st/"})
+
+    assert "secret" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("url", "host"),
     [
