@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import msgspec
 
-from adapters.outbound.polite.limits import MIB
+from adapters.outbound.formats.bounds import MIB
 from domain.errors import SourceRefused, SourceUnavailable, UnexpectedContent
 
 MAX_SIZE = 1024 * MIB

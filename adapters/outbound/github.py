@@ -38,7 +38,9 @@ class GitHubRepositories(Repositories):
         self._client = client
         self._url = url.rstrip("/")
         self._token = token
-        self._authorization = f"Bearer {token}" if token else None
+        self._headers = {"Accept": _MEDIA_TYPE}
+        if token:
+            self._headers["Authorization"] = f"Bearer {token}"
 
     @property
     def host(self) -> str:
@@ -56,8 +58,7 @@ class GitHubRepositories(Repositories):
                 deadline,
                 traffic,
                 etag=known.etag if known else None,
-                accept=_MEDIA_TYPE,
-                authorization=self._authorization,
+                headers=self._headers,
             )
         except Absent:
             return LookupResult(None)

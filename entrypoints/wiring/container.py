@@ -6,11 +6,10 @@ Every provider can be overridden in a test: `container.clock.override(SteerableC
 from dependency_injector import containers, providers
 
 from adapters.http.app import AccountUseCases, create_app
-from adapters.outbound.coinpaprika import CoinPaprikaSource
-from adapters.outbound.csv_file import CsvAssetsSource
-from adapters.outbound.jsonplaceholder import JsonPlaceholderSource
+from adapters.outbound.builtin.crypto_assets import assets_csv, coinpaprika
+from adapters.outbound.builtin.data_points import telemetry
+from adapters.outbound.builtin.posts import jsonplaceholder
 from adapters.outbound.polite.client import PoliteClient
-from adapters.outbound.telemetry import TelemetrySource
 from adapters.outbound.webhook import HttpNotifier
 from adapters.sql.accounts.accounts import SqlAccounts
 from adapters.sql.accounts.sessions import SqlApiTokens, SqlSessions
@@ -71,10 +70,10 @@ DEFAULT_RATE = Rate(10, 1.0)
 #: Which source gives which dataset, and the setting that says where it is: a new source, or a new
 #: dataset with its first one, adds its line here.
 FEEDS: tuple[Feed, ...] = (
-    (POSTS, JsonPlaceholderSource, "posts_url"),
-    (CRYPTO_ASSETS, CoinPaprikaSource, "coinpaprika_url"),
-    (CRYPTO_ASSETS, CsvAssetsSource, "assets_csv"),
-    (DATA_POINTS, TelemetrySource, "telemetry_url"),
+    (POSTS, jsonplaceholder, "posts_url"),
+    (CRYPTO_ASSETS, coinpaprika, "coinpaprika_url"),
+    (CRYPTO_ASSETS, assets_csv, "assets_csv"),
+    (DATA_POINTS, telemetry, "telemetry_url"),
 )
 
 #: Every dataset there is: its table is made from this.

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from adapters.outbound.polite.client import PoliteClient
+from adapters.outbound.sources import source_of
 from application.datasets.query import Query
 from application.ingest.fetch import Fetch
 from application.ingest.job_backend import JobBackend
@@ -13,10 +14,11 @@ from application.ports.system import Clock, Random
 from application.posts import FetchPosts, QueryPosts
 from domain.builtin.posts import POSTS
 from domain.dataset import Dataset
+from domain.sources import SourceDefinition
 from entrypoints.config.settings import Settings
 
 #: A dataset, one of its sources, and the setting that says where that is.
-Feed = tuple[Dataset[Any], Callable[[PoliteClient, str], Source[Any]], str]
+Feed = tuple[Dataset[Any], Callable[[str], SourceDefinition[Any]], str]
 
 
 def sources_of(
@@ -27,7 +29,7 @@ def sources_of(
     for dataset, make, setting in feeds:
         listed = sources.setdefault(dataset.name, [])
         if url := getattr(settings, setting):
-            listed.append(make(client, url))
+            listed.append(source_of(make(url), client))
     return sources
 
 

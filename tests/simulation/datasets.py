@@ -2,12 +2,13 @@
 
 from typing import Any, NamedTuple
 
-from adapters.outbound.json_list import JsonListSource
-from adapters.outbound.jsonplaceholder import JsonPlaceholderSource, PostPayload
+from adapters.outbound.builtin.posts import PostPayload, jsonplaceholder
+from adapters.outbound.polite.urls import parse
 from domain.builtin.posts import POSTS
 from domain.dataset import Dataset
 from domain.payloads import Payload
 from domain.politeness import Rate
+from domain.sources import JsonFormat, NextLink, RecordMapping, Request, SourceDefinition
 from tests.sharing import SharedPost
 
 #: Two sources feed it: each of its records says whose it is.
@@ -17,35 +18,27 @@ JOINT: Dataset[Any] = Dataset(
 RATE = Rate(12, 10.0)
 
 
-class SingleFlight(JsonListSource[PostPayload, SharedPost]):
-    """Posts of one of several upstreams."""
+def shared(name: str, url: str) -> SourceDefinition[SharedPost]:
+    """Posts of one of several upstreams, each with who said them."""
 
-    normaliser_version = "shared-1"
-    payload = PostPayload
+    def post(element: PostPayload, payload: Payload) -> SharedPost:
+        return SharedPost(name, element.id, element.title)
 
-    def record(self, element: PostPayload, payload: Payload) -> SharedPost:
-        """Our words for theirs, and who said them."""
-        return SharedPost(self.name, element.id, element.title)
-
-
-class North(SingleFlight):
-    """One of them."""
-
-    name = "north"
-
-
-class South(SingleFlight):
-    """The other one."""
-
-    name = "south"
+    return SourceDefinition(
+        name=name,
+        request=Request(url),
+        pages=NextLink(),
+        format=JsonFormat(),
+        mapping=RecordMapping(PostPayload, post),
+        normaliser_version="shared-1",
+    )
 
 
 class Fed(NamedTuple):
-    """A source, what it feeds, and where it asks."""
+    """A source, and what it feeds."""
 
     dataset: Dataset[Any]
-    source: type[JsonListSource[Any, Any]]
-    host: str
+    source: SourceDefinition[Any]
 
     @property
     def name(self) -> str:
@@ -55,11 +48,16 @@ class Fed(NamedTuple):
     @property
     def url(self) -> str:
         """Where it asks."""
-        return f"http://{self.host}/{self.name}"
+        return self.source.request.address
+
+    @property
+    def host(self) -> str:
+        """Whom it asks."""
+        return parse(self.url).key
 
 
 FEEDS = (
-    Fed(POSTS, JsonPlaceholderSource, "east.example"),
-    Fed(JOINT, North, "east.example"),
-    Fed(JOINT, South, "west.example"),
+    Fed(POSTS, jsonplaceholder("http://east.example/jsonplaceholder")),
+    Fed(JOINT, shared("north", "http://east.example/north")),
+    Fed(JOINT, shared("south", "http://west.example/south")),
 )

@@ -5,6 +5,7 @@ from typing import Any
 
 from adapters.http.ingest.idempotency import OnceOnly
 from adapters.memory.system import SeededRandom, SteerableClock
+from adapters.outbound.sources import HttpSource
 from application.ingest.fetch import Fetch
 from application.ingest.job_backend import JobBackend
 from application.jobs.list_jobs import CancelJob
@@ -111,7 +112,7 @@ class Node(Process):
         self.run()
 
     def _fetch(self, dataset: Dataset[Any], client: SimulatedClient) -> Fetch[Any]:
-        sources = [fed.source(client, fed.url) for fed in FEEDS if fed.dataset is dataset]
+        sources = [HttpSource(fed.source, client) for fed in FEEDS if fed.dataset is dataset]
         return Fetch(
             dataset,
             sources,

@@ -5,6 +5,9 @@ import re
 
 from domain.errors import UnexpectedContent
 
+#: Why a record is rejected whose bytes are not valid in the charset of its body.
+NOT_TEXT = "holds bytes that are not text in its charset"
+
 _MARKED = "utf-8-sig"
 # UTF-32 first, because its little-endian mark begins with that of UTF-16.
 _MARKS = (

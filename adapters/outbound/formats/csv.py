@@ -3,10 +3,23 @@
 import re
 from collections.abc import Collection, Iterator
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from adapters.outbound.polite.limits import MIB
+import msgspec
+
+from adapters.outbound.formats.bounds import (
+    MAX_RECORDS,
+    MIB,
+    check_rejections,
+    rejection_of,
+    too_many_records,
+)
+from adapters.outbound.formats.charsets import NOT_TEXT, to_utf8
+from domain.dataset import R
 from domain.errors import UnexpectedContent
+from domain.fields import Field, fields_of
+from domain.payloads import Batch, Payload
+from domain.sources import E, RecordMapping
 
 #: A longer row is no row: a quote is open, or the file is something else.
 LONGEST_ROW = MIB
@@ -16,8 +29,73 @@ LINE_END = re.compile(rb"[\r\n](?:(?<=\r)\n)?")
 _DELIMITERS = (",", ";", "\t")
 
 _NOT_CLOSED = "has a quote that is not closed where a cell ends"
-_NOT_TEXT = "holds bytes that are not text in its charset"
 _TOO_LONG = f"is longer than {LONGEST_ROW // MIB} MiB"
+
+
+def read_csv(payload: Payload, mapping: RecordMapping[E, R], line: int | None = None) -> Batch[R]:
+    """Read a table row by row; a row that cannot be read is a rejection, with its line.
+
+    The row behind the header stands on this `line` where the payload is a page of a larger file.
+    UnexpectedContent when rows cannot be told apart.
+    """
+    text = to_utf8(payload.body, payload.content_type)
+    # A row has a line at least, and lines are counted at once.
+    if line_ends(text) > MAX_RECORDS:
+        raise too_many_records()
+    fields, required = columns_of(mapping.element)
+    header = header_of(text, required, fields)
+    columns = header.columns
+    places = [(each, columns.index(each.name)) for each in fields.values() if each.name in columns]
+    batch: Batch[R] = Batch([], [])
+    for row in header.layout.rows(text, header.row.end, line or header.row.next_line):
+        if row.is_blank:
+            continue
+        check_rejections(batch)
+        try:
+            element = mapping.element(**_values(row, places, required))
+            batch.records.append(mapping.record(element, payload))
+        except ValueError as error:
+            batch.rejections.append(rejection_of(f"line {row.line}", str(error), row.raw))
+    return batch
+
+
+class Columns(NamedTuple):
+    """The columns of a table that are read, by name, and which of them must be there."""
+
+    fields: dict[str, Field]
+    required: tuple[str, ...]
+
+
+def columns_of(element: type[msgspec.Struct]) -> Columns:
+    """Return the columns of a type of row: one for each field, required if it has no default."""
+    required = tuple(field.name for field in msgspec.structs.fields(element) if field.required)
+    return Columns(fields_of(element), required)
+
+
+def _values(
+    row: "CsvRow", places: list[tuple[Field, int]], required: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return the values of a row by column; a ValueError says what is wrong with it."""
+    if row.reason:
+        raise ValueError(row.reason)
+    values = {
+        field.name: _parsed(field, text)
+        for field, place in places
+        if (text := row.cells[place].strip())
+    }
+    if missing := [name for name in required if name not in values]:
+        raise ValueError(f"{missing[0]} is empty")
+    return values
+
+
+def _parsed(field: Field, text: str) -> Any:
+    try:
+        return field.parse(text)
+    except ValueError as error:
+        raise ValueError(f"{field.name}: {error}") from error
+
+
+# ---------------------------------------------------------------- rows
 
 
 class CsvRow(NamedTuple):
@@ -89,7 +167,7 @@ class Layout:
         try:
             cells = self._cells(raw.decode())
         except UnicodeDecodeError:
-            return [], _NOT_TEXT
+            return [], NOT_TEXT
         if self._width is not None and len(cells) != self._width:
             return [], f"has {len(cells)} cells, and {self._width} were expected"
         return cells, ""

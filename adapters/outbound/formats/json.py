@@ -1,11 +1,121 @@
-"""JSON as it arrives: cut into the elements of its list."""
+"""JSON as it arrives: a list or one object, read as a whole or else element by element."""
 
 import re
-from collections.abc import Iterator
+import types
+from collections.abc import Iterable, Iterator
 
+import msgspec
+
+from adapters.outbound.formats.bounds import (
+    MAX_RECORDS,
+    check_rejections,
+    rejection_of,
+    too_many_records,
+)
+from adapters.outbound.formats.charsets import NOT_TEXT, to_utf8
+from domain.dataset import R
 from domain.errors import UnexpectedContent
+from domain.payloads import Batch, Payload
+from domain.reports import Rejection
+from domain.sources import E, RecordMapping
 
 MAX_DEPTH = 64
+
+_NO_JSON = re.compile(
+    r"text/(?!json|plain)|image/|audio/|video/|multipart/|application/xml|.*\+xml"
+)
+_PLACE = re.compile(r" - at `\$(.*)`$")
+_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
+
+
+def read_json(payload: Payload, mapping: RecordMapping[E, R], single: bool = False) -> Batch[R]:
+    """Read a list of records, or a `single` one; what cannot be read of it is a rejection.
+
+    All elements are read at once, or one by one when that fails, to tell good from bad.
+    UnexpectedContent when they cannot be told apart.
+    """
+    text = _json_text(payload)
+    if single:
+        return _read_each([("", _object(text))], payload, mapping)
+    _check_list(text)
+    try:
+        found: list[E] = msgspec.json.decode(
+            text, type=types.GenericAlias(list, (mapping.element,))
+        )
+        return Batch([mapping.record(each, payload) for each in found], [], "/{}".format)
+    except RecursionError as error:
+        raise too_deep() from error
+    except (msgspec.DecodeError, ValueError):
+        places = ((f"/{index}", element) for index, element in enumerate(elements(text)))
+        return _read_each(places, payload, mapping)
+
+
+def _read_each(
+    places: Iterable[tuple[str, bytes]], payload: Payload, mapping: RecordMapping[E, R]
+) -> Batch[R]:
+    decoder = msgspec.json.Decoder(mapping.element)
+    good: list[str] = []
+    batch: Batch[R] = Batch([], [], good.__getitem__)
+    for place, element in places:
+        check_rejections(batch)
+        try:
+            batch.records.append(mapping.record(decoder.decode(element), payload))
+            good.append(place)
+        except (msgspec.DecodeError, ValueError) as error:
+            batch.rejections.append(_rejection(place, element, error))
+    return batch
+
+
+def _rejection(place: str, element: bytes, error: Exception) -> Rejection:
+    if isinstance(error, UnicodeDecodeError):
+        return rejection_of(place, NOT_TEXT, element.strip())
+    reason = str(error)
+    return rejection_of(f"{place}{_pointer(reason)}", _PLACE.sub("", reason), element.strip())
+
+
+def _pointer(reason: str) -> str:
+    """Return the JSON pointer for the path in a reason of msgspec's, as far as it has names."""
+    path = _PLACE.search(reason)
+    steps = _STEP.findall(path[1].partition("[...]")[0]) if path else ()
+    return "".join(f"/{name or number}" for name, number in steps)
+
+
+# ---------------------------------------------------------------- the text
+
+
+def _json_text(payload: Payload) -> bytes:
+    """Return the body as UTF-8, unless it says that it is something else."""
+    if _NO_JSON.match(payload.content_type.strip().lower()):
+        kind = payload.content_type.split(";")[0][:80]
+        raise UnexpectedContent(f"the body is {kind}, and JSON was expected")
+    return to_utf8(payload.body, payload.content_type).strip()
+
+
+def _object(text: bytes) -> bytes:
+    """Return the text, once it looks like one object and nothing else."""
+    if not text.startswith(b"{"):
+        kind = "a JSON list" if text.startswith(b"[") else "no JSON"
+        raise UnexpectedContent(f"the body is {kind}, and a JSON object was expected")
+    # As the only element of a list it is cut as any element is, and must end as one.
+    [element, *others] = elements(b"[" + text + b"]")
+    if others:
+        raise UnexpectedContent("there is more text after the JSON object")
+    return element
+
+
+def _check_list(text: bytes) -> None:
+    """Raise UnexpectedContent unless the text looks like a list of a bearable length."""
+    if not text.startswith(b"["):
+        kind = "a JSON object" if text.startswith(b"{") else "no JSON"
+        raise UnexpectedContent(f"the body is {kind}, and a JSON list was expected")
+    # Every record is an object, so the records are only counted when there may be too many.
+    if text.count(b"{") > MAX_RECORDS:
+        for index, _ in enumerate(elements(text)):
+            if index >= MAX_RECORDS:
+                raise too_many_records()
+
+
+# ---------------------------------------------------------------- the elements of a list
 
 _STRING = rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)'
 _FLAT = rb'(?:[^"\[\]{}]++|' + _STRING + rb")*+"

@@ -1,11 +1,12 @@
 """PoliteClient: the one way out of the product, which asks permission before every request."""
 
 import ssl
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import msgspec
 
-from adapters.outbound.polite.exchange import HttpExchange, UpstreamRequest
+from adapters.outbound.polite.exchange import NO_HEADERS, HttpExchange, UpstreamRequest
 from adapters.outbound.polite.failures import RetryableError, counts_against_host, late
 from adapters.outbound.polite.limits import MIB, RequestLimits, fresh_s, renewed_s
 from adapters.outbound.polite.network import Network, Resolve, resolve
@@ -75,17 +76,14 @@ class PoliteClient:
         traffic: Traffic,
         etag: str | None = None,
         last_modified: str | None = None,
-        accept: str = "application/json",
-        authorization: str | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> UpstreamResponse | NotModified:
         """Ask for one URL until the deadline, which covers everything, retries and waits too.
 
-        `authorization` is sent to the host of the URL, and nowhere else.
+        `headers` are sent to the host of the URL, and nowhere else.
         SourceUnavailable, SourceBlocked, SourceTimedOut, SourceRefused or UnexpectedContent.
         """
-        request = UpstreamRequest(
-            parse(url), accept, etag, last_modified, authorization=authorization
-        )
+        request = UpstreamRequest(parse(url), headers, etag, last_modified)
         errand = _CallContext(ask_until, traffic)
         for _ in range(MAX_REDIRECTS + 1):
             reply = await self._persist(request, errand)
@@ -108,7 +106,7 @@ class PoliteClient:
         of the URL is in no message: it may hold a token.
         """
         address = msgspec.structs.replace(parse(url), discreet=True)
-        request = UpstreamRequest(address, "*/*", body=body)
+        request = UpstreamRequest(address, body=body)
         errand = _CallContext(ask_until, traffic)
         await self._admitted(request, errand)
         try:

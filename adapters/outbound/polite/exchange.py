@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import httpx
 import msgspec
@@ -26,19 +27,20 @@ from domain.errors import SourceRefused
 MAX_PIECES = 100_000
 _BREATHER = 100
 
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
 
 class UpstreamRequest(msgspec.Struct, frozen=True):
     """What is asked: a GET, perhaps only for what has changed, or a POST of a JSON body.
 
-    `authorization` is a secret between us and this very host.
+    `headers` may hold a secret between us and this very host.
     """
 
     url: Url
-    accept: str
+    headers: Mapping[str, str] = NO_HEADERS
     etag: str | None = None
     last_modified: str | None = None
     body: bytes | None = None
-    authorization: str | None = None
 
     @property
     def is_conditional(self) -> bool:
@@ -55,7 +57,7 @@ class UpstreamRequest(msgspec.Struct, frozen=True):
                 code="redirect_refused",
             )
         # Validators belong to the exact URL, so they stay behind.
-        return UpstreamRequest(url, self.accept, authorization=self.authorization)
+        return UpstreamRequest(url, self.headers)
 
 
 class HttpExchange:
@@ -129,17 +131,13 @@ class HttpExchange:
             return gunzip(body, self._max_decoded, allowance.place)
         return await asyncio.to_thread(gunzip, body, self._max_decoded, allowance.place)
 
-    def _headers(self, request: UpstreamRequest) -> Mapping[str, str]:
-        headers = {
-            "User-Agent": self._user_agent,
-            "Accept": request.accept,
-            # Nothing else is asked for, because nothing else is unpacked here.
-            "Accept-Encoding": "gzip",
-        }
+    def _headers(self, request: UpstreamRequest) -> httpx.Headers:
+        headers = httpx.Headers({"User-Agent": self._user_agent, "Accept": "*/*"})
+        headers.update(request.headers)
+        # Nothing else is asked for, because nothing else is unpacked here.
+        headers["Accept-Encoding"] = "gzip"
         if request.body is not None:
             headers["Content-Type"] = "application/json"
-        if request.authorization is not None:
-            headers["Authorization"] = request.authorization
         if request.etag is not None:
             headers["If-None-Match"] = request.etag
         if request.last_modified is not None:

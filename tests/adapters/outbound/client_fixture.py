@@ -16,9 +16,10 @@ from adapters.memory.datasets import MemoryStore
 from adapters.memory.jobs import MemoryJobs
 from adapters.memory.politeness import MemoryBudget
 from adapters.memory.system import SeededRandom, SteerableClock
-from adapters.outbound.jsonplaceholder import JsonPlaceholderSource
+from adapters.outbound.builtin.posts import jsonplaceholder
 from adapters.outbound.polite.client import PoliteClient
 from adapters.outbound.polite.replies import NotModified, UpstreamResponse
+from adapters.outbound.sources import HttpSource
 from application.ingest.sync_source import SourceSync
 from application.ports.ingest import Source
 from domain.builtin.posts import POSTS, Post
@@ -116,10 +117,10 @@ class ClientFixture:
         raise AssertionError(f"{fault} did not fail")
 
     async def fetch(
-        self, fault: str, seconds: float = 60, source: JsonPlaceholderSource | None = None
+        self, fault: str, seconds: float = 60, source: Source[Post] | None = None
     ) -> SourceReport:
         """Fetch the posts into the memory store, as every fetch does."""
-        source = source or JsonPlaceholderSource(self.client, self.url(fault))
+        source = source or HttpSource(jsonplaceholder(self.url(fault)), self.client)
         return await self.gather(POSTS, source, seconds)
 
     async def gather(

@@ -1,16 +1,14 @@
 """Pages are followed on one host, to their end, and never in circles (U27, U32)."""
 
+from dataclasses import replace
+
 import pytest
 
-from adapters.outbound.jsonplaceholder import JsonPlaceholderSource
+from adapters.outbound.builtin.posts import jsonplaceholder
+from adapters.outbound.sources import HttpSource
 from domain.reports import Counts
+from domain.sources import NextLink
 from tests.adapters.outbound.client_fixture import ClientFixture, open_client, replying
-
-
-class ShortSource(JsonPlaceholderSource):
-    """The same source with hardly any patience."""
-
-    max_pages = 5
 
 
 @pytest.mark.parametrize("fault", ["U32-total-high", "U32-total-low"])
@@ -65,7 +63,8 @@ async def test_pages_in_a_circle_are_left(
 
 @pytest.mark.parametrize("fault", ["U32-endless", "U32-empty-forever"])
 async def test_the_number_of_pages_is_bounded(fixture: ClientFixture, fault: str) -> None:
-    report = await fixture.fetch(fault, source=ShortSource(fixture.client, fixture.url(fault)))
+    short = replace(jsonplaceholder(fixture.url(fault)), pages=NextLink(max_pages=5))
+    report = await fixture.fetch(fault, source=HttpSource(short, fixture.client))
 
     assert report.error is not None
     assert report.error.code == "too_many_pages"

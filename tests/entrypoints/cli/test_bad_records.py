@@ -2,13 +2,15 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from adapters.outbound.builtin.posts import jsonplaceholder
 from adapters.outbound.formats.json import elements
-from adapters.outbound.jsonplaceholder import JsonPlaceholderSource
+from adapters.outbound.sources import HttpSource
 from domain.builtin.posts import POSTS, Post
 from domain.dataset import Role
 from domain.filters import Filter
@@ -52,10 +54,8 @@ def changed(field: str, value: Any) -> dict[str, Any]:
     return {name: one for name, one in whole.items() if one is not None}
 
 
-class LenientSource(JsonPlaceholderSource):
+class LenientSource(HttpSource[Post]):
     """The posts as the next version reads them: whatever a field holds, something comes of it."""
-
-    normaliser_version = "jsonplaceholder-2"
 
     def normalise(self, payload: Payload) -> Batch[Post]:
         """Read every element, with its place as its number."""
@@ -112,7 +112,10 @@ async def test_good_records_are_stored_bad_ones_wait_and_a_fix_stores_them_witho
 
         asked = upstream.count()
         async with running(settings) as container:
-            source = LenientSource(container.client(), upstream.url("/posts"))
+            definition = replace(
+                jsonplaceholder(upstream.url("/posts")), normaliser_version="jsonplaceholder-2"
+            )
+            source = LenientSource(definition, container.client())
             container.override_providers(sources={"posts": [source]})
             [replayed] = await container.replay_quarantine().everything(Role.ADMIN)
             assert await stored(container) == (1025, 0)

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.outbound.jsonplaceholder import JsonPlaceholderSource
+from adapters.outbound.builtin.posts import jsonplaceholder
 from adapters.outbound.polite.limits import fresh_s
 from adapters.outbound.polite.replies import NotModified
+from adapters.outbound.sources import HttpSource
 from domain.reports import Traffic
 from tests.adapters.outbound.client_fixture import open_client, replying
 
@@ -120,7 +121,7 @@ async def paged(*replies: bytes) -> AsyncIterator[str]:
 async def fetched_for_s(*replies: bytes) -> float | None:
     """For how many seconds such pages will do, when fetching them takes no time."""
     async with paged(*replies) as key, open_client(allowed_private=frozenset({key})) as fixture:
-        source = JsonPlaceholderSource(fixture.client, f"http://{key}/posts")
+        source = HttpSource(jsonplaceholder(f"http://{key}/posts"), fixture.client)
         report = await fixture.fetch("", source=source)
         assert (report.requests, report.error) == (len(replies), None)
         until = report.fresh_until

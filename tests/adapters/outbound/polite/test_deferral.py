@@ -7,7 +7,8 @@ import pytest
 
 from adapters.memory.datasets import MemoryStore
 from adapters.memory.jobs import MemoryJobHistory, MemoryJobs, MemorySchedules
-from adapters.outbound.jsonplaceholder import JsonPlaceholderSource
+from adapters.outbound.builtin.posts import jsonplaceholder
+from adapters.outbound.sources import HttpSource
 from adapters.queue.embedded import EmbeddedQueue
 from application.ingest.fetch import Fetch
 from application.ingest.job_backend import JobBackend
@@ -49,7 +50,7 @@ def fetch_of(fixture: ClientFixture) -> Fetch[Post]:
         EmbeddedQueue(),
         MemorySchedules(database, clock),
     )
-    source = JsonPlaceholderSource(fixture.client, fixture.url("/posts"))
+    source = HttpSource(jsonplaceholder(fixture.url("/posts")), fixture.client)
     return Fetch(POSTS, [source], MemoryStore(database, clock), clock, job_backend, fixture.random)
 
 

@@ -175,7 +175,7 @@ async def test_u38_nothing_pushed_is_ever_sent_back(fixture: ClientFixture) -> N
 
 
 async def test_only_what_is_needed_is_told(fixture: ClientFixture) -> None:
-    await fixture.answer("/posts")
+    await fixture.fetch("/posts")
 
     (request,) = fixture.upstream.requests
     assert request.headers == {

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from adapters.memory.system import SteerableClock
-from adapters.outbound.csv_file import CsvAssetsSource
-from adapters.outbound.csv_pages import PAGE
+from adapters.outbound.builtin.crypto_assets import assets_csv
 from adapters.outbound.files import MAX_SIZE
+from adapters.outbound.formats.csv_pages import PAGE
+from adapters.outbound.sources import source_of
+from application.ports.ingest import Source
 from domain.builtin.crypto_assets import CRYPTO_ASSETS, CryptoAsset
 from domain.errors import SourceRefused, UnexpectedContent
 from domain.payloads import Payload
@@ -35,9 +37,14 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def source(fixture: ClientFixture, path: Path) -> CsvAssetsSource:
+def source(fixture: ClientFixture, path: Path) -> Source[CryptoAsset]:
     """The source that reads it."""
-    return CsvAssetsSource(fixture.client, str(path))
+    return assets_of(str(path), fixture)
+
+
+def assets_of(url: str, fixture: ClientFixture) -> Source[CryptoAsset]:
+    """The source of the file at that address."""
+    return source_of(assets_csv(url), fixture.client)
 
 
 def payload(text: str | bytes, url: str = "http://example.com/a.csv", kind: str = "") -> Payload:
@@ -46,20 +53,20 @@ def payload(text: str | bytes, url: str = "http://example.com/a.csv", kind: str 
     return Payload(url=url, body=body, content_type=kind or "text/csv", received_at=NOW)
 
 
-def read(source: CsvAssetsSource, text: str | bytes, **more: str) -> list[CryptoAsset]:
+def read(source: Source[CryptoAsset], text: str | bytes, **more: str) -> list[CryptoAsset]:
     """The assets in a text in which all are sound."""
     batch = source.normalise(payload(text, **more))
     assert batch.rejections == []
     return batch.records
 
 
-def rejected(source: CsvAssetsSource, text: str | bytes) -> list[tuple[str, str]]:
+def rejected(source: Source[CryptoAsset], text: str | bytes) -> list[tuple[str, str]]:
     """Where the bad rows of a text stand, and what is wrong with them."""
     return [(each.pointer, each.reason) for each in source.normalise(payload(text)).rejections]
 
 
 async def fetched(
-    fixture: ClientFixture, source: CsvAssetsSource, seconds: float = 60
+    fixture: ClientFixture, source: Source[CryptoAsset], seconds: float = 60
 ) -> SourceReport:
     """What a fetch from the source gave."""
     return await fixture.gather(CRYPTO_ASSETS, source, seconds)
@@ -75,7 +82,7 @@ def failure(report: SourceReport) -> tuple[str, str]:
 # ---------------------------------------------------------------- rows to assets
 
 
-def test_a_row_is_an_asset(source: CsvAssetsSource) -> None:
+def test_a_row_is_an_asset(source: Source[CryptoAsset]) -> None:
     [asset] = read(
         source,
         "id,symbol,name,rank,price_usd,volume_24h_usd,market_cap_usd,percent_change_24h,updated_at\n"
@@ -96,13 +103,13 @@ def test_a_row_is_an_asset(source: CsvAssetsSource) -> None:
     )
 
 
-def test_an_asset_without_an_id_is_known_by_symbol_and_name(source: CsvAssetsSource) -> None:
+def test_an_asset_without_an_id_is_known_by_symbol_and_name(source: Source[CryptoAsset]) -> None:
     assets = read(source, "id,symbol,name,price_usd\n,BTC,Bitcoin,1\nx,BTC,Bitcoin,1\n")
 
     assert [asset.source_id for asset in assets] == ["btc-bitcoin", "x"]
 
 
-def test_cells_are_stripped_and_empty_ones_are_missing_values(source: CsvAssetsSource) -> None:
+def test_cells_are_stripped_and_empty_ones_are_missing_values(source: Source[CryptoAsset]) -> None:
     [asset] = read(source, "symbol,name,price_usd,rank,updated_at\n BTC , Bitcoin ,1, ,\n")
 
     assert (asset.symbol, asset.name, asset.rank, asset.updated_at) == (
@@ -113,20 +120,22 @@ def test_cells_are_stripped_and_empty_ones_are_missing_values(source: CsvAssetsS
     )
 
 
-def test_columns_may_come_in_any_order_and_others_are_passed_over(source: CsvAssetsSource) -> None:
+def test_columns_may_come_in_any_order_and_others_are_passed_over(
+    source: Source[CryptoAsset],
+) -> None:
     [asset] = read(source, 'Note;NAME;" Price_USD ";Symbol;source\n"a;b";Bitcoin;1;BTC;mine\n')
 
     assert (asset.symbol, asset.name, asset.price_usd, asset.source) == ("BTC", "Bitcoin", 1, "csv")
 
 
 def test_u30_blank_lines_are_passed_over_and_a_header_alone_is_no_records(
-    source: CsvAssetsSource,
+    source: Source[CryptoAsset],
 ) -> None:
     assert read(source, HEADER) == []
     assert len(read(source, "\n" + HEADER + "\r\n \nBTC,Bitcoin,1\n\n")) == 1
 
 
-def test_u30_a_formula_is_text(source: CsvAssetsSource) -> None:
+def test_u30_a_formula_is_text(source: Source[CryptoAsset]) -> None:
     assert read(source, HEADER + "=cmd(),@sum,1\n")[0].symbol == "=cmd()"
 
 
@@ -153,7 +162,7 @@ def test_u30_a_formula_is_text(source: CsvAssetsSource) -> None:
     ],
 )
 def test_a_row_that_is_no_asset_is_rejected_with_its_line(
-    source: CsvAssetsSource, row: str, reason: str
+    source: Source[CryptoAsset], row: str, reason: str
 ) -> None:
     text = HEADER + "A,Sound,1\n" + row + "\nB,Sound,1\n"
 
@@ -184,7 +193,7 @@ def test_a_row_that_is_no_asset_is_rejected_with_its_line(
     ],
 )
 def test_u31_and_other_values_nobody_can_mean_are_rejected(
-    source: CsvAssetsSource, column: str, text: str, reason: str
+    source: Source[CryptoAsset], column: str, text: str, reason: str
 ) -> None:
     [(pointer, told)] = rejected(source, f"symbol,name,price_usd,{column}\nBTC,Bitcoin,1,{text}\n")
 
@@ -193,21 +202,21 @@ def test_u31_and_other_values_nobody_can_mean_are_rejected(
 
 
 def test_u30_the_lines_of_a_file_are_counted_as_an_editor_counts_them(
-    source: CsvAssetsSource,
+    source: Source[CryptoAsset],
 ) -> None:
     text = '\r\nsymbol,name,price_usd\nA,"of\r\nseveral\nlines",1\r\nB\rC,c,1\n\n"D,d,1\nE,e\n'
 
     assert [line for line, _ in rejected(source, text)] == ["line 6", "line 9", "line 10"]
 
 
-def test_what_is_shown_of_a_bad_row_is_short(source: CsvAssetsSource) -> None:
+def test_what_is_shown_of_a_bad_row_is_short(source: Source[CryptoAsset]) -> None:
     batch = source.normalise(payload(HEADER + "é" * 100_000 + "\n"))
 
     assert batch.rejections[0].excerpt == "é" * 200
 
 
 async def test_u30_a_cell_of_a_megabyte_is_quarantined_where_it_would_be_indexed(
-    fixture: ClientFixture, source: CsvAssetsSource, path: Path
+    fixture: ClientFixture, source: Source[CryptoAsset], path: Path
 ) -> None:
     path.write_text(
         "symbol,name,price_usd,note\n"
@@ -240,14 +249,16 @@ async def test_u30_a_cell_of_a_megabyte_is_quarantined_where_it_would_be_indexed
     ],
 )
 def test_u23_a_file_is_read_by_its_mark_or_its_declared_charset(
-    source: CsvAssetsSource, charset: str, kind: str
+    source: Source[CryptoAsset], charset: str, kind: str
 ) -> None:
     text = (HEADER + "CAF,Café,1\n").encode(charset)
 
     assert read(source, text, kind=kind)[0].name == "Café"
 
 
-def test_u23_what_is_not_utf8_and_says_nothing_costs_its_own_row(source: CsvAssetsSource) -> None:
+def test_u23_what_is_not_utf8_and_says_nothing_costs_its_own_row(
+    source: Source[CryptoAsset],
+) -> None:
     text = (HEADER + "CAF,Café,1\nBTC,Bitcoin,1\n").encode("latin-1")
 
     assert rejected(source, text) == [("line 2", "holds bytes that are not text in its charset")]
@@ -271,7 +282,7 @@ def test_u23_what_is_not_utf8_and_says_nothing_costs_its_own_row(source: CsvAsse
     ],
 )
 def test_u30_a_file_that_is_something_else_is_refused_and_says_what_is_missing(
-    source: CsvAssetsSource, text: str, code: str, told: str
+    source: Source[CryptoAsset], text: str, code: str, told: str
 ) -> None:
     with pytest.raises(UnexpectedContent, match=told) as unexpected:
         source.normalise(payload(text))
@@ -279,7 +290,7 @@ def test_u30_a_file_that_is_something_else_is_refused_and_says_what_is_missing(
     assert unexpected.value.code == code
 
 
-def test_the_same_payload_always_gives_the_same_batch(source: CsvAssetsSource) -> None:
+def test_the_same_payload_always_gives_the_same_batch(source: Source[CryptoAsset]) -> None:
     file = payload(SAMPLE + "bad\n")
 
     assert source.normalise(file) == source.normalise(file)
@@ -289,7 +300,7 @@ def test_the_same_payload_always_gives_the_same_batch(source: CsvAssetsSource) -
 
 
 async def test_a_local_file_is_read_without_asking_anybody(
-    fixture: ClientFixture, source: CsvAssetsSource, path: Path
+    fixture: ClientFixture, source: Source[CryptoAsset], path: Path
 ) -> None:
     path.write_text(SAMPLE)
 
@@ -308,7 +319,7 @@ async def test_a_local_file_is_named_by_its_path_or_by_its_url(
     path.write_text(SAMPLE)
     place = str(path).replace(" ", "%20") if "://" in form else str(path)
 
-    report = await fetched(fixture, CsvAssetsSource(fixture.client, form.format(place)))
+    report = await fetched(fixture, assets_of(form.format(place), fixture))
 
     assert report.counts.inserted == 2
 
@@ -319,14 +330,14 @@ async def test_u23_the_url_of_a_local_file_says_what_its_bytes_are(
     path.write_bytes((HEADER + "EUR,€uro,1\n").encode("cp1252"))
 
     url = f"{path.as_uri()}?charset=windows-1252"
-    report = await fetched(fixture, CsvAssetsSource(fixture.client, url))
+    report = await fetched(fixture, assets_of(url, fixture))
 
     assert report.status is SourceStatus.SUCCEEDED
     assert fixture.records(CRYPTO_ASSETS)[0].name == "€uro"
 
 
 async def test_what_is_kept_of_a_local_file_shows_its_name_and_no_more_of_its_path(
-    fixture: ClientFixture, source: CsvAssetsSource, path: Path
+    fixture: ClientFixture, source: Source[CryptoAsset], path: Path
 ) -> None:
     path.write_text(SAMPLE)
     await fetched(fixture, source)
@@ -343,7 +354,7 @@ async def test_what_is_kept_of_a_local_file_shows_its_name_and_no_more_of_its_pa
 
 
 async def test_an_unchanged_file_is_not_read_again(
-    fixture: ClientFixture, source: CsvAssetsSource, path: Path
+    fixture: ClientFixture, source: Source[CryptoAsset], path: Path
 ) -> None:
     path.write_text(SAMPLE)
     await fetched(fixture, source)
@@ -355,7 +366,7 @@ async def test_an_unchanged_file_is_not_read_again(
 
 
 async def test_a_file_that_was_touched_is_read_again_and_found_unchanged(
-    fixture: ClientFixture, source: CsvAssetsSource, path: Path
+    fixture: ClientFixture, source: Source[CryptoAsset], path: Path
 ) -> None:
     path.write_text(SAMPLE)
     await fetched(fixture, source)
@@ -367,7 +378,7 @@ async def test_a_file_that_was_touched_is_read_again_and_found_unchanged(
 
 
 async def test_a_changed_file_changes_what_it_changes(
-    fixture: ClientFixture, source: CsvAssetsSource, path: Path
+    fixture: ClientFixture, source: Source[CryptoAsset], path: Path
 ) -> None:
     path.write_text(SAMPLE)
     await fetched(fixture, source)
@@ -382,17 +393,15 @@ async def test_the_same_file_with_another_charset_is_read_again(
     fixture: ClientFixture, path: Path
 ) -> None:
     path.write_bytes((HEADER + "EUR,€uro,1\n").encode("cp1252"))
-    first = await fetched(fixture, CsvAssetsSource(fixture.client, path.as_uri()))
+    first = await fetched(fixture, assets_of(path.as_uri(), fixture))
 
-    second = await fetched(
-        fixture, CsvAssetsSource(fixture.client, f"{path.as_uri()}?charset=windows-1252")
-    )
+    second = await fetched(fixture, assets_of(f"{path.as_uri()}?charset=windows-1252", fixture))
 
     assert (first.counts.quarantined, second.counts.inserted) == (1, 1)
 
 
 async def test_after_many_confirmations_the_file_is_read_all_the_same(
-    fixture: ClientFixture, source: CsvAssetsSource, path: Path
+    fixture: ClientFixture, source: Source[CryptoAsset], path: Path
 ) -> None:
     path.write_text(SAMPLE)
 
@@ -402,7 +411,7 @@ async def test_after_many_confirmations_the_file_is_read_all_the_same(
 
 
 async def test_a_large_file_comes_in_pages_with_exact_lines(
-    fixture: ClientFixture, source: CsvAssetsSource, path: Path
+    fixture: ClientFixture, source: Source[CryptoAsset], path: Path
 ) -> None:
     rows = [f"S{number},asset {number},{number}.5,{'x' * 900}\n" for number in range(5000)]
     rows[4321] = f"bad,{'x' * 900}\n"
@@ -422,7 +431,7 @@ async def test_a_large_file_comes_in_pages_with_exact_lines(
 
 
 async def test_an_unchanged_large_file_is_found_unchanged(
-    fixture: ClientFixture, source: CsvAssetsSource, path: Path
+    fixture: ClientFixture, source: Source[CryptoAsset], path: Path
 ) -> None:
     path.write_text(
         f"note,{HEADER}" + "".join(f"{'x' * 90},S{n},asset {n},1\n" for n in range(20_000))
@@ -436,7 +445,7 @@ async def test_an_unchanged_large_file_is_found_unchanged(
 
 
 async def test_what_is_wrong_with_a_file_is_said(
-    fixture: ClientFixture, source: CsvAssetsSource, path: Path
+    fixture: ClientFixture, source: Source[CryptoAsset], path: Path
 ) -> None:
     path.mkdir()
     assert failure(await fetched(fixture, source)) == (
@@ -458,7 +467,7 @@ async def test_what_is_wrong_with_a_file_is_said(
 
 
 async def test_a_file_that_cannot_be_read_leaves_the_old_data(
-    fixture: ClientFixture, source: CsvAssetsSource, path: Path
+    fixture: ClientFixture, source: Source[CryptoAsset], path: Path
 ) -> None:
     path.write_text(SAMPLE)
     await fetched(fixture, source)
@@ -490,7 +499,7 @@ async def test_a_file_that_changes_while_it_is_read_is_not_used(path: Path) -> N
     async with open_client(Changing(path)) as fixture:
         path.write_text(SAMPLE)
 
-        code, told = failure(await fetched(fixture, CsvAssetsSource(fixture.client, str(path))))
+        code, told = failure(await fetched(fixture, assets_of(str(path), fixture)))
 
         assert code == "incomplete"
         assert "was changed while it was read" in told
@@ -510,7 +519,7 @@ async def test_a_file_that_takes_too_long_ends_at_the_deadline(path: Path) -> No
     async with open_client(Racing()) as fixture:
         path.write_text(HEADER + f"S,{'x' * 900},1\n" * 9000)
 
-        report = await fetched(fixture, CsvAssetsSource(fixture.client, str(path)), seconds=5)
+        report = await fetched(fixture, assets_of(str(path), fixture), seconds=5)
 
         assert failure(report) == (
             "source_timed_out",
@@ -523,7 +532,7 @@ async def test_an_address_that_leads_to_no_file_is_not_even_a_source(
     fixture: ClientFixture, url: str
 ) -> None:
     with pytest.raises(SourceRefused) as refused:
-        CsvAssetsSource(fixture.client, url)
+        assets_of(url, fixture)
 
     assert refused.value.code == "url_refused"
 
@@ -545,7 +554,7 @@ async def test_a_file_on_the_web_is_asked_for_politely(
     web: tuple[Answering, ClientFixture],
 ) -> None:
     server, fixture = web
-    source = CsvAssetsSource(fixture.client, server.url("/my/assets.csv"))
+    source = assets_of(server.url("/my/assets.csv"), fixture)
 
     report = await fetched(fixture, source)
 
@@ -559,7 +568,7 @@ async def test_a_file_on_the_web_that_has_not_changed_is_not_sent_again(
     web: tuple[Answering, ClientFixture],
 ) -> None:
     server, fixture = web
-    source = CsvAssetsSource(fixture.client, server.url("/assets.csv"))
+    source = assets_of(server.url("/assets.csv"), fixture)
     await fetched(fixture, source)
     server.replies = [reply(b"", status="304 Not Modified", bounded=False)]
 
@@ -575,7 +584,7 @@ async def test_the_lines_of_a_file_on_the_web_are_counted_whatever_its_url_says(
     server, fixture = web
     server.replies = [reply(SAMPLE.encode() + b"bad\n", "Content-Type: text/plain")]
 
-    await fetched(fixture, CsvAssetsSource(fixture.client, server.url("/assets.csv#line=70")))
+    await fetched(fixture, assets_of(server.url("/assets.csv#line=70"), fixture))
 
     assert [pointer for pointer, _ in fixture.rejections] == ["line 4"]
 
@@ -595,7 +604,7 @@ async def test_u13_and_other_failures_apply_nothing(
     server, fixture = web
     server.replies = [answer]
 
-    report = await fetched(fixture, CsvAssetsSource(fixture.client, server.url("/assets.csv")))
+    report = await fetched(fixture, assets_of(server.url("/assets.csv"), fixture))
 
     assert failure(report)[0] == code
     assert fixture.records(CRYPTO_ASSETS) == []
@@ -614,6 +623,6 @@ async def test_an_answer_that_is_whole_is_used(
     server, fixture = web
     server.replies = [answer]
 
-    report = await fetched(fixture, CsvAssetsSource(fixture.client, server.url("/assets.csv")))
+    report = await fetched(fixture, assets_of(server.url("/assets.csv"), fixture))
 
     assert report.counts == Counts(received=2, inserted=2)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from adapters.memory.system import SteerableClock
-from adapters.outbound.telemetry import TelemetrySource
+from adapters.outbound.builtin.data_points import telemetry
+from adapters.outbound.sources import HttpSource
 from domain.builtin.data_points import DATA_POINTS, DataPoint, id_of, point_of
 from domain.payloads import Payload
 from domain.reports import Counts, SourceReport, SourceStatus
@@ -40,17 +41,17 @@ async def fixture(machine: Answering) -> AsyncIterator[ClientFixture]:
 
 
 @pytest.fixture
-def source(fixture: ClientFixture, machine: Answering) -> TelemetrySource:
+def source(fixture: ClientFixture, machine: Answering) -> HttpSource[DataPoint]:
     """The source that asks it."""
-    return TelemetrySource(fixture.client, machine.url("/point"))
+    return HttpSource(telemetry(machine.url("/point")), fixture.client)
 
 
-async def fetched(fixture: ClientFixture, source: TelemetrySource) -> SourceReport:
+async def fetched(fixture: ClientFixture, source: HttpSource[DataPoint]) -> SourceReport:
     """What a fetch gave."""
     return await fixture.gather(DATA_POINTS, source)
 
 
-async def test_a_point_is_a_record(fixture: ClientFixture, source: TelemetrySource) -> None:
+async def test_a_point_is_a_record(fixture: ClientFixture, source: HttpSource[DataPoint]) -> None:
     report = await fetched(fixture, source)
 
     assert report.counts == Counts(received=1, inserted=1)
@@ -65,7 +66,7 @@ async def test_a_point_is_a_record(fixture: ClientFixture, source: TelemetrySour
 
 
 async def test_points_add_up(
-    fixture: ClientFixture, source: TelemetrySource, machine: Answering
+    fixture: ClientFixture, source: HttpSource[DataPoint], machine: Answering
 ) -> None:
     machine.replies = [told(POINT | {"time": AT - number}) for number in range(3)]
 
@@ -76,7 +77,7 @@ async def test_points_add_up(
 
 
 async def test_the_same_point_again_is_the_same_record(
-    fixture: ClientFixture, source: TelemetrySource, machine: Answering
+    fixture: ClientFixture, source: HttpSource[DataPoint], machine: Answering
 ) -> None:
     machine.replies = [told(POINT), told(POINT | {"time": AT - 1}), told(POINT)]
 
@@ -97,7 +98,7 @@ async def test_the_same_point_again_is_the_same_record(
 )
 async def test_a_point_is_judged_when_it_arrives(
     fixture: ClientFixture,
-    source: TelemetrySource,
+    source: HttpSource[DataPoint],
     machine: Answering,
     late_s: int,
     tags: list[str],
@@ -114,7 +115,7 @@ async def test_a_point_is_judged_when_it_arrives(
 
 
 async def test_a_point_that_is_read_again_later_is_what_it_was(
-    fixture: ClientFixture, source: TelemetrySource
+    fixture: ClientFixture, source: HttpSource[DataPoint]
 ) -> None:
     await fetched(fixture, source)
     [kept] = fixture.database.kept["data_points", "telemetry"]
@@ -150,7 +151,7 @@ async def test_a_point_that_is_read_again_later_is_what_it_was(
 )
 async def test_a_point_nobody_can_mean_is_quarantined(
     fixture: ClientFixture,
-    source: TelemetrySource,
+    source: HttpSource[DataPoint],
     machine: Answering,
     changed: dict[str, Any],
     pointer: str,
@@ -168,7 +169,7 @@ async def test_a_point_nobody_can_mean_is_quarantined(
 
 
 async def test_u23_a_tag_with_a_nul_is_quarantined(
-    fixture: ClientFixture, source: TelemetrySource, machine: Answering
+    fixture: ClientFixture, source: HttpSource[DataPoint], machine: Answering
 ) -> None:
     machine.replies = [told(POINT | {"tags": ["a\0b"]})]
 
@@ -181,7 +182,7 @@ async def test_u23_a_tag_with_a_nul_is_quarantined(
     "body", [b"[]", b"[" + json.dumps(POINT).encode() + b"]", b"42", b"null", b"<html>"]
 )
 async def test_an_answer_that_is_no_point_fails(
-    fixture: ClientFixture, source: TelemetrySource, machine: Answering, body: bytes
+    fixture: ClientFixture, source: HttpSource[DataPoint], machine: Answering, body: bytes
 ) -> None:
     machine.replies = [told(body)]
 
@@ -191,7 +192,7 @@ async def test_an_answer_that_is_no_point_fails(
     assert report.error.code == "unexpected_content"
 
 
-def test_the_same_payload_gives_the_same_batch(source: TelemetrySource) -> None:
+def test_the_same_payload_gives_the_same_batch(source: HttpSource[DataPoint]) -> None:
     payload = Payload(url="", body=json.dumps(POINT).encode(), received_at=NOW)
 
     assert source.normalise(payload) == source.normalise(payload)

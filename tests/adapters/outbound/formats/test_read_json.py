@@ -5,17 +5,13 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from adapters.memory.database import MemoryDatabase
-from adapters.memory.politeness import MemoryBudget
-from adapters.memory.system import SeededRandom, SteerableClock
-from adapters.outbound.json_list import JsonListSource
-from adapters.outbound.jsonplaceholder import JsonPlaceholderSource
-from adapters.outbound.polite.client import PoliteClient
+from adapters.outbound.builtin.posts import jsonplaceholder
+from adapters.outbound.formats.json import read_json
 from domain.builtin.posts import Post
-from domain.errors import SourceRefused, UnexpectedContent
+from domain.errors import UnexpectedContent
 from domain.payloads import Batch, Payload
 from domain.reports import Rejection
-from tests.adapters.outbound.client_fixture import NO_LIMIT
+from domain.sources import RecordMapping
 
 GOOD = b'{"userId":7,"id":1,"title":"a","body":"b"}'
 
@@ -32,29 +28,15 @@ class Sum(msgspec.Struct, frozen=True):
     total: int
 
 
-class SumSource(JsonListSource[Reading, Sum]):
-    """A second source of this kind: all it takes."""
-
-    name = "sums"
-    normaliser_version = "sums-1"
-    payload = Reading
-
-    def record(self, element: Reading, payload: Payload) -> Sum:
-        total = sum(value for each in element.values for value in each.values())
-        if total < 0:
-            raise ValueError("a sum is never negative")
-        return Sum(total)
+def sum_of(element: Reading, payload: Payload) -> Sum:
+    total = sum(value for each in element.values for value in each.values())
+    if total < 0:
+        raise ValueError("a sum is never negative")
+    return Sum(total)
 
 
-@pytest.fixture
-def client() -> PoliteClient:
-    clock = SteerableClock()
-    return PoliteClient(MemoryBudget(MemoryDatabase(), clock, {}, NO_LIMIT), clock, SeededRandom())
-
-
-@pytest.fixture
-def posts(client: PoliteClient) -> JsonPlaceholderSource:
-    return JsonPlaceholderSource(client, "https://example.com/posts")
+POSTS = jsonplaceholder("").mapping
+SUMS = RecordMapping(Reading, sum_of)
 
 
 def payload(body: bytes, content_type: str = "application/json") -> Payload:
@@ -62,21 +44,21 @@ def payload(body: bytes, content_type: str = "application/json") -> Payload:
     return Payload(url="", body=body, content_type=content_type, received_at=received_at)
 
 
-def test_a_sound_list_is_its_records(posts: JsonPlaceholderSource) -> None:
-    batch = posts.normalise(payload(b" [" + GOOD + b"]\n"))
+def test_a_sound_list_is_its_records() -> None:
+    batch = read_json(payload(b" [" + GOOD + b"]\n"), POSTS)
 
     assert batch == Batch([Post(1, 7, "a", "b")])
 
 
-def test_the_same_payload_always_gives_the_same_batch(posts: JsonPlaceholderSource) -> None:
+def test_the_same_payload_always_gives_the_same_batch() -> None:
     body = payload(b"[" + GOOD + b",NaN," + GOOD + b"]")
 
-    assert posts.normalise(body) == posts.normalise(body)
+    assert read_json(body, POSTS) == read_json(body, POSTS)
 
 
-def test_every_bad_element_is_one_rejection_with_its_place(posts: JsonPlaceholderSource) -> None:
-    batch = posts.normalise(
-        payload(b'[{"userId":"x","id":1,"title":"a","body":"b"},' + GOOD + b",null,{},]")
+def test_every_bad_element_is_one_rejection_with_its_place() -> None:
+    batch = read_json(
+        payload(b'[{"userId":"x","id":1,"title":"a","body":"b"},' + GOOD + b",null,{},]"), POSTS
     )
 
     assert batch.records == [Post(1, 7, "a", "b")]
@@ -92,35 +74,31 @@ def test_every_bad_element_is_one_rejection_with_its_place(posts: JsonPlaceholde
     ]
 
 
-def test_a_place_inside_an_element_is_a_json_pointer(client: PoliteClient) -> None:
-    source = SumSource(client, "https://example.com/sums")
-
-    batch = source.normalise(payload(b'[{"values":[{"a":1}]},{"values":[{"a":1},{"b":"x"}]}]'))
+def test_a_place_inside_an_element_is_a_json_pointer() -> None:
+    batch = read_json(payload(b'[{"values":[{"a":1}]},{"values":[{"a":1},{"b":"x"}]}]'), SUMS)
 
     assert batch.records == [Sum(1)]
     assert [rejection.pointer for rejection in batch.rejections] == ["/1/values/1"]
 
 
-def test_a_record_may_be_refused_for_its_meaning(client: PoliteClient) -> None:
-    source = SumSource(client, "https://example.com/sums")
-
-    batch = source.normalise(payload(b'[{"values":[{"a":1}]},{"values":[{"a":-1}]}]'))
+def test_a_record_may_be_refused_for_its_meaning() -> None:
+    batch = read_json(payload(b'[{"values":[{"a":1}]},{"values":[{"a":-1}]}]'), SUMS)
 
     assert batch == Batch(
         [Sum(1)], [Rejection("/1", "a sum is never negative", '{"values":[{"a":-1}]}')]
     )
 
 
-def test_what_is_shown_of_a_bad_record_is_short(posts: JsonPlaceholderSource) -> None:
-    (rejection,) = posts.normalise(payload(b'["' + "é".encode() * 10_000 + b'"]')).rejections
+def test_what_is_shown_of_a_bad_record_is_short() -> None:
+    (rejection,) = read_json(payload(b'["' + "é".encode() * 10_000 + b'"]'), POSTS).rejections
 
     assert rejection.excerpt == '"' + "é" * 199
 
 
-def test_braces_within_text_are_no_records(posts: JsonPlaceholderSource) -> None:
+def test_braces_within_text_are_no_records() -> None:
     element = GOOD.replace(b'"b"', b'"' + b"{" * 1_000_001 + b'"')
 
-    assert len(posts.normalise(payload(b"[" + element + b"]")).records) == 1
+    assert len(read_json(payload(b"[" + element + b"]"), POSTS).records) == 1
 
 
 @pytest.mark.parametrize(
@@ -137,11 +115,9 @@ def test_braces_within_text_are_no_records(posts: JsonPlaceholderSource) -> None
         pytest.param(b"42", "unexpected_content", id="number"),
     ],
 )
-def test_a_body_that_cannot_be_told_apart_is_refused(
-    posts: JsonPlaceholderSource, body: bytes, code: str
-) -> None:
+def test_a_body_that_cannot_be_told_apart_is_refused(body: bytes, code: str) -> None:
     with pytest.raises(UnexpectedContent) as unexpected:
-        posts.normalise(payload(body))
+        read_json(payload(body), POSTS)
 
     assert unexpected.value.code == code
 
@@ -158,42 +134,24 @@ def test_a_body_that_cannot_be_told_apart_is_refused(
         "application/octet-stream",
     ],
 )
-def test_whatever_may_be_json_is_read(posts: JsonPlaceholderSource, content_type: str) -> None:
-    assert posts.normalise(payload(b"[]", content_type)) == Batch([])
+def test_whatever_may_be_json_is_read(content_type: str) -> None:
+    assert read_json(payload(b"[]", content_type), POSTS) == Batch([])
 
 
 @pytest.mark.parametrize(
     "content_type",
     ["text/html", "text/csv", "Text/HTML; charset=utf-8", "application/xml", "image/svg+xml"],
 )
-def test_whatever_says_it_is_something_else_is_not(
-    posts: JsonPlaceholderSource, content_type: str
-) -> None:
+def test_whatever_says_it_is_something_else_is_not(content_type: str) -> None:
     with pytest.raises(UnexpectedContent, match="JSON was expected"):
-        posts.normalise(payload(b"[]", content_type))
-
-
-def test_a_source_with_a_bad_address_is_not_even_made(client: PoliteClient) -> None:
-    with pytest.raises(SourceRefused, match="plain http or https URL"):
-        JsonPlaceholderSource(client, "ftp://example.com/posts")
+        read_json(payload(b"[]", content_type), POSTS)
 
 
 # ---------------------------------------------------------------- one record, and no list
 
 
-class OneSumSource(SumSource):
-    """An upstream that answers with one element, and no list around it."""
-
-    single = True
-
-
-@pytest.fixture
-def one_sum(client: PoliteClient) -> OneSumSource:
-    return OneSumSource(client, "https://example.com/sum")
-
-
-def test_a_single_object_is_one_record(one_sum: OneSumSource) -> None:
-    assert one_sum.normalise(payload(b' {"values":[{"a":1}]}\n')) == Batch([Sum(1)], [])
+def test_a_single_object_is_one_record() -> None:
+    assert read_json(payload(b' {"values":[{"a":1}]}\n'), SUMS, single=True) == Batch([Sum(1)], [])
 
 
 @pytest.mark.parametrize(
@@ -211,9 +169,9 @@ def test_a_single_object_is_one_record(one_sum: OneSumSource) -> None:
     ],
 )
 def test_what_is_wrong_with_a_single_object_has_no_number(
-    one_sum: OneSumSource, body: bytes, rejection: Rejection
+    body: bytes, rejection: Rejection
 ) -> None:
-    assert one_sum.normalise(payload(body)) == Batch([], [rejection])
+    assert read_json(payload(body), SUMS, single=True) == Batch([], [rejection])
 
 
 @pytest.mark.parametrize(
@@ -227,8 +185,8 @@ def test_what_is_wrong_with_a_single_object_has_no_number(
         pytest.param(b"42", "unexpected_content", id="number"),
     ],
 )
-def test_what_is_no_single_object_is_refused(one_sum: OneSumSource, body: bytes, code: str) -> None:
+def test_what_is_no_single_object_is_refused(body: bytes, code: str) -> None:
     with pytest.raises(UnexpectedContent) as unexpected:
-        one_sum.normalise(payload(body))
+        read_json(payload(body), SUMS, single=True)
 
     assert unexpected.value.code == code

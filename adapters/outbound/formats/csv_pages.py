@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterator
 from typing import BinaryIO, NamedTuple
 
+from adapters.outbound.formats.bounds import MIB
 from adapters.outbound.formats.charsets import Recoder
 from adapters.outbound.formats.csv import LINE_END, LONGEST_ROW, Header, header_of, line_ends
-from adapters.outbound.polite.limits import MIB
 from domain.errors import UnexpectedContent
 
 #: A page ends with the first row that makes it this long.

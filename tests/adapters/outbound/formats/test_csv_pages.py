@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.outbound.csv_pages import PAGE, CsvPage, pages_of
 from adapters.outbound.formats.charsets import to_utf8
 from adapters.outbound.formats.csv import CsvRow, header_of
+from adapters.outbound.formats.csv_pages import PAGE, CsvPage, pages_of
 from domain.errors import UnexpectedContent
 
 REQUIRED = ("symbol", "price")

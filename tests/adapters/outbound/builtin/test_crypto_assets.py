@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from adapters.memory.system import SteerableClock
-from adapters.outbound.coinpaprika import CoinPaprikaSource
+from adapters.outbound.builtin.crypto_assets import coinpaprika
+from adapters.outbound.sources import HttpSource
 from domain.builtin.crypto_assets import CRYPTO_ASSETS, CryptoAsset
 from domain.payloads import Payload
 from domain.reports import Counts, SourceReport, SourceStatus
@@ -48,20 +49,22 @@ def tickers(count: int) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def source(fixture: ClientFixture) -> CoinPaprikaSource:
+def source(fixture: ClientFixture) -> HttpSource[CryptoAsset]:
     """The source on the sample upstream, which serves any list there."""
-    return CoinPaprikaSource(fixture.client, fixture.url("/posts"))
+    return HttpSource(coinpaprika(fixture.url("/posts")), fixture.client)
 
 
 async def fetched(
-    fixture: ClientFixture, source: CoinPaprikaSource, *listed: dict[str, Any]
+    fixture: ClientFixture, source: HttpSource[CryptoAsset], *listed: dict[str, Any]
 ) -> SourceReport:
     """What a fetch of these tickers gave."""
     fixture.upstream.set_posts([*listed])
     return await fixture.gather(CRYPTO_ASSETS, source)
 
 
-async def test_a_ticker_is_an_asset(fixture: ClientFixture, source: CoinPaprikaSource) -> None:
+async def test_a_ticker_is_an_asset(
+    fixture: ClientFixture, source: HttpSource[CryptoAsset]
+) -> None:
     report = await fetched(fixture, source, ticker())
 
     assert report.counts == Counts(received=1, inserted=1)
@@ -84,7 +87,7 @@ async def test_a_ticker_is_an_asset(fixture: ClientFixture, source: CoinPaprikaS
 
 
 async def test_different_assets_may_share_a_symbol(
-    fixture: ClientFixture, source: CoinPaprikaSource
+    fixture: ClientFixture, source: HttpSource[CryptoAsset]
 ) -> None:
     report = await fetched(fixture, source, ticker(), ticker(id="btc-other", name="Other"))
 
@@ -96,7 +99,7 @@ async def test_different_assets_may_share_a_symbol(
 )
 @pytest.mark.parametrize("value", [None, ...])
 async def test_what_is_not_known_may_be_null_or_left_out(
-    fixture: ClientFixture, source: CoinPaprikaSource, name: str, value: Any
+    fixture: ClientFixture, source: HttpSource[CryptoAsset], name: str, value: Any
 ) -> None:
     report = await fetched(fixture, source, ticker(**{name: value}))
 
@@ -104,7 +107,7 @@ async def test_what_is_not_known_may_be_null_or_left_out(
 
 
 async def test_tickers_that_have_not_changed_are_not_sent_again(
-    fixture: ClientFixture, source: CoinPaprikaSource
+    fixture: ClientFixture, source: HttpSource[CryptoAsset]
 ) -> None:
     fixture.upstream.set_posts(tickers(3))
     await fixture.gather(CRYPTO_ASSETS, source)
@@ -144,7 +147,7 @@ async def test_tickers_that_have_not_changed_are_not_sent_again(
 )
 async def test_u28_u31_a_bad_ticker_is_quarantined_alone_with_its_place(
     fixture: ClientFixture,
-    source: CoinPaprikaSource,
+    source: HttpSource[CryptoAsset],
     changed: dict[str, Any],
     pointer: str,
     reason: str,
@@ -162,7 +165,7 @@ async def test_u28_u31_a_bad_ticker_is_quarantined_alone_with_its_place(
 
 @pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"1e400", b"9" * 5000])
 def test_u24_a_number_that_is_none_costs_its_own_ticker(
-    source: CoinPaprikaSource, number: bytes
+    source: HttpSource[CryptoAsset], number: bytes
 ) -> None:
     element = b'{"id":"a","name":"A","symbol":"A","quotes":{"USD":{"price":%b}}}'
     body = b"[" + element % b"1" + b"," + element % number + b"]"
@@ -174,7 +177,7 @@ def test_u24_a_number_that_is_none_costs_its_own_ticker(
 
 
 async def test_u28_when_most_tickers_have_drifted_the_old_prices_stay(
-    fixture: ClientFixture, source: CoinPaprikaSource
+    fixture: ClientFixture, source: HttpSource[CryptoAsset]
 ) -> None:
     await fetched(fixture, source, *tickers(100))
 
@@ -186,7 +189,7 @@ async def test_u28_when_most_tickers_have_drifted_the_old_prices_stay(
 
 
 async def test_u27_of_the_same_asset_twice_the_last_counts(
-    fixture: ClientFixture, source: CoinPaprikaSource
+    fixture: ClientFixture, source: HttpSource[CryptoAsset]
 ) -> None:
     report = await fetched(fixture, source, ticker(rank=1), ticker(rank=2))
 

@@ -1,0 +1,31 @@
+"""Data points come from a machine that answers with its latest measurement, one at a time."""
+
+import msgspec
+
+from domain.builtin.data_points import DataPoint, point_of
+from domain.payloads import Payload
+from domain.sources import JsonFormat, NextLink, RecordMapping, Request, SourceDefinition
+
+
+class PointPayload(msgspec.Struct):
+    """A point as the machine spells it: Unix seconds, and the bytes of a float32."""
+
+    time: int
+    value: list[int]
+    tags: list[str]
+
+
+def telemetry(url: str) -> SourceDefinition[DataPoint]:
+    """Return the source of a machine's latest point."""
+    return SourceDefinition(
+        name="telemetry",
+        request=Request(url),
+        pages=NextLink(),
+        format=JsonFormat(single=True),
+        mapping=RecordMapping(PointPayload, _point),
+        normaliser_version="telemetry-1",
+    )
+
+
+def _point(element: PointPayload, payload: Payload) -> DataPoint:
+    return point_of(element.time, element.value, element.tags, payload.received_at)

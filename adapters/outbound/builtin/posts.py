@@ -1,0 +1,33 @@
+"""Posts come from JSONPlaceholder, a public sample API, or anything that answers like it."""
+
+import msgspec
+
+from domain.builtin.posts import Post
+from domain.fields import Int64
+from domain.payloads import Payload
+from domain.sources import JsonFormat, NextLink, RecordMapping, Request, SourceDefinition
+
+
+class PostPayload(msgspec.Struct, rename="camel"):
+    """A post as JSONPlaceholder spells it."""
+
+    user_id: Int64
+    id: Int64
+    title: str
+    body: str
+
+
+def jsonplaceholder(url: str) -> SourceDefinition[Post]:
+    """Return the source of the posts at this URL."""
+    return SourceDefinition(
+        name="jsonplaceholder",
+        request=Request(url),
+        pages=NextLink(),
+        format=JsonFormat(),
+        mapping=RecordMapping(PostPayload, _post),
+        normaliser_version="jsonplaceholder-1",
+    )
+
+
+def _post(element: PostPayload, payload: Payload) -> Post:
+    return Post(element.id, element.user_id, element.title, element.body)

@@ -1,0 +1,169 @@
+"""Sources as their definitions say: asked over HTTP, or read from a file of this machine."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from adapters.outbound.files import HOST, LocalFile, OpenFile, file_of, first_line
+from adapters.outbound.formats.csv import columns_of, read_csv
+from adapters.outbound.formats.csv_pages import pages_of
+from adapters.outbound.formats.json import read_json
+from adapters.outbound.polite.client import PoliteClient
+from adapters.outbound.polite.failures import incomplete, late
+from adapters.outbound.polite.replies import NotModified, UpstreamResponse
+from adapters.outbound.polite.urls import next_link, parse
+from application.ports.ingest import Ask, Source
+from application.ports.system import Clock
+from domain.dataset import R
+from domain.errors import UnexpectedContent
+from domain.payloads import Batch, Payload
+from domain.sources import CsvFormat, JsonFormat, NextLink, NoPages, SourceDefinition
+
+
+def source_of(definition: SourceDefinition[R], client: PoliteClient) -> Source[R]:
+    """Return the source a definition describes; SourceRefused for an address that cannot be one."""
+    if isinstance(definition.format, CsvFormat):
+        file = file_of(definition.request.url)
+        if file is not None:
+            return FileSource(definition, file, client.clock)
+    return HttpSource(definition, client)
+
+
+class DefinedSource(Source[R]):
+    """A source that is called, and read, as its definition says, wherever it is."""
+
+    def __init__(self, definition: SourceDefinition[R]) -> None:
+        self._definition = definition
+
+    @property
+    def name(self) -> str:
+        """The source's name, as users read it."""
+        return self._definition.name
+
+    @property
+    def normaliser_version(self) -> str:
+        """Names the version of format and mapping."""
+        return self._definition.normaliser_version
+
+    def normalise(self, payload: Payload) -> Batch[R]:
+        """Read the records of a payload."""
+        mapping = self._definition.mapping
+        match self._definition.format:
+            case JsonFormat(single):
+                return read_json(payload, mapping, single)
+            case CsvFormat():
+                return read_csv(payload, mapping, first_line(payload.url))
+
+
+class HttpSource(DefinedSource[R]):
+    """Asks one URL over HTTP, and the pages it leads to."""
+
+    def __init__(self, definition: SourceDefinition[R], client: PoliteClient) -> None:
+        super().__init__(definition)
+        self._client = client
+        self._url = definition.request.address
+        self._host = parse(self._url).key
+        own = {name.lower(): value for name, value in definition.request.headers.items()}
+        self._headers = {"accept": definition.format.media_type, **own}
+
+    @property
+    def host(self) -> str:
+        """The host it asks."""
+        return self._host
+
+    async def ask(self, ask: Ask) -> AsyncIterator[Payload]:
+        """Yield the pages; nothing when the first one says that nothing changed."""
+        # Validators speak of exactly one URL.
+        known = ask.checkpoint if ask.checkpoint and ask.checkpoint.url == self._url else None
+        url: str | None = self._url
+        seen: set[str] = set()
+        while url is not None:
+            answer = await self._client.get(
+                url,
+                ask.deadline,
+                ask.traffic,
+                etag=known.etag if known else None,
+                last_modified=known.last_modified if known else None,
+                headers=self._headers,
+            )
+            if isinstance(answer, NotModified):
+                return
+            self._check_whole(answer)
+            yield answer.payload(page=len(seen))
+            seen.add(url)
+            known, url = None, self._next(answer, seen)
+
+    def _check_whole(self, answer: UpstreamResponse) -> None:
+        """Raise SourceUnavailable when nothing but the end of the body tells where it ends."""
+        if self._definition.format.is_self_delimiting or answer.bounded:
+            return
+        if not answer.body.endswith((b"\r", b"\n")):
+            raise incomplete(parse(answer.url).place)
+
+    def _next(self, answer: UpstreamResponse, seen: set[str]) -> str | None:
+        match self._definition.pages:
+            case NoPages():
+                return None
+            case NextLink(max_pages):
+                return _linked(answer, seen, max_pages)
+
+
+def _linked(answer: UpstreamResponse, seen: set[str], max_pages: int) -> str | None:
+    """Return the URL a Link header names as the next page, if any, unless it was seen before."""
+    link = next_link(answer.headers.get("link", ""))
+    if link is None:
+        return None
+    url = parse(answer.url).leads_to(link)
+    if url is None:
+        raise UnexpectedContent("the next page is on another host, where we do not follow")
+    if url.text in seen:
+        raise UnexpectedContent("the pages lead round in circles", code="pagination_loop")
+    if len(seen) >= max_pages:
+        raise UnexpectedContent(f"there are more than {max_pages} pages", code="too_many_pages")
+    return url.text
+
+
+class FileSource(DefinedSource[R]):
+    """Reads one CSV file on this machine, a large one in pages."""
+
+    def __init__(self, definition: SourceDefinition[R], file: LocalFile, clock: Clock) -> None:
+        super().__init__(definition)
+        self._file = file
+        self._clock = clock
+
+    @property
+    def host(self) -> str:
+        """That of any local file, `file`: asking it costs nothing."""
+        return HOST
+
+    async def ask(self, ask: Ask) -> AsyncIterator[Payload]:
+        """Yield the pages of the file, or nothing when it has not changed."""
+        opened = await asyncio.to_thread(self._file.open)
+        try:
+            if ask.checkpoint is not None and ask.checkpoint.etag == opened.etag:
+                ask.traffic.not_modified += 1
+                return
+            async for payload in self._pages(opened, ask):
+                yield payload
+            opened.check()
+        finally:
+            opened.close()
+
+    async def _pages(self, opened: OpenFile, ask: Ask) -> AsyncIterator[Payload]:
+        received_at = self._clock.now()
+        fields, required = columns_of(self._definition.mapping.element)
+        pages = pages_of(opened.content, self._file.content_type, required, fields)
+        number = 0
+        with self._file.reading():
+            while (page := await asyncio.to_thread(next, pages, None)) is not None:
+                ask.traffic.bytes += len(page.body)
+                yield Payload(
+                    url=self._file.url(page.line),
+                    body=page.body,
+                    content_type="text/csv; charset=utf-8",
+                    received_at=received_at,
+                    page=number,
+                    etag=opened.etag,
+                )
+                number += 1
+                if self._clock.now() >= ask.deadline:
+                    raise late(self._file.name)
