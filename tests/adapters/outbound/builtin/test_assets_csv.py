@@ -589,6 +589,16 @@ async def test_the_lines_of_a_file_on_the_web_are_counted_whatever_its_url_says(
     assert [pointer for pointer, _ in fixture.rejections] == ["line 4"]
 
 
+def test_what_was_kept_of_a_local_file_is_read_as_such_when_the_file_has_moved_to_the_web(
+    fixture: ClientFixture,
+) -> None:
+    source = assets_of("http://example.com/assets.csv", fixture)
+
+    batch = source.normalise(payload(HEADER + "bad\n", url="file:///assets.csv#line=70"))
+
+    assert [rejection.pointer for rejection in batch.rejections] == ["line 70"]
+
+
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
