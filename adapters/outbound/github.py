@@ -8,7 +8,7 @@ import msgspec
 from adapters.outbound.formats.charsets import to_utf8
 from adapters.outbound.polite.client import PoliteClient
 from adapters.outbound.polite.failures import Absent
-from adapters.outbound.polite.replies import NotModified, UpstreamResponse
+from adapters.outbound.polite.messages import NotModified, UpstreamResponse
 from adapters.outbound.polite.urls import parse
 from application.ports.tasks import Repositories
 from domain.errors import UnexpectedContent
@@ -51,7 +51,7 @@ class GitHubRepositories(Repositories):
         self, name: str, known: LookupResult | None, deadline: datetime, traffic: Traffic
     ) -> LookupResult:
         """What GitHub says of a repository now, or what was known when that has not changed."""
-        url = f"{self._url}/repos/{name}"
+        url = parse(f"{self._url}/repos/{name}")
         try:
             answer = await self._client.get(
                 url,
@@ -67,7 +67,7 @@ class GitHubRepositories(Repositories):
         if isinstance(answer, NotModified):
             raise UnexpectedContent(f"{self._host} says that nothing changed of what is not known")
         # A repository that was renamed is found at another address, and a validator is of one.
-        etag = answer.etag if answer.url == url else None
+        etag = answer.etag if answer.url == url.text else None
         return LookupResult(self._facts(answer), etag if etag == self._harmless(etag) else None)
 
     def _facts(self, answer: UpstreamResponse) -> RepoFacts:

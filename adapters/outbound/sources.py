@@ -9,8 +9,8 @@ from adapters.outbound.formats.csv_pages import pages_of
 from adapters.outbound.formats.json import read_json
 from adapters.outbound.polite.client import PoliteClient
 from adapters.outbound.polite.failures import incomplete, late
-from adapters.outbound.polite.replies import NotModified, UpstreamResponse
-from adapters.outbound.polite.urls import next_link, parse
+from adapters.outbound.polite.messages import NotModified, UpstreamResponse, next_link
+from adapters.outbound.polite.urls import Url, parse
 from application.ports.ingest import Ask, Source
 from application.ports.system import Clock
 from domain.dataset import R
@@ -60,21 +60,21 @@ class HttpSource(DefinedSource[R]):
     def __init__(self, definition: SourceDefinition[R], client: PoliteClient) -> None:
         super().__init__(definition)
         self._client = client
-        self._url = definition.request.address
-        self._host = parse(self._url).key
+        self._url = parse(definition.request.address)
+        self._is_self_delimiting = definition.format.is_self_delimiting
         own = {name.lower(): value for name, value in definition.request.headers.items()}
         self._headers = {"accept": definition.format.media_type, **own}
 
     @property
     def host(self) -> str:
         """The host it asks."""
-        return self._host
+        return self._url.key
 
     async def ask(self, ask: Ask) -> AsyncIterator[Payload]:
         """Yield the pages; nothing when the first one says that nothing changed."""
         # Validators speak of exactly one URL.
-        known = ask.checkpoint if ask.checkpoint and ask.checkpoint.url == self._url else None
-        url: str | None = self._url
+        known = ask.checkpoint if ask.checkpoint and ask.checkpoint.url == self._url.text else None
+        url: Url | None = self._url
         seen: set[str] = set()
         while url is not None:
             answer = await self._client.get(
@@ -87,19 +87,13 @@ class HttpSource(DefinedSource[R]):
             )
             if isinstance(answer, NotModified):
                 return
-            self._check_whole(answer)
+            if not self._is_self_delimiting:
+                _check_whole(answer)
             yield answer.payload(page=len(seen))
-            seen.add(url)
+            seen.add(url.text)
             known, url = None, self._next(answer, seen)
 
-    def _check_whole(self, answer: UpstreamResponse) -> None:
-        """Raise SourceUnavailable when nothing but the end of the body tells where it ends."""
-        if self._definition.format.is_self_delimiting or answer.bounded:
-            return
-        if not answer.body.endswith((b"\r", b"\n")):
-            raise incomplete(parse(answer.url).place)
-
-    def _next(self, answer: UpstreamResponse, seen: set[str]) -> str | None:
+    def _next(self, answer: UpstreamResponse, seen: set[str]) -> Url | None:
         match self._definition.pages:
             case NoPages():
                 return None
@@ -107,7 +101,13 @@ class HttpSource(DefinedSource[R]):
                 return _linked(answer, seen, max_pages)
 
 
-def _linked(answer: UpstreamResponse, seen: set[str], max_pages: int) -> str | None:
+def _check_whole(answer: UpstreamResponse) -> None:
+    """Raise SourceUnavailable when a body may have been cut short, in the middle of a row."""
+    if not answer.bounded and not answer.body.endswith((b"\r", b"\n")):
+        raise incomplete(parse(answer.url).place)
+
+
+def _linked(answer: UpstreamResponse, seen: set[str], max_pages: int) -> Url | None:
     """Return the URL a Link header names as the next page, if any, unless it was seen before."""
     link = next_link(answer.headers.get("link", ""))
     if link is None:
@@ -119,7 +119,7 @@ def _linked(answer: UpstreamResponse, seen: set[str], max_pages: int) -> str | N
         raise UnexpectedContent("the pages lead round in circles", code="pagination_loop")
     if len(seen) >= max_pages:
         raise UnexpectedContent(f"there are more than {max_pages} pages", code="too_many_pages")
-    return url.text
+    return url
 
 
 class FileSource(DefinedSource[R]):

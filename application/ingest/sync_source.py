@@ -64,6 +64,7 @@ class SourceSync(JobStep, Generic[R]):
     def __init__(self, dataset: Dataset[R], source: Source[R], store: Store, clock: Clock) -> None:
         self._dataset = dataset
         self._source = source
+        self._name = source.name
         self._store = store
         self._clock = clock
         self._reread = Reprocess(dataset, source, store, self.normaliser_version)
@@ -71,7 +72,7 @@ class SourceSync(JobStep, Generic[R]):
     @property
     def source(self) -> str:
         """The name of the source."""
-        return self._source.name
+        return self._name
 
     @property
     def host(self) -> str:
@@ -135,7 +136,7 @@ class SourceSync(JobStep, Generic[R]):
         self, counts: Counts, error: Failure | None, traffic: Traffic | None = None
     ) -> SourceReport:
         return SourceReport(
-            source=self._source.name,
+            source=self._name,
             status=_status(counts, error),
             error=error,
             counts=counts,
@@ -154,7 +155,7 @@ class SourceSync(JobStep, Generic[R]):
             return None, Counts()
 
     async def _ask(self, job: FetchJob, ask: Ask) -> Counts:
-        async with self._store.intake(self._dataset, self._source.name, job) as intake:
+        async with self._store.intake(self._dataset, self._name, job) as intake:
             tally = SourceLoad(self._dataset, self._source, intake)
             last: Payload | None = None
             waiting: Payload | None = None
@@ -195,7 +196,7 @@ class SourceSync(JobStep, Generic[R]):
         # Validators describe one page, so they can speak for the whole only when it is one page.
         alone = last.page == 0
         return Checkpoint(
-            source=self._source.name,
+            source=self._name,
             fetched_at=self._clock.now(),
             job_id=job.id,
             url=last.url if alone else "",

@@ -11,10 +11,9 @@ from typing import Any
 
 from adapters.memory.system import SteerableClock
 from adapters.outbound.polite.client import PoliteClient
-from adapters.outbound.polite.exchange import UpstreamRequest
 from adapters.outbound.polite.failures import RetryableError, incomplete, late, slow, unreachable
-from adapters.outbound.polite.limits import RequestLimits
-from adapters.outbound.polite.replies import RawResponse
+from adapters.outbound.polite.messages import RawResponse, UpstreamRequest
+from adapters.outbound.polite.network import RequestLimits
 from application.ports.politeness import Budget
 from application.ports.system import Random
 

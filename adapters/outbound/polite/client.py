@@ -3,23 +3,25 @@
 import ssl
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
 
-from adapters.outbound.polite.exchange import NO_HEADERS, HttpExchange, UpstreamRequest
+from adapters.outbound.polite.exchange import HttpExchange
 from adapters.outbound.polite.failures import RetryableError, counts_against_host, late
-from adapters.outbound.polite.limits import MIB, RequestLimits, fresh_s, renewed_s
-from adapters.outbound.polite.network import Network, Resolve, resolve
-from adapters.outbound.polite.replies import (
+from adapters.outbound.polite.messages import (
+    NO_HEADERS,
     NOT_MODIFIED,
     REDIRECTS,
     NotModified,
     RawResponse,
+    UpstreamRequest,
     UpstreamResponse,
     judge,
-    judge_post,
+    renewed_s,
 )
-from adapters.outbound.polite.urls import parse
+from adapters.outbound.polite.network import MIB, Network, RequestLimits, Resolve, resolve
+from adapters.outbound.polite.urls import Url
 from application.concurrency import ShieldedTasks
 from application.ports.politeness import Budget
 from application.ports.system import Clock, Random
@@ -62,7 +64,7 @@ class PoliteClient:
         self._max_wire = max_wire
         network = Network(resolve, allowed_private, patience_s)
         self._exchange = HttpExchange(network, tls, user_agent, max_decoded)
-        self._running: ShieldedTasks[RawResponse] = ShieldedTasks()
+        self._running: ShieldedTasks[_Arrived] = ShieldedTasks()
 
     @property
     def clock(self) -> Clock:
@@ -71,7 +73,7 @@ class PoliteClient:
 
     async def get(
         self,
-        url: str,
+        url: Url,
         ask_until: datetime,
         traffic: Traffic,
         etag: str | None = None,
@@ -83,30 +85,30 @@ class PoliteClient:
         `headers` are sent to the host of the URL, and nowhere else.
         SourceUnavailable, SourceBlocked, SourceTimedOut, SourceRefused or UnexpectedContent.
         """
-        request = UpstreamRequest(parse(url), headers, etag, last_modified)
+        request = UpstreamRequest(url, headers, etag, last_modified)
         errand = _CallContext(ask_until, traffic)
         for _ in range(MAX_REDIRECTS + 1):
-            reply = await self._persist(request, errand)
+            reply, arrived_at = await self._persist(request, errand)
             if reply.status not in REDIRECTS:
-                self._note_freshness(reply, traffic)
+                # Of several pages the one that ages first decides.
+                stated = [traffic.fresh_until, reply.fresh_until(arrived_at)]
+                traffic.fresh_until = min(filter(None, stated), default=None)
             if reply.status == NOT_MODIFIED:
                 traffic.not_modified += 1
                 return NotModified(request.url.text)
             if reply.status not in REDIRECTS:
-                return reply.answer(request.url, self._clock.now())
+                return reply.answer(request.url, arrived_at)
             request = request.redirected(reply.header("location"))
         raise SourceRefused(
             f"{request.url.place} sends us round in circles", code="redirect_refused"
         )
 
-    async def post(self, url: str, body: bytes, ask_until: datetime, traffic: Traffic) -> None:
+    async def post(self, url: Url, body: bytes, ask_until: datetime, traffic: Traffic) -> None:
         """Send a JSON body; what is said to it is not read. Errors as for `get`.
 
-        Sent once and never again, because a failure does not tell whether it has arrived. The path
-        of the URL is in no message: it may hold a token.
+        Sent once and never again, because a failure does not tell whether it has arrived.
         """
-        address = msgspec.structs.replace(parse(url), discreet=True)
-        request = UpstreamRequest(address, body=body)
+        request = UpstreamRequest(url, body=body)
         errand = _CallContext(ask_until, traffic)
         await self._admitted(request, errand)
         try:
@@ -120,16 +122,9 @@ class PoliteClient:
         await self._running.close()
         await self._exchange.close()
 
-    def _note_freshness(self, reply: RawResponse, traffic: Traffic) -> None:
-        fresh = fresh_s(reply.headers)
-        if fresh is not None:
-            until = self._clock.now() + timedelta(seconds=fresh)
-            # Of several pages the one that ages first decides.
-            traffic.fresh_until = min(until, traffic.fresh_until or until)
-
     # ------------------------------------------------------------ trying again
 
-    async def _persist(self, request: UpstreamRequest, errand: "_CallContext") -> RawResponse:
+    async def _persist(self, request: UpstreamRequest, errand: "_CallContext") -> "_Arrived":
         await self._admitted(request, errand)
         while True:
             try:
@@ -184,40 +179,38 @@ class PoliteClient:
 
     # ------------------------------------------------------------ one try
 
-    async def _tried(self, request: UpstreamRequest, errand: "_CallContext") -> RawResponse:
-        seconds = (errand.ask_until - self._clock.now()).total_seconds()
-        allowance = RequestLimits(request.url.place, seconds, self._max_wire)
+    async def _tried(self, request: UpstreamRequest, errand: "_CallContext") -> "_Arrived":
+        began = self._clock.now()
+        seconds = (errand.ask_until - began).total_seconds()
+        limits = RequestLimits(request.url.place, seconds, self._max_wire)
         errand.traffic.requests += 1
-        # Whoever asked may be cancelled; the request may not, or the pool loses a place for ever.
-        return await self._running(self._settled(request, allowance, errand.traffic))
+        # The caller may be cancelled; the request may not, or the pool loses a place for ever.
+        return await self._running(self._settled(request, limits, errand.traffic, began))
 
     async def _settled(
-        self, request: UpstreamRequest, allowance: RequestLimits, traffic: Traffic
-    ) -> RawResponse:
-        key, began = request.url.key, self._clock.now()
-        ok = True
+        self, request: UpstreamRequest, limits: RequestLimits, traffic: Traffic, began: datetime
+    ) -> "_Arrived":
+        key, ok = request.url.key, True
         try:
-            reply = await self._exchange.send(request, allowance)
-            if request.body is None:
-                judge(reply, request.url, request.is_conditional, self._clock.now())
-            else:
-                judge_post(reply, request.url, self._clock.now())
-            ok = self._clock.now() - began <= SLOW
-            # The last request it allows for now was a good one.
-            await self._leave_alone(key, renewed_s(reply.headers, self._clock.now()))
-            return reply
+            reply = await self._exchange.send(request, limits)
+            arrived_at = self._clock.now()
+            judge(reply, request, arrived_at)
+            ok = arrived_at - began <= SLOW
+            used_up_s = renewed_s(reply.headers, arrived_at)
+            if used_up_s is not None:  # the last request it allows for now was a good one
+                await self._leave_alone(key, used_up_s)
+            return _Arrived(reply, arrived_at)
         except (RetryableError, SourceError) as failure:
             ok = not counts_against_host(failure)
-            if isinstance(failure, RetryableError):
+            if isinstance(failure, RetryableError) and failure.block_s is not None:
                 await self._leave_alone(key, failure.block_s)
             raise
         finally:
-            traffic.bytes += allowance.body_bytes
+            traffic.bytes += limits.body_bytes
             await self._budget.record_outcome(key, ok)
 
-    async def _leave_alone(self, key: str, seconds: float | None) -> None:
-        if seconds is not None:
-            await self._budget.block(key, self._clock.now() + timedelta(seconds=seconds))
+    async def _leave_alone(self, key: str, seconds: float) -> None:
+        await self._budget.block(key, self._clock.now() + timedelta(seconds=seconds))
 
 
 class _CallContext(msgspec.Struct):
@@ -226,6 +219,13 @@ class _CallContext(msgspec.Struct):
     ask_until: datetime
     traffic: Traffic
     failures: int = 0
+
+
+class _Arrived(NamedTuple):
+    """A reply of use, and when it arrived."""
+
+    reply: RawResponse
+    at: datetime
 
 
 def _told(key: str, verdict: Admission) -> str:

@@ -1,100 +1,23 @@
-"""Replies: an upstream's response, its headers and its body within bounds."""
+"""Messages: what is asked of an upstream, what it answers, and what its headers say."""
 
-import zlib
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from types import MappingProxyType
 
 import msgspec
 
-from adapters.outbound.polite.failures import Absent, RetryableError, incomplete, too_large
-from adapters.outbound.polite.limits import MIB, http_date, is_used_up, wait_s
+from adapters.outbound.polite.failures import Absent, RetryableError
 from adapters.outbound.polite.urls import Url
 from domain.errors import SourceBlocked, SourceRefused, SourceUnavailable, UnexpectedContent
 from domain.payloads import Payload
+from domain.politeness import clamp_block_s
 
-MAX_RATIO = 200
-#: Small bodies may unpack to this much, whatever their ratio.
-RATIO_FROM = MIB
-MAX_MEMBERS = 10_000
+Headers = Mapping[str, Sequence[str]]
 
-_SLICE = 64 * 1024
-_PLAIN = frozenset({"", "identity"})
-_GZIP = frozenset({"gzip", "x-gzip"})
-
-
-def is_packed(encoding: str, place: str) -> bool:
-    """Whether a Content-Encoding is the one we asked for; UnexpectedContent for any other."""
-    encoding = encoding.strip().lower()
-    if encoding in _PLAIN:
-        return False
-    if encoding in _GZIP:
-        return True
-    raise UnexpectedContent(
-        f"{place} answers in an encoding nobody asked for; gzip is all we accept",
-        code="unsupported_encoding",
-    )
-
-
-def gunzip(packed: bytes, max_decoded: int, place: str) -> bytes:
-    """Unpack a gzip body of any number of members.
-
-    RetryableError when it is cut short; UnexpectedContent when it is damaged or too large.
-    """
-    limit = min(max_decoded, max(RATIO_FROM, MAX_RATIO * len(packed)))
-    unpacked = _Unpacked(limit, place)
-    # In slices, because each member's end copies what follows it.
-    for start in range(0, len(packed), _SLICE):
-        unpacked.feed(packed[start : start + _SLICE])
-    if not unpacked.is_whole:
-        raise RetryableError(incomplete(place))
-    return b"".join(unpacked.pieces)
-
-
-class _Unpacked:
-    """What has been unpacked so far, never more than the limit."""
-
-    def __init__(self, limit: int, place: str) -> None:
-        self.pieces: list[bytes] = []
-        self._limit = limit
-        self._place = place
-        self._size = 0
-        self._members = 1
-        self._member = zlib.decompressobj(wbits=31)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the last member has reached its end."""
-        return self._member.eof
-
-    def feed(self, data: bytes) -> None:
-        while data:
-            if self._member.eof:
-                data = self._next_member(data)
-            try:
-                # One byte above the limit, so that the limit itself is still allowed.
-                piece = self._member.decompress(data, self._limit - self._size + 1)
-            except zlib.error as error:
-                raise self._damaged() from error
-            self._size += len(piece)
-            if self._size > self._limit:
-                raise too_large(self._place, f"{self._limit / MIB:.3g} MiB unpacked")
-            self.pieces.append(piece)
-            data = self._member.unused_data
-
-    def _next_member(self, data: bytes) -> bytes:
-        self._members += 1
-        if self._members > MAX_MEMBERS:
-            raise self._damaged()
-        self._member = zlib.decompressobj(wbits=31)
-        return data
-
-    def _damaged(self) -> UnexpectedContent:
-        return UnexpectedContent(
-            f"{self._place} says that its answer is gzip, and it is not, or damaged",
-            code="bad_encoding",
-        )
-
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 NOT_MODIFIED = 304
@@ -106,6 +29,36 @@ _LONGEST_ETAG = 512
 _KEPT_HEADERS = ("link", "cache-control")
 #: What tells the end of a body; a packed one has its end within.
 _BOUNDS = frozenset({"content-length", "transfer-encoding", "content-encoding"})
+
+
+class UpstreamRequest(msgspec.Struct, frozen=True):
+    """What is asked: a GET, perhaps only for what has changed, or a POST of a JSON body.
+
+    `headers` may hold a secret between us and this very host.
+    """
+
+    url: Url
+    headers: Mapping[str, str] = NO_HEADERS
+    etag: str | None = None
+    last_modified: str | None = None
+    body: bytes | None = None
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether "not modified" would be an answer."""
+        return self.etag is not None or self.last_modified is not None
+
+    def redirected(self, location: str) -> "UpstreamRequest":
+        """The same request where the upstream sent us; SourceRefused when that is elsewhere."""
+        url = self.url.leads_to(location) if location else None
+        if url is None:
+            raise SourceRefused(
+                f"{self.url.place} sends us to another place, where we do not follow; if it has"
+                " moved, change its address",
+                code="redirect_refused",
+            )
+        # Validators belong to the exact URL, so they stay behind.
+        return UpstreamRequest(url, self.headers)
 
 
 class UpstreamResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,6 +108,11 @@ class RawResponse(msgspec.Struct, frozen=True):
         """The values of a header, joined by commas, or an empty text."""
         return ", ".join(self.headers.get(name, ()))
 
+    def fresh_until(self, now: datetime) -> datetime | None:
+        """Until when the upstream says that this reply will do; None when it does not say."""
+        fresh = fresh_s(self.headers)
+        return None if fresh is None else now + timedelta(seconds=fresh)
+
     def answer(self, url: Url, now: datetime) -> UpstreamResponse:
         """What the asker gets to see of a good reply."""
         return UpstreamResponse(
@@ -170,11 +128,22 @@ class RawResponse(msgspec.Struct, frozen=True):
         )
 
 
-def judge(reply: RawResponse, url: Url, conditional: bool, now: datetime) -> None:
-    """Let a usable reply pass: a body, a redirect, or the 304 that was asked for.
+# ---------------------------------------------------------------- which replies are of use
 
-    RetryableError for what may pass; SourceUnavailable, SourceRefused or UnexpectedContent.
+
+def judge(reply: RawResponse, request: UpstreamRequest, now: datetime) -> None:
+    """Raise an error unless a reply is of use: a body, a redirect, or the 304 that was asked for.
+
+    To a POST only a status is: what was sent has arrived. RetryableError for what may pass;
+    SourceUnavailable, SourceRefused or UnexpectedContent.
     """
+    if request.body is None:
+        _judge_get(reply, request.url, request.is_conditional, now)
+    else:
+        _judge_post(reply, request.url, now)
+
+
+def _judge_get(reply: RawResponse, url: Url, conditional: bool, now: datetime) -> None:
     status = reply.status
     if status in _GOOD:
         if not reply.body:
@@ -190,8 +159,7 @@ def judge(reply: RawResponse, url: Url, conditional: bool, now: datetime) -> Non
         raise UnexpectedContent(f"{url.place} answered {_phrase(status)}, which holds no records")
 
 
-def judge_post(reply: RawResponse, url: Url, now: datetime) -> None:
-    """Let a reply pass that says that what was sent has arrived; errors as for `judge`."""
+def _judge_post(reply: RawResponse, url: Url, now: datetime) -> None:
     if reply.status >= 400:
         _judge_failure(reply, url, now)
     elif not 200 <= reply.status < 300:
@@ -224,6 +192,84 @@ def _phrase(status: int) -> str:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         return str(status)
+
+
+# ---------------------------------------------------------------- what headers say
+
+_SECONDS = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?([eE]\+?[0-9]{1,2})?")
+_LONGEST_DATE = 64
+_MAX_AGE = re.compile(r"(?:^|,)\s*max-age\s*=\s*\"?([0-9]{1,9})\"?\s*(?=,|$)", re.IGNORECASE)
+_NOT_KEPT = re.compile(r"(?:^|,)\s*no-(?:store|cache)\b", re.IGNORECASE)
+_AGE = re.compile(r"\s*([0-9]{1,9})\s*")
+_LINK = re.compile(r'<([^<>]*)>((?:[^<",]|"[^"]*")*+)')
+_RELATION = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s";,]+))', re.IGNORECASE)
+
+
+def wait_s(headers: Headers, now: datetime) -> float | None:
+    """Seconds to leave the host alone, at most a day; None when it says nothing we can use.
+
+    Dates are measured against our clock. Of several answers the longest counts.
+    """
+    told = [_retry_after_s(text.strip(), now) for text in headers.get("retry-after", ())]
+    return _longest([*told, renewed_s(headers, now)])
+
+
+def renewed_s(headers: Headers, now: datetime) -> float | None:
+    """Seconds until there is a new allowance, when nothing is left of the one that there was."""
+    if not is_used_up(headers):
+        return None
+    return _longest([_reset_s(text, now) for text in headers.get("x-ratelimit-reset", ())])
+
+
+def _longest(told: list[float | None]) -> float | None:
+    return max((clamp_block_s(s) for s in told if s is not None and s >= 0), default=None)
+
+
+def is_used_up(headers: Headers) -> bool:
+    """Whether the upstream says that nothing is left of its rate limit, as GitHub does."""
+    return "0" in headers.get("x-ratelimit-remaining", ())
+
+
+def http_date(text: str) -> datetime | None:
+    """Read any of the three date formats of HTTP, or None."""
+    if len(text) > _LONGEST_DATE:
+        return None
+    try:
+        moment = parsedate_to_datetime(text)
+        # The asctime form names no zone; HTTP says that it is UTC.
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _retry_after_s(text: str, now: datetime) -> float | None:
+    if _SECONDS.fullmatch(text):
+        return float(text)
+    moment = http_date(text)
+    return None if moment is None else (moment - now).total_seconds()
+
+
+def _reset_s(text: str, now: datetime) -> float | None:
+    return float(text) - now.timestamp() if _SECONDS.fullmatch(text) else None
+
+
+def fresh_s(headers: Headers) -> float | None:
+    """For how many seconds the upstream says that its answer will do; None when it does not say."""
+    told = ",".join(headers.get("cache-control", ()))
+    match = _MAX_AGE.search(told)
+    if match is None or _NOT_KEPT.search(told):
+        return None
+    age = _AGE.fullmatch(next(iter(headers.get("age", ())), ""))
+    return clamp_block_s(float(match[1]) - (float(age[1]) if age else 0.0)) or None
+
+
+def next_link(header: str) -> str | None:
+    """The target of `rel="next"` in a Link header, if there is one."""
+    for target, parameters in _LINK.findall(header):
+        relation = _RELATION.search(parameters)
+        if relation and "next" in (relation[1] or relation[2] or "").lower().split():
+            return str(target)
+    return None
 
 
 def _kept_etag(text: str) -> str | None:

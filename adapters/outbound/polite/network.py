@@ -1,15 +1,16 @@
-"""The network backend: connects only to addresses that are allowed."""
+"""The network backend: connects only to addresses that are allowed, within limits."""
 
 import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
+from contextvars import ContextVar
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 import httpcore
 
-from adapters.outbound.polite.limits import CURRENT
+from adapters.outbound.polite.failures import late, not_http, too_large
 from domain.errors import SourceRefused
 
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
@@ -45,6 +46,55 @@ def one_of_each_family(texts: list[str]) -> list[str]:
     return list(firsts.values())
 
 
+# ---------------------------------------------------------------- the limits of a request
+
+MIB = 1024 * 1024
+#: Everything before the body, interim answers included; a read takes 64 KiB at a time.
+MAX_HEAD = 128 * 1024
+
+
+class RequestLimits:
+    """Counts down while a request runs; the network asks it before and after every step."""
+
+    def __init__(self, place: str, seconds: float, max_wire: int) -> None:
+        self.place = place
+        self.is_new_connection = False
+        self.body_bytes = 0
+        self._received = 0
+        self._in_head = True
+        self._max_wire = max_wire
+        self._ends_at = asyncio.get_running_loop().time() + seconds
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time is up."""
+        return asyncio.get_running_loop().time() >= self._ends_at
+
+    def seconds(self, longest: float) -> float:
+        """How long the next step may take; SourceTimedOut when the time is up."""
+        left = self._ends_at - asyncio.get_running_loop().time()
+        if left <= 0:
+            raise late(self.place)
+        return min(longest, left)
+
+    def take(self, received: int) -> None:
+        """Count bytes that arrived; SourceError when they are too many."""
+        self._received += received
+        if self._in_head and self._received > MAX_HEAD:
+            raise not_http(self.place)
+        if self._received > self._max_wire:
+            raise too_large(self.place, f"{self._max_wire / MIB:.3g} MiB")
+
+    def begin_body(self) -> None:
+        """From now on the bytes are the body's."""
+        self._in_head = False
+
+
+#: The limits of the request that this task is making.
+CURRENT: ContextVar[RequestLimits] = ContextVar("limits")
+
+# ---------------------------------------------------------------- connections
+
 CONNECT_S = 3.0
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
@@ -77,7 +127,7 @@ async def resolve(host: str, port: int) -> list[str]:
 class Network(httpcore.AsyncNetworkBackend):
     """Resolves a name once and connects to the very address it checked.
 
-    The timeouts that httpcore passes along are not used: the allowance knows better.
+    The timeouts that httpcore passes along are not used: the limits knows better.
     """
 
     def __init__(
@@ -131,7 +181,7 @@ class Network(httpcore.AsyncNetworkBackend):
 
 
 class _Stream(httpcore.AsyncNetworkStream):
-    """A connection whose every step asks the allowance of whoever is using it now."""
+    """A connection whose every step asks the limits of whoever is using it now."""
 
     def __init__(self, inner: httpcore.AsyncNetworkStream, patience_s: float) -> None:
         self._inner = inner
@@ -143,9 +193,9 @@ class _Stream(httpcore.AsyncNetworkStream):
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> bytes:
         """Read what there is."""
-        allowance = CURRENT.get()
-        data = await self._inner.read(max_bytes, allowance.seconds(self._patience_s))
-        allowance.take(len(data))
+        limits = CURRENT.get()
+        data = await self._inner.read(max_bytes, limits.seconds(self._patience_s))
+        limits.take(len(data))
         return data
 
     async def write(
@@ -167,15 +217,15 @@ class _Stream(httpcore.AsyncNetworkStream):
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> httpcore.AsyncNetworkStream:
         """Encrypt the connection; SourceRefused when the certificate is not good."""
-        allowance = CURRENT.get()
-        seconds = allowance.seconds(self._patience_s)
+        limits = CURRENT.get()
+        seconds = limits.seconds(self._patience_s)
         try:
             inner = await self._inner.start_tls(ssl_context, server_hostname, seconds)
         except httpcore.ConnectError as error:
             if not isinstance(error.__cause__, ssl.SSLError):
                 raise
             raise SourceRefused(
-                f"{allowance.place} has no valid certificate, or speaks no TLS we trust",
+                f"{limits.place} has no valid certificate, or speaks no TLS we trust",
                 code="tls_error",
             ) from error
         return _Stream(inner, self._patience_s)

@@ -15,33 +15,21 @@ _URL = re.compile(
     r"(?P<path>/[^?#\\]*)?([?#][^\\]*)?",
     re.IGNORECASE,
 )
-_LINK = re.compile(r'<([^<>]*)>((?:[^<",]|"[^"]*")*+)')
-_RELATION = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s";,]+))', re.IGNORECASE)
 
 
 class Url(msgspec.Struct, frozen=True):
     """An address: `text` as it was written, and the parts that matter to us.
 
-    The path of a `discreet` one is for nobody's eyes: it may hold a token.
+    `key` is the host as budgets know it: with its port, unless that is the usual one. `place` is
+    the address fit for a message: without user, query and fragment, and not too long.
     """
 
     text: str
     scheme: str
     host: str
     port: int
-    path: str
-    discreet: bool = False
-
-    @property
-    def key(self) -> str:
-        """The host as budgets know it: with its port, unless that is the usual one."""
-        return self.host if self.port == _PORTS[self.scheme] else f"{self.host}:{self.port}"
-
-    @property
-    def place(self) -> str:
-        """The address fit for a message: without user, query and fragment, and not too long."""
-        path = "/..." if self.discreet else self.path
-        return f"{self.scheme}://{self.key}{path}"[:_LONGEST_PLACE]
+    key: str
+    place: str
 
     def leads_to(self, reference: str) -> "Url | None":
         """Where a redirect or a link leads, or None when that is not on this very host."""
@@ -62,8 +50,11 @@ class Url(msgspec.Struct, frozen=True):
         return self._origin
 
 
-def parse(text: str) -> Url:
-    """Read an http or https address; SourceRefused when it is anything else."""
+def parse(text: str, discreet: bool = False) -> Url:
+    """Read an http or https address; SourceRefused when it is anything else.
+
+    The path of a `discreet` one, which may hold a token, is not in its `place`.
+    """
     match = _URL.fullmatch(text)
     printable = text.isascii() and text.isprintable() and " " not in text
     scheme = match["scheme"].lower() if match else ""
@@ -74,13 +65,6 @@ def parse(text: str) -> Url:
             " characters than ASCII must be percent-encoded",
             code="url_refused",
         )
-    return Url(text, scheme, match["host"].lower(), port, match["path"] or "/")
-
-
-def next_link(header: str) -> str | None:
-    """The target of `rel="next"` in a Link header, if there is one."""
-    for target, parameters in _LINK.findall(header):
-        relation = _RELATION.search(parameters)
-        if relation and "next" in (relation[1] or relation[2] or "").lower().split():
-            return str(target)
-    return None
+    host, path = match["host"].lower(), "/..." if discreet else match["path"] or "/"
+    key = host if port == _PORTS[scheme] else f"{host}:{port}"
+    return Url(text, scheme, host, port, key, f"{scheme}://{key}{path}"[:_LONGEST_PLACE])

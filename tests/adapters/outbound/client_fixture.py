@@ -18,7 +18,8 @@ from adapters.memory.politeness import MemoryBudget
 from adapters.memory.system import SeededRandom, SteerableClock
 from adapters.outbound.builtin.posts import jsonplaceholder
 from adapters.outbound.polite.client import PoliteClient
-from adapters.outbound.polite.replies import NotModified, UpstreamResponse
+from adapters.outbound.polite.messages import NotModified, UpstreamResponse
+from adapters.outbound.polite.urls import parse
 from adapters.outbound.sources import HttpSource
 from application.ingest.sync_source import SourceSync
 from application.ports.ingest import Source
@@ -99,7 +100,7 @@ class ClientFixture:
         """Ask for a fault, or for a path, with so much time."""
         deadline = self.clock.now() + timedelta(seconds=seconds)
         traffic = Traffic() if traffic is None else traffic
-        return await self.client.get(self.url(fault), deadline, traffic, **validators)
+        return await self.client.get(parse(self.url(fault)), deadline, traffic, **validators)
 
     async def answer(self, fault: str, seconds: float = 60, **validators: Any) -> UpstreamResponse:
         """The same, for an answer with a body."""

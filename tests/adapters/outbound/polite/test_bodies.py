@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.outbound.polite.exchange import MAX_MEMBERS, gunzip, is_packed
 from adapters.outbound.polite.failures import RetryableError
-from adapters.outbound.polite.replies import MAX_MEMBERS, gunzip, is_packed
 from domain.errors import UnexpectedContent
 
 MIB = 1024 * 1024

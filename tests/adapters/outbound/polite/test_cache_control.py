@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.outbound.builtin.posts import jsonplaceholder
-from adapters.outbound.polite.limits import fresh_s
-from adapters.outbound.polite.replies import NotModified
+from adapters.outbound.polite.messages import NotModified, fresh_s
 from adapters.outbound.sources import HttpSource
 from domain.reports import Traffic
 from tests.adapters.outbound.client_fixture import open_client, replying

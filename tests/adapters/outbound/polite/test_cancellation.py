@@ -4,7 +4,7 @@ import asyncio
 import gc
 from typing import Any
 
-from adapters.outbound.polite.replies import UpstreamResponse
+from adapters.outbound.polite.messages import UpstreamResponse
 from domain.reports import Traffic
 from tests.adapters.outbound.client_fixture import ClientFixture, open_client
 

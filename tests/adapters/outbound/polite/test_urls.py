@@ -2,7 +2,8 @@
 
 import pytest
 
-from adapters.outbound.polite.urls import next_link, parse
+from adapters.outbound.polite.messages import next_link
+from adapters.outbound.polite.urls import parse
 from domain.errors import SourceRefused
 
 

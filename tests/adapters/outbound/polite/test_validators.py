@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.outbound.polite.replies import NotModified
+from adapters.outbound.polite.messages import NotModified
 from domain.reports import Counts
 from tests.adapters.outbound.client_fixture import ClientFixture, open_client
 
