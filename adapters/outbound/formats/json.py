@@ -42,7 +42,8 @@ def read_json(payload: Payload, mapping: RecordMapping[E, R], single: bool = Fal
         found: list[E] = msgspec.json.decode(
             text, type=types.GenericAlias(list, (mapping.element,))
         )
-        return Batch([mapping.record(each, payload) for each in found], [], "/{}".format)
+        record = mapping.record
+        return Batch([record(each, payload) for each in found], [], "/{}".format)
     except RecursionError as error:
         raise too_deep() from error
     except (msgspec.DecodeError, ValueError):
