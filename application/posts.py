@@ -7,7 +7,7 @@ from application.datasets.query import Query
 from application.ingest.fetch import Fetch
 from application.ingest.job_backend import JobBackend
 from application.ports.datasets import Store
-from application.ports.ingest import Source
+from application.ports.ingest import Intakes, Source
 from application.ports.system import Clock, Random
 from domain.builtin.posts import POSTS, Post
 from domain.politeness import Cadence
@@ -20,13 +20,16 @@ class FetchPosts(Fetch[Post]):
         self,
         sources: Sequence[Source[Post]],
         store: Store,
+        intakes: Intakes,
         clock: Clock,
         job_backend: JobBackend,
         random: Random,
         cadence: Cadence = Cadence(),  # noqa: B008 - a frozen value
         deadline: timedelta = timedelta(seconds=60),
     ) -> None:
-        super().__init__(POSTS, sources, store, clock, job_backend, random, cadence, deadline)
+        super().__init__(
+            POSTS, sources, store, intakes, clock, job_backend, random, cadence, deadline
+        )
 
 
 class QueryPosts(Query[Post]):

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from application.ports.datasets import Quarantined
+from application.ports.ingest import Quarantined
 from application.ports.jobs import SavedAnswer
 from domain.alerts import AlertState, Kind
 from domain.checkpoints import Checkpoint, Freshness
-from domain.dataset import Key
-from domain.errors import LeaseLost
+from domain.dataset import Dataset, Key
+from domain.errors import LeaseLost, StoreUnavailable
 from domain.jobs import FetchJob, JobStatus
+from domain.layouts import Layout
 from domain.payloads import Payload
 from domain.politeness import Host
 from domain.reports import Rejection
@@ -45,6 +46,7 @@ class Table:
     seq: int = 0
     changed_at: datetime = NEVER
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
+    layout: Layout | None = None
 
     def changes_at(self, now: datetime) -> datetime:
         """The time of the next change: now, but later than the last one whatever the clock says."""
@@ -96,6 +98,14 @@ class MemoryDatabase:
         #: The job that each payload arrived for, by receipt.
         self.fetched_by: dict[int, str] = {}
         self.writes = 0
+
+    def table_of(self, dataset: Dataset[Any]) -> Table:
+        """Return the table of a dataset; StoreUnavailable when it has another one's layout."""
+        table, layout = self.tables[dataset.name], Layout.of(dataset)
+        table.layout = table.layout or layout
+        if not table.layout.serves(layout):
+            raise StoreUnavailable(f"the fields of {dataset.name} have been changed; try again")
+        return table
 
     def freshness(self, dataset: str) -> Freshness:
         """How a dataset stands now."""

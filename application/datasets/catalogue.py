@@ -8,7 +8,7 @@ import msgspec
 
 from application.datasets.query import Query
 from application.ingest.fetch import Fetch
-from application.ports.datasets import Quarantine
+from application.ports.ingest import Quarantine
 from application.ports.system import Clock
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset, Role

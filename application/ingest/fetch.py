@@ -14,7 +14,7 @@ from application.ingest.job_backend import JobBackend
 from application.ingest.run_job import JobRunner
 from application.ingest.sync_source import JobStep
 from application.ports.datasets import Store
-from application.ports.ingest import Source
+from application.ports.ingest import Intakes, Source
 from application.ports.system import Clock, Random
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset, R, Role
@@ -51,6 +51,7 @@ class Fetch(Generic[R]):
         dataset: Dataset[R],
         sources: Sequence[Source[R]],
         store: Store,
+        intakes: Intakes,
         clock: Clock,
         job_backend: JobBackend,
         random: Random,
@@ -61,7 +62,7 @@ class Fetch(Generic[R]):
         dataset.check_sources(len(sources))
         self.dataset = dataset
         self.run = JobRunner(
-            dataset, sources, store, clock, job_backend, cadence, deadline, gathers
+            dataset, sources, store, intakes, clock, job_backend, cadence, deadline, gathers
         )
         self._store = store
         self._clock = clock

@@ -6,8 +6,7 @@ from typing import Any, Generic
 
 import msgspec
 
-from application.ports.datasets import Intake
-from application.ports.ingest import Source
+from application.ports.ingest import Intake, Source
 from domain.checkpoints import Checkpoint
 from domain.dataset import Dataset, R
 from domain.payloads import Batch, Payload

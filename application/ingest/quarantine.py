@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from application.ingest.fetch import Fetch, Fetched
-from application.ports.datasets import Quarantine, Quarantined
+from application.ports.ingest import Quarantine, Quarantined
 from domain.dataset import Dataset, Role
 from domain.errors import CatchmentError, NoSources, UnknownDataset, UnknownRecord
 from domain.jobs import Mode

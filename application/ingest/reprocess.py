@@ -5,8 +5,7 @@ from typing import Generic
 import msgspec
 
 from application.ingest.normalise import QualityGateFailed, RejectionStats, read
-from application.ports.datasets import Intake, Replay, Store
-from application.ports.ingest import Source
+from application.ports.ingest import Intake, Intakes, Replay, Source
 from domain.checkpoints import Checkpoint
 from domain.dataset import Dataset, R
 from domain.errors import SourceError
@@ -19,11 +18,11 @@ class Reprocess(Generic[R]):
     """Reads the kept payloads of one source again: all of them, or what waits in quarantine."""
 
     def __init__(
-        self, dataset: Dataset[R], source: Source[R], store: Store, normaliser_version: str
+        self, dataset: Dataset[R], source: Source[R], intakes: Intakes, normaliser_version: str
     ) -> None:
         self._dataset = dataset
         self._source = source
-        self._store = store
+        self._intakes = intakes
         self._normaliser = normaliser_version
 
     async def everything(
@@ -33,7 +32,7 @@ class Reprocess(Generic[R]):
 
         QualityGateFailed when too much can no longer be read. A dry run writes nothing.
         """
-        async with self._store.intake(self._dataset, self._source.name, job) as intake:
+        async with self._intakes.open(self._dataset, self._source.name, job) as intake:
             reading = _Reading(self._dataset, self._source, intake)
             async for kept in intake.kept():
                 await reading.take(kept)
@@ -49,7 +48,7 @@ class Reprocess(Generic[R]):
         what does not wait may still have to be read by the present one.
         """
         replay = Replay(job.receipt)
-        async with self._store.intake(self._dataset, self._source.name, job) as intake:
+        async with self._intakes.open(self._dataset, self._source.name, job) as intake:
             trials, merged = await self._tried(intake, replay)
             left_out = {job_id: trial for job_id, trial in trials.items() if trial.failure}
             counts = sum((trial.counts for trial in left_out.values()), Counts())

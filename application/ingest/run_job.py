@@ -10,7 +10,7 @@ from application.concurrency import ShieldedTasks
 from application.ingest.job_backend import JobBackend
 from application.ingest.sync_source import JobStep, SourceSync
 from application.ports.datasets import Store
-from application.ports.ingest import Source
+from application.ports.ingest import Intakes, Source
 from application.ports.system import Clock
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset, R
@@ -35,6 +35,7 @@ class JobRunner(Generic[R]):
         dataset: Dataset[R],
         sources: Sequence[Source[R]],
         store: Store,
+        intakes: Intakes,
         clock: Clock,
         job_backend: JobBackend,
         cadence: Cadence,
@@ -43,7 +44,7 @@ class JobRunner(Generic[R]):
     ) -> None:
         self._dataset = dataset
         self._sources = {source.name: source for source in sources}
-        asking = [SourceSync(dataset, source, store, clock) for source in sources]
+        asking = [SourceSync(dataset, source, intakes, clock) for source in sources]
         self._gathers: list[JobStep] = [*asking, *gathers]
         self._store = store
         self._clock = clock

@@ -9,8 +9,7 @@ import msgspec
 
 from application.ingest.normalise import QualityGateFailed, SourceLoad
 from application.ingest.reprocess import Reprocess
-from application.ports.datasets import Intake, Store
-from application.ports.ingest import Ask, Source
+from application.ports.ingest import Ask, Intake, Intakes, Source
 from application.ports.system import Clock
 from domain.checkpoints import Checkpoint
 from domain.dataset import Dataset, R
@@ -61,13 +60,15 @@ class JobStep(Protocol):
 class SourceSync(JobStep, Generic[R]):
     """Asks one source, keeps what it says, and merges what can be read of it."""
 
-    def __init__(self, dataset: Dataset[R], source: Source[R], store: Store, clock: Clock) -> None:
+    def __init__(
+        self, dataset: Dataset[R], source: Source[R], intakes: Intakes, clock: Clock
+    ) -> None:
         self._dataset = dataset
         self._source = source
         self._name = source.name
-        self._store = store
+        self._intakes = intakes
         self._clock = clock
-        self._reread = Reprocess(dataset, source, store, self.normaliser_version)
+        self._reread = Reprocess(dataset, source, intakes, self.normaliser_version)
 
     @property
     def source(self) -> str:
@@ -155,7 +156,7 @@ class SourceSync(JobStep, Generic[R]):
             return None, Counts()
 
     async def _ask(self, job: FetchJob, ask: Ask) -> Counts:
-        async with self._store.intake(self._dataset, self._name, job) as intake:
+        async with self._intakes.open(self._dataset, self._name, job) as intake:
             tally = SourceLoad(self._dataset, self._source, intake)
             last: Payload | None = None
             waiting: Payload | None = None

@@ -1,16 +1,20 @@
-"""What ingesting needs: sources that are asked, and the receipts of what they sent."""
+"""What ingesting needs: sources, intakes, the receipts of what came, and the quarantine."""
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from domain.checkpoints import Checkpoint
-from domain.dataset import R
-from domain.payloads import Batch, Payload
-from domain.reports import Traffic
+from domain.dataset import Dataset, R
+from domain.jobs import FetchJob
+from domain.payloads import Batch, Payload, StoredPayload
+from domain.reports import Counts, Rejection, Traffic
+
+R_in = TypeVar("R_in", bound=msgspec.Struct, contravariant=True)
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -58,6 +62,67 @@ class Source(Protocol[R]):
         """
 
 
+class Replay(msgspec.Struct, frozen=True):
+    """What a replay is about: all that waits in quarantine, or the payload of one receipt."""
+
+    receipt: int | None = None
+
+
+class Intake(Protocol[R_in]):
+    """What one source brings in during one job; nothing of it is seen before `commit`.
+
+    Whatever writes for good raises LeaseLost when the job has been claimed by another worker or has
+    ended: then nothing is written.
+    """
+
+    @abstractmethod
+    async def keep(self, payload: Payload) -> Payload:
+        """Keep a body for good, before anything is read from it; returns it with its receipt."""
+
+    @abstractmethod
+    def kept(self, replay: Replay | None = None) -> AsyncIterator[StoredPayload]:
+        """Every payload of this source whose fetch was committed, oldest receipt first.
+
+        With `replay` those that a replay reads again, committed or not: see `payloads.replayed`.
+        """
+
+    @abstractmethod
+    async def add(self, records: Sequence[R_in], payload: Payload) -> None:
+        """Take in sound records read from a kept payload; of the same key the last one wins."""
+
+    @abstractmethod
+    async def reject(self, rejections: Sequence[Rejection], payload: Payload) -> None:
+        """Put records of a kept payload into quarantine, at once; the same one only once.
+
+        One that comes again waits with the newest of its receipts. Of a payload that is read again
+        this names all there is to reject: what else waits of it is released by `commit`.
+        """
+
+    @abstractmethod
+    async def commit(self, checkpoint: Checkpoint | None, dry_run: bool = False) -> Counts:
+        """Merge all that was added, with the checkpoint if there is one, in one transaction.
+
+        Rows equal to the stored ones are not rewritten; a row from a newer receipt stays.
+        Returns the counts of the records added, without rejections; what the checkpoint keeps is
+        its own counts and these. A dry_run returns them, too, and leaves everything as it is,
+        whoever holds the job.
+        """
+
+
+class Intakes(Protocol):
+    """Opens the way into the records of any dataset."""
+
+    @abstractmethod
+    def open(
+        self, dataset: Dataset[R], source: str, job: FetchJob
+    ) -> AbstractAsyncContextManager[Intake[R]]:
+        """Open an intake; leaving the block without a commit leaves the records as they were.
+
+        StoreUnavailable when the store cannot be reached, or when it has been prepared for another
+        layout of the dataset; StoreFull when there is no room. The intake raises them too.
+        """
+
+
 class Received(msgspec.Struct, frozen=True):
     """A payload, and the source it came from."""
 
@@ -71,3 +136,41 @@ class Receipts(Protocol):
     @abstractmethod
     async def last(self, job_id: str) -> Received | None:
         """The last payload that a job has received, if it has received any that is still kept."""
+
+
+class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
+    """A rejection with where it came from; `receipt` is that of its payload."""
+
+    id: int
+    dataset: str
+    source: str
+    receipt: int
+    pointer: str
+    reason: str
+    excerpt: str
+    rejected_at: datetime
+
+
+class Quarantine(Protocol):
+    """Where rejected records wait."""
+
+    @abstractmethod
+    async def recent(
+        self,
+        dataset: str | None,
+        limit: int,
+        source: str | None = None,
+        before: tuple[datetime, int] | None = None,
+    ) -> list[Quarantined]:
+        """The records rejected last, of one dataset or all and of one source or all, newest first.
+
+        With `before`, a time of rejection and an identifier, only those that come after it here.
+        """
+
+    @abstractmethod
+    async def get(self, rejection_id: int) -> Quarantined | None:
+        """One rejected record, as long as it waits."""
+
+    @abstractmethod
+    async def count(self, dataset: str) -> int:
+        """How many records of the dataset are waiting."""

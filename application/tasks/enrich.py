@@ -9,6 +9,7 @@ import msgspec
 from application.datasets.query import Query
 from application.ingest.sync_source import JobStep
 from application.ports.datasets import Store
+from application.ports.ingest import Intakes
 from application.ports.system import Clock
 from application.ports.tasks import Tasks
 from application.tasks.repository_lookup import RepositoryLookup
@@ -39,11 +40,16 @@ class EnrichTasks(JobStep):
     normaliser_version = "github-1"
 
     def __init__(
-        self, repository_lookup: RepositoryLookup, tasks: Tasks, store: Store, clock: Clock
+        self,
+        repository_lookup: RepositoryLookup,
+        tasks: Tasks,
+        store: Store,
+        intakes: Intakes,
+        clock: Clock,
     ) -> None:
         self._look_at = repository_lookup
         self._tasks = tasks
-        self._store = store
+        self._intakes = intakes
         self._query = Query(TASKS, store)
         self._clock = clock
 
@@ -151,7 +157,7 @@ class EnrichTasks(JobStep):
     # ------------------------------------------------------------ how it ended
 
     async def _note(self, job: FetchJob, counts: Counts) -> None:
-        async with self._store.intake(TASKS, self.source, job) as intake:
+        async with self._intakes.open(TASKS, self.source, job) as intake:
             await intake.commit(
                 Checkpoint(
                     source=self.source,

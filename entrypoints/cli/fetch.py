@@ -10,8 +10,7 @@ import click
 import msgspec
 
 from application.ingest.fetch import Fetched
-from application.ports.datasets import Quarantine
-from application.ports.ingest import Ask, Source
+from application.ports.ingest import Ask, Quarantine, Source
 from domain.dataset import Role
 from domain.errors import UnknownDataset
 from domain.payloads import Batch, Payload

@@ -15,6 +15,7 @@ from adapters.sql.accounts.accounts import SqlAccounts
 from adapters.sql.accounts.sessions import SqlApiTokens, SqlSessions
 from adapters.sql.accounts.throttling import SqlClientLimits, SqlLoginAttempts
 from adapters.sql.datasets.store import SqlStore
+from adapters.sql.ingest.intake import SqlIntakes
 from adapters.sql.ingest.payloads import SqlReceipts
 from adapters.sql.ingest.quarantine import SqlQuarantine
 from adapters.sql.jobs.idempotency import SqlIdempotency
@@ -111,7 +112,8 @@ class Container(containers.DeclarativeContainer):
     random = providers.Singleton(SystemRandom)
     database = providers.Singleton(database_of, settings)
     queue = providers.Singleton(queue_of, settings)
-    store = providers.Singleton(SqlStore, database, clock)
+    store = providers.Singleton(SqlStore, database)
+    intakes = providers.Singleton(SqlIntakes, database, clock)
     job_backend = providers.Singleton(
         JobBackend,
         jobs=providers.Singleton(SqlJobs, database, clock),
@@ -149,7 +151,15 @@ class Container(containers.DeclarativeContainer):
 
     sources = providers.Singleton(sources_of, settings, client, providers.Object(FEEDS))
     fetches = providers.Singleton(
-        fetches_of, providers.Object(DATASETS), settings, sources, store, clock, job_backend, random
+        fetches_of,
+        providers.Object(DATASETS),
+        settings,
+        sources,
+        store,
+        intakes,
+        clock,
+        job_backend,
+        random,
     )
     queries = providers.Singleton(queries_of, providers.Object(DATASETS), store)
     fetch_posts = fetches.provided[POSTS.name]
@@ -163,6 +173,7 @@ class Container(containers.DeclarativeContainer):
         repository_lookup,
         written_tasks,
         store,
+        intakes,
         clock,
         job_backend,
         random,

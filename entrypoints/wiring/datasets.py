@@ -9,7 +9,7 @@ from application.datasets.query import Query
 from application.ingest.fetch import Fetch
 from application.ingest.job_backend import JobBackend
 from application.ports.datasets import Store
-from application.ports.ingest import Source
+from application.ports.ingest import Intakes, Source
 from application.ports.system import Clock, Random
 from application.posts import FetchPosts, QueryPosts
 from domain.builtin.posts import POSTS
@@ -38,6 +38,7 @@ def fetches_of(
     settings: Settings,
     sources: Mapping[str, list[Source[Any]]],
     store: Store,
+    intakes: Intakes,
     clock: Clock,
     job_backend: JobBackend,
     random: Random,
@@ -45,7 +46,7 @@ def fetches_of(
     """What fetches each dataset; the posts have a class of their own."""
 
     def fetch(dataset: Dataset[Any]) -> Fetch[Any]:
-        given = sources.get(dataset.name, []), store, clock, job_backend, random
+        given = sources.get(dataset.name, []), store, intakes, clock, job_backend, random
         limits = settings.cadence(dataset.name), settings.fetch_deadline
         if dataset is POSTS:
             return FetchPosts(*given, *limits)

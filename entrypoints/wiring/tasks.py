@@ -8,6 +8,7 @@ from adapters.outbound.polite.client import PoliteClient
 from application.ingest.fetch import Fetch
 from application.ingest.job_backend import JobBackend
 from application.ports.datasets import Store
+from application.ports.ingest import Intakes
 from application.ports.system import Clock, Random
 from application.ports.tasks import KnownRepositories, Tasks
 from application.tasks.enrich import EnrichTasks
@@ -49,14 +50,17 @@ def fetch_of_tasks(
     repository_lookup: RepositoryLookup | None,
     tasks: Tasks,
     store: Store,
+    intakes: Intakes,
     clock: Clock,
     job_backend: JobBackend,
     random: Random,
 ) -> Fetch[Task]:
     """What has tasks enriched."""
     limits = settings.cadence(TASKS.name), settings.fetch_deadline
-    gathers = [EnrichTasks(repository_lookup, tasks, store, clock)] if repository_lookup else []
-    return Fetch(TASKS, (), store, clock, job_backend, random, *limits, gathers)
+    gathers = []
+    if repository_lookup:
+        gathers = [EnrichTasks(repository_lookup, tasks, store, intakes, clock)]
+    return Fetch(TASKS, (), store, intakes, clock, job_backend, random, *limits, gathers)
 
 
 def runnable_of(

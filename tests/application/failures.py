@@ -61,13 +61,13 @@ class Counted:
         return partial(self._countdown.call, self._error, method)
 
 
-class CountedStore(Counted):
-    """A store whose intakes are counted too."""
+class CountedIntakes(Counted):
+    """Intakes whose every call is counted."""
 
     @asynccontextmanager
-    async def intake(
+    async def open(
         self, dataset: Dataset[Any], source: str, job: FetchJob
     ) -> AsyncIterator[Counted]:
         """An intake whose calls are counted."""
-        async with self._adapter.intake(dataset, source, job) as intake:
+        async with self._adapter.open(dataset, source, job) as intake:
             yield Counted(intake, self._countdown)

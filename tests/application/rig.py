@@ -9,7 +9,7 @@ from typing import Any
 
 from adapters.memory.database import MemoryDatabase
 from adapters.memory.datasets import MemoryStore
-from adapters.memory.ingest import MemoryQuarantine, MemorySource
+from adapters.memory.ingest import MemoryIntakes, MemoryQuarantine, MemorySource
 from adapters.memory.jobs import MemoryJobHistory, MemoryJobs, MemorySchedules
 from adapters.memory.system import SeededRandom, SteerableClock
 from adapters.queue.embedded import EmbeddedQueue
@@ -89,7 +89,8 @@ class Rig:
         self.database = MemoryDatabase()
         self.clock = SteerableClock()
         self.random = SeededRandom()
-        self.store = MemoryStore(self.database, self.clock)
+        self.store = MemoryStore(self.database)
+        self.intakes = MemoryIntakes(self.database, self.clock)
         self.jobs = MemoryJobs(self.database, self.clock)
         self.history = CountedHistory(self.database, self.clock)
         self.schedules = MemorySchedules(self.database, self.clock)
@@ -113,6 +114,7 @@ class Rig:
         """The use case that fetches from these sources, by the rig's ports or changed ones."""
         ports = {
             "store": self.store,
+            "intakes": self.intakes,
             "clock": self.clock,
             "job_backend": self.job_backend,
             "random": self.random,

@@ -9,7 +9,7 @@ from typing import Any
 
 from application.ingest.job_backend import JobBackend
 from domain.errors import CatchmentError, QueueUnavailable, StoreUnavailable
-from tests.application.failures import Countdown, Counted, CountedStore
+from tests.application.failures import Countdown, Counted, CountedIntakes
 from tests.application.rig import Rig
 
 
@@ -24,9 +24,9 @@ class Case(Rig):
         """A port whose calls are counted."""
         return Counted(adapter, self.countdown, error)
 
-    def counted_store(self) -> Any:
-        """The store, with its intakes."""
-        return CountedStore(self.store, self.countdown)
+    def counted_intakes(self) -> Any:
+        """The intakes, each call of which is counted."""
+        return CountedIntakes(self.intakes, self.countdown)
 
     def counted_desk(self) -> JobBackend:
         """The job backend, each of its ports counted."""

@@ -39,7 +39,9 @@ class TaskRig(Rig):
             self.github, self.known_repositories, self.clock, FRESH_FOR
         )
         self.tasks = MemoryTasks(self.database, self.clock)
-        self.enrich = EnrichTasks(self.repository_lookup, self.tasks, self.store, self.clock)
+        self.enrich = EnrichTasks(
+            self.repository_lookup, self.tasks, self.store, self.intakes, self.clock
+        )
         looks = None if github_is_off else self.repository_lookup
         self.fetch_tasks = self.fetch_all([] if github_is_off else [self.enrich])
         enriching = TaskEnricher(looks, self.fetch_tasks, self.clock)
@@ -53,7 +55,7 @@ class TaskRig(Rig):
     ) -> Fetch[Task]:
         """What runs the jobs of tasks."""
         job_backend = job_backend or self.job_backend
-        return Fetch(TASKS, (), self.store, self.clock, job_backend, self.random, gathers=gathers)
+        return self.fetch(dataset=TASKS, job_backend=job_backend, gathers=gathers)
 
     def creating(self, enriching: TaskEnricher) -> CreateTask:
         """What makes tasks."""

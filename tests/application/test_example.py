@@ -2,7 +2,7 @@
 
 from adapters.memory.database import MemoryDatabase
 from adapters.memory.datasets import MemoryStore
-from adapters.memory.ingest import MemorySource
+from adapters.memory.ingest import MemoryIntakes, MemorySource
 from adapters.memory.jobs import MemoryJobHistory, MemoryJobs, MemorySchedules
 from adapters.memory.system import SeededRandom, SteerableClock
 from adapters.queue.embedded import EmbeddedQueue
@@ -21,8 +21,9 @@ def desk_of(database: MemoryDatabase, clock: SteerableClock) -> JobBackend:
 
 async def test_what_was_fetched_can_be_queried() -> None:
     database, clock, post = MemoryDatabase(), SteerableClock(), Post(1, 7, "Hello", "World")
-    source, store = MemorySource("example", Post, clock, [post]), MemoryStore(database, clock)
-    fetch_posts = FetchPosts([source], store, clock, desk_of(database, clock), SeededRandom())
+    source, store = MemorySource("example", Post, clock, [post]), MemoryStore(database)
+    intakes, job_backend = MemoryIntakes(database, clock), desk_of(database, clock)
+    fetch_posts = FetchPosts([source], store, intakes, clock, job_backend, SeededRandom())
 
     fetched = await fetch_posts()
     page = await QueryPosts(store)(PageRequest(sort=Sort.parse(POSTS, "-id")))

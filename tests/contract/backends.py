@@ -21,8 +21,8 @@ from adapters.memory.accounts import (
     MemorySessions,
 )
 from adapters.memory.database import MemoryDatabase
-from adapters.memory.datasets import MemoryChanges, MemoryStore
-from adapters.memory.ingest import MemoryQuarantine, MemoryReceipts
+from adapters.memory.datasets import MemoryChanges, MemoryStore, MemoryTables
+from adapters.memory.ingest import MemoryIntakes, MemoryQuarantine, MemoryReceipts
 from adapters.memory.jobs import (
     MemoryIdempotency,
     MemoryJobHistory,
@@ -41,6 +41,7 @@ from adapters.sql.datasets.store import SqlStore
 from adapters.sql.engine.database import Database
 from adapters.sql.engine.postgres.database import PostgresDatabase
 from adapters.sql.engine.sqlite.database import SqliteDatabase
+from adapters.sql.ingest.intake import SqlIntakes
 from adapters.sql.ingest.payloads import SqlReceipts
 from adapters.sql.ingest.quarantine import SqlQuarantine
 from adapters.sql.jobs.idempotency import SqlIdempotency
@@ -50,13 +51,13 @@ from adapters.sql.jobs.source_history import SqlSourceHistory
 from adapters.sql.operations.alerts import SqlAlerts
 from adapters.sql.operations.retention import SqlRetention
 from adapters.sql.politeness.budget import SqlBudget
-from adapters.sql.schema.dataset_tables import table_of
-from adapters.sql.schema.migrate import migrate
+from adapters.sql.schema.migrate import SqlTables, migrate
+from adapters.sql.schema.sql_dataset import SqlDataset
 from adapters.sql.tasks.repositories import SqlKnownRepositories
 from adapters.sql.tasks.tasks import SqlTasks
 from application.ports.accounts import Accounts, ApiTokens, ClientLimits, LoginAttempts, Sessions
-from application.ports.datasets import Changes, Quarantine, Store
-from application.ports.ingest import Receipts
+from application.ports.datasets import Changes, Store, Tables
+from application.ports.ingest import Intakes, Quarantine, Receipts
 from application.ports.jobs import Idempotency, JobHistory, Jobs, Schedules, SourceHistory
 from application.ports.operations import Alerts, Probe, Retention
 from application.ports.politeness import Budget
@@ -86,6 +87,8 @@ class Backend:
     """One backend's adapters over one empty database, and the steps tests take with them."""
 
     store: Store
+    intakes: Intakes
+    tables: Tables
     jobs: Jobs
     history: JobHistory
     sources: SourceHistory
@@ -134,7 +137,7 @@ class Backend:
     ) -> Counts:
         """Do all of a fetch: claim, keep, add, commit, end."""
         job = await self.claimed(dataset)
-        async with self.store.intake(dataset, source, job) as intake:
+        async with self.intakes.open(dataset, source, job) as intake:
             kept = await intake.keep(self.payload())
             await intake.add(records, kept)
             counts = await intake.commit(self.checkpoint(job, source))
@@ -169,7 +172,9 @@ def in_memory(
 ) -> Backend:
     """The adapters over a database in memory; `rate` is that of hosts without one."""
     return Backend(
-        store=MemoryStore(database, clock),
+        store=MemoryStore(database),
+        intakes=MemoryIntakes(database, clock),
+        tables=MemoryTables(database),
         jobs=MemoryJobs(database, clock),
         history=MemoryJobHistory(database, clock),
         sources=MemorySourceHistory(database),
@@ -212,7 +217,9 @@ def over(
 ) -> Backend:
     """The adapters over a database that speaks SQL; `rate` is that of hosts without one."""
     return Backend(
-        store=SqlStore(database, clock),
+        store=SqlStore(database),
+        intakes=SqlIntakes(database, clock),
+        tables=SqlTables(database),
         jobs=SqlJobs(database, clock),
         history=SqlJobHistory(database, clock),
         sources=SqlSourceHistory(database),
@@ -238,7 +245,7 @@ def over(
 
 
 async def _forget_in_sql(database: Database, dataset: Dataset[Any], keys: Sequence[Key]) -> None:
-    table = table_of(dataset)
+    table = SqlDataset.of(dataset).table
     same = [table.c[name] == bindparam(f"key_{name}") for name in dataset.key]
     async with database.write() as session:
         for key in keys:

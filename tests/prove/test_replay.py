@@ -1,11 +1,10 @@
 """P14: what was received is kept as it was, and reading all of it again gives the same records."""
 
 import hashlib
-from typing import Any
 
 from sqlalchemy import delete
 
-from adapters.sql.schema.dataset_tables import table_of
+from adapters.sql.schema.sql_dataset import SqlDataset
 from domain.builtin.posts import POSTS
 from domain.dataset import Role
 from domain.paging import PageRequest, Sort
@@ -28,7 +27,7 @@ async def test_without_its_records_a_dataset_is_made_again_from_what_was_kept(
     before, asked = await _digest(container), upstream.count()
     kept = await _bodies(container)
     async with container.database().write() as session:
-        await session.run(delete(table_of(POSTS)), {})
+        await session.run(delete(SqlDataset.of(POSTS).table), {})
     emptied = await _digest(container)
 
     rebuilt = await container.rebuild_dataset()(Role.ADMIN, POSTS.name)
@@ -58,10 +57,9 @@ async def _digest(container: Container) -> str:
 
 async def _bodies(container: Container) -> list[bytes]:
     """Every body that is kept, in the order in which they came."""
-    store: Any = container.store()
     job = await container.fetch_posts().start(Role.ADMIN, force=True)
     claimed = await container.job_backend().jobs.claim(job.job.id)
-    async with store.intake(POSTS, "jsonplaceholder", claimed) as intake:
+    async with container.intakes().open(POSTS, "jsonplaceholder", claimed) as intake:
         kept = [each.payload.body async for each in intake.kept()]
     await container.job_backend().jobs.cancel(job.job.id)
     return kept

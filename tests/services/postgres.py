@@ -24,8 +24,8 @@ import asyncpg
 from sqlalchemy import TextClause, text
 
 from adapters.sql.engine.postgres.database import PostgresDatabase
-from adapters.sql.schema.dataset_tables import table_of
 from adapters.sql.schema.migrate import migrate
+from adapters.sql.schema.sql_dataset import SqlDataset
 from adapters.sql.schema.tables import datasets as known_datasets
 from adapters.sql.schema.tables import meta, metadata
 from domain.dataset import Dataset
@@ -222,6 +222,6 @@ async def _opened_until_the_loop_ends(declared: _Declared) -> PostgresDatabase:
 def _emptying(declared: Sequence[Dataset[Any]]) -> TextClause:
     stay = {meta, known_datasets}
     tables = [table for table in reversed(metadata.sorted_tables) if table not in stay]
-    names = [*(table.name for table in tables), *(table_of(d).name for d in declared)]
+    names = [*(table.name for table in tables), *(SqlDataset.of(d).table.name for d in declared)]
     deletions = [f"DELETE FROM {name}" for name in names]
     return text("; ".join([*deletions, "UPDATE datasets SET seq = 0, changed_at = 0"]))

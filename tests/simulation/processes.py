@@ -146,11 +146,11 @@ def _heard(inner: "asyncio.Task[Any]") -> None:
         inner.exception()
 
 
-class WiredStore(Wire):
-    """A store whose intakes are reached the same way."""
+class WiredIntakes(Wire):
+    """Intakes that are reached the same way."""
 
     @asynccontextmanager
-    async def intake(self, dataset: Dataset[Any], source: str, job: FetchJob) -> AsyncIterator[Any]:
+    async def open(self, dataset: Dataset[Any], source: str, job: FetchJob) -> AsyncIterator[Any]:
         """An intake of a process that may not live to its commit."""
-        async with self._adapter.intake(dataset, source, job) as intake:
+        async with self._adapter.open(dataset, source, job) as intake:
             yield Wire(intake, "intake", self._line, about=job)

@@ -19,7 +19,7 @@ from tests.contract.backends import Backend
 from tests.simulation.broker import Broker
 from tests.simulation.datasets import FEEDS, JOINT
 from tests.simulation.fate import Fate
-from tests.simulation.processes import Line, Process, Wire, WiredStore
+from tests.simulation.processes import Line, Process, Wire, WiredIntakes
 from tests.simulation.stores import STORAGES
 from tests.simulation.upstream import SimulatedClient, Upstream
 from tests.simulation.watching import Lookout
@@ -106,7 +106,8 @@ class Node(Process):
         )
         self.idempotency: Any = Wire(backend.idempotency, "idempotency", line)
         self.budget: Any = Wire(backend.budget, "budget", line)
-        self.store: Any = WiredStore(backend.store, "store", line)
+        self.store: Any = Wire(backend.store, "store", line)
+        self.intakes: Any = WiredIntakes(backend.intakes, "intakes", line)
         client = SimulatedClient(self.budget, clock, world.random, world.upstream, name)
         self.fetches = {dataset.name: self._fetch(dataset, client) for dataset in (POSTS, JOINT)}
         self.run()
@@ -117,6 +118,7 @@ class Node(Process):
             dataset,
             sources,
             self.store,
+            self.intakes,
             self.world.clock,
             self.job_backend,
             self.world.random,

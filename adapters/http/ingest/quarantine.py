@@ -22,7 +22,7 @@ from adapters.http.protocol.routing import CursorPaging, answer, documented, gua
 from application.datasets.catalogue import Catalogue
 from application.ingest.fetch import Fetched
 from application.ingest.quarantine import ListQuarantine, ReplayQuarantine
-from application.ports.datasets import Quarantined
+from application.ports.ingest import Quarantined
 from application.ports.system import Clock
 from domain.errors import UnknownRecord
 from domain.paging import Cursor

@@ -5,8 +5,7 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database
-from adapters.sql.engine.times import from_micros, to_micros
+from adapters.sql.engine.database import Database, from_micros, to_micros
 from adapters.sql.schema.tables import users
 from application.ports.accounts import Accounts
 from domain.dataset import Role

@@ -6,9 +6,8 @@ import msgspec
 from sqlalchemy import bindparam, case, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database, SqlSession
+from adapters.sql.engine.database import Database, SqlSession, from_micros, to_micros
 from adapters.sql.engine.dialects import now
-from adapters.sql.engine.times import from_micros, to_micros
 from adapters.sql.schema.tables import attempts, client_limits
 from application.ports.accounts import ClientLimits, LoginAttempts
 from application.ports.system import Clock

@@ -1,16 +1,18 @@
-"""Pages as SQL: the meaning of sorts and cursors, written for the database.
+"""Pages as SQL: the meaning of filters, sorts and cursors, written for the database.
 
 A page is read in segments, because an index leads to it only then: first the rows that have a
 value in the first sort field, then those that have none. Segments are read until the page is full.
 """
 
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import (
+    ColumnElement,
+    Float,
     Select,
+    Text,
     and_,
     bindparam,
     false,
@@ -21,20 +23,155 @@ from sqlalchemy import (
     tuple_,
 )
 
-from adapters.sql.datasets.conditions import (
-    Clause,
-    Comparison,
-    clauses,
-    clauses_beyond,
-    encoded,
-    shape_of,
-    values_of,
-)
 from adapters.sql.engine.database import Values
-from adapters.sql.schema.dataset_tables import is_numbered, table_of
+from adapters.sql.engine.dialects import holds, listed, position
+from adapters.sql.schema.sql_dataset import SqlDataset, encoder_of
 from domain.dataset import Dataset
-from domain.filters import Condition, Filter
+from domain.fields import Field, FieldType
+from domain.filters import Condition, Filter, Operator
 from domain.paging import COUNT_BOUND, Counting, PageRequest, Sort
+
+# ---------------------------------------------------------------- filters
+
+Clause = ColumnElement[bool]
+Bind = Callable[[str], Any]
+
+
+def _between(column: Any, bind: Bind) -> Clause:
+    # Not as BETWEEN: PostgreSQL takes no COLLATE on its bounds.
+    return and_(column >= bind("_0"), column <= bind("_1"))
+
+
+def _startswith(column: Any, bind: Bind) -> Clause:
+    start: Clause = func.substr(column, 1, func.length(bind(""))) == bind("")
+    return start
+
+
+_CLAUSE: Mapping[Operator, Callable[[Any, Bind], Clause]] = {
+    Operator.EQ: lambda column, bind: column == bind(""),
+    Operator.NE: lambda column, bind: column.is_distinct_from(bind("")),
+    Operator.LT: lambda column, bind: column < bind(""),
+    Operator.LTE: lambda column, bind: column <= bind(""),
+    Operator.GT: lambda column, bind: column > bind(""),
+    Operator.GTE: lambda column, bind: column >= bind(""),
+    Operator.BETWEEN: _between,
+    Operator.CONTAINS: lambda column, bind: position(column, bind("")) > 0,
+    Operator.ICONTAINS: lambda column, bind: position(func.lower(column), func.lower(bind(""))) > 0,
+    Operator.STARTSWITH: _startswith,
+    Operator.HAS: lambda column, bind: holds(column, bind("")),
+}
+
+
+_LOWER = (Operator.GT, Operator.GTE)
+_UPPER = (Operator.LT, Operator.LTE)
+
+
+class Comparison(NamedTuple):
+    """What of a condition decides the text of the statement: everything but the values."""
+
+    field: str
+    operator: Operator
+    size: int  # how many values are bound, or for `isnull` the value itself
+
+    @classmethod
+    def of(cls, condition: Condition) -> "Comparison":
+        """The comparison a condition makes."""
+        size = 1
+        if condition.operator is Operator.ISNULL:
+            size = int(condition.value)
+        elif _binds_each(condition):
+            size = _room_for(len(condition.value))
+        return cls(condition.field.name, condition.operator, size)
+
+    def clause(self, column: Any, name: str) -> Any:
+        """The comparison over a column; its values are bound under names that begin with `name`."""
+
+        def bind(suffix: str) -> Any:
+            return bindparam(name + suffix, type_=column.type)
+
+        if self.operator is Operator.ISNULL:
+            return column.is_(None) if self.size else column.is_not(None)
+        if self.operator in (Operator.IN, Operator.NIN):
+            inside = self._listed(column, bind)
+            return inside if self.operator is Operator.IN else or_(column.is_(None), ~inside)
+        return _CLAUSE[self.operator](column, bind)
+
+    def beyond(self, column: Any, name: str, descending: bool) -> Any:
+        """What of the comparison is still to be met after a cursor, in an order by this column.
+
+        The cursor's own record has met it, and so has all that lies further from one of its bounds:
+        an index would be led to that bound, and not to the cursor. None when nothing is left.
+        """
+        if self.operator in (_UPPER if descending else _LOWER):
+            return None
+        if self.operator is Operator.BETWEEN:
+            bound = bindparam(f"{name}_{0 if descending else 1}", type_=column.type)
+            return column >= bound if descending else column <= bound
+        return self.clause(column, name)
+
+    def _listed(self, column: Any, bind: Bind) -> Any:
+        if isinstance(column.type, Float):
+            return column.in_([bind(f"_{place}") for place in range(self.size)])
+        return listed(column, bindparam(bind("").key, type_=Text()))
+
+
+def _binds_each(condition: Condition) -> bool:
+    """Whether a list's values are bound one by one: numbers would not survive as JSON text."""
+    listed = condition.operator in (Operator.IN, Operator.NIN)
+    return listed and condition.field.type is FieldType.NUMBER
+
+
+def _room_for(count: int) -> int:
+    """The next power of two: lists of all lengths then make few different statements."""
+    return 1 << (count - 1).bit_length()
+
+
+def encoded(field: Field, value: Any) -> Any:
+    """A value as its column holds it."""
+    encoder = encoder_of(field)
+    # A list field is asked for one of its items, and those are plain text.
+    return value if encoder is None or isinstance(value, str) or value is None else encoder(value)
+
+
+def values_of(filter: Filter) -> Values:
+    """The values of a filter's conditions, by the names its clauses give them."""
+    values: dict[str, Any] = {}
+    for number, condition in enumerate(filter.conditions):
+        if condition.operator is Operator.BETWEEN or _binds_each(condition):
+            listed = [encoded(condition.field, value) for value in condition.value]
+            # The last one fills the room that is left; it changes nothing.
+            listed += listed[-1:] * (_room_for(len(listed)) - len(listed))
+            values |= {f"f{number}_{place}": value for place, value in enumerate(listed)}
+        elif condition.operator.takes_list:
+            listed = [encoded(condition.field, value) for value in condition.value]
+            values[f"f{number}"] = msgspec.json.encode(listed).decode()
+        elif condition.operator is not Operator.ISNULL:
+            values[f"f{number}"] = encoded(condition.field, condition.value)
+    return values
+
+
+def shape_of(filter: Filter) -> tuple[Comparison, ...]:
+    """What of a filter decides the text of its statement."""
+    return tuple(map(Comparison.of, filter.conditions))
+
+
+def clauses(table: Any, shape: Sequence[Comparison]) -> list[Clause]:
+    """A filter as clauses over the table's columns."""
+    return [part.clause(table.c[part.field], f"f{n}") for n, part in enumerate(shape)]
+
+
+def clauses_beyond(
+    table: Any, shape: Sequence[Comparison], first: str, descending: bool
+) -> list[Clause]:
+    """A filter as it is still to be met after a cursor, in an order by the field `first`."""
+    left = (
+        part.beyond(table.c[part.field], f"f{n}", descending)
+        if part.field == first
+        else part.clause(table.c[part.field], f"f{n}")
+        for n, part in enumerate(shape)
+    )
+    return [clause for clause in left if clause is not None]
+
 
 # ---------------------------------------------------------------- sorts and cursors
 
@@ -123,36 +260,40 @@ class PageStatements(NamedTuple):
 
 
 #: A statement with more values than this is rare, large, and not worth remembering.
-_MOST_REMEMBERED = 64
+_MAX_VALUES = 64
+#: So many shapes of one dataset are remembered; then the oldest is forgotten.
+MAX_SHAPES = 256
 
 
 def statements_of(engine: str, dataset: Dataset[Any], shape: Shape) -> PageStatements:
-    """The statements by which an engine reads a page of this shape; common ones are built once."""
-    if sum(comparison.size for comparison in shape.filter) > _MOST_REMEMBERED:
-        return _built(engine, dataset, shape)
-    return _remembered(engine, dataset, shape)
+    """Return the statements by which an engine reads a page of this shape, built once."""
+    sql = SqlDataset.of(dataset)
+    known: PageStatements | None = sql.pages.get((engine, shape))
+    if known is not None:
+        return known
+    built = _built(engine, dataset, sql, shape)
+    if sum(comparison.size for comparison in shape.filter) <= _MAX_VALUES:
+        if len(sql.pages) >= MAX_SHAPES:
+            del sql.pages[next(iter(sql.pages))]
+        sql.pages[engine, shape] = built
+    return built
 
 
-@lru_cache(maxsize=512)
-def _remembered(engine: str, dataset: Dataset[Any], shape: Shape) -> PageStatements:
-    return _built(engine, dataset, shape)
-
-
-def _built(engine: str, dataset: Dataset[Any], shape: Shape) -> PageStatements:
-    table = table_of(dataset)
+def _built(engine: str, dataset: Dataset[Any], sql: SqlDataset, shape: Shape) -> PageStatements:
+    table = sql.table
     where = clauses(table, shape.filter)
     sort = Sort.parse(dataset, shape.sort)
     columns = [
         _Column(table.c[t.field.name], t.field.nullable, t.descending, f"k{n}")
         for n, t in enumerate(sort.terms)
     ]
-    every = select(*(table.c[name] for name in dataset.fields))
+    every = select(*sql.columns)
     first = columns[0]
     left = clauses_beyond(table, shape.filter, first.column.name, first.descending)
     # Whether an index leads there does not depend on the values.
     asked = (Condition(dataset.fields[c.field], c.operator, None) for c in shape.filter)
     fast = dataset.answers_fast(Filter(tuple(asked)), sort.names)
-    stepwise = fast and engine == "sqlite" and is_numbered(dataset)
+    stepwise = fast and engine == "sqlite" and sql.is_numbered
     later = _Later(every.where(*left), stepwise)
     segments = _segments(every.where(*where), later, columns, shape)
     return PageStatements(tuple(segments), _count(table, where, shape), fast)

@@ -3,10 +3,11 @@
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, NamedTuple, Protocol
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, Protocol, overload
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import ClauseElement, Table
+from sqlalchemy import ClauseElement, Insert
 from sqlalchemy.engine import Dialect
 
 from application.ports.datasets import Changes
@@ -22,6 +23,36 @@ SqlQuery = tuple[ClauseElement, Values] | tuple[ClauseElement, Values, int]
 READ_S = 5.0
 #: So many reads may wait in one lane; more would only be told that they took too long.
 MAX_WAITING = 500
+
+# ---------------------------------------------------------------- times, as columns keep them
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@overload
+def to_micros(time: datetime) -> int: ...
+@overload
+def to_micros(time: datetime | None) -> int | None: ...
+
+
+def to_micros(time: datetime | None) -> int | None:
+    """Return a time as whole microseconds since the epoch."""
+    return None if time is None else (time - _EPOCH) // _MICROSECOND
+
+
+@overload
+def from_micros(micros: int) -> datetime: ...
+@overload
+def from_micros(micros: int | None) -> datetime | None: ...
+
+
+def from_micros(micros: int | None) -> datetime | None:
+    """Return the time of so many microseconds since the epoch."""
+    return None if micros is None else _EPOCH + micros * _MICROSECOND
+
+
+# ---------------------------------------------------------------- statements
 
 
 class Statement:
@@ -39,7 +70,7 @@ class Statement:
         return [given[name] if name in given else fixed[name] for name in self._names]
 
 
-class Text(NamedTuple):
+class BoundStatement(NamedTuple):
     """A query as the driver takes it: its text, its values in order, and how many rows suffice."""
 
     text: str
@@ -61,13 +92,18 @@ class Compiler:
             statement = self._compiled[clause] = Statement(clause, self.dialect)
         return statement
 
-    def texts(self, queries: Sequence[SqlQuery]) -> list[Text]:
+    def bound(self, queries: Sequence[SqlQuery]) -> list[BoundStatement]:
         """Several queries as the driver takes them."""
-        return [self._text(*query) for query in queries]
+        return [self._bound(*query) for query in queries]
 
-    def _text(self, clause: ClauseElement, given: Values, enough: int | None = None) -> Text:
+    def _bound(
+        self, clause: ClauseElement, given: Values, enough: int | None = None
+    ) -> BoundStatement:
         statement = self(clause)
-        return Text(statement.text, statement.values(given), enough)
+        return BoundStatement(statement.text, statement.values(given), enough)
+
+
+# ---------------------------------------------------------------- databases
 
 
 class SqlSession(Protocol):
@@ -86,7 +122,7 @@ class SqlSession(Protocol):
         """Run a statement once for each row of values, given in the statement's order."""
 
     @abstractmethod
-    async def stage(self, table: Table, rows: Iterable[Row]) -> None:
+    async def stage(self, into: Insert, rows: Iterable[Row]) -> None:
         """Add many rows to a temporary table, each with a value for every column in order."""
 
     @abstractmethod

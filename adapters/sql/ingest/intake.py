@@ -3,29 +3,23 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from operator import attrgetter, lt
 from typing import Any
 
 import msgspec
-from sqlalchemy import (
-    bindparam,
-    select,
-    true,
-    update,
-)
+from sqlalchemy import bindparam, select, true, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import SqlSession
-from adapters.sql.engine.times import to_micros
-from adapters.sql.ingest.merge import merge_of, staged_rows
+from adapters.sql.engine.database import Database, SqlSession, to_micros
 from adapters.sql.ingest.payloads import kept, pack, receive
 from adapters.sql.ingest.quarantine import Rejections
-from adapters.sql.ingest.sequence import move_on, next_change
+from adapters.sql.schema.sql_dataset import SqlDataset
 from adapters.sql.schema.tables import checkpoints, jobs, receipts
-from application.ports.datasets import Intake, R_in, Replay
+from application.ports.ingest import Intake, Intakes, R_in, Replay
 from application.ports.system import Clock
 from domain.checkpoints import Checkpoint
-from domain.dataset import Dataset
+from domain.dataset import Dataset, R
 from domain.errors import LeaseLost
 from domain.jobs import FetchJob, JobStatus
 from domain.payloads import Payload, StoredPayload
@@ -64,6 +58,22 @@ _CHECKPOINT = upsert(checkpoints).on_conflict_do_update(
 )
 
 
+class SqlIntakes(Intakes):
+    """Opens intakes into the datasets of a SQL database."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    @asynccontextmanager
+    async def open(
+        self, dataset: Dataset[R], source: str, job: FetchJob
+    ) -> AsyncIterator[Intake[R]]:
+        """Open an intake on a connection of its own."""
+        async with self._database.session() as session:
+            yield SqlIntake(session, self._clock, dataset, source, job)
+
+
 class _Undone(Exception):
     """Ends the transaction of a dry run."""
 
@@ -76,15 +86,15 @@ class SqlIntake(Intake[R_in]):
     ) -> None:
         self._session = session
         self._clock = clock
-        self._dataset = dataset
+        self._dataset = SqlDataset.of(dataset)
         self._source = source
         self._job = job
-        self._statements = merge_of(dataset)
         self._key_of = attrgetter(*dataset.key)
         self._added = 0
         self._last_key: Any = None
         self._ascending = True
-        self._open = False
+        self._stage_exists = False
+        self._stage_is_merged = False
         self._first_receipt = 0
         self._again: set[int] = set()
         self._rejections = Rejections(session, dataset.name, source)
@@ -99,19 +109,17 @@ class SqlIntake(Intake[R_in]):
         return msgspec.structs.replace(payload, receipt=receipt)
 
     async def kept(self, replay: Replay | None = None) -> AsyncIterator[StoredPayload]:
-        """Every payload of this source whose fetch was committed, or what a replay reads again."""
+        """Yield every payload whose fetch was committed, or what a replay reads again."""
         async for one in kept(self._session, self._dataset.name, self._source, replay):
             yield one
 
     async def add(self, records: Sequence[R_in], payload: Payload) -> None:
         """Stage records; of the same key the last one stays."""
-        if not self._open:
-            await self._session.run(self._statements.create, {})
-            self._open = True
-        rows = staged_rows(self._dataset, records, payload.receipt, self._added)
+        await self._prepare_stage()
+        rows = self._dataset.staged(records, payload.receipt, self._added)
         self._added += len(records)
         self._note_order(records)
-        await self._session.stage(self._statements.stage, rows)
+        await self._session.stage(self._dataset.merge.stage, rows)
 
     async def reject(self, rejections: Sequence[Rejection], payload: Payload) -> None:
         """Put records into quarantine; what is there already is only seen again."""
@@ -129,29 +137,36 @@ class SqlIntake(Intake[R_in]):
         if dry_run:
             return await self._rehearsed()
         async with self._session.transaction():
-            counts = await self._merge() if self._open else Counts()
+            counts = await self._merge()
             if checkpoint is not None:
                 await self._session.run(_CHECKPOINT, self._noted(checkpoint, counts))
             await self._note_receipts()
             await self._session.note_change()
             # Last, so that the job can be renewed during a long merge.
             await self._hold()
-        if self._open:
-            await self._session.run(self._statements.clear, {})
-            self._added, self._last_key, self._ascending = 0, None, True
+        self._added, self._last_key, self._ascending = 0, None, True
+        self._stage_is_merged = self._stage_exists
         self._again.clear()
         return counts
+
+    async def _prepare_stage(self) -> None:
+        if not self._stage_exists:
+            await self._session.run(self._dataset.merge.create, {})
+            self._stage_exists = True
+        elif self._stage_is_merged:
+            await self._session.run(self._dataset.merge.clear, {})
+        self._stage_is_merged = False
 
     async def _rehearsed(self) -> Counts:
         counts = Counts()
         with contextlib.suppress(_Undone):
             async with self._session.transaction():
-                counts = await self._merge() if self._open else counts
+                counts = await self._merge()
                 raise _Undone
         return counts
 
     async def _note_receipts(self) -> None:
-        """What was kept here is merged now, and so is what was read again."""
+        """Mark as merged what was kept here, and what was read again."""
         if self._first_receipt:
             named = {"of": self._dataset.name, "by": self._source, "job": self._job.id}
             await self._session.run(_MERGED, {**named, "first": self._first_receipt})
@@ -173,15 +188,18 @@ class SqlIntake(Intake[R_in]):
             raise LeaseLost(f"job {self._job.id} has been taken over; nothing was written")
 
     async def _merge(self) -> Counts:
+        if not self._stage_exists or self._stage_is_merged:
+            return Counts()
+        statements = self._dataset.merge
         duplicates = 0
         if not self._ascending:
-            duplicates = await self._session.run(self._statements.drop_repeats, {})
-        change = await next_change(self._session, self._dataset, self._clock)
+            duplicates = await self._session.run(statements.drop_repeats, {})
+        change = await self._dataset.next_change(self._session, self._clock)
         named = {"seq": change.seq, "source": self._source, "changed_at": change.at}
-        updated = await self._session.run(self._statements.update, named)
-        inserted = await self._session.run(self._statements.insert, named)
+        updated = await self._session.run(statements.update, named)
+        inserted = await self._session.run(statements.insert, named)
         if updated or inserted:
-            await move_on(self._session, self._dataset, change)
+            await self._dataset.note_change(self._session, change)
         return Counts(
             received=self._added,
             inserted=inserted,

@@ -8,11 +8,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database, Row, SqlSession
-from adapters.sql.engine.times import from_micros, to_micros
+from adapters.sql.engine.database import Database, Row, SqlSession, from_micros, to_micros
 from adapters.sql.schema.tables import payload_chunks, payloads, quarantine, receipts
-from application.ports.datasets import Replay
-from application.ports.ingest import Receipts, Received
+from application.ports.ingest import Receipts, Received, Replay
 from domain.jobs import FetchJob
 from domain.payloads import Payload, Receipt, StoredPayload, replayed
 

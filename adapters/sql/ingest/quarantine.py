@@ -10,10 +10,9 @@ import msgspec
 from sqlalchemy import Select, bindparam, case, delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database, Row, SqlSession
-from adapters.sql.engine.times import from_micros, to_micros
+from adapters.sql.engine.database import Database, Row, SqlSession, from_micros, to_micros
 from adapters.sql.schema.tables import quarantine
-from application.ports.datasets import Quarantine, Quarantined
+from application.ports.ingest import Quarantine, Quarantined
 from domain.payloads import Payload
 from domain.reports import Rejection
 

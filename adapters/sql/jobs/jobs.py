@@ -8,9 +8,8 @@ import msgspec
 from sqlalchemy import Select, and_, bindparam, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database, Row, SqlSession
+from adapters.sql.engine.database import Database, Row, SqlSession, from_micros, to_micros
 from adapters.sql.engine.dialects import now
-from adapters.sql.engine.times import from_micros, to_micros
 from adapters.sql.jobs.source_history import add_to_totals
 from adapters.sql.schema.tables import jobs
 from application.ports.jobs import JobHistory, Jobs, Wanted

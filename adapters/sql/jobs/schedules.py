@@ -7,9 +7,8 @@ from typing import Any
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database, Row, SqlSession, Values
+from adapters.sql.engine.database import Database, Row, SqlSession, Values, from_micros, to_micros
 from adapters.sql.engine.dialects import now
-from adapters.sql.engine.times import from_micros, to_micros
 from adapters.sql.jobs.jobs import requested
 from adapters.sql.schema.tables import schedules
 from application.ports.jobs import Schedules

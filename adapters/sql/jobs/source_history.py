@@ -7,9 +7,8 @@ import msgspec
 from sqlalchemy import Text, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database, Row, SqlSession
+from adapters.sql.engine.database import Database, Row, SqlSession, from_micros, to_micros
 from adapters.sql.engine.dialects import listed
-from adapters.sql.engine.times import from_micros, to_micros
 from adapters.sql.schema.tables import source_totals
 from application.ports.jobs import SourceHistory
 from domain.jobs import FetchJob

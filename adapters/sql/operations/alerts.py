@@ -7,9 +7,8 @@ import msgspec
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database, Row
+from adapters.sql.engine.database import Database, Row, from_micros, to_micros
 from adapters.sql.engine.dialects import now
-from adapters.sql.engine.times import from_micros, to_micros
 from adapters.sql.schema.tables import alarms
 from application.ports.operations import Alerts
 from application.ports.system import Clock

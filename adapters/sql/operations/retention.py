@@ -20,9 +20,8 @@ from sqlalchemy import (
     select,
 )
 
-from adapters.sql.engine.database import Database, SqlSession, Values
+from adapters.sql.engine.database import Database, SqlSession, Values, to_micros
 from adapters.sql.engine.dialects import listed
-from adapters.sql.engine.times import to_micros
 from adapters.sql.ingest.payloads import CHUNK
 from adapters.sql.schema.tables import (
     attempts,

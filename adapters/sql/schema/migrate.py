@@ -27,10 +27,12 @@ from sqlalchemy.schema import CreateIndex, CreateTable, DropTable
 
 from adapters.sql.engine.database import Database, SqlSession
 from adapters.sql.engine.dialects import AddColumn, RenameTable, has_table
-from adapters.sql.schema.dataset_tables import layout_of, table_of
+from adapters.sql.schema.sql_dataset import SqlDataset
 from adapters.sql.schema.tables import datasets, meta
+from application.ports.datasets import Tables
 from domain.dataset import Dataset
 from domain.errors import StoreUnavailable
+from domain.layouts import Layout
 
 #: The newest revision under migrations/versions; known here so that Alembic, which takes long to
 #: import, is needed only when there is something to apply.
@@ -59,7 +61,7 @@ async def migrate(database: Database, declared: Sequence[Dataset[Any]]) -> list[
     """
     async with database.migration() as session:
         done = [line async for line in _system(session, database.engine)]
-        done += [line for dataset in declared async for line in _dataset(session, dataset)]
+        done += await _prepared(session, declared)
         if done:
             await session.note_change()
         return done
@@ -99,44 +101,63 @@ async def _revision(session: SqlSession) -> str | None:
 # ---------------------------------------------------------------- dataset tables
 
 
-async def _dataset(session: SqlSession, dataset: Dataset[Any]) -> AsyncIterator[str]:
-    named = {"of": dataset.name, "drawn": layout_of(dataset)}
+class SqlTables(Tables):
+    """Makes and changes the tables of datasets in a SQL database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def prepare(self, datasets: Sequence[Dataset[Any]]) -> None:
+        """Give each dataset a table of its layout, all of them in one transaction."""
+        async with self._database.migration() as session:
+            if await _prepared(session, datasets):
+                await session.note_change()
+
+
+async def _prepared(session: SqlSession, declared: Sequence[Dataset[Any]]) -> list[str]:
+    done = [await _dataset(session, SqlDataset.of(dataset)) for dataset in declared]
+    return [line for line in done if line]
+
+
+async def _dataset(session: SqlSession, dataset: SqlDataset) -> str:
+    named = {"of": dataset.name, "drawn": dataset.layout_text}
     known = await session.rows(_LAYOUT, named)
     if not known:
-        await _create(session, table_of(dataset))
+        await _create(session, dataset.table)
         await session.run(_DECLARE, named)
-        yield f"table of {dataset.name}: created"
-    elif known[0][0] != named["drawn"]:
-        await _change(session, dataset, msgspec.json.decode(known[0][0]))
-        await session.run(_CHANGE, named)
-        yield f"table of {dataset.name}: changed; the next fetch reads kept payloads again"
+        return f"table of {dataset.name}: created"
+    [[layout]] = known
+    if layout == dataset.layout_text:
+        return ""
+    # First the row and then the table, as a merge takes them: it ends, or waits for us.
+    await session.rows(_LAYOUT.with_for_update(), named)
+    await _change(session, dataset, msgspec.json.decode(layout, type=Layout))
+    await session.run(_CHANGE, named)
+    return f"table of {dataset.name}: changed; the next fetch reads kept payloads again"
 
 
 async def _create(session: SqlSession, made: Table) -> None:
     await _run_all(session, CreateTable(made), *map(CreateIndex, made.indexes))
 
 
-async def _change(session: SqlSession, dataset: Dataset[Any], old: dict[str, Any]) -> None:
-    changed, columns = table_of(dataset), old["columns"]
-    same_key = tuple(old["key"]) == dataset.key
-    kept = [n for n, f in dataset.fields.items() if columns.get(n) == str(f.type)]
-    if same_key and len(kept) == len(columns) and old["indexes"] == _listed(dataset):
-        added = [changed.c[name] for name in dataset.fields if name not in columns]
+async def _change(session: SqlSession, dataset: SqlDataset, old: Layout) -> None:
+    if old.grows_into(dataset.layout):
+        added = [column for column in dataset.columns if column.name not in old.columns]
         await _run_all(session, *map(AddColumn, added))
-        return
-    await _rebuild(session, dataset, kept if same_key and {*dataset.key} <= {*kept} else [])
+    else:
+        await _rebuild(session, dataset, old.kept_by(dataset.layout))
 
 
-async def _rebuild(session: SqlSession, dataset: Dataset[Any], kept: list[str]) -> None:
+async def _rebuild(session: SqlSession, dataset: SqlDataset, kept: Sequence[str]) -> None:
     """Build the table anew; what still fits is carried over until it is read again."""
-    old = table_of(dataset)
+    old = dataset.table
     # No dataset's name has two underscores, so this one is free.
     new = old.to_metadata(MetaData(), name=f"{old.name}__new")
     await _run_all(session, CreateTable(new))
     if kept:
         names = [*kept, "_source", "_receipt", "_seq", "_hash"]
         # A row that has lost a value must be written again, even by the record it came from.
-        is_whole = {*kept} == {*dataset.fields}
+        is_whole = {*kept} == {*dataset.layout.columns}
         hash_ = old.c._hash if is_whole else literal(0, old.c._hash.type)
         carried = select(*(old.c[name] for name in names[:-1]), hash_)
         await session.run(insert(new).from_select(names, carried), {})
@@ -147,7 +168,3 @@ async def _rebuild(session: SqlSession, dataset: Dataset[Any], kept: list[str]) 
 async def _run_all(session: SqlSession, *statements: ClauseElement) -> None:
     for statement in statements:
         await session.run(statement, {})
-
-
-def _listed(dataset: Dataset[Any]) -> list[list[str]]:
-    return [list(index) for index in dataset.whole_indexes]

@@ -6,8 +6,7 @@ import msgspec
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database
-from adapters.sql.engine.times import from_micros, to_micros
+from adapters.sql.engine.database import Database, from_micros, to_micros
 from adapters.sql.schema.tables import repositories
 from application.ports.tasks import KnownRepositories
 from domain.repositories import KnownRepository, LookupResult

@@ -5,20 +5,18 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from adapters.sql.engine.database import Database, SqlSession, Values
-from adapters.sql.engine.times import from_micros
-from adapters.sql.ingest.merge import staged_rows
-from adapters.sql.ingest.sequence import ChangeStamp, move_on, next_change
-from adapters.sql.schema.dataset_tables import decoded, stage_of, table_of
+from adapters.sql.engine.database import Database, SqlSession, Values, from_micros
+from adapters.sql.schema.sql_dataset import ChangeStamp, SqlDataset
 from application.ports.system import Clock
 from application.ports.tasks import Tasks
 from domain.dataset import CHANGED_AT
 from domain.tasks import TASKS, Task, task_of
 
-_TABLE = table_of(TASKS)
+_SQL = SqlDataset.of(TASKS)
+_TABLE = _SQL.table
 _SAME = _TABLE.c.id == bindparam("of")
 
-_GET = select(*(_TABLE.c[name] for name in TASKS.fields)).where(_SAME)
+_GET = select(*_SQL.columns).where(_SAME)
 _ADD = insert(_TABLE)
 _CHANGE = (
     update(_TABLE)
@@ -42,7 +40,7 @@ class SqlTasks(Tasks):
     async def add(self, task: Task) -> Any:
         """Store a new task."""
         async with self._database.write() as session:
-            moved = await next_change(session, TASKS, self._clock)
+            moved = await _SQL.next_change(session, self._clock)
             values, row = self._written(task, moved)
             await session.run(_ADD, values)
             await _moved(session, moved)
@@ -51,7 +49,7 @@ class SqlTasks(Tasks):
     async def change(self, task_id: str, change: Callable[[Task], Task]) -> Any | None:
         """Store what becomes of a task."""
         async with self._database.write() as session:
-            moved = await next_change(session, TASKS, self._clock)
+            moved = await _SQL.next_change(session, self._clock)
             known = await _row_of(session, task_id)
             if known is None:
                 return None
@@ -68,7 +66,7 @@ class SqlTasks(Tasks):
     async def remove(self, task_id: str, admit: Callable[[Task], None]) -> bool:
         """Remove a task, unless `admit` raises."""
         async with self._database.write() as session:
-            moved = await next_change(session, TASKS, self._clock)
+            moved = await _SQL.next_change(session, self._clock)
             known = await _row_of(session, task_id)
             if known is None:
                 return False
@@ -79,18 +77,18 @@ class SqlTasks(Tasks):
 
     def _written(self, task: Task, moved: ChangeStamp) -> tuple[Values, Any]:
         """A task as its columns hold it, and as it is read back."""
-        [staged] = staged_rows(TASKS, [task], 0, 0)
-        values = dict(zip(stage_of(TASKS).c.keys(), staged, strict=True))
+        [staged] = _SQL.staged([task], 0, 0)
+        values = dict(zip(_SQL.stage.c.keys(), staged, strict=True))
         del values["_place"]
         values |= {"_source": "", "_seq": moved.seq, CHANGED_AT.name: moved.at}
         return values, TASKS.stored(task, from_micros(moved.at))
 
 
 async def _row_of(session: SqlSession, task_id: str) -> Any | None:
-    rows = decoded(TASKS, await session.rows(_GET, {"of": task_id}))
+    rows = _SQL.decoded(await session.rows(_GET, {"of": task_id}))
     return rows[0] if rows else None
 
 
 async def _moved(session: SqlSession, moved: ChangeStamp) -> None:
-    await move_on(session, TASKS, moved)
+    await _SQL.note_change(session, moved)
     await session.note_change()

@@ -19,7 +19,12 @@ from adapters.memory.accounts import (
 )
 from adapters.memory.database import MemoryDatabase
 from adapters.memory.datasets import MemoryChanges, MemoryStore
-from adapters.memory.ingest import MemoryQuarantine, MemoryReceipts, MemorySource
+from adapters.memory.ingest import (
+    MemoryIntakes,
+    MemoryQuarantine,
+    MemoryReceipts,
+    MemorySource,
+)
 from adapters.memory.jobs import (
     MemoryIdempotency,
     MemoryJobHistory,
@@ -46,7 +51,8 @@ from application.jobs.list_jobs import CancelJob, FindJob, ListJobs
 from application.jobs.worker import RunJob
 from application.operations.health import CheckHealth
 from application.operations.stats import ShowStats
-from application.ports.datasets import Changes, Intake, Store
+from application.ports.datasets import Changes, Store
+from application.ports.ingest import Intake, Intakes
 from application.ports.jobs import Handle, Idempotency, Queue, Wanted
 from application.tasks.enrich import EnrichTasks
 from application.tasks.repository_lookup import RepositoryLookup
@@ -150,7 +156,6 @@ class BreakableStore(MemoryStore):
     """A memory store that fails when it is told to, and counts the pages it was asked for."""
 
     failure: Exception | None = None
-    writing_failure: Exception | None = None
     #: So many pages are answered before `failure` comes.
     fails_after = 0
     pages = 0
@@ -172,19 +177,25 @@ class BreakableStore(MemoryStore):
         self._fail()
         return await super().count(dataset, seen)
 
-    @asynccontextmanager
-    async def intake(
-        self, dataset: Dataset[Any], source: str, job: FetchJob
-    ) -> AsyncIterator[Intake[Any]]:
-        """An intake, when there is room."""
-        if self.writing_failure is not None:
-            raise self.writing_failure
-        async with super().intake(dataset, source, job) as intake:
-            yield intake
-
     def _fail(self) -> None:
         if self.failure is not None:
             raise self.failure
+
+
+class BreakableIntakes(MemoryIntakes):
+    """Intakes that do not open when they are told so."""
+
+    failure: Exception | None = None
+
+    @asynccontextmanager
+    async def open(
+        self, dataset: Dataset[Any], source: str, job: FetchJob
+    ) -> AsyncIterator[Intake[Any]]:
+        """An intake, when there is room."""
+        if self.failure is not None:
+            raise self.failure
+        async with super().open(dataset, source, job) as intake:
+            yield intake
 
 
 # ---------------------------------------------------------------- jobs
@@ -244,6 +255,7 @@ class HttpFixture:
         self,
         *datasets: Dataset[Any],
         store: Store | None = None,
+        intakes: Intakes | None = None,
         job_backend: JobBackend | None = None,
         queue: Queue | None = None,
         idempotency: Idempotency | None = None,
@@ -258,8 +270,10 @@ class HttpFixture:
         self.datasets = datasets or (POSTS, GAUGES)
         self.clock = clock or SteerableClock()
         self.database = MemoryDatabase()
-        self.broken = BreakableStore(self.database, self.clock)
+        self.broken = BreakableStore(self.database)
         self.store = store or self.broken
+        self.broken_intakes = BreakableIntakes(self.database, self.clock)
+        self.intakes = intakes or self.broken_intakes
         self.queue = MemoryQueue()
         self.history = BreakableHistory(self.database, self.clock)
         self.job_backend = job_backend or JobBackend(
@@ -375,9 +389,16 @@ class HttpFixture:
         tasks = MemoryTasks(self.database, self.clock)
         known = MemoryKnownRepositories(self.database)
         repository_lookup = RepositoryLookup(self.github, known, self.clock, timedelta(minutes=10))
-        enrich = EnrichTasks(repository_lookup, tasks, self.store, self.clock)
+        enrich = EnrichTasks(repository_lookup, tasks, self.store, self.intakes, self.clock)
         self.fetch_tasks = Fetch(
-            TASKS, (), self.store, self.clock, self.job_backend, self.random, gathers=[enrich]
+            TASKS,
+            (),
+            self.store,
+            self.intakes,
+            self.clock,
+            self.job_backend,
+            self.random,
+            gathers=[enrich],
         )
         query = QueryTasks(self.store)
         enriching = TaskEnricher(repository_lookup, self.fetch_tasks, self.clock)
@@ -393,6 +414,7 @@ class HttpFixture:
             dataset,
             self.sources[dataset.name],
             self.store,
+            self.intakes,
             self.clock,
             self.job_backend,
             self.random,

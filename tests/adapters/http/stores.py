@@ -9,6 +9,7 @@ from typing import Any
 from adapters.memory.system import SteerableClock
 from adapters.sql.datasets.store import SqlStore
 from adapters.sql.engine.sqlite.database import SqliteDatabase
+from adapters.sql.ingest.intake import SqlIntakes
 from adapters.sql.jobs.idempotency import SqlIdempotency
 from adapters.sql.jobs.jobs import SqlJobHistory, SqlJobs
 from adapters.sql.jobs.schedules import SqlSchedules
@@ -38,7 +39,8 @@ async def on_sqlite(dataset: Dataset[Any], **options: Any) -> AsyncIterator[Http
             POSTS,
             dataset,
             clock=clock,
-            store=SqlStore(database, clock),
+            store=SqlStore(database),
+            intakes=SqlIntakes(database, clock),
             job_backend=JobBackend(
                 jobs=SqlJobs(database, clock),
                 history=SqlJobHistory(database, clock),

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from adapters.memory.database import MemoryDatabase
 from adapters.memory.datasets import MemoryStore
+from adapters.memory.ingest import MemoryIntakes
 from adapters.memory.jobs import MemoryJobs
 from adapters.memory.politeness import MemoryBudget
 from adapters.memory.system import SeededRandom, SteerableClock
@@ -128,15 +129,16 @@ class ClientFixture:
         self, dataset: Dataset[Any], source: Source[Any], seconds: float = 60
     ) -> SourceReport:
         """Fetch any dataset from a source."""
-        jobs, store = MemoryJobs(self.database, self.clock), MemoryStore(self.database, self.clock)
+        jobs, store = MemoryJobs(self.database, self.clock), MemoryStore(self.database)
         job = await jobs.request(
             FetchJob(id=self.random.identifier(), dataset=dataset.name, queued_at=self.clock.now())
         )
         claimed = await jobs.claim(job.id)
         assert claimed is not None
+        intakes = MemoryIntakes(self.database, self.clock)
         known = (await store.freshness(dataset)).of(source.name)
         deadline = self.clock.now() + timedelta(seconds=seconds)
-        report = await SourceSync(dataset, source, store, self.clock)(claimed, known, deadline)
+        report = await SourceSync(dataset, source, intakes, self.clock)(claimed, known, deadline)
         del self.database.jobs[job.id]
         return report
 

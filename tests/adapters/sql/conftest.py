@@ -15,6 +15,7 @@ from adapters.sql.datasets.store import SqlStore
 from adapters.sql.engine.database import Database
 from adapters.sql.engine.postgres.database import PostgresDatabase
 from adapters.sql.engine.sqlite.database import SqliteDatabase
+from adapters.sql.ingest.intake import SqlIntakes
 from adapters.sql.jobs.jobs import SqlJobs
 from adapters.sql.schema.migrate import migrate
 from domain.builtin.posts import POSTS, Post
@@ -50,9 +51,9 @@ async def database(path: Path) -> AsyncIterator[SqliteDatabase]:
 
 
 @pytest.fixture
-def store(database: SqliteDatabase, clock: SteerableClock) -> SqlStore:
+def store(database: SqliteDatabase) -> SqlStore:
     """The store over it."""
-    return SqlStore(database, clock)
+    return SqlStore(database)
 
 
 @pytest.fixture
@@ -115,11 +116,11 @@ async def bring(
     database: Database, clock: SteerableClock, posts: list[Post], job_id: str = "job"
 ) -> None:
     """Fetch these posts."""
-    jobs, store = SqlJobs(database, clock), SqlStore(database, clock)
+    jobs, intakes = SqlJobs(database, clock), SqlIntakes(database, clock)
     await jobs.request(FetchJob(id=job_id, dataset="posts", queued_at=clock.now()))
     job = await jobs.claim(job_id)
     assert job is not None
-    async with store.intake(POSTS, "sample", job) as intake:
+    async with intakes.open(POSTS, "sample", job) as intake:
         payload = await intake.keep(Payload(url="u", body=b"x", received_at=clock.now()))
         await intake.add(posts, payload)
         await intake.commit(Checkpoint(source="sample", fetched_at=clock.now(), job_id=job_id))

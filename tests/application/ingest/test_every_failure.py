@@ -16,7 +16,7 @@ from domain.errors import QueueUnavailable, StoreUnavailable
 from domain.jobs import LEASE, JobStatus, Mode
 from domain.politeness import Cadence
 from domain.reports import Counts
-from tests.application.failures import Countdown, Counted, CountedStore
+from tests.application.failures import Countdown, Counted, CountedIntakes
 from tests.application.readers import came, fixed, many
 from tests.application.rig import Rig, counts_of, ended, posts
 
@@ -36,7 +36,11 @@ def ports(rig: Rig, countdown: Countdown) -> dict[str, Any]:
         schedules=Counted(rig.schedules, countdown),
         queue=Counted(rig.queue, countdown, QueueUnavailable),
     )
-    return {"store": CountedStore(rig.store, countdown), "job_backend": job_backend}
+    return {
+        "store": Counted(rig.store, countdown),
+        "intakes": CountedIntakes(rig.intakes, countdown),
+        "job_backend": job_backend,
+    }
 
 
 async def filled() -> Rig:

@@ -6,27 +6,27 @@ from typing import Any
 
 import pytest
 
-from adapters.memory.datasets import MemoryStore
-from application.ports.datasets import Intake
+from adapters.memory.ingest import MemoryIntakes
+from application.ports.ingest import Intake
 from domain.dataset import Dataset
 from domain.errors import StoreUnavailable
 from domain.jobs import LEASE, MAX_ATTEMPTS, FetchJob, JobStatus, Mode
 from tests.application.rig import Rig, posts
 
 
-class AwayStore(MemoryStore):
-    """A store that takes nothing in while it is away."""
+class AwayIntakes(MemoryIntakes):
+    """Intakes that do not open while the store is away."""
 
     away = True
 
     @asynccontextmanager
-    async def intake(
+    async def open(
         self, dataset: Dataset[Any], source: str, job: FetchJob
     ) -> AsyncIterator[Intake[Any]]:
         """An intake, unless away."""
         if self.away:
             raise StoreUnavailable("the database was restarted")
-        async with super().intake(dataset, source, job) as intake:
+        async with super().open(dataset, source, job) as intake:
             yield intake
 
 
@@ -34,14 +34,14 @@ class AwayStore(MemoryStore):
 async def test_a_job_nobody_waits_for_is_tried_again_once_its_lease_has_run_out(
     rig: Rig, mode: Mode
 ) -> None:
-    store = AwayStore(rig.database, rig.clock)
-    fetch = rig.fetch(rig.source("one", posts(1)), store=store)
+    intakes = AwayIntakes(rig.database, rig.clock)
+    fetch = rig.fetch(rig.source("one", posts(1)), intakes=intakes)
     job = await rig.queued(mode)
 
     with pytest.raises(StoreUnavailable):
         await fetch.run(job.id)
     meanwhile = await rig.known(job.id)
-    store.away = False
+    intakes.away = False
     rig.clock.advance(LEASE)
     ran = await fetch.run(job.id)
 
@@ -51,7 +51,7 @@ async def test_a_job_nobody_waits_for_is_tried_again_once_its_lease_has_run_out(
 
 
 async def test_a_job_is_not_tried_for_ever(rig: Rig) -> None:
-    fetch = rig.fetch(rig.source("one", posts(1)), store=AwayStore(rig.database, rig.clock))
+    fetch = rig.fetch(rig.source("one", posts(1)), intakes=AwayIntakes(rig.database, rig.clock))
     job = await rig.queued()
 
     for _ in range(MAX_ATTEMPTS):
@@ -63,7 +63,7 @@ async def test_a_job_is_not_tried_for_ever(rig: Rig) -> None:
 
 
 async def test_a_job_somebody_waits_for_ends_with_what_happened(rig: Rig) -> None:
-    fetch = rig.fetch(rig.source("one", posts(1)), store=AwayStore(rig.database, rig.clock))
+    fetch = rig.fetch(rig.source("one", posts(1)), intakes=AwayIntakes(rig.database, rig.clock))
 
     with pytest.raises(StoreUnavailable):
         await fetch()

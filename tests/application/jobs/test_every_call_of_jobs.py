@@ -38,7 +38,11 @@ class JobsCase(Case):
         self.posts = self.source("one", NEW, BAD, NEW[:1])
         cadence = Cadence(every=PERIOD)
         self.fetching = self.fetch(
-            self.posts, store=self.counted_store(), job_backend=job_backend, cadence=cadence
+            self.posts,
+            store=self.counted(self.store),
+            intakes=self.counted_intakes(),
+            job_backend=job_backend,
+            cadence=cadence,
         )
         self.run_job = RunJob({"posts": self.fetching}, job_backend, lambda *_: None)
         self.cancel = CancelJob(job_backend)
@@ -131,7 +135,7 @@ class Alerting(JobsCase):
         self.operator = MemoryNotifier(self.clock)
         self.watch = AlertMonitor(
             [self.fetching],
-            self.counted_store(),
+            self.counted(self.store),
             self.counted(budget),
             self.counted(MemoryAlerts(self.database, self.clock)),
             self.counted(self.operator, SourceUnavailable),

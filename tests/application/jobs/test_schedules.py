@@ -124,7 +124,7 @@ async def test_what_fails_at_the_start_is_told_and_the_others_begin(rig: Rig) ->
                 raise StoreUnavailable("the database is busy")
             return await super().freshness(dataset)
 
-    store = Failing(rig.database, rig.clock)
+    store = Failing(rig.database)
     fetches = [
         rig.fetch(rig.source("one", posts(1)), store=store),
         rig.fetch(rig.source("two", posts(1)), store=store, dataset=OTHERS),

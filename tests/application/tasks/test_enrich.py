@@ -143,7 +143,8 @@ class OvertakenTasks(MemoryTasks):
 
 async def overtaken(rig: TaskRig, edit: TaskEdit | None) -> FetchJob:
     """Run the last job, and let somebody else be faster each time it changes a task."""
-    enrich = EnrichTasks(rig.repository_lookup, OvertakenTasks(rig, edit), rig.store, rig.clock)
+    tasks = OvertakenTasks(rig, edit)
+    enrich = EnrichTasks(rig.repository_lookup, tasks, rig.store, rig.intakes, rig.clock)
     ran = await rig.fetch_all([enrich]).run(rig.last.id)
     assert ran is not None
     return ran

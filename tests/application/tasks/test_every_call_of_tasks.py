@@ -6,7 +6,6 @@ import pytest
 
 from adapters.memory.tasks import MemoryKnownRepositories, MemoryRepositories, MemoryTasks
 from application.datasets.query import Query
-from application.ingest.fetch import Fetch
 from application.tasks.enrich import EnrichTasks
 from application.tasks.repository_lookup import RepositoryLookup
 from application.tasks.tasks import ChangeTask, CreateTask, DeleteTask, QueryTasks, TaskEnricher
@@ -31,10 +30,15 @@ class TasksCase(Case):
         self.github.facts["a/b"] = self.github.facts["c/d"] = FACTS
         known = self.counted(MemoryKnownRepositories(self.database))
         repository_lookup = RepositoryLookup(self.github, known, self.clock, FRESH_FOR)
-        tasks, store = self.counted(MemoryTasks(self.database, self.clock)), self.counted_store()
-        enrich = EnrichTasks(repository_lookup, tasks, store, self.clock)
-        self.enriching = Fetch(
-            TASKS, (), store, self.clock, self.counted_desk(), self.random, gathers=[enrich]
+        tasks = self.counted(MemoryTasks(self.database, self.clock))
+        store, intakes = self.counted(self.store), self.counted_intakes()
+        enrich = EnrichTasks(repository_lookup, tasks, store, intakes, self.clock)
+        self.enriching = self.fetch(
+            dataset=TASKS,
+            store=store,
+            intakes=intakes,
+            job_backend=self.counted_desk(),
+            gathers=[enrich],
         )
         follow = TaskEnricher(repository_lookup, self.enriching, self.clock)
         self.create_task = CreateTask(tasks, follow, self.clock, self.random)

@@ -28,7 +28,7 @@ async def test_a_commit_moves_it_even_when_no_record_changed(backend: Backend) -
 async def test_the_commit_itself_moves_it(backend: Backend) -> None:
     job = await backend.claimed(POSTS)
 
-    async with backend.store.intake(POSTS, "one", job) as intake:
+    async with backend.intakes.open(POSTS, "one", job) as intake:
         kept = await intake.keep(backend.payload())
         await intake.add([Post(1, 1, "a title", "a body")], kept)
         before = backend.changes.version()

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from application.ports.datasets import Intake
+from application.ports.ingest import Intake
 from domain.checkpoints import Checkpoint
 from domain.dataset import Key
 from domain.errors import LeaseLost
@@ -102,7 +102,7 @@ class StoreMachine(Machine):
     @precondition(lambda self: len(self.opened) < MOST_OPEN)
     @rule(target=intakes, source=st.sampled_from(["one", "two"]))
     def intake_opens(self, source: str) -> Opened:
-        context = self.backend.store.intake(SAMPLES, source, self.job)
+        context = self.backend.intakes.open(SAMPLES, source, self.job)
         opened = Opened(self.job, source, self.run(context.__aenter__()), context)
         self.opened.append(opened)
         return opened

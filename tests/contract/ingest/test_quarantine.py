@@ -18,7 +18,7 @@ SECOND = Rejection("/1", "expected an object", "null")
 async def _reject(
     backend: Backend, job: FetchJob, *rejections: Rejection, source: str = "one", page: int = 0
 ) -> int:
-    async with backend.store.intake(SAMPLES, source, job) as intake:
+    async with backend.intakes.open(SAMPLES, source, job) as intake:
         payload = msgspec.structs.replace(backend.payload(), page=page)
         kept = await intake.keep(payload)
         await intake.reject(rejections, kept)
@@ -140,7 +140,7 @@ async def test_all_datasets_can_be_listed_together_and_sources_alone(backend: Ba
     await _reject(backend, job, FIRST, source="one")
     await _reject(backend, job, SECOND, source="two")
     job = await backend.claimed(POSTS)
-    async with backend.store.intake(POSTS, "two", job) as intake:
+    async with backend.intakes.open(POSTS, "two", job) as intake:
         await intake.reject([SECOND], await intake.keep(backend.payload()))
 
     async def listed(dataset: str | None, source: str | None) -> list[tuple[str, str]]:

@@ -8,9 +8,9 @@ from tests.strategies import SAMPLES
 
 async def test_the_last_payload_of_a_job_is_told_with_its_source(backend: Backend) -> None:
     job = await backend.claimed()
-    async with backend.store.intake(SAMPLES, "one", job) as intake:
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
         await intake.keep(backend.payload(b"first"))
-    async with backend.store.intake(SAMPLES, "two", job) as intake:
+    async with backend.intakes.open(SAMPLES, "two", job) as intake:
         kept = await intake.keep(backend.payload(b"second"))
     await backend.end(job)
     await backend.bring([])
@@ -32,7 +32,7 @@ async def test_a_body_that_came_before_is_found_whole(backend: Backend) -> None:
     body = b"x" * 3_000_000
     for _ in range(2):
         job = await backend.claimed()
-        async with backend.store.intake(SAMPLES, "one", job) as intake:
+        async with backend.intakes.open(SAMPLES, "one", job) as intake:
             await intake.keep(backend.payload(body))
         await backend.end(job)
 

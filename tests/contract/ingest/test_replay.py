@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from application.ports.datasets import Intake, Replay
+from application.ports.ingest import Intake, Replay
 from application.ports.jobs import Wanted
 from domain.errors import LeaseLost
 from domain.jobs import FetchJob, JobStatus, Mode
@@ -21,7 +21,7 @@ async def fetched(
 ) -> Payload:
     """A payload of which these records were rejected, merged or not."""
     job = await backend.claimed()
-    async with backend.store.intake(SAMPLES, "one", job) as intake:
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
         kept = await intake.keep(backend.payload(body))
         await intake.reject(rejections, kept)
         if merges:
@@ -49,7 +49,7 @@ async def test_a_receipt_says_which_job_it_was_for_and_what_became_of_it(backend
     jobs = [job.id for job in await _jobs(backend)]
     job = await backend.claimed()
 
-    async with backend.store.intake(SAMPLES, "one", job) as intake:
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
         kept = [kept async for kept in intake.kept(Replay())]
 
     assert [one.payload for one in kept] == [merged, held]
@@ -69,7 +69,7 @@ async def test_a_replay_reads_what_waits_and_what_was_committed_since(backend: B
     since = await fetched(backend, body=b"since")
     job = await backend.claimed()
 
-    async with backend.store.intake(SAMPLES, "one", job) as intake:
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
         assert await receipts(intake, Replay()) == [held.receipt, since.receipt]
         assert await receipts(intake, Replay(held.receipt)) == [held.receipt, since.receipt]
         assert await receipts(intake, Replay(nothing.receipt)) == []
@@ -80,7 +80,7 @@ async def test_what_waits_of_another_source_is_not_read(backend: Backend) -> Non
     await fetched(backend, BAD)
     job = await backend.claimed()
 
-    async with backend.store.intake(SAMPLES, "two", job) as intake:
+    async with backend.intakes.open(SAMPLES, "two", job) as intake:
         assert await receipts(intake, Replay()) == []
 
 
@@ -89,7 +89,7 @@ async def test_equal_bodies_are_told_as_equal(backend: Backend) -> None:
     await fetched(backend, body=b"same")
     job = await backend.claimed()
 
-    async with backend.store.intake(SAMPLES, "one", job) as intake:
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
         kept = [kept.receipt.body async for kept in intake.kept(Replay())]
 
     assert len(kept) == 2
@@ -103,7 +103,7 @@ async def test_what_is_rejected_no_more_is_released_by_the_commit(backend: Backe
     payload = await fetched(backend, BAD, WORSE)
     job = await backend.claimed()
 
-    async with backend.store.intake(SAMPLES, "one", job) as intake:
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
         await intake.reject([WORSE], payload)
         before = await pointers(backend)
         await intake.commit(backend.checkpoint(job))
@@ -116,9 +116,9 @@ async def test_without_a_commit_nothing_is_released(backend: Backend) -> None:
     payload = await fetched(backend, BAD, merges=False)
     job = await backend.claimed()
 
-    async with backend.store.intake(SAMPLES, "one", job) as intake:
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
         await intake.reject([], payload)
-    async with backend.store.intake(SAMPLES, "one", job) as intake:
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
         assert await receipts(intake) == [], "it is not merged either"
 
     assert await pointers(backend) == {BAD.pointer}
@@ -128,7 +128,7 @@ async def test_a_commit_that_comes_too_late_releases_nothing(backend: Backend) -
     payload = await fetched(backend, BAD)
     job = await backend.claimed()
 
-    async with backend.store.intake(SAMPLES, "one", job) as intake:
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
         await intake.reject([], payload)
         await backend.jobs.cancel(job.id)
         with pytest.raises(LeaseLost):
@@ -142,7 +142,7 @@ async def test_what_waits_of_other_payloads_stays(backend: Backend) -> None:
     await fetched(backend, WORSE)
     job = await backend.claimed()
 
-    async with backend.store.intake(SAMPLES, "one", job) as intake:
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
         await intake.reject([], payload)
         new = await intake.keep(backend.payload(b"new"))
         await intake.reject([Rejection("/9", "is new")], new)
@@ -158,7 +158,7 @@ async def test_reading_an_old_payload_again_does_not_make_it_the_one_seen_last(
     new = await fetched(backend, BAD, body=b"new")
     job = await backend.claimed()
 
-    async with backend.store.intake(SAMPLES, "one", job) as intake:
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
         await intake.reject([BAD], old)
         await intake.commit(backend.checkpoint(job))
 
@@ -170,7 +170,7 @@ async def test_what_was_read_again_counts_as_merged(backend: Backend) -> None:
     held = await fetched(backend, BAD, body=b"held", merges=False)
     job = await backend.claimed()
 
-    async with backend.store.intake(SAMPLES, "one", job) as intake:
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
         await intake.add([sample(1)], held)
         await intake.reject([], held)
         counts = await intake.commit(backend.checkpoint(job))
@@ -184,7 +184,7 @@ async def test_an_old_payload_does_not_undo_what_a_newer_one_said(backend: Backe
     await backend.bring([sample(1, title="new")])
     job = await backend.claimed()
 
-    async with backend.store.intake(SAMPLES, "one", job) as intake:
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
         await intake.add([sample(1, title="old"), sample(2)], old)
         await intake.reject([], old)
         counts = await intake.commit(None)
@@ -201,7 +201,7 @@ async def test_a_checkpoint_keeps_its_own_counts_and_those_of_the_merge(backend:
     rejected = Counts(received=1, quarantined=1)
     checkpoint = msgspec.structs.replace(backend.checkpoint(job), counts=rejected)
 
-    async with backend.store.intake(SAMPLES, "one", job) as intake:
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
         kept = await intake.keep(backend.payload())
         await intake.add([sample(1), sample(1), sample(2)], kept)
         counts = await intake.commit(checkpoint)
@@ -217,7 +217,7 @@ async def test_a_commit_without_a_checkpoint_leaves_the_known_one(backend: Backe
     backend.clock.advance(60)
     job = await backend.claimed()
 
-    async with backend.store.intake(SAMPLES, "one", job) as intake:
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
         await intake.add([sample(2)], await intake.keep(backend.payload()))
         await intake.commit(None)
 
@@ -259,7 +259,7 @@ async def test_a_rehearsal_tells_what_a_commit_would_do_and_does_nothing(
     backend.clock.advance(60)
     written_down_by_nobody = backend.queued()
 
-    async with backend.store.intake(SAMPLES, "one", written_down_by_nobody) as intake:
+    async with backend.intakes.open(SAMPLES, "one", written_down_by_nobody) as intake:
         await intake.add([sample(1), sample(2, title="new"), sample(3), sample(3)], payload)
         counts = await intake.commit(None, dry_run=True)
 
@@ -269,5 +269,5 @@ async def test_a_rehearsal_tells_what_a_commit_would_do_and_does_nothing(
 
 
 async def test_a_rehearsal_of_nothing_is_nothing(backend: Backend) -> None:
-    async with backend.store.intake(SAMPLES, "one", backend.queued()) as intake:
+    async with backend.intakes.open(SAMPLES, "one", backend.queued()) as intake:
         assert await intake.commit(None, dry_run=True) == Counts()

@@ -131,7 +131,7 @@ async def test_of_the_same_key_the_last_record_wins_and_the_others_are_duplicate
 
 async def test_a_key_repeated_on_a_later_page_is_a_duplicate(backend: Backend) -> None:
     job = await backend.claimed()
-    async with backend.store.intake(SAMPLES, "one", job) as intake:
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
         first = await intake.keep(backend.payload(b"[1]"))
         await intake.add([sample(1, title="first")], first)
         second = await intake.keep(backend.payload(b"[2]"))
@@ -159,9 +159,9 @@ async def test_records_with_a_different_key_part_are_different(backend: Backend)
 
 async def test_a_row_from_a_newer_receipt_stays(backend: Backend) -> None:
     job = await backend.claimed()
-    async with backend.store.intake(SAMPLES, "slow", job) as slow:
+    async with backend.intakes.open(SAMPLES, "slow", job) as slow:
         older = await slow.keep(backend.payload(b"older"))
-        async with backend.store.intake(SAMPLES, "quick", job) as quick:
+        async with backend.intakes.open(SAMPLES, "quick", job) as quick:
             newer = await quick.keep(backend.payload(b"newer"))
             await quick.add([sample(1, title="newer")], newer)
             await quick.commit(backend.checkpoint(job, "quick"))
@@ -180,12 +180,12 @@ async def test_what_the_same_receipt_says_when_it_is_read_again_replaces_the_row
     backend: Backend,
 ) -> None:
     job = await backend.claimed()
-    async with backend.store.intake(SAMPLES, "one", job) as intake:
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
         kept = await intake.keep(backend.payload())
         await intake.add([sample(1, title="misread")], kept)
         await intake.commit(backend.checkpoint(job))
 
-    async with backend.store.intake(SAMPLES, "one", job) as intake:
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
         await intake.add([sample(1, title="read well")], kept)
         counts = await intake.commit(backend.checkpoint(job))
 
@@ -202,7 +202,7 @@ async def test_nothing_is_seen_before_the_commit(backend: Backend) -> None:
     freshness = await backend.store.freshness(SAMPLES)
     job = await backend.claimed()
 
-    async with backend.store.intake(SAMPLES, "one", job) as intake:
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
         kept = await intake.keep(backend.payload())
         await intake.add([sample(1, title="new"), sample(2)], kept)
         during = await backend.everything()
@@ -220,7 +220,7 @@ async def test_leaving_without_a_commit_leaves_the_records_as_they_were(backend:
     freshness = await backend.store.freshness(SAMPLES)
     job = await backend.claimed()
 
-    async with backend.store.intake(SAMPLES, "one", job) as intake:
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
         kept = await intake.keep(backend.payload())
         await intake.add([sample(1, title="new"), sample(2)], kept)
 
@@ -229,7 +229,7 @@ async def test_leaving_without_a_commit_leaves_the_records_as_they_were(backend:
 
 
 async def _break_off(backend: Backend, job: FetchJob) -> None:
-    async with backend.store.intake(SAMPLES, "one", job) as intake:
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
         kept = await intake.keep(backend.payload())
         await intake.add([sample(1)], kept)
         raise ZeroDivisionError
@@ -248,7 +248,7 @@ async def test_an_exception_leaves_the_records_as_they_were(backend: Backend) ->
 
 async def test_a_worker_thought_dead_cannot_commit(backend: Backend) -> None:
     job = await backend.claimed()
-    async with backend.store.intake(SAMPLES, "one", job) as intake:
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
         kept = await intake.keep(backend.payload())
         await intake.add([sample(1)], kept)
         backend.clock.advance(LEASE)
@@ -264,7 +264,7 @@ async def test_a_worker_thought_dead_cannot_commit(backend: Backend) -> None:
 
 async def test_a_worker_thought_dead_can_neither_keep_nor_reject(backend: Backend) -> None:
     job = await backend.claimed()
-    async with backend.store.intake(SAMPLES, "one", job) as intake:
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
         kept = await intake.keep(backend.payload())
         backend.clock.advance(LEASE)
         await backend.jobs.claim(job.id)
@@ -293,7 +293,7 @@ async def test_its_successor_can_commit(backend: Backend) -> None:
     successor = await backend.jobs.claim(job.id)
     assert successor is not None
 
-    async with backend.store.intake(SAMPLES, "one", successor) as intake:
+    async with backend.intakes.open(SAMPLES, "one", successor) as intake:
         kept = await intake.keep(backend.payload())
         await intake.add([sample(1)], kept)
         counts = await intake.commit(backend.checkpoint(successor))
@@ -303,7 +303,7 @@ async def test_its_successor_can_commit(backend: Backend) -> None:
 
 async def test_an_overdue_lease_nobody_took_does_not_hinder_a_commit(backend: Backend) -> None:
     job = await backend.claimed()
-    async with backend.store.intake(SAMPLES, "one", job) as intake:
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
         kept = await intake.keep(backend.payload())
         await intake.add([sample(1)], kept)
         backend.clock.advance(LEASE * 2)
@@ -313,7 +313,7 @@ async def test_an_overdue_lease_nobody_took_does_not_hinder_a_commit(backend: Ba
 
 async def test_a_job_that_has_ended_cannot_commit(backend: Backend) -> None:
     job = await backend.claimed()
-    async with backend.store.intake(SAMPLES, "one", job) as intake:
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
         kept = await intake.keep(backend.payload())
         await intake.add([sample(1)], kept)
         await backend.end(job)
@@ -326,7 +326,7 @@ async def test_a_job_that_has_ended_cannot_commit(backend: Backend) -> None:
 
 async def test_a_job_never_written_down_cannot_commit(backend: Backend) -> None:
     job = backend.queued().claimed(backend.clock.now())
-    async with backend.store.intake(SAMPLES, "one", job) as intake:
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
         with pytest.raises(LeaseLost):
             await intake.commit(backend.checkpoint(job))
 
@@ -360,7 +360,7 @@ async def test_every_source_has_its_own_checkpoint(backend: Backend) -> None:
     for source in ("two", "one"):
         backend.clock.advance(1)
         checkpoint = backend.checkpoint(job, source)
-        async with backend.store.intake(SAMPLES, source, job) as intake:
+        async with backend.intakes.open(SAMPLES, source, job) as intake:
             await intake.commit(checkpoint)
         noted.append(checkpoint)
 
@@ -386,7 +386,7 @@ async def test_a_checkpoint_comes_back_as_it_was(backend: Backend) -> None:
         counts=Counts(received=3, unchanged=2, quarantined=1),
     )
 
-    async with backend.store.intake(SAMPLES, "one", job) as intake:
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
         await intake.commit(full)
 
     assert (await backend.store.freshness(SAMPLES)).checkpoints == (full,)

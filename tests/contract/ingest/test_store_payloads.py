@@ -14,7 +14,7 @@ async def _keep(
 ) -> list[Payload]:
     job = await backend.claimed()
     kept = []
-    async with backend.store.intake(SAMPLES, source, job) as intake:
+    async with backend.intakes.open(SAMPLES, source, job) as intake:
         for page, body in enumerate(bodies):
             received_at = backend.clock.now() + timedelta(microseconds=page)
             payload = Payload(
@@ -33,7 +33,7 @@ async def _keep(
 
 async def _kept(backend: Backend, source: str = "one") -> list[Payload]:
     job = await backend.jobs.request(backend.queued())
-    async with backend.store.intake(SAMPLES, source, job) as intake:
+    async with backend.intakes.open(SAMPLES, source, job) as intake:
         return [kept.payload async for kept in intake.kept()]
 
 
@@ -85,7 +85,7 @@ async def test_payloads_can_be_read_while_records_are_added(backend: Backend) ->
     job = await backend.claimed()
     seen = []
 
-    async with backend.store.intake(SAMPLES, "one", job) as intake:
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
         async for kept in intake.kept():
             await intake.add([], kept.payload)
             seen.append(kept.payload.body)

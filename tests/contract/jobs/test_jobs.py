@@ -252,7 +252,7 @@ async def test_a_job_that_was_put_back_is_called_off(backend: Backend) -> None:
 
 async def test_a_running_job_is_called_off_and_its_worker_merges_nothing(backend: Backend) -> None:
     job = await backend.claimed()
-    async with backend.store.intake(SAMPLES, "one", job) as intake:
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
         kept = await intake.keep(backend.payload())
         await intake.add([sample(1)], kept)
 

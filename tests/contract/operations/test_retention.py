@@ -33,7 +33,7 @@ async def fetch(
     """Do all of a fetch, a day after whatever was before; each body is a page."""
     backend.clock.advance(DAY)
     job = await backend.claimed(dataset)
-    async with backend.store.intake(dataset, source, job) as intake:
+    async with backend.intakes.open(dataset, source, job) as intake:
         for body in bodies:
             kept = await intake.keep(backend.payload(body))
             if rejected:
@@ -45,7 +45,7 @@ async def fetch(
 
 async def kept(backend: Backend, source: str = "one") -> list[bytes]:
     """The bodies that can be read again."""
-    async with backend.store.intake(SAMPLES, source, backend.queued()) as intake:
+    async with backend.intakes.open(SAMPLES, source, backend.queued()) as intake:
         return [kept.payload.body async for kept in intake.kept()]
 
 
@@ -140,7 +140,7 @@ async def test_what_a_record_in_quarantine_was_read_from_stays_as_long_as_it(
 async def test_what_a_running_fetch_has_brought_stays(backend: Backend) -> None:
     await fetch(backend, b"old")
     job = await backend.claimed()
-    async with backend.store.intake(SAMPLES, "one", job) as intake:
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
         await intake.keep(backend.payload(b"1"))
         backend.clock.advance(1)
         early = await prune(backend, RetainedKind.PAYLOADS)

@@ -217,7 +217,7 @@ async def test_a_job_of_tasks_leaves_a_checkpoint_without_any_record(backend: Ba
     await backend.tasks.add(one)
     job = await backend.claimed(TASKS)
 
-    async with backend.store.intake(TASKS, "github", job) as intake:
+    async with backend.intakes.open(TASKS, "github", job) as intake:
         await intake.commit(backend.checkpoint(job, "github"))
 
     freshness = await backend.store.freshness(TASKS)

@@ -8,7 +8,7 @@ import pytest
 
 from adapters.memory.database import MemoryDatabase
 from adapters.memory.datasets import MemoryStore
-from adapters.memory.ingest import MemorySource
+from adapters.memory.ingest import MemoryIntakes, MemorySource
 from adapters.memory.jobs import MemoryJobHistory, MemoryJobs, MemorySchedules
 from adapters.memory.system import SteerableClock
 from adapters.queue.embedded import EmbeddedQueue
@@ -52,7 +52,8 @@ async def test_any_adapter_can_be_replaced(tmp_path: Path) -> None:
     container = Container(settings=_settings(tmp_path))
     container.override_providers(
         clock=clock,
-        store=MemoryStore(memory, clock),
+        store=MemoryStore(memory),
+        intakes=MemoryIntakes(memory, clock),
         job_backend=JobBackend(
             jobs=MemoryJobs(memory, clock),
             history=MemoryJobHistory(memory, clock),

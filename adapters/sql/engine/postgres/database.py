@@ -8,7 +8,16 @@ from contextlib import asynccontextmanager
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
-from adapters.sql.engine.database import READ_S, Compiler, Database, Row, SqlQuery, SqlSession, Text
+from adapters.sql.engine.database import (
+    READ_S,
+    BoundStatement,
+    Compiler,
+    Database,
+    Row,
+    SqlQuery,
+    SqlSession,
+    to_micros,
+)
 from adapters.sql.engine.postgres.listen import Listener
 from adapters.sql.engine.postgres.pool import (
     Connection,
@@ -18,7 +27,6 @@ from adapters.sql.engine.postgres.pool import (
     end,
 )
 from adapters.sql.engine.postgres.session import PostgresSession
-from adapters.sql.engine.times import to_micros
 from application.ports.operations import Probe
 from application.ports.system import Clock
 from domain.errors import QueryTooSlow, StoreUnavailable
@@ -74,7 +82,7 @@ class PostgresDatabase(Database, Probe):
     ) -> list[list[Row]]:
         """The rows of several queries on one state of the data."""
         lane = self._scans if scan else self._reads
-        return await lane.snapshot(self._compiler.texts(queries))
+        return await lane.snapshot(self._compiler.bound(queries))
 
     @asynccontextmanager
     async def write(self, durable: bool = True) -> AsyncIterator[SqlSession]:
@@ -124,7 +132,7 @@ class PostgresDatabase(Database, Probe):
 
     async def check(self) -> None:
         """Return when the database can be read; StoreUnavailable says why it cannot."""
-        await self._reads.snapshot([Text("SELECT name FROM datasets LIMIT 1", [])])
+        await self._reads.snapshot([BoundStatement("SELECT name FROM datasets LIMIT 1", [])])
 
     def version(self) -> int:
         """How many changes have been heard of; a new number each time while none can be heard."""

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
-from adapters.sql.engine.database import MAX_WAITING, Row, Text
+from adapters.sql.engine.database import MAX_WAITING, BoundStatement, Row
 from adapters.sql.engine.postgres.errors import (
     may_be_read_again,
     translated,
@@ -19,7 +19,7 @@ from domain.errors import QueryTooSlow, StoreError, StoreUnavailable
 
 #: An asyncpg.Connection; the driver tells no types.
 Connection: TypeAlias = Any
-Queries = Sequence[Text]
+Queries = Sequence[BoundStatement]
 
 #: A database that has not answered a new connection by then is away.
 CONNECT_S = 1.5

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from itertools import islice
 
-from sqlalchemy import ClauseElement, Table
+from sqlalchemy import ClauseElement, Insert
 
 from adapters.sql.engine.database import Compiler, Row, SqlSession, Values
 from adapters.sql.engine.postgres.errors import translated
@@ -57,10 +57,10 @@ class PostgresSession(SqlSession):
         with translated():
             await self._connection.executemany(self._compiler(clause).text, values)
 
-    async def stage(self, table: Table, rows: Iterable[Row]) -> None:
+    async def stage(self, into: Insert, rows: Iterable[Row]) -> None:
         """Add many rows to a temporary table; those of a generator are made on a thread."""
         with translated():
-            await self._connection.copy_records_to_table(table.name, records=_in_pieces(rows))
+            await self._connection.copy_records_to_table(into.table.name, records=_in_pieces(rows))
 
     async def note_change(self) -> None:
         """Notify everybody of this transaction, ourselves at once."""

@@ -8,10 +8,23 @@ from pathlib import Path
 
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-from adapters.sql.engine.database import READ_S, Compiler, Database, Row, SqlQuery, SqlSession, Text
-from adapters.sql.engine.sqlite.connections import SqliteSession, connect, translation
-from adapters.sql.engine.sqlite.readers import InlineReader, ReaderPool
-from adapters.sql.engine.times import to_micros
+from adapters.sql.engine.database import (
+    READ_S,
+    BoundStatement,
+    Compiler,
+    Database,
+    Row,
+    SqlQuery,
+    SqlSession,
+    to_micros,
+)
+from adapters.sql.engine.sqlite.connections import (
+    InlineReader,
+    ReaderPool,
+    SqliteSession,
+    connect,
+    translation,
+)
 from application.ports.operations import Probe
 from application.ports.system import Clock
 from domain.errors import StoreError, StoreUnavailable
@@ -32,7 +45,7 @@ class SqliteDatabase(Database, Probe):
         self._quick = SqliteSession(path, self._compiler, self._lock, durable=False)
         self._reads = ReaderPool(path, READERS, "sqlite-reader", read_s)
         self._scans = ReaderPool(path, 1, "sqlite-scan", read_s)
-        self._glance = InlineReader(path)
+        self._inline = InlineReader(path)
         # Never writes, so that every commit is another connection's to it.
         self._watching: sqlite3.Connection | None = None
         self._version: int | None = None
@@ -44,12 +57,12 @@ class SqliteDatabase(Database, Probe):
         short: bool = False,
     ) -> list[list[Row]]:
         """The rows of several queries on one state of the data; short ones are read at once."""
-        texts = self._compiler.texts(queries)
+        bound = self._compiler.bound(queries)
         if short:
             self._version = None  # whoever compares versions wants one from after this
-            if (found := self._glance.read(texts)) is not None:
+            if (found := self._inline.read(bound)) is not None:
                 return found
-        return await (self._scans if scan else self._reads).snapshot(texts)
+        return await (self._scans if scan else self._reads).snapshot(bound)
 
     @asynccontextmanager
     async def write(self, durable: bool = True) -> AsyncIterator[SqlSession]:
@@ -96,7 +109,7 @@ class SqliteDatabase(Database, Probe):
     async def check(self) -> None:
         """Return when the database can be read; StoreUnavailable says why it cannot."""
         try:
-            await self._reads.snapshot([Text("SELECT name FROM datasets LIMIT 1", [])])
+            await self._reads.snapshot([BoundStatement("SELECT name FROM datasets LIMIT 1", [])])
         except StoreError:
             raise
         except sqlite3.Error as error:
@@ -131,7 +144,7 @@ class SqliteDatabase(Database, Probe):
         """Close every connection; what is being written ends first."""
         if self._watching is not None:
             self._watching.close()
-        self._glance.close()
+        self._inline.close()
         async with self._lock:
             await self._durable.close()
             await self._quick.close()

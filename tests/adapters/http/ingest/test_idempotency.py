@@ -217,10 +217,10 @@ async def test_a_failure_is_not_remembered(empty: HttpFixture) -> None:
 
 
 async def test_what_breaks_frees_the_key(empty: HttpFixture) -> None:
-    empty.broken.writing_failure = RuntimeError("broken")
+    empty.broken_intakes.failure = RuntimeError("broken")
     empty.sources["posts"][0].pages = [posts(1)]
     broken = await post(empty)
-    empty.broken.writing_failure = None
+    empty.broken_intakes.failure = None
 
     again = await post(empty)
 

@@ -148,7 +148,7 @@ async def test_the_unexpected_is_a_500_that_tells_nothing(
 
 async def test_a_fetch_that_breaks_is_a_500_that_tells_nothing(fixture: HttpFixture) -> None:
     fixture.clock.advance(3600)
-    fixture.broken.writing_failure = RuntimeError(SECRET_WORDS)
+    fixture.broken_intakes.failure = RuntimeError(SECRET_WORDS)
 
     answer = await fixture.client.post("/fetch")
 
@@ -184,7 +184,7 @@ async def test_a_fetch_that_cannot_write_says_why_and_reads_go_on(
     fixture: HttpFixture, failure: CatchmentError, status: int
 ) -> None:
     fixture.clock.advance(3600)
-    fixture.broken.writing_failure = failure
+    fixture.broken_intakes.failure = failure
 
     fetched = await fixture.client.post("/fetch")
     read = await fixture.client.get("/data")

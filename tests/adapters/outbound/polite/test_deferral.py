@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from adapters.memory.datasets import MemoryStore
+from adapters.memory.ingest import MemoryIntakes
 from adapters.memory.jobs import MemoryJobHistory, MemoryJobs, MemorySchedules
 from adapters.outbound.builtin.posts import jsonplaceholder
 from adapters.outbound.sources import HttpSource
@@ -51,7 +52,8 @@ def fetch_of(fixture: ClientFixture) -> Fetch[Post]:
         MemorySchedules(database, clock),
     )
     source = HttpSource(jsonplaceholder(fixture.url("/posts")), fixture.client)
-    return Fetch(POSTS, [source], MemoryStore(database, clock), clock, job_backend, fixture.random)
+    store, intakes = MemoryStore(database), MemoryIntakes(database, clock)
+    return Fetch(POSTS, [source], store, intakes, clock, job_backend, fixture.random)
 
 
 @pytest.mark.parametrize("forbid", [spent, blocked, broken])

@@ -84,7 +84,7 @@ async def test_the_changes_of_another_process_are_heard(
     postgres: PostgresDatabase, other: PostgresDatabase, clock: SteerableClock
 ) -> None:
     await postgres.listening()
-    store = SqlStore(postgres, clock)
+    store = SqlStore(postgres)
     assert await store.count(POSTS, Filter()) == 0
     before = postgres.version()
 
@@ -131,7 +131,7 @@ async def test_what_changed_while_the_connection_was_lost_is_not_missed(
     postgres: PostgresDatabase, other: PostgresDatabase, url: str, clock: SteerableClock
 ) -> None:
     await postgres.listening()
-    store = SqlStore(postgres, clock)
+    store = SqlStore(postgres)
     async with other.session() as session:  # connected before nobody else can be
         assert (await store.freshness(POSTS)).seq == 0
 

@@ -134,7 +134,7 @@ async def test_a_full_disk_is_an_error_and_not_a_damaged_database(
     path: Path, database: SqliteDatabase, clock: SteerableClock
 ) -> None:
     await bring(database, clock, some_posts(10))
-    store = SqlStore(database, clock)
+    store = SqlStore(database)
 
     # A database may have no more pages than it is told: the same error as a disk without room.
     async with database.session() as session:

@@ -11,10 +11,9 @@ from sqlalchemy import text
 
 from adapters.memory.system import SteerableClock
 from adapters.sql.datasets.store import SqlStore
-from adapters.sql.engine.database import Text
-from adapters.sql.engine.sqlite.connections import connect
+from adapters.sql.engine.database import BoundStatement
+from adapters.sql.engine.sqlite.connections import InlineReader, _Reader, connect
 from adapters.sql.engine.sqlite.database import SqliteDatabase
-from adapters.sql.engine.sqlite.readers import InlineReader, _Reader
 from domain.builtin.posts import POSTS
 from domain.paging import PageRequest, Sort
 from tests.adapters.sql.conftest import bring, some_posts
@@ -23,7 +22,7 @@ _LONG = (
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)"
     " SELECT count(*) FROM n"
 )
-_TWO = [Text("SELECT 1", []), Text("SELECT 2", [])]
+_TWO = [BoundStatement("SELECT 1", []), BoundStatement("SELECT 2", [])]
 
 
 async def test_a_short_read_does_not_wait_for_anything(database: SqliteDatabase) -> None:
@@ -40,7 +39,7 @@ async def test_a_read_that_was_taken_for_short_is_handed_to_a_thread(
 ) -> None:
     glance = InlineReader(path)
 
-    found = glance.read([Text(_LONG, [])])
+    found = glance.read([BoundStatement(_LONG, [])])
     answer = await database.snapshot([(text(_LONG), {})], short=True)
     glance.close()
 
@@ -75,8 +74,12 @@ def test_a_reader_that_was_stopped_at_any_moment_reads_on(path: Path) -> None:
 def test_a_query_is_left_out_when_enough_was_found_before(path: Path) -> None:
     reader = _Reader(path)
 
-    full = reader.answers([Text("SELECT 1", [], 1), Text("SELECT 2", [], 1), *_TWO], math.inf)
-    not_full = reader.answers([Text("SELECT 1", [], 2), Text("SELECT 2", [], 2)], math.inf)
+    full = reader.answers(
+        [BoundStatement("SELECT 1", [], 1), BoundStatement("SELECT 2", [], 1), *_TWO], math.inf
+    )
+    not_full = reader.answers(
+        [BoundStatement("SELECT 1", [], 2), BoundStatement("SELECT 2", [], 2)], math.inf
+    )
     reader.connection.close()
 
     assert full == [[(1,)], [], [(1,)], [(2,)]]

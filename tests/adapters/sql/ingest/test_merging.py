@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import text
 
 from adapters.memory.system import SteerableClock
-from adapters.sql.datasets.store import SqlStore
 from adapters.sql.engine.postgres.database import PostgresDatabase
-from adapters.sql.ingest.merge import merge_of
+from adapters.sql.ingest.intake import SqlIntakes
 from adapters.sql.jobs.jobs import SqlJobs
-from application.ports.datasets import Intake
+from adapters.sql.schema.sql_dataset import SqlDataset
+from application.ports.ingest import Intake
 from domain.builtin.posts import POSTS, Post
 from domain.checkpoints import Checkpoint
 from domain.errors import LeaseLost
@@ -42,7 +42,7 @@ async def _claimed(database: Any, clock: SteerableClock) -> FetchJob:
 async def _staged(
     database: Any, clock: SteerableClock, job: FetchJob, posts: list[Post], source: str = "one"
 ) -> AsyncIterator[Intake[Post]]:
-    async with SqlStore(database, clock).intake(POSTS, source, job) as intake:
+    async with SqlIntakes(database, clock).open(POSTS, source, job) as intake:
         payload = await intake.keep(Payload(url="u", body=b"x", received_at=clock.now()))
         await intake.add(posts, payload)
         yield intake
@@ -54,7 +54,7 @@ def _checkpoint(clock: SteerableClock, source: str = "one") -> Checkpoint:
 
 async def test_staging_takes_no_more_memory_for_more_rows(either: Any) -> None:
     row = (1, 1, "a title", "a body " * 50, 1, 1)
-    merge = merge_of(POSTS)
+    merge = SqlDataset.of(POSTS).merge
 
     async with either.session() as session:
         await session.run(merge.create, {})

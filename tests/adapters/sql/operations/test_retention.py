@@ -11,11 +11,10 @@ import pytest
 from sqlalchemy import ClauseElement, insert, text
 
 from adapters.memory.system import SteerableClock
-from adapters.sql.datasets.store import SqlStore
-from adapters.sql.engine.database import Database, Row, SqlSession, Values
+from adapters.sql.engine.database import Database, Row, SqlSession, Values, to_micros
 from adapters.sql.engine.postgres.database import PostgresDatabase
 from adapters.sql.engine.sqlite.database import SqliteDatabase
-from adapters.sql.engine.times import to_micros
+from adapters.sql.ingest.intake import SqlIntakes
 from adapters.sql.ingest.payloads import pack, receive
 from adapters.sql.jobs.jobs import SqlJobs
 from adapters.sql.operations.retention import SqlRetention
@@ -217,17 +216,17 @@ async def _arrive(database: Database, job: FetchJob, body: Payload) -> None:
 async def test_what_is_pruned_while_payloads_are_read_again_is_passed_over(
     database: SqliteDatabase, clock: SteerableClock
 ) -> None:
-    store, jobs_ = SqlStore(database, clock), SqlJobs(database, clock)
+    intakes, jobs_ = SqlIntakes(database, clock), SqlJobs(database, clock)
     for name in ("first", "second", "third"):
         job = await claimed(database, clock, name)
-        async with store.intake(POSTS, "one", job) as intake:
+        async with intakes.open(POSTS, "one", job) as intake:
             await intake.keep(Payload(url="u", body=name.encode(), received_at=clock.now()))
             await intake.commit(Checkpoint(source="one", fetched_at=clock.now(), job_id=name))
         await jobs_.cancel(name)
         clock.advance(1)
     seen = []
 
-    async with store.intake(POSTS, "one", await claimed(database, clock, "reading")) as intake:
+    async with intakes.open(POSTS, "one", await claimed(database, clock, "reading")) as intake:
         async for kept in intake.kept():
             seen.append(kept.payload.body)
             await SqlRetention(database).prune(RetainedKind.PAYLOADS, clock.now(), BATCH)

@@ -269,7 +269,7 @@ def _posts(record: type[Any], *indexes: tuple[str, ...]) -> Dataset[Any]:
 
 async def _all(database: Any, clock: SteerableClock, dataset: Dataset[Any]) -> list[Any]:
     request = PageRequest(filter=Filter(), sort=Sort.parse(dataset, dataset.default_sort))
-    return (await SqlStore(database, clock).find(dataset, request)).rows
+    return (await SqlStore(database).find(dataset, request)).rows
 
 
 async def test_an_index_leads_with_the_declared_fields_and_ends_in_the_key(database: Any) -> None:
@@ -334,7 +334,7 @@ async def test_another_key_empties_the_table_until_payloads_are_read_again(
 async def test_changing_the_table_moves_the_sequence_so_that_no_old_etag_holds(
     database: Any, clock: SteerableClock
 ) -> None:
-    store = SqlStore(database, clock)
+    store = SqlStore(database)
     before = (await store.freshness(POSTS)).seq
 
     await migrate(database, [_posts(Wider, ("user_id",))])

@@ -1,0 +1,324 @@
+"""One dataset in SQL: its tables, how its records are written to columns, and its merge."""
+
+import hashlib
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple, get_type_hints
+from weakref import WeakKeyDictionary
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ClauseElement,
+    Column,
+    ColumnElement,
+    Delete,
+    Float,
+    Index,
+    Insert,
+    MetaData,
+    PrimaryKeyConstraint,
+    Select,
+    String,
+    Table,
+    Text,
+    Update,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    literal_column,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.schema import CreateTable
+
+from adapters.sql.engine.database import Row, SqlSession, from_micros, to_micros
+from adapters.sql.schema.tables import Number, datasets
+from application.ports.system import Clock
+from domain.dataset import CHANGED_AT, Dataset
+from domain.errors import StoreUnavailable
+from domain.fields import Field, FieldType
+from domain.layouts import Layout
+
+Codec = Callable[[Any], Any]
+
+# ---------------------------------------------------------------- values and columns
+
+_ENCODE: dict[FieldType, Codec] = {
+    FieldType.TIME: to_micros,
+    # SQLite keeps no sign of zero, and nothing else shall tell the two zeros apart.
+    FieldType.NUMBER: (0.0).__add__,
+    FieldType.TEXTS: lambda value: msgspec.json.encode(value).decode(),
+}
+
+#: Text in the order of its bytes, and folded in ASCII alone, as it is in SQLite and in Python.
+_PLAIN_TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+
+_COLUMN: dict[FieldType, Any] = {
+    FieldType.INTEGER: Number,
+    FieldType.NUMBER: Float,
+    FieldType.BOOLEAN: Boolean(create_constraint=False),
+    FieldType.TIME: BigInteger,
+    FieldType.TEXT: _PLAIN_TEXT,
+    FieldType.CHOICE: _PLAIN_TEXT,
+    FieldType.TEXTS: _PLAIN_TEXT,
+}
+
+_INT64 = struct.Struct(">q")
+_pack = msgspec.msgpack.Encoder().encode
+#: What came in one merge has one time; making it anew for each record would take long.
+_changed_at = lru_cache(maxsize=256)(from_micros)
+
+
+def encoder_of(field: Field) -> Codec | None:
+    """Return how a field's value is written to its column; None when it is written as it is."""
+    return _ENCODE.get(field.type)
+
+
+def _decoder_of(field: Field, hint: Any) -> Codec | None:
+    if field.type is FieldType.TIME:
+        return from_micros
+    if field.type is FieldType.BOOLEAN:
+        return bool
+    return msgspec.json.Decoder(hint).decode if field.type is FieldType.TEXTS else None
+
+
+# ---------------------------------------------------------------- the object
+
+#: Changes of one dataset follow each other, so that their numbers are in the order of commits.
+_LAST_CHANGE = (
+    select(datasets.c.seq, datasets.c.changed_at, datasets.c.layout)
+    .where(datasets.c.name == bindparam("of"))
+    .with_for_update()
+)
+_NOTE_CHANGE = (
+    update(datasets)
+    .where(datasets.c.name == bindparam("of"))
+    .values(seq=bindparam("next"), changed_at=bindparam("at"))
+)
+
+
+class ChangeStamp(NamedTuple):
+    """One transaction's change of a dataset: its number, and its time in whole microseconds."""
+
+    seq: int
+    at: int
+
+
+class MergeStatements(NamedTuple):
+    """The statements of one dataset's intake, in the order in which they run."""
+
+    create: ClauseElement
+    stage: Insert
+    drop_repeats: Delete
+    update: Update
+    insert: Insert
+    clear: Delete
+
+
+class SqlDataset:
+    """Everything SQL has of one dataset, built once for each `Dataset` value.
+
+    It is forgotten together with the dataset, and therefore never refers to it.
+    """
+
+    def __init__(self, dataset: Dataset[Any]) -> None:
+        self.name = dataset.name
+        self.key = dataset.key
+        self.layout = Layout.of(dataset)
+        #: The layout as the table of datasets keeps it.
+        self.layout_text = msgspec.json.encode(self.layout).decode()
+        self.table = _table(dataset)
+        #: The statements that read pages, by the engine and the shape of the request.
+        self.pages: dict[Any, Any] = {}
+        self._row = dataset.row
+        self._own = [field for field in dataset.fields.values() if field is not CHANGED_AT]
+        hints = get_type_hints(dataset.record, include_extras=True)
+        decoders = ((n, _decoder_of(f, hints[f.name])) for n, f in enumerate(self._own))
+        self._decoders = [(place, decode) for place, decode in decoders if decode is not None]
+        encoders = ((n, encoder_of(f)) for n, f in enumerate(self._own))
+        self._encoders = [(place, encode) for place, encode in encoders if encode is not None]
+
+    @classmethod
+    def of(cls, dataset: Dataset[Any]) -> "SqlDataset":
+        """Return the one object of a dataset."""
+        known = _KNOWN.get(dataset)
+        if known is None:
+            known = _KNOWN[dataset] = cls(dataset)
+        return known
+
+    def require_layout(self, layout: str) -> None:
+        """Raise StoreUnavailable unless a table of that layout has every column of the dataset."""
+        if layout == self.layout_text:
+            return
+        if not msgspec.json.decode(layout, type=Layout).serves(self.layout):
+            raise StoreUnavailable(f"the fields of {self.name} have been changed; try again")
+
+    @property
+    def columns(self) -> list[Column[Any]]:
+        """The columns of the dataset's fields, in their order."""
+        return [self.table.c[name] for name in self.layout.columns]
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether the key is one number: SQLite then has no column of that name in its indexes.
+
+        An index still leads to it after equal values, but not by a row value that ends in it.
+        """
+        return [self.layout.columns[name] for name in self.key] == [FieldType.INTEGER]
+
+    def decoded(self, rows: Sequence[Row]) -> list[Any]:
+        """Return rows of the columns of all fields as the dataset's stored records."""
+        decoders, row_type = self._decoders, self._row
+        if not decoders:
+            return [row_type(*own, _changed_at(changed_at)) for *own, changed_at in rows]
+        turned = []
+        for *values, changed_at in rows:
+            for place, decode in decoders:
+                if values[place] is not None:
+                    values[place] = decode(values[place])
+            turned.append(row_type(*values, _changed_at(changed_at)))
+        return turned
+
+    def staged(self, records: Sequence[Any], receipt: int, first_place: int) -> Iterator[Row]:
+        """Yield the rows that stage records: their values, the receipt, a hash, the place."""
+        for place, record in enumerate(records, first_place):
+            values: Sequence[Any] = msgspec.structs.astuple(record)
+            if self._encoders:
+                values = self._encoded(values)
+            digest = hashlib.blake2b(_pack(values), digest_size=8).digest()
+            yield (*values, receipt, *_INT64.unpack(digest), place)
+
+    def _encoded(self, values: Sequence[Any]) -> Sequence[Any]:
+        encoded = list(values)
+        for column, encode in self._encoders:
+            if encoded[column] is not None:
+                encoded[column] = encode(encoded[column])
+        return encoded
+
+    @cached_property
+    def by_key(self) -> Select[Any]:
+        """The statement that reads the record with a key, given as `key_` and each field's name."""
+        columns = [self.table.c[name] for name in self.key]
+        same = (column == bindparam(f"key_{column.name}", type_=column.type) for column in columns)
+        return select(*self.columns).where(*same)
+
+    @cached_property
+    def stage(self) -> Table:
+        """The temporary table where an intake waits for its merge; `_place` orders what came."""
+        return Table(
+            f"stage_{self.name}",
+            MetaData(),
+            *(Column(field.name, _COLUMN[field.type]) for field in self._own),
+            Column("_receipt", BigInteger),
+            Column("_hash", BigInteger),
+            Column("_place", BigInteger),
+            prefixes=["TEMPORARY"],
+        )
+
+    @cached_property
+    def merge(self) -> MergeStatements:
+        """The statements that stage records and merge them."""
+        stage, table = self.stage, self.table
+        incoming: dict[str, Any] = {
+            **{column.name: column for column in stage.c if column.name != "_place"},
+            "_source": bindparam("source", type_=table.c._source.type),
+            "_seq": bindparam("seq", type_=table.c._seq.type),
+            CHANGED_AT.name: bindparam("changed_at", type_=table.c[CHANGED_AT.name].type),
+        }
+        same = and_(*(table.c[name] == stage.c[name] for name in self.key))
+        newer = and_(table.c._hash != stage.c._hash, table.c._receipt <= stage.c._receipt)
+        added = select(*incoming.values()).select_from(stage)
+        return MergeStatements(
+            create=CreateTable(stage, if_not_exists=True),
+            stage=insert(stage),
+            drop_repeats=delete(stage).where(_comes_again(stage, self.key)),
+            update=update(table)
+            .where(same, newer)
+            .values({name: value for name, value in incoming.items() if name not in self.key}),
+            # SQLite reads ON after a SELECT without WHERE as part of a join.
+            insert=insert(table)
+            .from_select(list(incoming), added.where(true()))
+            .on_conflict_do_nothing(),
+            clear=delete(stage),
+        )
+
+    async def next_change(self, session: SqlSession, clock: Clock) -> ChangeStamp:
+        """Draw the stamp of what this transaction changes; others wait for its end.
+
+        StoreUnavailable when the table has another layout; this one it has until the end.
+
+        Its time is later than that of the change before, also when another machine's clock is fast
+        or ours was set back, so that reading on after the last time seen misses nothing.
+        """
+        [[seq, at, layout]] = await session.rows(_LAST_CHANGE, {"of": self.name})
+        self.require_layout(layout)
+        return ChangeStamp(int(seq) + 1, max(to_micros(clock.now()), int(at) + 1))
+
+    async def note_change(self, session: SqlSession, change: ChangeStamp) -> None:
+        """Make the change that was drawn the dataset's last, because records have changed."""
+        named = {"of": self.name, "next": change.seq, "at": change.at}
+        await session.run(_NOTE_CHANGE, named)
+
+
+_KNOWN: WeakKeyDictionary[Dataset[Any], SqlDataset] = WeakKeyDictionary()
+
+# ---------------------------------------------------------------- its tables
+
+#: PostgreSQL cuts a longer name off, and then two may be the same.
+_LONGEST_NAME = 63
+
+
+def _table(dataset: Dataset[Any]) -> Table:
+    name = f"d_{dataset.name}"
+    own = [
+        # The key comes from the records; no engine may number them.
+        Column(
+            field.name,
+            _COLUMN[field.type],
+            nullable=field.name not in dataset.key,
+            autoincrement=False,
+        )
+        for field in dataset.fields.values()
+        if field is not CHANGED_AT
+    ]
+    return Table(
+        name,
+        MetaData(),
+        *own,
+        Column("_source", String, nullable=False),
+        Column("_receipt", BigInteger, nullable=False),
+        Column("_hash", BigInteger, nullable=False),
+        Column("_seq", BigInteger, nullable=False),
+        Column(CHANGED_AT.name, BigInteger, nullable=False),
+        PrimaryKeyConstraint(*dataset.key),
+        *(Index(_index_name(name, fields), *fields) for fields in dataset.whole_indexes),
+    )
+
+
+def _index_name(table: str, fields: Sequence[str]) -> str:
+    name = f"ix_{table}__{'__'.join(fields)}"
+    if len(name) <= _LONGEST_NAME:
+        return name
+    digest = hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
+    return f"{name[: _LONGEST_NAME - len(digest) - 1]}_{digest}"
+
+
+def _comes_again(stage: Table, key: Sequence[str]) -> ColumnElement[bool]:
+    """Return whether a row of the same key comes after this one."""
+    columns = [stage.c[name] for name in key]
+    repeated = (
+        select(*columns, func.max(stage.c._place).label("last"))
+        .group_by(*columns)
+        .having(func.count() > 1)
+        .subquery()
+    )
+    same = (repeated.c[name] == stage.c[name] for name in key)
+    later: Select[Any] = select(literal_column("1")).where(*same, stage.c._place < repeated.c.last)
+    return exists(later.correlate(stage))
