@@ -152,13 +152,12 @@ class SqlStore(Store):
     ) -> tuple[Freshness, list[list[Row]]]:
         named = {"dataset": dataset.name}
         state: list[SqlQuery] = [(statement, named) for statement in _FRESHNESS]
-        # In PostgreSQL the table is locked as it is before the snapshot begins, not the other way
-        # round, if it is read first: so the layout read after it is the one it has.
-        [*answers, states, checkpoints, statuses, planned] = await self._database.snapshot(
-            [*queries, *state], scan=scan, short=short
+        sql = SqlDataset.of(dataset)
+        [states, checkpoints, statuses, planned, *answers] = await self._database.snapshot(
+            [*state, *queries], scan=scan, short=short, table=sql.table if queries else None
         )
         for _, layout in states:
-            SqlDataset.of(dataset).require_layout(layout)
+            sql.require_layout(layout)
         known.freshness = Freshness(
             states[0][0] if states else 0,
             # A database may have an order of its own for names.

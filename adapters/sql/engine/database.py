@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol, overload
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import ClauseElement, Insert
+from sqlalchemy import ClauseElement, Insert, Table
 from sqlalchemy.engine import Dialect
 
 from application.ports.datasets import Changes
@@ -146,10 +146,12 @@ class Database(Changes, Protocol):
         queries: Sequence[SqlQuery],
         scan: bool = False,
         short: bool = False,
+        table: Table | None = None,
     ) -> list[list[Row]]:
-        """The rows of several queries on one state of the data.
+        """Return the rows of several queries on one state of the data.
 
-        Scans have a lane of their own; `short` are those an index leads to, and few of them.
+        Scans have a lane of their own; `short` are those an index leads to, and few of them. The
+        `table`, if one is given, is as it is in that state, and not built anew meanwhile.
         """
 
     @abstractmethod
@@ -163,6 +165,14 @@ class Database(Changes, Protocol):
     @abstractmethod
     def migration(self) -> AbstractAsyncContextManager[SqlSession]:
         """The transaction that makes or changes tables: one at a time, the others wait for it."""
+
+    @abstractmethod
+    async def distrust(self, session: SqlSession) -> None:
+        """Within a migration, before a table is built anew: let no process rely on its `version`.
+
+        On return every process reads anew what it knows, until the migration has ended. So nobody
+        reads the new table in the belief that it is the old one.
+        """
 
     @abstractmethod
     def now(self, clock: Clock) -> int | None:

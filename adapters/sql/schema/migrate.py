@@ -45,6 +45,7 @@ _NAME_DATABASE = (
 _HAS_REVISION = select(has_table("alembic_version"))
 _REVISION: Select[Any] = select(column("version_num")).select_from(table("alembic_version"))
 _LAYOUT = select(datasets.c.layout).where(datasets.c.name == bindparam("of"))
+_LOCK = _LAYOUT.with_for_update()
 _DECLARE = insert(datasets).values(name=bindparam("of"), seq=0, layout=bindparam("drawn"))
 _CHANGE = (
     update(datasets)
@@ -61,7 +62,7 @@ async def migrate(database: Database, declared: Sequence[Dataset[Any]]) -> list[
     """
     async with database.migration() as session:
         done = [line async for line in _system(session, database.engine)]
-        done += await _prepared(session, declared)
+        done += await _prepared(database, session, declared)
         if done:
             await session.note_change()
         return done
@@ -110,16 +111,18 @@ class SqlTables(Tables):
     async def prepare(self, datasets: Sequence[Dataset[Any]]) -> None:
         """Give each dataset a table of its layout, all of them in one transaction."""
         async with self._database.migration() as session:
-            if await _prepared(session, datasets):
+            if await _prepared(self._database, session, datasets):
                 await session.note_change()
 
 
-async def _prepared(session: SqlSession, declared: Sequence[Dataset[Any]]) -> list[str]:
-    done = [await _dataset(session, SqlDataset.of(dataset)) for dataset in declared]
+async def _prepared(
+    database: Database, session: SqlSession, declared: Sequence[Dataset[Any]]
+) -> list[str]:
+    done = [await _dataset(database, session, SqlDataset.of(dataset)) for dataset in declared]
     return [line for line in done if line]
 
 
-async def _dataset(session: SqlSession, dataset: SqlDataset) -> str:
+async def _dataset(database: Database, session: SqlSession, dataset: SqlDataset) -> str:
     named = {"of": dataset.name, "drawn": dataset.layout_text}
     known = await session.rows(_LAYOUT, named)
     if not known:
@@ -129,9 +132,12 @@ async def _dataset(session: SqlSession, dataset: SqlDataset) -> str:
     [[layout]] = known
     if layout == dataset.layout_text:
         return ""
+    old = msgspec.json.decode(layout, type=Layout)
+    if not old.grows_into(dataset.layout):
+        await database.distrust(session)
     # First the row and then the table, as a merge takes them: it ends, or waits for us.
-    await session.rows(_LAYOUT.with_for_update(), named)
-    await _change(session, dataset, msgspec.json.decode(layout, type=Layout))
+    await session.rows(_LOCK, named)
+    await _change(session, dataset, old)
     await session.run(_CHANGE, named)
     return f"table of {dataset.name}: changed; the next fetch reads kept payloads again"
 

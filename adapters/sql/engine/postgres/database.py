@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from sqlalchemy import func, select
+from sqlalchemy import Table, func, select
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
 from adapters.sql.engine.database import (
@@ -18,7 +18,7 @@ from adapters.sql.engine.database import (
     SqlSession,
     to_micros,
 )
-from adapters.sql.engine.postgres.listen import Listener
+from adapters.sql.engine.postgres.listen import DISTRUST, MIGRATION_LOCK, TRUST_LOCK, Listener
 from adapters.sql.engine.postgres.pool import (
     Connection,
     ConnectionPool,
@@ -26,7 +26,7 @@ from adapters.sql.engine.postgres.pool import (
     ReadConnectionPool,
     end,
 )
-from adapters.sql.engine.postgres.session import PostgresSession
+from adapters.sql.engine.postgres.session import CHANNEL, PostgresSession
 from application.ports.operations import Probe
 from application.ports.system import Clock
 from domain.errors import QueryTooSlow, StoreUnavailable
@@ -49,9 +49,9 @@ WRITE_S = 2.0
 _WRITING: Mapping[str, str] = {"lock_timeout": "10s", "statement_timeout": "0"}
 #: A merge may wait for another one into the same dataset, and those of millions take long.
 _MERGING: Mapping[str, str] = {**_WRITING, "lock_timeout": "60s"}
-#: Any number will do, as long as nothing else in the database locks the same one.
-_MIGRATION_LOCK = 0x6361_7463_686D_656E
-_ALONE = select(func.pg_advisory_xact_lock(_MIGRATION_LOCK))
+_ALONE = select(func.pg_advisory_xact_lock(MIGRATION_LOCK))
+_NOTIFY_DISTRUST = select(func.pg_notify(CHANNEL, DISTRUST))
+_UNTRUSTED = select(func.pg_advisory_xact_lock(TRUST_LOCK))
 _FORGETFUL = "BEGIN; SET LOCAL synchronous_commit TO off"
 
 
@@ -79,10 +79,11 @@ class PostgresDatabase(Database, Probe):
         queries: Sequence[SqlQuery],
         scan: bool = False,
         short: bool = False,
+        table: Table | None = None,
     ) -> list[list[Row]]:
         """The rows of several queries on one state of the data."""
         lane = self._scans if scan else self._reads
-        return await lane.snapshot(self._compiler.bound(queries))
+        return await lane.snapshot(self._compiler.bound(queries), table)
 
     @asynccontextmanager
     async def write(self, durable: bool = True) -> AsyncIterator[SqlSession]:
@@ -120,6 +121,12 @@ class PostgresDatabase(Database, Probe):
         async with self.session() as session, session.transaction():
             await session.rows(_ALONE, {})
             yield session
+
+    async def distrust(self, session: SqlSession) -> None:
+        """Notify everybody, and return when all have heard and rely on no version any more."""
+        async with self.write(durable=False) as notifying:
+            await notifying.rows(_NOTIFY_DISTRUST, {})
+        await session.rows(_UNTRUSTED, {})
 
     def now(self, clock: Clock) -> int | None:
         """None, for the database's own time, unless that is switched off."""

@@ -1,4 +1,11 @@
-"""Hears of what anybody commits to a PostgreSQL database, as long as a connection to it lives."""
+"""Hears of what anybody commits to a PostgreSQL database, as long as a connection to it lives.
+
+A notification comes a little after its commit. For records that is soon enough, but a table that is
+built anew must not be read by one who takes it for the old one. So a listener holds `TRUST_LOCK`
+shared while its version may be relied on. Whoever is about to build a table anew, and holds
+`MIGRATION_LOCK`, notifies everybody of that, and takes `TRUST_LOCK` for itself: it has it once
+all have let go. They take it again when the migration has ended.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,6 +20,19 @@ from domain.errors import StoreError
 #: says nothing by itself.
 HEARTBEAT_S = 2.0
 _PAUSES_S = (0.0, 0.05, 0.2, 0.5, 1.0, 2.0)
+
+#: Any numbers will do, as long as nothing else in the database locks the same ones.
+MIGRATION_LOCK = 0x6361_7463_686D_656E
+TRUST_LOCK = MIGRATION_LOCK + 1
+#: What a notification says before a table is built anew.
+DISTRUST = "distrust"
+_TRUST = (
+    f"SELECT pg_try_advisory_lock_shared({MIGRATION_LOCK})"
+    f" AND pg_advisory_unlock_shared({MIGRATION_LOCK})"
+    f" AND pg_try_advisory_lock_shared({TRUST_LOCK})"
+)
+_LET_GO = f"SELECT pg_advisory_unlock_shared({TRUST_LOCK})"
+_TRY_AGAIN_S = 0.02
 
 
 class Listener:
@@ -68,25 +88,47 @@ class Listener:
             tries += 1
 
     async def _listen_on(self, connection: Connection) -> None:
-        lost = asyncio.Event()
+        lost, distrusts = asyncio.Event(), asyncio.Event()
 
         def end(_: Connection) -> None:
             self._hears.clear()
             lost.set()
+            distrusts.set()
+
+        def hear(_: Connection, __: int, ___: str, payload: str) -> None:
+            self.moved()
+            if payload == DISTRUST:
+                self._hears.clear()
+                distrusts.set()
 
         try:
             connection.add_termination_listener(end)
             async with asyncio.timeout(CONNECT_S):
-                await connection.add_listener(CHANNEL, lambda *_: self.moved())
-            # What was committed while nobody listened is not told: it counts as one change.
-            self.moved()
-            self._hears.set()
-            while not await _within(self._heartbeat_s, lost):
-                await connection.execute("SELECT", timeout=self._heartbeat_s)
+                await connection.add_listener(CHANNEL, hear)
+            await self._trust(connection, lost, distrusts)
+            while not lost.is_set():
+                if await _within(self._heartbeat_s, distrusts):
+                    distrusts.clear()
+                    await connection.execute(_LET_GO, timeout=self._heartbeat_s)
+                    await self._trust(connection, lost, distrusts)
+                else:
+                    await connection.execute("SELECT", timeout=self._heartbeat_s)
         finally:
             self._hears.clear()
             connection.terminate()
             self._gone_deaf()
+
+    async def _trust(
+        self, connection: Connection, lost: asyncio.Event, distrusts: asyncio.Event
+    ) -> None:
+        """Rely on what is heard, once no migration is under way."""
+        while not await connection.fetchval(_TRUST, timeout=self._heartbeat_s):
+            if await _within(_TRY_AGAIN_S, lost):
+                return
+        # What was committed while nobody listened is not told: it counts as one change.
+        self.moved()
+        if not distrusts.is_set():
+            self._hears.set()
 
 
 async def _within(seconds: float, event: asyncio.Event) -> bool:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeAlias
 
 import asyncpg
+from sqlalchemy import Table
 
 from adapters.sql.engine.database import MAX_WAITING, BoundStatement, Row
 from adapters.sql.engine.postgres.errors import (
@@ -192,29 +193,31 @@ class ReadConnectionPool(ConnectionPool):
         self._read_s = read_s
         self._waiting = 0
 
-    async def snapshot(self, queries: Queries) -> list[list[Row]]:
-        """The rows of several queries on one state of the data."""
+    async def snapshot(self, queries: Queries, table: Table | None = None) -> list[list[Row]]:
+        """Return the rows of several queries on one state of the data, and of the table's."""
         if self._waiting >= MAX_WAITING:
             raise QueryTooSlow("too many slow queries are waiting already; try again shortly")
         until = time.monotonic() + self._read_s
         self._waiting += 1
         try:
             with translated():
-                return await self._read_twice(queries, until)
+                return await self._read_twice(queries, table, until)
         finally:
             self._waiting -= 1
 
-    async def _read_twice(self, queries: Queries, until: float) -> list[list[Row]]:
+    async def _read_twice(
+        self, queries: Queries, table: Table | None, until: float
+    ) -> list[list[Row]]:
         try:
-            return await self._read(queries, until)
+            return await self._read(queries, table, until)
         except Exception as error:
             if not may_be_read_again(error):
                 raise
         # The others have probably been lost with this one, so the next one shall be new.
         self.forget_idle()
-        return await self._read(queries, until)
+        return await self._read(queries, table, until)
 
-    async def _read(self, queries: Queries, until: float) -> list[list[Row]]:
+    async def _read(self, queries: Queries, table: Table | None, until: float) -> list[list[Row]]:
         crowded = QueryTooSlow("other slow queries took the time this one had; try again")
         async with self.lend(until - time.monotonic(), crowded) as connection:
 
@@ -225,7 +228,10 @@ class ReadConnectionPool(ConnectionPool):
 
             if len(queries) == 1:  # one statement is one state of the data anyway
                 return [await fetch(queries[0].text, queries[0].values)]
-            await connection.execute(_SNAPSHOT)
+            # A snapshot is of rows alone: a table is what it is when it is locked, so that comes
+            # first. Of one that was built anew later an older snapshot would show no row.
+            lock = "" if table is None else f'; LOCK TABLE "{table.name}" IN ACCESS SHARE MODE'
+            await connection.execute(_SNAPSHOT + lock)
             answers: list[list[Row]] = []
             found = 0
             for text, values, enough in queries:

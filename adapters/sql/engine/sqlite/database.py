@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from sqlalchemy import Table
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from adapters.sql.engine.database import (
@@ -55,6 +56,7 @@ class SqliteDatabase(Database, Probe):
         queries: Sequence[SqlQuery],
         scan: bool = False,
         short: bool = False,
+        table: Table | None = None,
     ) -> list[list[Row]]:
         """The rows of several queries on one state of the data; short ones are read at once."""
         bound = self._compiler.bound(queries)
@@ -91,6 +93,9 @@ class SqliteDatabase(Database, Probe):
             await session.write_ahead()
             async with session.transaction():
                 yield session
+
+    async def distrust(self, session: SqlSession) -> None:
+        """Return at once: a version read here is never older than what is read after it."""
 
     def _make(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,20 +7,26 @@ from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import msgspec
 import pytest
 from sqlalchemy import text
 
 from adapters.memory.system import SteerableClock
 from adapters.sql.datasets.store import SqlStore
 from adapters.sql.engine.postgres.database import PostgresDatabase
-from adapters.sql.engine.postgres.listen import Listener
+from adapters.sql.engine.postgres.listen import TRUST_LOCK, Listener
 from adapters.sql.engine.postgres.pool import Connector
+from adapters.sql.schema.migrate import SqlTables
+from adapters.sql.schema.sql_dataset import SqlDataset
 from domain.builtin.posts import POSTS
+from domain.dataset import Dataset
+from domain.errors import StoreUnavailable
 from domain.filters import Filter
-from tests.adapters.sql.conftest import bring, out_of_reach, some_posts, until
+from domain.paging import PageRequest, Sort
+from tests.adapters.sql.conftest import bring, out_of_reach, some_posts, until, waits_for_a_lock
 from tests.services.postgres import administering
 
-_LISTENERS = "query LIKE 'LISTEN%'"
+_LISTENERS = "query LIKE 'SELECT pg_try_advisory_lock%'"
 
 
 @pytest.fixture
@@ -154,6 +160,85 @@ async def test_a_database_nobody_asked_for_changes_opens_no_connection_for_them(
             f" WHERE datname = current_database() AND {_LISTENERS}"
         )
     assert listening == 0
+
+
+# ---------------------------------------------------------------- tables that are built anew
+
+
+class _Renamed(msgspec.Struct, frozen=True):
+    """A post whose user is a text."""
+
+    id: int
+    user_id: str
+
+
+_CHANGED = Dataset(name="posts", record=_Renamed, key=("id",))
+
+
+@pytest.fixture
+async def as_before(url: str) -> AsyncIterator[None]:
+    """Leave the table of the posts as others expect it."""
+    yield
+    database = PostgresDatabase(url)
+    await SqlTables(database).prepare([POSTS])
+    await database.close()
+
+
+@pytest.mark.usefixtures("as_before")
+async def test_a_table_is_built_anew_once_nobody_relies_on_a_version(
+    postgres: PostgresDatabase, other: PostgresDatabase, url: str
+) -> None:
+    await postgres.listening()
+    async with administering(url) as slow, administering(url) as onlooker:
+        await slow.execute(f"SELECT pg_advisory_lock_shared({TRUST_LOCK})")
+
+        preparing = asyncio.create_task(SqlTables(other).prepare([_CHANGED]))
+        await until(lambda: waits_for_a_lock(onlooker))
+        await _is_deaf(postgres)
+        assert not preparing.done()
+        assert (await SqlStore(postgres).freshness(POSTS)).seq == 0
+
+        await slow.execute(f"SELECT pg_advisory_unlock_shared({TRUST_LOCK})")
+        await preparing
+    await asyncio.wait_for(postgres.listening(), 5)
+
+    assert _stands_still(postgres)
+    assert (await SqlStore(postgres).freshness(_CHANGED)).seq == 1
+
+
+@pytest.mark.usefixtures("as_before")
+async def test_a_column_is_added_without_waiting_for_anybody(
+    postgres: PostgresDatabase, url: str
+) -> None:
+    wider = msgspec.defstruct("Wider", [*POSTS.record.__annotations__.items(), ("note", str)])
+    added = Dataset(name="posts", record=wider, key=POSTS.key, indexes=POSTS.indexes)
+    async with administering(url) as slow:
+        await slow.execute(f"SELECT pg_advisory_lock_shared({TRUST_LOCK})")
+
+        await asyncio.wait_for(SqlTables(postgres).prepare([added]), 5)
+
+    assert (await SqlStore(postgres).freshness(added)).seq == 1
+
+
+@pytest.mark.usefixtures("as_before")
+async def test_a_reader_that_waited_for_a_table_being_built_anew_is_refused(
+    postgres: PostgresDatabase, url: str
+) -> None:
+    layout = SqlDataset.of(_CHANGED).layout_text
+    request = PageRequest(sort=Sort.parse(POSTS, "id"))
+    async with administering(url) as owner, administering(url) as onlooker:
+        await owner.execute(
+            "BEGIN; ALTER TABLE d_posts RENAME TO old; CREATE TABLE d_posts (LIKE old)"
+        )
+        await owner.execute("UPDATE datasets SET layout = $1 WHERE name = 'posts'", layout)
+
+        reading = asyncio.create_task(SqlStore(postgres).find(POSTS, request))
+        await until(lambda: waits_for_a_lock(onlooker))
+        await owner.execute("COMMIT")
+
+        with pytest.raises(StoreUnavailable, match="have been changed"):
+            await reading
+        await owner.execute("DROP TABLE d_posts; ALTER TABLE old RENAME TO d_posts")
 
 
 # ---------------------------------------------------------------- lines that fall silent
