@@ -45,9 +45,8 @@ from adapters.sql.ingest.intake import SqlIntakes
 from adapters.sql.ingest.payloads import SqlReceipts
 from adapters.sql.ingest.quarantine import SqlQuarantine
 from adapters.sql.jobs.idempotency import SqlIdempotency
-from adapters.sql.jobs.jobs import SqlJobHistory, SqlJobs
+from adapters.sql.jobs.jobs import SqlJobHistory, SqlJobs, SqlSourceHistory
 from adapters.sql.jobs.schedules import SqlSchedules
-from adapters.sql.jobs.source_history import SqlSourceHistory
 from adapters.sql.operations.alerts import SqlAlerts
 from adapters.sql.operations.retention import SqlRetention
 from adapters.sql.politeness.budget import SqlBudget

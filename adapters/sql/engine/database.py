@@ -19,6 +19,9 @@ Values = Mapping[str, Any]
 #: when there are so many already, it is left out and has no rows.
 SqlQuery = tuple[ClauseElement, Values] | tuple[ClauseElement, Values, int]
 
+#: A statement that writes, with its values.
+SqlWrite = tuple[ClauseElement, Values]
+
 #: A read that needs longer is stopped.
 READ_S = 5.0
 #: So many reads may wait in one lane; more would only be told that they took too long.
@@ -116,6 +119,10 @@ class SqlSession(Protocol):
     @abstractmethod
     async def run(self, clause: ClauseElement, values: Values) -> int:
         """Run a statement and return how many rows it touched."""
+
+    @abstractmethod
+    async def run_all(self, writes: Sequence[SqlWrite]) -> list[int]:
+        """Run statements one after another, and return how many rows each of them touched."""
 
     @abstractmethod
     async def many(self, clause: ClauseElement, values: Iterable[Row]) -> None:

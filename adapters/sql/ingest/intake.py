@@ -11,9 +11,9 @@ import msgspec
 from sqlalchemy import bindparam, select, true, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database, SqlSession, to_micros
+from adapters.sql.engine.database import Database, SqlSession, SqlWrite, to_micros
 from adapters.sql.ingest.payloads import kept, pack, receive
-from adapters.sql.ingest.quarantine import Rejections
+from adapters.sql.ingest.quarantine import reject, release
 from adapters.sql.schema.sql_dataset import SqlDataset
 from adapters.sql.schema.tables import checkpoints, jobs, receipts
 from application.ports.ingest import Intake, Intakes, R_in, Replay
@@ -97,7 +97,7 @@ class SqlIntake(Intake[R_in]):
         self._stage_is_merged = False
         self._first_receipt = 0
         self._again: set[int] = set()
-        self._rejections = Rejections(session, dataset.name, source)
+        self._rejected: set[str] = set()
 
     async def keep(self, payload: Payload) -> Payload:
         """Keep a body, once however often it comes, and note its arrival."""
@@ -130,7 +130,10 @@ class SqlIntake(Intake[R_in]):
             # Batch by batch, so that nobody waits long for the lock.
             async with self._session.transaction():
                 await self._hold()
-                await self._rejections.add(rejections[start : start + _BATCH], payload, now)
+                batch = rejections[start : start + _BATCH]
+                self._rejected |= await reject(
+                    self._session, self._dataset.name, self._source, batch, payload, now
+                )
 
     async def commit(self, checkpoint: Checkpoint | None, dry_run: bool = False) -> Counts:
         """Merge what was staged, with the checkpoint, unless the job is in other hands."""
@@ -138,9 +141,7 @@ class SqlIntake(Intake[R_in]):
             return await self._rehearsed()
         async with self._session.transaction():
             counts = await self._merge()
-            if checkpoint is not None:
-                await self._session.run(_CHECKPOINT, self._noted(checkpoint, counts))
-            await self._note_receipts()
+            await self._note(checkpoint, counts)
             await self._session.note_change()
             # Last, so that the job can be renewed during a long merge.
             await self._hold()
@@ -165,14 +166,21 @@ class SqlIntake(Intake[R_in]):
                 raise _Undone
         return counts
 
-    async def _note_receipts(self) -> None:
-        """Mark as merged what was kept here, and what was read again."""
+    async def _note(self, checkpoint: Checkpoint | None, counts: Counts) -> None:
+        """Write the checkpoint, and mark as merged what was kept here and what was read again."""
+        notes: list[SqlWrite] = []
+        if checkpoint is not None:
+            notes.append((_CHECKPOINT, self._checkpoint_row(checkpoint, counts)))
+        named = {"of": self._dataset.name, "by": self._source}
         if self._first_receipt:
-            named = {"of": self._dataset.name, "by": self._source, "job": self._job.id}
-            await self._session.run(_MERGED, {**named, "first": self._first_receipt})
+            merged = {**named, "job": self._job.id, "first": self._first_receipt}
+            notes.append((_MERGED, merged))
+        await self._session.run_all(notes)
         if self._again:
             await self._session.many(_MERGED_LATER, [(receipt,) for receipt in self._again])
-            await self._rejections.release(self._again)
+            await release(
+                self._session, self._dataset.name, self._source, self._again, self._rejected
+            )
 
     def _note_order(self, records: Sequence[R_in]) -> None:
         """While every key is greater than the one before, as is common, none can come again."""
@@ -191,13 +199,13 @@ class SqlIntake(Intake[R_in]):
         if not self._stage_exists or self._stage_is_merged:
             return Counts()
         statements = self._dataset.merge
-        duplicates = 0
-        if not self._ascending:
-            duplicates = await self._session.run(statements.drop_repeats, {})
         change = await self._dataset.next_change(self._session, self._clock)
         named = {"seq": change.seq, "source": self._source, "changed_at": change.at}
-        updated = await self._session.run(statements.update, named)
-        inserted = await self._session.run(statements.insert, named)
+        merging: list[SqlWrite] = [(statements.update, named), (statements.insert, named)]
+        if not self._ascending:
+            merging.insert(0, (statements.drop_repeats, {}))
+        [*dropped, updated, inserted] = await self._session.run_all(merging)
+        duplicates = sum(dropped)
         if updated or inserted:
             await self._dataset.note_change(self._session, change)
         return Counts(
@@ -208,7 +216,7 @@ class SqlIntake(Intake[R_in]):
             duplicates=duplicates,
         )
 
-    def _noted(self, checkpoint: Checkpoint, merged: Counts) -> dict[str, Any]:
+    def _checkpoint_row(self, checkpoint: Checkpoint, merged: Counts) -> dict[str, Any]:
         named = msgspec.structs.asdict(checkpoint)
         named["dataset"] = self._dataset.name
         named["fetched_at"] = to_micros(checkpoint.fetched_at)

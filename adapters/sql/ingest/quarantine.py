@@ -1,7 +1,7 @@
 """The quarantine in SQL: rejected records, written by intakes and read by admins."""
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -35,43 +35,48 @@ _WAITING = select(quarantine.c.id, quarantine.c.digest, quarantine.c.receipt).wh
 _RELEASE = delete(quarantine).where(quarantine.c.id == bindparam("rejection"))
 
 
-class Rejections:
-    """What one intake rejects; `dataset` and `source` are whose it is."""
+async def reject(
+    session: SqlSession,
+    dataset: str,
+    source: str,
+    rejections: Sequence[Rejection],
+    payload: Payload,
+    now: int,
+) -> set[str]:
+    """Put some into quarantine within a transaction, and return their digests.
 
-    def __init__(self, session: SqlSession, dataset: str, source: str) -> None:
-        self._session = session
-        self._dataset = dataset
-        self._source = source
-        self._digests: set[str] = set()
-
-    async def add(self, rejections: Sequence[Rejection], payload: Payload, now: int) -> None:
-        """Put some into quarantine within a transaction; what is there is only seen again."""
-        rows = [self._row(rejection, payload, now) for rejection in rejections]
-        await self._session.many(_REJECT, rows)
-
-    def _row(self, rejection: Rejection, payload: Payload, now: int) -> Row:
-        digest = _digest(rejection, payload.page)
-        self._digests.add(digest)
+    What is there already is only seen again.
+    """
+    rows = {}
+    for rejection in rejections:
         named = {
             **msgspec.structs.asdict(rejection),
-            "dataset": self._dataset,
-            "source": self._source,
-            "digest": digest,
+            "dataset": dataset,
+            "source": source,
+            "digest": _digest(rejection, payload.page),
             "receipt": payload.receipt,
             "rejected_at": now,
         }
-        return tuple(named[name] for name in _REJECTED)
+        rows[named["digest"]] = tuple(named[name] for name in _REJECTED)
+    await session.many(_REJECT, list(rows.values()))
+    return {*rows}
 
-    async def release(self, receipts: Collection[int]) -> None:
-        """Within a transaction, release what waits of these payloads and was not rejected here."""
-        named = {"of": self._dataset, "by": self._source}
-        waiting = await self._session.rows(_WAITING, named)
-        gone: Iterator[Row] = (
-            (rejection,)
-            for rejection, digest, receipt in waiting
-            if receipt in receipts and digest not in self._digests
-        )
-        await self._session.many(_RELEASE, list(gone))
+
+async def release(
+    session: SqlSession,
+    dataset: str,
+    source: str,
+    receipts: Collection[int],
+    rejected: Collection[str],
+) -> None:
+    """Release within a transaction what waits of these payloads and was not rejected again."""
+    waiting = await session.rows(_WAITING, {"of": dataset, "by": source})
+    gone: list[Row] = [
+        (rejection,)
+        for rejection, digest, receipt in waiting
+        if receipt in receipts and digest not in rejected
+    ]
+    await session.many(_RELEASE, gone)
 
 
 def _digest(rejection: Rejection, page: int) -> str:

@@ -1,22 +1,23 @@
-"""Jobs in SQL: one row each with lease and fence, and their history."""
+"""Jobs in SQL: one row each with lease and fence, their history, and that of their sources."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, and_, bindparam, or_, select, update
+from sqlalchemy import Select, Text, and_, bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database, Row, SqlSession, from_micros, to_micros
-from adapters.sql.engine.dialects import now
-from adapters.sql.jobs.source_history import add_to_totals
-from adapters.sql.schema.tables import jobs
-from application.ports.jobs import JobHistory, Jobs, Wanted
+from adapters.sql.engine.database import Database, Row, SqlSession, SqlWrite, from_micros, to_micros
+from adapters.sql.engine.dialects import listed, now
+from adapters.sql.schema.tables import jobs, source_totals
+from application.ports.jobs import JobHistory, Jobs, SourceHistory, Wanted
 from application.ports.system import Clock
 from domain.errors import LeaseLost, StoreUnavailable
 from domain.jobs import LEASE, LOST, FetchJob, JobStatus, Mode
-from domain.reports import FetchReport
+from domain.reports import Counts, Failure, FetchReport, SourceReport, SourceStatus
+from domain.totals import SourceTotals
 
 _TIMES = ("queued_at", "run_at", "started_at", "finished_at", "lease_until")
 _LEASE_US = LEASE // timedelta(microseconds=1)
@@ -122,8 +123,8 @@ class SqlJobs(Jobs):
             "told": _text(job.report),
         }
         async with self._database.write() as session:
-            _check(job, await session.run(_RELEASE, named))
-            await add_to_totals(session, job)
+            [touched, *_] = await session.run_all([(_RELEASE, named), *_added_totals(job)])
+            _check(job, touched)
             await session.note_change()
 
     async def cancel(self, job_id: str) -> FetchJob | None:
@@ -234,3 +235,68 @@ def _recent(datasets: int, of_status: bool, older: bool) -> Select[Any]:
     if older:
         query = query.where(jobs.c.id < bindparam("before"))
     return query.order_by(jobs.c.id.desc()).limit(bindparam("most"))
+
+
+# ---------------------------------------------------------------- the history of sources
+
+_SUMMED = ("runs", *Counts.__struct_fields__)
+_totals = source_totals.c
+_added = upsert(source_totals).excluded
+_ADD_TOTALS = upsert(source_totals).on_conflict_do_update(
+    index_elements=["dataset", "source"],
+    set_={
+        **{name: _totals[name] + _added[name] for name in _SUMMED},
+        **{name: _added[name] for name in ("last_run_at", "last_status", "last_error")},
+        "last_success_at": func.coalesce(_added.last_success_at, _totals.last_success_at),
+    },
+)
+_TOTALS = select(source_totals).where(listed(_totals.dataset, bindparam("of", type_=Text())))
+
+
+class SqlSourceHistory(SourceHistory):
+    """Reads the totals a SQL database holds."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def totals(self, datasets: Sequence[str]) -> list[SourceTotals]:
+        """The totals of every source of these datasets that has run."""
+        named = {"of": msgspec.json.encode(datasets).decode()}
+        [rows] = await self._database.snapshot([(_TOTALS, named)])
+        # A database may have an order of its own for names.
+        return sorted(map(_totals_of, rows), key=lambda known: (known.dataset, known.source))
+
+
+def _added_totals(job: FetchJob) -> list[SqlWrite]:
+    """Return what adds the runs of a job to the totals of its sources, if it has ended."""
+    if job.report is None or job.finished_at is None:
+        return []
+    ended_at = to_micros(job.finished_at)
+    sources = job.report.sources
+    return [(_ADD_TOTALS, _totals_row(job.dataset, report, ended_at)) for report in sources]
+
+
+def _totals_row(dataset: str, report: SourceReport, ended_at: int) -> dict[str, Any]:
+    failed = report.status is SourceStatus.FAILED
+    error = report.error
+    return {
+        "dataset": dataset,
+        "source": report.source,
+        "runs": 1,
+        "last_run_at": ended_at,
+        "last_status": report.status.value,
+        "last_success_at": None if failed else ended_at,
+        "last_error": None if error is None else msgspec.json.encode(error).decode(),
+        **msgspec.structs.asdict(report.counts),
+    }
+
+
+def _totals_of(row: Row) -> SourceTotals:
+    named = dict(zip(_totals.keys(), row, strict=True))
+    counts = Counts(**{name: named.pop(name) for name in Counts.__struct_fields__})
+    error = named["last_error"]
+    named["last_run_at"] = from_micros(named["last_run_at"])
+    named["last_status"] = SourceStatus(named["last_status"])
+    named["last_success_at"] = from_micros(named["last_success_at"])
+    named["last_error"] = None if error is None else msgspec.json.decode(error, type=Failure)
+    return SourceTotals(**named, counts=counts)

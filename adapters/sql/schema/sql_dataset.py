@@ -135,6 +135,11 @@ class SqlDataset:
         #: The layout as the table of datasets keeps it.
         self.layout_text = msgspec.json.encode(self.layout).decode()
         self.table = _table(dataset)
+        #: The columns of the dataset's fields, in their order.
+        self.columns = [self.table.c[name] for name in dataset.fields]
+        #: Whether the key is one number: SQLite then has no column of that name in its indexes. An
+        #: index still leads to it after equal values, but not by a row value that ends in it.
+        self.is_numbered = [dataset.fields[n].type for n in self.key] == [FieldType.INTEGER]
         #: The statements that read pages, by the engine and the shape of the request.
         self.pages: dict[Any, Any] = {}
         self._row = dataset.row
@@ -159,19 +164,6 @@ class SqlDataset:
             return
         if not msgspec.json.decode(layout, type=Layout).serves(self.layout):
             raise StoreUnavailable(f"the fields of {self.name} have been changed; try again")
-
-    @property
-    def columns(self) -> list[Column[Any]]:
-        """The columns of the dataset's fields, in their order."""
-        return [self.table.c[name] for name in self.layout.columns]
-
-    @property
-    def is_numbered(self) -> bool:
-        """Whether the key is one number: SQLite then has no column of that name in its indexes.
-
-        An index still leads to it after equal values, but not by a row value that ends in it.
-        """
-        return [self.layout.columns[name] for name in self.key] == [FieldType.INTEGER]
 
     def decoded(self, rows: Sequence[Row]) -> list[Any]:
         """Return rows of the columns of all fields as the dataset's stored records."""

@@ -1,13 +1,13 @@
 """A connection to PostgreSQL in use by one task."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import islice
 
 from sqlalchemy import ClauseElement, Insert
 
-from adapters.sql.engine.database import Compiler, Row, SqlSession, Values
+from adapters.sql.engine.database import Compiler, Row, SqlSession, SqlWrite, Values
 from adapters.sql.engine.postgres.errors import translated
 from adapters.sql.engine.postgres.pool import Connection
 from domain.errors import StoreUnavailable
@@ -51,6 +51,10 @@ class PostgresSession(SqlSession):
             told = await self._connection.execute(statement.text, *statement.values(values))
         count = told.rpartition(" ")[2]  # such as INSERT 0 1, or CREATE TABLE
         return int(count) if count.isdecimal() else 0
+
+    async def run_all(self, writes: Sequence[SqlWrite]) -> list[int]:
+        """Run statements one after another, and return how many rows each of them touched."""
+        return [await self.run(*write) for write in writes]
 
     async def many(self, clause: ClauseElement, values: Iterable[Row]) -> None:
         """Run a statement once for each row of values."""

@@ -23,6 +23,7 @@ from adapters.sql.engine.database import (
     Compiler,
     Row,
     SqlSession,
+    SqlWrite,
     Values,
 )
 from domain.errors import QueryTooSlow, StoreFull, StoreUnavailable
@@ -108,6 +109,11 @@ class SqliteSession(SqlSession):
         statement = self._compiler(clause)
         given = statement.values(values)
         return await self._call(lambda c: c.execute(statement.text, given).rowcount)
+
+    async def run_all(self, writes: Sequence[SqlWrite]) -> list[int]:
+        """Run statements one after another, with one way to the thread and back."""
+        bound = self._compiler.bound(writes)
+        return await self._call(lambda c: [c.execute(b.text, b.values).rowcount for b in bound])
 
     async def many(self, clause: ClauseElement, values: Iterable[Row]) -> None:
         """Run a statement once for each row of values."""
