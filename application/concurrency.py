@@ -1,7 +1,8 @@
-"""ShieldedTasks work: it goes on to its end when whoever waits for it leaves."""
+"""Concurrency: tasks that keep running when their caller is cancelled, and pools of tasks."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -74,3 +75,37 @@ def heard(task: asyncio.Task[Any]) -> None:
     """Hear how a task has ended: whoever waited knows it already, and nobody may be left to."""
     if not task.cancelled():
         task.exception()
+
+
+@asynccontextmanager
+async def task_pool(
+    inbox: asyncio.Queue[T], deal: Callable[[T], Awaitable[None]], at_once: int
+) -> AsyncIterator[None]:
+    """Deal with what comes into the inbox, at most `at_once` at a time, while the block lasts.
+
+    Leaving the block, also by being cancelled, takes nothing more and waits for what is in hand;
+    cancelled meanwhile, it cancels that too.
+    """
+    free = asyncio.Semaphore(at_once)
+    in_hand: set[asyncio.Task[None]] = set()
+
+    async def dealt(item: T) -> None:
+        try:
+            await deal(item)
+        finally:
+            free.release()
+
+    async def take() -> None:
+        while True:
+            await free.acquire()
+            task = asyncio.create_task(dealt(await inbox.get()))
+            in_hand.add(task)
+            task.add_done_callback(in_hand.discard)
+
+    taking = asyncio.create_task(take())
+    try:
+        yield
+    finally:
+        taking.cancel()
+        # Cancelling this wait cancels what it waits for.
+        await asyncio.gather(taking, *in_hand, return_exceptions=True)

@@ -20,7 +20,7 @@ class Kind(StrEnum):
     BREAKER = "breaker"
 
 
-class Event(StrEnum):
+class AlertEvent(StrEnum):
     """Whether trouble has begun, or is over."""
 
     RAISED = "raised"
@@ -33,7 +33,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     `subject` is the dataset, or the host whose breaker it is; `at` is when it is told.
     """
 
-    event: Event
+    event: AlertEvent
     kind: Kind
     subject: str
     dataset: str
@@ -113,7 +113,7 @@ class AlertState(msgspec.Struct, frozen=True, kw_only=True):
     def alert(self, at: datetime) -> Alert:
         """What is told of it at this moment."""
         return Alert(
-            event=Event.RAISED if self.raised else Event.RECOVERED,
+            event=AlertEvent.RAISED if self.raised else AlertEvent.RECOVERED,
             kind=self.kind,
             subject=self.subject,
             dataset=self.dataset,

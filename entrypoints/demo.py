@@ -13,10 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from adapters.system.logs import configure
 from entrypoints.config.settings import InvalidSetting, Settings, load
 from entrypoints.processes.api import address_of, embedded, ensure_configured_admin, listen, serving
 from entrypoints.processes.lifecycle import doing, running, signals
-from entrypoints.processes.logs import configure
 from entrypoints.upstream import ASSETS_FILE, SampleUpstream, settings_for
 
 

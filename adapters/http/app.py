@@ -28,7 +28,7 @@ from adapters.http.protocol.access import RoleGuard, require_declared
 from adapters.http.protocol.asgi import App
 from adapters.http.protocol.cursors import CursorSigner
 from adapters.http.protocol.rate_limits import Limiter
-from adapters.http.protocol.routing import tell
+from adapters.http.protocol.routing import error_handler
 from adapters.http.tasks.routes import task_routes
 from application.accounts.api_tokens import ApiTokenService
 from application.accounts.authentication import Authenticate
@@ -43,6 +43,7 @@ from application.operations.stats import ShowStats
 from application.ports.accounts import ClientLimits
 from application.ports.datasets import Changes
 from application.ports.jobs import Idempotency
+from application.ports.operations import Events
 from application.ports.system import Clock, Random
 from application.tasks.tasks import TaskUseCases
 from domain.politeness import Rate
@@ -96,6 +97,7 @@ def create_app(
     changes: Changes,
     clock: Clock,
     random: Random,
+    events: Events,
     settings: HttpSettings,
 ) -> RequestContextMiddleware:
     """The ASGI application over these use cases; its `drain` says that the process is to stop."""
@@ -119,7 +121,7 @@ def create_app(
     litestar = Litestar(
         [*option_routes(routes), *routes],
         guards=[gate],
-        exception_handlers={Exception: tell},
+        exception_handlers={Exception: error_handler(events)},
         openapi_config=OpenAPIConfig(
             title="Catchment",
             version=settings.version,
@@ -151,4 +153,5 @@ def create_app(
         settings.cors_origins,
     )
     repeats = Repeats(changes, validators, clock, random)
-    return RequestContextMiddleware(prefixes, litestar, door, repeats, random, draining)  # type: ignore[arg-type]
+    rest: App = litestar  # type: ignore[assignment]
+    return RequestContextMiddleware(prefixes, rest, door, repeats, random, draining, events)

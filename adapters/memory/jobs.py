@@ -1,25 +1,35 @@
-"""Jobs in memory: jobs, their history, schedules and idempotency keys."""
+"""Jobs in memory: jobs, their history, the queue, schedules and idempotency keys."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
+from functools import partial
+from typing import NamedTuple
 
 import msgspec
 
 from adapters.memory.database import KnownKey, MemoryDatabase
+from application.concurrency import task_pool
+from application.jobs.announcements import handled
 from application.ports.jobs import (
     ABANDONED,
     KEPT,
     Begun,
+    Handle,
     Idempotency,
     JobHistory,
     Jobs,
+    Queue,
     SavedAnswer,
     Schedules,
     SourceHistory,
     Wanted,
 )
+from application.ports.operations import Events, Probe
 from application.ports.system import Clock
 from domain.errors import KeyInUse, KeyReused
+from domain.events import AnnouncementDropped
 from domain.jobs import LEASE, LOST, FetchJob, JobStatus
 from domain.schedules import Schedule
 from domain.totals import SourceTotals
@@ -117,6 +127,66 @@ class MemorySourceHistory(SourceHistory):
         """The totals of every source of these datasets that has run."""
         known = self._database.totals
         return [known[key] for key in sorted(known) if key[0] in datasets]
+
+
+class MemoryQueue(Queue, Probe):
+    """Hands announcements to the listeners of this process, `at_once` to each at a time.
+
+    It is the queue of a process without a broker. While no listener has time the newest
+    `most_kept` are kept. What a handler fails at is handed over `tries` times altogether.
+    """
+
+    def __init__(
+        self, events: Events, *, at_once: int = 4, tries: int = 5, most_kept: int = 10_000
+    ) -> None:
+        self._events = events
+        self._at_once = at_once
+        self._tries = tries
+        self._waiting: asyncio.Queue[_Announcement] = asyncio.Queue(most_kept)
+
+    async def announce(self, job_id: str) -> None:
+        """Hand the job to a listener of this process; it never fails."""
+        self._put(_Announcement(job_id))
+
+    def listening(self, handle: Handle) -> AbstractAsyncContextManager[None]:
+        """Hand announced jobs to `handle` while the block lasts."""
+        return task_pool(self._waiting, partial(self._deal, handle), self._at_once)
+
+    @property
+    def works(self) -> str:
+        """The word for a queue that is part of this process."""
+        return "embedded"
+
+    async def check(self) -> None:
+        """Return: what is part of this process is always there."""
+
+    async def close(self) -> None:
+        """Return: there is nothing to let go of."""
+
+    def _put(self, announcement: "_Announcement") -> None:
+        if self._waiting.full():
+            self._waiting.get_nowait()  # the store still knows the job: the sweep finds it
+        self._waiting.put_nowait(announcement)
+
+    async def _deal(self, handle: Handle, announcement: "_Announcement") -> None:
+        job_id, failures = announcement
+        try:
+            if await handled(handle, job_id, self._events):
+                return
+        except asyncio.CancelledError:
+            self._put(announcement)  # others may listen
+            raise
+        if failures + 1 < self._tries:
+            self._put(_Announcement(job_id, failures + 1))
+        else:
+            self._events.publish(AnnouncementDropped(job=job_id, tries=self._tries))
+
+
+class _Announcement(NamedTuple):
+    """A job that waits, and how often handling it has failed."""
+
+    job_id: str
+    failures: int = 0
 
 
 class MemorySchedules(Schedules):

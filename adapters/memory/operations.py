@@ -1,17 +1,39 @@
-"""Operations in memory: alerts, retention and probes."""
+"""Operations in memory: events, alerts, retention and probes."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TypeVar
 
 from adapters.memory.database import MemoryDatabase
-from application.ports.operations import Alerts, Notifier, Probe, Retention
+from application.ports.operations import Alerts, Events, Notifier, Probe, Retention
 from application.ports.system import Clock
 from domain.alerts import Alert, AlertState
 from domain.errors import CatchmentError, SourceError
+from domain.events import Event
 from domain.payloads import Payload
 from domain.retention import PLACES_KEPT, RetainedKind
 from domain.throttling import Attempts
+
+E = TypeVar("E", bound=Event)
+
+
+class MemoryEvents(Events):
+    """Remembers every event, in order."""
+
+    def __init__(self) -> None:
+        self.published: list[Event] = []
+
+    def publish(self, event: Event) -> None:
+        """Remember the event."""
+        self.published.append(event)
+
+    def wants(self, kind: type[Event]) -> bool:
+        """Return True: every kind is remembered."""
+        return True
+
+    def of(self, kind: type[E]) -> list[E]:
+        """The events of one kind so far."""
+        return [event for event in self.published if isinstance(event, kind)]
 
 
 class MemoryAlerts(Alerts):

@@ -1,1 +1,1 @@
-"""The queue: how workers hear of jobs, in one process or through RabbitMQ."""
+"""The queue between processes: how workers hear of jobs through RabbitMQ."""

@@ -5,19 +5,18 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
-import structlog
 from aio_pika.abc import AbstractIncomingMessage
 
 from adapters.queue.rabbitmq_link import Broker, Link, parse, plainly
-from adapters.queue.task_pool import managed, task_pool
+from application.concurrency import task_pool
+from application.jobs.announcements import handled
 from application.ports.jobs import Handle, Queue
-from application.ports.operations import Probe
+from application.ports.operations import Events, Probe
 from domain.errors import QueueUnavailable
+from domain.events import AnnouncementDropped, BrokerFound, BrokerLost
 
 FIRST_DELAY_S = 0.1
 _JOB_ID = re.compile(rb"[0-9a-f]{32}")
-
-_log = structlog.get_logger("catchment.queue")
 
 
 class Consumer:
@@ -32,12 +31,14 @@ class Consumer:
         self,
         broker: Broker,
         handle: Handle,
+        events: Events,
         at_once: int,
         watch_s: float,
         longest_delay_s: float,
     ) -> None:
         self._broker = broker
         self._handle = handle
+        self._events = events
         self._at_once = at_once
         self._watch_s = watch_s
         self._longest_delay_s = longest_delay_s
@@ -116,12 +117,12 @@ class Consumer:
 
     def _lost(self, error: QueueUnavailable) -> None:
         if not self._is_away and not self._leaving:
-            _log.warning("announcements cannot arrive, and are waited for", reason=error.detail)
+            self._events.publish(BrokerLost(reason=error.detail))
         self._is_away = True
 
     def _found(self) -> None:
         if self._is_away:
-            _log.info("announcements arrive again")
+            self._events.publish(BrokerFound())
         self._is_away = False
         self._delay_s = FIRST_DELAY_S
 
@@ -143,16 +144,19 @@ class Consumer:
             self._in_hand -= 1
 
     async def _dealt(self, message: AbstractIncomingMessage) -> Awaitable[None]:
-        """Deal with an announcement; what the broker must be told then."""
+        """Deal with an announcement; returns the answer to the broker."""
         if not _JOB_ID.fullmatch(message.body):
-            _log.error("an announcement names no job", kept_in=self._broker.dead)
+            self._events.publish(self._dropped(None))
             return message.reject()
         job_id = message.body.decode()
-        if await managed(self._handle, job_id):
+        if await handled(self._handle, job_id, self._events):
             return message.ack()
         if message.headers.get("x-delivery-count", 0) == self._broker.tries - 1:
-            _log.error("an announcement is given up", job=job_id, kept_in=self._broker.dead)
+            self._events.publish(self._dropped(job_id))
         return message.nack()
+
+    def _dropped(self, job_id: str | None) -> AnnouncementDropped:
+        return AnnouncementDropped(job=job_id, tries=self._broker.tries, kept_in=self._broker.dead)
 
     async def _give_back(self) -> None:
         while not self._inbox.empty():
@@ -186,6 +190,7 @@ class RabbitQueue(Queue, Probe):
     def __init__(
         self,
         url: str,
+        events: Events,
         *,
         at_once: int = 4,
         tries: int = 5,
@@ -196,6 +201,7 @@ class RabbitQueue(Queue, Probe):
         longest_delay_s: float = 2.0,
     ) -> None:
         self._broker = Broker(parse(url), prefix, tries, patience_s, connect_s)
+        self._events = events
         self._at_once = at_once
         self._watch_s = watch_s
         self._longest_delay_s = longest_delay_s
@@ -212,9 +218,15 @@ class RabbitQueue(Queue, Probe):
 
     def listening(self, handle: Handle) -> AbstractAsyncContextManager[None]:
         """Hand announced jobs to `handle` while the block lasts."""
-        return Consumer(
-            self._broker, handle, self._at_once, self._watch_s, self._longest_delay_s
-        ).listening()
+        consumer = Consumer(
+            self._broker,
+            handle,
+            self._events,
+            self._at_once,
+            self._watch_s,
+            self._longest_delay_s,
+        )
+        return consumer.listening()
 
     @property
     def works(self) -> str:

@@ -6,8 +6,10 @@ from typing import NamedTuple
 import msgspec
 
 from application.ports.accounts import Accounts, LoginAttempts, PasswordHasher, Sessions, Tokens
+from application.ports.operations import Events
 from application.ports.system import Clock, Random
-from domain.errors import InvalidToken, LoginRequired, WrongCredentials
+from domain.errors import InvalidToken, LoginRequired, TooManyRequests, WrongCredentials
+from domain.events import LoginRefused
 from domain.sessions import Claims, Session, digest_of
 from domain.users import Caller, User, is_name, key_of
 
@@ -62,6 +64,7 @@ class LogIn:
         grant: Grant,
         clock: Clock,
         random: Random,
+        events: Events,
     ) -> None:
         self._accounts = accounts
         self._sessions = sessions
@@ -70,6 +73,7 @@ class LogIn:
         self._grant = grant
         self._clock = clock
         self._random = random
+        self._events = events
 
     async def __call__(self, name: str, password: str, place: str) -> Granted:
         """The tokens of a new session; `place` is where the guess comes from.
@@ -77,13 +81,18 @@ class LogIn:
         WrongCredentials, the same whether or not there is such a user; TooManyRequests when too
         much was guessed.
         """
-        account = key_of(name)
-        await self._attempts.begin(account, place)
-        user = await self._accounts.get(name) if is_name(name) else None
-        hashed = user.password if user and not user.disabled else None
-        verified = await self._hasher.verify(password, hashed)
-        if user is None or not verified.ok:
-            raise WrongCredentials("the username or the password is wrong")
+        account, user = key_of(name), None
+        try:
+            await self._attempts.begin(account, place)
+            user = await self._accounts.get(name) if is_name(name) else None
+            hashed = user.password if user and not user.disabled else None
+            verified = await self._hasher.verify(password, hashed)
+            if user is None or not verified.ok:
+                raise WrongCredentials("the username or the password is wrong")
+        except (TooManyRequests, WrongCredentials) as error:
+            known = user.name if user else ""
+            self._events.publish(LoginRefused(account=known, network=place, code=error.code))
+            raise
         await self._attempts.succeed(account, place)
         if verified.renewed is not None:
             # When somebody else changes the user at the same time, the next login does this.

@@ -88,6 +88,9 @@ class AwaitJob(Generic[R]):
 
     async def _ran(self, job_id: str) -> FetchJob | None:
         try:
-            return await self._run(job_id)
+            job = await self._run(job_id)
         except LeaseLost:
             return None  # whoever has it now will say how it ends
+        if job is not None:
+            self._job_backend.publish_run(job, waited_for=True)
+        return job

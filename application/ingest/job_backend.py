@@ -1,9 +1,12 @@
-"""The ports every job needs: job store, history, queue and schedules."""
+"""The ports every job needs: job store, history, queue, schedules and events."""
 
 from dataclasses import dataclass
 
 from application.ports.jobs import JobHistory, Jobs, Queue, Schedules
+from application.ports.operations import Events
 from domain.errors import QueueUnavailable
+from domain.events import JobDeferred, JobEnded
+from domain.jobs import FetchJob
 
 
 @dataclass(frozen=True)
@@ -14,6 +17,7 @@ class JobBackend:
     history: JobHistory
     queue: Queue
     schedules: Schedules
+    events: Events
 
     async def announce(self, job_id: str) -> None:
         """Tell the workers of a job; without a broker they find it by themselves a little later."""
@@ -21,3 +25,8 @@ class JobBackend:
             await self.queue.announce(job_id)
         except QueueUnavailable:
             return  # the row is the truth, and the sweep reads it
+
+    def publish_run(self, job: FetchJob, waited_for: bool = False) -> None:
+        """Publish that a run of the job is over: it has ended, or waits for its source."""
+        kind = JobEnded if job.status.is_final else JobDeferred
+        self.events.publish(kind(job=job, waited_for=waited_for))

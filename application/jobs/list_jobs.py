@@ -68,6 +68,7 @@ class CancelJob:
         viewer.require(Role.ADMIN)
         cancelled = await self._job_backend.jobs.cancel(job_id)
         if cancelled is not None:
+            self._job_backend.publish_run(cancelled)
             return cancelled
         if await self._job_backend.history.get(job_id) is None:
             raise UnknownJob("there is no such job")

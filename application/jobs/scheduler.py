@@ -1,6 +1,6 @@
 """Schedules: fetching by itself, so that what is served stays current."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +9,7 @@ from application.ingest.job_backend import JobBackend
 from application.ports.system import Clock, Random
 from domain.dataset import Role
 from domain.errors import CatchmentError, StoreError
+from domain.events import ScheduleFailed
 from domain.jobs import FetchJob, Mode
 from domain.schedules import Schedule
 
@@ -20,8 +21,7 @@ _SHORTEST_S = 0.01
 class Scheduler:
     """Fires every schedule when it is due, until cancelled; any number of these may run.
 
-    `on_start` has each dataset fetched at the start, unless it is fresh; `told` hears of what
-    could not be asked for.
+    `on_start` has each dataset fetched at the start, unless it is fresh.
     """
 
     def __init__(
@@ -30,14 +30,12 @@ class Scheduler:
         job_backend: JobBackend,
         clock: Clock,
         random: Random,
-        told: Callable[[str, Exception], None],
         on_start: bool = True,
     ) -> None:
         self._fetches = [fetch for fetch in fetches if fetch.sources]
         self._job_backend = job_backend
         self._clock = clock
         self._random = random
-        self._told = told
         self._on_start = on_start
         self._away = False
 
@@ -67,7 +65,8 @@ class Scheduler:
         try:
             await fetch.start(Role.ADMIN, mode=Mode.SCHEDULE)
         except CatchmentError as error:  # the others are begun all the same
-            self._told(fetch.dataset.name, error)
+            failed = ScheduleFailed(dataset=fetch.dataset.name, error=error)
+            self._job_backend.events.publish(failed)
 
     async def _look(self) -> float:
         """Fire what is due; how long to wait until the next look (seconds)."""
@@ -77,7 +76,7 @@ class Scheduler:
             self._away = False
         except Exception as error:  # whatever it is, the scheduler outlives it
             if not self._away:
-                self._told("*", error)
+                self._job_backend.events.publish(ScheduleFailed(error=error))
             self._away = True
             return LOOK_S
         waits = [(schedule.next_run_at - now).total_seconds() for schedule in following]

@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from application.ingest.fetch import Fetch
 from application.ingest.job_backend import JobBackend
 from application.ports.system import Clock
 from domain.errors import LeaseLost
+from domain.events import JobInterrupted, SweepFailed
 from domain.jobs import FetchJob
 
 #: How often a worker looks for jobs whose announcement or whose worker was lost.
@@ -16,19 +17,14 @@ SWEEP_S = 1.0
 #: So many jobs run in one worker at once.
 AT_ONCE = 8
 
-Told = Callable[[str, FetchJob | Exception], None]
-
 
 class RunJob:
-    """Runs one job by its identifier, whichever dataset it fetches; `told` hears how it ended."""
+    """Runs one job by its identifier, whichever dataset it fetches."""
 
-    def __init__(
-        self, fetches: Mapping[str, Fetch[Any]], job_backend: JobBackend, told: Told
-    ) -> None:
+    def __init__(self, fetches: Mapping[str, Fetch[Any]], job_backend: JobBackend) -> None:
         self._fetches = fetches
         self._job_backend = job_backend
         self._suspected = asyncio.Lock()
-        self.told = told
 
     async def __call__(self, job_id: str) -> None:
         """Run the job, unless it has ended or is in other hands; never raises.
@@ -37,7 +33,7 @@ class RunJob:
         jobs that are suspected to have killed their workers one runs at a time, so that one that
         does kill them takes no other with it time after time.
         """
-        dataset = "?"
+        dataset = None
         try:
             job = await self._job_backend.history.get(job_id)
             if job is None or job.status.is_final:
@@ -45,11 +41,13 @@ class RunJob:
             dataset = job.dataset
             ran = await self._ran(job)
             if ran is not None:
-                self.told(dataset, ran)
+                self._job_backend.publish_run(ran)
         except LeaseLost:
-            return  # whoever has it now tells of it
+            return  # whoever has it now publishes its end
         except Exception as error:  # one job's misfortune must not end the worker
-            self.told(dataset, error)
+            self._job_backend.events.publish(
+                JobInterrupted(job=job_id, dataset=dataset, error=error)
+            )
 
     async def _ran(self, job: FetchJob) -> FetchJob | None:
         fetch = self._fetches.get(job.dataset)
@@ -102,7 +100,7 @@ class Worker:
                 away = False
             except Exception as error:  # whatever it is, the worker outlives it
                 if not away:
-                    self._run_job.told("*", error)
+                    self._job_backend.events.publish(SweepFailed(error=error))
                 away = True
                 continue  # what cannot be read now can be read a second later
             for job_id in found:

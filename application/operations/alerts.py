@@ -1,23 +1,20 @@
-"""Alerts: watching what may go wrong, and telling the operator once of each beginning and end."""
+"""Alerts: watch what may go wrong, and send the operator one alert for each beginning and end."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
 from application.ingest.fetch import Fetch
 from application.ports.datasets import Store
-from application.ports.operations import Alerts, Notifier
+from application.ports.operations import Alerts, Events, Notifier
 from application.ports.politeness import Budget
 from application.ports.system import Clock
-from domain.alerts import Alert, AlertState, Incident, Kind, open_breaker, staleness
+from domain.alerts import AlertState, Incident, Kind, open_breaker, staleness
+from domain.events import AlertFailed, AlertSent, WatchFailed
 
-#: How often is looked; what could not be told is tried again then.
+#: How often is looked; what could not be sent is tried again then.
 LOOK_S = 10.0
-
-#: Hears of every alert that was told and, with the reason, of every one that could not be; of a
-#: look that failed there is no alert.
-Told = Callable[[Alert | None, Exception | None], None]
 
 _WELL = {
     Kind.STALE: "it has been fetched again",
@@ -37,7 +34,7 @@ class AlertMonitor:
         alerts: Alerts,
         notifier: Notifier,
         clock: Clock,
-        told: Told,
+        events: Events,
     ) -> None:
         self._fetches = {fetch.dataset.name: fetch for fetch in fetches if fetch.sources}
         self._store = store
@@ -45,11 +42,11 @@ class AlertMonitor:
         self._alerts = alerts
         self._notifier = notifier
         self._clock = clock
-        self._told = told
+        self._events = events
         self._away = False
 
     async def __call__(self) -> None:
-        """Watch until cancelled; what is just being told is told to its end."""
+        """Watch until cancelled; an alert that is being sent is sent to its end."""
         while True:
             # Before the first look, too: what turned old while nothing ran is fetched at the start.
             await self._clock.sleep(LOOK_S)
@@ -70,7 +67,7 @@ class AlertMonitor:
             self._away = False
         except Exception as error:  # whatever it is, the watch outlives it
             if not self._away:
-                self._told(None, error)
+                self._events.publish(WatchFailed(error=error))
             self._away = True
 
     def _watched(self, now: datetime) -> Iterator[AlertState]:
@@ -88,7 +85,7 @@ class AlertMonitor:
         return staleness(fetch.cadence, freshness, alarm.watched_since, now)
 
     async def _pass(self, seen: AlertState | None, following: AlertState, now: datetime) -> None:
-        """Write down what was seen and, if it waits to be told and nobody was faster, tell it."""
+        """Save what was seen and, if an alert waits and no other process was faster, send it."""
         waiting = following.is_waiting(now)
         if waiting:
             following = following.claimed(now)
@@ -96,22 +93,23 @@ class AlertMonitor:
             await self._to_its_end(following)
 
     async def _to_its_end(self, taken: AlertState) -> None:
-        telling = asyncio.create_task(self._tell(taken))
+        sending = asyncio.create_task(self._send(taken))
         try:
-            await asyncio.shield(telling)
+            await asyncio.shield(sending)
         except asyncio.CancelledError:
-            # Broken off, it might have arrived all the same, and would be told a second time.
-            await asyncio.wait([telling])
-            telling.exception()  # nobody is left to hear of it
+            # Broken off, it might have arrived all the same, and would be sent a second time.
+            await asyncio.wait([sending])
+            sending.exception()  # retrieved, so that asyncio does not log it as never retrieved
             raise
         finally:
-            telling.cancel()
+            sending.cancel()
 
-    async def _tell(self, taken: AlertState) -> None:
-        alert, failure = taken.alert(self._clock.now()), None
+    async def _send(self, taken: AlertState) -> None:
+        alert = taken.alert(self._clock.now())
+        event: AlertSent | AlertFailed = AlertSent(alert=alert)
         try:
             await self._notifier.notify(alert)
-        except Exception as error:  # the others are told all the same
-            failure = error
-        self._told(alert, failure)
-        await self._alerts.move(taken, taken.released(told=failure is None))
+        except Exception as error:  # the others are sent all the same
+            event = AlertFailed(alert=alert, error=error)
+        self._events.publish(event)
+        await self._alerts.move(taken, taken.released(told=isinstance(event, AlertSent)))

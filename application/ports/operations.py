@@ -1,11 +1,27 @@
-"""What operating the service needs: alerts, retention and health probes."""
+"""What operating the service needs: events, alerts, retention and health probes."""
 
 from abc import abstractmethod
 from datetime import datetime
 from typing import Protocol
 
 from domain.alerts import Alert, AlertState
+from domain.events import Event
 from domain.retention import RetainedKind
+
+
+class Events(Protocol):
+    """Hands what has happened to all who subscribe to it: logs, metrics, webhooks."""
+
+    @abstractmethod
+    def publish(self, event: Event) -> None:
+        """Hand an event to its subscribers before returning.
+
+        It never raises and takes microseconds: a subscriber with more to do does it later.
+        """
+
+    @abstractmethod
+    def wants(self, kind: type[Event]) -> bool:
+        """Whether anything subscribes to such events, which never changes; if not, make none."""
 
 
 class Alerts(Protocol):

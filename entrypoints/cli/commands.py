@@ -31,7 +31,7 @@ def plainly(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def read_settings(given: dict[str, str] | None = None) -> s.Settings:
     """The settings of the environment, or those given; warns of what is no setting."""
-    from entrypoints.processes.logs import configure
+    from adapters.system.logs import configure
     from entrypoints.wiring.container import DATASETS
 
     given = s.environment() if given is None else given

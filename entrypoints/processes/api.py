@@ -9,12 +9,12 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-import structlog
 import uvicorn
 from uvicorn.server import Server
 
 from domain.dataset import Role
 from domain.errors import InvalidInput
+from domain.events import AdminRoleMissing
 from entrypoints.config.settings import InvalidSetting, Settings
 from entrypoints.processes.lifecycle import BackgroundTask, doing, keeping, running, signals
 from entrypoints.wiring.container import Container
@@ -24,8 +24,6 @@ GRACE_S = 20
 #: So long we still take requests after saying that we stop, for those who have to hear of it.
 NOTICE_S = 1.0
 SWITCH_S = 0.0002
-
-_log = structlog.get_logger("catchment.api")
 
 
 class _Server(Server):
@@ -89,9 +87,7 @@ async def ensure_configured_admin(container: Container) -> None:
         except InvalidInput as error:
             raise InvalidSetting(f"CATCHMENT_ADMIN_PASSWORD: {error.detail}") from error
         if found.role is not Role.ADMIN:
-            _log.warning(
-                "the account that CATCHMENT_ADMIN_USERNAME names is no admin", username=found.name
-            )
+            container.events().publish(AdminRoleMissing(username=found.name))
 
 
 def embedded(container: Container) -> list[BackgroundTask]:

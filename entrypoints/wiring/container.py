@@ -27,6 +27,8 @@ from adapters.sql.politeness.budget import SqlBudget
 from adapters.sql.tasks.repositories import SqlKnownRepositories
 from adapters.sql.tasks.tasks import SqlTasks
 from adapters.system.clock import SystemClock
+from adapters.system.events import EventDispatcher
+from adapters.system.logs import Logs
 from adapters.system.passwords import ArgonPasswordHasher
 from adapters.system.random import SystemRandom
 from adapters.system.tokens import JwtTokens
@@ -51,7 +53,6 @@ from domain.politeness import Rate
 from domain.tasks import TASKS
 from entrypoints.config.secret_key import secret_of
 from entrypoints.config.settings import Settings, host_of
-from entrypoints.processes.logs import tell_of_alert, tell_of_error, tell_of_fetch, tell_of_pruned
 from entrypoints.version import VERSION
 from entrypoints.wiring.datasets import Feed, fetches_of, queries_of, sources_of
 from entrypoints.wiring.http import http_settings_of, sessions_of
@@ -109,8 +110,9 @@ class Container(containers.DeclarativeContainer):
 
     clock = providers.Singleton(SystemClock)
     random = providers.Singleton(SystemRandom)
+    events = providers.Singleton(EventDispatcher, providers.Singleton(Logs))
     database = providers.Singleton(database_of, settings)
-    queue = providers.Singleton(queue_of, settings)
+    queue = providers.Singleton(queue_of, settings, events)
     store = providers.Singleton(SqlStore, database)
     intakes = providers.Singleton(SqlIntakes, database, clock)
     job_backend = providers.Singleton(
@@ -119,6 +121,7 @@ class Container(containers.DeclarativeContainer):
         history=providers.Singleton(SqlJobHistory, database, clock),
         queue=queue,
         schedules=providers.Singleton(SqlSchedules, database, clock),
+        events=events,
     )
     idempotency = providers.Singleton(SqlIdempotency, database, clock)
     quarantine = providers.Singleton(SqlQuarantine, database)
@@ -196,7 +199,16 @@ class Container(containers.DeclarativeContainer):
     disable_user = providers.Singleton(DisableUser, accounts, sessions)
     api_token_service = providers.Singleton(ApiTokenService, accounts, api_tokens, clock, random)
     sessions_of_people = providers.Singleton(
-        sessions_of, settings, accounts, sessions, login_attempts, hasher, tokens, clock, random
+        sessions_of,
+        settings,
+        accounts,
+        sessions,
+        login_attempts,
+        hasher,
+        tokens,
+        clock,
+        random,
+        events,
     )
     authenticate = providers.Singleton(
         Authenticate, accounts, sessions, api_tokens, tokens, database, clock
@@ -220,7 +232,7 @@ class Container(containers.DeclarativeContainer):
     show_stats = providers.Singleton(
         ShowStats, catalogue, providers.Singleton(SqlSourceHistory, database)
     )
-    run_job = providers.Singleton(RunJob, runnable, job_backend, providers.Object(tell_of_fetch))
+    run_job = providers.Singleton(RunJob, runnable, job_backend)
     work = providers.Singleton(Worker, run_job, job_backend, clock)
     scheduler = providers.Singleton(
         Scheduler,
@@ -228,15 +240,12 @@ class Container(containers.DeclarativeContainer):
         job_backend,
         clock,
         random,
-        providers.Object(tell_of_error),
         settings.provided.fetch_on_start,
     )
 
     retention = providers.Singleton(SqlRetention, database)
     prune = providers.Singleton(Prune, retention, clock, settings.provided.keeping)
-    prune_loop = providers.Singleton(
-        PruneLoop, prune, clock, random, providers.Object(tell_of_pruned)
-    )
+    prune_loop = providers.Singleton(PruneLoop, prune, clock, random, events)
     alert_monitor = providers.Singleton(
         AlertMonitor,
         fetches.provided.values.call(),
@@ -245,7 +254,7 @@ class Container(containers.DeclarativeContainer):
         providers.Singleton(SqlAlerts, database, clock),
         providers.Singleton(HttpNotifier, client, settings.provided.alert_url, clock),
         clock,
-        providers.Object(tell_of_alert),
+        events,
     )
 
     # ------------------------------------------------------------ driving adapters
@@ -268,5 +277,6 @@ class Container(containers.DeclarativeContainer):
         database,
         clock,
         random,
+        events,
         providers.Callable(http_settings_of, settings, database_id),
     )

@@ -3,6 +3,7 @@
 from adapters.http.app import HttpSettings
 from application.accounts.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh, SessionUseCases
 from application.ports.accounts import Accounts, LoginAttempts, PasswordHasher, Sessions, Tokens
+from application.ports.operations import Events
 from application.ports.system import Clock, Random
 from entrypoints.config.secret_key import secret_of
 from entrypoints.config.settings import Settings
@@ -35,12 +36,13 @@ def sessions_of(
     tokens: Tokens,
     clock: Clock,
     random: Random,
+    events: Events,
 ) -> SessionUseCases:
     """How people log in, stay logged in and log out."""
     lifetimes = Lifetimes(settings.access_token_ttl, settings.refresh_token_ttl)
     grant = Grant(tokens, clock, lifetimes)
     return SessionUseCases(
-        log_in=LogIn(accounts, sessions, attempts, hasher, grant, clock, random),
+        log_in=LogIn(accounts, sessions, attempts, hasher, grant, clock, random, events),
         refresh=Refresh(accounts, sessions, tokens, grant),
         log_out=LogOut(sessions),
     )

@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from adapters.queue.embedded import EmbeddedQueue
+from adapters.memory.jobs import MemoryQueue
 from adapters.sql.engine.sqlite.database import SqliteDatabase
 from application.jobs.worker import AT_ONCE
+from application.ports.operations import Events
 from entrypoints.config.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,10 +23,10 @@ def database_of(settings: Settings) -> "SqliteDatabase | PostgresDatabase":
     return PostgresDatabase(settings.database_url)
 
 
-def queue_of(settings: Settings) -> "EmbeddedQueue | RabbitQueue":
+def queue_of(settings: Settings, events: Events) -> "MemoryQueue | RabbitQueue":
     """The queue that the settings lead to."""
     if not settings.broker_url:
-        return EmbeddedQueue(at_once=AT_ONCE)
+        return MemoryQueue(events, at_once=AT_ONCE)
     from adapters.queue.rabbitmq import RabbitQueue
 
-    return RabbitQueue(settings.broker_url, at_once=AT_ONCE)
+    return RabbitQueue(settings.broker_url, events, at_once=AT_ONCE)

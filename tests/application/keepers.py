@@ -3,15 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from adapters.memory.operations import MemoryEvents
 from application.ingest.fetch import Fetch
 from application.ingest.job_backend import JobBackend
 from application.jobs.scheduler import Scheduler
 from application.jobs.worker import RunJob, Worker
 from domain.builtin.posts import Post
 from domain.dataset import Dataset
+from domain.events import ScheduleFailed
 from domain.jobs import FetchJob
 from domain.politeness import Cadence
 from domain.schedules import JITTER_SHARE, MAX_JITTER
@@ -31,17 +34,16 @@ class Keeper:
     def __init__(
         self, rig: Rig, fetches: Sequence[Fetch[Any]], job_backend: JobBackend, on_start: bool
     ):
-        self.told: list[tuple[str, Exception]] = []
+        self._events = MemoryEvents()
+        job_backend = replace(job_backend, events=self._events)
         self.task = asyncio.create_task(
-            Scheduler(
-                fetches,
-                job_backend,
-                rig.clock,
-                rig.random,
-                lambda *told: self.told.append(told),
-                on_start,
-            )()
+            Scheduler(fetches, job_backend, rig.clock, rig.random, on_start)()
         )
+
+    @property
+    def failures(self) -> list[ScheduleFailed]:
+        """What could not be asked for."""
+        return self._events.of(ScheduleFailed)
 
 
 @asynccontextmanager
@@ -60,9 +62,7 @@ async def keeping(
 @asynccontextmanager
 async def served(rig: Rig, *fetches: Fetch[Any]) -> AsyncIterator[None]:
     """Have a worker run what is asked for."""
-    run_job = RunJob(
-        {fetch.dataset.name: fetch for fetch in fetches}, rig.job_backend, lambda *_: None
-    )
+    run_job = RunJob({fetch.dataset.name: fetch for fetch in fetches}, rig.job_backend)
     task = asyncio.create_task(Worker(run_job, rig.job_backend, rig.clock)())
     try:
         yield

@@ -1,22 +1,18 @@
-"""What the tests of use cases stand on: memory adapters over one database, and a few records."""
+"""What the tests of use cases stand on: every port in memory, and a few records."""
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from adapters.memory.database import MemoryDatabase
-from adapters.memory.datasets import MemoryStore
-from adapters.memory.ingest import MemoryIntakes, MemoryQuarantine, MemorySource
-from adapters.memory.jobs import MemoryJobHistory, MemoryJobs, MemorySchedules
-from adapters.memory.system import SeededRandom, SteerableClock
-from adapters.queue.embedded import EmbeddedQueue
+from adapters.memory.in_memory import InMemory
+from adapters.memory.ingest import MemorySource
+from adapters.memory.jobs import MemoryJobHistory, MemoryQueue
 from application.datasets.query import Query
 from application.ingest.fetch import Fetch, Fetched
 from application.ingest.job_backend import JobBackend
-from application.ports.jobs import Handle, Queue
+from application.ports.operations import Events
 from domain.builtin.posts import POSTS, Post
 from domain.dataset import Dataset
 from domain.errors import QueueUnavailable
@@ -41,14 +37,15 @@ def adds_up(counts: Counts) -> bool:
     )
 
 
-class SteeredQueue(Queue):
+class SteeredQueue(MemoryQueue):
     """A queue that writes down what is announced, and can be away or lose everything."""
 
-    def __init__(self) -> None:
+    is_away = False
+    is_losing = False
+
+    def __init__(self, events: Events) -> None:
+        super().__init__(events)
         self.announced: list[str] = []
-        self.is_away = False
-        self.is_losing = False
-        self._embedded = EmbeddedQueue()
 
     async def announce(self, job_id: str) -> None:
         """Announce, unless told otherwise."""
@@ -56,11 +53,7 @@ class SteeredQueue(Queue):
             raise QueueUnavailable("the broker is away")
         self.announced.append(job_id)
         if not self.is_losing:
-            await self._embedded.announce(job_id)
-
-    def listening(self, handle: Handle) -> AbstractAsyncContextManager[None]:
-        """Listen to what is not lost."""
-        return self._embedded.listening(handle)
+            await super().announce(job_id)
 
 
 class BuggySource(MemorySource[Any]):
@@ -82,27 +75,19 @@ class CountedHistory(MemoryJobHistory):
         return await super().get(job_id)
 
 
-class Rig:
-    """One database in memory, with everything that works on it."""
+class Rig(InMemory):
+    """Everything in memory, with a queue and a history that tests steer and look at."""
 
     def __init__(self) -> None:
-        self.database = MemoryDatabase()
-        self.clock = SteerableClock()
-        self.random = SeededRandom()
-        self.store = MemoryStore(self.database)
-        self.intakes = MemoryIntakes(self.database, self.clock)
-        self.jobs = MemoryJobs(self.database, self.clock)
+        super().__init__()
+        self.queue = SteeredQueue(self.events)
         self.history = CountedHistory(self.database, self.clock)
-        self.schedules = MemorySchedules(self.database, self.clock)
-        self.queue = SteeredQueue()
-        self.job_backend = JobBackend(self.jobs, self.history, self.queue, self.schedules)
-        self.quarantine = MemoryQuarantine(self.database)
 
     def source(
         self, name: str, *pages: Sequence[Any] | bytes, record: type[Any] = Post
     ) -> MemorySource[Any]:
-        """A source that answers with these pages."""
-        return MemorySource(name, record, self.clock, *pages)
+        """A source that answers with these pages: of posts, unless another record is named."""
+        return super().source(record, *pages, name=name)
 
     def shared(self, name: str, count: int = 1) -> MemorySource[Any]:
         """A source of a dataset that others may feed as well."""
@@ -127,7 +112,7 @@ class Rig:
 
     def query(self, dataset: Dataset[Any] = POSTS) -> Query[Any]:
         """The use case that reads a dataset."""
-        return Query(dataset, self.store)
+        return super().query(dataset)
 
     async def stored(self, dataset: Dataset[Any] = POSTS) -> list[Any]:
         """Every stored row."""

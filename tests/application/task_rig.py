@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from adapters.memory.tasks import MemoryKnownRepositories, MemoryRepositories, MemoryTasks
 from application.ingest.fetch import Fetch
 from application.ingest.job_backend import JobBackend
 from application.tasks.enrich import EnrichTasks
@@ -32,13 +31,11 @@ class TaskRig(Rig):
 
     def __init__(self, github_is_off: bool = False) -> None:
         super().__init__()
-        self.github = MemoryRepositories(self.clock)
+        self.github = self.repositories
         self.github.facts["a/b"] = FACTS
-        self.known_repositories = MemoryKnownRepositories(self.database)
         self.repository_lookup = RepositoryLookup(
             self.github, self.known_repositories, self.clock, FRESH_FOR
         )
-        self.tasks = MemoryTasks(self.database, self.clock)
         self.enrich = EnrichTasks(
             self.repository_lookup, self.tasks, self.store, self.intakes, self.clock
         )

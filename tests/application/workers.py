@@ -6,10 +6,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from adapters.memory.ingest import MemorySource
+from adapters.memory.operations import MemoryEvents
 from application.ingest.fetch import Fetch
 from application.jobs.worker import AT_ONCE, RunJob, Worker
 from domain.builtin.posts import Post
 from domain.dataset import Dataset
+from domain.events import Event, JobDeferred, JobEnded
 from domain.jobs import FetchJob, JobStatus
 from tests.application.rig import Rig, ended, posts
 
@@ -23,19 +25,27 @@ def dataset(number: int) -> Dataset[Any]:
 
 
 class WorkerProcess:
-    """One worker process: what it fetches, what it tells, and the task it is."""
+    """One worker process: what it fetches, the events it publishes, and the task it is."""
 
     def __init__(self, rig: Rig, fetches: list[Fetch[Any]], at_once: int, **changed: Any) -> None:
-        self.told: list[tuple[str, FetchJob | Exception]] = []
+        self._events = MemoryEvents()
         self.fetches = {fetch.dataset.name: fetch for fetch in fetches}
-        job_backend = rig.with_desk(**changed)
-        run_job = RunJob(self.fetches, job_backend, lambda *told: self.told.append(told))
+        job_backend = rig.with_desk(events=self._events, **changed)
+        run_job = RunJob(self.fetches, job_backend)
         self.task = asyncio.create_task(Worker(run_job, job_backend, rig.clock, at_once)())
 
     @property
+    def events(self) -> list[Event]:
+        """What has happened in it."""
+        return self._events.published
+
+    @property
     def statuses(self) -> list[str]:
-        """How the jobs it told of ended."""
-        return [job.status if isinstance(job, FetchJob) else str(job) for _, job in self.told]
+        """How its runs of jobs ended."""
+        return [
+            event.job.status if isinstance(event, JobEnded | JobDeferred) else str(event)
+            for event in self.events
+        ]
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ import pytest
 
 import adapters.memory
 import application.ports
-from adapters.queue.embedded import EmbeddedQueue
+from adapters.memory.in_memory import InMemory
 
 MOST_METHODS = 5
 
@@ -25,8 +25,9 @@ def classes(package: Any) -> list[type[Any]]:
 
 
 PORTS = [port for port in classes(application.ports) if getattr(port, "_is_protocol", False)]
-#: The queue's twin in memory is part of the product as it is, so it lives with the broker's.
-IN_MEMORY = [*classes(adapters.memory), EmbeddedQueue]
+IN_MEMORY = classes(adapters.memory)
+#: What there are any number of, each with values of its own.
+MANY = {"Intake", "Source"}
 
 
 def methods(port: type[Any]) -> dict[str, Any]:
@@ -73,3 +74,8 @@ def test_a_port_has_an_adapter_in_memory_that_names_it(port: type[Any]) -> None:
 
     assert adapters_of_it
     assert not any(inspect.isabstract(found) for found in adapters_of_it)
+
+
+@pytest.mark.parametrize("port", [port for port in PORTS if port.__name__ not in MANY])
+def test_the_bundle_in_memory_has_an_adapter_of_the_port(port: type[Any]) -> None:
+    assert any(port in type(found).__mro__ for found in vars(InMemory()).values())

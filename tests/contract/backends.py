@@ -13,27 +13,9 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete
 
-from adapters.memory.accounts import (
-    MemoryAccounts,
-    MemoryApiTokens,
-    MemoryClientLimits,
-    MemoryLoginAttempts,
-    MemorySessions,
-)
 from adapters.memory.database import MemoryDatabase
-from adapters.memory.datasets import MemoryChanges, MemoryStore, MemoryTables
-from adapters.memory.ingest import MemoryIntakes, MemoryQuarantine, MemoryReceipts
-from adapters.memory.jobs import (
-    MemoryIdempotency,
-    MemoryJobHistory,
-    MemoryJobs,
-    MemorySchedules,
-    MemorySourceHistory,
-)
-from adapters.memory.operations import MemoryAlerts, MemoryProbe, MemoryRetention
-from adapters.memory.politeness import MemoryBudget
+from adapters.memory.in_memory import InMemory
 from adapters.memory.system import SeededRandom, SteerableClock
-from adapters.memory.tasks import MemoryKnownRepositories, MemoryTasks
 from adapters.sql.accounts.accounts import SqlAccounts
 from adapters.sql.accounts.sessions import SqlApiTokens, SqlSessions
 from adapters.sql.accounts.throttling import SqlClientLimits, SqlLoginAttempts
@@ -170,29 +152,30 @@ def in_memory(
     database: MemoryDatabase, clock: SteerableClock, rate: Rate = DEFAULT_RATE
 ) -> Backend:
     """The adapters over a database in memory; `rate` is that of hosts without one."""
+    memory = InMemory(database, clock, RATES, rate)
     return Backend(
-        store=MemoryStore(database),
-        intakes=MemoryIntakes(database, clock),
-        tables=MemoryTables(database),
-        jobs=MemoryJobs(database, clock),
-        history=MemoryJobHistory(database, clock),
-        sources=MemorySourceHistory(database),
-        schedules=MemorySchedules(database, clock),
-        idempotency=MemoryIdempotency(clock, database),
-        quarantine=MemoryQuarantine(database),
-        retention=MemoryRetention(database),
-        alerts=MemoryAlerts(database, clock),
-        budget=MemoryBudget(database, clock, RATES, rate),
-        accounts=MemoryAccounts(database),
-        sessions=MemorySessions(database, clock),
-        api_tokens=MemoryApiTokens(database),
-        client_limits=MemoryClientLimits(database, clock),
-        attempts=MemoryLoginAttempts(database, clock),
-        receipts=MemoryReceipts(database),
-        probe=MemoryProbe(),
-        changes=MemoryChanges(database),
-        tasks=MemoryTasks(database, clock),
-        known_repositories=MemoryKnownRepositories(database),
+        store=memory.store,
+        intakes=memory.intakes,
+        tables=memory.tables,
+        jobs=memory.jobs,
+        history=memory.history,
+        sources=memory.source_history,
+        schedules=memory.schedules,
+        idempotency=memory.idempotency,
+        quarantine=memory.quarantine,
+        retention=memory.retention,
+        alerts=memory.alerts,
+        budget=memory.budget,
+        accounts=memory.accounts,
+        sessions=memory.sessions,
+        api_tokens=memory.api_tokens,
+        client_limits=memory.client_limits,
+        attempts=memory.login_attempts,
+        receipts=memory.receipts,
+        probe=memory.probe,
+        changes=memory.changes,
+        tasks=memory.tasks,
+        known_repositories=memory.known_repositories,
         forget=partial(_forget_in_memory, database),
         clock=clock,
     )

@@ -8,8 +8,9 @@ from typing import Protocol
 
 import aio_pika
 
+from adapters.memory.jobs import MemoryQueue
+from adapters.memory.operations import MemoryEvents
 from adapters.memory.system import SeededRandom
-from adapters.queue.embedded import EmbeddedQueue
 from adapters.queue.rabbitmq import RabbitQueue
 from application.ports.jobs import Queue
 from application.ports.operations import Probe
@@ -29,14 +30,16 @@ Open = Callable[[], AbstractAsyncContextManager[ProbedQueue]]
 @asynccontextmanager
 async def embedded() -> AsyncIterator[ProbedQueue]:
     """The queue within a process."""
-    yield EmbeddedQueue(at_once=AT_ONCE, tries=TRIES)
+    yield MemoryQueue(MemoryEvents(), at_once=AT_ONCE, tries=TRIES)
 
 
 @asynccontextmanager
 async def rabbitmq() -> AsyncIterator[ProbedQueue]:
     """The queue through a broker, which forgets it in the end."""
     async with own_queues(broker_url()) as prefix:
-        queue = RabbitQueue(broker_url(), prefix=prefix, at_once=AT_ONCE, tries=TRIES)
+        queue = RabbitQueue(
+            broker_url(), MemoryEvents(), prefix=prefix, at_once=AT_ONCE, tries=TRIES
+        )
         try:
             yield queue
         finally:

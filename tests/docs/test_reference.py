@@ -19,7 +19,7 @@ from adapters.http.openapi.pages import PREFIXES
 from adapters.http.operations.stats import SourceStats, StatsSummary
 from adapters.http.protocol.problems import PROBLEM_CODES, Problem
 from application.operations.health import SourceHealth
-from domain.alerts import Alert, Event, Kind
+from domain.alerts import Alert, AlertEvent, Kind
 from domain.builtin.posts import POSTS
 from domain.dataset import Dataset
 from domain.fields import FieldType
@@ -180,7 +180,7 @@ def test_every_part_of_the_stats_is_documented() -> None:
 def test_every_part_of_an_alert_is_documented() -> None:
     told = first_codes(ALERTS.read_text(encoding="utf-8").split("## Once")[0])
 
-    assert told == [*names(Alert), *Event, *Kind]
+    assert told == [*names(Alert), *AlertEvent, *Kind]
 
 
 def test_every_field_of_a_task_is_documented() -> None:

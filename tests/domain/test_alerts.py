@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.alerts import TAKEN, Alert, AlertState, Event, Incident, Kind, open_breaker, staleness
+from domain.alerts import (
+    TAKEN,
+    Alert,
+    AlertEvent,
+    AlertState,
+    Incident,
+    Kind,
+    open_breaker,
+    staleness,
+)
 from domain.checkpoints import Checkpoint, Freshness
 from domain.jobs import JobStatus
 from domain.politeness import BREAKER_MINIMUM, BREAKER_OPEN_S, Cadence, Host, Rate
@@ -44,7 +53,7 @@ def test_trouble_is_told_as_it_was_seen() -> None:
 
     assert alarm.is_waiting(NOW)
     assert alarm.alert(NOW + MINUTE) == Alert(
-        event=Event.RAISED,
+        event=AlertEvent.RAISED,
         kind=Kind.BREAKER,
         subject="api.example",
         dataset="posts",
@@ -68,7 +77,7 @@ def test_the_end_of_trouble_is_told_with_its_beginning() -> None:
     told = alarm.alert(NOW)
 
     assert alarm.is_waiting(NOW)
-    assert (told.event, told.detail, told.since) == (Event.RECOVERED, WELL, TROUBLE.since)
+    assert (told.event, told.detail, told.since) == (AlertEvent.RECOVERED, WELL, TROUBLE.since)
 
 
 def test_an_alert_about_a_whole_dataset_names_no_source() -> None:
@@ -117,7 +126,7 @@ def test_trouble_that_is_over_before_it_was_told_is_told_with_its_end() -> None:
     after = over.released(told=True).seen(None, WELL)
 
     assert over == untold
-    assert after.alert(NOW).event is Event.RECOVERED
+    assert after.alert(NOW).event is AlertEvent.RECOVERED
 
 
 def test_an_end_that_was_not_told_is_told_before_the_next_trouble() -> None:
@@ -127,7 +136,7 @@ def test_an_end_that_was_not_told_is_told_before_the_next_trouble() -> None:
     after = again.released(told=True).seen(Incident("once more", NOW), WELL)
 
     assert again == recovered
-    assert (after.alert(NOW).event, after.since) == (Event.RAISED, NOW)
+    assert (after.alert(NOW).event, after.since) == (AlertEvent.RAISED, NOW)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans())))
@@ -143,7 +152,7 @@ def test_raised_and_recovered_are_told_in_turns_and_the_last_one_is_true(
                 told.append(alarm.alert(NOW).event)
             alarm = alarm.claimed(NOW).released(told=succeeds)
 
-    assert told == [Event.RAISED, Event.RECOVERED] * (len(told) // 2)
+    assert told == [AlertEvent.RAISED, AlertEvent.RECOVERED] * (len(told) // 2)
     assert bool(told) == any(in_trouble for in_trouble, _ in looks)
 
 

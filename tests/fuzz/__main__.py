@@ -10,8 +10,8 @@ import argparse
 import sys
 from collections import defaultdict
 
+from adapters.system.logs import configure
 from domain.dataset import Role
-from entrypoints.processes.logs import configure
 from tests.fuzz.hold import Findings, hold
 
 

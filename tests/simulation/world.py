@@ -11,9 +11,11 @@ from application.ingest.job_backend import JobBackend
 from application.jobs.list_jobs import CancelJob
 from application.jobs.scheduler import Scheduler
 from application.jobs.worker import RunJob, Worker
+from application.ports.operations import Events
 from domain.builtin.posts import POSTS
 from domain.dataset import Dataset
 from domain.errors import CatchmentError, QueueUnavailable
+from domain.events import Event
 from domain.politeness import Cadence
 from tests.contract.backends import Backend
 from tests.simulation.broker import Broker
@@ -90,6 +92,25 @@ class World:
         await self._storage.close()
 
 
+class Suspicious(Events):
+    """The events of a process, where an error that is none of ours is a bug."""
+
+    def __init__(self, process: Process, witness: Witness) -> None:
+        self._process = process
+        self._witness = witness
+
+    def publish(self, event: Event) -> None:
+        """Note the event, and accuse the process of its bug."""
+        error = getattr(event, "error", None)
+        self._process.fate.note(self._process.name, type(event).__name__, type(error).__name__)
+        if error is not None and not isinstance(error, CatchmentError):
+            self._witness.breaks("P0", f"{self._process.name}: {error!r}")
+
+    def wants(self, kind: type[Event]) -> bool:
+        """Return True: bugs show in every kind."""
+        return True
+
+
 class Node(Process):
     """A process of the product, with use cases of its own on the ports that all share."""
 
@@ -103,6 +124,7 @@ class Node(Process):
             history=Wire(backend.history, "history", line),
             queue=Wire(world.broker, "queue", line, QueueUnavailable),
             schedules=Wire(backend.schedules, "schedules", line),
+            events=Suspicious(self, world.witness),
         )
         self.idempotency: Any = Wire(backend.idempotency, "idempotency", line)
         self.budget: Any = Wire(backend.budget, "budget", line)
@@ -129,12 +151,6 @@ class Node(Process):
     def run(self) -> None:
         """Begin to do what this kind of process does."""
 
-    def told(self, what: str, ended: Any) -> None:
-        """Hear of what could not be done: anything but an error of ours is a bug."""
-        self.fate.note(self.name, "told", what, type(ended).__name__)
-        if isinstance(ended, Exception) and not isinstance(ended, CatchmentError):
-            self.world.witness.breaks("P0", f"{self.name}: {ended!r}")
-
 
 class Api(Node):
     """A process that answers clients."""
@@ -150,7 +166,7 @@ class WorkerNode(Node):
 
     def run(self) -> None:
         """Work until killed."""
-        run_job = RunJob(self.fetches, self.job_backend, self.told)
+        run_job = RunJob(self.fetches, self.job_backend)
         self.start(Worker(run_job, self.job_backend, self.world.clock)())
 
 
@@ -160,7 +176,7 @@ class SchedulerNode(Node):
     def run(self) -> None:
         """Keep the schedules until killed."""
         keep = Scheduler(
-            self.fetches.values(), self.job_backend, self.world.clock, self.world.random, self.told
+            self.fetches.values(), self.job_backend, self.world.clock, self.world.random
         )
         self.start(keep())
 

@@ -4,13 +4,12 @@ It names the request, refuses what no route should see, and tells every error th
 """
 
 import asyncio
-import logging
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import structlog
 
@@ -30,7 +29,9 @@ from adapters.http.protocol.asgi import (
     send_reply,
 )
 from adapters.http.protocol.problems import Refusal, reply_to, status_of
+from application.ports.operations import Events
 from application.ports.system import Random
+from domain.events import ReadServed, RequestFailed, RequestServed
 
 #: More than any honest request needs.
 MAX_HEADER_BYTES = 16 * 1024
@@ -63,6 +64,7 @@ class RequestContextMiddleware:
         repeats: Repeats,
         random: Random,
         draining: asyncio.Event,
+        events: Events,
     ) -> None:
         self._prefixes = {prefix.strip("/"): app for prefix, app in prefixes.items()}
         self._rest = rest
@@ -70,8 +72,9 @@ class RequestContextMiddleware:
         self._repeats = repeats
         self._random = random
         self._draining = draining
-        # Bound once: asking a logger that is not whether it logs at all takes 20 times as long.
-        self._log: Any = structlog.get_logger("catchment.http").bind()
+        self._events = events
+        self._reads_wanted = events.wants(ReadServed)
+        self._others_wanted = events.wants(RequestServed)
 
     def drain(self) -> None:
         """Say to whoever asks that this process is about to stop; it goes on answering."""
@@ -119,43 +122,52 @@ class RequestContextMiddleware:
             return
         except Exception as error:
             if status_of(error) is None and not isinstance(error, Refusal):
-                self._log.exception("request failed", path=path_of(scope))
+                self._events.publish(RequestFailed(path=path_of(scope), error=error))
             if status:
                 raise  # half an answer is out: only a broken connection can tell
             await send_reply(scope, sending, reply_to(error, request_id))
         finally:
-            self._tell(scope, status, started)
+            self._publish(scope, status, started)
 
     def _note(self, scope: Scope, message: Message) -> None:
-        # Where every read is logged, every read has to come by here.
-        if READY in scope and not self._log.is_enabled_for(logging.DEBUG):
+        # Where every read is published, every read has to come by here.
+        if READY in scope and not self._reads_wanted:
             self._repeats.note(scope, message)
 
-    def _tell(self, scope: Scope, status: int, started: float) -> None:
-        """Log one request; its status is 0 when the client left before there was one."""
-        level = logging.DEBUG if scope["method"] in _READING else logging.INFO
-        if not self._log.is_enabled_for(level):
+    def _publish(self, scope: Scope, status: int, started: float) -> None:
+        """Publish one request; its status is 0 when the client left before there was one."""
+        is_read = scope["method"] in _READING
+        if not (self._reads_wanted if is_read else self._others_wanted):
             return
-        job_id = job_id_of(scope)
-        self._log.log(
-            level,
-            "request",
-            method=scope["method"],
-            path=path_of(scope),
-            status=status,
-            duration_ms=round((perf_counter() - started) * 1000, 2),
-            **({"job": job_id} if job_id else {}),
+        kind = ReadServed if is_read else RequestServed
+        self._events.publish(
+            kind(
+                method=scope["method"],
+                route=self._pattern(scope),
+                path=path_of(scope),
+                status=status,
+                duration_ms=round((perf_counter() - started) * 1000, 2),
+                ready=READY in scope,
+                job=job_id_of(scope),
+            )
         )
 
     def _route(self, scope: Scope) -> App:
-        first = scope["path"].lstrip("/").partition("/")[0]
-        return self._prefixes.get(first, self._rest)
+        return self._prefixes.get(_first_segment(scope), self._rest)
+
+    def _pattern(self, scope: Scope) -> str:
+        first = _first_segment(scope)
+        return f"/{first}" if first in self._prefixes else str(scope.get("path_template", ""))
 
     def _name(self, seen: "_Seen") -> str:
         [given, *others] = seen.values.get(b"x-request-id", [b""])
         if others or not _SANE.fullmatch(given):
             return self._random.identifier()
         return given.decode()
+
+
+def _first_segment(scope: Scope) -> str:
+    return str(scope["path"].lstrip("/").partition("/")[0])
 
 
 class _Seen(NamedTuple):

@@ -6,7 +6,6 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
-import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
@@ -25,9 +24,9 @@ from adapters.http.protocol.problems import (
     reply_to,
     status_of,
 )
+from application.ports.operations import Events
 from domain.errors import InvalidValue, UnknownParameter
-
-_log = structlog.get_logger("catchment.http")
+from domain.events import RequestFailed
 
 _IDENTIFIER = re.compile(r"[0-9a-f]{32}")
 _NOBODYS = "-"
@@ -62,16 +61,22 @@ def json_reply(
     return Reply(int(status), told, json_of(answered))
 
 
-def tell(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """Any exception of a route as its problem."""
-    request_id = request_id_of(request.scope)
-    if isinstance(error, ValidationException):
-        return answer(_invalid(error, request_id))
-    if isinstance(error, HTTPException) and error.status_code < 500:
-        return answer(_refused(error, request_id))
-    if status_of(error) is None and not isinstance(error, Refusal):
-        _log.error("request failed", path=path_of(request.scope), exc_info=error)
-    return answer(reply_to(error, request_id))
+def error_handler(
+    events: Events,
+) -> Callable[[Request[Any, Any, Any], Exception], Response[bytes]]:
+    """Return what makes any exception of a route its problem."""
+
+    def to_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+        request_id = request_id_of(request.scope)
+        if isinstance(error, ValidationException):
+            return answer(_invalid(error, request_id))
+        if isinstance(error, HTTPException) and error.status_code < 500:
+            return answer(_refused(error, request_id))
+        if status_of(error) is None and not isinstance(error, Refusal):
+            events.publish(RequestFailed(path=path_of(request.scope), error=error))
+        return answer(reply_to(error, request_id))
+
+    return to_response
 
 
 def _refused(error: HTTPException, request_id: str) -> Reply:

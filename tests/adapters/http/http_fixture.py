@@ -9,33 +9,15 @@ import httpx
 import msgspec
 
 from adapters.http.app import AccountUseCases, HttpSettings, create_app
-from adapters.memory.accounts import (
-    MemoryAccounts,
-    MemoryApiTokens,
-    MemoryClientLimits,
-    MemoryLoginAttempts,
-    MemoryPasswordHasher,
-    MemorySessions,
-)
 from adapters.memory.database import MemoryDatabase
-from adapters.memory.datasets import MemoryChanges, MemoryStore
-from adapters.memory.ingest import (
-    MemoryIntakes,
-    MemoryQuarantine,
-    MemoryReceipts,
-    MemorySource,
-)
-from adapters.memory.jobs import (
-    MemoryIdempotency,
-    MemoryJobHistory,
-    MemoryJobs,
-    MemorySchedules,
-    MemorySourceHistory,
-)
+from adapters.memory.datasets import MemoryStore
+from adapters.memory.in_memory import InMemory
+from adapters.memory.ingest import MemoryIntakes
+from adapters.memory.jobs import MemoryJobHistory
 from adapters.memory.operations import MemoryProbe
-from adapters.memory.politeness import MemoryBudget
-from adapters.memory.system import SeededRandom, SteerableClock
-from adapters.memory.tasks import MemoryKnownRepositories, MemoryRepositories, MemoryTasks
+from adapters.memory.system import SteerableClock
+from adapters.system.events import EventDispatcher
+from adapters.system.logs import Logs
 from adapters.system.tokens import JwtTokens
 from application.accounts.api_tokens import ApiTokenService
 from application.accounts.authentication import Authenticate
@@ -69,7 +51,7 @@ from domain.dataset import Dataset, Key, Role
 from domain.filters import Condition, Filter, Operator
 from domain.jobs import FetchJob
 from domain.paging import PageRequest
-from domain.politeness import Cadence, Rate
+from domain.politeness import Cadence
 from domain.schedules import Schedule
 from domain.tasks import TASKS
 from entrypoints.config.setting_readers import client_limits
@@ -201,7 +183,7 @@ class BreakableIntakes(MemoryIntakes):
 # ---------------------------------------------------------------- jobs
 
 
-class MemoryQueue(Queue):
+class RecordingQueue(Queue):
     """Remembers what was announced, and hands it to nobody."""
 
     def __init__(self) -> None:
@@ -268,35 +250,35 @@ class HttpFixture:
         **settings: Any,
     ) -> None:
         self.datasets = datasets or (POSTS, GAUGES)
-        self.clock = clock or SteerableClock()
-        self.database = MemoryDatabase()
+        self.memory = memory = InMemory(clock=clock)
+        self.clock, self.random, self.database = memory.clock, memory.random, memory.database
+        self.events = EventDispatcher(Logs())
         self.broken = BreakableStore(self.database)
         self.store = store or self.broken
         self.broken_intakes = BreakableIntakes(self.database, self.clock)
         self.intakes = intakes or self.broken_intakes
-        self.queue = MemoryQueue()
+        self.queue = RecordingQueue()
         self.history = BreakableHistory(self.database, self.clock)
         self.job_backend = job_backend or JobBackend(
-            jobs=MemoryJobs(self.database, self.clock),
+            jobs=memory.jobs,
             history=self.history,
             queue=queue or self.queue,
-            schedules=MemorySchedules(self.database, self.clock),
+            schedules=memory.schedules,
+            events=self.events,
         )
         if cadence.every is not None:
             self.database.schedules = {
                 dataset.name: Schedule.starting(dataset.name, cadence.every, self.clock.now())
                 for dataset in self.datasets
             }
-        self.idempotency = idempotency or MemoryIdempotency(self.clock)
-        self.budget = MemoryBudget(self.database, self.clock, {}, Rate(1000, 1.0))
-        self.probe = MemoryProbe()
+        self.idempotency = idempotency or memory.idempotency
+        self.budget, self.probe = memory.budget, memory.probe
         self.queue_probe = MemoryProbe("embedded")
-        self.random = SeededRandom()
-        self.quarantine = MemoryQuarantine(self.database)
+        self.quarantine = memory.quarantine
         named = {d.name: [f"{d.name}_source"] for d in self.datasets} | dict(sources or {})
         self.sources = {
             dataset.name: [
-                MemorySource(name, dataset.record, self.clock, []) for name in named[dataset.name]
+                memory.source(dataset.record, [], name=name) for name in named[dataset.name]
             ]
             for dataset in self.datasets
         }
@@ -309,7 +291,7 @@ class HttpFixture:
             self.quarantine,
             self.clock,
         )
-        self.github = MemoryRepositories(self.clock)
+        self.github = memory.repositories
         self.tasks = self._tasks()
         health = CheckHealth(self.catalogue, self.probe, self.queue_probe, self.budget, self.clock)
         usual = {
@@ -323,18 +305,19 @@ class HttpFixture:
             FindJob(self.job_backend, self.datasets),
             ListJobs(self.job_backend, self.datasets),
             CancelJob(self.job_backend),
-            FetchOne(self.catalogue, MemoryReceipts(self.database)),
-            self._people(changes or MemoryChanges(self.database)),
-            MemoryClientLimits(self.database, self.clock),
+            FetchOne(self.catalogue, memory.receipts),
+            self._people(changes or memory.changes),
+            memory.client_limits,
             self.tasks,
             ListQuarantine(self.quarantine, self.datasets),
             replay(self.quarantine, self.fetches),
             self.idempotency,
             health,
-            ShowStats(self.catalogue, MemorySourceHistory(self.database)),
-            changes or MemoryChanges(self.database),
+            ShowStats(self.catalogue, memory.source_history),
+            changes or memory.changes,
             self.clock,
             self.random,
+            self.events,
             told,
         )
         self.client = httpx.AsyncClient(
@@ -349,18 +332,20 @@ class HttpFixture:
 
     def _people(self, changes: Changes) -> AccountUseCases:
         """The use cases of accounts, with real tokens and passwords that are quickly hashed."""
-        database, clock, random = self.database, self.clock, self.random
-        accounts, sessions = MemoryAccounts(database), MemorySessions(database, clock)
-        tokens, api_tokens = JwtTokens(SECRET, clock, random), MemoryApiTokens(database)
-        attempts, grant = MemoryLoginAttempts(database, clock), Grant(tokens, clock, Lifetimes())
-        self.hasher = MemoryPasswordHasher()
+        clock, random, memory = self.clock, self.random, self.memory
+        accounts, sessions, api_tokens = memory.accounts, memory.sessions, memory.api_tokens
+        tokens, attempts = JwtTokens(SECRET, clock, random), memory.login_attempts
+        grant = Grant(tokens, clock, Lifetimes())
+        self.hasher = memory.hasher
         self.tokens = tokens
         self.disable = DisableUser(accounts, sessions)
         self.people = AccountUseCases(
             authenticate=Authenticate(accounts, sessions, api_tokens, tokens, changes, clock),
             sign_up=SignUp(accounts, self.hasher, clock),
             sessions=SessionUseCases(
-                log_in=LogIn(accounts, sessions, attempts, self.hasher, grant, clock, random),
+                log_in=LogIn(
+                    accounts, sessions, attempts, self.hasher, grant, clock, random, self.events
+                ),
                 refresh=Refresh(accounts, sessions, tokens, grant),
                 log_out=LogOut(sessions),
             ),
@@ -381,13 +366,12 @@ class HttpFixture:
     async def work(self) -> None:
         """Run every job that was announced, as a worker does."""
         known = {**self.fetches, TASKS.name: self.fetch_tasks}
-        run_job = RunJob(known, self.job_backend, lambda dataset, end: None)
+        run_job = RunJob(known, self.job_backend)
         while self.queue.announced:
             await run_job(self.queue.announced.pop(0))
 
     def _tasks(self) -> TaskUseCases:
-        tasks = MemoryTasks(self.database, self.clock)
-        known = MemoryKnownRepositories(self.database)
+        tasks, known = self.memory.tasks, self.memory.known_repositories
         repository_lookup = RepositoryLookup(self.github, known, self.clock, timedelta(minutes=10))
         enrich = EnrichTasks(repository_lookup, tasks, self.store, self.intakes, self.clock)
         self.fetch_tasks = Fetch(

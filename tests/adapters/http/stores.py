@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from adapters.memory.operations import MemoryEvents
 from adapters.memory.system import SteerableClock
 from adapters.sql.datasets.store import SqlStore
 from adapters.sql.engine.sqlite.database import SqliteDatabase
@@ -16,7 +17,7 @@ from adapters.sql.jobs.schedules import SqlSchedules
 from adapters.sql.schema.migrate import migrate
 from application.ingest.job_backend import JobBackend
 from domain.dataset import Dataset
-from tests.adapters.http.http_fixture import POSTS, HttpFixture, MemoryQueue
+from tests.adapters.http.http_fixture import POSTS, HttpFixture, RecordingQueue
 
 Open = Callable[..., AbstractAsyncContextManager[HttpFixture]]
 
@@ -44,8 +45,9 @@ async def on_sqlite(dataset: Dataset[Any], **options: Any) -> AsyncIterator[Http
             job_backend=JobBackend(
                 jobs=SqlJobs(database, clock),
                 history=SqlJobHistory(database, clock),
-                queue=MemoryQueue(),
+                queue=RecordingQueue(),
                 schedules=SqlSchedules(database, clock),
+                events=MemoryEvents(),
             ),
             idempotency=SqlIdempotency(database, clock),
             changes=database,

@@ -12,14 +12,14 @@ from adapters.memory.politeness import MemoryBudget
 from adapters.memory.system import SeededRandom, SteerableClock
 from adapters.outbound.polite.client import PoliteClient
 from adapters.outbound.webhook import HttpNotifier
-from domain.alerts import Alert, Event, Kind
+from domain.alerts import Alert, AlertEvent, Kind
 from domain.errors import SourceBlocked, SourceError, SourceRefused, SourceUnavailable
 from domain.politeness import BREAKER_MINIMUM, Breaker, Rate
 from tests.adapters.outbound.client_fixture import NO_LIMIT, HurriedClock
 from tests.services.operator import PATH, Operator, operator, status
 
 ALERT = Alert(
-    event=Event.RAISED,
+    event=AlertEvent.RAISED,
     kind=Kind.STALE,
     subject="posts",
     dataset="posts",

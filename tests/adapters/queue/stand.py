@@ -8,6 +8,7 @@ from typing import Any
 import aio_pika
 from aio_pika.abc import AbstractChannel
 
+from adapters.memory.operations import MemoryEvents
 from adapters.memory.system import SeededRandom
 from adapters.queue.rabbitmq import RabbitQueue
 from adapters.queue.rabbitmq_link import Broker, Link, parse
@@ -28,6 +29,7 @@ class Stand:
         self.proxy = proxy
         self.url = url
         self.prefix = prefix
+        self.events = MemoryEvents()
         self.channel = channel
         self._exits = exits
         #: A queue that does not go through the proxy.
@@ -36,7 +38,7 @@ class Stand:
     def queue(self, url: str = "", **options: Any) -> RabbitQueue:
         """A queue through the proxy that looks often, unless told otherwise; closed in the end."""
         often = {"watch_s": 0.2, "longest_delay_s": 0.2}
-        queue = RabbitQueue(url or self.url, prefix=self.prefix, **often | options)
+        queue = RabbitQueue(url or self.url, self.events, prefix=self.prefix, **often | options)
         self._exits.push_async_callback(queue.close)
         return queue
 

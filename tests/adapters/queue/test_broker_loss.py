@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from structlog.testing import capture_logs
 
+from adapters.memory.operations import MemoryEvents
 from adapters.queue.rabbitmq import RabbitQueue
+from domain.events import BrokerFound, BrokerLost
 from tests.adapters.queue.stand import fails, now, works_again
 from tests.contract.queues import Listener, job_ids
 from tests.services.rabbitmq import RabbitNode, private_node
@@ -22,15 +23,16 @@ pytestmark = [
 LIMIT_S = 1.5
 RECOVERY_S = 4.0
 AT_ONCE = 4
-TOLD_ONCE = ["announcements cannot arrive, and are waited for", "announcements arrive again"]
 [FIRST, *IDS] = job_ids(21)
 
 
 @asynccontextmanager
-async def running(*config: str) -> AsyncIterator[tuple[RabbitNode, RabbitQueue]]:
+async def running(
+    events: MemoryEvents, *config: str
+) -> AsyncIterator[tuple[RabbitNode, RabbitQueue]]:
     """A broker of one's own, and a queue with the delays it has in use."""
     with private_node(*config) as node:
-        queue = RabbitQueue(node.url, at_once=AT_ONCE)
+        queue = RabbitQueue(node.url, events, at_once=AT_ONCE)
         try:
             yield node, queue
         finally:
@@ -38,7 +40,7 @@ async def running(*config: str) -> AsyncIterator[tuple[RabbitNode, RabbitQueue]]
 
 
 async def kill(node: RabbitNode) -> None:
-    await asyncio.to_thread(node.record_outcome)
+    await asyncio.to_thread(node.settle)
     node.kill()
 
 
@@ -61,33 +63,35 @@ Change = Callable[[RabbitNode], Awaitable[None]]
 async def test_a_lost_broker_is_found_again_and_has_lost_nothing(
     lose: Change, bring_back: Change
 ) -> None:
-    listener = Listener(holds=True)
-    async with running() as (node, queue):
+    listener, events = Listener(holds=True), MemoryEvents()
+    async with running(events) as (node, queue):
         await queue.check()  # declares the queues
-        with capture_logs() as logs:
-            async with queue.listening(listener):
-                for job_id in IDS:
-                    await queue.announce(job_id)
-                await listener.until(lambda: len(listener.handed) == AT_ONCE)
+        async with queue.listening(listener):
+            for job_id in IDS:
+                await queue.announce(job_id)
+            await listener.until(lambda: len(listener.handed) == AT_ONCE)
 
-                await lose(node)
-                told = [await fails(ask) for ask in (queue.announce(FIRST), queue.check())]
-                await bring_back(node)
-                began = now()
+            await lose(node)
+            told = [await fails(ask) for ask in (queue.announce(FIRST), queue.check())]
+            await bring_back(node)
+            began = now()
 
-                assert await works_again(lambda: queue.announce(FIRST)) < RECOVERY_S
-                listener.release()
-                await listener.until(lambda: {FIRST, *IDS} == set(listener.done))
-                assert now() - began < RECOVERY_S
+            assert await works_again(lambda: queue.announce(FIRST)) < RECOVERY_S
+            listener.release()
+            await listener.until(lambda: {FIRST, *IDS} == set(listener.done))
+            assert now() - began < RECOVERY_S
 
     assert all(elapsed_s < LIMIT_S for _, elapsed_s in told)
-    assert [log["event"] for log in logs] in ([], TOLD_ONCE)
+    assert [type(event) for event in events.published] in ([], [BrokerLost, BrokerFound])
     assert listener.peak == AT_ONCE
 
 
 async def test_a_broker_short_of_memory_takes_nothing_until_it_has_some() -> None:
     listener = Listener()
-    async with running("vm_memory_high_watermark.absolute = 1MB") as (node, queue):
+    async with running(MemoryEvents(), "vm_memory_high_watermark.absolute = 1MB") as (
+        node,
+        queue,
+    ):
         async with queue.listening(listener):
             told = [await fails(queue.announce(FIRST)) for _ in range(5)]
             await asyncio.to_thread(node.control, "set_vm_memory_high_watermark", "0.9")

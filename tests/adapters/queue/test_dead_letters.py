@@ -2,8 +2,8 @@
 
 import aio_pika
 import pytest
-from structlog.testing import capture_logs
 
+from domain.events import AnnouncementDropped, AnnouncementFailed
 from tests.adapters.queue.stand import Stand
 from tests.contract.queues import Failing, Listener, job_ids
 
@@ -29,13 +29,13 @@ async def test_what_names_no_job_is_put_aside_and_the_others_go_on(stand: Stand)
         await stand.put(body)
         await queue.announce(job_id)
 
-    with capture_logs() as logs:
-        async with queue.listening(listener):
-            await listener.until(lambda: len(listener.done) == len(MALFORMED))
-            assert sorted(await stand.dead(len(MALFORMED))) == sorted(MALFORMED)
+    async with queue.listening(listener):
+        await listener.until(lambda: len(listener.done) == len(MALFORMED))
+        assert sorted(await stand.dead(len(MALFORMED))) == sorted(MALFORMED)
 
     assert sorted(listener.handed) == sorted(IDS[: len(MALFORMED)])
-    assert [log["event"] for log in logs] == ["an announcement names no job"] * len(MALFORMED)
+    dropped = AnnouncementDropped(job=None, tries=5, kept_in=f"{stand.prefix}.dead")
+    assert stand.events.published == [dropped] * len(MALFORMED)
 
 
 @pytest.mark.parametrize("tries", [1, 3])
@@ -44,16 +44,15 @@ async def test_what_is_given_up_is_put_aside(stand: Stand, tries: int) -> None:
     listener = Failing(poison)
     await stand.delete()  # it has been declared with other tries
 
-    with capture_logs() as logs:
-        async with queue.listening(listener):
-            for job_id in (poison, *others):
-                await queue.announce(job_id)
-            await listener.until(lambda: len(listener.done) == len(others))
-            assert await stand.dead(1) == [poison.encode()]
+    async with queue.listening(listener):
+        for job_id in (poison, *others):
+            await queue.announce(job_id)
+        await listener.until(lambda: len(listener.done) == len(others))
+        assert await stand.dead(1) == [poison.encode()]
 
     assert listener.handed.count(poison) == tries
-    given_up = [log for log in logs if log["event"] == "an announcement is given up"]
-    assert [log["job"] for log in given_up] == [poison]
+    assert [failed.job for failed in stand.events.of(AnnouncementFailed)] == [poison] * tries
+    assert [dropped.job for dropped in stand.events.of(AnnouncementDropped)] == [poison]
 
 
 async def test_an_announcement_is_plain_and_persistent(stand: Stand) -> None:

@@ -5,17 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from adapters.memory.accounts import (
-    MemoryAccounts,
-    MemoryApiTokens,
-    MemoryLoginAttempts,
-    MemoryPasswordHasher,
-    MemorySessions,
-    MemoryTokens,
-)
-from adapters.memory.database import MemoryDatabase
-from adapters.memory.datasets import MemoryChanges
-from adapters.memory.system import SeededRandom, SteerableClock
+from adapters.memory.accounts import MemoryAccounts
+from adapters.memory.in_memory import InMemory
 from application.accounts.api_tokens import ApiTokenService
 from application.accounts.authentication import Authenticate
 from application.accounts.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh
@@ -30,6 +21,7 @@ from domain.errors import (
     UnknownUser,
     WrongCredentials,
 )
+from domain.events import LoginRefused
 from domain.users import ANYBODY, Caller, User
 
 PASSWORD = "correct horse"
@@ -54,44 +46,32 @@ class RacingAccounts(MemoryAccounts):
         return await super().replace(seen, changed)
 
 
-class AccountUseCases:
+class AccountUseCases(InMemory):
     """The use cases of accounts over one memory database."""
 
     def __init__(self) -> None:
-        self.clock, self.random = SteerableClock(), SeededRandom()
-        self.database = MemoryDatabase()
+        super().__init__()
         self.accounts = RacingAccounts(self.database)
-        self.sessions = MemorySessions(self.database, self.clock)
-        self.hasher = MemoryPasswordHasher()
-        tokens = MemoryTokens(self.clock)
-        grant = Grant(tokens, self.clock, Lifetimes())
-        api_tokens = MemoryApiTokens(self.database)
+        grant = Grant(self.tokens, self.clock, Lifetimes())
         self.sign_up = SignUp(self.accounts, self.hasher, self.clock)
         self.log_in = LogIn(
             self.accounts,
             self.sessions,
-            MemoryLoginAttempts(self.database, self.clock),
+            self.login_attempts,
             self.hasher,
             grant,
             self.clock,
             self.random,
+            self.events,
         )
-        self.refresh = Refresh(self.accounts, self.sessions, tokens, grant)
+        self.refresh = Refresh(self.accounts, self.sessions, self.tokens, grant)
         self.change_password = ChangePassword(
-            self.accounts,
-            self.sessions,
-            MemoryLoginAttempts(self.database, self.clock),
-            self.hasher,
+            self.accounts, self.sessions, self.login_attempts, self.hasher
         )
         self.disable = DisableUser(self.accounts, self.sessions)
-        self.keep = ApiTokenService(self.accounts, api_tokens, self.clock, self.random)
+        self.keep = ApiTokenService(self.accounts, self.api_tokens, self.clock, self.random)
         self.authenticate = Authenticate(
-            self.accounts,
-            self.sessions,
-            api_tokens,
-            tokens,
-            MemoryChanges(self.database),
-            self.clock,
+            self.accounts, self.sessions, self.api_tokens, self.tokens, self.changes, self.clock
         )
 
 
@@ -219,6 +199,24 @@ async def test_a_hash_that_could_not_be_renewed_is_renewed_by_the_next_login(
     people.accounts.races = 1
 
     assert await people.log_in("ann", PASSWORD, "here")
+
+
+async def test_a_refused_login_is_published_without_what_was_typed(people: AccountUseCases) -> None:
+    for name in ("ann", PASSWORD):
+        with pytest.raises(WrongCredentials):
+            await people.log_in(name, "wrong password", "here")
+    for _ in range(5):
+        with pytest.raises(WrongCredentials):
+            await people.log_in("ann", "wrong password", "there")
+    with pytest.raises(TooManyRequests):
+        await people.log_in("ann", PASSWORD, "there")
+
+    assert people.events.published == [
+        LoginRefused(account="Ann", network="here", code="wrong_credentials"),
+        LoginRefused(account="", network="here", code="wrong_credentials"),
+        *[LoginRefused(account="Ann", network="there", code="wrong_credentials")] * 5,
+        LoginRefused(account="", network="there", code="too_many_requests"),
+    ]
 
 
 async def test_too_many_guesses_are_turned_away_before_the_password_is_looked_at(

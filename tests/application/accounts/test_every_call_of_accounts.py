@@ -4,15 +4,6 @@ import contextlib
 
 import pytest
 
-from adapters.memory.accounts import (
-    MemoryAccounts,
-    MemoryApiTokens,
-    MemoryLoginAttempts,
-    MemoryPasswordHasher,
-    MemorySessions,
-    MemoryTokens,
-)
-from adapters.memory.datasets import MemoryChanges
 from application.accounts.api_tokens import ApiTokenService
 from application.accounts.authentication import Authenticate
 from application.accounts.sessions import Grant, Granted, Lifetimes, LogIn, LogOut, Refresh
@@ -30,25 +21,21 @@ class AccountsCase(Case):
 
     def __init__(self) -> None:
         super().__init__()
-        database, clock = self.database, self.clock
-        accounts = self.counted(MemoryAccounts(database))
-        sessions = self.counted(MemorySessions(database, clock))
-        api_tokens = self.counted(MemoryApiTokens(database))
-        attempts = self.counted(MemoryLoginAttempts(database, clock))
-        hasher = self.counted(MemoryPasswordHasher())
-        self.tokens = MemoryTokens(clock)
+        clock, random = self.clock, self.random
+        accounts, sessions = self.counted(self.accounts), self.counted(self.sessions)
+        attempts, hasher = self.counted(self.login_attempts), self.counted(self.hasher)
+        api_tokens = self.counted(self.api_tokens)
         grant = Grant(self.tokens, clock, Lifetimes())
         self.sign_up = SignUp(accounts, hasher, clock)
         self.ensure_admin = EnsureAdmin(accounts, self.sign_up)
-        self.log_in = LogIn(accounts, sessions, attempts, hasher, grant, clock, self.random)
+        self.log_in = LogIn(accounts, sessions, attempts, hasher, grant, clock, random, self.events)
         self.refresh = Refresh(accounts, sessions, self.tokens, grant)
         self.log_out = LogOut(sessions)
         self.change_password = ChangePassword(accounts, sessions, attempts, hasher)
         self.disable = DisableUser(accounts, sessions)
-        self.keep = ApiTokenService(accounts, api_tokens, clock, self.random)
-        changes = MemoryChanges(database)
+        self.keep = ApiTokenService(accounts, api_tokens, clock, random)
         self.authenticate = Authenticate(
-            accounts, sessions, api_tokens, self.tokens, changes, clock
+            accounts, sessions, api_tokens, self.tokens, self.changes, clock
         )
 
     async def begin(self) -> None:

@@ -3,69 +3,51 @@
 import asyncio
 from typing import Any
 
-import pytest
-
 from adapters.memory.jobs import MemoryJobHistory
 from application.ingest.fetch import Fetch
 from application.jobs.worker import RunJob
 from domain.builtin.posts import Post
 from domain.dataset import Dataset
 from domain.errors import SourceBlocked, StoreUnavailable
+from domain.events import JobDeferred, JobEnded, JobInterrupted
 from domain.jobs import LEASE, FetchJob, JobStatus
 from tests.application.rig import BuggySource, Rig, posts
 
 OTHERS = Dataset(name="others", record=Post, key=("id",))
 
 
-class Ear:
-    """Hears how jobs end."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[str, FetchJob | Exception]] = []
-
-    def __call__(self, dataset: str, end: FetchJob | Exception) -> None:
-        self.heard.append((dataset, end))
-
-
-@pytest.fixture
-def ear() -> Ear:
-    """Nothing heard yet."""
-    return Ear()
-
-
-def run_job(rig: Rig, ear: Ear, *fetches: Fetch[Any]) -> RunJob:
+def run_job(rig: Rig, *fetches: Fetch[Any]) -> RunJob:
     """Runs the jobs of these datasets."""
-    return RunJob({fetch.dataset.name: fetch for fetch in fetches}, rig.job_backend, ear)
+    return RunJob({fetch.dataset.name: fetch for fetch in fetches}, rig.job_backend)
 
 
-async def test_a_job_is_run_and_its_end_told(rig: Rig, ear: Ear) -> None:
+async def test_a_job_is_run_and_its_end_published(rig: Rig) -> None:
     others = rig.source("others", posts(1))
     fetches = rig.fetch(rig.source("one", posts(1))), rig.fetch(others, dataset=OTHERS)
     job = await rig.queued(dataset=OTHERS)
 
-    await run_job(rig, ear, *fetches)(job.id)
+    await run_job(rig, *fetches)(job.id)
 
     assert (await rig.known(job.id)).status is JobStatus.SUCCEEDED
-    assert ear.heard == [("others", await rig.known(job.id))]
+    assert rig.events.published == [JobEnded(job=await rig.known(job.id))]
     assert len(others.asked) == 1
 
 
-async def test_a_job_that_has_to_wait_is_told_too(rig: Rig, ear: Ear) -> None:
+async def test_a_job_that_has_to_wait_is_published_too(rig: Rig) -> None:
     source = rig.source("one")
     source.failure = SourceBlocked("later", retry_at=rig.later(90))
     job = await rig.queued()
 
-    await run_job(rig, ear, rig.fetch(source))(job.id)
+    await run_job(rig, rig.fetch(source))(job.id)
 
-    [(_, told)] = ear.heard
-    assert told == await rig.known(job.id)
-    assert told.run_at == rig.later(90)  # type: ignore[union-attr]
+    assert rig.events.published == [JobDeferred(job=await rig.known(job.id))]
+    assert (await rig.known(job.id)).run_at == rig.later(90)
 
 
-async def test_an_announcement_that_comes_twice_runs_the_job_once(rig: Rig, ear: Ear) -> None:
+async def test_an_announcement_that_comes_twice_runs_the_job_once(rig: Rig) -> None:
     source = rig.source("one", posts(1))
     source.takes_s = 3
-    run = run_job(rig, ear, rig.fetch(source))
+    run = run_job(rig, rig.fetch(source))
     job = await rig.queued()
     first = asyncio.create_task(run(job.id))
     await rig.clock.settle()
@@ -75,31 +57,29 @@ async def test_an_announcement_that_comes_twice_runs_the_job_once(rig: Rig, ear:
     await first
     await run(job.id)  # when it has ended
 
-    assert (len(source.asked), len(ear.heard)) == (1, 1)
+    assert (len(source.asked), len(rig.events.published)) == (1, 1)
 
 
-async def test_an_announcement_of_nothing_is_nothing(rig: Rig, ear: Ear) -> None:
-    await run_job(rig, ear, rig.fetch(rig.source("one")))("nothing")
+async def test_an_announcement_of_nothing_is_nothing(rig: Rig) -> None:
+    await run_job(rig, rig.fetch(rig.source("one")))("nothing")
 
-    assert ear.heard == []
+    assert rig.events.published == []
 
 
-async def test_a_job_of_an_unknown_dataset_is_left_to_those_who_know_it(rig: Rig, ear: Ear) -> None:
+async def test_a_job_of_an_unknown_dataset_is_left_to_those_who_know_it(rig: Rig) -> None:
     job = await rig.queued(dataset=OTHERS)
 
-    await run_job(rig, ear, rig.fetch(rig.source("one")))(job.id)
+    await run_job(rig, rig.fetch(rig.source("one")))(job.id)
 
     assert await rig.known(job.id) == job
-    assert ear.heard == []
+    assert rig.events.published == []
 
 
-async def test_a_job_cancelled_or_taken_over_while_it_runs_is_told_by_nobody_here(
-    rig: Rig, ear: Ear
-) -> None:
+async def test_a_job_cancelled_or_taken_over_while_it_runs_is_not_published_here(rig: Rig) -> None:
     source = rig.source("one", posts(1))
     source.takes_s = 30
     job = await rig.queued()
-    running = asyncio.create_task(run_job(rig, ear, rig.fetch(source))(job.id))
+    running = asyncio.create_task(run_job(rig, rig.fetch(source))(job.id))
     await rig.clock.elapse(1)
 
     await rig.jobs.cancel(job.id)
@@ -107,13 +87,13 @@ async def test_a_job_cancelled_or_taken_over_while_it_runs_is_told_by_nobody_her
 
     assert running.done()
     await running
-    assert ear.heard == []
+    assert rig.events.published == []
 
 
-async def test_of_jobs_that_have_lost_two_workers_one_runs_at_a_time(rig: Rig, ear: Ear) -> None:
+async def test_of_jobs_that_have_lost_two_workers_one_runs_at_a_time(rig: Rig) -> None:
     one, other = rig.source("one", posts(1)), rig.source("others", posts(1))
     one.takes_s = other.takes_s = 3
-    run = run_job(rig, ear, rig.fetch(one), rig.fetch(other, dataset=OTHERS))
+    run = run_job(rig, rig.fetch(one), rig.fetch(other, dataset=OTHERS))
     jobs = [await rig.abandoned(times=2), await rig.abandoned(times=2, dataset=OTHERS)]
     rig.clock.advance(LEASE)
 
@@ -129,13 +109,13 @@ async def test_of_jobs_that_have_lost_two_workers_one_runs_at_a_time(rig: Rig, e
     await second
 
     assert attempts == [3, 2]
-    assert [job.status for _, job in ear.heard] == [JobStatus.SUCCEEDED] * 2  # type: ignore[union-attr]
+    assert [ended.job.status for ended in rig.events.of(JobEnded)] == [JobStatus.SUCCEEDED] * 2
 
 
-async def test_jobs_that_have_lost_one_worker_run_beside_each_other(rig: Rig, ear: Ear) -> None:
+async def test_jobs_that_have_lost_one_worker_run_beside_each_other(rig: Rig) -> None:
     one, other = rig.source("one", posts(1)), rig.source("others", posts(1))
     one.takes_s = other.takes_s = 3
-    run = run_job(rig, ear, rig.fetch(one), rig.fetch(other, dataset=OTHERS))
+    run = run_job(rig, rig.fetch(one), rig.fetch(other, dataset=OTHERS))
     jobs = [await rig.abandoned(), await rig.abandoned(dataset=OTHERS)]
     rig.clock.advance(LEASE)
 
@@ -146,17 +126,17 @@ async def test_jobs_that_have_lost_one_worker_run_beside_each_other(rig: Rig, ea
     assert [(await rig.known(job.id)).attempts for job in jobs] == [2, 2]
 
 
-async def test_a_bug_is_told_with_the_dataset_and_ends_nothing(rig: Rig, ear: Ear) -> None:
+async def test_a_bug_is_published_with_the_dataset_and_ends_nothing(rig: Rig) -> None:
     job = await rig.queued()
 
-    await run_job(rig, ear, rig.fetch(BuggySource("buggy", Post, rig.clock, posts(1))))(job.id)
+    await run_job(rig, rig.fetch(BuggySource("buggy", Post, rig.clock, posts(1))))(job.id)
 
-    [(dataset, error)] = ear.heard
-    assert dataset == "posts"
-    assert isinstance(error, ZeroDivisionError)
+    [interrupted] = rig.events.of(JobInterrupted)
+    assert (interrupted.job, interrupted.dataset) == (job.id, "posts")
+    assert isinstance(interrupted.error, ZeroDivisionError)
 
 
-async def test_a_store_that_cannot_be_read_is_told_and_ends_nothing(rig: Rig, ear: Ear) -> None:
+async def test_a_store_that_cannot_be_read_is_published_and_ends_nothing(rig: Rig) -> None:
     class Away(MemoryJobHistory):
         """Cannot be read."""
 
@@ -165,8 +145,8 @@ async def test_a_store_that_cannot_be_read_is_told_and_ends_nothing(rig: Rig, ea
 
     job_backend = rig.with_desk(history=Away(rig.database, rig.clock))
 
-    await RunJob({}, job_backend, ear)("any")
+    await RunJob({}, job_backend)("any")
 
-    [(dataset, error)] = ear.heard
-    assert dataset == "?"
-    assert isinstance(error, StoreUnavailable)
+    [interrupted] = rig.events.of(JobInterrupted)
+    assert (interrupted.job, interrupted.dataset) == ("any", None)
+    assert isinstance(interrupted.error, StoreUnavailable)

@@ -45,7 +45,9 @@ async def test_the_row_is_there_before_anybody_hears_of_it(rig: Rig) -> None:
         async def announce(self, job_id: str) -> None:
             heard.append((await rig.known(job_id)).status)
 
-    await rig.fetch(rig.source("one"), job_backend=rig.with_desk(queue=Announcing())).start()
+    await rig.fetch(
+        rig.source("one"), job_backend=rig.with_desk(queue=Announcing(rig.events))
+    ).start()
 
     assert heard == [JobStatus.QUEUED]
 

@@ -6,18 +6,17 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.memory.operations import MemoryAlerts, MemoryNotifier, MemoryRetention
-from adapters.memory.politeness import MemoryBudget
+from adapters.memory.operations import MemoryRetention
 from application.jobs.list_jobs import CancelJob
 from application.jobs.scheduler import Scheduler
 from application.jobs.worker import RunJob
 from application.operations.alerts import LOOK_S, AlertMonitor
 from application.operations.prune import Prune
-from domain.alerts import TAKEN, Event
+from domain.alerts import TAKEN, AlertEvent
 from domain.dataset import Role
 from domain.errors import IllegalTransition, SourceUnavailable
 from domain.jobs import LEASE, FetchJob, JobStatus, Mode
-from domain.politeness import Cadence, Rate
+from domain.politeness import Cadence
 from domain.reports import FetchReport
 from domain.retention import RetainedKind, RetentionPolicy
 from tests.application.rig import adds_up, ended, posts
@@ -44,11 +43,9 @@ class JobsCase(Case):
             job_backend=job_backend,
             cadence=cadence,
         )
-        self.run_job = RunJob({"posts": self.fetching}, job_backend, lambda *_: None)
+        self.run_job = RunJob({"posts": self.fetching}, job_backend)
         self.cancel = CancelJob(job_backend)
-        self.keep = Scheduler(
-            [self.fetching], job_backend, self.clock, self.random, lambda *_: None
-        )
+        self.keep = Scheduler([self.fetching], job_backend, self.clock, self.random)
 
     async def begin(self) -> None:
         await self.fetch(self.source("one", OLD))()
@@ -131,16 +128,14 @@ class Alerting(JobsCase):
 
     def __init__(self) -> None:
         super().__init__()
-        budget = MemoryBudget(self.database, self.clock, {}, Rate(1000, 1.0))
-        self.operator = MemoryNotifier(self.clock)
         self.watch = AlertMonitor(
             [self.fetching],
             self.counted(self.store),
-            self.counted(budget),
-            self.counted(MemoryAlerts(self.database, self.clock)),
-            self.counted(self.operator, SourceUnavailable),
+            self.counted(self.budget),
+            self.counted(self.alerts),
+            self.counted(self.notifier, SourceUnavailable),
             self.clock,
-            lambda *_: None,
+            self.events,
         )
 
     async def act(self) -> None:
@@ -153,12 +148,12 @@ class Alerting(JobsCase):
         await ended(watching)
 
     async def is_done(self) -> None:
-        told = [alert.event for alert in self.operator.heard]
+        told = [alert.event for alert in self.notifier.heard]
         # What may not have arrived is told again; nothing is told that was not so.
-        assert told[0] is Event.RAISED
-        assert Event.RECOVERED in told or self.countdown.failed
+        assert told[0] is AlertEvent.RAISED
+        assert AlertEvent.RECOVERED in told or self.countdown.failed
         assert len(told) <= 4
-        assert sorted(told, key=[Event.RAISED, Event.RECOVERED].index) == told
+        assert sorted(told, key=[AlertEvent.RAISED, AlertEvent.RECOVERED].index) == told
 
 
 class Pruning(JobsCase):

@@ -13,6 +13,7 @@ from domain.errors import (
     UnknownDataset,
     UnknownJob,
 )
+from domain.events import JobEnded
 from domain.jobs import FetchJob, JobStatus
 from tests.application.rig import Rig, posts
 
@@ -133,6 +134,7 @@ async def test_a_waiting_job_is_called_off_and_never_runs(rig: Rig) -> None:
 
     assert cancelled == job.cancelled(rig.clock.now())
     assert await rig.known(job.id) == cancelled
+    assert rig.events.published == [JobEnded(job=cancelled)]
     assert await rig.fetch(source).run(job.id) is None
     assert source.asked == []
 

@@ -63,7 +63,7 @@ async def test_without_a_period_or_a_source_nothing_is_asked_for(rig: Rig) -> No
     async with keeping(rig, *fetches, on_start=False) as keeper:
         await rig.clock.elapse(PERIOD * 2)
 
-    assert (rig.database.jobs, rig.database.schedules, keeper.told) == ({}, {}, [])
+    assert (rig.database.jobs, rig.database.schedules, keeper.failures) == ({}, {}, [])
 
 
 async def test_a_very_short_period_does_not_spin(rig: Rig) -> None:
@@ -115,7 +115,7 @@ async def test_at_the_start_what_is_fresh_is_left_alone(rig: Rig) -> None:
     assert len(jobs_of(rig)) == 1
 
 
-async def test_what_fails_at_the_start_is_told_and_the_others_begin(rig: Rig) -> None:
+async def test_what_fails_at_the_start_is_published_and_the_others_begin(rig: Rig) -> None:
     class Failing(MemoryStore):
         """Cannot say how the posts stand."""
 
@@ -132,7 +132,7 @@ async def test_what_fails_at_the_start_is_told_and_the_others_begin(rig: Rig) ->
     async with keeping(rig, *fetches, on_start=True) as keeper:
         await rig.clock.settle()
 
-        assert [(name, str(error)) for name, error in keeper.told] == [
+        assert [(failed.dataset, str(failed.error)) for failed in keeper.failures] == [
             ("posts", "the database is busy")
         ]
         assert len(jobs_of(rig, "others")) == 1

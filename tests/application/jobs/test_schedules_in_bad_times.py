@@ -98,4 +98,5 @@ async def test_a_store_that_goes_away_does_not_end_the_schedules(rig: Rig) -> No
         await rig.clock.elapse(1)
 
         assert (early, len(jobs_of(rig))) == (0, 1)
+        assert [failed.dataset for failed in keeper.failures] == [None], "once, not every second"
         assert not keeper.task.done()

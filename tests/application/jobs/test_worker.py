@@ -9,7 +9,8 @@ from application.ingest.fetch import Fetch
 from application.jobs.worker import SWEEP_S
 from domain.builtin.posts import Post
 from domain.errors import SourceBlocked, StoreUnavailable
-from domain.jobs import LEASE, FetchJob, JobStatus
+from domain.events import JobEnded, JobInterrupted, SweepFailed
+from domain.jobs import LEASE, JobStatus
 from tests.application.rig import BuggySource, Rig, posts
 from tests.application.workers import FOUND_S, dataset, slow, status, working
 
@@ -117,7 +118,7 @@ async def test_a_job_of_an_unknown_dataset_waits_for_a_worker_that_knows_it(rig:
         await rig.clock.elapse(10)
 
         assert await rig.known(job.id) == job
-        assert worker.told == []
+        assert worker.events == []
         async with working(rig, rig.fetch(rig.source("two"), dataset=dataset(1))):
             await rig.clock.elapse(SWEEP_S)
             assert (await rig.known(job.id)).status.is_final
@@ -181,7 +182,7 @@ async def test_a_job_that_was_found_and_has_no_room_yet_is_found_only_once(rig: 
 # ---------------------------------------------------------------- what goes wrong
 
 
-async def test_an_error_in_one_job_is_told_and_ends_no_other(rig: Rig) -> None:
+async def test_an_error_in_one_job_is_published_and_ends_no_other(rig: Rig) -> None:
     buggy = rig.fetch(BuggySource("buggy", Post, rig.clock, posts(1)), dataset=dataset(1))
     good = rig.fetch(rig.source("one", posts(1)))
     async with working(rig, buggy, good) as worker:
@@ -191,8 +192,11 @@ async def test_an_error_in_one_job_is_told_and_ends_no_other(rig: Rig) -> None:
 
         assert await status(rig, started.job) is JobStatus.SUCCEEDED
         assert not worker.task.done()
-        told = {name: type(end) for name, end in worker.told}
-        assert told == {"d1": ZeroDivisionError, "posts": FetchJob}
+        ends = {type(event): event for event in worker.events}
+        assert list(ends) == [JobInterrupted, JobEnded]
+        assert ends[JobInterrupted].dataset == "d1"
+        assert isinstance(ends[JobInterrupted].error, ZeroDivisionError)
+        assert ends[JobEnded].job == await rig.known(started.job.id)
 
 
 class Failing(MemoryJobHistory):
@@ -212,9 +216,10 @@ async def test_a_store_that_fails_during_a_sweep_is_asked_again(rig: Rig) -> Non
     job = await rig.queued()
     async with working(rig, rig.fetch(rig.source("one", posts(1))), history=history) as worker:
         await rig.clock.elapse(10)
-        early = await status(rig, job)
+        early, said = await status(rig, job), list(worker.events)
         history.is_down = False
         await rig.clock.elapse(SWEEP_S)
 
         assert (early, await status(rig, job)) == (JobStatus.QUEUED, JobStatus.SUCCEEDED)
+        assert [type(event) for event in said] == [SweepFailed], "once, not every second"
         assert not worker.task.done()

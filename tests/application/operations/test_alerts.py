@@ -8,22 +8,22 @@ from typing import Any
 
 import pytest
 
-from adapters.memory.operations import MemoryAlerts, MemoryNotifier
-from adapters.memory.politeness import MemoryBudget
+from adapters.memory.operations import MemoryAlerts
 from application.ingest.fetch import Fetch
 from application.operations.alerts import LOOK_S, AlertMonitor
-from domain.alerts import TAKEN, Alert, AlertState, Event, Kind
+from domain.alerts import TAKEN, AlertEvent, AlertState, Kind
 from domain.builtin.posts import Post
 from domain.dataset import Dataset
 from domain.errors import SourceUnavailable, StoreUnavailable
-from domain.politeness import BREAKER_MINIMUM, BREAKER_OPEN_S, Cadence, Rate
+from domain.events import AlertFailed, AlertSent, WatchFailed
+from domain.politeness import BREAKER_MINIMUM, BREAKER_OPEN_S, Cadence
 from tests.application.rig import Rig, ended, posts
 
 PERIOD = timedelta(minutes=10)
 REGULAR = Cadence(every=PERIOD)
 OTHERS = Dataset(name="others", record=Post, key=("id",))
 AWAY = SourceUnavailable("the operator cannot be reached")
-RAISED, RECOVERED = Event.RAISED, Event.RECOVERED
+RAISED, RECOVERED = AlertEvent.RAISED, AlertEvent.RECOVERED
 
 
 class Breaking(MemoryAlerts):
@@ -45,28 +45,14 @@ class JobPoller:
 
     def __init__(self, rig: Rig) -> None:
         self.rig = rig
-        self.budget = MemoryBudget(rig.database, rig.clock, {}, Rate(1000, 1.0))
+        self.budget = rig.budget
         self.alerts = Breaking(rig.database, rig.clock)
-        self.operator = MemoryNotifier(rig.clock)
-        self.logged: list[tuple[Alert | None, Exception | None]] = []
+        self.operator = rig.notifier
 
     @asynccontextmanager
     async def watching(self, *fetches: Fetch[Any], watchers: int = 1) -> AsyncIterator[None]:
         """So many watchers, all at once."""
-        tasks = [
-            asyncio.create_task(
-                AlertMonitor(
-                    fetches,
-                    self.rig.store,
-                    self.budget,
-                    self.alerts,
-                    self.operator,
-                    self.rig.clock,
-                    lambda *told: self.logged.append(told),
-                )()
-            )
-            for _ in range(watchers)
-        ]
+        tasks = [asyncio.create_task(_watcher(self, fetches)()) for _ in range(watchers)]
         await self.rig.clock.settle()
         try:
             yield
@@ -91,7 +77,7 @@ class JobPoller:
         await self.budget.record_outcome(host, ok=True)
 
     @property
-    def told(self) -> list[tuple[Event, Kind, str]]:
+    def told(self) -> list[tuple[AlertEvent, Kind, str]]:
         """What the operator has heard, in order."""
         return [(alert.event, alert.kind, alert.subject) for alert in self.operator.heard]
 
@@ -133,7 +119,7 @@ async def test_a_dataset_that_goes_stale_is_told_once_and_its_recovery_once(
     )
     assert raised.at - raised.since <= timedelta(seconds=LOOK_S)
     assert recovered.since == raised.since
-    assert watch.logged == [(raised, None), (recovered, None)]
+    assert [sent.alert for sent in rig.events.of(AlertSent)] == [raised, recovered]
 
 
 async def test_a_breaker_that_opens_is_told_once_and_its_recovery_once(
@@ -323,7 +309,7 @@ def _watcher(watch: JobPoller, fetches: Sequence[Fetch[Any]]) -> AlertMonitor:
         watch.alerts,
         watch.operator,
         watch.rig.clock,
-        lambda *told: watch.logged.append(told),
+        watch.rig.events,
     )
 
 
@@ -343,7 +329,8 @@ async def test_what_could_not_be_told_is_tried_again_at_the_next_look(
 
     assert tries == 3
     assert watch.told == [(RAISED, Kind.BREAKER, "one")]
-    assert [error for _, error in watch.logged] == [AWAY, AWAY, AWAY, None]
+    assert [type(event) for event in rig.events.published] == [AlertFailed] * 3 + [AlertSent]
+    assert [failed.error for failed in rig.events.of(AlertFailed)] == [AWAY] * 3
 
 
 async def test_trouble_that_was_over_before_it_could_be_told_is_told_with_its_end(
@@ -369,9 +356,10 @@ async def test_a_store_that_goes_away_is_logged_once_and_does_not_end_the_watch(
         watch.alerts.is_away = True
         await watch.fails()
         await watch.passes(LOOK_S * 5)
-        early = list(watch.logged)
+        early = list(rig.events.published)
         watch.alerts.is_away = False
         await watch.passes()
 
-    assert [(alert, type(error)) for alert, error in early] == [(None, StoreUnavailable)]
+    assert [type(event) for event in early] == [WatchFailed]
+    assert isinstance(rig.events.of(WatchFailed)[0].error, StoreUnavailable)
     assert watch.told == [(RAISED, Kind.BREAKER, "one")]

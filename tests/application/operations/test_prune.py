@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from adapters.memory.database import MemoryDatabase
-from adapters.memory.operations import MemoryRetention
-from application.operations.prune import EVERY_S, JITTER_SHARE, PAUSE_S, Prune, Pruned, PruneLoop
+from adapters.memory.operations import MemoryEvents, MemoryRetention
+from application.operations.prune import EVERY_S, JITTER_SHARE, PAUSE_S, Prune, PruneLoop
 from domain.errors import StoreUnavailable
+from domain.events import Pruned, PruneFailed
 from domain.jobs import FetchJob, JobStatus
 from domain.reports import FetchReport
 from domain.retention import BATCH, RetainedKind, RetentionPolicy
@@ -131,19 +132,20 @@ class Keeper:
     """What prunes by itself, and what it said."""
 
     def __init__(self, rig: Rig, prune: Prune) -> None:
-        self.told: list[Pruned | Exception] = []
-        self.task = asyncio.create_task(PruneLoop(prune, rig.clock, rig.random, self.told.append)())
+        events = MemoryEvents()
+        self.published = events.published
+        self.task = asyncio.create_task(PruneLoop(prune, rig.clock, rig.random, events)())
 
 
 async def test_it_prunes_about_once_an_hour(rig: Rig, prune: Prune, retention: Watched) -> None:
     keeper = Keeper(rig, prune)
     await rig.clock.elapse(EVERY_S)
-    first = len(keeper.told)
+    first = len(keeper.published)
 
     await rig.clock.elapse(EVERY_S * 100)
 
     assert first == 1
-    assert 100 / (1 + JITTER_SHARE) <= len(keeper.told) - first <= 100 / (1 - JITTER_SHARE)
+    assert 100 / (1 + JITTER_SHARE) <= len(keeper.published) - first <= 100 / (1 - JITTER_SHARE)
     await ended(keeper.task)
 
 
@@ -151,28 +153,27 @@ async def test_several_do_it_at_different_moments(rig: Rig, prune: Prune) -> Non
     keepers = [Keeper(rig, prune) for _ in range(4)]
     moments = set()
     for minute in range(600):
-        known = sum(len(keeper.told) for keeper in keepers)
+        known = sum(len(keeper.published) for keeper in keepers)
         await rig.clock.elapse(60)
-        if sum(len(keeper.told) for keeper in keepers) > known:
+        if sum(len(keeper.published) for keeper in keepers) > known:
             moments.add(minute)
 
     assert len(moments) > 20
     await ended(*(keeper.task for keeper in keepers))
 
 
-async def test_a_failure_is_told_and_tried_again_an_hour_later(
+async def test_a_failure_is_published_and_tried_again_an_hour_later(
     rig: Rig, prune: Prune, retention: Watched
 ) -> None:
-    retention.failure = StoreUnavailable("the database is gone")
+    retention.failure = gone = StoreUnavailable("the database is gone")
     keeper = Keeper(rig, prune)
     await rig.clock.elapse(EVERY_S)
     retention.failure = None
     await rig.clock.elapse(EVERY_S * (1 + JITTER_SHARE))
 
-    assert isinstance(keeper.told[0], StoreUnavailable)
-    assert keeper.told[1] == {
-        RetainedKind.QUARANTINE: 0,
-        RetainedKind.PAYLOADS: 0,
-        RetainedKind.JOBS: 0,
-    }
+    nothing = dict.fromkeys(KEEPING.ages, 0)
+    assert keeper.published[:2] == [
+        PruneFailed(error=gone),
+        Pruned(removed=nothing),
+    ]
     await ended(keeper.task)

@@ -4,7 +4,6 @@ import contextlib
 
 import pytest
 
-from adapters.memory.tasks import MemoryKnownRepositories, MemoryRepositories, MemoryTasks
 from application.datasets.query import Query
 from application.tasks.enrich import EnrichTasks
 from application.tasks.repository_lookup import RepositoryLookup
@@ -26,11 +25,11 @@ class TasksCase(Case):
 
     def __init__(self) -> None:
         super().__init__()
-        self.github = MemoryRepositories(self.clock)
+        self.github = self.repositories
         self.github.facts["a/b"] = self.github.facts["c/d"] = FACTS
-        known = self.counted(MemoryKnownRepositories(self.database))
+        known = self.counted(self.known_repositories)
         repository_lookup = RepositoryLookup(self.github, known, self.clock, FRESH_FOR)
-        tasks = self.counted(MemoryTasks(self.database, self.clock))
+        tasks = self.counted(self.tasks)
         store, intakes = self.counted(self.store), self.counted_intakes()
         enrich = EnrichTasks(repository_lookup, tasks, store, intakes, self.clock)
         self.enriching = self.fetch(
@@ -49,14 +48,14 @@ class TasksCase(Case):
         """Have a task."""
         self.task = task_of(await self.create_task(EDIT))
 
-    async def tasks(self) -> list[Task]:
+    async def all_tasks(self) -> list[Task]:
         """Every task there is."""
         request = PageRequest(sort=Sort.parse(TASKS, "created_at"))
         return [task_of(row) for row in (await Query(TASKS, self.store)(request)).rows]
 
     async def holds(self) -> None:
         """Facts are those of the task's own repository, or there are none yet."""
-        for task in await self.tasks():
+        for task in await self.all_tasks():
             known = task.enrichment is Enrichment.OK
             assert (task.repo_stars, task.repo_language) == (
                 (7, "Python") if known else (None, None)
@@ -69,7 +68,7 @@ class Creating(TasksCase):
 
     async def is_done(self) -> None:
         # Who asks again for what was done already has it twice: a task has no key of its own.
-        titles = [task.title for task in await self.tasks()]
+        titles = [task.title for task in await self.all_tasks()]
         assert titles[:2] == ["a title", "another"]
         assert set(titles[2:]) <= {"another"}
 
@@ -84,7 +83,7 @@ class Changing(TasksCase):
             await self.act()
 
     async def is_done(self) -> None:
-        [task] = await self.tasks()
+        [task] = await self.all_tasks()
         assert (task.title, task.repository) == ("changed", "c/d")
         assert task.version == self.task.version + 1
 
@@ -98,7 +97,7 @@ class Deleting(TasksCase):
             await self.act()
 
     async def is_done(self) -> None:
-        assert await self.tasks() == []
+        assert await self.all_tasks() == []
 
 
 class LookingLater(TasksCase):
@@ -120,7 +119,7 @@ class LookingLater(TasksCase):
         await self.act()
 
     async def is_done(self) -> None:
-        tasks = await self.tasks()
+        tasks = await self.all_tasks()
         assert [(task.enrichment, task.version) for task in tasks] == [(Enrichment.OK, 2)] * 2
         assert all(job.status.is_final for job in self.database.jobs.values())
 

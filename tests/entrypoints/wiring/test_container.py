@@ -6,13 +6,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from adapters.memory.database import MemoryDatabase
-from adapters.memory.datasets import MemoryStore
-from adapters.memory.ingest import MemoryIntakes, MemorySource
-from adapters.memory.jobs import MemoryJobHistory, MemoryJobs, MemorySchedules
+from adapters.memory.in_memory import InMemory
+from adapters.memory.ingest import MemorySource
 from adapters.memory.system import SteerableClock
-from adapters.queue.embedded import EmbeddedQueue
-from application.ingest.job_backend import JobBackend
 from domain.builtin.posts import POSTS, Post
 from domain.dataset import Role
 from domain.paging import PageRequest, Sort
@@ -47,26 +43,21 @@ async def test_every_dataset_is_fetched_read_and_migrated(tmp_path: Path) -> Non
 
 
 async def test_any_adapter_can_be_replaced(tmp_path: Path) -> None:
-    clock, memory = SteerableClock(), MemoryDatabase()
-    source = MemorySource("sample", Post, clock, [Post(1, 1, "a title", "a body")])
+    memory = InMemory()
+    source = memory.source(Post, [Post(1, 1, "a title", "a body")])
     container = Container(settings=_settings(tmp_path))
     container.override_providers(
-        clock=clock,
-        store=MemoryStore(memory),
-        intakes=MemoryIntakes(memory, clock),
-        job_backend=JobBackend(
-            jobs=MemoryJobs(memory, clock),
-            history=MemoryJobHistory(memory, clock),
-            queue=EmbeddedQueue(),
-            schedules=MemorySchedules(memory, clock),
-        ),
+        clock=memory.clock,
+        store=memory.store,
+        intakes=memory.intakes,
+        job_backend=memory.job_backend,
         sources={"posts": [source]},
     )
 
     fetched = await container.fetch_posts()()
     page = await container.query_posts()(PageRequest(sort=Sort.parse(POSTS, "id")))
 
-    assert fetched.job.finished_at == clock.now()
+    assert fetched.job.finished_at == memory.clock.now()
     assert [row.title for row in page.rows] == ["a title"]
     assert not (tmp_path / "c.db").exists()
     await container.client().close()

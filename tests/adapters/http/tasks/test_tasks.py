@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from adapters.queue.embedded import EmbeddedQueue
+from adapters.memory.jobs import MemoryQueue
+from adapters.memory.operations import MemoryEvents
 from application.jobs.worker import RunJob, Worker
 from domain.dataset import Role
 from domain.errors import SourceBlocked, SourceUnavailable
@@ -63,9 +64,9 @@ async def test_a_task_asks_nobody_before_a_worker_runs_it(empty: HttpFixture) ->
 
 
 async def test_a_worker_of_the_same_process_runs_it() -> None:
-    fixture = HttpFixture(POSTS, queue=EmbeddedQueue())
+    fixture = HttpFixture(POSTS, queue=MemoryQueue(MemoryEvents()))
     fixture.sources["posts"][0].pages = [posts(2)]
-    run_job = RunJob(fixture.fetches, fixture.job_backend, lambda dataset, end: None)
+    run_job = RunJob(fixture.fetches, fixture.job_backend)
     working = asyncio.create_task(Worker(run_job, fixture.job_backend, fixture.clock)())
 
     told = await started(fixture)

@@ -5,14 +5,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from adapters.memory.datasets import MemoryStore
-from adapters.memory.ingest import MemoryIntakes
-from adapters.memory.jobs import MemoryJobHistory, MemoryJobs, MemorySchedules
+from adapters.memory.in_memory import InMemory
 from adapters.outbound.builtin.posts import jsonplaceholder
 from adapters.outbound.sources import HttpSource
-from adapters.queue.embedded import EmbeddedQueue
 from application.ingest.fetch import Fetch
-from application.ingest.job_backend import JobBackend
 from domain.builtin.posts import POSTS, Post
 from domain.jobs import FetchJob, JobStatus, Mode
 from domain.politeness import BREAKER_MINIMUM, BREAKER_OPEN_S, Admission, Rate
@@ -44,16 +40,9 @@ async def broken(fixture: ClientFixture) -> datetime:
 
 def fetch_of(fixture: ClientFixture) -> Fetch[Post]:
     """The use case that fetches the posts of the sample upstream."""
-    database, clock = fixture.database, fixture.clock
-    job_backend = JobBackend(
-        MemoryJobs(database, clock),
-        MemoryJobHistory(database, clock),
-        EmbeddedQueue(),
-        MemorySchedules(database, clock),
-    )
+    memory = InMemory(fixture.database, fixture.clock)
     source = HttpSource(jsonplaceholder(fixture.url("/posts")), fixture.client)
-    store, intakes = MemoryStore(database), MemoryIntakes(database, clock)
-    return Fetch(POSTS, [source], store, intakes, clock, job_backend, fixture.random)
+    return memory.fetch(POSTS, source)
 
 
 @pytest.mark.parametrize("forbid", [spent, blocked, broken])

@@ -1,0 +1,129 @@
+"""InMemory: every driven port in memory over one database, for tests and for trying things out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from adapters.memory.accounts import (
+    MemoryAccounts,
+    MemoryApiTokens,
+    MemoryClientLimits,
+    MemoryLoginAttempts,
+    MemoryPasswordHasher,
+    MemorySessions,
+    MemoryTokens,
+)
+from adapters.memory.database import MemoryDatabase
+from adapters.memory.datasets import MemoryChanges, MemoryStore, MemoryTables
+from adapters.memory.ingest import (
+    MemoryIntakes,
+    MemoryQuarantine,
+    MemoryReceipts,
+    MemorySource,
+)
+from adapters.memory.jobs import (
+    MemoryIdempotency,
+    MemoryJobHistory,
+    MemoryJobs,
+    MemoryQueue,
+    MemorySchedules,
+    MemorySourceHistory,
+)
+from adapters.memory.operations import (
+    MemoryAlerts,
+    MemoryEvents,
+    MemoryNotifier,
+    MemoryProbe,
+    MemoryRetention,
+)
+from adapters.memory.politeness import MemoryBudget
+from adapters.memory.system import SeededRandom, SteerableClock
+from adapters.memory.tasks import MemoryKnownRepositories, MemoryRepositories, MemoryTasks
+from application.datasets.query import Query
+from application.ingest.fetch import Fetch
+from application.ingest.job_backend import JobBackend
+from application.ports.ingest import Source
+from application.ports.jobs import JobHistory, Queue
+from application.posts import FetchPosts, QueryPosts
+from domain.builtin.posts import Post
+from domain.dataset import Dataset, R
+from domain.politeness import Rate
+
+GENEROUS = Rate(1000, 1.0)
+
+
+class InMemory:
+    """An attribute for each driven port, all over one `database`, one `clock` and one `random`.
+
+    Another `database` or `clock` may be shared with it; `rates` are those of hosts, and
+    `default_rate` that of all others.
+    """
+
+    def __init__(
+        self,
+        database: MemoryDatabase | None = None,
+        clock: SteerableClock | None = None,
+        rates: Mapping[str, Rate] | None = None,
+        default_rate: Rate = GENEROUS,
+    ) -> None:
+        self.clock = clock or SteerableClock()
+        self.random = SeededRandom()
+        self.database = database or MemoryDatabase()
+        ports = self.database, self.clock
+        self.events = MemoryEvents()
+        self.alerts = MemoryAlerts(*ports)
+        self.notifier = MemoryNotifier(self.clock)
+        self.retention = MemoryRetention(self.database)
+        self.probe = MemoryProbe()
+        self.store = MemoryStore(self.database)
+        self.intakes = MemoryIntakes(*ports)
+        self.tables = MemoryTables(self.database)
+        self.changes = MemoryChanges(self.database)
+        self.quarantine = MemoryQuarantine(self.database)
+        self.receipts = MemoryReceipts(self.database)
+        self.jobs = MemoryJobs(*ports)
+        self.history: JobHistory = MemoryJobHistory(*ports)
+        self.queue: Queue = MemoryQueue(self.events)
+        self.schedules = MemorySchedules(*ports)
+        self.source_history = MemorySourceHistory(self.database)
+        self.idempotency = MemoryIdempotency(self.clock, self.database)
+        self.budget = MemoryBudget(*ports, rates or {}, default_rate)
+        self.accounts = MemoryAccounts(self.database)
+        self.sessions = MemorySessions(*ports)
+        self.api_tokens = MemoryApiTokens(self.database)
+        self.client_limits = MemoryClientLimits(*ports)
+        self.login_attempts = MemoryLoginAttempts(*ports)
+        self.hasher = MemoryPasswordHasher()
+        self.tokens = MemoryTokens(self.clock)
+        self.tasks = MemoryTasks(*ports)
+        self.repositories = MemoryRepositories(self.clock)
+        self.known_repositories = MemoryKnownRepositories(self.database)
+
+    @property
+    def job_backend(self) -> JobBackend:
+        """The ports that every job passes."""
+        return JobBackend(self.jobs, self.history, self.queue, self.schedules, self.events)
+
+    def source(
+        self, record: type[R], *pages: Sequence[R] | bytes, name: str = "memory"
+    ) -> MemorySource[R]:
+        """Return a source that answers with these pages."""
+        return MemorySource(name, record, self.clock, *pages)
+
+    def fetch(self, dataset: Dataset[R], *sources: Source[R], **options: Any) -> Fetch[R]:
+        """Return what fetches a dataset from these sources; `options` are those of `Fetch`."""
+        ports = self.store, self.intakes, self.clock, self.job_backend, self.random
+        return Fetch(dataset, sources, *ports, **options)
+
+    def query(self, dataset: Dataset[R]) -> Query[R]:
+        """Return what reads a dataset."""
+        return Query(dataset, self.store)
+
+    def fetch_posts(self, *sources: MemorySource[Post]) -> FetchPosts:
+        """Return what fetches the posts from these sources."""
+        return FetchPosts(
+            sources, self.store, self.intakes, self.clock, self.job_backend, self.random
+        )
+
+    def query_posts(self) -> QueryPosts:
+        """Return what reads the posts."""
+        return QueryPosts(self.store)
