@@ -9,8 +9,9 @@ from domain.reports import Outcome
 
 async def test_what_was_fetched_can_be_queried() -> None:
     memory, post = InMemory(), Post(1, 7, "Hello", "World")
+    fetch_posts = memory.fetch_posts(memory.source(Post, [post]))
 
-    fetched = await memory.fetch_posts(memory.source(Post, [post]))()
+    fetched = await fetch_posts()
     page = await memory.query_posts()(PageRequest(sort=Sort.parse(POSTS, "-id")))
 
     assert fetched.outcome is Outcome.CHANGED

@@ -74,7 +74,8 @@ def test_a_request_is_answered_as_the_readme_says(
 ) -> None:
     answer = httpx.request(method or "GET", url.replace(ADDRESS, demo.url))
 
-    assert answer.status_code == 200
+    # A task is 202, unless the dataset is still fresh from the tour.
+    assert answer.status_code == 200 or (answer.status_code == 202 and "mode=task" in url)
     if counted := re.match(r"(\d+) (?:posts|assets|tasks?)\b", said):
         assert records_in(answer) == int(counted[1])
     if total := re.search(r"of (\d+) in all", said):
