@@ -1,7 +1,7 @@
 """Events: what has happened, for logs, metrics and whatever else subscribes.
 
-An event holds values of the domain and nothing secret. One that tells of a failure has the error
-itself, whose traceback a log may show.
+An event holds values of the domain and nothing secret. That of a failure has the error itself,
+whose traceback a log may show.
 """
 
 from collections.abc import Mapping

@@ -169,9 +169,9 @@ class Consumer:
                 await settling
 
 
-#: So many may wait for a connection; the next one is told at once.
+#: So many may wait for a connection; the next one is refused at once.
 MOST_WAITING = 100
-#: A broker that could not be reached is left alone for so long, and all are told why.
+#: A broker that could not be reached is left alone for so long, and every caller gets the reason.
 REST_S = 0.5
 #: What failed on a kept link is tried again, on a new one, after this pause: a queue that is
 #: deleted and at once declared again keeps its consumers but delivers them nothing (RabbitMQ 3.10).

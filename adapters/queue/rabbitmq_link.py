@@ -74,7 +74,7 @@ HEARTBEAT_S = 10
 #: Dead announcements are for people to look at.
 MOST_DEAD = 10_000
 
-# We tell every failure ourselves, once; the libraries would at every try, with a traceback.
+# We publish every failure ourselves, once; the libraries log each try, with a traceback.
 for _library in ("aio_pika", "aiormq"):
     logging.getLogger(_library).setLevel(logging.CRITICAL)
 

@@ -46,7 +46,7 @@ class Notifier(Protocol):
     async def notify(self, alert: Alert) -> None:
         """Return once the alert has arrived.
 
-        SourceError says why that is not certain: it may be told again, and arrive twice then.
+        SourceError says why that is not certain: it may be sent again, and arrive twice then.
         """
 
 

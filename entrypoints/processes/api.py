@@ -19,7 +19,7 @@ from entrypoints.config.settings import InvalidSetting, Settings
 from entrypoints.processes.lifecycle import BackgroundTask, doing, keeping, running, signals
 from entrypoints.wiring.container import Container
 
-#: Answers under way when we are told to stop may take this long to end.
+#: Answers under way when we have to stop may take this long to end.
 GRACE_S = 20
 #: So long we still take requests after saying that we stop, for those who have to hear of it.
 NOTICE_S = 1.0
@@ -74,8 +74,8 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
                 gc.collect()
                 gc.freeze()
                 announce(address_of(taken))
-                with signals() as told:
-                    await doing(embedded(container), _noticed(container, told))
+                with signals() as signalled:
+                    await doing(embedded(container), _noticed(container, signalled))
 
 
 async def ensure_configured_admin(container: Container) -> None:
@@ -97,9 +97,9 @@ def embedded(container: Container) -> list[BackgroundTask]:
     return [container.work(), container.scheduler(), *keeping(container)]
 
 
-async def _noticed(container: Container, told: asyncio.Future[int]) -> None:
-    """Return when it is time to stop: those who send us requests have been told before."""
-    number = await told
+async def _noticed(container: Container, signalled: asyncio.Future[int]) -> None:
+    """Return when it is time to stop: clients are informed before."""
+    number = await signalled
     container.app().drain()
     if number == signal.SIGTERM:
         await asyncio.sleep(NOTICE_S)

@@ -13,7 +13,7 @@ from domain.retention import RetainedKind
 from entrypoints.config.settings import Settings
 from entrypoints.wiring.container import TABLES, Container
 
-#: What is in hand when we are told to stop may take this long to end.
+#: What is in hand when we have to stop may take this long to end.
 DRAIN_S = 15.0
 #: And so long what nobody waits for any more, before it is left to others.
 LAST_S = 5.0
@@ -99,24 +99,24 @@ async def _drained(container: Container) -> None:
 def signals() -> Iterator[asyncio.Future[int]]:
     """The first signal to stop that comes inside the block; a second one ends the process."""
     loop = asyncio.get_running_loop()
-    told: asyncio.Future[int] = loop.create_future()
+    signalled: asyncio.Future[int] = loop.create_future()
 
-    def tell(number: int) -> None:
+    def note(number: int) -> None:
         for each in _STOPPING:
             loop.remove_signal_handler(each)
-        told.set_result(number)
+        signalled.set_result(number)
 
     for number in _STOPPING:
-        loop.add_signal_handler(number, tell, number)
+        loop.add_signal_handler(number, note, number)
     try:
-        yield told
+        yield signalled
     finally:
         for number in _STOPPING:
             loop.remove_signal_handler(number)
 
 
 async def doing(works: Iterable[BackgroundTask], stop: Awaitable[Any]) -> None:
-    """Do all of this until told to stop, or until some of it breaks and raises.
+    """Do all of this until `stop` is done, or until some of it breaks and raises.
 
     What is in hand then may come to its end, but not for longer than DRAIN_S.
     """

@@ -10,5 +10,5 @@ async def scheduler(settings: Settings, announce: Callable[[], None]) -> None:
     """Keep the schedules until SIGTERM or SIGINT."""
     async with running(settings) as container:
         announce()
-        with signals() as told:
-            await doing([container.scheduler(), *keeping(container)], told)
+        with signals() as signalled:
+            await doing([container.scheduler(), *keeping(container)], signalled)

@@ -10,5 +10,5 @@ async def work(settings: Settings, announce: Callable[[], None]) -> None:
     """Work until SIGTERM or SIGINT, then end what is in hand."""
     async with running(settings) as container:
         announce()
-        with signals() as told:
-            await doing([container.work()], told)
+        with signals() as signalled:
+            await doing([container.work()], signalled)

@@ -36,6 +36,7 @@ from application.operations.stats import ShowStats
 from application.ports.datasets import Changes, Store
 from application.ports.ingest import Intake, Intakes
 from application.ports.jobs import Handle, Idempotency, Queue, Wanted
+from application.ports.operations import Events
 from application.tasks.enrich import EnrichTasks
 from application.tasks.repository_lookup import RepositoryLookup
 from application.tasks.tasks import (
@@ -244,6 +245,7 @@ class HttpFixture:
         changes: Changes | None = None,
         replay: type[ReplayQuarantine] = ReplayQuarantine,
         clock: SteerableClock | None = None,
+        events: Events | None = None,
         cadence: Cadence = Cadence(every=timedelta(minutes=15)),  # noqa: B008 - a frozen value
         deadline: timedelta = timedelta(seconds=60),
         sources: Mapping[str, Sequence[str]] | None = None,
@@ -252,7 +254,7 @@ class HttpFixture:
         self.datasets = datasets or (POSTS, GAUGES)
         self.memory = memory = InMemory(clock=clock)
         self.clock, self.random, self.database = memory.clock, memory.random, memory.database
-        self.events = EventDispatcher(Logs())
+        self.events = events or EventDispatcher(Logs())
         self.broken = BreakableStore(self.database)
         self.store = store or self.broken
         self.broken_intakes = BreakableIntakes(self.database, self.clock)

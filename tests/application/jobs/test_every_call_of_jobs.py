@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.memory.operations import MemoryRetention
 from application.jobs.list_jobs import CancelJob
 from application.jobs.scheduler import Scheduler
 from application.jobs.worker import RunJob
@@ -166,7 +165,7 @@ class Pruning(JobsCase):
                 (RetainedKind.JOBS, RetainedKind.PAYLOADS, RetainedKind.QUARANTINE), DAY
             )
         )
-        self.prune = Prune(self.counted(MemoryRetention(self.database)), self.clock, keeping)
+        self.prune = Prune(self.counted(self.retention), self.clock, keeping)
 
     async def act(self) -> None:
         pruning = asyncio.create_task(self.prune())

@@ -31,8 +31,8 @@ def queue() -> MemoryProbe:
 
 @pytest.fixture
 def budget(rig: Rig) -> MemoryBudget:
-    """What is remembered of the hosts."""
-    return MemoryBudget(rig.database, rig.clock, {}, Rate(1000, 1.0))
+    """The budget of the rig."""
+    return rig.budget
 
 
 @pytest.fixture

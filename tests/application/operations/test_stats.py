@@ -2,7 +2,6 @@
 
 import pytest
 
-from adapters.memory.jobs import MemorySourceHistory
 from application.datasets.catalogue import Catalogue
 from application.operations.stats import ShowStats
 from domain.builtin.posts import POSTS
@@ -24,7 +23,7 @@ def show_stats(rig: Rig) -> ShowStats:
     ]
     queries = [rig.query(POSTS), rig.query(SECRET)]
     catalogue = Catalogue(fetches, queries, rig.quarantine, rig.clock)
-    return ShowStats(catalogue, MemorySourceHistory(rig.database))
+    return ShowStats(catalogue, rig.source_history)
 
 
 async def test_before_the_first_run_every_source_is_there_with_nothing(

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import structlog
 
+from adapters.memory.operations import MemoryEvents
+from domain.events import ReadServed, RequestServed
 from tests.adapters.http.asgi import Conversation
 from tests.adapters.http.http_fixture import HttpFixture, posts
 
@@ -93,6 +95,26 @@ async def test_a_client_that_leaves_midway_is_logged_with_what_it_was_told(
     [event] = [event for event in lines if event["event"] == "request"]
     assert event["status"] == 200
     assert not conversation.finished
+
+
+async def test_an_event_has_the_pattern_of_the_route_and_whether_a_record_was_read() -> None:
+    events = MemoryEvents()
+    fixture = HttpFixture(events=events)
+    await fixture.bring(posts(1))
+    status_url = (await fixture.client.post("/fetch")).json()["status_url"]
+    for path in (status_url, "/data/posts/1", "/data", "/data", "/docs", "/nothing/at/all"):
+        await fixture.client.get(path)
+
+    served = events.of(RequestServed)
+    assert [(type(event), event.route, event.ready) for event in served] == [
+        (RequestServed, "/fetch", False),
+        (ReadServed, "/fetch/status/{job_id}", False),
+        (ReadServed, "/data", False),
+        (ReadServed, "/data", False),
+        (ReadServed, "/data", True),
+        (ReadServed, "/docs", False),
+        (ReadServed, "", False),
+    ]
 
 
 @pytest.mark.parametrize("level", [logging.INFO, logging.WARNING])
