@@ -41,12 +41,14 @@ def test_there_are_ports() -> None:
         "Clock",
         "Idempotency",
         "Intake",
+        "Intakes",
         "JobHistory",
         "Jobs",
         "Queue",
         "Schedules",
         "Source",
         "Store",
+        "Tables",
     } <= {port.__name__ for port in PORTS}
 
 
