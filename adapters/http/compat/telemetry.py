@@ -9,11 +9,11 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 
-from adapters.http.datasets.query_string import number_of, parameters_of
 from adapters.http.ingest.schemas import FetchAnswer, problem_of, told_of
 from adapters.http.protocol.access import ADMIN, USER, may_call, role_of
 from adapters.http.protocol.asgi import request_id_of, set_job_id
 from adapters.http.protocol.problems import Reply, reply, reply_to_failures
+from adapters.http.protocol.query_params import number_of, parameters_of
 from adapters.http.protocol.rate_limits import FETCH, Limiter
 from adapters.http.protocol.routing import answer, documented, guarded, json_reply
 from application.datasets.catalogue import Catalogue

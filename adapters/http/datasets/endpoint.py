@@ -8,7 +8,7 @@ from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 
-from adapters.http.datasets.envelope import ReadRequest, ending_of, next_page_of, page_of, record_of
+from adapters.http.datasets.envelope import ReadRequest, ending_of, page_of, record_of
 from adapters.http.datasets.export import export
 from adapters.http.datasets.formats import shown
 from adapters.http.datasets.query_string import (
@@ -21,7 +21,7 @@ from adapters.http.datasets.query_string import (
 )
 from adapters.http.datasets.ready_pages import Key, ReadyPage, ReadyPages, key_of, page_ready
 from adapters.http.datasets.repeats import READY
-from adapters.http.datasets.validators import ANY, Validators, has, wants_validation
+from adapters.http.datasets.validators import Validators
 from adapters.http.protocol.access import ANYONE, RoleGuard, role_of
 from adapters.http.protocol.asgi import (
     Receive,
@@ -31,7 +31,8 @@ from adapters.http.protocol.asgi import (
     request_id_of,
     send_reply,
 )
-from adapters.http.protocol.cursors import CursorSigner, records_of
+from adapters.http.protocol.conditional import ANY, has, wants_validation
+from adapters.http.protocol.cursors import CursorSigner, next_page_of, records_of
 from adapters.http.protocol.problems import Refusal, Reply
 from application.datasets.catalogue import Catalogue, FreshnessStatus
 from application.ports.datasets import Changes

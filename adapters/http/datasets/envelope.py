@@ -1,13 +1,12 @@
 """The envelope around records: what was asked, how current it is, and what the request cost."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from time import perf_counter
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlencode
 
-from adapters.http.datasets.formats import json_of
 from adapters.http.datasets.query_string import ReadQuery
 from adapters.http.protocol.asgi import Scope
+from adapters.http.protocol.negotiation import json_of
 from application.datasets.catalogue import FreshnessStatus
 from application.datasets.query import Query
 from domain.checkpoints import Freshness
@@ -69,13 +68,6 @@ def ending_of(request_id: bytes, started: float, stale: bool) -> bytes:
         request_id,  # the front lets nothing pass that needs escaping
         (perf_counter() - started) * 1000,
     )
-
-
-def next_page_of(path: str, parameters: Iterable[tuple[str, str]], cursor: str) -> str:
-    """The `Link` to the page after the one that was asked for with these parameters."""
-    kept = [(n, v) for n, v in parameters if n not in ("cursor", "offset")]
-    url = f"{quote(path)}?{urlencode([*kept, ('cursor', cursor)])}"
-    return f'<{url}>; rel="next"'
 
 
 def _meta(dataset: Dataset[Any], freshness: Freshness, standing: FreshnessStatus) -> bytes:

@@ -37,11 +37,6 @@ def _projection(dataset: Dataset[Any], fields: tuple[str, ...]) -> Callable[[Any
     return lambda row: narrow(*values(row))
 
 
-def json_of(value: Any) -> bytes:
-    """Anything as JSON."""
-    return _json.encode(value)
-
-
 def first_line_of(dataset: Dataset[Any], fields: tuple[str, ...], format: Format) -> bytes:
     """What an export begins with: the names of its columns, in CSV."""
     return _csv([fields or tuple(dataset.fields)]) if format is Format.CSV else b""

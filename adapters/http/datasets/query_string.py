@@ -1,33 +1,26 @@
 """Questions: the query string of a read, taken apart strictly and turned into a page request."""
 
-import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
-from urllib.parse import parse_qsl
 
 import msgspec
 
 from adapters.http.protocol.cursors import CursorSigner, records_of
+from adapters.http.protocol.negotiation import best_match
 from adapters.http.protocol.problems import ECHO
+from adapters.http.protocol.query_params import limit_of, number_of, parameters_of
 from domain.dataset import Dataset
 from domain.errors import InvalidValue, MalformedQuery, UnknownParameter
 from domain.filters import Filter
 from domain.paging import (
-    DEFAULT_LIMIT,
-    MAX_LIMIT,
     MAX_OFFSET,
     Counting,
     Cursor,
     PageRequest,
     Sort,
 )
-
-#: More parameters than any question needs; conditions have a limit of their own.
-MAX_PARAMETERS = 60
-
-_DIGITS = re.compile(r"[0-9]{1,9}")
 
 
 class Format(StrEnum):
@@ -70,25 +63,6 @@ class ReadQuery(msgspec.Struct, frozen=True):
         return (*asked, r.limit, r.offset, position, r.counting.value, self.fields)
 
 
-def parameters_of(query: bytes) -> list[tuple[str, str]]:
-    """The parameters of a query string; MalformedQuery for what is not UTF-8 or comes twice."""
-    try:
-        text = query.decode("ascii")
-        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=None)
-    except (UnicodeDecodeError, ValueError) as error:
-        raise MalformedQuery("", "the query is not percent-encoded UTF-8") from error
-    if len(pairs) > MAX_PARAMETERS:
-        raise MalformedQuery("", f"a query has at most {MAX_PARAMETERS} parameters")
-    seen: set[str] = set()
-    for name, value in pairs:
-        if "\0" in name + value:
-            raise MalformedQuery(name, "holds the character U+0000")
-        if name in seen:
-            raise MalformedQuery(name, "is given twice")
-        seen.add(name)
-    return pairs
-
-
 def read_question(dataset: Dataset[Any], query: bytes, signer: CursorSigner) -> ReadQuery:
     """Read the query string of a list of records; an InvalidQuery says what is wrong with it."""
     pairs = parameters_of(query)
@@ -118,21 +92,6 @@ def read_projection(dataset: Dataset[Any], query: bytes) -> tuple[str, ...]:
         if name != "fields":
             raise UnknownParameter(name, "one record can only be asked with: fields")
     return _fields(dataset, dict(pairs))
-
-
-def number_of(given: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
-    """A whole number among parameters; InvalidValue for what is no such number."""
-    text = given.get(name)
-    if text is None:
-        return default
-    if not _DIGITS.fullmatch(text) or not least <= int(text) <= most:
-        raise InvalidValue(name, f"expected a whole number from {least} to {most}")
-    return int(text)
-
-
-def limit_of(given: Mapping[str, str]) -> int:
-    """How many items a page is to have; InvalidValue for what is no such number."""
-    return number_of(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
 
 
 def refuse_paging(question: ReadQuery) -> None:
@@ -211,39 +170,16 @@ def _fields(dataset: Dataset[Any], controls: dict[str, str]) -> tuple[str, ...]:
 
 # ---------------------------------------------------------------- what the client accepts
 
-_ACCEPTED: tuple[tuple[Format, str], ...] = (
-    (Format.JSON, "application/json"),
-    (Format.NDJSON, "application/x-ndjson"),
-    (Format.CSV, "text/csv"),
-)
+_ACCEPTED = {
+    "application/json": Format.JSON,
+    "application/x-ndjson": Format.NDJSON,
+    "text/csv": Format.CSV,
+}
 
 
 def accepted_format(accept: str) -> Format | None:
     """The format an Accept header likes best, JSON among equals; None if it likes none."""
     if accept in ("", "*/*", "application/json"):
         return Format.JSON
-    weights = dict(_weights(accept))
-    best: Format | None = None
-    best_weight = 0.0
-    for format, media_type in _ACCEPTED:
-        kind = media_type.partition("/")[0]
-        ranges = (media_type, f"{kind}/*", "*/*")
-        weight = next((weights[r] for r in ranges if r in weights), 0.0)
-        if weight > best_weight:
-            best, best_weight = format, weight
-    return best
-
-
-def _weights(accept: str) -> Iterable[tuple[str, float]]:
-    for item in accept.split(",")[:50]:
-        media_range, *parameters = item.split(";")
-        weight = 1.0
-        for parameter in parameters:
-            name, _, value = parameter.strip().partition("=")
-            if name == "q":
-                weight = _quality(value)
-        yield media_range.strip().lower(), weight
-
-
-def _quality(text: str) -> float:
-    return float(text) if re.fullmatch(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?", text) else 0.0
+    best = best_match(accept, _ACCEPTED)
+    return None if best is None else _ACCEPTED[best]

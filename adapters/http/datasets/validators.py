@@ -8,12 +8,8 @@ import msgspec
 
 from adapters.http.datasets.envelope import ReadRequest
 from adapters.http.datasets.query_string import Format
-from adapters.http.protocol.asgi import Scope, header_of
 from application.datasets.catalogue import FreshnessStatus
 from domain.checkpoints import Freshness
-
-#: Stands for whatever there is, which has to be looked for first.
-ANY = "*"
 
 _SECOND = timedelta(seconds=1)
 
@@ -68,17 +64,3 @@ class Validators:
         if standing.fetched_at is not None:
             timed["Age"] = str(age_s)
         return timed
-
-
-def wants_validation(scope: Scope) -> bool:
-    """Whether the client has some answer already."""
-    return any(name == b"if-none-match" for name, _ in scope["headers"])
-
-
-def has(scope: Scope, *etags: str) -> bool:
-    """Whether the client has an answer with one of these tags; weak comparison, as for any GET."""
-    given = header_of(scope, b"if-none-match")
-    if not given:
-        return False
-    wanted = {etag.removeprefix("W/") for etag in etags}
-    return any(tag.strip().removeprefix("W/") in wanted for tag in given.split(","))

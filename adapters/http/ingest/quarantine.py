@@ -10,14 +10,13 @@ from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from adapters.http.datasets.envelope import next_page_of
-from adapters.http.datasets.formats import json_of
-from adapters.http.datasets.query_string import limit_of, parameters_of
 from adapters.http.ingest.schemas import FetchAnswer, problem_of, told_of
 from adapters.http.protocol.access import ADMIN, may_call, role_of
 from adapters.http.protocol.asgi import request_id_of, set_job_id
 from adapters.http.protocol.bodies import nothing_in
-from adapters.http.protocol.cursors import CursorSigner
+from adapters.http.protocol.cursors import CursorSigner, next_page_of
+from adapters.http.protocol.negotiation import json_of
+from adapters.http.protocol.query_params import limit_of, parameters_of
 from adapters.http.protocol.routing import CursorPaging, answer, documented, guarded, json_reply
 from application.datasets.catalogue import Catalogue
 from application.ingest.fetch import Fetched

@@ -9,7 +9,6 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath
 
-from adapters.http.datasets.query_string import parameters_of
 from adapters.http.ingest.idempotency import OnceOnly
 from adapters.http.ingest.prefer import ExecutionPreference, preference_of
 from adapters.http.ingest.schemas import FetchAnswer, problem_of, retry_after, told_of
@@ -17,6 +16,7 @@ from adapters.http.protocol.access import ANYONE, may_call, role_of
 from adapters.http.protocol.asgi import header_of, request_id_of, set_job_id
 from adapters.http.protocol.bodies import nothing_in
 from adapters.http.protocol.problems import Reply
+from adapters.http.protocol.query_params import parameters_of
 from adapters.http.protocol.rate_limits import FETCH, Limiter
 from adapters.http.protocol.routing import answer, documented, guarded, json_reply
 from application.datasets.catalogue import Catalogue

@@ -9,12 +9,11 @@ from litestar import Request, Response, delete, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from adapters.http.datasets.envelope import next_page_of
-from adapters.http.datasets.query_string import limit_of, parameters_of
 from adapters.http.ingest.schemas import FetchAnswer, retry_after, told
 from adapters.http.protocol.access import ADMIN, ANYONE, may_call, role_of
 from adapters.http.protocol.asgi import request_id_of, set_job_id
-from adapters.http.protocol.cursors import CursorSigner
+from adapters.http.protocol.cursors import CursorSigner, next_page_of
+from adapters.http.protocol.query_params import limit_of, parameters_of
 from adapters.http.protocol.routing import CursorPaging, documented, guarded, identifier
 from application.datasets.catalogue import Catalogue
 from application.jobs.list_jobs import CancelJob, FindJob, ListJobs

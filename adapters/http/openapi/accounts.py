@@ -11,7 +11,8 @@ from adapters.http.accounts.schemas import (
     RefreshRequest,
     TokenRequest,
 )
-from adapters.http.protocol.bodies import FORM, JSON, MULTIPART
+from adapters.http.protocol.bodies import FORM, MULTIPART
+from adapters.http.protocol.negotiation import JSON
 
 
 def _json(wanted: type[Any]) -> Mapping[str, type[Any]]:

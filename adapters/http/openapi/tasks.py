@@ -10,7 +10,7 @@ from adapters.http.openapi.parameters import (
     control_parameters,
     in_header,
 )
-from adapters.http.protocol.bodies import JSON
+from adapters.http.protocol.negotiation import JSON
 from adapters.http.tasks.schemas import MERGE_PATCH, NewTask, TaskPatch
 from domain.tasks import TASKS
 

@@ -11,6 +11,7 @@ import msgspec
 from litestar import Request
 from litestar.exceptions import HTTPException, InternalServerException
 
+from adapters.http.protocol.negotiation import JSON
 from adapters.http.protocol.problems import ECHO, Refusal
 from domain.errors import InvalidInput
 
@@ -85,7 +86,6 @@ def _pointer(path: str | None) -> str:
     return "".join(pointer_to(name or number) for name, number in _STEP.findall(path or ""))
 
 
-JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 #: What OAuth 2.0 clients send with a login besides the name and the password.

@@ -4,7 +4,9 @@ import base64
 import binascii
 import hashlib
 import hmac
+from collections.abc import Iterable
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -65,6 +67,13 @@ class CursorSigner:
 
     def _mac(self, of: str, content: bytes) -> bytes:
         return hmac.digest(self._key, f"{of} ".encode() + content, "sha256")[:_MAC]
+
+
+def next_page_of(path: str, parameters: Iterable[tuple[str, str]], cursor: str) -> str:
+    """The `Link` to the page after the one that was asked for with these parameters."""
+    kept = [(n, v) for n, v in parameters if n not in ("cursor", "offset")]
+    url = f"{quote(path)}?{urlencode([*kept, ('cursor', cursor)])}"
+    return f'<{url}>; rel="next"'
 
 
 def _text_of(signed: bytes) -> str:

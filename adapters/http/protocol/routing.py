@@ -10,9 +10,8 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 
-from adapters.http.datasets.formats import json_of
-from adapters.http.datasets.query_string import Format, parameters_of
 from adapters.http.protocol.asgi import path_of, request_id_of
+from adapters.http.protocol.negotiation import JSON, json_of
 from adapters.http.protocol.problems import (
     ECHO,
     MEDIA_TYPE,
@@ -24,6 +23,7 @@ from adapters.http.protocol.problems import (
     reply_to,
     status_of,
 )
+from adapters.http.protocol.query_params import parameters_of
 from application.ports.operations import Events
 from domain.errors import InvalidValue, UnknownParameter
 from domain.events import RequestFailed
@@ -57,7 +57,7 @@ def json_reply(
     answered: Any, headers: Mapping[str, str] | None = None, status: int = HTTPStatus.OK
 ) -> Reply:
     """The reply that tells this as JSON."""
-    told = {"Content-Type": Format.JSON.media_type, **(headers or {})}
+    told = {"Content-Type": JSON, **(headers or {})}
     return Reply(int(status), told, json_of(answered))
 
 

@@ -6,16 +6,15 @@ from litestar import Request, Response, delete, get, patch, post, put
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from adapters.http.datasets.envelope import next_page_of
 from adapters.http.datasets.formats import shown
-from adapters.http.datasets.query_string import parameters_of, read_question
-from adapters.http.datasets.validators import ANY, has
+from adapters.http.datasets.query_string import read_question
 from adapters.http.protocol.access import ANYONE, may_call, role_of
 from adapters.http.protocol.asgi import request_id_of
 from adapters.http.protocol.bodies import read_json
-from adapters.http.protocol.conditional import etag_of, seen_by
-from adapters.http.protocol.cursors import CursorSigner, records_of
+from adapters.http.protocol.conditional import ANY, etag_of, has, seen_by
+from adapters.http.protocol.cursors import CursorSigner, next_page_of, records_of
 from adapters.http.protocol.problems import Reply
+from adapters.http.protocol.query_params import parameters_of
 from adapters.http.protocol.rate_limits import TASK_WRITES, Limiter
 from adapters.http.protocol.routing import answer, guarded, identifier, json_reply
 from adapters.http.tasks.schemas import MERGE_PATCH, NewTask, TaskPage, TaskPaging, TaskPatch
