@@ -14,7 +14,7 @@ from domain.users import Caller, User
 API_TOKEN_PREFIX = "cat_"  # noqa: S105 - not a secret
 #: What was found out about a bearer is believed for no longer than this.
 BELIEVED = timedelta(seconds=5)
-_MOST_KNOWN = 10_000
+MOST_KNOWN = 10_000
 _LONGEST = 4096
 
 
@@ -28,7 +28,8 @@ class Authenticate:
     """Tells who the bearer of a token is.
 
     What it has found out is believed for some seconds, and only as long as nobody has written
-    anything: a user locked out here is locked out at once, and elsewhere within BELIEVED.
+    anything: a user locked out here is locked out at once, and elsewhere within BELIEVED. At most
+    `most_known` bearers are known.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Authenticate:
         tokens: Tokens,
         changes: Changes,
         clock: Clock,
+        most_known: int = MOST_KNOWN,
     ) -> None:
         self._accounts = accounts
         self._sessions = sessions
@@ -46,6 +48,7 @@ class Authenticate:
         self._tokens = tokens
         self._changes = changes
         self._clock = clock
+        self._most_known = most_known
         self._known: dict[str | tuple[str, str, int], _Known] = {}
 
     async def __call__(self, token: str) -> Caller:
@@ -67,7 +70,7 @@ class Authenticate:
 
     def _learn(self, key: str | tuple[str, str, int], found: tuple[Caller, int]) -> Caller:
         caller, version = found
-        if len(self._known) >= _MOST_KNOWN:
+        if len(self._known) >= self._most_known:
             self._known.clear()
         self._known[key] = _Known(caller, version, self._clock.now() + BELIEVED)
         return caller

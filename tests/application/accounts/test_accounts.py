@@ -71,7 +71,13 @@ class AccountUseCases(InMemory):
         self.disable = DisableUser(self.accounts, self.sessions)
         self.keep = ApiTokenService(self.accounts, self.api_tokens, self.clock, self.random)
         self.authenticate = Authenticate(
-            self.accounts, self.sessions, self.api_tokens, self.tokens, self.changes, self.clock
+            self.accounts,
+            self.sessions,
+            self.api_tokens,
+            self.tokens,
+            self.changes,
+            self.clock,
+            most_known=2,
         )
 
 
@@ -161,6 +167,19 @@ async def test_a_program_gets_a_token_from_the_operator(people: AccountUseCases)
     _, text = await people.keep.create_for("ANN", "ci")
 
     assert await people.authenticate(text) == Caller(Role.USER, "Ann")
+
+
+async def test_what_is_known_of_bearers_is_bounded(people: AccountUseCases) -> None:
+    texts = [(await people.keep.create_for("ann", name))[1] for name in ("one", "two", "three")]
+    for text in texts:
+        await people.authenticate(text)
+    # As another process does it, of whose writes nothing has been heard yet.
+    people.database.users["ann"] = people.database.users["ann"].locked_out()
+
+    assert await people.authenticate(texts[2]) == Caller(Role.USER, "Ann")
+    for forgotten in texts[:2]:
+        with pytest.raises(InvalidToken):
+            await people.authenticate(forgotten)
 
 
 async def test_who_is_nobody_changes_nothing(people: AccountUseCases) -> None:

@@ -327,15 +327,6 @@ async def test_a_user_locked_out_elsewhere_is_out_within_five_seconds(closed: Ht
     assert (believed, (await closed.client.get("/auth/me", headers=user)).status_code) == (200, 401)
 
 
-async def test_what_is_known_of_bearers_is_bounded(closed: HttpFixture) -> None:
-    user = await closed.headers(Role.USER)
-    authenticate = closed.people.authenticate
-    authenticate._known.update({str(n): None for n in range(10_000)})  # type: ignore[arg-type, misc]
-
-    assert (await closed.client.get("/auth/me", headers=user)).status_code == 200
-    assert len(authenticate._known) == 1
-
-
 async def test_each_role_sees_its_own_overview(closed: HttpFixture) -> None:
     def names(answer: httpx.Response) -> Iterator[str]:
         return (card["name"] for card in answer.json()["datasets"])
