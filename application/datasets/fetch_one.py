@@ -36,7 +36,7 @@ class FetchOne:
             return None
         query = self._catalogue.query(dataset)
         try:
-            batch = self._catalogue.fetch(dataset).run.normalise(last.source, last.payload)
+            batch = self._catalogue.fetch(dataset).normalise(last.source, last.payload)
             return await query.get(query.dataset.key_of(batch.records[-1]), viewer)
         except (IndexError, SourceError, UnknownRecord):
             return None  # it was rejected, or held, and the report says so

@@ -20,6 +20,7 @@ from domain.checkpoints import Freshness
 from domain.dataset import Dataset, R, Role
 from domain.errors import NoSources, TooManyWaiting
 from domain.jobs import FetchJob, Mode
+from domain.payloads import Batch, Payload
 from domain.politeness import Cadence
 from domain.reports import FetchReport, Outcome
 
@@ -43,7 +44,8 @@ class Fetch(Generic[R]):
 
     A fetch that is waiting or running already is joined, in this process or another; within the
     minimum interval nothing is asked and the last job is the answer. InvalidDataset when several
-    sources would overwrite each other's records.
+    sources would overwrite each other's records. `cadence` is how often the dataset is fetched and
+    when it is stale, `deadline` how long a fetch may take once it runs.
     """
 
     def __init__(
@@ -68,8 +70,8 @@ class Fetch(Generic[R]):
         self._clock = clock
         self._job_backend = job_backend
         self._random = random
-        self._cadence = cadence
-        self._deadline = deadline
+        self.cadence = cadence
+        self.deadline = deadline
         self._joined: asyncio.Task[Fetched] | None = None
         self._follow = AwaitJob(self.run, job_backend, clock)
         self._waiting = 0
@@ -80,14 +82,13 @@ class Fetch(Generic[R]):
         return tuple(self.run.hosts)
 
     @property
-    def cadence(self) -> Cadence:
-        """How often the dataset is fetched, and stale when."""
-        return self._cadence
+    def hosts(self) -> dict[str, str]:
+        """The dataset's sources that are switched on, each with the host it asks."""
+        return self.run.hosts
 
-    @property
-    def deadline(self) -> timedelta:
-        """How long a fetch may take once it runs."""
-        return self._deadline
+    def normalise(self, source: str, payload: Payload) -> Batch[R]:
+        """Return what a payload of one of the sources holds; raise KeyError for another source."""
+        return self.run.normalise(source, payload)
 
     async def __call__(
         self, viewer: Role = Role.ANYONE, force: bool = False, job_id: str | None = None

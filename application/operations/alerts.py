@@ -74,13 +74,13 @@ class AlertMonitor:
         """All there is to watch, each as it is when nothing was ever seen of it."""
         for name, fetch in self._fetches.items():
             yield AlertState.quiet(Kind.STALE, name, name, now)
-            for source, host in fetch.run.hosts.items():
+            for source, host in fetch.hosts.items():
                 yield AlertState.quiet(Kind.BREAKER, name, host, now, source)
 
     async def _trouble(self, alarm: AlertState, now: datetime) -> Incident | None:
         fetch = self._fetches[alarm.dataset]
         if alarm.kind is Kind.BREAKER:
-            return open_breaker(await self._budget.state(fetch.run.hosts[alarm.source]), now)
+            return open_breaker(await self._budget.state(fetch.hosts[alarm.source]), now)
         freshness = await self._store.freshness(fetch.dataset)
         return staleness(fetch.cadence, freshness, alarm.watched_since, now)
 

@@ -75,7 +75,7 @@ async def test_a_job_whose_sources_are_all_fresh_asks_nothing_unless_it_is_force
 def test_a_run_tells_whom_its_sources_ask(rig: Rig) -> None:
     fetch = rig.fetch(rig.shared("one"), rig.shared("two"), dataset=SHARED)
 
-    assert fetch.run.hosts == {"one": "one", "two": "two"}
+    assert fetch.hosts == {"one": "one", "two": "two"}
 
 
 # ---------------------------------------------------------------- given up

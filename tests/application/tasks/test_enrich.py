@@ -427,7 +427,7 @@ async def test_a_scheduled_start_asks_for_the_job_of_tasks(rig: TaskRig) -> None
     started = await rig.fetch_tasks.start(mode=Mode.SCHEDULE)
 
     assert (started.job.dataset, started.job.status) == ("tasks", JobStatus.QUEUED)
-    assert rig.fetch_tasks.run.hosts == {"github": rig.github.host}
+    assert rig.fetch_tasks.hosts == {"github": rig.github.host}
 
 
 async def test_looks_that_go_on_are_stopped_when_the_process_stops(rig: TaskRig) -> None:

@@ -142,14 +142,14 @@ async def test_a_file_is_a_source_without_a_host(tmp_path: Path, file: str) -> N
     )
     async with running(settings) as container:
         assert container.private_hosts() == set()
-        assert container.catalogue().fetch("crypto_assets").run.hosts == {"csv": "file"}
+        assert container.catalogue().fetch("crypto_assets").hosts == {"csv": "file"}
 
 
 async def test_a_file_on_the_web_is_a_source_with_a_host(tmp_path: Path) -> None:
     url = "http://10.0.0.5:8080/assets.csv"
     async with running(_settings(tmp_path, CATCHMENT_ASSETS_CSV=url)) as container:
         assert "10.0.0.5:8080" in container.private_hosts()
-        assert container.catalogue().fetch("crypto_assets").run.hosts == {
+        assert container.catalogue().fetch("crypto_assets").hosts == {
             "coinpaprika": "api.coinpaprika.com",
             "csv": "10.0.0.5:8080",
         }
@@ -159,7 +159,7 @@ async def test_tasks_are_run_and_scheduled_and_are_no_part_of_the_catalogue(tmp_
     async with running(_settings(tmp_path)) as container:
         assert container.runnable()["tasks"].sources == ("github",)
         assert "tasks" not in [dataset.name for dataset in container.catalogue().datasets]
-        assert container.fetch_tasks().run.hosts == {"github": "api.github.com"}
+        assert container.fetch_tasks().hosts == {"github": "api.github.com"}
 
 
 async def test_without_an_address_github_is_not_asked(tmp_path: Path) -> None:
