@@ -1,6 +1,7 @@
 """What we know of a dataset's sources: when each last answered, and what the next fetch needs."""
 
 from datetime import datetime
+from functools import cached_property
 
 import msgspec
 
@@ -29,7 +30,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     counts: Counts = Counts()
 
 
-class Freshness(msgspec.Struct, frozen=True):
+class Freshness(msgspec.Struct, frozen=True, dict=True):
     """The state of a dataset: `seq` moves whenever a stored record changes.
 
     `next_fetch_at` is when it is next fetched by itself, if it is.
@@ -40,7 +41,7 @@ class Freshness(msgspec.Struct, frozen=True):
     last_status: JobStatus | None = None
     next_fetch_at: datetime | None = None
 
-    @property
+    @cached_property
     def fetched_at(self) -> datetime | None:
         """When a source last answered, or None when none ever did."""
         return max((c.fetched_at for c in self.checkpoints), default=None)

@@ -1,7 +1,7 @@
 """The HTTP application: everything a client can reach, put together."""
 
 import asyncio
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from litestar import Litestar
@@ -11,14 +11,14 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from adapters.http.accounts.routes import account_routes, token_routes
 from adapters.http.compat.telemetry import point_routes
 from adapters.http.datasets.catalogue import overview_routes
-from adapters.http.datasets.endpoint import PREFIX, Reads
-from adapters.http.datasets.repeats import Repeats
-from adapters.http.datasets.validators import Validators
+from adapters.http.datasets.endpoint import PREFIX, RecordsEndpoint
+from adapters.http.datasets.response_cache import ResponseCache
 from adapters.http.ingest.idempotency import OnceOnly
 from adapters.http.ingest.quarantine import quarantine_routes
 from adapters.http.ingest.routes import fetch_routes
 from adapters.http.jobs.routes import job_routes
 from adapters.http.middleware.authentication import AuthenticationMiddleware
+from adapters.http.middleware.cors import Cors
 from adapters.http.middleware.options import option_routes
 from adapters.http.middleware.request_context import RequestContextMiddleware
 from adapters.http.openapi.document import document
@@ -26,6 +26,7 @@ from adapters.http.openapi.pages import PREFIXES, Documentation
 from adapters.http.operations.stats import stats_routes
 from adapters.http.protocol.access import RoleGuard, require_declared
 from adapters.http.protocol.asgi import App
+from adapters.http.protocol.client_address import Proxies
 from adapters.http.protocol.cursors import CursorSigner
 from adapters.http.protocol.rate_limits import Limiter
 from adapters.http.protocol.routing import error_handler
@@ -134,24 +135,16 @@ def create_app(
         logging_config=None,
     )
     require_declared(litestar)
-    validators = Validators(settings.database_id, settings.cache_max_age_s)
-    reads = Reads(
-        catalogue,
-        changes,
-        signer,
-        validators,
-        clock,
-        gate,
-        default,
+    responses = ResponseCache(changes, clock, random, settings.cache_max_age_s)
+    reads = RecordsEndpoint(
+        catalogue, changes, responses, signer, gate, settings.database_id, default
     )
     docs = Documentation(lambda: document(litestar, gate, catalogue.datasets, default))
     prefixes: dict[str, App] = {PREFIX: reads, **dict.fromkeys(PREFIXES, docs)}
-    door = AuthenticationMiddleware(
-        people.authenticate,
-        settings.allowed_hosts,
-        settings.trusted_proxies,
-        settings.cors_origins,
-    )
-    repeats = Repeats(changes, validators, clock, random)
+    proxies = Proxies(settings.trusted_proxies) if settings.trusted_proxies else None
+    cors = Cors(settings.cors_origins) if settings.cors_origins else None
+    door = AuthenticationMiddleware(people.authenticate, settings.allowed_hosts, proxies, cors)
     rest: App = litestar  # type: ignore[assignment]
-    return RequestContextMiddleware(prefixes, rest, door, repeats, random, draining, events)
+    return RequestContextMiddleware(
+        prefixes, rest, door, cors, responses, random, draining, events
+    )

@@ -1,4 +1,4 @@
-"""The catalogue: which datasets there are, and how each of them stands."""
+"""The catalogue: which datasets there are, and how current each of them is."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -16,7 +16,7 @@ from domain.errors import UnknownDataset
 
 
 class FreshnessStatus(msgspec.Struct, frozen=True):
-    """How current a dataset is at one moment."""
+    """How current a dataset is at one time."""
 
     fetched_at: datetime | None
     next_fetch_at: datetime | None
@@ -24,7 +24,7 @@ class FreshnessStatus(msgspec.Struct, frozen=True):
     stale_at: datetime | None = None
 
     def holds(self, now: datetime) -> bool:
-        """Whether it is still so, as long as nothing has been fetched."""
+        """Return whether it is still so, as long as nothing has been fetched."""
         return self.stale or self.stale_at is None or now <= self.stale_at
 
 
@@ -53,42 +53,46 @@ class Catalogue:
         self._queries = {query.dataset.name: query for query in queries}
         self._quarantine = quarantine
         self._clock = clock
-        # How each dataset stood when it was looked at last, and the freshness that followed from.
-        self._stood: dict[str, tuple[Freshness, FreshnessStatus]] = {}
+        # The last status of each dataset, and the freshness it followed from.
+        self._statuses: dict[str, tuple[Freshness, FreshnessStatus]] = {}
 
     @property
     def datasets(self) -> Iterable[Dataset[Any]]:
-        """Every dataset, in the order they were declared."""
+        """The datasets, in the order they were declared."""
         return [query.dataset for query in self._queries.values()]
 
     def query(self, name: str) -> Query[Any]:
-        """The use case that reads a dataset; UnknownDataset when there is none of that name."""
-        self._known(name)
-        return self._queries[name]
+        """Return the use case that reads a dataset; raise UnknownDataset for any other name."""
+        query = self._queries.get(name)
+        if query is None:
+            raise self._unknown()
+        return query
 
     def fetch(self, name: str) -> Fetch[Any]:
-        """The use case that fetches a dataset; UnknownDataset when there is none of that name."""
-        self._known(name)
-        return self._fetches[name]
+        """Return the use case that fetches a dataset; raise UnknownDataset for any other name."""
+        fetch = self._fetches.get(name)
+        if fetch is None:
+            raise self._unknown()
+        return fetch
 
     def freshness_status(self, name: str, freshness: Freshness) -> FreshnessStatus:
-        """How current a dataset with this freshness is now."""
+        """Return how current a dataset with this freshness is now."""
         now = self._clock.now()
-        known, stood = self._stood.get(name, (None, None))
-        if known is freshness and stood is not None and stood.holds(now):
-            return stood
+        known, status = self._statuses.get(name, (None, None))
+        if known is freshness and status is not None and status.holds(now):
+            return status
         cadence = self.fetch(name).cadence
-        standing = FreshnessStatus(
+        status = FreshnessStatus(
             freshness.fetched_at,
             freshness.next_fetch_at,
             cadence.is_stale(freshness, now),
             cadence.stale_at(freshness),
         )
-        self._stood[name] = freshness, standing
-        return standing
+        self._statuses[name] = freshness, status
+        return status
 
     async def entries(self, viewer: Role = Role.ANYONE) -> list[Entry]:
-        """Every dataset the viewer may read."""
+        """Return every dataset the viewer may read."""
         return [
             await self._entry(query, viewer)
             for query in self._queries.values()
@@ -96,17 +100,16 @@ class Catalogue:
         ]
 
     async def _entry(self, query: Query[Any], viewer: Role) -> Entry:
-        name = query.dataset.name
-        freshness = await query.freshness(viewer)
+        name, reader = query.dataset.name, query.for_role(viewer)
+        freshness = await reader.freshness()
         return Entry(
             dataset=query.dataset,
             sources=self.fetch(name).sources,
-            records=await query.count(viewer),
+            records=await reader.count(),
             quarantined=await self._quarantine.count(name),
             freshness=freshness,
             standing=self.freshness_status(name, freshness),
         )
 
-    def _known(self, name: str) -> None:
-        if name not in self._queries:
-            raise UnknownDataset(f"the datasets are: {', '.join(self._queries)}")
+    def _unknown(self) -> UnknownDataset:
+        return UnknownDataset(f"the datasets are: {', '.join(self._queries)}")

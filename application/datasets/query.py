@@ -9,12 +9,60 @@ from application.ports.datasets import Store
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset, Key, R, Role
 from domain.errors import UnknownRecord
+from domain.filters import Filter
 from domain.paging import Page, PageRequest
 
 #: How many records an export reads at a time.
 CHUNK = 1000
 #: And where each time means to look at every record, because no index is in that order.
 SCANNED_CHUNK = 5 * CHUNK
+
+
+class Reader(Generic[R]):
+    """Reads one dataset for one role, which may read it and sees the records that match `seen`."""
+
+    def __init__(self, dataset: Dataset[R], store: Store, seen: Filter) -> None:
+        self.dataset = dataset
+        self._store = store
+        self._seen = seen
+
+    async def page(self, request: PageRequest) -> Page[Any]:
+        """Return one page of records; raise InvalidCursor for a cursor of another question."""
+        if self._seen.conditions:
+            request = msgspec.structs.replace(request, filter=request.filter & self._seen)
+        if request.cursor is not None:
+            request.check()
+        return await self._store.find(self.dataset, request)
+
+    async def get(self, key: Key) -> Any:
+        """Return the record with that key; raise UnknownRecord when none that is seen has it."""
+        row = await self._store.get(self.dataset, key, self._seen)
+        if row is None:
+            raise no_record(self.dataset)
+        return row
+
+    async def walk(self, request: PageRequest) -> AsyncGenerator[list[Any], None]:
+        """Yield every record from the request's page on, in chunks of at most CHUNK.
+
+        Each is of one snapshot. An answer without records is one empty chunk.
+        """
+        is_fast = self.dataset.answers_fast(request.filter, request.sort.names)
+        request = msgspec.structs.replace(request, limit=CHUNK if is_fast else SCANNED_CHUNK)
+        while True:
+            page = await self.page(request)
+            for start in range(0, len(page.rows) or 1, CHUNK):
+                yield page.rows[start : start + CHUNK]
+            if page.next_cursor is None:
+                return
+            request = msgspec.structs.replace(request, cursor=page.next_cursor, offset=0)
+
+    async def count(self) -> int:
+        """Return how many records are seen."""
+        return await self._store.count(self.dataset, self._seen)
+
+    async def freshness(self) -> Freshness:
+        """Return the dataset's sequence number and checkpoints."""
+        return await self._store.freshness(self.dataset)
 
 
 class Query(Generic[R]):
@@ -25,61 +73,22 @@ class Query(Generic[R]):
 
     def __init__(self, dataset: Dataset[R], store: Store) -> None:
         self.dataset = dataset
-        self._store = store
+        self._readers = {role: Reader(dataset, store, dataset.seen_by(role)) for role in Role}
+
+    def for_role(self, viewer: Role) -> Reader[R]:
+        """Return what reads for this viewer, who is not checked again."""
+        viewer.require(self.dataset.read_by)
+        return self._readers[viewer]
 
     async def __call__(self, request: PageRequest, viewer: Role = Role.ANYONE) -> Page[Any]:
-        """One page of records; InvalidCursor for a cursor of another question."""
-        self.admit(viewer)
-        narrowed = self._narrowed(request, viewer)
-        narrowed.check()
-        return await self._store.find(self.dataset, narrowed)
+        """Return one page of records; raise InvalidCursor for a cursor of another question."""
+        return await self.for_role(viewer).page(request)
 
     async def get(self, key: Key, viewer: Role = Role.ANYONE) -> Any:
-        """The record with that key; UnknownRecord when there is none the viewer may see."""
-        self.admit(viewer)
-        row = await self._store.get(self.dataset, key, self.dataset.seen_by(viewer))
-        if row is None:
-            raise no_record(self.dataset)
-        return row
-
-    async def walk(
-        self, request: PageRequest, viewer: Role = Role.ANYONE
-    ) -> AsyncGenerator[list[Any], None]:
-        """Every record of the answer from the request's page on, in chunks of at most CHUNK.
-
-        Each is of one snapshot. An answer without records is one empty chunk.
-        """
-        is_fast = self.dataset.answers_fast(request.filter, request.sort.names)
-        request = msgspec.structs.replace(request, limit=CHUNK if is_fast else SCANNED_CHUNK)
-        while True:
-            page = await self(request, viewer)
-            for start in range(0, len(page.rows) or 1, CHUNK):
-                yield page.rows[start : start + CHUNK]
-            if page.next_cursor is None:
-                return
-            request = msgspec.structs.replace(request, cursor=page.next_cursor, offset=0)
-
-    async def count(self, viewer: Role = Role.ANYONE) -> int:
-        """How many records the viewer may see."""
-        self.admit(viewer)
-        return await self._store.count(self.dataset, self.dataset.seen_by(viewer))
-
-    async def freshness(self, viewer: Role = Role.ANYONE) -> Freshness:
-        """The dataset's sequence number and checkpoints."""
-        self.admit(viewer)
-        return await self._store.freshness(self.dataset)
-
-    def admit(self, viewer: Role) -> None:
-        """Let the viewer pass when they may read the dataset."""
-        viewer.require(self.dataset.read_by)
-
-    def _narrowed(self, request: PageRequest, viewer: Role) -> PageRequest:
-        seen = self.dataset.seen_by(viewer)
-        if not seen.conditions:
-            return request
-        return msgspec.structs.replace(request, filter=request.filter & seen)
+        """Return the record with that key; raise UnknownRecord when the viewer sees none."""
+        return await self.for_role(viewer).get(key)
 
 
 def no_record(dataset: Dataset[Any]) -> UnknownRecord:
-    """What is said when nothing that may be seen has a key."""
+    """Return the error for a key that no record has which may be seen."""
     return UnknownRecord(f"no record of {dataset.name} has that key")

@@ -109,8 +109,8 @@ class CheckHealth:
         now_s = self._clock.now().timestamp()
         for dataset in self._catalogue.datasets:
             name = dataset.name
-            freshness = await self._catalogue.query(name).freshness(Role.ADMIN)
-            for source, asked in self._catalogue.fetch(name).run.hosts.items():
+            freshness = await self._catalogue.query(name).for_role(Role.ADMIN).freshness()
+            for source, asked in self._catalogue.fetch(name).hosts.items():
                 checkpoint = freshness.of(source)
                 host = await self._budget.state(asked)
                 blocked = host.blocked_until_s > now_s

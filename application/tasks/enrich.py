@@ -96,7 +96,7 @@ class EnrichTasks(JobStep):
         return [name for name in names if name not in seen]
 
     async def _walk(self, request: PageRequest) -> AsyncIterator[Any]:
-        async for rows in self._query.walk(request, Role.ADMIN):
+        async for rows in self._query.for_role(Role.ADMIN).walk(request):
             for row in rows:
                 yield row
 

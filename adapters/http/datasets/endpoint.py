@@ -1,44 +1,37 @@
-"""Reads: `GET /data…`, one ASGI application for every record of every dataset.
+"""The endpoint of reads: `GET /data…`, one ASGI application for every record of every dataset.
 
-The question is parsed from the dataset's fields, so a new dataset needs nothing here. What varies
-with each request comes last in the envelope, so that the rest can be kept as ready bytes.
+The query is parsed from the dataset's fields, so a new dataset needs nothing here.
 """
 
+import hashlib
 from http import HTTPStatus
-from time import perf_counter
 from typing import Any
 
-from adapters.http.datasets.envelope import ReadRequest, ending_of, page_of, record_of
-from adapters.http.datasets.export import export
-from adapters.http.datasets.formats import shown
+import msgspec
+
+from adapters.http.datasets.envelope import page_envelope, record_envelope
+from adapters.http.datasets.export import send_export
+from adapters.http.datasets.formats import project
 from adapters.http.datasets.query_string import (
     Format,
     ReadQuery,
-    accepted_format,
-    read_projection,
-    read_question,
-    refuse_paging,
+    ReadRequest,
+    read_fields,
+    read_query,
+    read_request,
 )
-from adapters.http.datasets.ready_pages import Key, ReadyPage, ReadyPages, key_of, page_ready
-from adapters.http.datasets.repeats import READY
-from adapters.http.datasets.validators import Validators
-from adapters.http.protocol.access import ANYONE, RoleGuard, role_of
-from adapters.http.protocol.asgi import (
-    Receive,
-    Scope,
-    Send,
-    header_of,
-    request_id_of,
-    send_reply,
-)
-from adapters.http.protocol.conditional import ANY, has, wants_validation
+from adapters.http.datasets.response_cache import ReadyAnswer, ResponseCache
+from adapters.http.protocol.access import ANYONE, RoleGuard
+from adapters.http.protocol.asgi import Receive, Scope, Send, send_reply
+from adapters.http.protocol.conditional import ANY, has
 from adapters.http.protocol.cursors import CursorSigner, next_page_of, records_of
-from adapters.http.protocol.problems import Refusal, Reply
-from application.datasets.catalogue import Catalogue, FreshnessStatus
+from adapters.http.protocol.problems import Refusal
+from adapters.http.protocol.query_params import parameters_of
+from application.datasets.catalogue import Catalogue
+from application.datasets.query import Reader
 from application.ports.datasets import Changes
-from application.ports.system import Clock
 from domain.checkpoints import Freshness
-from domain.dataset import Dataset
+from domain.dataset import Dataset, Role
 from domain.errors import UnknownRecord
 from domain.fields import Field
 
@@ -46,187 +39,153 @@ PREFIX = "/data"
 _METHODS = ("GET", "HEAD")
 
 
-class Reads:
-    """Answers every read; errors are raised for the front to tell."""
+class RecordsEndpoint:
+    """Answers every read; `database_id` is the database's random name.
+
+    Errors are raised for the first layer to answer.
+    """
 
     def __init__(
         self,
         catalogue: Catalogue,
         changes: Changes,
+        cache: ResponseCache,
         signer: CursorSigner,
-        validators: Validators,
-        clock: Clock,
-        gate: RoleGuard,
+        guard: RoleGuard,
+        database_id: str,
         default_dataset: str,
     ) -> None:
         self._catalogue = catalogue
         self._changes = changes
+        self._cache = cache
         self._signer = signer
-        self._validators = validators
-        self._clock = clock
-        self._gate = gate
+        self._least_role = guard.least(ANYONE)
+        self._database_id = database_id
         self._default_dataset = default_dataset
-        self._ready = ReadyPages()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request under `/data`."""
-        started = perf_counter()
         if scope["method"] not in _METHODS:
-            allowed = {"Allow": ", ".join(_METHODS)}
             raise Refusal(
                 HTTPStatus.METHOD_NOT_ALLOWED,
                 "method_not_allowed",
                 "records can only be read",
-                allowed,
+                {"Allow": ", ".join(_METHODS)},
             )
-        self._gate.admit(scope, ANYONE)
-        ready = await self._ready_page(key_of(scope))
-        if ready is not None:
-            scope[READY] = ready
-            await send_reply(scope, send, self._again(scope, ready, started))
-            return
-        name, *key = _segments(scope["path"]) or [self._default_dataset]
-        asked = ReadRequest(scope, self._catalogue.query(name), role_of(scope), started)
-        asked.query.admit(asked.role)
+        request = read_request(scope)
+        # Who may read what, the use case checks; this is about whether it is open to strangers.
+        if self._least_role is not Role.ANYONE:
+            request.role.require(self._least_role)
+        answer = await self._cache.find(request)
+        if answer is None:
+            answer = await self._read(request, receive, send)
+        if answer is not None:
+            await send_reply(scope, send, self._cache.reply(request, answer))
+
+    async def _read(self, request: ReadRequest, receive: Receive, send: Send) -> ReadyAnswer | None:
+        """Read the answer, and have it kept; None for an export, which is then sent already."""
+        # The server has decoded the path once; an encoded slash is reached by a filter instead.
+        segments = request.scope["path"].removeprefix(PREFIX).split("/")
+        name, *key = [segment for segment in segments if segment] or [self._default_dataset]
+        reader = self._catalogue.query(name).for_role(request.role)
+        parameters = parameters_of(request.scope["query_string"])
         if key:
-            await send_reply(scope, send, await self._one(asked, key))
-        else:
-            await self._many(asked, receive, send)
-
-    # ------------------------------------------------------------ one record
-
-    async def _one(self, asked: ReadRequest, texts: list[str]) -> Reply:
-        dataset = asked.dataset
-        fields = read_projection(dataset, asked.scope["query_string"])
-        key = _key(dataset, texts)
-        version = self._changes.version()
-        freshness = await asked.query.freshness(asked.role)
-        standing = self._catalogue.freshness_status(dataset.name, freshness)
-        what = ("one", key, fields)
-        headers = self._validators.headers(asked, what, Format.JSON, freshness, standing)
-        if has(asked.scope, headers["ETag"]):
-            return self._unchanged(asked, headers, freshness, standing, version)
-        row = await asked.query.get(key, asked.role)
-        [record] = shown(dataset, [row], fields)
-        body = record_of(asked, record, freshness, standing)
-        return self._answered(asked, body, headers, freshness, standing, version)
-
-    # ------------------------------------------------------------ many records
-
-    async def _many(self, asked: ReadRequest, receive: Receive, send: Send) -> None:
-        question = read_question(asked.dataset, asked.scope["query_string"], self._signer)
-        format = question.format or accepted_format(header_of(asked.scope, b"accept"))
-        if format is None:
-            raise Refusal(
-                HTTPStatus.NOT_ACCEPTABLE,
-                "not_acceptable",
-                "records come as application/json, application/x-ndjson or text/csv",
+            answer = await self._record(
+                request, reader, key, read_fields(reader.dataset, parameters)
             )
-        if format is not Format.JSON:
-            refuse_paging(question)
-        elif not wants_validation(asked.scope):
-            await send_reply(asked.scope, send, await self._page(asked, question))
-            return
-        version = self._changes.version()
-        freshness = await asked.query.freshness(asked.role)
-        standing = self._catalogue.freshness_status(asked.dataset.name, freshness)
-        headers = self._validators.headers(asked, question.canonical, format, freshness, standing)
-        known = (headers["ETag"],) if format is Format.JSON else (headers["ETag"], ANY)
-        if has(asked.scope, *known):
-            unchanged = self._unchanged(asked, headers, freshness, standing, version)
-            await send_reply(asked.scope, send, unchanged)
-        elif format is Format.JSON:
-            await send_reply(asked.scope, send, await self._page(asked, question))
         else:
-            headers |= self._timed(asked.scope, standing)
-            await export(asked, question, format, headers, receive, send)
+            query = read_query(reader.dataset, parameters, self._signer, request.accept)
+            if query.format is not Format.JSON:
+                return await self._export(request, reader, query, receive, send)
+            answer = await self._page(request, reader, query)
+        self._cache.put(request, answer)
+        return answer
 
-    async def _page(self, asked: ReadRequest, question: ReadQuery) -> Reply:
+    async def _record(
+        self, request: ReadRequest, reader: Reader[Any], texts: list[str], fields: tuple[str, ...]
+    ) -> ReadyAnswer:
+        key = _key(reader.dataset, texts)
         version = self._changes.version()
-        page = await asked.query(question.request, asked.role)
-        standing = self._catalogue.freshness_status(asked.dataset.name, page.freshness)
-        headers = self._validators.headers(
-            asked, question.canonical, Format.JSON, page.freshness, standing
-        )
+        freshness = await reader.freshness()
+        what = ("one", key, fields)
+        answer = self._begin(request, reader, what, Format.JSON, freshness, version)
+        if not (request.is_conditional and has(request.scope, answer.etag)):
+            [record] = project(reader.dataset, [await reader.get(key)], fields)
+            answer.body = record_envelope(reader.dataset, record, freshness, answer.status)
+        return answer
+
+    async def _page(
+        self, request: ReadRequest, reader: Reader[Any], query: ReadQuery
+    ) -> ReadyAnswer:
+        version = self._changes.version()
+        if request.is_conditional:
+            # The sequence number and the checkpoints tell whether the client's copy holds.
+            freshness = await reader.freshness()
+            answer = self._begin(request, reader, query.canonical, Format.JSON, freshness, version)
+            if has(request.scope, answer.etag):
+                return answer
+        page = await reader.page(query.request)
+        answer = self._begin(request, reader, query.canonical, Format.JSON, page.freshness, version)
         cursor = None
         if page.next_cursor is not None:
-            cursor = self._signer.write(records_of(asked.dataset), page.next_cursor)
-            headers["Link"] = next_page_of(asked.scope["path"], question.parameters, cursor)
-        records = shown(asked.dataset, page.rows, question.fields)
-        body = page_of(asked, question, page, records, cursor, standing)
-        return self._answered(asked, body, headers, page.freshness, standing, version)
+            cursor = self._signer.write(records_of(reader.dataset), page.next_cursor)
+            link = next_page_of(request.scope["path"], query.parameters, cursor)
+            answer.lines = (*answer.lines, (b"link", link.encode("latin-1")))
+        records = project(reader.dataset, page.rows, query.fields) if query.fields else page.rows
+        answer.body = page_envelope(reader.dataset, query, page, records, cursor, answer.status)
+        return answer
 
-    # ------------------------------------------------------------ answers, and those kept ready
-
-    def _answered(
+    async def _export(
         self,
-        asked: ReadRequest,
-        body: bytes,
-        headers: dict[str, str],
-        freshness: Freshness,
-        standing: FreshnessStatus,
-        version: int,
-    ) -> Reply:
-        """The answer with this body, which is kept; `version` is from before anything was read."""
-        page = page_ready(asked.query, body, headers, freshness, standing, version)
-        key = key_of(asked.scope)
-        if key is not None:
-            self._ready.keep(key, page)
-        return self._again(asked.scope, page, asked.started)
-
-    def _again(self, scope: Scope, page: ReadyPage, started: float) -> Reply:
-        timed = self._timed(scope, page.standing)
-        if has(scope, page.etag, ANY):
-            return Reply(HTTPStatus.NOT_MODIFIED, timed, b"", page.lines)
-        request_id = request_id_of(scope).encode()
-        body = page.body + ending_of(request_id, started, page.standing.stale)
-        return Reply(HTTPStatus.OK, timed, body, page.lines)
-
-    def _unchanged(
-        self,
-        asked: ReadRequest,
-        headers: dict[str, str],
-        freshness: Freshness,
-        standing: FreshnessStatus,
-        version: int,
-    ) -> Reply:
-        """The answer to a client that has it; asked again word for word, nothing is read for it."""
-        page = page_ready(asked.query, b"", headers, freshness, standing, version)
-        if key_of(asked.scope) is not None:
-            asked.scope[READY] = page
-        return Reply(HTTPStatus.NOT_MODIFIED, self._timed(asked.scope, standing), b"", page.lines)
-
-    def _timed(self, scope: Scope, standing: FreshnessStatus) -> dict[str, str]:
-        private = any(name == b"authorization" for name, _ in scope["headers"])
-        return self._validators.timed(standing, self._clock.now(), private)
-
-    async def _ready_page(self, key: Key | None) -> ReadyPage | None:
-        """The page kept under this key, if all it says still holds."""
-        page = None if key is None else self._ready.get(key)
-        if key is None or page is None:
-            return None
+        request: ReadRequest,
+        reader: Reader[Any],
+        query: ReadQuery,
+        receive: Receive,
+        send: Send,
+    ) -> ReadyAnswer | None:
         version = self._changes.version()
-        if version != page.version:
-            if await page.query.freshness() != page.freshness:
-                self._ready.forget(key)
-                return None
-            page.version = version
-        if not page.standing.holds(self._clock.now()):
-            self._ready.forget(key)
-            return None
-        return page
+        freshness = await reader.freshness()
+        answer = self._begin(request, reader, query.canonical, query.format, freshness, version)
+        if request.is_conditional and has(request.scope, answer.etag, ANY):
+            self._cache.put(request, answer)
+            return answer
+        lines = self._cache.lines(request, answer)
+        await send_export(request, reader, query, lines, receive, send)
+        return None
 
-
-# ---------------------------------------------------------------- paths and keys
-
-
-def _segments(path: str) -> list[str]:
-    # The server has decoded the path once; an encoded slash is reached by a filter instead.
-    return [segment for segment in path.removeprefix(PREFIX).split("/") if segment]
+    def _begin(
+        self,
+        request: ReadRequest,
+        reader: Reader[Any],
+        what: Any,
+        format: Format,
+        freshness: Freshness,
+        version: int,
+    ) -> ReadyAnswer:
+        """Return the answer to `what` up to its body: its headers, which stay as the data does."""
+        dataset = reader.dataset
+        status = self._catalogue.freshness_status(dataset.name, freshness)
+        tag = (
+            self._database_id,
+            dataset.name,
+            dataset.fingerprint,
+            freshness.seq,
+            what,
+            format.value,
+            request.role.value,
+            status.stale,
+        )
+        digest = hashlib.blake2b(msgspec.msgpack.encode(tag), digest_size=12).hexdigest()
+        etag = f'W/"{digest}"'
+        lines = (
+            (b"content-type", format.media_type.encode()),
+            (b"etag", etag.encode()),
+            (b"vary", b"Accept, Authorization"),
+        )
+        return ReadyAnswer(reader, etag, lines, freshness, status, version)
 
 
 def _key(dataset: Dataset[Any], texts: list[str]) -> tuple[Any, ...]:
-    missing = UnknownRecord(f"{dataset.name} has no record with that key")
     if len(texts) != len(dataset.key):
         parts = "/".join(f"{{{name}}}" for name in dataset.key)
         raise UnknownRecord(f"a record of {dataset.name} is at /data/{dataset.name}/{parts}")
@@ -235,7 +194,7 @@ def _key(dataset: Dataset[Any], texts: list[str]) -> tuple[Any, ...]:
             _part(dataset.fields[name], text) for name, text in zip(dataset.key, texts, strict=True)
         )
     except ValueError as error:
-        raise missing from error
+        raise UnknownRecord(f"{dataset.name} has no record with that key") from error
 
 
 def _part(field: Field, text: str) -> Any:

@@ -1,37 +1,39 @@
-"""Exports: the whole answer to a question, streamed in chunks."""
+"""Exports: the whole answer to a query, streamed in chunks."""
 
 import asyncio
 from contextlib import aclosing
+from typing import Any
 
-from adapters.http.datasets.envelope import ReadRequest
-from adapters.http.datasets.formats import chunk_of, first_line_of
-from adapters.http.datasets.query_string import Format, ReadQuery
-from adapters.http.protocol.asgi import Receive, Send, lines, until_gone
+from adapters.http.datasets.formats import encode_chunk, first_line
+from adapters.http.datasets.query_string import ReadQuery, ReadRequest
+from adapters.http.protocol.asgi import Line, Receive, Send, until_gone
+from application.datasets.query import Reader
 
 
-async def export(
-    asked: ReadRequest,
-    question: ReadQuery,
-    format: Format,
-    headers: dict[str, str],
+async def send_export(
+    request: ReadRequest,
+    reader: Reader[Any],
+    query: ReadQuery,
+    lines: tuple[Line, ...],
     receive: Receive,
     send: Send,
 ) -> None:
     """Stream the answer; a failure midway breaks the connection, never the content."""
     send = until_gone(receive, send)
-    name = f"{asked.dataset.name}.{format}"
-    headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    start = {"type": "http.response.start", "status": 200, "headers": lines(headers)}
-    if asked.scope["method"] == "HEAD":
+    dataset, format = reader.dataset, query.format
+    name = f'attachment; filename="{dataset.name}.{format}"'
+    headers = [*lines, (b"content-disposition", name.encode())]
+    start = {"type": "http.response.start", "status": 200, "headers": headers}
+    if request.scope["method"] == "HEAD":
         await send(start)
         await send({"type": "http.response.body", "body": b""})
         return
-    body = first_line_of(asked.dataset, question.fields, format)
-    async with aclosing(asked.query.walk(question.request, asked.role)) as chunks:
+    body = first_line(dataset, query.fields, format)
+    async with aclosing(reader.walk(query.request)) as chunks:
         async for rows in chunks:
-            body += chunk_of(asked.dataset, rows, question.fields, format)
+            body += encode_chunk(dataset, rows, query.fields, format)
             if start:
-                # Not before the first chunk is read: until then an error can still be told.
+                # Not before the first chunk is read: until then an error can still be answered.
                 await send(start)
                 start = {}
             await send({"type": "http.response.body", "body": body, "more_body": True})

@@ -19,12 +19,12 @@ _json = msgspec.json.Encoder()
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def shown(dataset: Dataset[Any], rows: Sequence[Any], fields: tuple[str, ...]) -> Sequence[Any]:
-    """The rows with the wanted fields alone; () wants all of them."""
+def project(dataset: Dataset[Any], rows: Sequence[Any], fields: tuple[str, ...]) -> Sequence[Any]:
+    """Return the rows with the wanted fields alone; () wants all of them."""
     if not fields:
         return rows
-    project = _projection(dataset, fields)
-    return [project(row) for row in rows]
+    narrowed = _projection(dataset, fields)
+    return [narrowed(row) for row in rows]
 
 
 @lru_cache(maxsize=512)
@@ -37,17 +37,17 @@ def _projection(dataset: Dataset[Any], fields: tuple[str, ...]) -> Callable[[Any
     return lambda row: narrow(*values(row))
 
 
-def first_line_of(dataset: Dataset[Any], fields: tuple[str, ...], format: Format) -> bytes:
-    """What an export begins with: the names of its columns, in CSV."""
+def first_line(dataset: Dataset[Any], fields: tuple[str, ...], format: Format) -> bytes:
+    """Return what an export begins with: the names of its columns, in CSV."""
     return _csv([fields or tuple(dataset.fields)]) if format is Format.CSV else b""
 
 
-def chunk_of(
+def encode_chunk(
     dataset: Dataset[Any], rows: Sequence[Any], fields: tuple[str, ...], format: Format
 ) -> bytes:
-    """Some rows of an export."""
+    """Return some rows of an export."""
     if format is Format.NDJSON:
-        return _json.encode_lines(shown(dataset, rows, fields))
+        return _json.encode_lines(project(dataset, rows, fields))
     names = fields or tuple(dataset.fields)
     # Column by column: what a column holds is the same in every row.
     columns = (_cells(dataset.fields[name], map(attrgetter(name), rows)) for name in names)

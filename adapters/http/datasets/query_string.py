@@ -1,26 +1,34 @@
-"""Questions: the query string of a read, taken apart strictly and turned into a page request."""
+"""A read as it is asked for: its headers, and its query string turned into a page request."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from http import HTTPStatus
+from time import perf_counter
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from adapters.http.protocol.access import CALLER
+from adapters.http.protocol.asgi import Scope
 from adapters.http.protocol.cursors import CursorSigner, records_of
 from adapters.http.protocol.negotiation import best_match
-from adapters.http.protocol.problems import ECHO
-from adapters.http.protocol.query_params import limit_of, number_of, parameters_of
-from domain.dataset import Dataset
+from adapters.http.protocol.problems import ECHO, Refusal
+from adapters.http.protocol.query_params import limit_of, number_of
+from domain.dataset import Dataset, Role
 from domain.errors import InvalidValue, MalformedQuery, UnknownParameter
 from domain.filters import Filter
 from domain.paging import (
     MAX_OFFSET,
     Counting,
-    Cursor,
     PageRequest,
     Sort,
 )
+from domain.users import ANYBODY
+
+Parameters = Sequence[tuple[str, str]]
+Key = tuple[Any, ...]
+E = TypeVar("E", bound=StrEnum)
 
 
 class Format(StrEnum):
@@ -46,13 +54,52 @@ CONTROLS = ("sort", "fields", "limit", "offset", "cursor", "count", "format")
 _PAGING = ("limit", "offset", "cursor", "count")
 
 
+class ReadRequest(NamedTuple):
+    """A request for reading: what matters of its headers, found in one pass over them.
+
+    `key` tells one answer from another; it is None for a request with credentials. `started` is
+    when the request arrived (`perf_counter`).
+    """
+
+    scope: Scope
+    started: float
+    role: Role
+    key: Key | None
+    accept: str
+    is_conditional: bool
+    is_private: bool
+
+
+def read_request(scope: Scope) -> ReadRequest:
+    """Return what matters of a request for reading."""
+    started = perf_counter()
+    accept = b""
+    is_conditional = is_private = is_personal = False
+    for name, value in scope["headers"]:
+        if name == b"accept":
+            accept += b"," + value if accept else value
+        elif name == b"if-none-match":
+            is_conditional = True
+        elif name == b"authorization":
+            is_private = True
+        elif name == b"cookie":
+            is_personal = True
+    key = None
+    if not is_private and not is_personal:
+        key = scope["path"], scope["query_string"], accept
+    role = scope.get(CALLER, ANYBODY).role
+    return ReadRequest(
+        scope, started, role, key, accept.decode("latin-1"), is_conditional, is_private
+    )
+
+
 class ReadQuery(msgspec.Struct, frozen=True):
-    """A read as asked: the page, the fields to show, the format wished for (None: as accepted)."""
+    """What a read asks for: which page, which fields, and how the records are written."""
 
     request: PageRequest
     fields: tuple[str, ...]
-    format: Format | None
-    parameters: tuple[tuple[str, str], ...]
+    format: Format
+    parameters: Parameters
 
     @property
     def canonical(self) -> tuple[Any, ...]:
@@ -63,14 +110,18 @@ class ReadQuery(msgspec.Struct, frozen=True):
         return (*asked, r.limit, r.offset, position, r.counting.value, self.fields)
 
 
-def read_question(dataset: Dataset[Any], query: bytes, signer: CursorSigner) -> ReadQuery:
-    """Read the query string of a list of records; an InvalidQuery says what is wrong with it."""
-    pairs = parameters_of(query)
-    controls = {name: value for name, value in pairs if name in CONTROLS}
-    filter = Filter.parse(dataset.fields, _conditions(dataset, pairs))
-    format = _format(controls)
+def read_query(
+    dataset: Dataset[Any], parameters: Parameters, signer: CursorSigner, accept: str = ""
+) -> ReadQuery:
+    """Return what the parameters of a list of records ask for; raise InvalidQuery.
+
+    Raise Refusal when no format that `accept` names is offered.
+    """
+    controls, conditions = _sorted_out(dataset, parameters)
+    filter = Filter.parse(dataset.fields, conditions)
+    format = _choice(controls, "format", Format) or accepted_format(accept)
     sort = _sort(dataset, controls.get("sort", dataset.default_sort))
-    if format in (Format.NDJSON, Format.CSV):
+    if format is Format.NDJSON or format is Format.CSV:
         _refuse_paging(controls)
     if "cursor" in controls and "offset" in controls:
         raise MalformedQuery("offset", "cursor and offset exclude each other; give one")
@@ -79,66 +130,60 @@ def read_question(dataset: Dataset[Any], query: bytes, signer: CursorSigner) -> 
         sort=sort,
         limit=limit_of(controls),
         offset=number_of(controls, "offset", 0, 0, MAX_OFFSET),
-        cursor=_cursor(controls, dataset, signer),
-        counting=_counting(controls),
+        cursor=signer.read(records_of(dataset), controls["cursor"])
+        if "cursor" in controls
+        else None,
+        counting=_choice(controls, "count", Counting) or Counting.NONE,
     )
-    return ReadQuery(request, _fields(dataset, controls), format, tuple(pairs))
+    fields = _fields(dataset, controls)
+    if format is None:
+        raise Refusal(
+            HTTPStatus.NOT_ACCEPTABLE,
+            "not_acceptable",
+            "records come as application/json, application/x-ndjson or text/csv",
+        )
+    return ReadQuery(request, fields, format, parameters)
 
 
-def read_projection(dataset: Dataset[Any], query: bytes) -> tuple[str, ...]:
-    """Read the query string of one record: only `fields` may be asked for."""
-    pairs = parameters_of(query)
-    for name, _ in pairs:
+def read_fields(dataset: Dataset[Any], parameters: Parameters) -> tuple[str, ...]:
+    """Return the fields that are asked for of one record; raise UnknownParameter for all else."""
+    for name, _ in parameters:
         if name != "fields":
             raise UnknownParameter(name, "one record can only be asked with: fields")
-    return _fields(dataset, dict(pairs))
+    return _fields(dataset, dict(parameters))
 
 
-def refuse_paging(question: ReadQuery) -> None:
-    """Refuse paging where the Accept header asks for an export."""
-    _refuse_paging(dict(question.parameters))
-
-
-def _conditions(dataset: Dataset[Any], pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    conditions = [(name, value) for name, value in pairs if name not in CONTROLS]
-    for name, _ in conditions:
-        if name not in dataset.fields and name.rpartition("__")[0] not in dataset.fields:
+def _sorted_out(
+    dataset: Dataset[Any], parameters: Parameters
+) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """Return the control words and the conditions among the parameters."""
+    controls: dict[str, str] = {}
+    conditions: list[tuple[str, str]] = []
+    for name, value in parameters:
+        if name in CONTROLS:
+            controls[name] = value
+        elif name in dataset.fields or name.rpartition("__")[0] in dataset.fields:
+            conditions.append((name, value))
+        else:
             allowed = ", ".join([*CONTROLS, *dataset.fields])
             raise UnknownParameter(name, f"there is no such parameter; there are: {allowed}")
-    return conditions
+    return controls, conditions
 
 
-def _refuse_paging(given: Iterable[str]) -> None:
+def _refuse_paging(controls: Mapping[str, str]) -> None:
     for name in _PAGING:
-        if name in given:
+        if name in controls:
             raise MalformedQuery(name, f"an export is the whole answer; leave out {name}")
 
 
-def _cursor(
-    controls: Mapping[str, str], dataset: Dataset[Any], signer: CursorSigner
-) -> Cursor | None:
-    text = controls.get("cursor")
-    return None if text is None else signer.read(records_of(dataset), text)
-
-
-def _counting(controls: dict[str, str]) -> Counting:
-    if "count" not in controls:
-        return Counting.NONE
-    return Counting(_choice(controls, "count", Counting, ""))
-
-
-def _format(controls: dict[str, str]) -> Format | None:
-    if "format" not in controls:
+def _choice(controls: Mapping[str, str], name: str, choices: type[E]) -> E | None:
+    text = controls.get(name)
+    if text is None:
         return None
-    return Format(_choice(controls, "format", Format, ""))
-
-
-def _choice(controls: dict[str, str], name: str, choices: type[StrEnum], default: str) -> str:
-    text = controls.get(name, default)
     allowed = [choice.value for choice in choices]
     if text not in allowed:
         raise InvalidValue(name, f"expected one of {', '.join(allowed)}")
-    return text
+    return choices(text)
 
 
 @lru_cache(maxsize=256)
@@ -147,15 +192,15 @@ def _sort(dataset: Dataset[Any], text: str) -> Sort:
     for name in names:
         if name not in dataset.fields or not dataset.fields[name].sortable:
             allowed = ", ".join(field.name for field in dataset.fields.values() if field.sortable)
-            shown = f"cannot sort by {name[:ECHO]!r}; the sort fields are: {allowed}"
-            raise UnknownParameter("sort", shown)
+            detail = f"cannot sort by {name[:ECHO]!r}; the sort fields are: {allowed}"
+            raise UnknownParameter("sort", detail)
         if names.count(name) > 1:
             raise MalformedQuery("sort", f"sorts by {name} twice")
     return Sort.parse(dataset, text)
 
 
-def _fields(dataset: Dataset[Any], controls: dict[str, str]) -> tuple[str, ...]:
-    """The fields to show, in the record's order and always with the key; () for all of them."""
+def _fields(dataset: Dataset[Any], controls: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the wanted fields in the record's order, always with the key; () for all of them."""
     text = controls.get("fields")
     if text is None:
         return ()
@@ -163,8 +208,8 @@ def _fields(dataset: Dataset[Any], controls: dict[str, str]) -> tuple[str, ...]:
     for name in wanted:
         if name not in dataset.fields:
             allowed = ", ".join(dataset.fields)
-            shown = f"there is no field {name[:ECHO]!r}; the fields are: {allowed}"
-            raise UnknownParameter("fields", shown)
+            detail = f"there is no field {name[:ECHO]!r}; the fields are: {allowed}"
+            raise UnknownParameter("fields", detail)
     return tuple(name for name in dataset.fields if name in wanted)
 
 
@@ -178,7 +223,7 @@ _ACCEPTED = {
 
 
 def accepted_format(accept: str) -> Format | None:
-    """The format an Accept header likes best, JSON among equals; None if it likes none."""
+    """Return the format an Accept header likes best, JSON among equals; None if it likes none."""
     if accept in ("", "*/*", "application/json"):
         return Format.JSON
     best = best_match(accept, _ACCEPTED)

@@ -58,7 +58,8 @@ def job_routes(
             cadence = catalogue.fetch(dataset).cadence
         except UnknownDataset:
             return None  # it was taken out, and what became of its fetches stays
-        return cadence.next_allowed_at(await catalogue.query(dataset).freshness(viewer))
+        reader = catalogue.query(dataset).for_role(viewer)
+        return cadence.next_allowed_at(await reader.freshness())
 
     async def one(request: Request[Any, Any, Any], job: FetchJob) -> Response[FetchAnswer]:
         set_job_id(request.scope, job.id)

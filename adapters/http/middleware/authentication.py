@@ -21,13 +21,13 @@ class AuthenticationMiddleware:
         self,
         authenticate: Callable[[str], Awaitable[Caller]],
         hosts: Iterable[str] = (),
-        proxies: Iterable[str] = (),
-        origins: Iterable[str] = (),
+        proxies: Proxies | None = None,
+        cors: Cors | None = None,
     ) -> None:
         self._authenticate = authenticate
         self._hosts = tuple(host.lower() for host in hosts)
-        self._proxies = Proxies(proxies)
-        self.cors = Cors(origins)
+        self._proxies = proxies
+        self._cors = cors
 
     async def let_in(self, scope: Any, seen: Mapping[bytes, Sequence[bytes]]) -> Reply | None:
         """Note who sends a request and from where; the answer, if it is a browser's question.
@@ -38,8 +38,9 @@ class AuthenticationMiddleware:
             raise Refusal(
                 HTTPStatus.BAD_REQUEST, "unknown_host", "this service does not answer for that host"
             )
-        self._proxies.look_through(scope)
-        if (preflight := self.cors.preflight(scope)) is not None:
+        if self._proxies:
+            self._proxies.look_through(scope)
+        if self._cors and (preflight := self._cors.preflight(scope)) is not None:
             return preflight
         if credentials := seen.get(b"authorization", ()):
             set_caller(scope, await self._bearer(credentials))

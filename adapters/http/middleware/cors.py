@@ -29,8 +29,6 @@ class Cors:
 
     def lines(self, scope: Any) -> list[Line]:
         """The headers by which a browser lets the page read the answer."""
-        if not self._origins:
-            return []
         # Also to a request without an origin: a cache must not give its answer to one with.
         varies = [(b"vary", b"Origin")]
         allowed = self._allowed(scope)

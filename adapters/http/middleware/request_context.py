@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import structlog
 
-from adapters.http.datasets.repeats import READY, Repeats
+from adapters.http.datasets.response_cache import READY, ResponseCache
 from adapters.http.middleware.authentication import AuthenticationMiddleware
+from adapters.http.middleware.cors import Cors
 from adapters.http.protocol.asgi import (
     REQUEST_ID,
     App,
@@ -61,7 +62,8 @@ class RequestContextMiddleware:
         prefixes: Mapping[str, App],
         rest: App,
         door: AuthenticationMiddleware,
-        repeats: Repeats,
+        cors: Cors | None,
+        responses: ResponseCache,
         random: Random,
         draining: asyncio.Event,
         events: Events,
@@ -69,7 +71,8 @@ class RequestContextMiddleware:
         self._prefixes = {prefix.strip("/"): app for prefix, app in prefixes.items()}
         self._rest = rest
         self._door = door
-        self._repeats = repeats
+        self._cors = cors
+        self.responses = responses
         self._random = random
         self._draining = draining
         self._events = events
@@ -84,7 +87,7 @@ class RequestContextMiddleware:
         """Answer one request; nothing raised here reaches the server but a broken stream."""
         if scope["type"] != "http":
             await _refuse_socket(scope, send)
-        elif (answer := self._repeats.answer(scope)) is not None:
+        elif (answer := self.responses.repeat(scope)) is not None:
             for message in answer:
                 await send(message)
         else:
@@ -103,7 +106,8 @@ class RequestContextMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _seal(message, request_id, [*added_headers(scope), *self._door.cors.lines(scope)])
+                cors = self._cors.lines(scope) if self._cors else ()
+                _seal(message, request_id, [*added_headers(scope), *cors])
                 self._note(scope, message)
             await send(message)
 
@@ -132,7 +136,7 @@ class RequestContextMiddleware:
     def _note(self, scope: Scope, message: Message) -> None:
         # Where every read is published, every read has to come by here.
         if READY in scope and not self._reads_wanted:
-            self._repeats.note(scope, message)
+            self.responses.note(scope, message)
 
     def _publish(self, scope: Scope, status: int, started: float) -> None:
         """Publish one request; its status is 0 when the client left before there was one."""
@@ -211,7 +215,8 @@ def _inspect(scope: Scope, seen: _Seen) -> None:
             HTTPStatus.BAD_REQUEST, "malformed_request", "the Host header is not a host and port"
         )
     # An offer of HTTP/2 may be passed over (RFC 9110, 7.8), and common clients make it.
-    if any(offer.lower() != b"h2c" for offer in seen.values.get(b"upgrade", ())):
+    offers = seen.values.get(b"upgrade")
+    if offers and any(offer.lower() != b"h2c" for offer in offers):
         raise Refusal(
             HTTPStatus.UPGRADE_REQUIRED,
             "upgrade_refused",

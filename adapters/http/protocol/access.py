@@ -12,7 +12,7 @@ from domain.errors import Forbidden, InvalidRoutes
 from domain.users import ANYBODY, Caller
 
 #: Where the front leaves who is asking, and from which address.
-_CALLER = "catchment.caller"
+CALLER = "catchment.caller"
 _ADDRESS = "catchment.address"
 _OPTION = "access"
 
@@ -86,7 +86,7 @@ def require_declared(app: Litestar) -> None:
 
 def caller_of(scope: Any) -> Caller:
     """Who is asking, as the front has found out."""
-    caller: Caller = scope.get(_CALLER, ANYBODY)
+    caller: Caller = scope.get(CALLER, ANYBODY)
     return caller
 
 
@@ -97,7 +97,7 @@ def role_of(scope: Any) -> Role:
 
 def set_caller(scope: Any, caller: Caller) -> None:
     """Note who is asking."""
-    scope[_CALLER] = caller
+    scope[CALLER] = caller
 
 
 def address_of(scope: Any) -> str:

@@ -14,6 +14,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+#: A header as it goes over the wire.
+Line = tuple[bytes, bytes]
 
 #: Where the front leaves the request's identifier for those behind it.
 REQUEST_ID = "catchment.request_id"
@@ -44,9 +46,9 @@ def add_headers(scope: Any, headers: Mapping[str, str]) -> None:
     scope.setdefault(_ADDED, []).extend(lines(headers))
 
 
-def added_headers(scope: Any) -> list[tuple[bytes, bytes]]:
+def added_headers(scope: Any) -> list[Line]:
     """The headers that the answer to a request is to carry besides its own."""
-    added: list[tuple[bytes, bytes]] = scope.get(_ADDED, [])
+    added: list[Line] = scope.get(_ADDED, [])
     return added
 
 
@@ -60,7 +62,7 @@ def header_of(scope: Any, name: bytes) -> str:
     return ",".join(value.decode("latin-1") for key, value in scope["headers"] if key == name)
 
 
-def lines(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+def lines(headers: Mapping[str, str]) -> list[Line]:
     """Headers as they go over the wire."""
     return [(_wire_name(name), value.encode("latin-1")) for name, value in headers.items()]
 

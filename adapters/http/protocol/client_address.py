@@ -23,8 +23,6 @@ class Proxies:
 
     def look_through(self, scope: Any) -> None:
         """Note where a request comes from: behind trusted proxies, the last hop before them."""
-        if not self._trusted:
-            return
         client = (scope.get("client") or ("",))[0]
         if not self._is_trusted(client):
             return

@@ -6,8 +6,8 @@ from litestar import Request, Response, delete, get, patch, post, put
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from adapters.http.datasets.formats import shown
-from adapters.http.datasets.query_string import read_question
+from adapters.http.datasets.formats import project
+from adapters.http.datasets.query_string import read_query
 from adapters.http.protocol.access import ANYONE, may_call, role_of
 from adapters.http.protocol.asgi import request_id_of
 from adapters.http.protocol.bodies import read_json
@@ -19,9 +19,10 @@ from adapters.http.protocol.rate_limits import TASK_WRITES, Limiter
 from adapters.http.protocol.routing import answer, guarded, identifier, json_reply
 from adapters.http.tasks.schemas import MERGE_PATCH, NewTask, TaskPage, TaskPaging, TaskPatch
 from adapters.http.tasks.schemas import TASK_RESPONSES as RESPONSES
+from application.datasets.query import Reader
 from application.tasks.tasks import TaskUseCases
 from domain.errors import UnknownParameter
-from domain.tasks import TASKS
+from domain.tasks import TASKS, Task
 
 _CACHED = {"Cache-Control": "no-cache"}
 
@@ -40,8 +41,8 @@ def task_routes(
     )
     async def find(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The tasks that match, a page at a time: the same parameters as for any dataset."""
-        tasks.query.admit(role_of(request.scope))
-        return answer(await _page(request, tasks, signer))
+        reader = tasks.query.for_role(role_of(request.scope))
+        return answer(await _page(request, reader, signer))
 
     @post(
         "/tasks",
@@ -130,19 +131,19 @@ def _one(row: Any, status: int = 200, **headers: str) -> Reply:
 
 
 async def _page(
-    request: Request[Any, Any, Any], tasks: TaskUseCases, signer: CursorSigner
+    request: Request[Any, Any, Any], reader: Reader[Task], signer: CursorSigner
 ) -> Reply:
-    query = request.scope["query_string"]
-    if "format" in dict(parameters_of(query)):
+    parameters = parameters_of(request.scope["query_string"])
+    if "format" in dict(parameters):
         raise UnknownParameter("format", "tasks come as JSON alone")
-    question = read_question(TASKS, query, signer)
-    page = await tasks.query(question.request, role_of(request.scope))
+    question = read_query(TASKS, parameters, signer)
+    page = await reader.page(question.request)
     headers, cursor = dict(_CACHED), None
     if page.next_cursor is not None:
         cursor = signer.write(records_of(TASKS), page.next_cursor)
         headers["Link"] = next_page_of(request.scope["path"], question.parameters, cursor)
     told = TaskPage(
-        data=list(shown(TASKS, page.rows, question.fields)),
+        data=list(project(TASKS, page.rows, question.fields)),
         count=len(page.rows),
         page=TaskPaging(
             limit=question.request.limit,
