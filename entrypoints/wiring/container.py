@@ -26,11 +26,10 @@ from adapters.sql.operations.retention import SqlRetention
 from adapters.sql.politeness.budget import SqlBudget
 from adapters.sql.tasks.repositories import SqlKnownRepositories
 from adapters.sql.tasks.tasks import SqlTasks
-from adapters.system.clock import SystemClock
 from adapters.system.events import EventDispatcher
 from adapters.system.logs import Logs
+from adapters.system.machine import SystemClock, SystemRandom
 from adapters.system.passwords import ArgonPasswordHasher
-from adapters.system.random import SystemRandom
 from adapters.system.tokens import JwtTokens
 from application.accounts.api_tokens import ApiTokenService
 from application.accounts.authentication import Authenticate

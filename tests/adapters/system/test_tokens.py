@@ -6,7 +6,7 @@ import pytest
 
 from adapters.memory.accounts import MemoryTokens
 from adapters.memory.system import SeededRandom, SteerableClock
-from adapters.system.random import SystemRandom
+from adapters.system.machine import SystemRandom
 from adapters.system.tokens import JwtTokens
 from application.ports.accounts import Tokens
 from domain.errors import InvalidToken

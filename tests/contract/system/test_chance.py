@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from adapters.memory.system import SeededRandom
-from adapters.system.random import SystemRandom
+from adapters.system.machine import SystemRandom
 from application.ports.system import Random
 
 SOURCES: dict[str, Callable[[], Random]] = {"seeded": SeededRandom, "system": SystemRandom}

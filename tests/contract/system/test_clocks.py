@@ -7,7 +7,7 @@ from datetime import UTC, timedelta
 import pytest
 
 from adapters.memory.system import SteerableClock
-from adapters.system.clock import SystemClock
+from adapters.system.machine import SystemClock
 from application.ports.system import Clock
 
 CLOCKS: dict[str, Callable[[], Clock]] = {"steerable": SteerableClock, "system": SystemClock}

@@ -1,10 +1,12 @@
-"""The machine's source of chance."""
+"""The machine's clock, and its source of chance."""
 
+import asyncio
 import os
 import secrets
 import time
+from datetime import UTC, datetime
 
-from application.ports.system import Random
+from application.ports.system import Clock, Random
 
 #: So many hexadecimal digits of an identifier are chance: 76 bits.
 _DIGITS = 19
@@ -12,6 +14,18 @@ _DIGITS = 19
 _DRAWN_BYTES = _DIGITS * 128
 _FLOAT_BITS = 53
 _SECRET_BYTES = 32
+
+
+class SystemClock(Clock):
+    """Tells the machine's time."""
+
+    def now(self) -> datetime:
+        """The present moment, aware, in UTC."""
+        return datetime.now(UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        """Return when so many seconds have passed."""
+        await asyncio.sleep(seconds)
 
 
 class SystemRandom(Random):
