@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from functools import cached_property
 from operator import attrgetter
 from typing import Any, Generic, Literal
 
@@ -35,7 +36,7 @@ class Term(msgspec.Struct, frozen=True):
         return f"-{self.field.name}" if self.descending else self.field.name
 
 
-class Sort(msgspec.Struct, frozen=True):
+class Sort(msgspec.Struct, frozen=True, dict=True, cache_hash=True):
     """An order of records in which no two are equal: the key always comes last.
 
     Missing values come last in both directions; text is in binary order.
@@ -52,12 +53,12 @@ class Sort(msgspec.Struct, frozen=True):
         rest = (dataset.fields[name] for name in dataset.key if name not in named)
         return cls((*terms, *(Term(field, descending) for field in rest)))
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The whole order as `sort=` would write it."""
         return ",".join(term.text for term in self.terms)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The fields sorted by, in order."""
         return tuple(term.field.name for term in self.terms)

@@ -37,6 +37,7 @@ from domain.fields import Field
 
 PREFIX = "/data"
 _METHODS = ("GET", "HEAD")
+_CONTENT_TYPE = {format: format.media_type.encode() for format in Format}
 
 
 class RecordsEndpoint:
@@ -178,7 +179,7 @@ class RecordsEndpoint:
         digest = hashlib.blake2b(msgspec.msgpack.encode(tag), digest_size=12).hexdigest()
         etag = f'W/"{digest}"'
         lines = (
-            (b"content-type", format.media_type.encode()),
+            (b"content-type", _CONTENT_TYPE[format]),
             (b"etag", etag.encode()),
             (b"vary", b"Accept, Authorization"),
         )

@@ -153,10 +153,10 @@ class ResponseCache:
 
     def note(self, scope: Scope, message: Message) -> None:
         """Keep how a request was answered; `message` begins the answer, READY is what it says."""
-        if scope["method"] != "GET" or any(name in _OWN for name, _ in scope["headers"]):
+        if scope["method"] != "GET" or not _OWN.isdisjoint(name for name, _ in scope["headers"]):
             return
         answer: ReadyAnswer = scope[READY]
-        lines = tuple(line for line in message["headers"] if line[0] not in _VARYING)
+        lines = tuple([line for line in message["headers"] if line[0] not in _VARYING])
         key = _exact_key(scope)
         # The body counts here as well, for the other level may forget it sooner.
         sent = sum(map(len, key[:-1])) + sum(len(name) + len(value) for name, value in key[-1])

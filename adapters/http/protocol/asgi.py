@@ -74,7 +74,9 @@ def _wire_name(name: str) -> bytes:
 
 async def send_reply(scope: Scope, send: Send, reply: Reply) -> None:
     """Send a whole answer; a HEAD request gets its headers alone."""
-    headers = [*reply.lines, *lines(reply.headers)]
+    headers = [*reply.lines]
+    if reply.headers:
+        headers += lines(reply.headers)
     if reply.status != HTTPStatus.NOT_MODIFIED:
         # With a 304 it would speak of the body that is not sent.
         headers.append((b"content-length", b"%d" % len(reply.body)))

@@ -229,7 +229,7 @@ class Shape(msgspec.Struct, frozen=True):
     """Everything about a request that decides the text of its statements, and no value."""
 
     filter: tuple[Comparison, ...]
-    sort: str
+    sort: Sort
     missing: tuple[bool, ...] | None
     offset: bool
     counting: Counting
@@ -241,7 +241,7 @@ class Shape(msgspec.Struct, frozen=True):
         missing = None if cursor is None else tuple(value is None for value in cursor.position)
         return cls(
             shape_of(request.filter),
-            request.sort.text,
+            request.sort,
             missing,
             request.offset > 0,
             request.counting,
@@ -282,17 +282,16 @@ def statements_of(engine: str, dataset: Dataset[Any], shape: Shape) -> PageState
 def _built(engine: str, dataset: Dataset[Any], sql: SqlDataset, shape: Shape) -> PageStatements:
     table = sql.table
     where = clauses(table, shape.filter)
-    sort = Sort.parse(dataset, shape.sort)
     columns = [
         _Column(table.c[t.field.name], t.field.nullable, t.descending, f"k{n}")
-        for n, t in enumerate(sort.terms)
+        for n, t in enumerate(shape.sort.terms)
     ]
     every = select(*sql.columns)
     first = columns[0]
     left = clauses_beyond(table, shape.filter, first.column.name, first.descending)
     # Whether an index leads there does not depend on the values.
     asked = (Condition(dataset.fields[c.field], c.operator, None) for c in shape.filter)
-    fast = dataset.answers_fast(Filter(tuple(asked)), sort.names)
+    fast = dataset.answers_fast(Filter(tuple(asked)), shape.sort.names)
     stepwise = fast and engine == "sqlite" and sql.is_numbered
     later = _Later(every.where(*left), stepwise)
     segments = _segments(every.where(*where), later, columns, shape)

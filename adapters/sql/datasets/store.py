@@ -85,7 +85,7 @@ class SqlStore(Store):
             rows,
             request.cursor_after(rows[-1]) if more else None,
             freshness,
-            *request.counting.total(counted),
+            *(() if counted is None else request.counting.total(counted)),
         )
 
     async def get(self, dataset: Dataset[R], key: Key, seen: Filter) -> Any | None:
