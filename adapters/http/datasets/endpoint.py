@@ -4,12 +4,12 @@ The query is parsed from the dataset's fields, so a new dataset needs nothing he
 """
 
 import hashlib
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
-from adapters.http.datasets.envelope import page_envelope, record_envelope
 from adapters.http.datasets.export import send_export
 from adapters.http.datasets.formats import project
 from adapters.http.datasets.query_string import (
@@ -27,16 +27,18 @@ from adapters.http.protocol.conditional import ANY, has
 from adapters.http.protocol.cursors import CursorSigner, next_page_of, records_of
 from adapters.http.protocol.problems import Refusal
 from adapters.http.protocol.query_params import parameters_of
-from application.datasets.catalogue import Catalogue
+from application.datasets.catalogue import Catalogue, FreshnessStatus
 from application.datasets.query import Reader
 from application.ports.datasets import Changes
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset, Role
 from domain.errors import UnknownRecord
 from domain.fields import Field
+from domain.paging import Page
 
 PREFIX = "/data"
 _METHODS = ("GET", "HEAD")
+_encode = msgspec.json.Encoder().encode
 _CONTENT_TYPE = {format: format.media_type.encode() for format in Format}
 
 
@@ -112,7 +114,7 @@ class RecordsEndpoint:
         answer = self._begin(request, reader, what, Format.JSON, freshness, version)
         if not (request.is_conditional and has(request.scope, answer.etag)):
             [record] = project(reader.dataset, [await reader.get(key)], fields)
-            answer.body = record_envelope(reader.dataset, record, freshness, answer.status)
+            answer.body = _record_envelope(reader.dataset, record, freshness, answer.status)
         return answer
 
     async def _page(
@@ -133,7 +135,7 @@ class RecordsEndpoint:
             link = next_page_of(request.scope["path"], query.parameters, cursor)
             answer.lines = (*answer.lines, (b"link", link.encode("latin-1")))
         records = project(reader.dataset, page.rows, query.fields) if query.fields else page.rows
-        answer.body = page_envelope(reader.dataset, query, page, records, cursor, answer.status)
+        answer.body = _page_envelope(reader.dataset, query, page, records, cursor, answer.status)
         return answer
 
     async def _export(
@@ -186,6 +188,9 @@ class RecordsEndpoint:
         return ReadyAnswer(reader, etag, lines, freshness, status, version)
 
 
+# ---------------------------------------------------------------- keys
+
+
 def _key(dataset: Dataset[Any], texts: list[str]) -> tuple[Any, ...]:
     if len(texts) != len(dataset.key):
         parts = "/".join(f"{{{name}}}" for name in dataset.key)
@@ -202,3 +207,50 @@ def _part(field: Field, text: str) -> Any:
     if "\ufffd" in text:
         raise ValueError("not UTF-8")
     return field.parse(text)
+
+
+# ---------------------------------------------------------------- the envelope around records
+
+
+def _page_envelope(
+    dataset: Dataset[Any],
+    query: ReadQuery,
+    page: Page[Any],
+    records: Sequence[Any],
+    cursor: str | None,
+    status: FreshnessStatus,
+) -> bytes:
+    """Return a page's envelope, up to where it differs from one request to the next."""
+    paging = {
+        "limit": query.request.limit,
+        "offset": query.request.offset,
+        "next_cursor": cursor,
+        "has_more": page.next_cursor is not None,
+        "total": page.total,
+        "total_relation": page.total_relation,
+    }
+    return b'{"data":%b,"count":%d,"page":%b,"meta":%b' % (
+        _encode(records),
+        len(page.rows),
+        _encode(paging),
+        _meta(dataset, page.freshness, status),
+    )
+
+
+def _record_envelope(
+    dataset: Dataset[Any], record: Any, freshness: Freshness, status: FreshnessStatus
+) -> bytes:
+    """Return one record's envelope, up to where it differs from one request to the next."""
+    return b'{"data":%b,"meta":%b' % (_encode(record), _meta(dataset, freshness, status))
+
+
+def _meta(dataset: Dataset[Any], freshness: Freshness, status: FreshnessStatus) -> bytes:
+    return _encode(
+        {
+            "dataset": dataset.name,
+            "seq": freshness.seq,
+            "fetched_at": status.fetched_at,
+            "next_fetch_at": status.next_fetch_at,
+            "sources": [checkpoint.source for checkpoint in freshness.checkpoints],
+        }
+    )

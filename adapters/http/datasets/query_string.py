@@ -119,7 +119,7 @@ def read_query(
     """
     controls, conditions = _sorted_out(dataset, parameters)
     filter = Filter.parse(dataset.fields, conditions)
-    format = _choice(controls, "format", Format) or accepted_format(accept)
+    format = _choice(controls, "format", Format) if "format" in controls else accepted(accept)
     sort = _sort(dataset, controls.get("sort", dataset.default_sort))
     if format is Format.NDJSON or format is Format.CSV:
         _refuse_paging(controls)
@@ -133,9 +133,9 @@ def read_query(
         cursor=signer.read(records_of(dataset), controls["cursor"])
         if "cursor" in controls
         else None,
-        counting=_choice(controls, "count", Counting) or Counting.NONE,
+        counting=_choice(controls, "count", Counting) if "count" in controls else Counting.NONE,
     )
-    fields = _fields(dataset, controls)
+    fields = _fields(dataset, controls["fields"]) if "fields" in controls else ()
     if format is None:
         raise Refusal(
             HTTPStatus.NOT_ACCEPTABLE,
@@ -150,7 +150,7 @@ def read_fields(dataset: Dataset[Any], parameters: Parameters) -> tuple[str, ...
     for name, _ in parameters:
         if name != "fields":
             raise UnknownParameter(name, "one record can only be asked with: fields")
-    return _fields(dataset, dict(parameters))
+    return _fields(dataset, parameters[0][1]) if parameters else ()
 
 
 def _sorted_out(
@@ -176,10 +176,8 @@ def _refuse_paging(controls: Mapping[str, str]) -> None:
             raise MalformedQuery(name, f"an export is the whole answer; leave out {name}")
 
 
-def _choice(controls: Mapping[str, str], name: str, choices: type[E]) -> E | None:
-    text = controls.get(name)
-    if text is None:
-        return None
+def _choice(controls: Mapping[str, str], name: str, choices: type[E]) -> E:
+    text = controls[name]
     allowed = [choice.value for choice in choices]
     if text not in allowed:
         raise InvalidValue(name, f"expected one of {', '.join(allowed)}")
@@ -199,11 +197,8 @@ def _sort(dataset: Dataset[Any], text: str) -> Sort:
     return Sort.parse(dataset, text)
 
 
-def _fields(dataset: Dataset[Any], controls: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the wanted fields in the record's order, always with the key; () for all of them."""
-    text = controls.get("fields")
-    if text is None:
-        return ()
+def _fields(dataset: Dataset[Any], text: str) -> tuple[str, ...]:
+    """Return the wanted fields, in the record's order and always with the key."""
     wanted = {*text.split(","), *dataset.key}
     for name in wanted:
         if name not in dataset.fields:
@@ -222,7 +217,7 @@ _ACCEPTED = {
 }
 
 
-def accepted_format(accept: str) -> Format | None:
+def accepted(accept: str) -> Format | None:
     """Return the format an Accept header likes best, JSON among equals; None if it likes none."""
     if accept in ("", "*/*", "application/json"):
         return Format.JSON

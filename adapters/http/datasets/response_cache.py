@@ -85,17 +85,16 @@ class LruCache(Generic[V]):
 
     def put(self, key: Key, value: V, size: int) -> None:
         """Keep a value of so many bytes, and remove the longest unused to make room."""
-        self.remove(key)
+        _, replaced = self._values.pop(key, (None, 0))
         self._values[key] = value, size
-        self._bytes += size
+        self._bytes += size - replaced
         while self._bytes > self._max_bytes:
             self.remove(next(iter(self._values)))
 
     def remove(self, key: Key) -> None:
         """Remove the value of a key, if there is one."""
-        found = self._values.pop(key, None)
-        if found is not None:
-            self._bytes -= found[1]
+        _, size = self._values.pop(key, (None, 0))
+        self._bytes -= size
 
     def clear(self) -> None:
         """Remove every value."""
@@ -153,14 +152,19 @@ class ResponseCache:
 
     def note(self, scope: Scope, message: Message) -> None:
         """Keep how a request was answered; `message` begins the answer, READY is what it says."""
-        if scope["method"] != "GET" or not _OWN.isdisjoint(name for name, _ in scope["headers"]):
+        if scope["method"] != "GET":
             return
         answer: ReadyAnswer = scope[READY]
+        # The body counts here as well, for the other level may forget it sooner.
+        size = OBJECTS_BYTES + len(answer.body or b"")
+        for name, value in scope["headers"]:
+            if name in _OWN:
+                return
+            size += len(name) + len(value)
         lines = tuple([line for line in message["headers"] if line[0] not in _VARYING])
         key = _exact_key(scope)
-        # The body counts here as well, for the other level may forget it sooner.
-        sent = sum(map(len, key[:-1])) + sum(len(name) + len(value) for name, value in key[-1])
-        self._kept.put(key, SentAnswer(answer, int(message["status"]), lines), _size(answer) + sent)
+        size += sum(map(len, key[:-1]))
+        self._kept.put(key, SentAnswer(answer, int(message["status"]), lines), size)
 
     # ------------------------------------------------------------ for all who ask the same
 
@@ -191,7 +195,8 @@ class ResponseCache:
             if len(answer.body) > MAX_ANSWER_BYTES:
                 self._kept.remove(request.key)
                 return
-            self._kept.put(request.key, answer, _size(answer) + sum(map(len, request.key)))
+            size = OBJECTS_BYTES + len(answer.body) + sum(map(len, request.key))
+            self._kept.put(request.key, answer, size)
         request.scope[READY] = answer
 
     # ------------------------------------------------------------ what is sent
@@ -246,7 +251,3 @@ def _exact_key(scope: Scope) -> Key:
         scope["http_version"],
         tuple(scope["headers"]),
     )
-
-
-def _size(answer: ReadyAnswer) -> int:
-    return len(answer.body or b"") + OBJECTS_BYTES
