@@ -1,7 +1,7 @@
 """The HTTP application: everything a client can reach, put together."""
 
 import asyncio
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from litestar import Litestar
@@ -145,6 +145,4 @@ def create_app(
     cors = Cors(settings.cors_origins) if settings.cors_origins else None
     door = AuthenticationMiddleware(people.authenticate, settings.allowed_hosts, proxies, cors)
     rest: App = litestar  # type: ignore[assignment]
-    return RequestContextMiddleware(
-        prefixes, rest, door, cors, responses, random, draining, events
-    )
+    return RequestContextMiddleware(prefixes, rest, door, cors, responses, random, draining, events)

@@ -25,6 +25,8 @@ from domain.checkpoints import Freshness
 from domain.errors import StoreError
 
 #: Where a route leaves the answer that is kept for the request as it came.
+ANSWER = "catchment.answer"
+#: Where it says that the answer came from here.
 READY = "catchment.ready"
 
 #: What all kept answers together may take, and the largest answer worth keeping.
@@ -151,10 +153,10 @@ class ResponseCache:
         return start, {"type": "http.response.body", "body": body}
 
     def note(self, scope: Scope, message: Message) -> None:
-        """Keep how a request was answered; `message` begins the answer, READY is what it says."""
+        """Keep how a request was answered; `message` begins the answer, ANSWER is what it says."""
         if scope["method"] != "GET":
             return
-        answer: ReadyAnswer = scope[READY]
+        answer: ReadyAnswer = scope[ANSWER]
         # The body counts here as well, for the other level may forget it sooner.
         size = OBJECTS_BYTES + len(answer.body or b"")
         for name, value in scope["headers"]:
@@ -184,7 +186,8 @@ class ResponseCache:
         if not answer.status.holds(self._clock.now()):
             self._kept.remove(request.key)
             return None
-        request.scope[READY] = answer
+        request.scope[ANSWER] = answer
+        request.scope[READY] = True
         return answer
 
     def put(self, request: ReadRequest, answer: ReadyAnswer) -> None:
@@ -197,7 +200,7 @@ class ResponseCache:
                 return
             size = OBJECTS_BYTES + len(answer.body) + sum(map(len, request.key))
             self._kept.put(request.key, answer, size)
-        request.scope[READY] = answer
+        request.scope[ANSWER] = answer
 
     # ------------------------------------------------------------ what is sent
 

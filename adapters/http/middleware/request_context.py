@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import structlog
 
-from adapters.http.datasets.response_cache import READY, ResponseCache
+from adapters.http.datasets.response_cache import ANSWER, READY, ResponseCache
 from adapters.http.middleware.authentication import AuthenticationMiddleware
 from adapters.http.middleware.cors import Cors
 from adapters.http.protocol.asgi import (
@@ -135,7 +135,7 @@ class RequestContextMiddleware:
 
     def _note(self, scope: Scope, message: Message) -> None:
         # Where every read is published, every read has to come by here.
-        if READY in scope and not self._reads_wanted:
+        if ANSWER in scope and not self._reads_wanted:
             self.responses.note(scope, message)
 
     def _publish(self, scope: Scope, status: int, started: float) -> None:
