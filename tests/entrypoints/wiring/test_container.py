@@ -39,7 +39,7 @@ async def test_every_dataset_is_fetched_read_and_migrated(tmp_path: Path) -> Non
         assert [dataset.name for dataset in catalogue.datasets] == declared
         for dataset in DATASETS:
             assert catalogue.fetch(dataset.name).dataset is dataset
-            assert (await catalogue.query(dataset.name).freshness(Role.ADMIN)).seq == 0
+            assert (await catalogue.query(dataset.name).for_role(Role.ADMIN).freshness()).seq == 0
 
 
 async def test_any_adapter_can_be_replaced(tmp_path: Path) -> None:
