@@ -1,20 +1,22 @@
 """The HTTP application: everything a client can reach, put together."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
 from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from adapters.http.accounts.routes import account_routes, token_routes
+from adapters.http.accounts.routes import account_routes, session_routes, token_routes
 from adapters.http.compat.telemetry import point_routes
-from adapters.http.datasets.catalogue import overview_routes
+from adapters.http.datasets.catalogue import catalogue_routes
 from adapters.http.datasets.endpoint import PREFIX, RecordsEndpoint
 from adapters.http.datasets.response_cache import ResponseCache
 from adapters.http.ingest.idempotency import OnceOnly
-from adapters.http.ingest.quarantine import quarantine_routes
+from adapters.http.ingest.quarantine import quarantine_routes, replay_routes
 from adapters.http.ingest.routes import fetch_routes
 from adapters.http.jobs.routes import job_routes
 from adapters.http.middleware.authentication import AuthenticationMiddleware
@@ -23,11 +25,15 @@ from adapters.http.middleware.options import option_routes
 from adapters.http.middleware.request_context import RequestContextMiddleware
 from adapters.http.openapi.document import document
 from adapters.http.openapi.pages import PREFIXES, Documentation
+from adapters.http.operations.health import health_routes
+from adapters.http.operations.index import index_routes
 from adapters.http.operations.stats import stats_routes
 from adapters.http.protocol.access import RoleGuard, require_declared
-from adapters.http.protocol.asgi import App
+from adapters.http.protocol.asgi import App, combine_headers
+from adapters.http.protocol.bodies import bounded_request
 from adapters.http.protocol.client_address import Proxies
 from adapters.http.protocol.cursors import CursorSigner
+from adapters.http.protocol.query_params import QueryGuard
 from adapters.http.protocol.rate_limits import Limiter
 from adapters.http.protocol.routing import error_handler
 from adapters.http.tasks.routes import task_routes
@@ -60,11 +66,34 @@ class AccountUseCases(NamedTuple):
     api_tokens: ApiTokenService
 
 
-class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the HTTP side can be told.
+@dataclass(frozen=True, kw_only=True)
+class UseCases:
+    """What the HTTP side calls: the use cases, and the ports it needs itself."""
 
-    `database_id` is the database's random name, `client_limits` is how often one client may do
-    what; a caller may take `body_s` seconds to send a body.
+    catalogue: Catalogue
+    fetch_one: FetchOne
+    find_job: FindJob
+    list_jobs: ListJobs
+    cancel_job: CancelJob
+    list_quarantine: ListQuarantine
+    replay_quarantine: ReplayQuarantine
+    tasks: TaskUseCases
+    accounts: AccountUseCases
+    check_health: CheckHealth
+    show_stats: ShowStats
+    idempotency: Idempotency
+    client_limits: ClientLimits
+    changes: Changes
+    clock: Clock
+    random: Random
+    events: Events
+
+
+class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of the HTTP side.
+
+    `database_id` is the database's random name, `client_limits` are rates by purpose; a body has to
+    arrive within `body_s` seconds.
     """
 
     secret: bytes
@@ -81,53 +110,86 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: tuple[str, ...] = ()
 
 
-def create_app(
-    catalogue: Catalogue,
-    find_job: FindJob,
-    list_jobs: ListJobs,
-    cancel_job: CancelJob,
-    populate: FetchOne,
-    people: AccountUseCases,
-    limits: ClientLimits,
-    tasks: TaskUseCases,
-    list_quarantine: ListQuarantine,
-    replay: ReplayQuarantine,
-    idempotency: Idempotency,
-    health: CheckHealth,
-    show_stats: ShowStats,
-    changes: Changes,
-    clock: Clock,
-    random: Random,
-    events: Events,
-    settings: HttpSettings,
-) -> RequestContextMiddleware:
-    """The ASGI application over these use cases; its `drain` says that the process is to stop."""
-    default = settings.default_dataset
-    signer = CursorSigner(settings.secret)
-    once_only = OnceOnly(idempotency, random)
-    limiter = Limiter(limits, settings.client_limits)
-    gate = RoleGuard(settings.require_login)
+def create_app(use_cases: UseCases, settings: HttpSettings) -> RequestContextMiddleware:
+    """Return the ASGI application; call its `drain` when the process is about to stop."""
     draining = asyncio.Event()
-    routes = [
-        *fetch_routes(catalogue, once_only, limiter, clock, default, settings.body_s),
-        *job_routes(catalogue, find_job, list_jobs, cancel_job, clock, signer),
-        *task_routes(tasks, limiter, signer, settings.body_s),
-        *quarantine_routes(catalogue, list_quarantine, replay, clock, signer, settings.body_s),
-        *overview_routes(catalogue, health, draining.is_set, settings.version, default),
-        *point_routes(catalogue, populate, limiter, clock),
-        *account_routes(*people[1:4], limiter, settings.body_s),
-        *token_routes(people.api_tokens, settings.body_s),
-        *stats_routes(show_stats),
+    signer = CursorSigner(settings.secret)
+    gate = RoleGuard(settings.require_login)
+    catalogue, default = use_cases.catalogue, settings.default_dataset
+    routes = _routes(use_cases, settings, signer, draining)
+    litestar = _litestar(routes, gate, use_cases.events, settings)
+    responses = ResponseCache(
+        use_cases.changes, use_cases.clock, use_cases.random, settings.cache_max_age_s
+    )
+    records = RecordsEndpoint(
+        catalogue, use_cases.changes, responses, signer, gate, settings.database_id, default
+    )
+    docs = Documentation(lambda: document(litestar, gate, catalogue.datasets, default))
+    prefixes: dict[str, App] = {PREFIX: records, **dict.fromkeys(PREFIXES, docs)}
+    proxies = Proxies(settings.trusted_proxies) if settings.trusted_proxies else None
+    cors = Cors(settings.cors_origins) if settings.cors_origins else None
+    authentication = AuthenticationMiddleware(
+        use_cases.accounts.authenticate, settings.allowed_hosts, proxies, cors
+    )
+    rest = combine_headers(litestar)  # type: ignore[arg-type]
+    return RequestContextMiddleware(
+        prefixes,
+        rest,
+        authentication,
+        cors,
+        responses,
+        use_cases.random,
+        draining,
+        use_cases.events,
+    )
+
+
+def _routes(
+    use_cases: UseCases, settings: HttpSettings, signer: CursorSigner, draining: asyncio.Event
+) -> list[HTTPRouteHandler]:
+    """Return the routes of every room but `/data`, which is no route of the framework."""
+    catalogue, clock, default = use_cases.catalogue, use_cases.clock, settings.default_dataset
+    accounts, tasks = use_cases.accounts, use_cases.tasks
+    limiter = Limiter(use_cases.client_limits, settings.client_limits)
+    once_only = OnceOnly(use_cases.idempotency, use_cases.random)
+    return [
+        *fetch_routes(catalogue, once_only, limiter, clock, default),
+        *job_routes(
+            catalogue,
+            use_cases.find_job,
+            use_cases.list_jobs,
+            use_cases.cancel_job,
+            clock,
+            signer,
+        ),
+        *task_routes(tasks, limiter, signer),
+        *quarantine_routes(use_cases.list_quarantine, signer),
+        *replay_routes(catalogue, use_cases.replay_quarantine, clock),
+        *index_routes(catalogue, settings.version, default),
+        *catalogue_routes(catalogue),
+        *health_routes(use_cases.check_health, draining.is_set),
+        *stats_routes(use_cases.show_stats),
+        *point_routes(catalogue, use_cases.fetch_one, limiter, clock),
+        *account_routes(accounts.sign_up, accounts.change_password, limiter),
+        *session_routes(accounts.sessions, limiter),
+        *token_routes(accounts.api_tokens),
     ]
+
+
+def _litestar(
+    routes: list[HTTPRouteHandler], gate: RoleGuard, events: Events, settings: HttpSettings
+) -> Litestar:
     litestar = Litestar(
         [*option_routes(routes), *routes],
-        guards=[gate],
+        guards=[gate, QueryGuard()],
+        request_class=bounded_request(settings.body_s),
         exception_handlers={Exception: error_handler(events)},
         openapi_config=OpenAPIConfig(
             title="Catchment",
             version=settings.version,
             description="Records gathered from the APIs you rely on, served as one filterable API.",
-            # The front serves the documentation itself and lets nothing through to this path.
+            use_handler_docstrings=True,
+            # Requests for this path never arrive here: `Documentation` answers them.
             path="/docs",
             render_plugins=[JsonRenderPlugin()],
         ),
@@ -135,14 +197,4 @@ def create_app(
         logging_config=None,
     )
     require_declared(litestar)
-    responses = ResponseCache(changes, clock, random, settings.cache_max_age_s)
-    reads = RecordsEndpoint(
-        catalogue, changes, responses, signer, gate, settings.database_id, default
-    )
-    docs = Documentation(lambda: document(litestar, gate, catalogue.datasets, default))
-    prefixes: dict[str, App] = {PREFIX: reads, **dict.fromkeys(PREFIXES, docs)}
-    proxies = Proxies(settings.trusted_proxies) if settings.trusted_proxies else None
-    cors = Cors(settings.cors_origins) if settings.cors_origins else None
-    door = AuthenticationMiddleware(people.authenticate, settings.allowed_hosts, proxies, cors)
-    rest: App = litestar  # type: ignore[assignment]
-    return RequestContextMiddleware(prefixes, rest, door, cors, responses, random, draining, events)
+    return litestar

@@ -5,7 +5,7 @@ Every provider can be overridden in a test: `container.clock.override(SteerableC
 
 from dependency_injector import containers, providers
 
-from adapters.http.app import AccountUseCases, create_app
+from adapters.http.app import AccountUseCases, UseCases, create_app
 from adapters.outbound.builtin.crypto_assets import assets_csv, coinpaprika
 from adapters.outbound.builtin.data_points import telemetry
 from adapters.outbound.builtin.posts import jsonplaceholder
@@ -212,13 +212,13 @@ class Container(containers.DeclarativeContainer):
     authenticate = providers.Singleton(
         Authenticate, accounts, sessions, api_tokens, tokens, database, clock
     )
-    people = providers.Singleton(
+    account_use_cases = providers.Singleton(
         AccountUseCases,
-        authenticate,
-        sign_up,
-        sessions_of_people,
-        change_password,
-        api_token_service,
+        authenticate=authenticate,
+        sign_up=sign_up,
+        sessions=sessions_of_people,
+        change_password=change_password,
+        api_tokens=api_token_service,
     )
     find_job = providers.Singleton(FindJob, job_backend, catalogue.provided.datasets)
     list_jobs = providers.Singleton(ListJobs, job_backend, catalogue.provided.datasets)
@@ -260,22 +260,25 @@ class Container(containers.DeclarativeContainer):
 
     app = providers.Singleton(
         create_app,
-        catalogue,
-        find_job,
-        list_jobs,
-        cancel_job,
-        populate,
-        people,
-        client_limits,
-        tasks,
-        list_quarantine,
-        replay_quarantine,
-        idempotency,
-        check_health,
-        show_stats,
-        database,
-        clock,
-        random,
-        events,
+        providers.Singleton(
+            UseCases,
+            catalogue=catalogue,
+            fetch_one=populate,
+            find_job=find_job,
+            list_jobs=list_jobs,
+            cancel_job=cancel_job,
+            list_quarantine=list_quarantine,
+            replay_quarantine=replay_quarantine,
+            tasks=tasks,
+            accounts=account_use_cases,
+            check_health=check_health,
+            show_stats=show_stats,
+            idempotency=idempotency,
+            client_limits=client_limits,
+            changes=database,
+            clock=clock,
+            random=random,
+            events=events,
+        ),
         providers.Callable(http_settings_of, settings, database_id),
     )

@@ -12,10 +12,10 @@ import msgspec
 import pytest
 
 import application.ports
-from adapters.http.datasets.catalogue import HealthSummary
 from adapters.http.datasets.query_string import CONTROLS
 from adapters.http.ingest.schemas import FetchAnswer
 from adapters.http.openapi.pages import PREFIXES
+from adapters.http.operations.health import HealthReport
 from adapters.http.operations.stats import SourceStats, StatsSummary
 from adapters.http.protocol.problems import PROBLEM_CODES, Problem
 from application.operations.health import SourceHealth
@@ -168,7 +168,7 @@ async def test_every_parameter_of_the_other_routes_is_documented(
 def test_every_part_of_the_health_answer_is_documented() -> None:
     told = first_codes(section(API, "`GET /health`"))
 
-    assert told == [*names(HealthSummary), *names(SourceHealth)]
+    assert told == [*names(HealthReport), *names(SourceHealth)]
 
 
 def test_every_part_of_the_stats_is_documented() -> None:

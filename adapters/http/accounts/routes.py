@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, delete, get, post
+from litestar import Request, delete, get, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
+from litestar.params import JSONBody
 
 from adapters.http.accounts.schemas import (
     Credentials,
@@ -17,17 +17,19 @@ from adapters.http.accounts.schemas import (
     TokenRequest,
 )
 from adapters.http.protocol.access import OPEN, USER, address_of, caller_of, may_call
-from adapters.http.protocol.bodies import read_form, read_json
+from adapters.http.protocol.bodies import FormBody
 from adapters.http.protocol.client_address import client_network
 from adapters.http.protocol.rate_limits import LOGIN, Limiter
-from adapters.http.protocol.routing import documented, guarded, identifier
+from adapters.http.protocol.routing import NO_STORE, Identifier, identifier, problems
 from application.accounts.api_tokens import ApiTokenService
 from application.accounts.sessions import Granted, SessionUseCases
 from application.accounts.sign_up import ChangePassword, SignUp
 from domain.dataset import Role
 from domain.sessions import ApiToken
 
-_PRIVATE = {"Cache-Control": "no-store"}
+_THIS_SESSION = LogoutRequest()
+#: What a route with a body may answer besides.
+_BODY = (408, 413, 415, 503, 507)
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -37,14 +39,14 @@ class Account(msgspec.Struct, frozen=True):
 
 
 class Me(msgspec.Struct, frozen=True):
-    """Who is asking."""
+    """The caller."""
 
     username: str
     role: Role
 
 
 class TokenInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One API token; its text is shown once, when it is made."""
+    """One API token; its text is shown once, when it is created."""
 
     id: str
     name: str
@@ -59,157 +61,148 @@ class TokenList(msgspec.Struct, frozen=True):
 
 
 def account_routes(
-    sign_up: SignUp,
-    sessions: SessionUseCases,
-    change_password: ChangePassword,
-    limiter: Limiter,
-    body_s: float,
+    sign_up: SignUp, change_password: ChangePassword, limiter: Limiter
 ) -> list[HTTPRouteHandler]:
-    """The routes of people; a caller may take `body_s` seconds to send a body."""
+    """Return the routes of accounts."""
 
     @post(
         "/auth/signup",
-        status_code=201,
-        summary="Make an account",
-        responses=documented(Account, 401, 408, 409, 413, 415, 429, 503, 507, done=201),
-        before_request=guarded(),
+        summary="Create an account",
+        responses=problems(401, 409, 429, *_BODY),
+        cache_control=NO_STORE,
+        guards=[limiter.guard(LOGIN)],
         opt=may_call(OPEN),
         tags=["auth"],
     )
-    async def signup(request: Request[Any, Any, Any]) -> Response[Account]:
-        """Make an account of the role user."""
-        await limiter.spend(request.scope, LOGIN)
-        given = await read_json(request, NewAccount, body_s)
-        user = await sign_up(given.username, given.password)
-        return Response(Account(user.name), headers=_PRIVATE)
-
-    @post(
-        "/auth/login",
-        status_code=200,
-        summary="Log in",
-        responses=documented(Granted, 401, 408, 413, 415, 429, 503, 507),
-        before_request=guarded(),
-        opt=may_call(OPEN),
-        tags=["auth"],
-    )
-    async def login(request: Request[Any, Any, Any]) -> Response[Granted]:
-        """Open a session; the body is a form or JSON."""
-        await limiter.spend(request.scope, LOGIN)
-        given = await read_form(request, Credentials, body_s)
-        place = client_network(address_of(request.scope))
-        granted = await sessions.log_in(given.username, given.password, place)
-        return Response(granted, headers=_PRIVATE)
-
-    @post(
-        "/auth/refresh",
-        status_code=200,
-        summary="Go on with a session",
-        responses=documented(Granted, 401, 408, 413, 415, 429, 503, 507),
-        before_request=guarded(),
-        opt=may_call(OPEN),
-        tags=["auth"],
-    )
-    async def refresh(request: Request[Any, Any, Any]) -> Response[Granted]:
-        """Give a refresh token in for new tokens; each counts once."""
-        given = await read_form(request, RefreshRequest, body_s)
-        return Response(await sessions.refresh(given.refresh_token), headers=_PRIVATE)
-
-    @post(
-        "/auth/logout",
-        status_code=204,
-        summary="Log out",
-        responses=documented(None, 401, 408, 413, 415, 503, 507, done=204),
-        before_request=guarded(),
-        opt=may_call(OPEN),
-        tags=["auth"],
-    )
-    async def logout(request: Request[Any, Any, Any]) -> Response[None]:
-        """End the session of a refresh token, or of the access token that is sent."""
-        given = await read_json(request, LogoutRequest, body_s, or_nothing=LogoutRequest())
-        await sessions.log_out(caller_of(request.scope), given.refresh_token)
-        return Response(None, headers=_PRIVATE)
+    async def signup(data: JSONBody[NewAccount]) -> Account:
+        """Create an account with the role user."""
+        user = await sign_up(data.username, data.password)
+        return Account(user.name)
 
     @post(
         "/auth/password",
         status_code=204,
         summary="Change your password",
-        responses=documented(None, 401, 403, 408, 413, 415, 429, 503, 507, done=204),
-        before_request=guarded(),
+        responses=problems(401, 403, 429, *_BODY),
+        cache_control=NO_STORE,
+        guards=[limiter.guard(LOGIN)],
         opt=may_call(USER),
         tags=["auth"],
     )
-    async def password(request: Request[Any, Any, Any]) -> Response[None]:
-        """Change the caller's password; every session of theirs ends, this one too."""
-        await limiter.spend(request.scope, LOGIN)
-        given = await read_json(request, PasswordChange, body_s)
-        caller = caller_of(request.scope)
-        place = client_network(address_of(request.scope))
-        await change_password(caller, given.current_password, given.new_password, place)
-        return Response(None, headers=_PRIVATE)
+    async def password(request: Request[Any, Any, Any], data: JSONBody[PasswordChange]) -> None:
+        """Change the caller's password; all of their sessions end, this one too."""
+        caller, network = caller_of(request.scope), client_network(address_of(request.scope))
+        await change_password(caller, data.current_password, data.new_password, network)
 
     @get(
         "/auth/me",
-        summary="Who you are",
-        responses=documented(Me, 401),
-        before_request=guarded(),
+        summary="Get the caller",
+        responses=problems(401),
+        cache_control=NO_STORE,
         opt=may_call(USER),
         tags=["auth"],
     )
-    async def me(request: Request[Any, Any, Any]) -> Response[Me]:
-        """The caller's name and role."""
+    async def me(request: Request[Any, Any, Any]) -> Me:
+        """Return the caller's name and role."""
         caller = caller_of(request.scope)
-        return Response(Me(str(caller.name), caller.role), headers=_PRIVATE)
+        return Me(str(caller.name), caller.role)
 
-    return [signup, login, refresh, logout, password, me]
+    return [signup, password, me]
 
 
-def token_routes(keep: ApiTokenService, body_s: float) -> list[HTTPRouteHandler]:
-    """The routes of the tokens of programs."""
+def session_routes(sessions: SessionUseCases, limiter: Limiter) -> list[HTTPRouteHandler]:
+    """Return the routes of sessions."""
+
+    @post(
+        "/auth/login",
+        status_code=200,
+        summary="Log in",
+        responses=problems(401, 429, *_BODY),
+        cache_control=NO_STORE,
+        guards=[limiter.guard(LOGIN)],
+        opt=may_call(OPEN),
+        tags=["auth"],
+    )
+    async def login(request: Request[Any, Any, Any], data: FormBody[Credentials]) -> Granted:
+        """Open a session; the body is a form or JSON."""
+        network = client_network(address_of(request.scope))
+        return await sessions.log_in(data.username, data.password, network)
+
+    @post(
+        "/auth/refresh",
+        status_code=200,
+        summary="Refresh tokens",
+        responses=problems(401, 429, *_BODY),
+        cache_control=NO_STORE,
+        opt=may_call(OPEN),
+        tags=["auth"],
+    )
+    async def refresh(data: FormBody[RefreshRequest]) -> Granted:
+        """Exchange a refresh token for new tokens; each can be used once."""
+        return await sessions.refresh(data.refresh_token)
+
+    @post(
+        "/auth/logout",
+        status_code=204,
+        summary="Log out",
+        responses=problems(401, *_BODY),
+        cache_control=NO_STORE,
+        opt=may_call(OPEN),
+        tags=["auth"],
+    )
+    async def logout(
+        request: Request[Any, Any, Any], data: JSONBody[LogoutRequest] = _THIS_SESSION
+    ) -> None:
+        """End the session of a refresh token, or of the access token that is sent."""
+        await sessions.log_out(caller_of(request.scope), data.refresh_token)
+
+    return [login, refresh, logout]
+
+
+def token_routes(api_tokens: ApiTokenService) -> list[HTTPRouteHandler]:
+    """Return the routes of the tokens of programs."""
 
     @get(
         "/auth/tokens",
-        summary="Your API tokens",
-        responses=documented(TokenList, 401, 403, 503),
-        before_request=guarded(),
+        summary="List your API tokens",
+        responses=problems(401, 403, 503),
+        cache_control=NO_STORE,
         opt=may_call(USER),
         tags=["auth"],
     )
-    async def tokens(request: Request[Any, Any, Any]) -> Response[TokenList]:
-        """The caller's API tokens, without their texts."""
-        found = await keep.list(caller_of(request.scope))
-        return Response(TokenList([_card(token) for token in found]), headers=_PRIVATE)
+    async def tokens(request: Request[Any, Any, Any]) -> TokenList:
+        """Return the caller's API tokens, without their texts."""
+        found = await api_tokens.list(caller_of(request.scope))
+        return TokenList([_token_info(token) for token in found])
 
     @post(
         "/auth/tokens",
-        status_code=201,
-        summary="Make an API token",
-        responses=documented(TokenInfo, 401, 403, 408, 413, 415, 503, 507, done=201),
-        before_request=guarded(),
+        summary="Create an API token",
+        responses=problems(401, 403, *_BODY),
+        cache_control=NO_STORE,
         opt=may_call(USER),
         tags=["auth"],
     )
-    async def create(request: Request[Any, Any, Any]) -> Response[TokenInfo]:
-        """Make an API token for a program; its text is shown this once."""
-        given = await read_json(request, TokenRequest, body_s)
-        token, text = await keep.create(caller_of(request.scope), given.name)
-        return Response(_card(token, text), headers=_PRIVATE)
+    async def create(request: Request[Any, Any, Any], data: JSONBody[TokenRequest]) -> TokenInfo:
+        """Create an API token for a program; its text is shown this once."""
+        token, text = await api_tokens.create(caller_of(request.scope), data.name)
+        return _token_info(token, text)
 
     @delete(
         "/auth/tokens/{token_id:str}",
         status_code=204,
         summary="Revoke an API token",
-        responses=documented(None, 401, 403, 404, 503, 507, done=204),
-        before_request=guarded(),
+        responses=problems(401, 403, 404, 503, 507),
+        cache_control=NO_STORE,
         opt=may_call(USER),
         tags=["auth"],
     )
-    async def revoke(request: Request[Any, Any, Any], token_id: FromPath[str]) -> Response[None]:
-        """Take one of the caller's API tokens away."""
-        await keep.revoke(caller_of(request.scope), identifier(token_id))
-        return Response(None, headers=_PRIVATE)
+    async def revoke(request: Request[Any, Any, Any], token_id: Identifier) -> None:
+        """Revoke one of the caller's API tokens."""
+        await api_tokens.revoke(caller_of(request.scope), identifier(token_id))
 
     return [tokens, create, revoke]
 
 
-def _card(token: ApiToken, text: str | msgspec.UnsetType = msgspec.UNSET) -> TokenInfo:
+def _token_info(token: ApiToken, text: str | msgspec.UnsetType = msgspec.UNSET) -> TokenInfo:
     return TokenInfo(id=token.id, name=token.name, created_at=token.created_at, token=text)

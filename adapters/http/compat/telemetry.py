@@ -1,34 +1,35 @@
 """Points: `/api/data` and `/api/populate`, in the shape that telemetry clients know."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import QueryParameter
 
-from adapters.http.ingest.schemas import FetchAnswer, problem_of, told_of
+from adapters.http.ingest.schemas import FetchAnswer, problem_of, to_response
 from adapters.http.protocol.access import ADMIN, USER, may_call, role_of
 from adapters.http.protocol.asgi import request_id_of, set_job_id
 from adapters.http.protocol.problems import Reply, reply, reply_to_failures
-from adapters.http.protocol.query_params import number_of, parameters_of
 from adapters.http.protocol.rate_limits import FETCH, Limiter
-from adapters.http.protocol.routing import answer, documented, guarded, json_reply
+from adapters.http.protocol.routing import NO_STORE, Limit, answer, json_reply, problems
 from application.datasets.catalogue import Catalogue
 from application.datasets.fetch_one import FetchedOne, FetchOne
 from application.ports.system import Clock
 from domain.builtin.data_points import DATA_POINTS
-from domain.errors import InvalidValue, SourceBlocked, TooManyRequests
+from domain.errors import SourceBlocked, TooManyRequests
 from domain.filters import Condition, Filter, Operator
-from domain.paging import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET, PageRequest, Sort
+from domain.paging import DEFAULT_LIMIT, MAX_OFFSET, PageRequest, Sort
 from domain.reports import Outcome
-
-CHOICES: Mapping[str, None] = dict.fromkeys(("start", "end", "skip", "limit"))
 
 _TIME = DATA_POINTS.fields["time"]
 _OLDEST_FIRST = Sort.parse(DATA_POINTS, _TIME.name)
+
+_Start = Annotated[datetime | None, QueryParameter(description="points from this time on")]
+_End = Annotated[datetime | None, QueryParameter(description="points up to this time, included")]
+_Skip = Annotated[int, QueryParameter(ge=0, le=MAX_OFFSET, description="points to skip")]
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -41,75 +42,68 @@ class Point(msgspec.Struct, frozen=True):
 
 
 def point_routes(
-    catalogue: Catalogue, populate: FetchOne, limiter: Limiter, clock: Clock
+    catalogue: Catalogue, fetch_one: FetchOne, limiter: Limiter, clock: Clock
 ) -> list[HTTPRouteHandler]:
-    """The routes of the telemetry's clients."""
+    """Return the routes of the telemetry's clients."""
 
     @get(
         "/api/data",
-        summary="Data points, oldest first",
-        responses=documented(list[Point], 401, 503),
-        before_request=guarded(CHOICES),
+        summary="List data points",
+        responses=problems(401, 503),
+        cache_control=NO_STORE,
         opt=may_call(USER),
         tags=["points"],
     )
-    async def data(request: Request[Any, Any, Any]) -> Response[list[Point]]:
-        """The points between two moments, both included; users see the valid ones."""
-        given = dict(parameters_of(request.scope["query_string"]))
-        page = await catalogue.query(DATA_POINTS.name)(_asked(given), role_of(request.scope))
-        return Response([_point(row) for row in page.rows], headers={"Cache-Control": "no-store"})
+    async def data(
+        request: Request[Any, Any, Any],
+        start: _Start = None,
+        end: _End = None,
+        skip: _Skip = 0,
+        limit: Limit = DEFAULT_LIMIT,
+    ) -> list[Point]:
+        """Return the points between two times, oldest first; users see the valid ones."""
+        bounds = {Operator.GTE: start, Operator.LTE: end}
+        asked = PageRequest(
+            filter=Filter(
+                tuple(
+                    Condition(_TIME, operator, time.astimezone(UTC))
+                    for operator, time in bounds.items()
+                    if time is not None
+                )
+            ),
+            sort=_OLDEST_FIRST,
+            limit=limit,
+            offset=skip,
+        )
+        page = await catalogue.query(DATA_POINTS.name)(asked, role_of(request.scope))
+        return list(map(_point, page.rows))
 
-    async def populated(request: Request[Any, Any, Any]) -> Response[bytes]:
-        await limiter.spend(request.scope, FETCH)
-        came = await populate(DATA_POINTS.name, role_of(request.scope))
+    async def populate(request: Request[Any, Any, Any]) -> Response[Point]:
+        came = await fetch_one(DATA_POINTS.name, role_of(request.scope))
         set_job_id(request.scope, came.fetched.job.id)
-        cadence = catalogue.fetch(DATA_POINTS.name).cadence
-        report = told_of(came.fetched, cadence)
+        report = to_response(came.fetched, catalogue.fetch(DATA_POINTS.name).cadence)
         return answer(_reply(came, report, request_id_of(request.scope), clock.now()))
 
     described: dict[str, Any] = {
         "status_code": HTTPStatus.OK,
-        "summary": "Fetch one data point now, and return it",
-        "responses": documented(Point, 401, 403, 409, 429, 502, 503, 504, 507),
-        "before_request": guarded(),
+        "summary": "Fetch one data point",
+        "responses": problems(401, 403, 409, 429, 502, 503, 504, 507),
+        "guards": [limiter.guard(FETCH)],
         "opt": may_call(ADMIN),
         "tags": ["points"],
     }
 
     @get("/api/populate", operation_id="populate", **described)
-    async def get_populate(request: Request[Any, Any, Any]) -> Response[bytes]:
+    async def get_populate(request: Request[Any, Any, Any]) -> Response[Point]:
         """Fetch one data point now, whatever the minimum interval, and return it."""
-        return await populated(request)
+        return await populate(request)
 
     @post("/api/populate", operation_id="populate_by_post", **described)
-    async def post_populate(request: Request[Any, Any, Any]) -> Response[bytes]:
+    async def post_populate(request: Request[Any, Any, Any]) -> Response[Point]:
         """Fetch one data point now, whatever the minimum interval, and return it."""
-        return await populated(request)
+        return await populate(request)
 
     return [data, get_populate, post_populate]
-
-
-def _asked(given: Mapping[str, str]) -> PageRequest:
-    bounds = {"start": Operator.GTE, "end": Operator.LTE}
-    conditions = [
-        Condition(_TIME, operator, _moment(name, given[name]))
-        for name, operator in bounds.items()
-        if name in given
-    ]
-    return PageRequest(
-        filter=Filter(tuple(conditions)),
-        sort=_OLDEST_FIRST,
-        limit=number_of(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT),
-        offset=number_of(given, "skip", 0, 0, MAX_OFFSET),
-    )
-
-
-def _moment(name: str, text: str) -> datetime:
-    try:
-        moment: datetime = _TIME.parse(text)
-    except ValueError as error:
-        raise InvalidValue(name, str(error)) from error
-    return moment
 
 
 def _point(row: Any) -> Point:

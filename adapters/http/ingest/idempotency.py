@@ -36,11 +36,11 @@ class OnceOnly:
         self._random = random
         self._answering: ShieldedTasks[Reply] = ShieldedTasks()
 
-    async def __call__(self, scope: Any, make: Make) -> Reply:
-        """The answer that `make` gives, or has given; KeyInUse or KeyReused."""
-        key = key_of(scope)
-        if key is None:
+    async def __call__(self, scope: Any, text: str | None, make: Make) -> Reply:
+        """Return the answer that `make` gives, or has given for this key; KeyInUse or KeyReused."""
+        if text is None:
             return await make(None)
+        key = key_of(text)
         # Everybody has keys of their own.
         name = caller_of(scope).name
         owned = f"{name} {key}" if name else key
@@ -75,13 +75,10 @@ async def _settled(settling: Awaitable[None]) -> None:
         await settling
 
 
-def key_of(scope: Any) -> str | None:
-    """The key a request came with, or None; a Refusal for what is no key."""
-    given = [value for name, value in scope["headers"] if name == b"idempotency-key"]
-    if not given:
-        return None
-    key = _unquoted(given[0].decode("latin-1"))
-    if len(given) > 1 or key is None or len(key) > LONGEST_KEY:
+def key_of(text: str) -> str:
+    """Return the key in the header's text; a Refusal for what is no key, two of them too."""
+    key = _unquoted(text)
+    if key is None or len(key) > LONGEST_KEY:
         raise Refusal(
             HTTPStatus.BAD_REQUEST,
             "malformed_request",

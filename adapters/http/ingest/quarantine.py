@@ -1,37 +1,38 @@
 """Quarantine: `GET /quarantine`, and the replays that read rejected records again."""
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
+from litestar.params import FromPath, QueryParameter
 
-from adapters.http.ingest.schemas import FetchAnswer, problem_of, told_of
+from adapters.http.ingest.schemas import FetchAnswer, problem_of, to_response
 from adapters.http.protocol.access import ADMIN, may_call, role_of
 from adapters.http.protocol.asgi import request_id_of, set_job_id
-from adapters.http.protocol.bodies import nothing_in
+from adapters.http.protocol.bodies import refuse_content
 from adapters.http.protocol.cursors import CursorSigner, next_page_of
 from adapters.http.protocol.negotiation import json_of
-from adapters.http.protocol.query_params import limit_of, parameters_of
-from adapters.http.protocol.routing import CursorPaging, answer, documented, guarded, json_reply
+from adapters.http.protocol.query_params import parameters_of
+from adapters.http.protocol.routing import (
+    NO_STORE,
+    Answer,
+    CursorPaging,
+    CursorText,
+    Limit,
+    answer,
+    json_reply,
+    problems,
+)
 from application.datasets.catalogue import Catalogue
 from application.ingest.fetch import Fetched
 from application.ingest.quarantine import ListQuarantine, ReplayQuarantine
 from application.ports.ingest import Quarantined
 from application.ports.system import Clock
 from domain.errors import UnknownRecord
-from domain.paging import Cursor
-
-CHOICES: Mapping[str, tuple[str, ...] | None] = {
-    "dataset": None,
-    "source": None,
-    "limit": None,
-    "cursor": None,
-}
+from domain.paging import DEFAULT_LIMIT, Cursor
 
 #: What the cursors of the list are signed for; no dataset is called so.
 _QUARANTINE = "/quarantine"
@@ -39,8 +40,14 @@ _IDENTIFIER = re.compile(r"[0-9]{1,18}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _UNKEPT = {"Cache-Control": "no-store"}
-#: What a replay may answer besides 200, 400, 422 and 500.
-_PROBLEMS = (401, 403, 404, 408, 409, 413, 415, 429, 502, 503, 507)
+#: What a replay may answer besides.
+_REPLAY = (401, 403, 404, 408, 409, 413, 415, 429, 502, 503, 507)
+
+_Dataset = Annotated[str | None, QueryParameter(description="records of this dataset only")]
+_Source = Annotated[str | None, QueryParameter(description="records of this source only")]
+_Replayed = Annotated[
+    str | None, QueryParameter(description="this dataset only; without it each that needs one")
+]
 
 
 class QuarantinePage(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,93 +68,98 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def quarantine_routes(
-    catalogue: Catalogue,
-    list_quarantine: ListQuarantine,
-    replay: ReplayQuarantine,
-    clock: Clock,
-    signer: CursorSigner,
-    body_s: float,
+    list_quarantine: ListQuarantine, signer: CursorSigner
 ) -> list[HTTPRouteHandler]:
-    """The routes that list what was rejected, and read it again, for admins."""
+    """Return the route that lists rejected records, for admins."""
+
+    @get(
+        "/quarantine",
+        summary="List rejected records",
+        responses={200: Answer(QuarantinePage), **problems(401, 403, 404, 503)},
+        cache_control=NO_STORE,
+        opt=may_call(ADMIN),
+        tags=["quarantine"],
+    )
+    async def waiting(
+        request: Request[Any, Any, Any],
+        dataset: _Dataset = None,
+        source: _Source = None,
+        limit: Limit = DEFAULT_LIMIT,
+        after: CursorText = None,
+    ) -> Response[QuarantinePage]:
+        """Return the records in quarantine with the reasons, those rejected last first."""
+        filter = json_of([dataset, source]).decode()
+        before = None if after is None else _before(signer, after, filter)
+        role = role_of(request.scope)
+        found = await list_quarantine(role, limit + 1, dataset, source, before)
+        shown, cursor, headers = found[:limit], None, {}
+        if len(found) > limit:
+            cursor = signer.write(_QUARANTINE, Cursor(_place(shown[-1]), filter))
+            given = parameters_of(request.scope["query_string"])
+            headers["Link"] = next_page_of(request.scope["path"], given, cursor)
+        page = QuarantinePage(
+            data=shown,
+            count=len(shown),
+            page=CursorPaging(limit=limit, next_cursor=cursor, has_more=cursor is not None),
+            request_id=request_id_of(request.scope),
+        )
+        return Response(page, headers=headers)
+
+    return [waiting]
+
+
+def replay_routes(
+    catalogue: Catalogue, replay: ReplayQuarantine, clock: Clock
+) -> list[HTTPRouteHandler]:
+    """Return the routes that read rejected records again, for admins."""
 
     def report_of(fetched: Fetched) -> FetchAnswer:
-        return told_of(fetched, catalogue.fetch(fetched.job.dataset).cadence)
+        return to_response(fetched, catalogue.fetch(fetched.job.dataset).cadence)
 
-    def one(request: Request[Any, Any, Any], fetched: Fetched) -> Response[bytes]:
+    def one(request: Request[Any, Any, Any], fetched: Fetched) -> Response[Any]:
         set_job_id(request.scope, fetched.job.id)
         report, request_id = report_of(fetched), request_id_of(request.scope)
         problem = problem_of(fetched, report, request_id, clock.now(), "replay")
         return answer(problem or json_reply(report, _UNKEPT))
 
-    @get(
-        "/quarantine",
-        summary="Which records were rejected, and why",
-        responses=documented(QuarantinePage, 401, 403, 404, 503),
-        before_request=guarded(CHOICES),
-        opt=may_call(ADMIN),
-        tags=["quarantine"],
-    )
-    async def waiting(request: Request[Any, Any, Any]) -> Response[QuarantinePage]:
-        """The records that wait in quarantine, those rejected last first."""
-        pairs = parameters_of(request.scope["query_string"])
-        given = dict(pairs)
-        limit = limit_of(given)
-        filter = json_of([given.get("dataset"), given.get("source")]).decode()
-        before = _before(signer, given["cursor"], filter) if "cursor" in given else None
-        wanted = given.get("dataset"), given.get("source"), before
-        found = await list_quarantine(role_of(request.scope), limit + 1, *wanted)
-        shown, more = found[:limit], len(found) > limit
-        headers, cursor = dict(_UNKEPT), None
-        if more:
-            cursor = signer.write(_QUARANTINE, Cursor(_place(shown[-1]), filter))
-            headers["Link"] = next_page_of(request.scope["path"], pairs, cursor)
-        return Response(
-            QuarantinePage(
-                data=shown,
-                count=len(shown),
-                page=CursorPaging(limit=limit, next_cursor=cursor, has_more=more),
-                request_id=request_id_of(request.scope),
-            ),
-            headers=headers,
-        )
-
     @post(
         "/quarantine/{rejection_id:str}/replay",
         status_code=200,
-        summary="Read the payload of a rejected record again",
-        responses=documented(FetchAnswer, *_PROBLEMS),
-        before_request=guarded(),
+        summary="Replay a rejected record",
+        responses=problems(*_REPLAY),
         opt=may_call(ADMIN),
         tags=["quarantine"],
     )
     async def replay_one(
         request: Request[Any, Any, Any], rejection_id: FromPath[str]
-    ) -> Response[bytes]:
-        """Store what can be read now of the payload that held the record; nobody is asked."""
-        await nothing_in(request, body_s)
+    ) -> Response[FetchAnswer]:
+        """Read the payload that held the record again, and store what can be read now."""
+        await refuse_content(request)
         return one(request, await replay.one(role_of(request.scope), _identifier(rejection_id)))
 
     @post(
         "/quarantine/replay",
         status_code=200,
-        summary="Read all that waits in quarantine again, of one dataset or of all",
-        responses=documented(FetchAnswer | Replayed, *_PROBLEMS),
-        before_request=guarded({"dataset": None}),
+        summary="Replay rejected records",
+        responses=problems(*_REPLAY),
         opt=may_call(ADMIN),
         tags=["quarantine"],
     )
-    async def replay_many(request: Request[Any, Any, Any]) -> Response[bytes]:
-        """Store what can be read now of all rejected records; nobody is asked."""
-        await nothing_in(request, body_s)
-        given = dict(parameters_of(request.scope["query_string"]))
-        if "dataset" in given:
-            return one(request, await replay.dataset(role_of(request.scope), given["dataset"]))
-        reports = list(map(report_of, await replay.everything(role_of(request.scope))))
-        request_id = request_id_of(request.scope)
-        replayed = Replayed(data=reports, count=len(reports), request_id=request_id)
+    async def replay_many(
+        request: Request[Any, Any, Any], dataset: _Replayed = None
+    ) -> Response[FetchAnswer | Replayed]:
+        """Read the payloads of all rejected records again, of one dataset or of all."""
+        await refuse_content(request)
+        role = role_of(request.scope)
+        if dataset is not None:
+            return one(request, await replay.dataset(role, dataset))
+        reports = list(map(report_of, await replay.everything(role)))
+        replayed = Replayed(
+            data=reports, count=len(reports), request_id=request_id_of(request.scope)
+        )
         return answer(json_reply(replayed, _UNKEPT))
 
-    return [waiting, replay_one, replay_many]
+    return [replay_one, replay_many]
 
 
 # ---------------------------------------------------------------- places in the list

@@ -2,37 +2,65 @@
 
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from litestar import Request, Response, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath
+from litestar.params import FromPath, HeaderParameter, QueryParameter
 
-from adapters.http.ingest.idempotency import OnceOnly
-from adapters.http.ingest.prefer import ExecutionPreference, preference_of
-from adapters.http.ingest.schemas import FetchAnswer, problem_of, retry_after, told_of
+from adapters.http.ingest.idempotency import LONGEST_KEY, OnceOnly
+from adapters.http.ingest.prefer import LONGEST_WAIT_S, ExecutionPreference, preference_of
+from adapters.http.ingest.schemas import FetchAnswer, problem_of, retry_after, to_response
 from adapters.http.protocol.access import ANYONE, may_call, role_of
-from adapters.http.protocol.asgi import header_of, request_id_of, set_job_id
-from adapters.http.protocol.bodies import nothing_in
+from adapters.http.protocol.asgi import request_id_of, set_job_id
+from adapters.http.protocol.bodies import refuse_content
 from adapters.http.protocol.problems import Reply
-from adapters.http.protocol.query_params import parameters_of
 from adapters.http.protocol.rate_limits import FETCH, Limiter
-from adapters.http.protocol.routing import answer, documented, guarded, json_reply
+from adapters.http.protocol.routing import Answer, answer, json_reply, problems
 from application.datasets.catalogue import Catalogue
 from application.ingest.fetch import Fetch, Fetched
 from application.ports.system import Clock
 from domain.dataset import Role
 from domain.errors import StoreError, TooManyWaiting
 
-CHOICES = {"mode": ("sync", "task"), "force": ("true", "false")}
-
-#: What a fetch may answer besides 200, 202, 400, 422 and 500.
-_PROBLEMS = (401, 403, 404, 408, 409, 413, 415, 429, 502, 503, 504, 507)
-_ACCEPTED = ResponseSpec(
+_Mode = Annotated[
+    Literal["sync", "task"] | None,
+    QueryParameter(
+        description="sync answers when the fetch has ended, task at once with 202; it wins over"
+        " Prefer",
+        schema_extra={"default": "sync"},
+    ),
+]
+_Force = Annotated[
+    Literal["true", "false"],
+    QueryParameter(
+        description="true ignores the minimum interval, never the upstream's own limits; for admins"
+    ),
+]
+_Prefer = Annotated[
+    str,
+    HeaderParameter(
+        name="Prefer",
+        description="respond-async is mode=task; wait=N starts a task and waits up to N seconds for"
+        f" its end, and never for more than {LONGEST_WAIT_S} (RFC 7240)",
+    ),
+]
+_Key = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        description=f"1 to {LONGEST_KEY} visible ASCII characters, as they are or in double quotes;"
+        " the same request with the same key has one effect and gets the same answer for 24 hours",
+        schema_extra={
+            "pattern": rf"^(?:[!#-~][!-~]{{0,{LONGEST_KEY - 1}}}"
+            rf'|"(?:[!#-\[\]-~]|\\["\\]){{1,{LONGEST_KEY}}}")$'
+        },
+    ),
+]
+_ACCEPTED = Answer(
     FetchAnswer,
-    generate_examples=False,
-    description="The fetch is a task; Location says where to ask how it stands",
+    description="The fetch is a task; Location has its status",
+    headers=("Location", "Retry-After"),
 )
 
 
@@ -42,40 +70,43 @@ def fetch_routes(
     limiter: Limiter,
     clock: Clock,
     default_dataset: str,
-    body_s: float,
 ) -> list[HTTPRouteHandler]:
-    """The routes that fetch; a caller may take `body_s` seconds to send a body."""
+    """Return the routes that fetch."""
 
     @post(
         ["/fetch", "/fetch/{dataset:str}"],
         status_code=200,
-        summary=f"Fetch a dataset now: {default_dataset}, unless the path names another",
-        responses={**documented(FetchAnswer, *_PROBLEMS), 202: _ACCEPTED},
-        before_request=guarded(CHOICES),
+        summary=f"Fetch a dataset: {default_dataset}, unless the path names another",
+        responses={
+            202: _ACCEPTED,
+            **problems(401, 403, 404, 408, 409, 413, 415, 429, 502, 503, 504, 507),
+        },
         opt=may_call(ANYONE),
         tags=["fetch"],
     )
     async def fetch(
-        request: Request[Any, Any, Any], dataset: FromPath[str] = default_dataset
-    ) -> Response[bytes]:
+        request: Request[Any, Any, Any],
+        dataset: FromPath[str] = default_dataset,
+        mode: _Mode = None,
+        force: _Force = "false",
+        prefer: _Prefer = "",
+        idempotency_key: _Key = None,
+    ) -> Response[FetchAnswer]:
         """Fetch, and answer with the report; with `mode=task`, answer at once and fetch later."""
         use_case, viewer = catalogue.fetch(dataset), role_of(request.scope)
-        # Before anything else is looked at: to the others the route is closed, whatever they send.
+        # First of all: to others the route is closed, whatever they send.
         viewer.require(use_case.dataset.fetch_by)
         await limiter.spend(request.scope, FETCH)
-        await nothing_in(request, body_s)
-        given = dict(parameters_of(request.scope["query_string"]))
-        prefer = header_of(request.scope, b"prefer")
-        wish = preference_of(given.get("mode"), prefer, use_case.deadline.total_seconds())
+        await refuse_content(request)
+        wish = preference_of(mode, prefer, use_case.deadline.total_seconds())
 
         async def make(job_id: str | None) -> Reply:
-            force = given.get("force") == "true"
-            fetched = await _fetched(use_case, viewer, wish, force, job_id)
+            fetched = await _fetched(use_case, viewer, wish, force == "true", job_id)
             set_job_id(request.scope, fetched.job.id)
-            report = told_of(fetched, use_case.cadence)
+            report = to_response(fetched, use_case.cadence)
             return _reply(fetched, report, wish, request_id_of(request.scope), clock.now())
 
-        return answer(await once_only(request.scope, make))
+        return answer(await once_only(request.scope, idempotency_key, make))
 
     return [fetch]
 
@@ -100,7 +131,7 @@ async def _fetched(
 def _reply(
     fetched: Fetched, report: FetchAnswer, wish: ExecutionPreference, request_id: str, now: datetime
 ) -> Reply:
-    """The answer to a fetch that has ended, or that goes on without its caller."""
+    """Return the answer to a fetch that has ended, or that goes on without its caller."""
     job = fetched.job
     applied = {"Preference-Applied": wish.applied} if wish.applied else {}
     if wish.is_task and not job.status.is_final:

@@ -1,4 +1,4 @@
-"""Fetch answers: a fetch as it is told, by the request that waits for it and by its job's page."""
+"""The answers about fetches: the same report to the request that waits and on the job's page."""
 
 from datetime import datetime
 from http import HTTPStatus
@@ -14,7 +14,7 @@ from domain.reports import Counts, Outcome, SourceReport
 
 
 class FetchAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
-    """What a fetch did; the same for the answer that waits and for the job's own page.
+    """The report of a fetch; the same in the answer to it and on the job's own page.
 
     `run_at` is set as long as the fetch waits for its source, and says until when.
     """
@@ -36,8 +36,10 @@ class FetchAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False
     detail: str | msgspec.UnsetType = msgspec.UNSET
 
 
-def told(job: FetchJob, outcome: Outcome | None, next_allowed_at: datetime | None) -> FetchAnswer:
-    """What there is to tell of a job; `outcome` is what it meant for whoever asked."""
+def answer_of(
+    job: FetchJob, outcome: Outcome | None, next_allowed_at: datetime | None
+) -> FetchAnswer:
+    """Return the report of a job; `outcome` is the one of the request it is for."""
     report = job.report
     sources = report.sources if report else ()
     detail: str | msgspec.UnsetType = msgspec.UNSET
@@ -66,20 +68,20 @@ def told(job: FetchJob, outcome: Outcome | None, next_allowed_at: datetime | Non
     )
 
 
-def told_of(fetched: Fetched, cadence: Cadence) -> FetchAnswer:
-    """What there is to tell of a fetch, to whoever asked for it."""
-    return told(fetched.job, fetched.outcome, cadence.next_allowed_at(fetched.freshness))
+def to_response(fetched: Fetched, cadence: Cadence) -> FetchAnswer:
+    """Return the report of a fetch for the request that asked for it."""
+    return answer_of(fetched.job, fetched.outcome, cadence.next_allowed_at(fetched.freshness))
 
 
 def retry_after(job: FetchJob, now: datetime) -> dict[str, str]:
-    """When to look again how an unfinished job stands."""
+    """Return the header that says when to ask again for an unfinished job."""
     return {"Retry-After": seconds_until(job.run_at or now, now)}
 
 
 def problem_of(
     fetched: Fetched, report: FetchAnswer, request_id: str, now: datetime, what: str = "fetch"
 ) -> Reply | None:
-    """The answer to whoever waited for a fetch that did not end well; None for one that did."""
+    """Return the problem of a fetch that did not end well; None for one that did."""
     job = fetched.job
     if fetched.outcome is Outcome.FAILED and job.report is not None:
         return reply_to_failures(job.report.failures, report, request_id, now)
@@ -99,9 +101,9 @@ def problem_of(
     return None
 
 
-def time_of(moment: datetime | None) -> str:
-    """A moment as it stands in a sentence."""
-    return "-" if moment is None else f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+def time_of(time: datetime | None) -> str:
+    """Return a time as it is written in a sentence."""
+    return "-" if time is None else f"{time:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _untouched(source: SourceReport) -> SourceReport:

@@ -1,18 +1,19 @@
-"""Options: which methods a path takes, for whoever asks with OPTIONS.
+"""Options: which methods a path takes, in answer to OPTIONS.
 
-The framework tells that by itself, but of several handlers at one path only what the first takes.
+The framework says that by itself, but of several handlers at one path only what the first takes.
 """
 
 from collections.abc import Sequence
 
 from litestar import Response, route
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import QueryParams
 
 from adapters.http.protocol.access import OPEN, may_call
 
 
 def option_routes(handlers: Sequence[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
-    """A route for each path of these handlers; they have to come before them."""
+    """Return a route for each path of these handlers; these have to come before them."""
     taken: dict[str, set[str]] = {}
     for handler in handlers:
         for path in handler.paths:
@@ -31,8 +32,8 @@ def _telling(path: str, methods: set[str]) -> HTTPRouteHandler:
         include_in_schema=False,
         opt=may_call(OPEN),
     )
-    async def options() -> Response[None]:
-        """Tell which methods there are."""
+    async def options(query: QueryParams) -> Response[None]:
+        """Say which methods there are, whatever the parameters."""
         return Response(None, headers={"Allow": allowed})
 
     return options

@@ -1,7 +1,8 @@
-"""The OpenAPI document: the routes Litestar knows, and every dataset's reads made by hand.
+"""The OpenAPI document: the routes of the framework, and the reads of every dataset.
 
-A dataset may have a field of any name, `body` or `request` too, so its parameters cannot be those
-of a Python function: they are described here from the `Dataset` value.
+The framework describes a route from its handler's signature. A dataset may have a field of any
+name, `body` or `request` too, so the parameters of its reads cannot be those of a Python function:
+they are described here from the `Dataset` value.
 """
 
 from collections.abc import Iterable
@@ -9,11 +10,9 @@ from typing import Any
 
 import msgspec
 from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
 
 from adapters.http.datasets.query_string import Format
-from adapters.http.openapi import accounts as openapi_accounts
-from adapters.http.openapi import fetches as openapi_fetches
-from adapters.http.openapi import tasks as openapi_tasks
 from adapters.http.openapi.parameters import (
     IF_NONE_MATCH,
     Json,
@@ -22,43 +21,42 @@ from adapters.http.openapi.parameters import (
     fields_parameter,
     schema_of,
 )
-from adapters.http.openapi.responses import HEADERS, describe_answers, problem
-from adapters.http.openapi.security import SECURITY_SCHEMES, describe_access, guard
-from adapters.http.protocol.access import Access, RoleGuard
-from adapters.http.protocol.problems import Problem
-from domain.dataset import Dataset
+from adapters.http.openapi.responses import HEADERS, describe_responses, problem
+from adapters.http.protocol.access import OPEN, Access, RoleGuard, access_of, routes_of
+from adapters.http.protocol.bodies import media_types_of
+from adapters.http.protocol.routing import Answer, dataset_of
+from domain.dataset import Dataset, Role
 
 _REFERENCE = "#/components/schemas/{name}"
-_BY_HAND = {**openapi_fetches.BY_HAND, **openapi_tasks.BY_HAND}
-_BODIES = {**openapi_accounts.BODIES, **openapi_tasks.BODIES}
-#: Bodies that may be left out.
-_OPTIONAL = openapi_accounts.OPTIONAL
-#: What a read may answer besides what any route may.
+#: What a read may answer besides what any route may, and the headers of its answers.
 _PROBLEMS = (403, 404, 406, 422)
-#: Identifiers in paths, and what they look like; others are those of nothing.
-_IDENTIFIERS = ("job_id", "task_id", "token_id")
-_IDENTIFIER: Json = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
+_READ_HEADERS = {"200": ("ETag", "Link"), "304": ("ETag",)}
+
+_BEARER: list[Json] = [{"bearer": []}]
+_SECURITY_SCHEMES = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "the access_token of POST /auth/login, or a token of POST /auth/tokens",
+    }
+}
 
 
 def document(
     app: Litestar, gate: RoleGuard, datasets: Iterable[Dataset[Any]], default: str
 ) -> bytes:
-    """The whole document as JSON."""
+    """Return the whole document as JSON."""
     schema: Json = app.openapi_schema.to_schema()
     paths = {path: item for path, item in schema["paths"].items() if not _internal(path)}
-    for (path, method), parameters in _BY_HAND.items():
-        operation = paths[path][method]
-        operation["parameters"] = [*operation.get("parameters", ()), *parameters]
     components = schema.setdefault("components", {}).setdefault("schemas", {})
-    _add(components, Problem)
-    openapi_tasks.describe_parts(components)
-    for (path, method), kinds in _BODIES.items():
-        content = {media: {"schema": _add(components, kind)} for media, kind in kinds.items()}
-        required = (path, method) not in _OPTIONAL
-        paths[path][method]["requestBody"] = {"required": required, "content": content}
+    for path, handler in routes_of(app):
+        for method in handler.http_methods:
+            operation = paths.get(_template(path), {}).get(method.lower())
+            if operation is not None:
+                _describe(operation, handler, components)
+                operation["security"] = _security(access_of(handler) or OPEN, gate)
     datasets = list(datasets)
-    names: Json = {"type": "string", "enum": [dataset.name for dataset in datasets]}
-    _narrow(paths, {**dict.fromkeys(_IDENTIFIERS, _IDENTIFIER), "dataset": names})
+    _name_datasets(paths, [dataset.name for dataset in datasets])
     for dataset in datasets:
         name = _free_name(dataset, components)
         components.update(_components(dataset, name))
@@ -67,40 +65,108 @@ def document(
         key = "/".join(f"{{{part}}}" for part in dataset.key)
         reads[f"/data/{dataset.name}/{key}"] = _record_item(dataset, name)
         for item in reads.values():
-            guard(item["get"], Access(dataset.read_by), gate)
+            describe_responses(item["get"], _READ_HEADERS)
+            item["get"]["security"] = _security(Access(dataset.read_by), gate)
         paths.update(reads)
-    describe_access(paths, app, gate)
-    describe_answers(paths)
-    schema["components"]["securitySchemes"] = SECURITY_SCHEMES
+    schema["components"]["securitySchemes"] = _SECURITY_SCHEMES
     schema["components"]["headers"] = HEADERS
     schema["paths"] = dict(sorted(paths.items()))
     return msgspec.json.encode(schema)
-
-
-def _add(components: Json, kind: type[Any]) -> Any:
-    """The schema of a type; what it refers to is added to the components."""
-    [schema], parts = msgspec.json.schema_components([kind], ref_template=_REFERENCE)
-    components.update({name: part for name, part in parts.items() if name not in components})
-    return schema
 
 
 def _internal(path: str) -> bool:
     return path.startswith("/docs")
 
 
-def _narrow(paths: Json, schemas: Json) -> None:
-    """Say more of parameters, by their names, than the framework knows."""
+def _template(path: str) -> str:
+    """Return the path of a route as the document has it, without the types of its parts."""
+    return "/".join(
+        f"{part.partition(':')[0]}}}" if ":" in part else part for part in path.split("/")
+    )
+
+
+def _security(access: Access, gate: RoleGuard) -> list[Json]:
+    return _BEARER if gate.least(access) is not Role.ANYONE else [{}, *_BEARER]
+
+
+# ---------------------------------------------------------------- routes of the framework
+
+
+def _describe(operation: Json, handler: HTTPRouteHandler, components: Json) -> None:
+    """Say what the framework does not find in a handler's signature, or says too broadly."""
+    parameters = [_parameter(each, components) for each in operation.get("parameters", ())]
+    if dataset := dataset_of(handler):
+        # Tasks come in one format.
+        controls = [each for each in control_parameters(dataset) if each["name"] != "format"]
+        parameters += [*controls, *condition_parameters(dataset)]
+        _allow_parts(operation, dataset, components)
+    if parameters:
+        operation["parameters"] = parameters
+    if (body := handler.parsed_data_field) is not None:
+        schema = _body(body.annotation, components)
+        content = {media_type: {"schema": schema} for media_type in media_types_of(handler)}
+        operation["requestBody"] = {"required": not body.has_default, "content": content}
+    answers = handler.responses or {}
+    headers = {str(s): spec.headers for s, spec in answers.items() if isinstance(spec, Answer)}
+    describe_responses(operation, headers)
+
+
+def _parameter(parameter: Json, components: Json) -> Json:
+    """Return a parameter whose schema is that of a value: one that is there is never null."""
+    schema = dict(parameter["schema"])
+    schema.pop("description", None)
+    if schema.get("default") == "":
+        del schema["default"]  # how a handler sees that a header was not sent
+    for choice in schema.pop("oneOf", ()):
+        if choice != {"type": "null"}:
+            schema |= choice
+    if reference := schema.pop("$ref", None):
+        named = components[reference.rpartition("/")[2]]
+        schema |= {name: named[name] for name in ("type", "enum")}
+    if isinstance(schema.get("type"), list):
+        [schema["type"]] = [each for each in schema["type"] if each != "null"]
+        schema["enum"] = [each for each in schema["enum"] if each is not None]
+    if parameter["in"] == "path":
+        return {**parameter, "schema": schema}
+    return {
+        **{name: part for name, part in parameter.items() if part is not False},
+        "schema": schema,
+    }
+
+
+def _body(kind: type[Any], components: Json) -> Json:
+    """Return the schema of a body, with what the framework omits: patterns, no other fields."""
+    [schema], parts = msgspec.json.schema_components([kind], ref_template=_REFERENCE)
+    for name in parts:  # the framework gives a type the default of a field that has it
+        components[name].pop("default", None)
+    components[kind.__name__] = parts[kind.__name__]
+    return dict(schema)
+
+
+def _name_datasets(paths: Json, names: list[str]) -> None:
+    """Say which names there are, wherever a parameter takes the name of a dataset."""
     for item in paths.values():
         for operation in item.values():
             for parameter in operation.get("parameters", ()):
-                parameter["schema"] = schemas.get(parameter["name"], parameter["schema"])
+                if parameter["name"] == "dataset":
+                    parameter["schema"] = {"type": "string", "enum": names}
+
+
+def _allow_parts(operation: Json, dataset: Dataset[Any], components: Json) -> None:
+    """Say that `fields=` may leave out of the records of a page all but the key."""
+    name = f"{dataset.record.__name__}Part"
+    whole = components[dataset.row.__name__]
+    components[name] = {**whole, "title": name, "required": list(dataset.key)}
+    page = operation["responses"]["200"]["content"][Format.JSON.media_type]["schema"]["$ref"]
+    listed = components[page.rpartition("/")[2]]["properties"]["data"]
+    listed["items"] = {"$ref": _REFERENCE.format(name=name)}
 
 
 # ---------------------------------------------------------------- schemas
 
 
 def _free_name(dataset: Dataset[Any], taken: Json) -> str:
-    """The record's name, or one made with the dataset's where another schema is called that."""
+    """Return the record's name, with the dataset's where another schema has that name."""
     name = dataset.record.__name__
     return f"{name}_{dataset.name}" if {name, f"{name}Page", f"{name}Answer"} & {*taken} else name
 
@@ -158,8 +224,11 @@ def _list_item(dataset: Dataset[Any], name: str, path: str) -> Json:
     }
     parameters = [*control_parameters(dataset), *condition_parameters(dataset), IF_NONE_MATCH]
     operation = f"read_{path.strip('/').replace('/', '_')}"
-    summary = f"Read {dataset.name}"
-    return _methods(operation, summary, parameters, records)
+    read = _read(operation, f"List {dataset.name}", parameters, records)
+    read["description"] = (
+        "Return the records that match, a page at a time; as NDJSON or CSV all of them, streamed."
+    )
+    return {"get": read}
 
 
 def _record_item(dataset: Dataset[Any], name: str) -> Json:
@@ -174,21 +243,22 @@ def _record_item(dataset: Dataset[Any], name: str) -> Json:
         for part in dataset.key
     ]
     parameters = [*key, fields_parameter(dataset), IF_NONE_MATCH]
-    operation, summary = f"read_one_of_{dataset.name}", f"One of {dataset.name}"
-    return _methods(operation, summary, parameters, record)
+    operation, summary = f"read_one_of_{dataset.name}", f"Get one of {dataset.name}"
+    read = _read(operation, summary, parameters, record)
+    read["description"] = "Return the record with this key."
+    return {"get": read}
 
 
-def _methods(operation: str, summary: str, parameters: list[Json], content: Json) -> Json:
+def _read(operation: str, summary: str, parameters: list[Json], content: Json) -> Json:
     responses: Json = {
         "200": {"description": "Records", "content": content},
         "304": {"description": "Nothing has changed since the answer with that ETag"},
         **{str(status): problem(status) for status in _PROBLEMS},
     }
-    read: Json = {
+    return {
         "operationId": operation,
         "summary": summary,
         "tags": ["data"],
         "parameters": parameters,
         "responses": responses,
     }
-    return {"get": read}

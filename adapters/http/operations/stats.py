@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, get
+from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 
 from adapters.http.protocol.access import ANYONE, may_call, role_of
 from adapters.http.protocol.asgi import request_id_of
-from adapters.http.protocol.routing import documented, guarded
+from adapters.http.protocol.routing import NO_STORE, problems
 from application.operations.stats import ShowStats
 from domain.reports import Counts, SourceStatus
 from domain.totals import SourceTotals
@@ -36,7 +36,7 @@ class SourceStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StatsSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """All numbers of the datasets one may read."""
+    """The numbers of the datasets that the caller may read."""
 
     raw_records: int
     normalized_records: int
@@ -46,34 +46,31 @@ class StatsSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def stats_routes(show_stats: ShowStats) -> list[HTTPRouteHandler]:
-    """The route that tells the numbers."""
+    """Return the route that shows the numbers."""
 
     @get(
         "/stats",
-        summary="How much was received, and what became of it",
-        responses=documented(StatsSummary, 503),
-        before_request=guarded(),
+        summary="Show statistics",
+        responses=problems(503),
+        cache_control=NO_STORE,
         opt=may_call(ANYONE),
         tags=["overview"],
     )
-    async def stats(request: Request[Any, Any, Any]) -> Response[StatsSummary]:
-        """The numbers of everything received, stored and rejected, source by source."""
-        told = await show_stats(role_of(request.scope))
-        return Response(
-            StatsSummary(
-                raw_records=told.received,
-                normalized_records=told.stored,
-                quarantined=told.quarantined,
-                sources=[_card_of(totals) for totals in told.sources],
-                request_id=request_id_of(request.scope),
-            ),
-            headers={"Cache-Control": "no-store"},
+    async def stats(request: Request[Any, Any, Any]) -> StatsSummary:
+        """Return the numbers of everything received, stored and rejected, by source."""
+        found = await show_stats(role_of(request.scope))
+        return StatsSummary(
+            raw_records=found.received,
+            normalized_records=found.stored,
+            quarantined=found.quarantined,
+            sources=[_source_stats(totals) for totals in found.sources],
+            request_id=request_id_of(request.scope),
         )
 
     return [stats]
 
 
-def _card_of(totals: SourceTotals) -> SourceStats:
+def _source_stats(totals: SourceTotals) -> SourceStats:
     error = totals.last_error
     return SourceStats(
         source=totals.source,

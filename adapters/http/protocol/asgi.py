@@ -72,6 +72,24 @@ def _wire_name(name: str) -> bytes:
     return name.lower().encode()
 
 
+def combine_headers(app: App) -> App:
+    """Wrap an application that reads only the first line of a repeated header.
+
+    The lines become one list, as RFC 9110 (5.3) allows; what describes the body is never a list.
+    """
+
+    async def combined(scope: Scope, receive: Receive, send: Send) -> None:
+        values: dict[bytes, list[bytes]] = {}
+        for name, value in scope.get("headers", ()):
+            if name not in values or not name.startswith(b"content-"):
+                values.setdefault(name, []).append(value)
+        # In place: what routes leave in the scope is for the layers around them.
+        scope["headers"] = [(name, b", ".join(lines)) for name, lines in values.items()]
+        await app(scope, receive, send)
+
+    return combined
+
+
 async def send_reply(scope: Scope, send: Send, reply: Reply) -> None:
     """Send a whole answer; a HEAD request gets its headers alone."""
     headers = [*reply.lines]

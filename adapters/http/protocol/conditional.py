@@ -1,7 +1,9 @@
-"""Preconditions: which versions of a thing a client knows, and whether a change may be made."""
+"""Conditional requests: which versions a client has, and which it may change (RFC 9110, 13)."""
 
 import re
-from typing import Any
+from typing import Annotated
+
+from litestar.params import HeaderParameter
 
 from adapters.http.protocol.asgi import Scope, header_of
 
@@ -11,20 +13,34 @@ ANY = "*"
 _VERSION = re.compile(r'\s*"([1-9][0-9]{0,18})"\s*')
 
 
+#: The headers of handlers that answer and change versions.
+IfNoneMatch = Annotated[
+    str,
+    HeaderParameter(
+        name="If-None-Match", description="the ETag of an earlier answer; 304 when it still holds"
+    ),
+]
+IfMatch = Annotated[
+    str,
+    HeaderParameter(
+        name="If-Match", description="the ETag of what is to be changed; 412 when it has changed"
+    ),
+]
+
+
 def etag_of(version: int) -> str:
-    """The tag of a version: a strong one, because another version is another text."""
+    """Return the strong ETag of a version: each version has its own bytes."""
     return f'"{version}"'
 
 
-def seen_by(scope: Any) -> frozenset[int] | None:
-    """The versions that `If-Match` names, or None when any will do.
+def versions_in(if_match: str) -> frozenset[int] | None:
+    """Return the versions that `If-Match` names, or None when any will do.
 
-    What is no tag of ours names no version, so that nothing matches it.
+    A tag that is not ours names no version, so nothing matches it.
     """
-    given = header_of(scope, b"if-match")
-    if not given or given.strip() == ANY:
+    if not if_match or if_match.strip() == ANY:
         return None
-    found = (_VERSION.fullmatch(tag) for tag in given.split(","))
+    found = (_VERSION.fullmatch(tag) for tag in if_match.split(","))
     return frozenset(int(match[1]) for match in found if match)
 
 
@@ -34,9 +50,13 @@ def wants_validation(scope: Scope) -> bool:
 
 
 def has(scope: Scope, *etags: str) -> bool:
-    """Whether the client has an answer with one of these tags; weak comparison, as for any GET."""
-    given = header_of(scope, b"if-none-match")
-    if not given:
+    """Whether the client has an answer with one of these tags."""
+    return matches(header_of(scope, b"if-none-match"), *etags)
+
+
+def matches(if_none_match: str, *etags: str) -> bool:
+    """Whether `If-None-Match` names one of these tags; weak comparison, as for any GET."""
+    if not if_none_match:
         return False
     wanted = {etag.removeprefix("W/") for etag in etags}
-    return any(tag.strip().removeprefix("W/") in wanted for tag in given.split(","))
+    return any(tag.strip().removeprefix("W/") in wanted for tag in if_none_match.split(","))

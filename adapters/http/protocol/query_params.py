@@ -1,10 +1,18 @@
-"""Query strings: their parameters, read strictly."""
+"""Query strings: their parameters, read strictly, and held to what a handler declares."""
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
 from urllib.parse import parse_qsl
 
-from domain.errors import InvalidValue, MalformedQuery
+import msgspec
+from litestar.connection import ASGIConnection
+from litestar.handlers.base import BaseRouteHandler
+from litestar.params import QueryParameter, QueryParams
+
+from domain.errors import InvalidValue, MalformedQuery, UnknownParameter
+from domain.fields import Field, fields_of
 from domain.paging import DEFAULT_LIMIT, MAX_LIMIT
 
 #: More parameters than any question needs; conditions have a limit of their own.
@@ -14,7 +22,7 @@ _DIGITS = re.compile(r"[0-9]{1,9}")
 
 
 def parameters_of(query: bytes) -> list[tuple[str, str]]:
-    """The parameters of a query string; MalformedQuery for what is not UTF-8 or comes twice."""
+    """Return the parameters of a query string; MalformedQuery if not UTF-8 or one comes twice."""
     try:
         text = query.decode("ascii")
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=None)
@@ -32,8 +40,49 @@ def parameters_of(query: bytes) -> list[tuple[str, str]]:
     return pairs
 
 
+class QueryGuard:
+    """Refuses query parameters that a handler does not declare, and repeated ones.
+
+    Values are held to the grammar of `/data`, which is stricter than the framework's: whole numbers
+    are plain digits, and times have a zone. A handler that declares `query` takes any parameter.
+    """
+
+    def __init__(self) -> None:
+        self._fields_of = lru_cache(maxsize=None)(query_fields)
+
+    async def __call__(
+        self, connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler
+    ) -> None:
+        """Raise UnknownParameter, MalformedQuery or InvalidValue."""
+        # Not the handler that is passed, which is a copy made for this call.
+        declared = self._fields_of(connection.route_handler)
+        if declared is None:
+            return
+        for name, text in parameters_of(connection.scope["query_string"]):
+            if name not in declared:
+                known = ", ".join(declared) or "none"
+                raise UnknownParameter(name, f"there is no such parameter; there are: {known}")
+            try:
+                declared[name].parse(text)
+            except ValueError as error:
+                raise InvalidValue(name, str(error)) from error
+
+
+def query_fields(handler: BaseRouteHandler) -> Mapping[str, Field] | None:
+    """Return the query parameters in a handler's signature by name; None if it takes any."""
+    parameters = handler.parsed_fn_signature.parameters
+    if any(parameter.annotation is QueryParams for parameter in parameters.values()):
+        return None
+    described = [
+        (parameter.kwarg_definition.name or name, parameter.annotation)
+        for name, parameter in parameters.items()
+        if isinstance(parameter.kwarg_definition, QueryParameter)
+    ]
+    return fields_of(msgspec.defstruct("Query", described))
+
+
 def number_of(given: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
-    """A whole number among parameters; InvalidValue for what is no such number."""
+    """Return a whole number among parameters; InvalidValue for what is no such number."""
     text = given.get(name)
     if text is None:
         return default
@@ -43,5 +92,5 @@ def number_of(given: Mapping[str, str], name: str, default: int, least: int, mos
 
 
 def limit_of(given: Mapping[str, str]) -> int:
-    """How many items a page is to have; InvalidValue for what is no such number."""
+    """Return how many items a page is to have; InvalidValue for what is no such number."""
     return number_of(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)

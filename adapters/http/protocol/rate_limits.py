@@ -1,11 +1,14 @@
-"""Limits: how much one client may ask of the routes that cost something.
+"""Rate limits: how much one client may ask of the routes that cost something.
 
-What is left is told as draft-ietf-httpapi-ratelimit-headers has it.
+What is left is said in the headers of draft-ietf-httpapi-ratelimit-headers.
 """
 
 import math
 from collections.abc import Mapping
 from typing import Any
+
+from litestar.connection import ASGIConnection
+from litestar.types import Guard
 
 from adapters.http.protocol.access import address_of, caller_of
 from adapters.http.protocol.asgi import add_headers
@@ -15,21 +18,29 @@ from domain.errors import TooManyRequests
 from domain.politeness import Rate
 from domain.users import key_of
 
-#: What is always counted by place: whoever guesses passwords can have many names.
+#: Always counted by network: a client that guesses passwords can have many names.
 LOGIN = "login"
 FETCH = "fetch"
 TASK_WRITES = "tasks"
 
 
 class Limiter:
-    """Counts requests by purpose and client: a user by name, everybody else by place."""
+    """Counts requests by purpose and client: a user by name, everybody else by network."""
 
     def __init__(self, limits: ClientLimits, rates: Mapping[str, Rate]) -> None:
         self._limits = limits
         self._rates = rates
 
+    def guard(self, purpose: str) -> Guard:
+        """Return a guard for routes that are limited for this purpose."""
+
+        async def spend(connection: ASGIConnection[Any, Any, Any, Any], _: Any) -> None:
+            await self.spend(connection.scope, purpose)
+
+        return spend
+
     async def spend(self, scope: Any, purpose: str) -> None:
-        """Count a request, and tell its client what is left; TooManyRequests when nothing is."""
+        """Count a request and say in its answer what is left; TooManyRequests if nothing is."""
         rate = self._rates[purpose]
         allowance = await self._limits.spend(f"{purpose} {_client(scope, purpose)}", rate)
         wait_s = math.ceil(allowance.wait_s)

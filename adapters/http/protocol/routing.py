@@ -1,14 +1,18 @@
-"""Answers: what the Litestar routes share, from strict parameters to documented problems."""
+"""Routing: what the routes of the framework share, from their answers to their errors."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response
+from litestar.datastructures import CacheControlHeader
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.handlers import BaseRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import PathParameter, QueryParameter
 
 from adapters.http.protocol.asgi import path_of, request_id_of
 from adapters.http.protocol.negotiation import JSON, json_of
@@ -23,10 +27,10 @@ from adapters.http.protocol.problems import (
     reply_to,
     status_of,
 )
-from adapters.http.protocol.query_params import parameters_of
 from application.ports.operations import Events
-from domain.errors import InvalidValue, UnknownParameter
+from domain.dataset import Dataset
 from domain.events import RequestFailed
+from domain.paging import MAX_LIMIT
 
 _IDENTIFIER = re.compile(r"[0-9a-f]{32}")
 _NOBODYS = "-"
@@ -37,6 +41,38 @@ _CODES = {
     413: ("body_too_large", "the body is larger than a body may be"),
 }
 
+NO_STORE = CacheControlHeader(no_store=True)
+
+# ---------------------------------------------------------------- what handlers take
+
+#: An identifier in a path; one that looks otherwise belongs to nothing.
+Identifier = Annotated[str, PathParameter(schema_extra={"pattern": f"^{_IDENTIFIER.pattern}$"})]
+#: How many items a page has.
+Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="items on a page")]
+#: Where a page begins.
+CursorText = Annotated[
+    str | None, QueryParameter(name="cursor", description="next_cursor of the page before")
+]
+
+
+def filtered_like(dataset: Dataset[Any]) -> dict[str, Any]:
+    """Return the option of a route that takes the query parameters of a dataset's records."""
+    return {"dataset": dataset}
+
+
+def dataset_of(handler: BaseRouteHandler) -> Dataset[Any] | None:
+    """Return the dataset whose query parameters a route takes, if it takes any."""
+    dataset: Dataset[Any] | None = handler.opt.get("dataset")
+    return dataset
+
+
+def identifier(text: str) -> str:
+    """Return an identifier from a path, or one that nothing has: stores need not take any text."""
+    return text if _IDENTIFIER.fullmatch(text) else _NOBODYS
+
+
+# ---------------------------------------------------------------- what handlers answer
+
 
 class CursorPaging(msgspec.Struct, frozen=True, kw_only=True):
     """How to go on from here in a list that is paged by cursors alone."""
@@ -46,27 +82,57 @@ class CursorPaging(msgspec.Struct, frozen=True, kw_only=True):
     has_more: bool
 
 
-def answer(sent: Reply) -> Response[bytes]:
-    """A ready reply as a Litestar response."""
+@dataclass
+class Answer(ResponseSpec):
+    """An answer that the handler's signature cannot describe, with the names of its headers."""
+
+    generate_examples: bool = False
+    description: str = "Done"
+    headers: tuple[str, ...] = ()
+
+
+#: To a client that has the current version already.
+UNCHANGED = Answer(
+    None, description="Nothing has changed since the answer with that ETag", headers=("ETag",)
+)
+
+
+def problems(*statuses: int) -> dict[int, ResponseSpec]:
+    """Return the problems a route may answer with, besides those of every route."""
+    return {
+        status: ResponseSpec(
+            Problem,
+            generate_examples=False,
+            description=HTTPStatus(status).phrase,
+            media_type=MEDIA_TYPE,
+        )
+        for status in sorted({400, 422, 500, *statuses})
+    }
+
+
+def answer(sent: Reply) -> Response[Any]:
+    """Return a ready reply as a response of the framework."""
     headers = dict(sent.headers)
     media_type = headers.pop("Content-Type", MEDIA_TYPE)
     return Response(sent.body, status_code=sent.status, headers=headers, media_type=media_type)
 
 
 def json_reply(
-    answered: Any, headers: Mapping[str, str] | None = None, status: int = HTTPStatus.OK
+    value: Any, headers: Mapping[str, str] | None = None, status: int = HTTPStatus.OK
 ) -> Reply:
-    """The reply that tells this as JSON."""
-    told = {"Content-Type": JSON, **(headers or {})}
-    return Reply(int(status), told, json_of(answered))
+    """Return the reply with this value as JSON."""
+    return Reply(int(status), {"Content-Type": JSON, **(headers or {})}, json_of(value))
+
+
+# ---------------------------------------------------------------- errors
 
 
 def error_handler(
     events: Events,
-) -> Callable[[Request[Any, Any, Any], Exception], Response[bytes]]:
-    """Return what makes any exception of a route its problem."""
+) -> Callable[[Request[Any, Any, Any], Exception], Response[Any]]:
+    """Return the function that makes a problem of any exception of a route."""
 
-    def to_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         request_id = request_id_of(request.scope)
         if isinstance(error, ValidationException):
             return answer(_invalid(error, request_id))
@@ -76,7 +142,7 @@ def error_handler(
             events.publish(RequestFailed(path=path_of(request.scope), error=error))
         return answer(reply_to(error, request_id))
 
-    return to_response
+    return problem_response
 
 
 def _refused(error: HTTPException, request_id: str) -> Reply:
@@ -92,7 +158,7 @@ def _refused(error: HTTPException, request_id: str) -> Reply:
 
 
 def _invalid(error: ValidationException, request_id: str) -> Reply:
-    """A parameter of the wrong type; the framework says which, we say it in our words."""
+    """Return the problem of parameters that do not fit the signature of their handler."""
     extra = error.extra if isinstance(error.extra, list) else []
     found = [
         Detail(str(item.get("message", ""))[:ECHO], parameter=str(item.get("key", ""))[:ECHO])
@@ -101,46 +167,3 @@ def _invalid(error: ValidationException, request_id: str) -> Reply:
     ]
     detail = found[0].detail if found else "a parameter has a value it cannot have"
     return reply(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_value", detail, request_id, found=found)
-
-
-def guarded(
-    allowed: Mapping[str, tuple[str, ...] | None] | None = None,
-) -> Callable[[Request[Any, Any, Any]], Awaitable[None]]:
-    """A hook that refuses parameters a route does not have, values it does not, and repetitions.
-
-    A parameter without choices may have any value.
-    """
-    choices = allowed or {}
-
-    async def guard(request: Request[Any, Any, Any]) -> None:
-        for name, value in parameters_of(request.scope["query_string"]):
-            if name not in choices:
-                known = ", ".join(choices) or "none"
-                raise UnknownParameter(name, f"there is no such parameter; there are: {known}")
-            known_values = choices[name]
-            if known_values is not None and value not in known_values:
-                raise InvalidValue(name, f"expected one of {', '.join(known_values)}")
-
-    return guard
-
-
-def identifier(text: str) -> str:
-    """An identifier from a path, or one that nothing has: a store need not take every text."""
-    return text if _IDENTIFIER.fullmatch(text) else _NOBODYS
-
-
-def documented(answered: Any, *statuses: int, done: int = 200) -> dict[int, ResponseSpec]:
-    """What a route may answer, for the OpenAPI document; `done` is the status of success."""
-    problems = {400, 422, 500, *statuses}
-    return {
-        done: ResponseSpec(answered, generate_examples=False, description="Done"),
-        **{
-            status: ResponseSpec(
-                Problem,
-                generate_examples=False,
-                description=HTTPStatus(status).phrase,
-                media_type=MEDIA_TYPE,
-            )
-            for status in sorted(problems)
-        },
-    }

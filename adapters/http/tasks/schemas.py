@@ -1,16 +1,12 @@
-"""What clients send of tasks, and what they are answered, for the routes and their document."""
+"""The bodies of requests about tasks, and of their answers."""
 
 from types import GenericAlias
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from litestar.openapi.datastructures import ResponseSpec
 
-from adapters.http.protocol.routing import documented
 from domain.paging import Relation
 from domain.tasks import MAX_DESCRIPTION, MAX_TITLE, TASKS, TaskEdit, TaskStatus
-
-MERGE_PATCH = "application/merge-patch+json"
 
 #: The patterns are for whoever reads the document; the rules themselves are the domain's.
 Title = Annotated[
@@ -39,7 +35,7 @@ Repository = Annotated[
 
 
 class NewTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All that a user says of a task."""
+    """All that a user sets of a task."""
 
     title: Title
     repository: Repository
@@ -48,7 +44,7 @@ class NewTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     @property
     def edit(self) -> TaskEdit:
-        """What it says, with nothing left out."""
+        """The edit it asks for, with every field."""
         return TaskEdit(**msgspec.structs.asdict(self))
 
 
@@ -62,7 +58,7 @@ class TaskPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     @property
     def edit(self) -> TaskEdit:
-        """What it says."""
+        """The edit it asks for."""
         return TaskEdit(**msgspec.structs.asdict(self))
 
 
@@ -87,27 +83,3 @@ TaskPage = msgspec.defstruct(
         ("request_id", str),
     ],
 )
-
-
-def _responses(kind: Any, *statuses: int, done: int = 200) -> dict[int, ResponseSpec]:
-    return documented(kind, 401, 403, 503, *statuses, done=done)
-
-
-def _cached(kind: Any, *statuses: int) -> dict[int, ResponseSpec]:
-    """What a route may answer whose client may know the answer already."""
-    unchanged = "Nothing has changed since the answer with that ETag"
-    nothing = ResponseSpec(None, generate_examples=False, description=unchanged)
-    return {**_responses(kind, *statuses), 304: nothing}
-
-
-_BODY = (408, 413, 415, 507)
-_CHANGE = (404, 412)
-
-#: What each route may answer.
-TASK_RESPONSES: dict[str, dict[int, ResponseSpec]] = {
-    "list": _responses(TaskPage),
-    "create": _responses(TASKS.row, *_BODY, done=201),
-    "read": _cached(TASKS.row, 404),
-    "change": _responses(TASKS.row, *_BODY, *_CHANGE),
-    "delete": _responses(None, 507, *_CHANGE, done=204),
-}

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import httpx
 import msgspec
 
-from adapters.http.app import AccountUseCases, HttpSettings, create_app
+from adapters.http.app import AccountUseCases, HttpSettings, UseCases, create_app
 from adapters.memory.database import MemoryDatabase
 from adapters.memory.datasets import MemoryStore
 from adapters.memory.in_memory import InMemory
@@ -302,26 +302,26 @@ class HttpFixture:
             "client_limits": client_limits(""),
         }
         told = HttpSettings(**{**usual, **settings})
-        self.app: Any = create_app(
-            self.catalogue,
-            FindJob(self.job_backend, self.datasets),
-            ListJobs(self.job_backend, self.datasets),
-            CancelJob(self.job_backend),
-            FetchOne(self.catalogue, memory.receipts),
-            self._people(changes or memory.changes),
-            memory.client_limits,
-            self.tasks,
-            ListQuarantine(self.quarantine, self.datasets),
-            replay(self.quarantine, self.fetches),
-            self.idempotency,
-            health,
-            ShowStats(self.catalogue, memory.source_history),
-            changes or memory.changes,
-            self.clock,
-            self.random,
-            self.events,
-            told,
+        use_cases = UseCases(
+            catalogue=self.catalogue,
+            fetch_one=FetchOne(self.catalogue, memory.receipts),
+            find_job=FindJob(self.job_backend, self.datasets),
+            list_jobs=ListJobs(self.job_backend, self.datasets),
+            cancel_job=CancelJob(self.job_backend),
+            list_quarantine=ListQuarantine(self.quarantine, self.datasets),
+            replay_quarantine=replay(self.quarantine, self.fetches),
+            tasks=self.tasks,
+            accounts=self._people(changes or memory.changes),
+            check_health=health,
+            show_stats=ShowStats(self.catalogue, memory.source_history),
+            idempotency=self.idempotency,
+            client_limits=memory.client_limits,
+            changes=changes or memory.changes,
+            clock=self.clock,
+            random=self.random,
+            events=self.events,
         )
+        self.app: Any = create_app(use_cases, told)
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(self.app, raise_app_exceptions=False), base_url=BASE
         )

@@ -1,0 +1,90 @@
+"""Index: `GET /`, the datasets at a glance and where to go from here."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from litestar import Request, get
+from litestar.handlers import HTTPRouteHandler
+
+from adapters.http.protocol.access import ANYONE, may_call, role_of
+from adapters.http.protocol.asgi import request_id_of
+from adapters.http.protocol.routing import problems
+from application.datasets.catalogue import Catalogue, Entry
+
+
+class DatasetSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One dataset at a glance."""
+
+    name: str
+    records: int
+    fetched_at: datetime | None
+    stale: bool
+    url: str
+
+
+class Index(msgspec.Struct, frozen=True, kw_only=True):
+    """The service, its datasets, and three requests to try."""
+
+    name: str
+    version: str
+    about: str
+    datasets: list[DatasetSummary]
+    links: dict[str, str]
+    try_: list[str] = msgspec.field(name="try")
+    request_id: str
+
+
+_LINKS = {
+    "docs": "/docs",
+    "openapi": "/openapi.json",
+    "datasets": "/datasets",
+    "stats": "/stats",
+    "health": "/health",
+}
+
+
+def index_routes(
+    catalogue: Catalogue, version: str, default_dataset: str
+) -> list[HTTPRouteHandler]:
+    """Return the route of the index."""
+
+    @get(
+        "/",
+        summary="Show the index",
+        responses=problems(503),
+        opt=may_call(ANYONE),
+        tags=["overview"],
+    )
+    async def welcome(request: Request[Any, Any, Any]) -> Index:
+        """Return the datasets at a glance, links, and three requests to try."""
+        entries = await catalogue.entries(role_of(request.scope))
+        return Index(
+            name="catchment",
+            version=version,
+            about="Gathers records from the APIs you rely on and serves them back, filtered.",
+            datasets=list(map(_summary, entries)),
+            links=_LINKS,
+            try_=_suggestions(str(request.base_url).rstrip("/"), default_dataset),
+            request_id=request_id_of(request.scope),
+        )
+
+    return [welcome]
+
+
+def _summary(entry: Entry) -> DatasetSummary:
+    return DatasetSummary(
+        name=entry.dataset.name,
+        records=entry.records,
+        fetched_at=entry.standing.fetched_at,
+        stale=entry.standing.stale,
+        url=f"/data/{entry.dataset.name}",
+    )
+
+
+def _suggestions(base: str, dataset: str) -> list[str]:
+    return [
+        f"curl -X POST '{base}/fetch/{dataset}'",
+        f"curl '{base}/data/{dataset}?limit=3'",
+        f"curl '{base}/datasets'",
+    ]
