@@ -311,7 +311,7 @@ def documented_problems() -> dict[str, str]:
 
 
 def test_every_problem_code_is_documented_with_its_status() -> None:
-    assert documented_problems() == {code: status for code, (status, _) in PROBLEM_CODES.items()}
+    assert documented_problems() == {c: str(status) for c, (status, _) in PROBLEM_CODES.items()}
 
 
 def test_every_code_a_fetch_may_fail_with_is_a_problem_code() -> None:

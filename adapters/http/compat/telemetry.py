@@ -124,7 +124,6 @@ def _reply(came: FetchedOne, report: FetchAnswer, request_id: str, now: datetime
         return reply_to_failures(failures, report, request_id, now)
     problem = problem_of(came.fetched, report, request_id, now)
     return problem or reply(
-        HTTPStatus.BAD_GATEWAY,
         "unexpected_content",
         "the upstream's answer holds no point that can be read; it waits in quarantine",
         request_id,

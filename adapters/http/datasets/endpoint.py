@@ -5,7 +5,6 @@ The query is parsed from the dataset's fields, so a new dataset needs nothing he
 
 import hashlib
 from collections.abc import Sequence
-from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -70,7 +69,6 @@ class RecordsEndpoint:
         """Answer one request under `/data`."""
         if scope["method"] not in _METHODS:
             raise Refusal(
-                HTTPStatus.METHOD_NOT_ALLOWED,
                 "method_not_allowed",
                 "records can only be read",
                 {"Allow": ", ".join(_METHODS)},

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
-from http import HTTPStatus
 from time import perf_counter
 from typing import Any, NamedTuple, TypeVar
 
@@ -138,7 +137,6 @@ def read_query(
     fields = _fields(dataset, controls["fields"]) if "fields" in controls else ()
     if format is None:
         raise Refusal(
-            HTTPStatus.NOT_ACCEPTABLE,
             "not_acceptable",
             "records come as application/json, application/x-ndjson or text/csv",
         )

@@ -80,7 +80,6 @@ def key_of(text: str) -> str:
     key = _unquoted(text)
     if key is None or len(key) > LONGEST_KEY:
         raise Refusal(
-            HTTPStatus.BAD_REQUEST,
             "malformed_request",
             f"there may be one Idempotency-Key, of 1 to {LONGEST_KEY} visible ASCII characters",
         )

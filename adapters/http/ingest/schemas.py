@@ -1,7 +1,6 @@
 """The answers about fetches: the same report to the request that waits and on the job's page."""
 
 from datetime import datetime
-from http import HTTPStatus
 
 import msgspec
 
@@ -87,11 +86,10 @@ def problem_of(
         return reply_to_failures(job.report.failures, report, request_id, now)
     if job.status is JobStatus.CANCELLED:
         detail = f"the {what} was called off before it had ended"
-        return reply(HTTPStatus.CONFLICT, "fetch_cancelled", detail, request_id, report=report)
+        return reply("fetch_cancelled", detail, request_id, report=report)
     if not job.status.is_final:
         # It waits for its source longer than any caller would.
         return reply(
-            HTTPStatus.SERVICE_UNAVAILABLE,
             SourceBlocked.code,
             f"no source may be asked before {time_of(job.run_at)}; the {what} waits until then",
             request_id,

@@ -1,7 +1,6 @@
 """The door: which hosts we answer for, where a request comes from, and who sends it."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from http import HTTPStatus
 from typing import Any
 
 from adapters.http.middleware.cors import Cors
@@ -35,9 +34,7 @@ class AuthenticationMiddleware:
         A Refusal for another host; InvalidToken for a token that does not count, on any route.
         """
         if self._hosts and not self._is_ours(seen.get(b"host", (b"",))[0]):
-            raise Refusal(
-                HTTPStatus.BAD_REQUEST, "unknown_host", "this service does not answer for that host"
-            )
+            raise Refusal("unknown_host", "this service does not answer for that host")
         if self._proxies:
             self._proxies.look_through(scope)
         if self._cors and (preflight := self._cors.preflight(scope)) is not None:

@@ -7,7 +7,6 @@ import asyncio
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from http import HTTPStatus
 from time import perf_counter
 from typing import NamedTuple
 
@@ -125,7 +124,7 @@ class RequestContextMiddleware:
         except Gone:
             return
         except Exception as error:
-            if status_of(error) is None and not isinstance(error, Refusal):
+            if status_of(error) is None:
                 self._events.publish(RequestFailed(path=path_of(scope), error=error))
             if status:
                 raise  # half an answer is out: only a broken connection can tell
@@ -197,28 +196,20 @@ def _look(headers: Iterable[tuple[bytes, bytes]]) -> _Seen:
 def _inspect(scope: Scope, seen: _Seen) -> None:
     if seen.size > MAX_HEADER_BYTES or len(scope["headers"]) > MAX_HEADERS:
         raise Refusal(
-            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
             "headers_too_large",
             f"there may be {MAX_HEADERS} headers, of {MAX_HEADER_BYTES} bytes together",
         )
     if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MAX_URL_BYTES:
-        raise Refusal(
-            HTTPStatus.REQUEST_URI_TOO_LONG, "url_too_long", f"a URL may have {MAX_URL_BYTES} bytes"
-        )
+        raise Refusal("url_too_long", f"a URL may have {MAX_URL_BYTES} bytes")
     hosts = seen.values.get(b"host", [])
     if len(hosts) > 1 or (not hosts and scope["http_version"] == "1.1"):
-        raise Refusal(
-            HTTPStatus.BAD_REQUEST, "malformed_request", "exactly one Host header is needed"
-        )
+        raise Refusal("malformed_request", "exactly one Host header is needed")
     if hosts and not _is_host(hosts[0]):
-        raise Refusal(
-            HTTPStatus.BAD_REQUEST, "malformed_request", "the Host header is not a host and port"
-        )
+        raise Refusal("malformed_request", "the Host header is not a host and port")
     # An offer of HTTP/2 may be passed over (RFC 9110, 7.8), and common clients make it.
     offers = seen.values.get(b"upgrade")
     if offers and any(offer.lower() != b"h2c" for offer in offers):
         raise Refusal(
-            HTTPStatus.UPGRADE_REQUIRED,
             "upgrade_refused",
             "only plain HTTP/1.1 is spoken here",
             {"Upgrade": "HTTP/1.1"},

@@ -66,7 +66,6 @@ class Documentation:
         if scope["method"] not in ("GET", "HEAD"):
             allowed = {"Allow": "GET, HEAD"}
             raise Refusal(
-                HTTPStatus.METHOD_NOT_ALLOWED,
                 "method_not_allowed",
                 "documentation can only be read",
                 allowed,
@@ -84,7 +83,7 @@ class Documentation:
             return _cached(scope, _problem_page(), "text/html; charset=utf-8", "no-cache")
         directory, _, name = path.removeprefix("/docs/").partition("/")
         if directory != _VERSION or name not in _ASSETS:
-            raise Refusal(HTTPStatus.NOT_FOUND, "not_found", "there is no such page; try /docs")
+            raise Refusal("not_found", "there is no such page; try /docs")
         body = _START.encode() if name == "start.js" else (_STATIC / name).read_bytes()
         return _cached(scope, body, _ASSETS[name], _FOREVER)
 

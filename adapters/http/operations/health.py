@@ -80,9 +80,7 @@ def health_routes(health: CheckHealth, draining: Callable[[], bool]) -> list[HTT
     async def ready() -> ProbeResult:
         """Return ok if the database answers and is migrated, and the process is not stopping."""
         if draining():
-            raise Refusal(
-                HTTPStatus.SERVICE_UNAVAILABLE, "draining", "this process is about to stop"
-            )
+            raise Refusal("draining", "this process is about to stop")
         await health.ready()
         return ProbeResult("ok")
 

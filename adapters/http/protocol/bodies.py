@@ -4,7 +4,6 @@ import asyncio
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from http import HTTPStatus
 from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 from urllib.parse import parse_qsl
 
@@ -65,7 +64,7 @@ def bounded_request(body_s: float) -> type[Request[Any, Any, Any]]:
             except TimeoutError as error:
                 detail = f"the body did not arrive within {body_s:g} seconds"
                 close = {"Connection": "close"}
-                raise Refusal(HTTPStatus.REQUEST_TIMEOUT, "body_too_slow", detail, close) from error
+                raise Refusal("body_too_slow", detail, close) from error
             field = self.route_handler.parsed_data_field
             if not body and field is not None and not field.has_default:
                 await _decode(self, body)  # raises; the framework would call it an error of ours
@@ -94,7 +93,7 @@ async def refuse_content(request: Request[Any, Any, Any]) -> None:
 
 def malformed(detail: str) -> Refusal:
     """Return the refusal of a body that cannot be read at all."""
-    return Refusal(HTTPStatus.BAD_REQUEST, "malformed_request", detail)
+    return Refusal("malformed_request", detail)
 
 
 # ---------------------------------------------------------------- decoding
@@ -161,7 +160,7 @@ def _kind(request: Request[Any, Any, Any]) -> str:
 
 
 def _other_kind(detail: str) -> Refusal:
-    return Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
+    return Refusal("unsupported_media_type", detail)
 
 
 # ---------------------------------------------------------------- what is wrong, and where

@@ -21,7 +21,6 @@ from adapters.http.protocol.problems import (
     MEDIA_TYPE,
     Detail,
     Problem,
-    Refusal,
     Reply,
     reply,
     reply_to,
@@ -138,7 +137,7 @@ def error_handler(
             return answer(_invalid(error, request_id))
         if isinstance(error, HTTPException) and error.status_code < 500:
             return answer(_refused(error, request_id))
-        if status_of(error) is None and not isinstance(error, Refusal):
+        if status_of(error) is None:
             events.publish(RequestFailed(path=path_of(request.scope), error=error))
         return answer(reply_to(error, request_id))
 
@@ -146,15 +145,14 @@ def error_handler(
 
 
 def _refused(error: HTTPException, request_id: str) -> Reply:
-    status = HTTPStatus(error.status_code)
     code, detail = _CODES.get(
         error.status_code, ("malformed_request", "this request cannot be understood")
     )
     allow = (error.headers or {}).get("Allow") or (error.headers or {}).get("allow")
     headers = {"Allow": allow.replace("GET", "GET, HEAD")} if allow else {}
-    if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+    if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         headers["Connection"] = "close"  # the rest of the body is not waited for
-    return reply(status, code, detail, request_id, headers=headers)
+    return reply(code, detail, request_id, headers=headers)
 
 
 def _invalid(error: ValidationException, request_id: str) -> Reply:
@@ -166,4 +164,4 @@ def _invalid(error: ValidationException, request_id: str) -> Reply:
         if isinstance(item, dict)
     ]
     detail = found[0].detail if found else "a parameter has a value it cannot have"
-    return reply(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_value", detail, request_id, found=found)
+    return reply("invalid_value", detail, request_id, found=found)
