@@ -81,6 +81,24 @@ async def test_c31_what_cannot_be_an_account_is_422(
     assert not empty.database.users
 
 
+@pytest.mark.parametrize(
+    ("kind", "status", "code"),
+    [
+        ("application/json", 400, "malformed_request"),
+        ("application/x-www-form-urlencoded", 422, "invalid_value"),
+        ("multipart/form-data; boundary=b", 422, "invalid_value"),
+        ("text/plain", 415, "unsupported_media_type"),
+        (None, 415, "unsupported_media_type"),
+    ],
+)
+async def test_a_login_without_a_body_is_refused_as_its_kind_is(
+    empty: HttpFixture, kind: str | None, status: int, code: str
+) -> None:
+    headers = {} if kind is None else {"Content-Type": kind}
+
+    problem(await empty.client.post("/auth/login", headers=headers), status, code)
+
+
 async def test_c31_spaces_around_a_password_belong_to_it(empty: HttpFixture) -> None:
     await empty.client.post("/auth/signup", json={**ANN, "password": " 8 letters "})
 

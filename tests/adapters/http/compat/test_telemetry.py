@@ -84,7 +84,12 @@ async def test_points_are_asked_for_by_time_and_place(
     [
         ("start=yesterday", 422, "start"),
         ("end=2026-01-01T12:00:00", 422, "end"),
+        ("start=1767268800", 422, "start"),
+        ("start=0001-01-01T00:00:00%2B01:00", 422, "start"),
         ("skip=-1", 422, "skip"),
+        ("skip=1.0", 422, "skip"),
+        ("limit=1e2", 422, "limit"),
+        ("limit=", 422, "limit"),
         ("skip=10001", 422, "skip"),
         ("limit=0", 422, "limit"),
         ("limit=501", 422, "limit"),
