@@ -1,33 +1,34 @@
 """The HTTP application: everything a client can reach, put together."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from litestar import Litestar
-from litestar.handlers import HTTPRouteHandler
+from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from adapters.http.accounts.routes import account_routes, session_routes, token_routes
-from adapters.http.compat.telemetry import point_routes
-from adapters.http.datasets.catalogue import catalogue_routes
+from adapters.http.accounts.routes import ACCOUNT_ROUTES
+from adapters.http.compat.telemetry import POINT_ROUTES
+from adapters.http.datasets.catalogue import CATALOGUE_ROUTES
 from adapters.http.datasets.endpoint import PREFIX, RecordsEndpoint
 from adapters.http.datasets.response_cache import ResponseCache
 from adapters.http.ingest.idempotency import OnceOnly
-from adapters.http.ingest.quarantine import quarantine_routes, replay_routes
-from adapters.http.ingest.routes import fetch_routes
-from adapters.http.jobs.routes import job_routes
+from adapters.http.ingest.quarantine import QUARANTINE_ROUTES
+from adapters.http.ingest.routes import FETCH_ROUTES
+from adapters.http.jobs.routes import JOB_ROUTES
 from adapters.http.middleware.authentication import AuthenticationMiddleware
 from adapters.http.middleware.cors import Cors
 from adapters.http.middleware.options import option_routes
 from adapters.http.middleware.request_context import RequestContextMiddleware
 from adapters.http.openapi.document import document
 from adapters.http.openapi.pages import PREFIXES, Documentation
-from adapters.http.operations.health import health_routes
-from adapters.http.operations.index import index_routes
-from adapters.http.operations.stats import stats_routes
+from adapters.http.operations.health import HEALTH_ROUTES
+from adapters.http.operations.index import INDEX_ROUTES
+from adapters.http.operations.stats import STATS_ROUTES
 from adapters.http.protocol.access import RoleGuard, require_declared
 from adapters.http.protocol.asgi import App, combine_headers
 from adapters.http.protocol.bodies import bounded_request
@@ -35,8 +36,8 @@ from adapters.http.protocol.client_address import Proxies
 from adapters.http.protocol.cursors import CursorSigner
 from adapters.http.protocol.query_params import QueryGuard
 from adapters.http.protocol.rate_limits import Limiter
-from adapters.http.protocol.routing import error_handler
-from adapters.http.tasks.routes import task_routes
+from adapters.http.protocol.routing import error_handler, provide
+from adapters.http.tasks.routes import TASK_ROUTES
 from application.accounts.api_tokens import ApiTokenService
 from application.accounts.authentication import Authenticate
 from application.accounts.sessions import SessionUseCases
@@ -110,14 +111,38 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: tuple[str, ...] = ()
 
 
+#: Every route but those under `/data`, which are none of the framework's.
+_ROUTES = (
+    *INDEX_ROUTES,
+    *CATALOGUE_ROUTES,
+    *FETCH_ROUTES,
+    *JOB_ROUTES,
+    *QUARANTINE_ROUTES,
+    *TASK_ROUTES,
+    *ACCOUNT_ROUTES,
+    *POINT_ROUTES,
+    *HEALTH_ROUTES,
+    *STATS_ROUTES,
+)
+
+
 def create_app(use_cases: UseCases, settings: HttpSettings) -> RequestContextMiddleware:
     """Return the ASGI application; call its `drain` when the process is about to stop."""
     draining = asyncio.Event()
     signer = CursorSigner(settings.secret)
     gate = RoleGuard(settings.require_login)
     catalogue, default = use_cases.catalogue, settings.default_dataset
-    routes = _routes(use_cases, settings, signer, draining)
-    litestar = _litestar(routes, gate, use_cases.events, settings)
+    named: dict[str, Any] = {
+        **vars(use_cases),
+        **use_cases.accounts._asdict(),
+        "signer": signer,
+        "limiter": Limiter(use_cases.client_limits, settings.client_limits),
+        "once_only": OnceOnly(use_cases.idempotency, use_cases.random),
+        "default_dataset": default,
+        "version": settings.version,
+        "draining": draining,
+    }
+    litestar = _litestar(named, gate, settings)
     responses = ResponseCache(
         use_cases.changes, use_cases.clock, use_cases.random, settings.cache_max_age_s
     )
@@ -144,46 +169,15 @@ def create_app(use_cases: UseCases, settings: HttpSettings) -> RequestContextMid
     )
 
 
-def _routes(
-    use_cases: UseCases, settings: HttpSettings, signer: CursorSigner, draining: asyncio.Event
-) -> list[HTTPRouteHandler]:
-    """Return the routes of every room but `/data`, which is no route of the framework."""
-    catalogue, clock, default = use_cases.catalogue, use_cases.clock, settings.default_dataset
-    accounts, tasks = use_cases.accounts, use_cases.tasks
-    limiter = Limiter(use_cases.client_limits, settings.client_limits)
-    once_only = OnceOnly(use_cases.idempotency, use_cases.random)
-    return [
-        *fetch_routes(catalogue, once_only, limiter, clock, default),
-        *job_routes(
-            catalogue,
-            use_cases.find_job,
-            use_cases.list_jobs,
-            use_cases.cancel_job,
-            clock,
-            signer,
-        ),
-        *task_routes(tasks, limiter, signer),
-        *quarantine_routes(use_cases.list_quarantine, signer),
-        *replay_routes(catalogue, use_cases.replay_quarantine, clock),
-        *index_routes(catalogue, settings.version, default),
-        *catalogue_routes(catalogue),
-        *health_routes(use_cases.check_health, draining.is_set),
-        *stats_routes(use_cases.show_stats),
-        *point_routes(catalogue, use_cases.fetch_one, limiter, clock),
-        *account_routes(accounts.sign_up, accounts.change_password, limiter),
-        *session_routes(accounts.sessions, limiter),
-        *token_routes(accounts.api_tokens),
-    ]
-
-
-def _litestar(
-    routes: list[HTTPRouteHandler], gate: RoleGuard, events: Events, settings: HttpSettings
-) -> Litestar:
+def _litestar(named: Mapping[str, Any], gate: RoleGuard, settings: HttpSettings) -> Litestar:
+    """Return the framework's application; its handlers may take what is `named`."""
     litestar = Litestar(
-        [*option_routes(routes), *routes],
+        [*option_routes(_ROUTES), *_ROUTES],
+        dependencies={name: provide(value) for name, value in named.items()},
+        state=State({"limiter": named["limiter"]}),
         guards=[gate, QueryGuard()],
         request_class=bounded_request(settings.body_s),
-        exception_handlers={Exception: error_handler(events)},
+        exception_handlers={Exception: error_handler(named["events"])},
         openapi_config=OpenAPIConfig(
             title="Catchment",
             version=settings.version,

@@ -5,16 +5,23 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, Response, get, post
-from litestar.handlers import HTTPRouteHandler
+from litestar import Response, get, post
 from litestar.params import QueryParameter
 
 from adapters.http.ingest.schemas import FetchAnswer, problem_of, to_response
 from adapters.http.protocol.access import ADMIN, USER, may_call, role_of
 from adapters.http.protocol.asgi import request_id_of, set_job_id
 from adapters.http.protocol.problems import Reply, reply, reply_to_failures
-from adapters.http.protocol.rate_limits import FETCH, Limiter
-from adapters.http.protocol.routing import NO_STORE, Limit, answer, json_reply, problems
+from adapters.http.protocol.rate_limits import FETCH, limited
+from adapters.http.protocol.routing import (
+    NO_STORE,
+    AnyRequest,
+    Limit,
+    Use,
+    answer,
+    json_reply,
+    problems,
+)
 from application.datasets.catalogue import Catalogue
 from application.datasets.fetch_one import FetchedOne, FetchOne
 from application.ports.system import Clock
@@ -41,69 +48,76 @@ class Point(msgspec.Struct, frozen=True):
     tags: list[str]
 
 
-def point_routes(
-    catalogue: Catalogue, fetch_one: FetchOne, limiter: Limiter, clock: Clock
-) -> list[HTTPRouteHandler]:
-    """Return the routes of the telemetry's clients."""
-
-    @get(
-        "/api/data",
-        summary="List data points",
-        responses=problems(401, 503),
-        cache_control=NO_STORE,
-        opt=may_call(USER),
-        tags=["points"],
+@get(
+    "/api/data",
+    summary="List data points",
+    responses=problems(401, 503),
+    cache_control=NO_STORE,
+    opt=may_call(USER),
+    tags=["points"],
+)
+async def data(
+    request: AnyRequest,
+    catalogue: Use[Catalogue],
+    start: _Start = None,
+    end: _End = None,
+    skip: _Skip = 0,
+    limit: Limit = DEFAULT_LIMIT,
+) -> list[Point]:
+    """Return the points between two times, oldest first; users see the valid ones."""
+    bounds = {Operator.GTE: start, Operator.LTE: end}
+    asked = PageRequest(
+        filter=Filter(
+            tuple(
+                Condition(_TIME, operator, time.astimezone(UTC))
+                for operator, time in bounds.items()
+                if time is not None
+            )
+        ),
+        sort=_OLDEST_FIRST,
+        limit=limit,
+        offset=skip,
     )
-    async def data(
-        request: Request[Any, Any, Any],
-        start: _Start = None,
-        end: _End = None,
-        skip: _Skip = 0,
-        limit: Limit = DEFAULT_LIMIT,
-    ) -> list[Point]:
-        """Return the points between two times, oldest first; users see the valid ones."""
-        bounds = {Operator.GTE: start, Operator.LTE: end}
-        asked = PageRequest(
-            filter=Filter(
-                tuple(
-                    Condition(_TIME, operator, time.astimezone(UTC))
-                    for operator, time in bounds.items()
-                    if time is not None
-                )
-            ),
-            sort=_OLDEST_FIRST,
-            limit=limit,
-            offset=skip,
-        )
-        page = await catalogue.query(DATA_POINTS.name)(asked, role_of(request.scope))
-        return list(map(_point, page.rows))
+    page = await catalogue.query(DATA_POINTS.name)(asked, role_of(request.scope))
+    return list(map(_point, page.rows))
 
-    async def populate(request: Request[Any, Any, Any]) -> Response[Point]:
-        came = await fetch_one(DATA_POINTS.name, role_of(request.scope))
-        set_job_id(request.scope, came.fetched.job.id)
-        report = to_response(came.fetched, catalogue.fetch(DATA_POINTS.name).cadence)
-        return answer(_reply(came, report, request_id_of(request.scope), clock.now()))
 
-    described: dict[str, Any] = {
-        "status_code": HTTPStatus.OK,
-        "summary": "Fetch one data point",
-        "responses": problems(401, 403, 409, 429, 502, 503, 504, 507),
-        "guards": [limiter.guard(FETCH)],
-        "opt": may_call(ADMIN),
-        "tags": ["points"],
-    }
+async def _populate(
+    request: AnyRequest, fetch_one: FetchOne, catalogue: Catalogue, clock: Clock
+) -> Response[Point]:
+    came = await fetch_one(DATA_POINTS.name, role_of(request.scope))
+    set_job_id(request.scope, came.fetched.job.id)
+    report = to_response(came.fetched, catalogue.fetch(DATA_POINTS.name).cadence)
+    return answer(_reply(came, report, request_id_of(request.scope), clock.now()))
 
-    @get("/api/populate", operation_id="populate", **described)
-    async def get_populate(request: Request[Any, Any, Any]) -> Response[Point]:
-        """Fetch one data point now, whatever the minimum interval, and return it."""
-        return await populate(request)
 
-    @post("/api/populate", operation_id="populate_by_post", **described)
-    async def post_populate(request: Request[Any, Any, Any]) -> Response[Point]:
-        """Fetch one data point now, whatever the minimum interval, and return it."""
-        return await populate(request)
+_POPULATE: dict[str, Any] = {
+    "status_code": HTTPStatus.OK,
+    "summary": "Fetch one data point",
+    "responses": problems(401, 403, 409, 429, 502, 503, 504, 507),
+    "guards": [limited(FETCH)],
+    "opt": may_call(ADMIN),
+    "tags": ["points"],
+}
 
-    return [data, get_populate, post_populate]
+
+@get("/api/populate", operation_id="populate", **_POPULATE)
+async def get_populate(
+    request: AnyRequest, fetch_one: Use[FetchOne], catalogue: Use[Catalogue], clock: Use[Clock]
+) -> Response[Point]:
+    """Fetch one data point now, whatever the minimum interval, and return it."""
+    return await _populate(request, fetch_one, catalogue, clock)
+
+
+@post("/api/populate", operation_id="populate_by_post", **_POPULATE)
+async def post_populate(
+    request: AnyRequest, fetch_one: Use[FetchOne], catalogue: Use[Catalogue], clock: Use[Clock]
+) -> Response[Point]:
+    """Fetch one data point now, whatever the minimum interval, and return it."""
+    return await _populate(request, fetch_one, catalogue, clock)
+
+
+POINT_ROUTES = [data, get_populate, post_populate]
 
 
 def _point(row: Any) -> Point:

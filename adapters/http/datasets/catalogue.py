@@ -1,15 +1,13 @@
 """Catalogue: `GET /datasets`, every dataset with its fields and what may be asked of them."""
 
 from datetime import datetime
-from typing import Any
 
 import msgspec
-from litestar import Request, get
-from litestar.handlers import HTTPRouteHandler
+from litestar import get
 
 from adapters.http.protocol.access import ANYONE, may_call, role_of
 from adapters.http.protocol.asgi import request_id_of
-from adapters.http.protocol.routing import problems
+from adapters.http.protocol.routing import AnyRequest, Use, problems
 from application.datasets.catalogue import Catalogue, Entry
 from domain.filters import operators_of
 
@@ -53,22 +51,20 @@ class DatasetList(msgspec.Struct, frozen=True):
     request_id: str
 
 
-def catalogue_routes(catalogue: Catalogue) -> list[HTTPRouteHandler]:
-    """Return the route that shows the catalogue."""
+@get(
+    "/datasets",
+    summary="List datasets",
+    responses=problems(503),
+    opt=may_call(ANYONE),
+    tags=["overview"],
+)
+async def datasets(request: AnyRequest, catalogue: Use[Catalogue]) -> DatasetList:
+    """Return every dataset with its fields, operators, counts and freshness."""
+    entries = await catalogue.entries(role_of(request.scope))
+    return DatasetList(list(map(_dataset_info, entries)), request_id_of(request.scope))
 
-    @get(
-        "/datasets",
-        summary="List datasets",
-        responses=problems(503),
-        opt=may_call(ANYONE),
-        tags=["overview"],
-    )
-    async def datasets(request: Request[Any, Any, Any]) -> DatasetList:
-        """Return every dataset with its fields, operators, counts and freshness."""
-        entries = await catalogue.entries(role_of(request.scope))
-        return DatasetList(list(map(_dataset_info, entries)), request_id_of(request.scope))
 
-    return [datasets]
+CATALOGUE_ROUTES = [datasets]
 
 
 def _dataset_info(entry: Entry) -> DatasetInfo:

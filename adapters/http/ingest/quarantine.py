@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, Response, get, post
-from litestar.handlers import HTTPRouteHandler
+from litestar import Response, get, post
 from litestar.params import FromPath, QueryParameter
 
 from adapters.http.ingest.schemas import FetchAnswer, problem_of, to_response
@@ -19,9 +18,11 @@ from adapters.http.protocol.query_params import parameters_of
 from adapters.http.protocol.routing import (
     NO_STORE,
     Answer,
+    AnyRequest,
     CursorPaging,
     CursorText,
     Limit,
+    Use,
     answer,
     json_reply,
     problems,
@@ -67,99 +68,102 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str
 
 
-def quarantine_routes(
-    list_quarantine: ListQuarantine, signer: CursorSigner
-) -> list[HTTPRouteHandler]:
-    """Return the route that lists rejected records, for admins."""
-
-    @get(
-        "/quarantine",
-        summary="List rejected records",
-        responses={200: Answer(QuarantinePage), **problems(401, 403, 404, 503)},
-        cache_control=NO_STORE,
-        opt=may_call(ADMIN),
-        tags=["quarantine"],
+@get(
+    "/quarantine",
+    summary="List rejected records",
+    responses={200: Answer(QuarantinePage), **problems(401, 403, 404, 503)},
+    cache_control=NO_STORE,
+    opt=may_call(ADMIN),
+    tags=["quarantine"],
+)
+async def waiting(
+    request: AnyRequest,
+    list_quarantine: Use[ListQuarantine],
+    signer: Use[CursorSigner],
+    dataset: _Dataset = None,
+    source: _Source = None,
+    limit: Limit = DEFAULT_LIMIT,
+    after: CursorText = None,
+) -> Response[QuarantinePage]:
+    """Return the records in quarantine with the reasons, those rejected last first."""
+    filter = json_of([dataset, source]).decode()
+    before = None if after is None else _before(signer, after, filter)
+    role = role_of(request.scope)
+    found = await list_quarantine(role, limit + 1, dataset, source, before)
+    shown, cursor, headers = found[:limit], None, {}
+    if len(found) > limit:
+        cursor = signer.write(_QUARANTINE, Cursor(_place(shown[-1]), filter))
+        given = parameters_of(request.scope["query_string"])
+        headers["Link"] = next_page_of(request.scope["path"], given, cursor)
+    page = QuarantinePage(
+        data=shown,
+        count=len(shown),
+        page=CursorPaging(limit=limit, next_cursor=cursor, has_more=cursor is not None),
+        request_id=request_id_of(request.scope),
     )
-    async def waiting(
-        request: Request[Any, Any, Any],
-        dataset: _Dataset = None,
-        source: _Source = None,
-        limit: Limit = DEFAULT_LIMIT,
-        after: CursorText = None,
-    ) -> Response[QuarantinePage]:
-        """Return the records in quarantine with the reasons, those rejected last first."""
-        filter = json_of([dataset, source]).decode()
-        before = None if after is None else _before(signer, after, filter)
-        role = role_of(request.scope)
-        found = await list_quarantine(role, limit + 1, dataset, source, before)
-        shown, cursor, headers = found[:limit], None, {}
-        if len(found) > limit:
-            cursor = signer.write(_QUARANTINE, Cursor(_place(shown[-1]), filter))
-            given = parameters_of(request.scope["query_string"])
-            headers["Link"] = next_page_of(request.scope["path"], given, cursor)
-        page = QuarantinePage(
-            data=shown,
-            count=len(shown),
-            page=CursorPaging(limit=limit, next_cursor=cursor, has_more=cursor is not None),
-            request_id=request_id_of(request.scope),
-        )
-        return Response(page, headers=headers)
-
-    return [waiting]
+    return Response(page, headers=headers)
 
 
-def replay_routes(
-    catalogue: Catalogue, replay: ReplayQuarantine, clock: Clock
-) -> list[HTTPRouteHandler]:
-    """Return the routes that read rejected records again, for admins."""
+@post(
+    "/quarantine/{rejection_id:str}/replay",
+    status_code=200,
+    summary="Replay a rejected record",
+    responses=problems(*_REPLAY),
+    opt=may_call(ADMIN),
+    tags=["quarantine"],
+)
+async def replay_one(
+    request: AnyRequest,
+    rejection_id: FromPath[str],
+    replay_quarantine: Use[ReplayQuarantine],
+    catalogue: Use[Catalogue],
+    clock: Use[Clock],
+) -> Response[FetchAnswer]:
+    """Read the payload that held the record again, and store what can be read now."""
+    await refuse_content(request)
+    fetched = await replay_quarantine.one(role_of(request.scope), _identifier(rejection_id))
+    return _one(request, fetched, catalogue, clock)
 
-    def report_of(fetched: Fetched) -> FetchAnswer:
-        return to_response(fetched, catalogue.fetch(fetched.job.dataset).cadence)
 
-    def one(request: Request[Any, Any, Any], fetched: Fetched) -> Response[Any]:
-        set_job_id(request.scope, fetched.job.id)
-        report, request_id = report_of(fetched), request_id_of(request.scope)
-        problem = problem_of(fetched, report, request_id, clock.now(), "replay")
-        return answer(problem or json_reply(report, _UNKEPT))
+@post(
+    "/quarantine/replay",
+    status_code=200,
+    summary="Replay rejected records",
+    responses=problems(*_REPLAY),
+    opt=may_call(ADMIN),
+    tags=["quarantine"],
+)
+async def replay_many(
+    request: AnyRequest,
+    replay_quarantine: Use[ReplayQuarantine],
+    catalogue: Use[Catalogue],
+    clock: Use[Clock],
+    dataset: _Replayed = None,
+) -> Response[FetchAnswer | Replayed]:
+    """Read the payloads of all rejected records again, of one dataset or of all."""
+    await refuse_content(request)
+    role = role_of(request.scope)
+    if dataset is not None:
+        return _one(request, await replay_quarantine.dataset(role, dataset), catalogue, clock)
+    reports = [_report(each, catalogue) for each in await replay_quarantine.everything(role)]
+    replayed = Replayed(data=reports, count=len(reports), request_id=request_id_of(request.scope))
+    return answer(json_reply(replayed, _UNKEPT))
 
-    @post(
-        "/quarantine/{rejection_id:str}/replay",
-        status_code=200,
-        summary="Replay a rejected record",
-        responses=problems(*_REPLAY),
-        opt=may_call(ADMIN),
-        tags=["quarantine"],
-    )
-    async def replay_one(
-        request: Request[Any, Any, Any], rejection_id: FromPath[str]
-    ) -> Response[FetchAnswer]:
-        """Read the payload that held the record again, and store what can be read now."""
-        await refuse_content(request)
-        return one(request, await replay.one(role_of(request.scope), _identifier(rejection_id)))
 
-    @post(
-        "/quarantine/replay",
-        status_code=200,
-        summary="Replay rejected records",
-        responses=problems(*_REPLAY),
-        opt=may_call(ADMIN),
-        tags=["quarantine"],
-    )
-    async def replay_many(
-        request: Request[Any, Any, Any], dataset: _Replayed = None
-    ) -> Response[FetchAnswer | Replayed]:
-        """Read the payloads of all rejected records again, of one dataset or of all."""
-        await refuse_content(request)
-        role = role_of(request.scope)
-        if dataset is not None:
-            return one(request, await replay.dataset(role, dataset))
-        reports = list(map(report_of, await replay.everything(role)))
-        replayed = Replayed(
-            data=reports, count=len(reports), request_id=request_id_of(request.scope)
-        )
-        return answer(json_reply(replayed, _UNKEPT))
+QUARANTINE_ROUTES = [waiting, replay_one, replay_many]
 
-    return [replay_one, replay_many]
+
+def _report(fetched: Fetched, catalogue: Catalogue) -> FetchAnswer:
+    return to_response(fetched, catalogue.fetch(fetched.job.dataset).cadence)
+
+
+def _one(
+    request: AnyRequest, fetched: Fetched, catalogue: Catalogue, clock: Clock
+) -> Response[Any]:
+    set_job_id(request.scope, fetched.job.id)
+    report, request_id = _report(fetched, catalogue), request_id_of(request.scope)
+    problem = problem_of(fetched, report, request_id, clock.now(), "replay")
+    return answer(problem or json_reply(report, _UNKEPT))
 
 
 # ---------------------------------------------------------------- places in the list

@@ -4,8 +4,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from litestar import Request, Response, post
-from litestar.handlers import HTTPRouteHandler
+from litestar import Response, post
 from litestar.params import FromPath, HeaderParameter, QueryParameter
 
 from adapters.http.ingest.idempotency import LONGEST_KEY, OnceOnly
@@ -16,7 +15,7 @@ from adapters.http.protocol.asgi import request_id_of, set_job_id
 from adapters.http.protocol.bodies import refuse_content
 from adapters.http.protocol.problems import Reply
 from adapters.http.protocol.rate_limits import FETCH, Limiter
-from adapters.http.protocol.routing import Answer, answer, json_reply, problems
+from adapters.http.protocol.routing import Answer, AnyRequest, Use, answer, json_reply, problems
 from application.datasets.catalogue import Catalogue
 from application.ingest.fetch import Fetch, Fetched
 from application.ports.system import Clock
@@ -64,51 +63,51 @@ _ACCEPTED = Answer(
 )
 
 
-def fetch_routes(
-    catalogue: Catalogue,
-    once_only: OnceOnly,
-    limiter: Limiter,
-    clock: Clock,
-    default_dataset: str,
-) -> list[HTTPRouteHandler]:
-    """Return the routes that fetch."""
+@post(
+    ["/fetch", "/fetch/{dataset:str}"],
+    status_code=200,
+    summary="Fetch a dataset",
+    responses={
+        202: _ACCEPTED,
+        **problems(401, 403, 404, 408, 409, 413, 415, 429, 502, 503, 504, 507),
+    },
+    opt=may_call(ANYONE),
+    tags=["fetch"],
+)
+async def fetch(
+    request: AnyRequest,
+    catalogue: Use[Catalogue],
+    once_only: Use[OnceOnly],
+    limiter: Use[Limiter],
+    clock: Use[Clock],
+    default_dataset: Use[str],
+    dataset: FromPath[str | None] = None,
+    mode: _Mode = None,
+    force: _Force = "false",
+    prefer: _Prefer = "",
+    idempotency_key: _Key = None,
+) -> Response[FetchAnswer]:
+    """Fetch, and answer with the report; with `mode=task`, answer at once and fetch later.
 
-    @post(
-        ["/fetch", "/fetch/{dataset:str}"],
-        status_code=200,
-        summary=f"Fetch a dataset: {default_dataset}, unless the path names another",
-        responses={
-            202: _ACCEPTED,
-            **problems(401, 403, 404, 408, 409, 413, 415, 429, 502, 503, 504, 507),
-        },
-        opt=may_call(ANYONE),
-        tags=["fetch"],
-    )
-    async def fetch(
-        request: Request[Any, Any, Any],
-        dataset: FromPath[str] = default_dataset,
-        mode: _Mode = None,
-        force: _Force = "false",
-        prefer: _Prefer = "",
-        idempotency_key: _Key = None,
-    ) -> Response[FetchAnswer]:
-        """Fetch, and answer with the report; with `mode=task`, answer at once and fetch later."""
-        use_case, viewer = catalogue.fetch(dataset), role_of(request.scope)
-        # First of all: to others the route is closed, whatever they send.
-        viewer.require(use_case.dataset.fetch_by)
-        await limiter.spend(request.scope, FETCH)
-        await refuse_content(request)
-        wish = preference_of(mode, prefer, use_case.deadline.total_seconds())
+    A path without a name means the default dataset.
+    """
+    use_case, viewer = catalogue.fetch(dataset or default_dataset), role_of(request.scope)
+    # First of all: to others the route is closed, whatever they send.
+    viewer.require(use_case.dataset.fetch_by)
+    await limiter.spend(request.scope, FETCH)
+    await refuse_content(request)
+    wish = preference_of(mode, prefer, use_case.deadline.total_seconds())
 
-        async def make(job_id: str | None) -> Reply:
-            fetched = await _fetched(use_case, viewer, wish, force == "true", job_id)
-            set_job_id(request.scope, fetched.job.id)
-            report = to_response(fetched, use_case.cadence)
-            return _reply(fetched, report, wish, request_id_of(request.scope), clock.now())
+    async def make(job_id: str | None) -> Reply:
+        fetched = await _fetched(use_case, viewer, wish, force == "true", job_id)
+        set_job_id(request.scope, fetched.job.id)
+        report = to_response(fetched, use_case.cadence)
+        return _reply(fetched, report, wish, request_id_of(request.scope), clock.now())
 
-        return answer(await once_only(request.scope, idempotency_key, make))
+    return answer(await once_only(request.scope, idempotency_key, make))
 
-    return [fetch]
+
+FETCH_ROUTES = [fetch]
 
 
 async def _fetched(

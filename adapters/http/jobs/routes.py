@@ -1,11 +1,10 @@
 """Jobs: `GET /fetch/jobs` and `/fetch/status/{job_id}`, what became of fetches."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from litestar import Request, Response, delete, get
-from litestar.handlers import HTTPRouteHandler
+from litestar import Response, delete, get
 from litestar.params import QueryParameter
 
 from adapters.http.ingest.schemas import FetchAnswer, answer_of, retry_after
@@ -16,10 +15,12 @@ from adapters.http.protocol.query_params import parameters_of
 from adapters.http.protocol.routing import (
     NO_STORE,
     Answer,
+    AnyRequest,
     CursorPaging,
     CursorText,
     Identifier,
     Limit,
+    Use,
     identifier,
     problems,
 )
@@ -47,94 +48,103 @@ class JobPage(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str
 
 
-def job_routes(
-    catalogue: Catalogue,
-    find_job: FindJob,
-    list_jobs: ListJobs,
-    cancel_job: CancelJob,
-    clock: Clock,
-    signer: CursorSigner,
-) -> list[HTTPRouteHandler]:
-    """Return the routes that show jobs, and cancel them."""
-
-    async def next_allowed_at(dataset: str, viewer: Role) -> datetime | None:
-        try:
-            cadence = catalogue.fetch(dataset).cadence
-        except UnknownDataset:
-            return None  # it was taken out, and what became of its fetches stays
-        reader = catalogue.query(dataset).for_role(viewer)
-        return cadence.next_allowed_at(await reader.freshness())
-
-    async def one(request: Request[Any, Any, Any], job: FetchJob) -> Response[FetchAnswer]:
-        set_job_id(request.scope, job.id)
-        allowed = await next_allowed_at(job.dataset, role_of(request.scope))
-        headers = {} if job.status.is_final else retry_after(job, clock.now())
-        return Response(answer_of(job, job.outcome, allowed), headers=headers)
-
-    async def page(
-        found: list[FetchJob], limit: int, cursor: str | None, viewer: Role, request_id: str
-    ) -> JobPage:
-        datasets = {job.dataset for job in found}
-        allowed = {name: await next_allowed_at(name, viewer) for name in datasets}
-        return JobPage(
-            data=[answer_of(job, job.outcome, allowed[job.dataset]) for job in found],
-            count=len(found),
-            page=CursorPaging(limit=limit, next_cursor=cursor, has_more=cursor is not None),
-            request_id=request_id,
-        )
-
-    @get(
-        "/fetch/jobs",
-        summary="List jobs",
-        responses={200: Answer(JobPage, headers=("Link",)), **problems(401, 403, 404, 503)},
-        cache_control=NO_STORE,
-        opt=may_call(ANYONE),
-        tags=["fetch"],
+@get(
+    "/fetch/jobs",
+    summary="List jobs",
+    responses={200: Answer(JobPage, headers=("Link",)), **problems(401, 403, 404, 503)},
+    cache_control=NO_STORE,
+    opt=may_call(ANYONE),
+    tags=["fetch"],
+)
+async def jobs(
+    request: AnyRequest,
+    list_jobs: Use[ListJobs],
+    catalogue: Use[Catalogue],
+    signer: Use[CursorSigner],
+    dataset: _Dataset = None,
+    status: _Status = None,
+    limit: Limit = DEFAULT_LIMIT,
+    after: CursorText = None,
+) -> Response[JobPage]:
+    """Return the latest jobs, newest first."""
+    viewer, filter = role_of(request.scope), f"{dataset or ''} {status or ''}"
+    before = None
+    if after is not None:
+        [before] = signer.place(_JOBS, after, filter)
+    found = await list_jobs(viewer, limit + 1, dataset, status, before)
+    shown, cursor, headers = found[:limit], None, {}
+    if len(found) > limit:
+        cursor = signer.write(_JOBS, Cursor((shown[-1].id,), filter))
+        given = parameters_of(request.scope["query_string"])
+        headers["Link"] = next_page_of(request.scope["path"], given, cursor)
+    names = {job.dataset for job in shown}
+    allowed = {name: await _next_allowed_at(catalogue, name, viewer) for name in names}
+    page = JobPage(
+        data=[answer_of(job, job.outcome, allowed[job.dataset]) for job in shown],
+        count=len(shown),
+        page=CursorPaging(limit=limit, next_cursor=cursor, has_more=cursor is not None),
+        request_id=request_id_of(request.scope),
     )
-    async def jobs(
-        request: Request[Any, Any, Any],
-        dataset: _Dataset = None,
-        status: _Status = None,
-        limit: Limit = DEFAULT_LIMIT,
-        after: CursorText = None,
-    ) -> Response[JobPage]:
-        """Return the latest jobs, newest first."""
-        viewer, filter = role_of(request.scope), f"{dataset or ''} {status or ''}"
-        before = None
-        if after is not None:
-            [before] = signer.place(_JOBS, after, filter)
-        found = await list_jobs(viewer, limit + 1, dataset, status, before)
-        shown, cursor, headers = found[:limit], None, {}
-        if len(found) > limit:
-            cursor = signer.write(_JOBS, Cursor((shown[-1].id,), filter))
-            given = parameters_of(request.scope["query_string"])
-            headers["Link"] = next_page_of(request.scope["path"], given, cursor)
-        request_id = request_id_of(request.scope)
-        return Response(await page(shown, limit, cursor, viewer, request_id), headers=headers)
+    return Response(page, headers=headers)
 
-    @get(
-        "/fetch/status/{job_id:str}",
-        summary="Get a job",
-        responses=problems(401, 403, 404, 503),
-        cache_control=NO_STORE,
-        opt=may_call(ANYONE),
-        tags=["fetch"],
-    )
-    async def status(request: Request[Any, Any, Any], job_id: Identifier) -> Response[FetchAnswer]:
-        """Return one job: its status, its times, and its report once it has ended."""
-        return await one(request, await find_job(identifier(job_id), role_of(request.scope)))
 
-    @delete(
-        "/fetch/status/{job_id:str}",
-        status_code=200,
-        summary="Cancel a job",
-        responses=problems(401, 403, 404, 409, 503, 507),
-        cache_control=NO_STORE,
-        opt=may_call(ADMIN),
-        tags=["fetch"],
-    )
-    async def cancel(request: Request[Any, Any, Any], job_id: Identifier) -> Response[FetchAnswer]:
-        """Cancel a job that has not ended; what its sources have given so far is kept."""
-        return await one(request, await cancel_job(identifier(job_id), role_of(request.scope)))
+@get(
+    "/fetch/status/{job_id:str}",
+    summary="Get a job",
+    responses=problems(401, 403, 404, 503),
+    cache_control=NO_STORE,
+    opt=may_call(ANYONE),
+    tags=["fetch"],
+)
+async def status(
+    request: AnyRequest,
+    job_id: Identifier,
+    find_job: Use[FindJob],
+    catalogue: Use[Catalogue],
+    clock: Use[Clock],
+) -> Response[FetchAnswer]:
+    """Return one job: its status, its times, and its report once it has ended."""
+    job = await find_job(identifier(job_id), role_of(request.scope))
+    return await _one(request, job, catalogue, clock)
 
-    return [jobs, status, cancel]
+
+@delete(
+    "/fetch/status/{job_id:str}",
+    status_code=200,
+    summary="Cancel a job",
+    responses=problems(401, 403, 404, 409, 503, 507),
+    cache_control=NO_STORE,
+    opt=may_call(ADMIN),
+    tags=["fetch"],
+)
+async def cancel(
+    request: AnyRequest,
+    job_id: Identifier,
+    cancel_job: Use[CancelJob],
+    catalogue: Use[Catalogue],
+    clock: Use[Clock],
+) -> Response[FetchAnswer]:
+    """Cancel a job that has not ended; what its sources have given so far is kept."""
+    job = await cancel_job(identifier(job_id), role_of(request.scope))
+    return await _one(request, job, catalogue, clock)
+
+
+JOB_ROUTES = [jobs, status, cancel]
+
+
+async def _next_allowed_at(catalogue: Catalogue, dataset: str, viewer: Role) -> datetime | None:
+    try:
+        cadence = catalogue.fetch(dataset).cadence
+    except UnknownDataset:
+        return None  # it was taken out, and what became of its fetches stays
+    reader = catalogue.query(dataset).for_role(viewer)
+    return cadence.next_allowed_at(await reader.freshness())
+
+
+async def _one(
+    request: AnyRequest, job: FetchJob, catalogue: Catalogue, clock: Clock
+) -> Response[FetchAnswer]:
+    set_job_id(request.scope, job.id)
+    allowed = await _next_allowed_at(catalogue, job.dataset, role_of(request.scope))
+    headers = {} if job.status.is_final else retry_after(job, clock.now())
+    return Response(answer_of(job, job.outcome, allowed), headers=headers)

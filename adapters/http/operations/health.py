@@ -1,17 +1,15 @@
 """Health: `GET /health` and the probes that an orchestrator calls."""
 
-from collections.abc import Callable
+import asyncio
 from http import HTTPStatus
-from typing import Any
 
 import msgspec
-from litestar import Request, Response, get
-from litestar.handlers import HTTPRouteHandler
+from litestar import Response, get
 
 from adapters.http.protocol.access import OPEN, may_call
 from adapters.http.protocol.asgi import request_id_of
 from adapters.http.protocol.problems import Refusal
-from adapters.http.protocol.routing import NO_STORE, Answer, problems
+from adapters.http.protocol.routing import NO_STORE, Answer, AnyRequest, Use, problems
 from application.operations.health import CheckHealth, HealthStatus, SourceHealth
 
 
@@ -32,56 +30,56 @@ class ProbeResult(msgspec.Struct, frozen=True):
     status: str
 
 
-def health_routes(health: CheckHealth, draining: Callable[[], bool]) -> list[HTTPRouteHandler]:
-    """Return the routes on health; `draining` is true once the process is about to stop."""
-
-    @get(
-        "/health",
-        summary="Health report",
-        responses={**problems(), 503: Answer(HealthReport, description="The service is down")},
-        cache_control=NO_STORE,
-        opt=may_call(OPEN),
-        tags=["overview"],
+@get(
+    "/health",
+    summary="Health report",
+    responses={**problems(), 503: Answer(HealthReport, description="The service is down")},
+    cache_control=NO_STORE,
+    opt=may_call(OPEN),
+    tags=["overview"],
+)
+async def check(request: AnyRequest, check_health: Use[CheckHealth]) -> Response[HealthReport]:
+    """Return the condition of the database, the queue and every source."""
+    report = await check_health()
+    down = report.status is HealthStatus.DOWN
+    return Response(
+        HealthReport(
+            status=report.status,
+            database=report.database,
+            queue=report.queue,
+            timestamp=round(report.checked_at.timestamp(), 3),
+            request_id=request_id_of(request.scope),
+            sources=report.sources,
+        ),
+        status_code=HTTPStatus.SERVICE_UNAVAILABLE if down else HTTPStatus.OK,
     )
-    async def check(request: Request[Any, Any, Any]) -> Response[HealthReport]:
-        """Return the condition of the database, the queue and every source."""
-        report = await health()
-        down = report.status is HealthStatus.DOWN
-        return Response(
-            HealthReport(
-                status=report.status,
-                database=report.database,
-                queue=report.queue,
-                timestamp=round(report.checked_at.timestamp(), 3),
-                request_id=request_id_of(request.scope),
-                sources=report.sources,
-            ),
-            status_code=HTTPStatus.SERVICE_UNAVAILABLE if down else HTTPStatus.OK,
-        )
 
-    @get(
-        "/health/live",
-        summary="Liveness probe",
-        responses=problems(),
-        opt=may_call(OPEN),
-        tags=["overview"],
-    )
-    async def live() -> ProbeResult:
-        """Return ok while the process is up; nothing else is checked."""
-        return ProbeResult("ok")
 
-    @get(
-        "/health/ready",
-        summary="Readiness probe",
-        responses=problems(503),
-        opt=may_call(OPEN),
-        tags=["overview"],
-    )
-    async def ready() -> ProbeResult:
-        """Return ok if the database answers and is migrated, and the process is not stopping."""
-        if draining():
-            raise Refusal("draining", "this process is about to stop")
-        await health.ready()
-        return ProbeResult("ok")
+@get(
+    "/health/live",
+    summary="Liveness probe",
+    responses=problems(),
+    opt=may_call(OPEN),
+    tags=["overview"],
+)
+async def live() -> ProbeResult:
+    """Return ok while the process is up; nothing else is checked."""
+    return ProbeResult("ok")
 
-    return [check, live, ready]
+
+@get(
+    "/health/ready",
+    summary="Readiness probe",
+    responses=problems(503),
+    opt=may_call(OPEN),
+    tags=["overview"],
+)
+async def ready(check_health: Use[CheckHealth], draining: Use[asyncio.Event]) -> ProbeResult:
+    """Return ok if the database answers and is migrated, and the process is not stopping."""
+    if draining.is_set():
+        raise Refusal("draining", "this process is about to stop")
+    await check_health.ready()
+    return ProbeResult("ok")
+
+
+HEALTH_ROUTES = [check, live, ready]

@@ -1,15 +1,13 @@
 """Index: `GET /`, the datasets at a glance and where to go from here."""
 
 from datetime import datetime
-from typing import Any
 
 import msgspec
-from litestar import Request, get
-from litestar.handlers import HTTPRouteHandler
+from litestar import get
 
 from adapters.http.protocol.access import ANYONE, may_call, role_of
 from adapters.http.protocol.asgi import request_id_of
-from adapters.http.protocol.routing import problems
+from adapters.http.protocol.routing import AnyRequest, Use, problems
 from application.datasets.catalogue import Catalogue, Entry
 
 
@@ -44,32 +42,30 @@ _LINKS = {
 }
 
 
-def index_routes(
-    catalogue: Catalogue, version: str, default_dataset: str
-) -> list[HTTPRouteHandler]:
-    """Return the route of the index."""
-
-    @get(
-        "/",
-        summary="Show the index",
-        responses=problems(503),
-        opt=may_call(ANYONE),
-        tags=["overview"],
+@get(
+    "/",
+    summary="Show the index",
+    responses=problems(503),
+    opt=may_call(ANYONE),
+    tags=["overview"],
+)
+async def welcome(
+    request: AnyRequest, catalogue: Use[Catalogue], default_dataset: Use[str], version: Use[str]
+) -> Index:
+    """Return the datasets at a glance, links, and three requests to try."""
+    entries = await catalogue.entries(role_of(request.scope))
+    return Index(
+        name="catchment",
+        version=version,
+        about="Gathers records from the APIs you rely on and serves them back, filtered.",
+        datasets=list(map(_summary, entries)),
+        links=_LINKS,
+        try_=_suggestions(str(request.base_url).rstrip("/"), default_dataset),
+        request_id=request_id_of(request.scope),
     )
-    async def welcome(request: Request[Any, Any, Any]) -> Index:
-        """Return the datasets at a glance, links, and three requests to try."""
-        entries = await catalogue.entries(role_of(request.scope))
-        return Index(
-            name="catchment",
-            version=version,
-            about="Gathers records from the APIs you rely on and serves them back, filtered.",
-            datasets=list(map(_summary, entries)),
-            links=_LINKS,
-            try_=_suggestions(str(request.base_url).rstrip("/"), default_dataset),
-            request_id=request_id_of(request.scope),
-        )
 
-    return [welcome]
+
+INDEX_ROUTES = [welcome]
 
 
 def _summary(entry: Entry) -> DatasetSummary:

@@ -1,15 +1,13 @@
 """Stats: `GET /stats`, the numbers of everything received, stored and rejected."""
 
 from datetime import datetime
-from typing import Any
 
 import msgspec
-from litestar import Request, get
-from litestar.handlers import HTTPRouteHandler
+from litestar import get
 
 from adapters.http.protocol.access import ANYONE, may_call, role_of
 from adapters.http.protocol.asgi import request_id_of
-from adapters.http.protocol.routing import NO_STORE, problems
+from adapters.http.protocol.routing import NO_STORE, AnyRequest, Use, problems
 from application.operations.stats import ShowStats
 from domain.reports import Counts, SourceStatus
 from domain.totals import SourceTotals
@@ -45,29 +43,27 @@ class StatsSummary(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str
 
 
-def stats_routes(show_stats: ShowStats) -> list[HTTPRouteHandler]:
-    """Return the route that shows the numbers."""
-
-    @get(
-        "/stats",
-        summary="Show statistics",
-        responses=problems(503),
-        cache_control=NO_STORE,
-        opt=may_call(ANYONE),
-        tags=["overview"],
+@get(
+    "/stats",
+    summary="Show statistics",
+    responses=problems(503),
+    cache_control=NO_STORE,
+    opt=may_call(ANYONE),
+    tags=["overview"],
+)
+async def stats(request: AnyRequest, show_stats: Use[ShowStats]) -> StatsSummary:
+    """Return the numbers of everything received, stored and rejected, by source."""
+    found = await show_stats(role_of(request.scope))
+    return StatsSummary(
+        raw_records=found.received,
+        normalized_records=found.stored,
+        quarantined=found.quarantined,
+        sources=[_source_stats(totals) for totals in found.sources],
+        request_id=request_id_of(request.scope),
     )
-    async def stats(request: Request[Any, Any, Any]) -> StatsSummary:
-        """Return the numbers of everything received, stored and rejected, by source."""
-        found = await show_stats(role_of(request.scope))
-        return StatsSummary(
-            raw_records=found.received,
-            normalized_records=found.stored,
-            quarantined=found.quarantined,
-            sources=[_source_stats(totals) for totals in found.sources],
-            request_id=request_id_of(request.scope),
-        )
 
-    return [stats]
+
+STATS_ROUTES = [stats]
 
 
 def _source_stats(totals: SourceTotals) -> SourceStats:

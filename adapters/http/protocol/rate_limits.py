@@ -31,14 +31,6 @@ class Limiter:
         self._limits = limits
         self._rates = rates
 
-    def guard(self, purpose: str) -> Guard:
-        """Return a guard for routes that are limited for this purpose."""
-
-        async def spend(connection: ASGIConnection[Any, Any, Any, Any], _: Any) -> None:
-            await self.spend(connection.scope, purpose)
-
-        return spend
-
     async def spend(self, scope: Any, purpose: str) -> None:
         """Count a request and say in its answer what is left; TooManyRequests if nothing is."""
         rate = self._rates[purpose]
@@ -56,6 +48,16 @@ class Limiter:
                 f"expected at most {rate.count} requests in {rate.window_s:g} seconds; wait",
                 allowance.wait_s,
             )
+
+
+def limited(purpose: str) -> Guard:
+    """Return the guard of a route that is limited for this purpose."""
+
+    async def spend(connection: ASGIConnection[Any, Any, Any, Any], _: Any) -> None:
+        limiter: Limiter = connection.app.state.limiter
+        await limiter.spend(connection.scope, purpose)
+
+    return spend
 
 
 def _client(scope: Any, purpose: str) -> str:

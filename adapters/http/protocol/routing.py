@@ -4,15 +4,16 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from litestar import Request, Response
 from litestar.datastructures import CacheControlHeader
+from litestar.di import NamedDependency, Provide
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.handlers import BaseRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import PathParameter, QueryParameter
+from litestar.params import PathParameter, QueryParameter, SkipValidation
 
 from adapters.http.protocol.asgi import path_of, request_id_of
 from adapters.http.protocol.negotiation import JSON, json_of
@@ -41,6 +42,22 @@ _CODES = {
 }
 
 NO_STORE = CacheControlHeader(no_store=True)
+
+T = TypeVar("T")
+
+AnyRequest = Request[Any, Any, Any]
+#: What a handler is given by its name: a use case, a port or a setting of `create_app`.
+Use = NamedDependency[SkipValidation[T]]
+
+
+def provide(value: Any) -> Provide:
+    """Return the provider of a value that handlers may name."""
+
+    def provided() -> Any:
+        return value
+
+    return Provide(provided, sync_to_thread=False)
+
 
 # ---------------------------------------------------------------- what handlers take
 

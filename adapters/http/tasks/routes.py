@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from litestar import Request, Response, delete, get, patch, post, put
-from litestar.handlers import HTTPRouteHandler
+from litestar import Response, delete, get, patch, post, put
 from litestar.params import JSONBody, QueryParams
 
 from adapters.http.datasets.formats import project
@@ -22,11 +21,13 @@ from adapters.http.protocol.conditional import (
 from adapters.http.protocol.cursors import CursorSigner, next_page_of, records_of
 from adapters.http.protocol.problems import Reply
 from adapters.http.protocol.query_params import parameters_of
-from adapters.http.protocol.rate_limits import TASK_WRITES, Limiter
+from adapters.http.protocol.rate_limits import TASK_WRITES, limited
 from adapters.http.protocol.routing import (
     UNCHANGED,
     Answer,
+    AnyRequest,
     Identifier,
+    Use,
     answer,
     filtered_like,
     identifier,
@@ -45,119 +46,126 @@ _BODY = (408, 413, 415, 507)
 _TASK = Answer(TASKS.row, headers=("ETag",))
 
 
-def task_routes(
-    tasks: TaskUseCases, limiter: Limiter, signer: CursorSigner
-) -> list[HTTPRouteHandler]:
-    """Return the routes of tasks."""
-    limited = limiter.guard(TASK_WRITES)
+@get(
+    "/tasks",
+    summary="List tasks",
+    responses={200: Answer(TaskPage, headers=("Link",)), **problems(401, 403, 503)},
+    opt=may_call(ANYONE) | filtered_like(TASKS),
+    tags=["tasks"],
+)
+async def find(
+    request: AnyRequest, query: QueryParams, tasks: Use[TaskUseCases], signer: Use[CursorSigner]
+) -> Response[Any]:
+    """Return the tasks that match, a page at a time, with the parameters of any dataset."""
+    reader = tasks.query.for_role(role_of(request.scope))
+    if "format" in query:
+        raise UnknownParameter("format", "tasks come as JSON alone")
+    return answer(await _page(request, reader, signer))
 
-    @get(
-        "/tasks",
-        summary="List tasks",
-        responses={200: Answer(TaskPage, headers=("Link",)), **problems(401, 403, 503)},
-        opt=may_call(ANYONE) | filtered_like(TASKS),
-        tags=["tasks"],
-    )
-    async def find(request: Request[Any, Any, Any], query: QueryParams) -> Response[Any]:
-        """Return the tasks that match, a page at a time, with the parameters of any dataset."""
-        reader = tasks.query.for_role(role_of(request.scope))
-        if "format" in query:
-            raise UnknownParameter("format", "tasks come as JSON alone")
-        return answer(await _page(request, reader, signer))
 
-    @post(
-        "/tasks",
-        summary="Create a task",
-        responses={
-            201: Answer(TASKS.row, headers=("Location", "ETag")),
-            **problems(401, 403, 503, *_BODY),
-        },
-        guards=[limited],
-        opt=may_call(ANYONE),
-        tags=["tasks"],
-    )
-    async def create(request: Request[Any, Any, Any], data: JSONBody[NewTask]) -> Response[Any]:
-        """Create a task; what GitHub knows of its repository is added, at once or later."""
-        row = await tasks.create(data.edit, role_of(request.scope))
-        return answer(_one(row, 201, Location=f"/tasks/{row.id}"))
+@post(
+    "/tasks",
+    summary="Create a task",
+    responses={
+        201: Answer(TASKS.row, headers=("Location", "ETag")),
+        **problems(401, 403, 503, *_BODY),
+    },
+    guards=[limited(TASK_WRITES)],
+    opt=may_call(ANYONE),
+    tags=["tasks"],
+)
+async def create(
+    request: AnyRequest, data: JSONBody[NewTask], tasks: Use[TaskUseCases]
+) -> Response[Any]:
+    """Create a task; what GitHub knows of its repository is added, at once or later."""
+    row = await tasks.create(data.edit, role_of(request.scope))
+    return answer(_one(row, 201, Location=f"/tasks/{row.id}"))
 
-    @get(
-        "/tasks/{task_id:str}",
-        summary="Get a task",
-        responses={200: _TASK, 304: UNCHANGED, **problems(401, 403, 404, 503)},
-        opt=may_call(ANYONE),
-        tags=["tasks"],
-    )
-    async def read(
-        request: Request[Any, Any, Any], task_id: Identifier, if_none_match: IfNoneMatch = ""
-    ) -> Response[Any]:
-        """Return one task; its `ETag` is its version."""
-        row = await tasks.query.get((identifier(task_id),), role_of(request.scope))
-        etag = etag_of(row.version)
-        if matches(if_none_match, etag, ANY):
-            return answer(Reply(304, {**_CACHED, "ETag": etag}, b""))
-        return answer(_one(row))
 
-    @put(
-        "/tasks/{task_id:str}",
-        summary="Replace a task",
-        responses={200: _TASK, **problems(401, 403, 404, 412, 503, *_BODY)},
-        guards=[limited],
-        opt=may_call(ANYONE),
-        tags=["tasks"],
-    )
-    async def replace(
-        request: Request[Any, Any, Any],
-        task_id: Identifier,
-        data: JSONBody[NewTask],
-        if_match: IfMatch = "",
-    ) -> Response[Any]:
-        """Replace all that a user sets of a task; omitted fields get their defaults."""
-        role, versions = role_of(request.scope), versions_in(if_match)
-        return answer(_one(await tasks.change(identifier(task_id), data.edit, role, versions)))
+@get(
+    "/tasks/{task_id:str}",
+    summary="Get a task",
+    responses={200: _TASK, 304: UNCHANGED, **problems(401, 403, 404, 503)},
+    opt=may_call(ANYONE),
+    tags=["tasks"],
+)
+async def read(
+    request: AnyRequest,
+    task_id: Identifier,
+    tasks: Use[TaskUseCases],
+    if_none_match: IfNoneMatch = "",
+) -> Response[Any]:
+    """Return one task; its `ETag` is its version."""
+    row = await tasks.query.get((identifier(task_id),), role_of(request.scope))
+    etag = etag_of(row.version)
+    if matches(if_none_match, etag, ANY):
+        return answer(Reply(304, {**_CACHED, "ETag": etag}, b""))
+    return answer(_one(row))
 
-    @patch(
-        "/tasks/{task_id:str}",
-        summary="Change a task",
-        responses={200: _TASK, **problems(401, 403, 404, 412, 503, *_BODY)},
-        guards=[limited],
-        opt=may_call(ANYONE),
-        tags=["tasks"],
-    )
-    async def change(
-        request: Request[Any, Any, Any],
-        task_id: Identifier,
-        data: PatchBody[TaskPatch],
-        if_match: IfMatch = "",
-    ) -> Response[Any]:
-        """Change the fields that the body names, as a JSON merge patch does."""
-        role, versions = role_of(request.scope), versions_in(if_match)
-        return answer(_one(await tasks.change(identifier(task_id), data.edit, role, versions)))
 
-    @delete(
-        "/tasks/{task_id:str}",
-        status_code=204,
-        summary="Delete a task",
-        responses=problems(401, 403, 404, 412, 503, 507),
-        opt=may_call(ANYONE),
-        tags=["tasks"],
-    )
-    async def remove(
-        request: Request[Any, Any, Any], task_id: Identifier, if_match: IfMatch = ""
-    ) -> None:
-        """Delete a task for good."""
-        await tasks.delete(identifier(task_id), role_of(request.scope), versions_in(if_match))
+@put(
+    "/tasks/{task_id:str}",
+    summary="Replace a task",
+    responses={200: _TASK, **problems(401, 403, 404, 412, 503, *_BODY)},
+    guards=[limited(TASK_WRITES)],
+    opt=may_call(ANYONE),
+    tags=["tasks"],
+)
+async def replace(
+    request: AnyRequest,
+    task_id: Identifier,
+    data: JSONBody[NewTask],
+    tasks: Use[TaskUseCases],
+    if_match: IfMatch = "",
+) -> Response[Any]:
+    """Replace all that a user sets of a task; omitted fields get their defaults."""
+    role, versions = role_of(request.scope), versions_in(if_match)
+    return answer(_one(await tasks.change(identifier(task_id), data.edit, role, versions)))
 
-    return [find, create, read, replace, change, remove]
+
+@patch(
+    "/tasks/{task_id:str}",
+    summary="Change a task",
+    responses={200: _TASK, **problems(401, 403, 404, 412, 503, *_BODY)},
+    guards=[limited(TASK_WRITES)],
+    opt=may_call(ANYONE),
+    tags=["tasks"],
+)
+async def change(
+    request: AnyRequest,
+    task_id: Identifier,
+    data: PatchBody[TaskPatch],
+    tasks: Use[TaskUseCases],
+    if_match: IfMatch = "",
+) -> Response[Any]:
+    """Change the fields that the body names, as a JSON merge patch does."""
+    role, versions = role_of(request.scope), versions_in(if_match)
+    return answer(_one(await tasks.change(identifier(task_id), data.edit, role, versions)))
+
+
+@delete(
+    "/tasks/{task_id:str}",
+    status_code=204,
+    summary="Delete a task",
+    responses=problems(401, 403, 404, 412, 503, 507),
+    opt=may_call(ANYONE),
+    tags=["tasks"],
+)
+async def remove(
+    request: AnyRequest, task_id: Identifier, tasks: Use[TaskUseCases], if_match: IfMatch = ""
+) -> None:
+    """Delete a task for good."""
+    await tasks.delete(identifier(task_id), role_of(request.scope), versions_in(if_match))
+
+
+TASK_ROUTES = [find, create, read, replace, change, remove]
 
 
 def _one(row: Any, status: int = 200, **headers: str) -> Reply:
     return json_reply(row, {**_CACHED, "ETag": etag_of(row.version), **headers}, status)
 
 
-async def _page(
-    request: Request[Any, Any, Any], reader: Reader[Task], signer: CursorSigner
-) -> Reply:
+async def _page(request: AnyRequest, reader: Reader[Task], signer: CursorSigner) -> Reply:
     question = read_query(TASKS, parameters_of(request.scope["query_string"]), signer)
     page = await reader.page(question.request)
     headers, cursor = dict(_CACHED), None
