@@ -5,8 +5,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import entrypoints
 
 ROOT = Path(__file__).parents[2]
@@ -72,32 +70,52 @@ def dotted(module: ast.Module) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("path", sources("domain", "application"), ids=named)
-def test_the_core_imports_only_what_it_may(path: Path) -> None:
-    allowed = ALLOWED[named(path).split("/")[0]] | sys.stdlib_module_names
+def test_the_core_imports_only_what_it_may() -> None:
+    offenders = [
+        f"{named(path)} imports {name}"
+        for path in sources("domain", "application")
+        for name in imports(tree(path))
+        if name not in ALLOWED[named(path).split("/")[0]] | sys.stdlib_module_names
+    ]
 
-    assert set(imports(tree(path))) <= allowed
+    assert not offenders, "\n".join(offenders)
 
 
-@pytest.mark.parametrize("path", sources(*PACKAGES), ids=named)
-def test_time_chance_and_settings_come_from_outside(path: Path) -> None:
-    if named(path).startswith(MAY_BE_IMPURE):
-        return
-    banned = IMPURE_MODULES
-    if named(path).startswith("adapters/"):
-        banned = IMPURE_MODULES - STOPWATCHES
+def impurities(path: Path) -> set[str]:
+    """The time, chance and settings that a file takes for itself."""
     module = tree(path)
+    stopwatches = STOPWATCHES if named(path).startswith("adapters/") else set()
+    return (set(imports(module)) & IMPURE_MODULES - stopwatches) | (
+        set(dotted(module)) & IMPURE_NAMES
+    )
 
-    assert not banned & set(imports(module))
-    assert not IMPURE_NAMES & set(dotted(module))
+
+def test_time_chance_and_settings_come_from_outside() -> None:
+    offenders = [
+        f"{named(path)} uses {name}"
+        for path in sources(*PACKAGES)
+        if not named(path).startswith(MAY_BE_IMPURE)
+        for name in impurities(path)
+    ]
+
+    assert not offenders, "\n".join(offenders)
 
 
-@pytest.mark.parametrize("path", sources(*PACKAGES), ids=named)
-def test_a_file_has_one_subject_and_a_first_sentence(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
+def test_a_file_has_one_subject_and_a_first_sentence() -> None:
+    texts = {path: path.read_text(encoding="utf-8") for path in sources(*PACKAGES)}
+    too_long = [
+        f"{named(path)} has {len(text.splitlines())} lines, more than {LONGEST_FILE}"
+        for path, text in texts.items()
+        if len(text.splitlines()) > LONGEST_FILE
+    ]
+    speechless = [
+        f"{named(path)} has no docstring"
+        for path, text in texts.items()
+        if text and not ast.get_docstring(ast.parse(text))
+    ]
 
-    assert len(text.splitlines()) <= LONGEST_FILE
-    assert not text or ast.get_docstring(tree(path))
+    offenders = too_long + speechless
+    assert not offenders, "\n".join(offenders)
 
 
 def test_entrypoints_is_ours() -> None:
@@ -150,14 +168,20 @@ TESTS = [
 ]
 
 
-@pytest.mark.parametrize("path", TESTS, ids=named)
-def test_tests_use_no_mocks_no_patches_no_skips_and_no_sleeps(path: Path) -> None:
-    module = tree(path)
+def test_tests_use_no_mocks_no_patches_no_skips_and_no_sleeps() -> None:
+    modules = {path: tree(path) for path in TESTS}
+    offenders = [
+        f"{named(path)} has {found}"
+        for path, module in modules.items()
+        for found in [*sorted(BANNED_IN_TESTS & set(words(module))), *waits(module)]
+    ]
 
-    assert not BANNED_IN_TESTS & set(words(module))
-    assert list(waits(module)) == []
+    assert not offenders, "\n".join(offenders)
 
 
-@pytest.mark.parametrize("path", sources("tests/contract"), ids=named)
-def test_contracts_do_not_ask_which_adapter_they_have(path: Path) -> None:
-    assert "isinstance" not in set(words(tree(path)))
+def test_contracts_do_not_ask_which_adapter_they_have() -> None:
+    offenders = [
+        named(path) for path in sources("tests/contract") if "isinstance" in words(tree(path))
+    ]
+
+    assert not offenders, "\n".join(offenders)
