@@ -16,7 +16,8 @@ async def links(client: httpx.AsyncClient) -> list[str]:
 
 
 async def test_every_fault_is_linked_wherever_it_can_be(client: httpx.AsyncClient) -> None:
-    faults = [link for link in await links(client) if link.startswith("/faults/")]
+    linked = await links(client)
+    faults = [link for link in linked if link.startswith("/faults/")]
 
     expected = [
         f"/faults/{name}{subject.path}"
@@ -24,6 +25,7 @@ async def test_every_fault_is_linked_wherever_it_can_be(client: httpx.AsyncClien
         for subject in fault.subjects
     ]
     assert sorted(faults) == sorted(expected)
+    assert "/posts?_page=2&_limit=20" in linked
 
 
 async def test_every_description_is_there(client: httpx.AsyncClient) -> None:

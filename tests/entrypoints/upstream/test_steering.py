@@ -7,7 +7,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from entrypoints.upstream import SampleUpstream
+from entrypoints.upstream import SampleUpstream, serve
+from tests.entrypoints.upstream.raw_http import NO_CERTIFICATES
 
 
 async def test_writes_down_each_request(
@@ -115,24 +116,6 @@ async def test_waits_for_requests_to_arrive(
     await asyncio.wait_for(waiting, 1)
 
 
-async def test_a_held_answer_stops_half_way_until_released(
-    client: httpx.AsyncClient, upstream: SampleUpstream
-) -> None:
-    upstream.hold()
-    whole = upstream.collection().whole.body
-    plain = {"Accept-Encoding": "identity"}
-    async with client.stream("GET", "/posts", headers=plain) as answer:
-        received = b""
-        pieces = answer.aiter_raw()
-        while len(received) < len(whole) // 2:
-            received += await anext(pieces)
-        assert received == whole[: len(whole) // 2]
-
-        upstream.release()
-
-        assert received + b"".join([piece async for piece in pieces]) == whole
-
-
 async def test_stopping_breaks_a_held_answer(
     client: httpx.AsyncClient, upstream: SampleUpstream
 ) -> None:
@@ -172,6 +155,13 @@ async def test_starts_again_after_a_stop(upstream: SampleUpstream) -> None:
     await writer.wait_closed()
 
 
-async def test_knows_no_address_for_an_unknown_fault(upstream: SampleUpstream) -> None:
-    with pytest.raises(LookupError, match="U99"):
-        upstream.fault_url("U99")
+async def test_serves_until_cancelled() -> None:
+    addresses: asyncio.Queue[str] = asyncio.Queue()
+    serving = asyncio.create_task(serve(port=0, posts=3, announce=addresses.put_nowait))
+    async with httpx.AsyncClient(verify=NO_CERTIFICATES) as client:
+        posts = (await client.get(await addresses.get() + "/posts")).json()
+    serving.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    assert len(posts) == 3

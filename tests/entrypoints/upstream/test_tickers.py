@@ -3,10 +3,8 @@
 from collections import Counter
 
 import httpx
-import pytest
 
 from entrypoints.upstream import SampleUpstream
-from tests.entrypoints.upstream.raw_http import Connect
 
 
 async def test_lists_well_known_coins_the_largest_first(client: httpx.AsyncClient) -> None:
@@ -65,27 +63,6 @@ def test_the_same_seed_gives_the_same_tickers() -> None:
     assert first.market.tickers != other.market.tickers
 
 
-@pytest.mark.parametrize("path", ["/v1/tickers", "/assets.csv"])
-async def test_answers_304_to_the_current_etag(client: httpx.AsyncClient, path: str) -> None:
-    first = await client.get(path)
-
-    again = await client.get(path, headers={"If-None-Match": first.headers["etag"]})
-
-    assert (again.status_code, again.content) == (304, b"")
-
-
-@pytest.mark.parametrize("path", ["/v1/tickers", "/assets.csv"])
-async def test_packs_the_body_when_the_client_accepts_gzip(
-    client: httpx.AsyncClient, path: str
-) -> None:
-    packed = await client.get(path)
-    plain = await client.get(path, headers={"Accept-Encoding": "identity"})
-
-    assert packed.headers["content-encoding"] == "gzip"
-    assert "content-encoding" not in plain.headers
-    assert packed.content == plain.content
-
-
 async def test_a_revision_moves_every_price_and_its_time(
     client: httpx.AsyncClient, upstream: SampleUpstream
 ) -> None:
@@ -126,16 +103,3 @@ async def test_serves_the_tickers_it_is_given(
     assert served == given
     assert revised[0]["quotes"]["USD"]["price"] != 2.0
     assert revised[1:] == given[1:]
-
-
-async def test_held_answers_stop_half_way_whatever_they_are(
-    connect: Connect, upstream: SampleUpstream
-) -> None:
-    upstream.hold()
-    for path in ("/v1/tickers", "/assets.csv", "/telemetry", "/repos/encode/httpx"):
-        reader, _ = await connect(upstream.url(path), "User-Agent: test")
-        assert (await reader.readline()) == b"HTTP/1.1 200 OK\r\n"
-
-    upstream.release()
-
-    await reader.readuntil(b"}")
