@@ -1,5 +1,6 @@
 """Gives every HTTP test the application, in memory or really served."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -40,9 +41,34 @@ def _but_requests(
     return event
 
 
+# ---------------------------------------------------------------- the application
+
+
+async def _seed(fixture: HttpFixture) -> HttpFixture:
+    await fixture.bring(posts(100))
+    await fixture.bring(SOME_GAUGES, GAUGES)
+    return fixture
+
+
+@pytest.fixture(scope="session")
+def seeded_once() -> HttpFixture:
+    """The seeded application that tests share: to build it takes longer than most of them."""
+    with asyncio.Runner() as runner:
+        return runner.run(_seed(HttpFixture()))
+
+
+@pytest.fixture
+def shared(seeded_once: HttpFixture) -> Iterator[HttpFixture]:
+    """The seeded application of all tests that change nothing in it."""
+    seeded_once.database.full_at_s.clear()  # what the clients before have spent
+    before = seeded_once.state()
+    yield seeded_once
+    assert seeded_once.state() == before, "take `fixture`: this test changes the application"
+
+
 @pytest.fixture
 async def empty() -> AsyncIterator[HttpFixture]:
-    """The application before any fetch."""
+    """An application of the test's own, before any fetch."""
     fixture = HttpFixture()
     async with fixture.client:
         yield fixture
@@ -50,16 +76,16 @@ async def empty() -> AsyncIterator[HttpFixture]:
 
 @pytest.fixture
 async def fixture(empty: HttpFixture) -> HttpFixture:
-    """The application with a hundred posts and a few gauges."""
-    await empty.bring(posts(100))
-    await empty.bring(SOME_GAUGES, GAUGES)
-    return empty
+    """An application of the test's own, with a hundred posts and a few gauges."""
+    return await _seed(empty)
 
 
 @pytest.fixture
-def client(fixture: HttpFixture) -> httpx.AsyncClient:
-    """Asks the seeded application, without a socket between."""
-    return fixture.client
+def client(request: pytest.FixtureRequest) -> httpx.AsyncClient:
+    """Asks the test's own seeded application, or the shared one if it has none."""
+    own = {"fixture", "empty"} & set(request.fixturenames)
+    application: HttpFixture = request.getfixturevalue("fixture" if own else "shared")
+    return application.client
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """What the HTTP tests stand on: the real application over memory adapters, and made-up records."""
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
@@ -332,6 +333,16 @@ class HttpFixture:
         self.sources[dataset.name][0].pages = [records]
         await self.fetches[dataset.name](Role.ADMIN, force=True)
 
+    def state(self) -> str:
+        """Everything but a client's rate that a request or a test can change, as one text."""
+        asked = {name: [source.asked for source in each] for name, each in self.sources.items()}
+        broken = (self.broken.failure, self.broken.writing_failure, self.history.failure)
+        probes = (self.probe.failure, self.queue_probe.failure)
+        now = (self.clock.now(), self.queue.announced, self.github.asked, asked)
+        kept = {name: _filled(held) for name, held in vars(self.database).items()}
+        del kept["full_at_s"]
+        return repr((kept, now, broken, probes))
+
     def _people(self, changes: Changes) -> AccountUseCases:
         """The use cases of accounts, with real tokens and passwords that are quickly hashed."""
         clock, random, memory = self.clock, self.random, self.memory
@@ -407,6 +418,13 @@ class HttpFixture:
             cadence,
             deadline,
         )
+
+
+def _filled(held: Any) -> Any:
+    """What a mapping holds without the empty entries that only looking makes."""
+    if not isinstance(held, defaultdict) or held.default_factory is None:
+        return held
+    return {name: value for name, value in held.items() if value != held.default_factory()}
 
 
 # ---------------------------------------------------------------- reading answers

@@ -40,16 +40,16 @@ async def revalidated(client: httpx.AsyncClient, path: str, known: str, method: 
     "path", ["/data", "/data?limit=3&sort=-id", "/data/posts/1", "/data?format=csv"]
 )
 async def test_whoever_has_the_answer_is_told_that_nothing_changed(
-    fixture: HttpFixture, path: str
+    shared: HttpFixture, path: str
 ) -> None:
-    first = await fixture.client.get(path)
-    reads = fixture.broken.pages
+    first = await shared.client.get(path)
+    reads = shared.broken.pages
 
-    second = await fixture.client.get(path, headers={"If-None-Match": first.headers["etag"]})
+    second = await shared.client.get(path, headers={"If-None-Match": first.headers["etag"]})
 
     assert second.status_code == 304
     assert second.content == b""
-    assert fixture.broken.pages == reads
+    assert shared.broken.pages == reads
     for name in ("etag", "cache-control", "vary", "age"):
         assert second.headers[name] == first.headers[name]
 
@@ -282,8 +282,8 @@ async def test_head_answers_like_get_without_the_body(client: httpx.AsyncClient,
 
 
 @pytest.mark.parametrize("path", ["/data", "/data/posts/1", "/data/posts/0", "/docs", "/health"])
-async def test_not_one_byte_of_a_body_goes_out_to_head(fixture: HttpFixture, path: str) -> None:
-    conversation = Conversation(fixture.app)
+async def test_not_one_byte_of_a_body_goes_out_to_head(shared: HttpFixture, path: str) -> None:
+    conversation = Conversation(shared.app)
 
     await conversation.get(path, method="HEAD")
 

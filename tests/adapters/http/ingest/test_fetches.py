@@ -378,6 +378,7 @@ async def test_a_wrong_mode_is_named(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"  { } "])
+@pytest.mark.usefixtures("fixture")
 async def test_an_empty_body_or_object_is_accepted(client: httpx.AsyncClient, body: bytes) -> None:
     answer = await client.post(
         "/fetch", content=body, headers={"Content-Type": "application/json; charset=utf-8"}

@@ -198,13 +198,13 @@ async def test_a_limit_may_change_from_page_to_page(empty: HttpFixture) -> None:
     "path", ["/fetch/jobs", "/fetch/jobs/", "/fetch//jobs", "/fetch/jobs?mode=task"]
 )
 async def test_the_list_is_only_read_and_never_fetched(
-    fixture: HttpFixture, method: str, path: str
+    shared: HttpFixture, method: str, path: str
 ) -> None:
-    answer = await fixture.client.request(method, path)
+    answer = await shared.client.request(method, path)
 
     problem(answer, 405, "method_not_allowed")
     assert "GET" in answer.headers["allow"]
-    assert fixture.queue.announced == []
+    assert shared.queue.announced == []
 
 
 @pytest.mark.parametrize("path", ["/fetch/jobs", f"/fetch/status/{'0' * 32}"])

@@ -213,6 +213,7 @@ async def test_what_steers_a_fetch_is_documented(document: Json, path: str) -> N
         ("a b", False),
     ],
 )
+@pytest.mark.usefixtures("fixture")
 async def test_the_pattern_of_an_idempotency_key_is_what_is_accepted(
     client: httpx.AsyncClient, document: Json, key: str, is_one: bool
 ) -> None:
@@ -451,6 +452,7 @@ async def test_a_page_of_tasks_may_hold_parts_of_them(document: Json) -> None:
         ("a--b/c", False),
     ],
 )
+@pytest.mark.usefixtures("fixture")
 async def test_the_pattern_of_a_repository_is_what_is_accepted(
     client: httpx.AsyncClient, document: Json, repository: str, is_one: bool
 ) -> None:

@@ -163,9 +163,9 @@ async def test_c09_a_body_of_11_mb_is_413(client: httpx.AsyncClient) -> None:
 )
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PROPFIND", "FOO", "get", "DELETE"])
 async def test_c14_an_unknown_verb_is_405_with_those_allowed(
-    fixture: HttpFixture, method: str, path: str
+    shared: HttpFixture, method: str, path: str
 ) -> None:
-    conversation = Conversation(fixture.app)
+    conversation = Conversation(shared.app)
 
     assert await conversation.get(path, method=method) == 405
     assert conversation.headers["allow"]
@@ -363,16 +363,16 @@ async def test_c21_an_offset_has_a_bound(client: httpx.AsyncClient, offset: str)
         "\\..\\",
     ],
 )
-async def test_c22_no_path_leads_astray(fixture: HttpFixture, key: str) -> None:
-    conversation = Conversation(fixture.app)
+async def test_c22_no_path_leads_astray(shared: HttpFixture, key: str) -> None:
+    conversation = Conversation(shared.app)
 
     assert await conversation.get(f"/data/posts/{key}") == 404
     assert json.loads(conversation.body)["code"] in ("unknown_record", "unknown_dataset")
 
 
 @pytest.mark.parametrize("job_id", ["..", "%2e%2e", "9" * 5000, "%D9%A3", "1;a=b", "1/.."])
-async def test_c22_no_path_leads_to_a_job_but_its_own(fixture: HttpFixture, job_id: str) -> None:
-    conversation = Conversation(fixture.app)
+async def test_c22_no_path_leads_to_a_job_but_its_own(shared: HttpFixture, job_id: str) -> None:
+    conversation = Conversation(shared.app)
 
     assert await conversation.get(f"/fetch/status/{job_id}") == 404
     assert json.loads(conversation.body)["code"] in ("unknown_job", "not_found")
@@ -514,16 +514,16 @@ async def test_c35_a_forwarded_host_is_ignored(client: httpx.AsyncClient, name: 
         "a, b",
     ],
 )
-async def test_c35_a_host_that_is_none_is_400(fixture: HttpFixture, host: str) -> None:
-    conversation = Conversation(fixture.app)
+async def test_c35_a_host_that_is_none_is_400(shared: HttpFixture, host: str) -> None:
+    conversation = Conversation(shared.app)
 
     assert await conversation.get("/", {"host": host}) == 400
     assert json.loads(conversation.body)["code"] == "malformed_request"
 
 
 @pytest.mark.parametrize("host", ["catchment", "a.example:8000", "127.0.0.1", "[::1]:8000", "a_b"])
-async def test_c35_a_host_that_is_one_is_taken(fixture: HttpFixture, host: str) -> None:
-    conversation = Conversation(fixture.app)
+async def test_c35_a_host_that_is_one_is_taken(shared: HttpFixture, host: str) -> None:
+    conversation = Conversation(shared.app)
 
     assert await conversation.get("/", {"host": host}) == 200
     assert f"http://{host}/fetch/posts".encode() in conversation.body
@@ -614,8 +614,8 @@ async def test_c39_nothing_of_the_caller_s_forges_a_line_of_the_log(
         "//etc/passwd",
     ],
 )
-async def test_c40_there_is_nothing_else_to_find(fixture: HttpFixture, path: str) -> None:
-    conversation = Conversation(fixture.app)
+async def test_c40_there_is_nothing_else_to_find(shared: HttpFixture, path: str) -> None:
+    conversation = Conversation(shared.app)
 
     assert await conversation.get(path) == 404
     assert json.loads(conversation.body)["code"] == "not_found"

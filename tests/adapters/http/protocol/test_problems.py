@@ -21,9 +21,6 @@ REQUESTS = [
     ("GET", "/data/posts/0", 404),
     ("GET", "/data?x=1", 400),
     ("POST", "/data", 405),
-    ("POST", "/fetch", 200),
-    ("POST", "/fetch?mode=task", 202),
-    ("POST", "/fetch/gauges?mode=task", 200),
     ("POST", "/fetch/comments", 404),
     ("GET", "/fetch", 405),
     ("GET", "/fetch/jobs", 200),
@@ -43,16 +40,20 @@ REQUESTS = [
     ("POST", "/docs", 405),
     ("GET", "/nothing", 404),
 ]
+FETCHES = [
+    ("POST", "/fetch", 200),
+    ("POST", "/fetch?mode=task", 202),
+    ("POST", "/fetch/gauges?mode=task", 200),
+]
 
 
 # ---------------------------------------------------------------- every answer
 
 
-@pytest.mark.parametrize(("method", "path", "status"), REQUESTS)
-async def test_every_answer_is_sealed(
-    client: httpx.AsyncClient, method: str, path: str, status: int
-) -> None:
+async def ask_sealed(client: httpx.AsyncClient, method: str, path: str, status: int) -> None:
+    """Ask twice, the second time with an identifier: what every answer must have is there."""
     answer = await client.request(method, path)
+    named = await client.request(method, path, headers={"X-Request-ID": "A.b_c:D-9"})
 
     assert answer.status_code == status
     assert answer.headers["x-content-type-options"] == "nosniff"
@@ -62,14 +63,26 @@ async def test_every_answer_is_sealed(
     assert answer.headers.get_list("x-request-id") == [answer.headers["x-request-id"]]
     assert "server" not in answer.headers
     assert "access-control-allow-origin" not in answer.headers
+    assert named.headers.get_list("x-request-id") == ["A.b_c:D-9"]
 
 
 @pytest.mark.parametrize(("method", "path", "status"), REQUESTS)
-@pytest.mark.parametrize("given", ["abc-123", "a" * 64, "A.b_c:D-9"])
-async def test_a_sane_request_id_comes_back(
-    client: httpx.AsyncClient, method: str, path: str, status: int, given: str
+async def test_every_answer_is_sealed(
+    client: httpx.AsyncClient, method: str, path: str, status: int
 ) -> None:
-    answer = await client.request(method, path, headers={"X-Request-ID": given})
+    await ask_sealed(client, method, path, status)
+
+
+@pytest.mark.parametrize(("method", "path", "status"), FETCHES)
+async def test_the_answer_to_a_fetch_is_sealed_too(
+    fixture: HttpFixture, method: str, path: str, status: int
+) -> None:
+    await ask_sealed(fixture.client, method, path, status)
+
+
+@pytest.mark.parametrize("given", ["abc-123", "a" * 64, "A.b_c:D-9"])
+async def test_a_sane_request_id_comes_back(client: httpx.AsyncClient, given: str) -> None:
+    answer = await client.get("/data", headers={"X-Request-ID": given})
 
     assert answer.headers["x-request-id"] == given
 
@@ -77,8 +90,8 @@ async def test_a_sane_request_id_comes_back(
 @pytest.mark.parametrize(
     "given", ["", "a" * 65, "a b", "é", "<script>", "a\tb", "a,b", "{{7*7}}", "\x1b[31m"]
 )
-async def test_any_other_request_id_is_replaced(fixture: HttpFixture, given: str) -> None:
-    conversation = Conversation(fixture.app)
+async def test_any_other_request_id_is_replaced(shared: HttpFixture, given: str) -> None:
+    conversation = Conversation(shared.app)
 
     await conversation.get("/data", {"x-request-id": given})
 

@@ -33,9 +33,9 @@ async def send(
 
 
 @pytest.fixture
-async def made(client: httpx.AsyncClient) -> str:
+async def made(fixture: HttpFixture) -> str:
     """The path of a task."""
-    answer = await client.post("/tasks", json=TASK)
+    answer = await fixture.client.post("/tasks", json=TASK)
     assert answer.status_code == 201
     return answer.headers["location"]
 
@@ -111,6 +111,7 @@ async def test_c04_the_character_nul_is_422(client: httpx.AsyncClient, field: st
     assert told["errors"][0]["pointer"] == f"/{field}"
 
 
+@pytest.mark.usefixtures("fixture")
 async def test_c05_of_a_key_given_twice_the_last_one_counts(client: httpx.AsyncClient) -> None:
     answer = await send(
         client, "POST", "/tasks", b'{"title":"first","repository":"a/b","title":"second"}'
@@ -231,9 +232,9 @@ async def test_c09_a_body_without_an_end_is_408(method: str, path: str) -> None:
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PROPFIND", "FOO", "get"])
 @pytest.mark.parametrize("path", ["/tasks", f"/tasks/{NOBODY}"])
 async def test_c14_an_unknown_verb_is_405_with_those_allowed(
-    fixture: HttpFixture, method: str, path: str
+    shared: HttpFixture, method: str, path: str
 ) -> None:
-    conversation = Conversation(fixture.app)
+    conversation = Conversation(shared.app)
 
     assert await conversation.get(path, method=method) == 405
     assert "GET" in conversation.headers["allow"]
@@ -293,9 +294,9 @@ async def test_c20_a_cursor_of_records_is_none_of_tasks(client: httpx.AsyncClien
 )
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 async def test_c22_no_path_leads_to_a_task_but_its_own(
-    fixture: HttpFixture, method: str, task_id: str
+    shared: HttpFixture, method: str, task_id: str
 ) -> None:
-    conversation = Conversation(fixture.app)
+    conversation = Conversation(shared.app)
 
     assert await conversation.get(f"/tasks/{task_id}", method=method) in (404, 405)
 
@@ -398,6 +399,7 @@ async def test_c34_of_a_hundred_changes_without_a_version_none_is_lost(
         "=HYPERLINK()",
     ],
 )
+@pytest.mark.usefixtures("fixture")
 async def test_c37_what_users_write_is_never_run(client: httpx.AsyncClient, text: str) -> None:
     made = await client.post("/tasks", json=TASK | {"title": text, "description": text})
     page = await client.get("/tasks", headers={"Accept": "text/html,*/*;q=0.8"})

@@ -24,6 +24,8 @@ TASK = {"title": "a title", "repository": "encode/httpx"}
 FACTS = RepoFacts("a client", 7, "Python")
 T0 = "2026-01-01T00:00:00Z"
 
+pytestmark = pytest.mark.usefixtures("fixture")
+
 
 @pytest.fixture
 def fixture(empty: HttpFixture) -> HttpFixture:
