@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help setup run demo test check docs bench prove lock clean
+.PHONY: help setup run demo quick test check docs bench prove lock clean
 help:            ## list the targets
 	@grep -E '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
@@ -14,6 +14,10 @@ run: setup    ## serve the real sources on http://127.0.0.1:8000
 
 demo: setup    ## show the main job with the sample upstream; needs no internet
 	$(BIN)/catchment demo
+
+quick: $(VENV)/.develops    ## run the tests of a minute: domain, application, contracts without servers
+	$(BIN)/pytest -n auto --dist worksteal --hypothesis-profile=loop -m "not (postgres or rabbitmq or rabbitmq_node)" \
+	  tests/domain tests/application tests/architecture tests/contract
 
 test: $(VENV)/.develops    ## run every test
 	$(BIN)/pytest -n auto --dist worksteal --cov=domain --cov=application --cov-branch --cov-fail-under=100

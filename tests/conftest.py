@@ -20,6 +20,8 @@ settings.register_profile(
 settings.register_profile(
     "quick", deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate]
 )
+#: For `make quick`: a loop of small changes tries more examples by and by than one run does.
+settings.register_profile("loop", max_examples=20, deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")  # noqa: TID251 - tests may ask
 
 

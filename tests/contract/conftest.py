@@ -7,7 +7,13 @@ import pytest
 from tests.contract.backends import BACKENDS, Backend, Open
 
 
-@pytest.fixture(scope="session", params=BACKENDS)
+@pytest.fixture(
+    scope="session",
+    params=[
+        pytest.param(name, marks=pytest.mark.postgres if name == "postgres" else ())
+        for name in BACKENDS
+    ],
+)
 def open_backend(request: pytest.FixtureRequest) -> Open:
     """Opens an empty backend, as often as it is called."""
     return BACKENDS[request.param]

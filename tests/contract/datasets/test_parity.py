@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -103,6 +104,7 @@ async def answers(
     return [*told, freshness.seq, freshness.checkpoints]
 
 
+@pytest.mark.postgres
 @settings(max_examples=60)
 @given(
     st.lists(st.lists(nastier_samples(), max_size=8), min_size=1, max_size=3),
