@@ -2,7 +2,8 @@
 
 `python -m tests.prove.mutants` tries a sample, drawn by `--seed`, of `--limit` mutants, and prints
 those that survive all of `tests/domain`; `--limit 0` tries all, which takes an hour or two, and
-`--module jobs` those of one module. The score is the share of mutants that some test has noticed.
+`--module jobs` or `--module builtin.posts` those of one module. The score is the share of mutants
+that some test has noticed.
 """
 
 import argparse
@@ -38,12 +39,22 @@ class Tried(NamedTuple):
     mutant: Mutant
 
 
+def modules_there() -> list[str]:
+    """The modules of the domain, by their names below it."""
+    paths = sorted(path.relative_to(ROOT / "domain") for path in (ROOT / "domain").rglob("*.py"))
+    return [".".join(path.with_suffix("").parts) for path in paths if path.stem != "__init__"]
+
+
+def _file_of(module: str) -> Path:
+    return ROOT.joinpath("domain", *module.split(".")).with_suffix(".py")
+
+
 def every_mutant(modules: Sequence[str]) -> list[Tried]:
     """All mutants of these modules of the domain."""
     return [
         Tried(module, mutant)
         for module in modules
-        for mutant in mutants_of((ROOT / "domain" / f"{module}.py").read_text(encoding="utf-8"))
+        for mutant in mutants_of(_file_of(module).read_text(encoding="utf-8"))
     ]
 
 
@@ -74,7 +85,8 @@ class _Instead(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 def is_noticed(tried: Tried) -> bool:
     """Whether any test of the domain fails, or never ends, with the mutant in place."""
-    own = ROOT / "tests" / "domain" / f"test_{tried.module}.py"
+    *rooms, name = tried.module.split(".")
+    own = ROOT.joinpath("tests", "domain", *rooms, f"test_{name}.py")
     first = [str(own)] if own.exists() else []
     return any(_fails(tried, tests) for tests in (first, ["tests/domain"]) if tests)
 
@@ -111,10 +123,11 @@ def main() -> bool:
     parser.add_argument("--module", default="")
     given = parser.parse_args()
     os.chdir(ROOT)
-    modules = [p.stem for p in sorted((ROOT / "domain").glob("*.py")) if p.stem != "__init__"]
-    every = every_mutant([m for m in modules if given.module in ("", m)])
+    every = every_mutant([m for m in modules_there() if given.module in ("", m)])
+    if not every:
+        sys.exit(f"the domain has no module {given.module!r}")
     tried = sample(every, given.limit, given.seed)
-    sound = Mutant(0, "nothing", (ROOT / "domain" / "jobs.py").read_text(encoding="utf-8"))
+    sound = Mutant(0, "nothing", _file_of("jobs").read_text(encoding="utf-8"))
     if is_noticed(Tried("jobs", sound)):
         sys.exit("tests/domain is red without any mutant; mend that first")
     survivors = []
@@ -122,7 +135,8 @@ def main() -> bool:
         for one, noticed in zip(tried, pool.map(is_noticed, tried), strict=True):
             if not noticed:
                 survivors.append(one)
-                print(f"domain/{one.module}.py:{one.mutant.line}: {one.mutant.what}", flush=True)
+                file = _file_of(one.module).relative_to(ROOT)
+                print(f"{file}:{one.mutant.line}: {one.mutant.what}", flush=True)
     score = 1 - len(survivors) / max(1, len(tried))
     ok = score >= BAR
     print(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.builtin.data_points import DATA_POINTS, OLDEST, TOO_OLD, float32_of, id_of, point_of
+from domain.builtin.data_points import DATA_POINTS, TOO_OLD, float32_of, id_of, point_of
 from domain.dataset import Role
 from domain.filters import Filter
 from domain.paging import Sort
@@ -17,6 +17,7 @@ NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 AT = int(NOW.timestamp())
 BYTES = [157, 42, 76, 190]
 MOMENT = timedelta(microseconds=1)
+HOUR = timedelta(hours=1)
 
 float32s = st.floats(width=32, allow_nan=False, allow_infinity=False)
 tags = st.lists(st.sampled_from(["a", "b", "system", "suspect", TOO_OLD]) | st.text(), max_size=3)
@@ -83,9 +84,9 @@ def test_the_tags_of_a_fresh_point_say_whether_it_is_trusted(
 
 
 def test_a_point_is_still_trusted_when_it_is_exactly_an_hour_old() -> None:
-    assert point_of(AT, BYTES, [], NOW + OLDEST).valid
+    assert point_of(AT, BYTES, [], NOW + HOUR).valid
 
-    late = point_of(AT, BYTES, ["noon"], NOW + OLDEST + MOMENT)
+    late = point_of(AT, BYTES, ["noon"], NOW + HOUR + MOMENT)
 
     assert (late.valid, late.tags) == (False, ("noon", TOO_OLD))
 
@@ -96,7 +97,7 @@ def test_a_point_is_trusted_for_an_hour_and_says_why_when_not(
 ) -> None:
     point = point_of(AT, BYTES, given_tags, NOW + age)
 
-    late = age > timedelta(hours=1)
+    late = age > HOUR
     assert point.valid == (not late and not {"system", "suspect"} & {*given_tags})
     assert [*point.tags] == given_tags + [TOO_OLD] * (late and TOO_OLD not in given_tags)
 

@@ -55,6 +55,11 @@ _UNTRUSTED = select(func.pg_advisory_xact_lock(TRUST_LOCK))
 _FORGETFUL = "BEGIN; SET LOCAL synchronous_commit TO off"
 
 
+def postgres_compiler() -> Compiler:
+    """Return a compiler of statements for PostgreSQL."""
+    return Compiler(PGDialect_asyncpg())  # type: ignore[no-untyped-call]
+
+
 class PostgresDatabase(Database, Probe):
     """One PostgreSQL database; a read that takes longer than `read_s` is stopped.
 
@@ -67,7 +72,7 @@ class PostgresDatabase(Database, Probe):
     def __init__(self, url: str, read_s: float = READ_S, own_time: bool = True) -> None:
         self._own_time = own_time
         self._connector = Connector(url)
-        self._compiler = Compiler(PGDialect_asyncpg())  # type: ignore[no-untyped-call]
+        self._compiler = postgres_compiler()
         self._reads = ReadConnectionPool(self._connector, READERS, read_s, DIRECT)
         self._scans = ReadConnectionPool(self._connector, SCANNERS, read_s, ALONE)
         self._writes = ConnectionPool(self._connector, WRITERS, _WRITING, WRITE_S)

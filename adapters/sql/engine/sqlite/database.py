@@ -33,6 +33,11 @@ from domain.errors import StoreError, StoreUnavailable
 READERS = 2
 
 
+def sqlite_compiler() -> Compiler:
+    """Return a compiler of statements for SQLite."""
+    return Compiler(SQLiteDialect_pysqlite(paramstyle="qmark"))
+
+
 class SqliteDatabase(Database, Probe):
     """One SQLite file; a read that takes longer than `read_s` is stopped."""
 
@@ -40,7 +45,7 @@ class SqliteDatabase(Database, Probe):
 
     def __init__(self, path: Path, read_s: float = READ_S) -> None:
         self.path = path
-        self._compiler = Compiler(SQLiteDialect_pysqlite(paramstyle="qmark"))
+        self._compiler = sqlite_compiler()
         self._lock = asyncio.Lock()
         self._durable = SqliteSession(path, self._compiler, self._lock)
         self._quick = SqliteSession(path, self._compiler, self._lock, durable=False)

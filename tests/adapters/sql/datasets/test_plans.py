@@ -16,9 +16,9 @@ import pytest
 
 from adapters.sql.datasets.pages import Shape, page_values, statements_of
 from adapters.sql.engine.database import Compiler, Statement
-from adapters.sql.engine.postgres.database import DIRECT, PostgresDatabase
+from adapters.sql.engine.postgres.database import DIRECT, postgres_compiler
 from adapters.sql.engine.sqlite.connections import connect
-from adapters.sql.engine.sqlite.database import SqliteDatabase
+from adapters.sql.engine.sqlite.database import SqliteDatabase, sqlite_compiler
 from adapters.sql.schema.migrate import migrate
 from domain.dataset import Dataset
 from domain.fields import Field, FieldType
@@ -61,11 +61,11 @@ async def test_sqlite_goes_straight_to_what_is_called_fast(
 ) -> None:
     database = SqliteDatabase(tmp_path / "full.db")
     await migrate(database, [dataset])
-    connection = connect(database.path)
+    connection, compiler = connect(database.path), sqlite_compiler()
     connection.execute(f"{_filling(dataset)} FROM {_NUMBERS['sqlite']}")
 
     for request in _asked(dataset):
-        statements = _compiled(database._compiler, "sqlite", dataset, request)
+        statements = _compiled(compiler, "sqlite", dataset, request)
         plans = [_sqlite_plan(connection, statement, request) for statement in statements]
         assert not [plan for plan in plans if "TEMP B-TREE" in plan], _named(dataset, request)
         if request.filter.conditions or request.cursor:
@@ -77,7 +77,7 @@ async def test_sqlite_goes_straight_to_what_is_called_fast(
 
 @every_dataset
 async def test_postgresql_goes_straight_to_what_is_called_fast(dataset: Dataset[Any]) -> None:
-    compiler = PostgresDatabase("postgresql://")._compiler
+    compiler = postgres_compiler()
     async with migrated_database((dataset,)) as url, administering(url) as connection:
         for name, value in DIRECT.items():
             await connection.execute(f"SET {name} TO {value}")

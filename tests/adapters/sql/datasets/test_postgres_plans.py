@@ -11,9 +11,8 @@ from sqlalchemy import select
 
 from adapters.memory.system import SteerableClock
 from adapters.sql.datasets.pages import Shape, statements_of
-from adapters.sql.engine.database import Compiler
 from adapters.sql.engine.dialects import now
-from adapters.sql.engine.postgres.database import DIRECT, PostgresDatabase
+from adapters.sql.engine.postgres.database import DIRECT, postgres_compiler
 from adapters.sql.schema.tables import jobs
 from domain.builtin.posts import POSTS
 from domain.dataset import Dataset
@@ -47,7 +46,7 @@ async def connection() -> AsyncIterator[asyncpg.Connection]:
 
 
 async def _plans(connection: asyncpg.Connection, dataset: Dataset[Any], asked: Any) -> list[str]:
-    compiler = Compiler(PostgresDatabase("postgresql://")._compiler.dialect)
+    compiler = postgres_compiler()
     plans = []
     for segment in statements_of("postgresql", dataset, Shape.of(asked)).segments:
         statement = compiler(segment)
@@ -121,9 +120,7 @@ async def test_a_moment_is_computed_once_and_searched_for_in_an_index(
     connection: asyncpg.Connection,
 ) -> None:
     await connection.execute("SET enable_seqscan TO off; CREATE INDEX ON jobs (lease_until)")
-    statement = Compiler(PostgresDatabase("postgresql://")._compiler.dialect)(
-        select(jobs.c.id).where(jobs.c.lease_until <= now())
-    )
+    statement = postgres_compiler()(select(jobs.c.id).where(jobs.c.lease_until <= now()))
 
     lines = await connection.fetch(f"EXPLAIN {statement.text}", None)
 

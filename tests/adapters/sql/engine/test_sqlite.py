@@ -11,9 +11,9 @@ from sqlalchemy import text
 from adapters.memory.system import SteerableClock
 from adapters.sql.datasets.pages import Shape, page_values, statements_of
 from adapters.sql.datasets.store import SqlStore
-from adapters.sql.engine.database import MAX_WAITING, Compiler
+from adapters.sql.engine.database import MAX_WAITING
 from adapters.sql.engine.sqlite.connections import connect
-from adapters.sql.engine.sqlite.database import SqliteDatabase
+from adapters.sql.engine.sqlite.database import SqliteDatabase, sqlite_compiler
 from adapters.sql.schema.migrate import migrate
 from domain.builtin.posts import POSTS
 from domain.errors import QueryTooSlow, StoreFull, StoreUnavailable
@@ -222,7 +222,7 @@ async def _second_page(request: PageRequest) -> PageRequest:
 
 
 async def _plan(database: SqliteDatabase, request: PageRequest) -> str:
-    compiler = Compiler(database._compiler.dialect)
+    compiler = sqlite_compiler()
     plans = []
     for segment in statements_of("sqlite", POSTS, Shape.of(request)).segments:
         statement = compiler(segment)
