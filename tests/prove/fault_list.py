@@ -20,7 +20,6 @@ from tests.prove.edits import (
     named,
     part,
     turned_round,
-    with_arguments,
     with_field,
     without,
 )
@@ -39,7 +38,7 @@ _CONTRACT = "tests/contract"
 _EARLY = """
 async with self._session.transaction():
     if checkpoint is not None:
-        await self._session.run(_CHECKPOINT, self._noted(checkpoint, Counts()))
+        await self._session.run(_CHECKPOINT, self._checkpoint_row(checkpoint, Counts()))
 """
 
 FAULTS = (
@@ -155,14 +154,14 @@ FAULTS = (
     # ------------------------------------------------------------ application
     Fault(
         "what a role may not see is counted",
-        "application:Query.count",
-        edit(ast.Call, "seen_by", into=with_arguments("Role.ADMIN")),
+        "application:Reader.count",
+        edit(ast.Attribute, "_seen", into=code("Filter()")),
         "tests/application/datasets/test_query.py",
     ),
     Fault(
         "a page is not narrowed to what a role may see",
-        "application:Query.__call__",
-        edit(ast.Call, "_narrowed", into=part("args", 0)),
+        "application:Reader.page",
+        edit(ast.BinOp, "_seen", into=part("left")),
         "tests/application/datasets/test_query.py",
     ),
     Fault(
@@ -223,7 +222,7 @@ FAULTS = (
     Fault(
         "the checkpoint is written before the data",
         "adapters.sql:SqlIntake.commit",
-        edit(ast.AsyncWith, "_CHECKPOINT", into=after(_EARLY)),
+        edit(ast.AsyncWith, "_note", into=after(_EARLY)),
         f"{_CONTRACT}/datasets/test_store_machine.py -k sqlite",
     ),
     Fault(
@@ -270,7 +269,7 @@ FAULTS = (
     ),
     Fault(
         "a row of a newer receipt is overwritten",
-        "adapters.sql:merge_of",
+        "adapters.sql:SqlDataset.merge",
         edit(ast.Call, "and_", "_receipt", into=without("_receipt")),
         f"{_CONTRACT}/ingest/test_store_merge.py -k 'newer_receipt and sqlite'",
     ),
@@ -333,14 +332,14 @@ FAULTS = (
         "an announcement is acknowledged before it is dealt with",
         "adapters.queue:Consumer._dealt",
         both(
-            edit(ast.If, "managed", into=after("await self._settle(message.ack())")),
-            edit(ast.If, "managed", into=with_field("body", "return asyncio.sleep(0)")),
+            edit(ast.If, "handled", into=after("await self._settle(message.ack())")),
+            edit(ast.If, "handled", into=with_field("body", "return asyncio.sleep(0)")),
         ),
         f"{_CONTRACT}/jobs/test_queue.py -k abandoned",
     ),
     Fault(
         "what a listener leaves undone is lost",
-        "adapters.queue:EmbeddedQueue._deal",
+        "adapters.memory:MemoryQueue._deal",
         edit(ast.ExceptHandler, "CancelledError", into=with_field("body", "raise")),
         f"{_CONTRACT}/jobs/test_queue.py -k 'abandoned and embedded'",
     ),
@@ -352,7 +351,7 @@ FAULTS = (
     ),
     Fault(
         "an `ETag` that is the same for every role",
-        "adapters.http:Validators.headers",
+        "adapters.http:RecordsEndpoint._begin",
         edit(ast.Tuple, "role", into=without("role")),
         "tests/adapters/http/datasets/test_data_points.py -k another_tag",
     ),
@@ -364,7 +363,7 @@ FAULTS = (
     ),
     Fault(
         "a change has the time of our clock, whatever the one before has",
-        "adapters.sql:next_change",
+        "adapters.sql:SqlDataset.next_change",
         edit(ast.Call, "max", into=part("args", 0)),
         f"{_CONTRACT}/ingest/test_store_merge.py -k 'clock_was_set_back and sqlite'",
     ),
