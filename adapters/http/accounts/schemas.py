@@ -1,4 +1,4 @@
-"""What clients send of accounts, for the routes and their document."""
+"""The bodies of requests about accounts."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ import msgspec
 from application.accounts.api_tokens import LONGEST_NAME
 from domain.users import LONGEST_PASSWORD_BYTES, NAME_PATTERN, SHORTEST_PASSWORD
 
-#: These are for whoever reads the document; the rules themselves are the domain's.
+#: These are for readers of the document; the rules themselves are the domain's.
 Username = Annotated[
     str,
     msgspec.Meta(
@@ -43,7 +43,7 @@ TokenName = Annotated[
 
 
 class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The username and the password somebody wants to have."""
+    """The username and the password of a new account."""
 
     username: Username
     password: NewPassword
@@ -63,7 +63,7 @@ class RefreshRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LogoutRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The session to end; without it, the one whose access token is sent."""
+    """The refresh token of the session to end; without it, the session of the access token."""
 
     refresh_token: str | None = None
 
@@ -76,6 +76,6 @@ class PasswordChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TokenRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a new API token is for, in its user's words."""
+    """The name of a new API token, in its user's words."""
 
     name: TokenName

@@ -18,10 +18,10 @@ def option_routes(handlers: Sequence[HTTPRouteHandler]) -> list[HTTPRouteHandler
     for handler in handlers:
         for path in handler.paths:
             taken.setdefault(path, {"OPTIONS"}).update(handler.http_methods)
-    return [_telling(path, methods) for path, methods in taken.items()]
+    return [_options_route(path, methods) for path, methods in taken.items()]
 
 
-def _telling(path: str, methods: set[str]) -> HTTPRouteHandler:
+def _options_route(path: str, methods: set[str]) -> HTTPRouteHandler:
     # The front makes a GET of a HEAD.
     allowed = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 

@@ -1,4 +1,4 @@
-"""Access: every route says who may call it, and the front finds out who is asking."""
+"""Access: every route says which role may call it, and each request has a caller."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ _OPTION = "access"
 
 
 class Access(NamedTuple):
-    """Who may call a route: this role and those above it; `always` even where all must log in."""
+    """The least role that may call a route; `always` even where everybody has to log in."""
 
     role: Role
     always: bool = False
@@ -32,40 +32,40 @@ ADMIN = Access(Role.ADMIN)
 
 
 def may_call(access: Access) -> dict[str, Any]:
-    """The option of a Litestar route that says who may call it."""
+    """Return the option of a route that says which role may call it."""
     return {_OPTION: access}
 
 
 class RoleGuard:
-    """Lets those pass who may call a route; a guard of the whole application."""
+    """Checks the caller's role; a guard of the whole application."""
 
     def __init__(self, require_login: bool) -> None:
         self._require_login = require_login
 
     async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], route: Any) -> None:
-        """LoginRequired or Forbidden for those who may not."""
+        """Raise LoginRequired or Forbidden unless the caller may call the route."""
         access = access_of(route)
         if access is None:
             raise Forbidden("this route does not say who may call it")
         self.admit(connection.scope, access)
 
     def admit(self, scope: Any, access: Access) -> None:
-        """Let the caller of a request pass who may do this; LoginRequired or Forbidden."""
+        """Raise LoginRequired or Forbidden unless the caller of a request has this access."""
         caller_of(scope).role.require(self.least(access))
 
     def least(self, access: Access) -> Role:
-        """The least role that may do this."""
+        """Return the least role that has this access."""
         return Role.USER if self._require_login and access == ANYONE else access.role
 
 
 def access_of(route: BaseRouteHandler) -> Access | None:
-    """Who may call a route, as it says itself; None for one that says nothing."""
+    """Return the access a route declares; None for one that declares none."""
     access: Access | None = route.opt.get(_OPTION)
     return access
 
 
 def routes_of(app: Litestar) -> Iterator[tuple[str, HTTPRouteHandler]]:
-    """Every route that somebody wrote, with its path; those the framework adds are left out."""
+    """Yield our own routes with their paths; those the framework adds are left out."""
     for route in app.routes:
         for handler in getattr(route, "route_handlers", ()):
             written = getattr(handler, "fn", None)
@@ -75,7 +75,7 @@ def routes_of(app: Litestar) -> Iterator[tuple[str, HTTPRouteHandler]]:
 
 
 def require_declared(app: Litestar) -> None:
-    """Refuse to start with a route that does not say who may call it."""
+    """Raise InvalidRoutes if a route does not declare its access."""
     silent = [path for path, handler in routes_of(app) if access_of(handler) is None]
     if silent:
         raise InvalidRoutes(f"these routes do not say who may call them: {', '.join(silent)}")

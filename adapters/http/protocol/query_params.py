@@ -1,7 +1,8 @@
 """Query strings: their parameters, read strictly, and held to what a handler declares."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
@@ -11,6 +12,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 from litestar.params import QueryParameter, QueryParams
 
+from adapters.http.protocol.problems import ECHO
 from domain.errors import InvalidValue, MalformedQuery, UnknownParameter
 from domain.fields import Field, fields_of
 from domain.paging import DEFAULT_LIMIT, MAX_LIMIT
@@ -60,12 +62,18 @@ class QueryGuard:
             return
         for name, text in parameters_of(connection.scope["query_string"]):
             if name not in declared:
-                known = ", ".join(declared) or "none"
-                raise UnknownParameter(name, f"there is no such parameter; there are: {known}")
+                raise _unknown(name, declared)
             try:
                 declared[name].parse(text)
             except ValueError as error:
                 raise InvalidValue(name, str(error)) from error
+
+
+def _unknown(name: str, known: Iterable[str]) -> UnknownParameter:
+    near = get_close_matches(name[:ECHO], known, 1)
+    meant = f"; did you mean {near[0]}?" if near else ";"
+    there_are = ", ".join(known) or "none"
+    return UnknownParameter(name, f"there is no such parameter{meant} there are: {there_are}")
 
 
 def query_fields(handler: BaseRouteHandler) -> Mapping[str, Field] | None:

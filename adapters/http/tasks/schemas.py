@@ -8,7 +8,7 @@ import msgspec
 from domain.paging import Relation
 from domain.tasks import MAX_DESCRIPTION, MAX_TITLE, TASKS, TaskEdit, TaskStatus
 
-#: The patterns are for whoever reads the document; the rules themselves are the domain's.
+#: The patterns are for readers of the document; the rules themselves are the domain's.
 Title = Annotated[
     str,
     msgspec.Meta(
@@ -49,7 +49,7 @@ class NewTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class TaskPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is to be different about a task, as RFC 7396 has it; null clears the description."""
+    """The changes to a task, as a JSON merge patch (RFC 7396); null clears the description."""
 
     title: Title | msgspec.UnsetType = msgspec.UNSET
     repository: Repository | msgspec.UnsetType = msgspec.UNSET

@@ -226,3 +226,15 @@ async def test_what_is_told_of_each_dataset_is_its_own(empty: HttpFixture) -> No
 
     assert posts_job["next_allowed_at"] == "2026-01-01T00:08:00Z"
     assert gauges_job["next_allowed_at"] == "2026-01-01T00:02:00Z"
+
+
+async def test_an_unknown_parameter_is_refused_with_the_nearest_one_and_all_there_are(
+    client: httpx.AsyncClient,
+) -> None:
+    near = problem(await client.get("/fetch/jobs?statsu=failed"), 400, "unknown_parameter")
+    far = problem(await client.get("/fetch/jobs?colour=red"), 400, "unknown_parameter")
+
+    assert "did you mean status?" in near["detail"]
+    assert "did you mean" not in far["detail"]
+    for told in (near, far):
+        assert "dataset, status, limit, cursor" in told["detail"]
