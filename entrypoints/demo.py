@@ -1,4 +1,4 @@
-"""The demo: sample upstream and service on a temporary database, and a tour of what they do."""
+"""The demo: the sample upstream and the service on a temporary database, and a tour of them."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ from entrypoints.upstream import ASSETS_FILE, SampleUpstream, settings_for
 
 
 class DemoClient:
-    """Asks the service at one address, as anybody could."""
+    """A client of the service at one address."""
 
     def __init__(self, url: str, admin: str, password: str) -> None:
         self.url = url
@@ -29,15 +29,15 @@ class DemoClient:
         self._admin = admin
 
     async def get(self, path: str, token: str = "") -> Any:
-        """The answer to a GET."""
+        """Return the response to a GET."""
         return await self._call("GET", path, token)
 
     async def post(self, path: str, body: dict[str, str] | None = None) -> Any:
-        """The answer to a POST, with a JSON body if there is one."""
+        """Return the response to a POST, with a JSON body if given."""
         return await self._call("POST", path, "", body)
 
     async def status(self, path: str) -> int:
-        """The status a stranger gets."""
+        """Return the status of an anonymous request."""
         try:
             await self.get(path)
         except urllib.error.HTTPError as refused:
@@ -46,11 +46,11 @@ class DemoClient:
         return 200
 
     async def log_in(self) -> str:
-        """The admin's access token."""
+        """Return an access token of the admin."""
         return await self._token(self._admin, self.password)
 
     async def sign_up(self, name: str) -> str:
-        """The access token of a new user."""
+        """Create a user and return an access token."""
         password = secrets.token_urlsafe(12)
         await self.post("/auth/signup", {"username": name, "password": password})
         return await self._token(name, password)
@@ -84,7 +84,7 @@ Echo = Callable[[str], Any]
 
 
 async def run(port: int, once: bool, echo: Echo) -> None:
-    """Show every dataset: fetched, filtered, fetched again; a login, and a task with its stars."""
+    """Show every dataset, with fetches, filters, a login, and a task with its stars."""
     with tempfile.TemporaryDirectory(prefix="catchment-demo-") as directory:
         async with SampleUpstream() as upstream:
             settings = _settings(Path(directory), upstream)
@@ -95,8 +95,8 @@ async def run(port: int, once: bool, echo: Echo) -> None:
                     async with serving(container, taken):
                         caller = DemoClient(address_of(taken), _ADMIN, settings.admin_password)
                         showing = _shown(caller, upstream, once, echo)
-                        with signals() as told:
-                            await doing([*embedded(container), lambda: showing], told)
+                        with signals() as stop:
+                            await doing([*embedded(container), lambda: showing], stop)
 
 
 def _settings(directory: Path, upstream: SampleUpstream) -> Settings:
@@ -127,12 +127,12 @@ async def _shown(caller: DemoClient, upstream: SampleUpstream, once: bool, echo:
 def _taken(port: int, echo: Echo) -> socket.socket:
     with contextlib.suppress(InvalidSetting):
         return listen("127.0.0.1", port)
-    echo(f"Port {port} is taken, so another one is used.")
+    echo(f"Port {port} is taken; using another one.")
     return listen("127.0.0.1", 0)
 
 
 async def _show_posts(caller: DemoClient, upstream: SampleUpstream, echo: Echo) -> None:
-    echo(f"The sample upstream answers at {upstream.url('')}, Catchment at {caller.url}\n")
+    echo(f"The sample upstream is at {upstream.url('')}, Catchment at {caller.url}\n")
 
     echo("1. A first fetch:          POST /fetch")
     echo(f"   {_summary(await caller.post('/fetch'))}")
@@ -146,7 +146,7 @@ async def _show_posts(caller: DemoClient, upstream: SampleUpstream, echo: Echo) 
     again = await caller.post("/fetch")
     sent = upstream.requests[-1].headers.get("if-none-match", "nothing")
     echo(f"   {_summary(again)}")
-    echo(f"   we sent If-None-Match: {sent}, the answer was {upstream.requests[-1].status}")
+    echo(f"   sent If-None-Match: {sent}, the response was {upstream.requests[-1].status}")
 
     echo("4. Once more, too soon:    POST /fetch")
     before = upstream.count()
@@ -158,7 +158,7 @@ async def _show_assets(caller: DemoClient, echo: Echo) -> None:
     echo("5. One dataset, two sources: POST /fetch/crypto_assets")
     fetched = await caller.post("/fetch/crypto_assets")
     for source in fetched["sources"]:
-        echo(f"   {source['source']}: {_told(source['counts'])}")
+        echo(f"   {source['source']}: {_counted(source['counts'])}")
     question = "/data/crypto_assets?sort=-market_cap_usd&limit=3&fields=symbol"
     echo(f"6. Sorted:                 GET {question}")
     page = await caller.get(question)
@@ -170,19 +170,19 @@ async def _show_points(caller: DemoClient, upstream: SampleUpstream, echo: Echo)
     tags: list[list[str]] = [[], ["suspect"], []]
     now = int(time.time())
     upstream.set_points(
-        [{"time": now, "value": [0, 0, n, 65], "tags": told} for n, told in enumerate(tags)]
+        [{"time": now, "value": [0, 0, n, 65], "tags": each} for n, each in enumerate(tags)]
     )
-    echo("7. Logged in as admin:     POST /auth/login, then three times GET /api/populate")
+    echo("7. Logged in as admin:     POST /auth/login, then GET /api/populate three times")
     token = await caller.log_in()
     points = [await caller.get("/api/populate", token) for _ in range(3)]
     valid = sum(point["valid"] for point in points)
     echo(f"   3 points, {valid} of them valid, the last: {points[-1]['value']:.3f}")
 
-    echo("8. What a user sees:       POST /auth/signup, /auth/login, then GET /api/data")
+    echo("8. As a user:              POST /auth/signup, /auth/login, then GET /api/data")
     user = await caller.sign_up("visitor")
     seen = [len(await caller.get("/api/data", who)) for who in (token, user)]
     echo(f"   the admin sees {seen[0]} points, a user the {seen[1]} valid ones,")
-    echo(f"   and a stranger gets {await caller.status('/api/data')}")
+    echo(f"   and an anonymous request gets {await caller.status('/api/data')}")
 
 
 async def _show_task(caller: DemoClient, echo: Echo) -> None:
@@ -197,19 +197,19 @@ def _summary(answer: dict[str, Any]) -> str:
         return f"fresh: {answer['detail']}"
     not_modified = sum(source["not_modified"] for source in answer["sources"])
     if not_modified:
-        return f"{answer['outcome']}: the upstream says that nothing has changed"
-    return f"{answer['outcome']}: {_told(answer['counts'])}"
+        return f"{answer['outcome']}: the upstream reports no change"
+    return f"{answer['outcome']}: {_counted(answer['counts'])}"
 
 
-def _told(counts: dict[str, int]) -> str:
+def _counted(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
 
 def _invite(caller: DemoClient, echo: Echo) -> None:
     url = caller.url
-    echo(f"\nTry it, also as {_ADMIN!r} with the password {caller.password!r} (Ctrl-C stops):")
+    echo(f"\nTry it, also as {_ADMIN!r} with the password {caller.password!r} (Ctrl-C stops it):")
     echo(f"  curl '{url}/data?title__icontains=a&sort=-id&limit=3'")
     echo(f"  curl -X POST '{url}/fetch'")
     echo(f"  curl '{url}/data/crypto_assets?symbol=BTC'")
     echo(f"  curl '{url}/tasks?repo_stars__gte=1000'")
-    echo(f"  and in a browser: {url}/docs")
+    echo(f"  or in a browser: {url}/docs")

@@ -1,4 +1,4 @@
-"""What every command of the command line does: read the settings, run, and end plainly."""
+"""Steps of every command: read the settings, run, and report errors in one line."""
 
 import asyncio
 import sys
@@ -14,8 +14,8 @@ from entrypoints.config import settings as s
 from entrypoints.config.redaction import without_password
 
 
-def plainly(command: Callable[..., Any]) -> Callable[..., Any]:
-    """End a command with one clear line instead of a traceback."""
+def reporting_errors(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Report an expected error of a command in one line instead of a traceback."""
 
     @wraps(command)
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -30,7 +30,7 @@ def plainly(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def read_settings(given: dict[str, str] | None = None) -> s.Settings:
-    """The settings of the environment, or those given; warns of what is no setting."""
+    """Return the settings of the environment, or the given ones; warn of unknown names."""
     from adapters.system.logs import configure
     from entrypoints.wiring.container import DATASETS
 
@@ -43,16 +43,16 @@ def read_settings(given: dict[str, str] | None = None) -> s.Settings:
     return read
 
 
-def kept_in(settings: s.Settings) -> str:
-    """Where records are kept, fit for a screen."""
+def storage_of(settings: s.Settings) -> str:
+    """Return the database's file or URL, without its password."""
     return str(settings.database_file or without_password(settings.database_url))
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run to the end what a command has to do."""
+    """Run a command's coroutine to its end, on uvloop where available."""
     try:
         import uvloop
-    except ImportError:  # there is none for Windows
+    except ImportError:  # not available on Windows
         return asyncio.run(work)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)

@@ -26,7 +26,7 @@ Progress = Callable[[Payload], None]
 
 
 class WatchedSource(Source[Any]):
-    """A source that tells of every payload as it comes."""
+    """A source that reports every payload as it arrives."""
 
     def __init__(self, source: Source[Any], progress: Progress) -> None:
         self._source = source
@@ -34,32 +34,32 @@ class WatchedSource(Source[Any]):
 
     @property
     def name(self) -> str:
-        """The name of the watched source."""
+        """Return the name of the watched source."""
         return self._source.name
 
     @property
     def host(self) -> str:
-        """The host of the watched source."""
+        """Return the host of the watched source."""
         return self._source.host
 
     @property
     def normaliser_version(self) -> str:
-        """The normaliser_version of the watched source."""
+        """Return the normaliser version of the watched source."""
         return self._source.normaliser_version
 
     async def ask(self, ask: Ask) -> AsyncIterator[Payload]:
-        """Ask the watched source."""
+        """Yield the payloads of the watched source."""
         async for payload in self._source.ask(ask):
             self._progress(payload)
             yield payload
 
     def normalise(self, payload: Payload) -> Batch[Any]:
-        """Let the watched source read the payload."""
+        """Return the watched source's records of the payload."""
         return self._source.normalise(payload)
 
 
 async def fetch_once(settings: Settings, dataset: str, force: bool) -> bool:
-    """Fetch a dataset and print what became of it; False when every source failed."""
+    """Fetch a dataset and print its report; return False when every source failed."""
     names = [known.name for known in DATASETS]
     if dataset not in names:
         raise UnknownDataset(f"there is no dataset {dataset!r}; there are: {', '.join(names)}")
@@ -73,14 +73,14 @@ async def fetch_once(settings: Settings, dataset: str, force: bool) -> bool:
 
 
 def watch(container: Container, watched: Callable[[Source[Any]], Source[Any]]) -> None:
-    """Have every source of a container watched."""
+    """Replace every source of a container by a watched one."""
     sources = {name: list(map(watched, given)) for name, given in container.sources().items()}
     container.override_providers(sources=sources)
 
 
 @contextmanager
 def progressing(doing: str) -> Iterator[Progress]:
-    """Show on a terminal what is going on: how many pages have come, and their bytes."""
+    """Show the progress on a terminal: the number of pages, and their bytes."""
     if not sys.stderr.isatty():
         yield lambda payload: None
         return
@@ -110,30 +110,30 @@ def _print(fetched: Fetched) -> None:
         click.echo(f"{job.dataset}: waits for its source until {job.run_at:%H:%M:%S} UTC")
         return
     if fetched.outcome is Outcome.FRESH:
-        click.echo(f"{job.dataset}: fresh; nothing was asked. --force asks all the same.")
+        click.echo(f"{job.dataset}: fresh; no request was sent. Use --force to fetch anyway.")
         return
     click.echo(f"{job.dataset}: {fetched.outcome or job.status} (job {job.id})")
     for source in job.report.sources if job.report else ():
-        click.echo(f"  {source.source}: {_told(source)}")
+        click.echo(f"  {source.source}: {_summary(source)}")
 
 
-def _told(source: SourceReport) -> str:
+def _summary(source: SourceReport) -> str:
     if source.error is not None:
         return f"failed: {source.error.detail}"
     if source.not_modified:
         return f"nothing has changed ({source.requests} requests)"
-    told = counted(source.counts)
-    return f"{told or 'no records'} ({source.requests} requests, {source.bytes} bytes)"
+    counts = counted(source.counts)
+    return f"{counts or 'no records'} ({source.requests} requests, {source.bytes} bytes)"
 
 
 def counted(counts: Counts) -> str:
-    """Counts in words, without those that are 0."""
+    """Return the counts above 0 in words."""
     named = msgspec.structs.asdict(counts)
     return ", ".join(f"{number} {name}" for name, number in named.items() if number)
 
 
 async def print_rejected(fetched: Fetched, quarantine: Quarantine) -> None:
-    """Print a few of the records that wait in quarantine, if any were rejected."""
+    """Print a few of the records in quarantine, if any were rejected."""
     report = fetched.job.report
     if report is None or not report.counts.quarantined:
         return

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from entrypoints.cli.commands import kept_in, plainly, read_settings, run
+from entrypoints.cli.commands import read_settings, reporting_errors, run, storage_of
 from entrypoints.cli.reprocess import rebuild, replay
 from entrypoints.cli.user_commands import create_token, user
 from entrypoints.config import settings as s
@@ -18,17 +18,17 @@ _HELP = {"help_option_names": ["-h", "--help"]}
 @click.group(context_settings=_HELP)
 @click.version_option(VERSION, prog_name="catchment")
 def main() -> None:
-    """Gather records from the APIs you rely on, politely, and serve them as one HTTP API.
+    """Fetch records from APIs, store them in a database, and serve them as one HTTP API.
 
-    Settings come from the environment (CATCHMENT_...) and from .env; `catchment config check`
-    shows them all.
+    Settings are read from the environment (CATCHMENT_...) and from .env; `catchment config
+    check` shows them all.
     """
 
 
 @main.command()
-@plainly
+@reporting_errors
 def serve() -> None:
-    """Serve the API; without a broker, fetch what is asked for and what is due as well."""
+    """Start the HTTP API. Without a broker, start worker and scheduler as well."""
     from entrypoints.processes.api import serve as serving
     from entrypoints.wiring.container import feed_urls
 
@@ -36,53 +36,53 @@ def serve() -> None:
 
     def announce(url: str) -> None:
         click.echo(f"Catchment {VERSION} serves {url}, docs at {url}/docs")
-        click.echo(f"Records are kept in {kept_in(settings)}. Ctrl-C stops.")
+        click.echo(f"Records are stored in {storage_of(settings)}. Ctrl-C stops.")
         if settings.broker_url:
-            click.echo(f"Jobs go to the workers at {without_password(settings.broker_url)}.")
+            click.echo(
+                f"Jobs are announced to workers through {without_password(settings.broker_url)}."
+            )
         if not any(feed_urls(settings).values()):
-            click.echo("Every source is switched off; `catchment demo` shows one at work.")
+            click.echo("Every source is switched off; run `catchment demo` to see one at work.")
 
     run(serving(settings, announce))
 
 
 @main.command()
-@plainly
+@reporting_errors
 def worker() -> None:
-    """Run the jobs that others ask for; any number of workers may run."""
+    """Start a worker, which runs jobs. Any number of workers may run."""
     from entrypoints.processes.worker import work
 
     settings = read_settings()
 
     def announce() -> None:
-        heard = (
-            without_password(settings.broker_url)
-            or "nobody (there is no broker), so looks for them"
-        )
-        click.echo(f"Catchment {VERSION} works on {kept_in(settings)}. Ctrl-C stops.")
-        click.echo(f"It hears of jobs from {heard}.")
+        broker = without_password(settings.broker_url)
+        found = f"announced by {broker}" if broker else "found in the database (no broker is set)"
+        click.echo(f"Catchment {VERSION} runs jobs of {storage_of(settings)}. Ctrl-C stops.")
+        click.echo(f"Jobs are {found}.")
 
     run(work(settings, announce))
 
 
 @main.command()
-@plainly
+@reporting_errors
 def scheduler() -> None:
-    """Ask for jobs when their time has come; any number of schedulers may run."""
+    """Start a scheduler, which requests due jobs. Any number of schedulers may run."""
     from entrypoints.processes.scheduler import scheduler
 
     settings = read_settings()
 
     def announce() -> None:
-        click.echo(f"Catchment {VERSION} keeps the schedules in {kept_in(settings)}.")
+        click.echo(f"Catchment {VERSION} runs the schedules of {storage_of(settings)}.")
         click.echo("Ctrl-C stops.")
 
     run(scheduler(settings, announce))
 
 
 @main.command()
-@plainly
+@reporting_errors
 def health() -> None:
-    """Say whether database and queue can be used; ends with an error when one cannot."""
+    """Check the database and the queue. Exit with 1 if one of them is unavailable."""
     from entrypoints.processes.lifecycle import looked_at
 
     report = run(looked_at(read_settings()))
@@ -98,10 +98,10 @@ def health() -> None:
 
 @main.command()
 @click.argument("dataset")
-@click.option("--force", is_flag=True, help="Fetch even if the last fetch was just now.")
-@plainly
+@click.option("--force", is_flag=True, help="Ignore the minimum interval.")
+@reporting_errors
 def fetch(dataset: str, force: bool) -> None:
-    """Fetch DATASET once, into the database."""
+    """Fetch DATASET once."""
     from entrypoints.cli.fetch import fetch_once
 
     if not run(fetch_once(read_settings(), dataset, force)):
@@ -109,21 +109,21 @@ def fetch(dataset: str, force: bool) -> None:
 
 
 @main.command()
-@plainly
+@reporting_errors
 def migrate() -> None:
-    """Bring the database to what this version expects, as serve and all who work with it do."""
+    """Migrate the database to this version. The other commands do so as well."""
     from entrypoints.processes.lifecycle import migrated
 
     settings = read_settings()
     for line in run(migrated(settings)):
         click.echo(line)
-    click.echo(f"{kept_in(settings)} is up to date.")
+    click.echo(f"{storage_of(settings)} is up to date.")
 
 
 @main.command()
-@plainly
+@reporting_errors
 def prune() -> None:
-    """Remove what is old enough, as serve or scheduler do by themselves once an hour."""
+    """Remove expired rows once. Serve and scheduler do so every hour."""
     from entrypoints.processes.lifecycle import pruned
 
     for line in run(pruned(read_settings())):
@@ -133,16 +133,16 @@ def prune() -> None:
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=8900, show_default=True, help="The port to listen on.")
-@click.option("--posts", default=100, show_default=True, help="How many posts it has.")
-@plainly
+@click.option("--posts", default=100, show_default=True, help="The number of posts.")
+@reporting_errors
 def upstream(host: str, port: int, posts: int) -> None:
-    """Run the sample upstream: it plays the APIs that are asked, and misbehaves on demand."""
+    """Start the sample upstream. It simulates the APIs and their faults."""
     from entrypoints.upstream import serve as serving
     from entrypoints.upstream import settings_for
 
     def announce(url: str) -> None:
-        click.echo(f"The sample upstream answers at {url} (the page lists what it can do).")
-        click.echo("To ask it for everything, set this and start `catchment serve`:")
+        click.echo(f"The sample upstream is at {url} (that page lists its features).")
+        click.echo("To use it for every source, set this and start `catchment serve`:")
         for name, value in settings_for(url).items():
             click.echo(f"  {name}={value}")
 
@@ -153,11 +153,11 @@ def upstream(host: str, port: int, posts: int) -> None:
 
 
 @main.command()
-@click.option("--once", is_flag=True, help="Leave after showing it.")
+@click.option("--once", is_flag=True, help="Exit after the tour.")
 @click.option("--port", default=8000, show_default=True, help="The port to serve on.")
-@plainly
+@reporting_errors
 def demo(once: bool, port: int) -> None:
-    """Show the main job: sample upstream, service and a first fetch; needs no internet."""
+    """Run a tour with a sample upstream. It needs no internet and keeps nothing."""
     from entrypoints.demo import run as showing
 
     run(showing(port, once, click.echo))
@@ -165,14 +165,14 @@ def demo(once: bool, port: int) -> None:
 
 @main.group()
 def config() -> None:
-    """Look at the settings."""
+    """Show or generate settings."""
 
 
 @config.command()
-@plainly
+@reporting_errors
 def check() -> None:
-    """Show every setting that holds, or the first one that cannot be used."""
-    from entrypoints.cli.quota_report import calls_told, plans_told
+    """Show every setting, or the first invalid one."""
+    from entrypoints.cli.quota_report import free_plans, monthly_calls
 
     given = s.environment()
     read = read_settings(given)
@@ -180,18 +180,18 @@ def check() -> None:
     for name in s.SETTINGS:
         shown = redacted(name, s.given_text(given, name))
         click.echo(f"{s.PREFIX + name:{width}}  {shown or '(empty)'}")
-    for line in calls_told(read):
+    for line in monthly_calls(read):
         click.echo(line)
-    for line, enough in plans_told(read):
+    for line, enough in free_plans(read):
         click.echo(line if enough else f"warning: {line}", err=not enough)
-    click.echo("The settings can be used.")
+    click.echo("The settings are valid.")
 
 
 @config.command()
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
-@plainly
+@reporting_errors
 def secrets(directory: Path) -> None:
-    """Write random passwords for a set of containers into DIRECTORY, unless they are there."""
+    """Generate secrets for containers in DIRECTORY. Existing ones are kept."""
     from entrypoints.config.secrets import write
 
     for line in write(directory):

@@ -1,4 +1,4 @@
-"""Calls: how often the schedules ask each upstream in a month, and how often they may."""
+"""Quota report: the monthly calls of all schedules, compared with known free plans."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -8,28 +8,28 @@ from entrypoints.config.setting_readers import is_http
 from entrypoints.config.settings import Settings
 from entrypoints.wiring.container import feed_urls
 
-#: What hosts give away in a month, where that is known.
+#: Free calls a month, by host.
 FREE_PLANS = {"api.coinpaprika.com": 20_000}
 
 _MONTH_S = 30 * 86400
 
 
-def calls_told(settings: Settings) -> Iterator[str]:
-    """A line for every source that is asked by itself, and for every dataset without one."""
+def monthly_calls(settings: Settings) -> Iterator[str]:
+    """Yield a line for every scheduled source, and for every dataset without a source."""
     for dataset, urls in feed_urls(settings).items():
         month = _a_month(settings, dataset)
         for url in urls:
             if month:
-                asked = f"asks {_host(url)}" if is_http(url) else f"reads {url}"
+                asked = f"calls {_host(url)}" if is_http(url) else f"reads {url}"
                 yield f"{dataset} {asked} about {month} times a month."
         if not urls:
-            yield f"{dataset} has no source switched on."
+            yield f"{dataset} has no active source."
 
 
-def plans_told(settings: Settings) -> Iterator[tuple[str, bool]]:
-    """A line for every host whose free plan is known, and whether it is enough.
+def free_plans(settings: Settings) -> Iterator[tuple[str, bool]]:
+    """Yield a line for every host with a known free plan, and whether the plan is enough.
 
-    All datasets' schedules count, without retries, pages and what people ask for by hand.
+    The schedules of all datasets count; retries, further pages and manual fetches do not.
     """
     asked: Counter[str] = Counter()
     for dataset, urls in feed_urls(settings).items():
@@ -38,9 +38,9 @@ def plans_told(settings: Settings) -> Iterator[tuple[str, bool]]:
     for host, calls in asked.items():
         plan = FREE_PLANS.get(host)
         if plan is not None:
-            told = f"{host} is asked about {calls} times a month, of {plan} in its free plan"
+            line = f"{host} gets about {calls} calls a month; its free plan has {plan}"
             enough = calls <= plan
-            yield (f"{told}." if enough else f"{told}: raise CATCHMENT_FETCH_EVERY."), enough
+            yield (f"{line}." if enough else f"{line}: increase CATCHMENT_FETCH_EVERY."), enough
 
 
 def _a_month(settings: Settings, dataset: str) -> int:

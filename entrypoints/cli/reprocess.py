@@ -11,7 +11,7 @@ from application.ingest.fetch import Fetched
 from domain.dataset import Role
 from domain.payloads import Batch, Payload
 from domain.reports import Outcome, SourceReport
-from entrypoints.cli.commands import plainly, read_settings, run
+from entrypoints.cli.commands import read_settings, reporting_errors, run
 from entrypoints.cli.fetch import WatchedSource, counted, print_rejected, progressing, watch
 from entrypoints.config.settings import Settings
 from entrypoints.processes.lifecycle import running
@@ -19,30 +19,30 @@ from entrypoints.wiring.container import Container
 
 
 class ReadSource(WatchedSource):
-    """A source that tells of every payload as it is read."""
+    """A source that reports every payload as it is read."""
 
     def normalise(self, payload: Payload) -> Batch[Any]:
-        """Let the watched source read the payload, and tell of it."""
+        """Report the payload, and return the watched source's records of it."""
         self._progress(payload)
         return super().normalise(payload)
 
 
 async def replayed(settings: Settings, dataset: str | None) -> bool:
-    """Replay what waits of a dataset, or of all, and print what came of it; False if any failed."""
+    """Replay one dataset, or all, and print the reports; return False if any failed."""
     async with running(settings) as container:
-        with _watching(container, dataset or "what waits"):
+        with _watching(container, dataset or "the quarantine"):
             replay = container.replay_quarantine()
             if dataset is not None:
                 done = [await replay.dataset(Role.ADMIN, dataset)]
             else:
                 done = await replay.everything(Role.ADMIN)
         if not done:
-            click.echo("Nothing waits in quarantine.")
+            click.echo("The quarantine is empty.")
         return await _printed(done, container)
 
 
 async def rebuilt(settings: Settings, dataset: str) -> bool:
-    """Rebuild a dataset and print what came of it; False when it failed."""
+    """Rebuild a dataset and print the report; return False if it failed."""
     async with running(settings) as container:
         with _watching(container, dataset):
             done = await container.rebuild_dataset()(Role.ADMIN, dataset)
@@ -50,7 +50,7 @@ async def rebuilt(settings: Settings, dataset: str) -> bool:
 
 
 async def dry_ran(settings: Settings, dataset: str) -> bool:
-    """Print what rebuilding a dataset would change; False when it would fail."""
+    """Print what a rebuild would change; return False if it would fail."""
     async with running(settings) as container:
         with _watching(container, dataset):
             report = await container.rebuild_dataset().dry_run(Role.ADMIN, dataset)
@@ -79,16 +79,16 @@ async def _printed(done: Iterable[Fetched], container: Container) -> bool:
 
 def _print(sources: Iterable[SourceReport]) -> None:
     for source in sources:
-        told = counted(source.counts) or "nothing to read"
+        counts = counted(source.counts) or "nothing to read"
         error = f"; {source.error.detail}" if source.error else ""
-        click.echo(f"  {source.source}: {told}{error}")
+        click.echo(f"  {source.source}: {counts}{error}")
 
 
 @click.command()
 @click.argument("dataset", required=False)
-@plainly
+@reporting_errors
 def replay(dataset: str | None) -> None:
-    """Read again what waits in quarantine, of DATASET or of all; no upstream is asked."""
+    """Replay rejected records, of DATASET or of all. No request is sent."""
     from entrypoints.cli.reprocess import replayed
 
     if not run(replayed(read_settings(), dataset)):
@@ -97,10 +97,10 @@ def replay(dataset: str | None) -> None:
 
 @click.command()
 @click.argument("dataset")
-@click.option("--dry-run", is_flag=True, help="Only say what would change.")
-@plainly
+@click.option("--dry-run", is_flag=True, help="Print what would change, and change nothing.")
+@reporting_errors
 def rebuild(dataset: str, dry_run: bool) -> None:
-    """Read again all that was kept of DATASET; no upstream is asked."""
+    """Rebuild DATASET from its stored payloads. No request is sent."""
     from entrypoints.cli.reprocess import dry_ran, rebuilt
 
     if not run((dry_ran if dry_run else rebuilt)(read_settings(), dataset)):

@@ -1,55 +1,61 @@
-"""The commands by which the operator makes and changes users."""
+"""Commands to create and change users."""
 
 import sys
 
 import click
 
 from domain.dataset import Role
-from entrypoints.cli.commands import plainly, read_settings, run
+from entrypoints.cli.commands import read_settings, reporting_errors, run
 from entrypoints.config.settings import Settings
 
 
 @click.group()
 def user() -> None:
-    """Make and change accounts; a password is asked for, or read from standard input."""
+    """Create and change accounts. Passwords are prompted for, or read from standard input."""
 
 
 @user.command("add")
 @click.argument("name")
-@click.option("--admin", is_flag=True, help="With the role admin instead of user.")
-@plainly
+@click.option("--admin", is_flag=True, help="Give the account the role admin instead of user.")
+@reporting_errors
 def add_user(name: str, admin: bool) -> None:
-    """Make an account of that NAME."""
+    """Create an account called NAME."""
     click.echo(run(_add(read_settings(), name, _asked_password(), admin)))
 
 
 @user.command("disable")
 @click.argument("name")
-@plainly
+@reporting_errors
 def disable_user(name: str) -> None:
-    """Lock the user NAME out, and end all they are logged in to."""
+    """Disable the account NAME, and end its sessions."""
     click.echo(run(_disable(read_settings(), name)))
 
 
 @user.command("password")
 @click.argument("name")
-@plainly
+@reporting_errors
 def set_password(name: str) -> None:
-    """Give the user NAME another password, and end all they are logged in to."""
+    """Set a new password for NAME, and end the account's sessions."""
     click.echo(run(_set_password(read_settings(), name, _asked_password())))
 
 
 @click.command("create-token")
 @click.argument("name")
-@click.option("--for", "token_name", default="command line", show_default=True, help="Its purpose.")
-@plainly
+@click.option(
+    "--for",
+    "token_name",
+    default="command line",
+    show_default=True,
+    help="The purpose of the token.",
+)
+@reporting_errors
 def create_token(name: str, token_name: str) -> None:
-    """Make an API token for the user NAME and print it; it is never shown again."""
+    """Create and print an API token for NAME. It is not shown again."""
     click.echo(run(_create_token(read_settings(), name, token_name)))
 
 
 def _asked_password() -> str:
-    """A password typed twice at a terminal, or the first line of standard input."""
+    """Return a password typed twice at a terminal, or the first line of standard input."""
     if sys.stdin.isatty():
         typed: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
         return typed
@@ -57,26 +63,26 @@ def _asked_password() -> str:
 
 
 async def _add(given: Settings, name: str, password: str, admin: bool) -> str:
-    """Make an account; says so."""
+    """Create an account; return the confirmation."""
     from entrypoints.processes.lifecycle import running
 
     async with running(given) as container:
         role = Role.ADMIN if admin else Role.USER
         user = await container.sign_up()(name, password, role)
-        return f"{user.name} can log in now, with the role {user.role}."
+        return f"{user.name} can now log in, with the role {user.role}."
 
 
 async def _disable(given: Settings, name: str) -> str:
-    """Lock a user out; says so."""
+    """Disable an account; return the confirmation."""
     from entrypoints.processes.lifecycle import running
 
     async with running(given) as container:
         await container.disable_user()(name)
-        return f"{name} is locked out; whatever they were logged in to ends within 5 seconds."
+        return f"{name} is disabled; running sessions end within 5 seconds."
 
 
 async def _set_password(given: Settings, name: str, password: str) -> str:
-    """Give a user another password; says so."""
+    """Set a new password; return the confirmation."""
     from entrypoints.processes.lifecycle import running
 
     async with running(given) as container:
@@ -85,7 +91,7 @@ async def _set_password(given: Settings, name: str, password: str) -> str:
 
 
 async def _create_token(given: Settings, user: str, token_name: str) -> str:
-    """Make an API token for a user; gives its text."""
+    """Create an API token for a user; return its text."""
     from entrypoints.processes.lifecycle import running
 
     async with running(given) as container:

@@ -1,4 +1,4 @@
-"""Settings fit for a screen or a log: without what is secret in them."""
+"""Settings without their secrets, for the terminal and the log."""
 
 from urllib.parse import urlsplit
 
@@ -6,10 +6,10 @@ from entrypoints.config.settings import SETTINGS
 
 
 def redacted(name: str, text: str) -> str:
-    """Return the text of a setting without what is secret in it."""
+    """Return the text of a setting without its secrets."""
     hidden = SETTINGS[name].hidden
     if not text:
-        return "(made beside the database)" if name == "SECRET_KEY" else ""
+        return "(generated next to the database)" if name == "SECRET_KEY" else ""
     if hidden == "value":
         return "(set)"
     if hidden == "path":
@@ -20,7 +20,7 @@ def redacted(name: str, text: str) -> str:
 
 
 def without_password(url: str) -> str:
-    """Return a URL without its password and its query, which may hold a key."""
+    """Return a URL without its password and its query, which may contain a key."""
     parts = urlsplit(url)
     user, separator, host = parts.netloc.rpartition("@")
     shown = f"{user.partition(':')[0]}:***@{host}" if separator and ":" in user else parts.netloc

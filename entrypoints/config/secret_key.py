@@ -1,4 +1,4 @@
-"""The key that signs cursors and tokens: given as a setting, or made beside the database."""
+"""The key that signs cursors and tokens: a setting, or generated next to the database."""
 
 import contextlib
 import os
@@ -12,11 +12,11 @@ _SECRET_BYTES = 32
 
 
 def secret_of(settings: Settings) -> bytes:
-    """Return the key that was given, or the one kept beside the database."""
+    """Return the configured key, or the key stored next to the database."""
     if settings.secret_key:
         return settings.secret_key
     if settings.database_file is None:
-        raise InvalidSetting(f"{PREFIX}SECRET_KEY is empty, and PostgreSQL needs one")
+        raise InvalidSetting(f"{PREFIX}SECRET_KEY is empty, and PostgreSQL requires one")
     path = settings.database_file.with_name("secret.key")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,12 +26,12 @@ def secret_of(settings: Settings) -> bytes:
     except OSError as error:
         raise InvalidSetting(f"{path} cannot be used ({error.strerror})") from error
     if len(key) < _SECRET_BYTES:
-        raise InvalidSetting(f"{path} is damaged; remove it, and a new one is made")
+        raise InvalidSetting(f"{path} is damaged; remove it, and a new one is generated")
     return key
 
 
 def _write_once(path: Path, content: bytes) -> None:
-    """Write a file only its owner can read, whole or not at all, unless it is there already."""
+    """Write a file atomically, readable by its owner alone, unless it exists."""
     with tempfile.NamedTemporaryFile(dir=path.parent) as file:
         file.write(content)
         file.flush()

@@ -8,16 +8,16 @@ _USER = "catchment"
 
 
 def write(directory: Path) -> list[str]:
-    """Write what each service reads, unless it is there already; says what was done.
+    """Write the files each service reads, unless they exist; return what was done.
 
-    `app/.env` holds our own settings, `postgres/password` and `rabbitmq/*.conf` what those two
-    expect. The three change together: they hold the same passwords.
+    `app/.env` holds the settings of Catchment, `postgres/password` and `rabbitmq/*.conf` the
+    passwords of these two. The three files belong together: they contain the same passwords.
     """
     settings = directory / "app" / ".env"
     if settings.exists():
-        return ["The secrets are there already; nothing was changed."]
+        return ["The secrets exist already; nothing was changed."]
     database, broker = secrets.token_hex(24), secrets.token_hex(24)
-    # Last the file that says that all is done: a start that was broken off begins anew.
+    # The settings come last and mark the set as complete: an interrupted start begins anew.
     _put(directory / "postgres" / "password", database)
     _put(
         directory / "rabbitmq" / "20-catchment.conf",
@@ -29,7 +29,7 @@ def write(directory: Path) -> list[str]:
         f"CATCHMENT_BROKER_URL=amqp://{_USER}:{broker}@rabbitmq/\n"
         f"CATCHMENT_SECRET_KEY={secrets.token_hex(32)}\n",
     )
-    return ["New secrets were written."]
+    return ["New secrets were generated."]
 
 
 def _put(path: Path, content: str) -> None:
@@ -39,6 +39,6 @@ def _put(path: Path, content: str) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    # The services that read it run as other users; nobody else can reach the volume.
+    # The services that read it run as other users; no other process can reach the volume.
     fresh.chmod(0o644)
     fresh.replace(path)

@@ -1,4 +1,4 @@
-"""How a setting is declared, and how its text is read; a ValueError says what was expected."""
+"""Declarations and parsers of settings; a ValueError says what was expected."""
 
 import ipaddress
 import re
@@ -11,18 +11,18 @@ import msgspec
 from domain.politeness import Rate
 from entrypoints.config.units import rates, size
 
-#: The part of a value that is never shown: all of it, all after its host, or its password.
+#: The part of a value that is hidden: all of it, everything after the host, or the password.
 Hidden = Literal["value", "path", "password"]
 V = TypeVar("V")
 
 SQLITE = "sqlite:///"
 _SHORTEST_SECRET = 32
-#: How often one client may ask something, by its purpose.
+#: The default rate limits of one client, by purpose.
 CLIENT_LIMITS = "fetch=600/1m,login=30/1m,tasks=300/1m"
 
 
 class Setting(msgspec.Struct, Generic[V], frozen=True):
-    """The reading rule, default and meaning of one setting; a call returns the default's value."""
+    """The parser, default and meaning of one setting; a call returns the default's value."""
 
     read: Callable[[str], V]
     default: str
@@ -30,22 +30,22 @@ class Setting(msgspec.Struct, Generic[V], frozen=True):
     hidden: Hidden | None
 
     def __call__(self) -> V:
-        """Return the default, read."""
+        """Return the parsed default."""
         return self.read(self.default)
 
 
 def setting(
     read: Callable[[str], V], default: str, meaning: str, *, hidden: Hidden | None = None
 ) -> V:
-    """Declare a field of `Settings`: how its text is read, its default as text, what it means.
+    """Declare a field of `Settings`: its parser, its default as text, its meaning.
 
-    The meaning is Markdown, for the reference; `.env.example` has it without its links.
+    The meaning is Markdown, for the reference; `.env.example` has it without links.
     """
     return msgspec.field(default_factory=Setting(read, default, meaning, hidden))
 
 
 def choice(*choices: str) -> Callable[[str], str]:
-    """Read one of these words."""
+    """Return a parser that accepts these words alone."""
 
     def read(text: str) -> str:
         if text not in choices:
@@ -69,7 +69,7 @@ def database(text: str) -> str:
 
 
 def broker(text: str) -> str:
-    """Read the URL of a RabbitMQ, or nothing."""
+    """Read the URL of a RabbitMQ server, or nothing."""
     if not text:
         return text
     if not text.startswith(("amqp://", "amqps://")):
@@ -106,7 +106,7 @@ def flag(text: str) -> bool:
 
 
 def is_http(text: str) -> bool:
-    """Whether this leads to a host, and not to a file."""
+    """Return whether this is the URL of a web server, not of a file."""
     return text.lower().startswith(("http://", "https://"))
 
 
@@ -123,7 +123,7 @@ def url(text: str) -> str:
 
 
 def file_or_url(text: str) -> str:
-    """Read a path, the URL of a file, or one on the web, or nothing."""
+    """Read a path, a file URL, an http or https URL, or nothing."""
     if is_http(text):
         return url(text)
     scheme, separator, place = text.partition("://")
@@ -133,12 +133,12 @@ def file_or_url(text: str) -> str:
 
 
 def list_of(expected: str, is_item: Callable[[str], bool]) -> Callable[[str], tuple[str, ...]]:
-    """Read items of one kind, with commas between them."""
+    """Return a parser of items of one kind, separated by commas."""
 
     def read(text: str) -> tuple[str, ...]:
         items = tuple(item.strip() for item in text.split(",") if item.strip())
         if not all(map(is_item, items)):
-            raise ValueError(f"expected {expected}, with commas between several")
+            raise ValueError(f"expected {expected}, separated by commas")
         return items
 
     return read
@@ -150,24 +150,24 @@ def hosts(text: str) -> frozenset[str]:
 
 
 def has_port(text: str) -> bool:
-    """Whether this is a host with its port."""
+    """Return whether this is a host with its port."""
     return text.rpartition(":")[2].isdigit()
 
 
 def is_origin(text: str) -> bool:
-    """Whether this is an origin of web pages, or stands for all."""
+    """Return whether this is a web origin, or `*`."""
     parts = urlsplit(text)
     bare = parts.scheme in ("http", "https") and bool(parts.netloc) and "@" not in parts.netloc
     return text == "*" or (bare and text == f"{parts.scheme}://{parts.netloc}")
 
 
 def is_host(text: str) -> bool:
-    """Whether this is a host, or stands for all below one."""
+    """Return whether this is a host, or a wildcard such as `*.example.com`."""
     return re.fullmatch(r"(?:\*\.)?[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", text) is not None
 
 
 def is_network(text: str) -> bool:
-    """Whether this is an address or a network."""
+    """Return whether this is an address or a network."""
     try:
         ipaddress.ip_network(text, strict=False)
     except ValueError:
@@ -176,7 +176,7 @@ def is_network(text: str) -> bool:
 
 
 def client_limits(text: str) -> dict[str, Rate]:
-    """Read what one client may ask; what is not named is as by default."""
+    """Read the rate limits of one client; limits that are not named keep their defaults."""
     usual, read = rates(CLIENT_LIMITS), rates(text)
     if not set(read) <= set(usual):
         raise ValueError(f"expected limits such as {CLIENT_LIMITS}")
@@ -184,17 +184,17 @@ def client_limits(text: str) -> dict[str, Rate]:
 
 
 def or_nothing(read: Callable[[str], str]) -> Callable[[str], str]:
-    """Read nothing as well, as it is."""
+    """Return a parser that also accepts nothing."""
     return lambda text: read(text) if text else text
 
 
 def or_none(word: str, read: Callable[[str], V]) -> Callable[[str], V | None]:
-    """Read a word that stands for None as well."""
+    """Return a parser that also accepts a word for None."""
     return lambda text: None if text == word else read(text)
 
 
 def bodies(text: str) -> tuple[int, int]:
-    """Read the largest body of a request, and of an answer."""
+    """Read the largest body of a request, and of an upstream response."""
     inward, _, upstream = text.partition(",")
     if not upstream.startswith("upstream="):
         raise ValueError("expected two sizes, such as 1MiB,upstream=20MiB")
@@ -202,14 +202,14 @@ def bodies(text: str) -> tuple[int, int]:
 
 
 def _server(text: str, example: str) -> str:
-    """Let the URL of a server pass that has a host."""
+    """Return the URL of a server; raise unless it has a host."""
     if not _split(text, example).hostname:
         raise ValueError(f"expected a host, as in {example}")
     return text
 
 
 def _split(text: str, example: str) -> SplitResult:
-    """Split a URL; the error repeats no part of it, for there may be a password in it."""
+    """Split a URL; the error repeats no part of it, because it may contain a password."""
     try:
         parts = urlsplit(text)
         _ = parts.port

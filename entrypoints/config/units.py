@@ -1,4 +1,4 @@
-"""The units settings are written in: durations, sizes, rates, and choices per dataset."""
+"""Units of settings: durations, sizes, rates, and values per dataset."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -19,13 +19,13 @@ _BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
 class PerDataset(msgspec.Struct, Generic[V], frozen=True):
-    """One value for all datasets, and others for some."""
+    """A default value, and other values for some datasets."""
 
     default: V
     special: Mapping[str, V]
 
     def of(self, dataset: str) -> V:
-        """The value that holds for a dataset."""
+        """Return the value for a dataset."""
         return self.special.get(dataset, self.default)
 
 

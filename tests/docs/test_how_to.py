@@ -109,5 +109,5 @@ def test_a_source_is_added_as_the_how_to_says(product: Path) -> None:
     assert "bulletin: 2 received, 1 inserted, 1 quarantined" in told
     checked = run("entrypoints.cli.main", "config", "check", at=product, **settings)
     host = authority.removeprefix("http://")
-    assert checked.count(f"rivers asks {host} about 2880 times a month.") == 2
+    assert checked.count(f"rivers calls {host} about 2880 times a month.") == 2
     assert "line 3: time: expected a time with its zone" in told

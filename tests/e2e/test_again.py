@@ -43,7 +43,7 @@ async def test_a_rebuild_can_be_rehearsed_and_asks_nobody(
 
 
 async def test_when_nothing_waits_a_replay_says_so(start: Start) -> None:
-    assert await ended(await start("replay")) == (0, "Nothing waits in quarantine.\n", "")
+    assert await ended(await start("replay")) == (0, "The quarantine is empty.\n", "")
 
 
 async def test_a_replay_of_what_is_held_ends_with_an_error(

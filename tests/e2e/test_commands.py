@@ -210,7 +210,7 @@ async def test_the_demo_shows_a_fetch_a_filter_a_304_and_a_fresh_answer(start: S
     assert (code, err) == (0, "")
     assert "changed: 100 received, 100 inserted" in out
     assert "10 posts by user 1" in out
-    assert "the answer was 304" in out
+    assert "the response was 304" in out
     assert "requests to the upstream: 0" in out
 
 

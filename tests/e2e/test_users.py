@@ -34,12 +34,12 @@ def test_an_admin_is_made_given_a_token_and_locked_out(tmp_path: Path) -> None:
     changed = catchment(tmp_path, "user", "password", "ann", typed="battery staple\n")
     disabled = catchment(tmp_path, "user", "disable", "ann")
 
-    assert added.stdout == "Ann can log in now, with the role admin.\n"
+    assert added.stdout == "Ann can now log in, with the role admin.\n"
     assert again.returncode == 1
     assert "there is a user 'ann' already" in again.stderr
     assert token.stdout.startswith("cat_")
     assert changed.stdout == "ann has the new password, and must log in again.\n"
-    assert disabled.stdout.startswith("ann is locked out")
+    assert disabled.stdout.startswith("ann is disabled")
 
 
 @pytest.mark.parametrize("typed", ["", "short\n", "password\n"])

@@ -44,7 +44,7 @@ def test_a_second_start_changes_nothing(tmp_path: Path) -> None:
     [told] = write(tmp_path)
 
     assert _files(tmp_path) == before
-    assert "there already" in told
+    assert "exist already" in told
 
 
 def test_a_start_that_was_broken_off_is_begun_anew(tmp_path: Path) -> None:

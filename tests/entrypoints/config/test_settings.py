@@ -71,7 +71,7 @@ def test_a_cadence_is_put_together_for_each_dataset() -> None:
     ("name", "text", "told"),
     [
         ("SECRET_KEY", "sesame", "(set)"),
-        ("SECRET_KEY", "", "(made beside the database)"),
+        ("SECRET_KEY", "", "(generated next to the database)"),
         ("GITHUB_TOKEN", "ghp_sesame", "(set)"),
         ("ADMIN_PASSWORD", "sesame", "(set)"),
         ("ALERT_URL", "https://hooks.example:81/sesame?key=sesame", "https://hooks.example:81/..."),
