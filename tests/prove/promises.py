@@ -34,7 +34,7 @@ def _promise(number: int, says: str, *proofs: "Proof | str") -> Promise:
 PROMISES: tuple[Promise, ...] = (
     _promise(
         1,
-        "a task that was accepted is run to its end, whatever is killed",
+        "an accepted job runs to its end, whichever process is killed",
         KILLS,
         "tests/application/jobs/test_worker.py",
     ),
@@ -59,7 +59,7 @@ PROMISES: tuple[Promise, ...] = (
     ),
     _promise(
         5,
-        "whoever reads what changed since the last time misses nothing",
+        "a client that reads the changes since its last read misses none",
         Real("tailing"),
         "tests/contract/ingest/test_store_merge.py::"
         "test_a_change_is_later_than_the_one_before_though_the_clock_was_set_back",
@@ -68,19 +68,19 @@ PROMISES: tuple[Promise, ...] = (
     ),
     _promise(
         6,
-        "a checkpoint never passes the data it stands for",
+        "a checkpoint is never ahead of its records",
         *_SWEEPS,
         f"{UPSTREAM}/test_pages.py",
     ),
     _promise(
         7,
-        "no upstream sees more than its limit in any window, whoever asks",
+        "no upstream gets more than its limit in any window",
         Real("rate"),
         "tests/contract/politeness/test_budget.py",
     ),
     _promise(
         8,
-        "Retry-After binds every process",
+        "every process respects Retry-After",
         Real("retry_after"),
         f"{UPSTREAM}/test_limits.py",
     ),
@@ -92,14 +92,14 @@ PROMISES: tuple[Promise, ...] = (
     ),
     _promise(
         10,
-        "one breaker for all processes, which lets one probe through",
+        "all processes share one breaker, which lets one probe through",
         Real("probes"),
         "tests/contract/politeness/test_budget.py::"
         "test_of_many_that_ask_after_an_open_breaker_one_is_the_probe",
     ),
     _promise(
         11,
-        "the same fetch asked for by many at once runs once",
+        "a fetch requested by many callers at once runs once",
         Real("duplicates"),
     ),
     _promise(
@@ -115,22 +115,22 @@ PROMISES: tuple[Promise, ...] = (
     ),
     _promise(
         14,
-        "what was received is kept as it was, and reading it again gives the same",
+        "payloads are stored unchanged, and reprocessing them gives the same records",
         "tests/prove/test_replay.py",
     ),
     _promise(
         15,
-        "no upstream can exhaust us, or keep us past the deadline",
+        "no upstream can exhaust memory, or delay a fetch past the deadline",
         Real("gauntlet", needs_servers=False),
     ),
     _promise(
         16,
-        "callers who leave do not spoil the connections to upstreams",
+        "callers that disconnect do not break the connections to upstreams",
         "tests/prove/test_cancelling.py",
     ),
     _promise(
         17,
-        "clients who hang up do not spoil the connections to the database",
+        "clients that disconnect do not break the connections to the database",
         Real("aborted"),
         "tests/adapters/sql/engine/test_postgres.py::"
         "test_cancelled_reads_leave_every_connection_fit_for_use",
@@ -143,31 +143,31 @@ PROMISES: tuple[Promise, ...] = (
     ),
     _promise(
         19,
-        "the status of a job goes forward only, and its end is final",
+        "the status of a job only moves forward, and its end is final",
         KILLS,
         "tests/domain/test_jobs.py",
     ),
     _promise(
         20,
-        "what we depend on may die or fall silent; we answer, and recover by ourselves",
+        "a dependency may die or hang; requests get a response, and recovery is automatic",
         Real("dependencies"),
         Real("bad_network"),
     ),
     _promise(
         21,
-        "a slow upstream does not slow the reads",
+        "a slow upstream does not slow down reads",
         Real("starving"),
     ),
     _promise(
         22,
-        "on SQLite nobody is told that the database is locked, and nothing acknowledged is lost",
+        "on SQLite no request fails because the database is locked, and no acknowledged write is lost",
         Real("neighbours", needs_servers=False),
         "tests/adapters/sql/engine/test_sqlite.py::"
         "test_every_writer_has_the_pragmas_that_durability_needs",
     ),
     _promise(
         23,
-        "a full disk is an error and no damage",
+        "a full disk causes an error and no damage",
         Real("full_disk", needs_servers=False),
         "tests/adapters/sql/engine/test_sqlite.py::"
         "test_a_full_disk_is_an_error_and_not_a_damaged_database",
@@ -176,34 +176,34 @@ PROMISES: tuple[Promise, ...] = (
     ),
     _promise(
         24,
-        "passwords cannot be guessed in bulk, and guessing locks nobody else out",
+        "passwords cannot be guessed in bulk, and guessing does not lock the owner out",
         Real("guesses"),
         "tests/contract/accounts/test_throttling.py",
     ),
     _promise(
         25,
-        "a refresh token counts once; a lost answer logs nobody out, a stolen token does",
+        "a refresh token is valid once; a lost response keeps the session, a stolen token ends it",
         Real("refreshing"),
         "tests/contract/accounts/test_accounts.py",
     ),
     _promise(
         26,
-        "whoever is locked out is out within five seconds",
+        "the sessions of a disabled user end within five seconds",
         Real("locked_out"),
     ),
     _promise(
         27,
-        "every role gets what it may, at every route, and nothing else",
+        "every role can do exactly what it may at every route",
         "tests/adapters/http/protocol/test_access.py",
     ),
     _promise(
         28,
-        "requests leave to the hosts that were named, and to no other",
+        "requests are sent to the configured hosts, and to no other",
         "tests/prove/test_forbidden.py",
     ),
     _promise(
         29,
-        "no input is answered with a 5xx, or with anything the documentation does not name",
+        "no input leads to a 5xx, or to an undocumented response",
         Real("documented", needs_servers=False),
         "tests/adapters/http/protocol/test_hostile_client.py",
         "tests/adapters/http/protocol/test_hostile_sockets.py",
@@ -213,7 +213,7 @@ PROMISES: tuple[Promise, ...] = (
     ),
     _promise(
         30,
-        "tasks are made and changed while GitHub fails, and no change is lost",
+        "tasks are created and changed while GitHub fails, and no change is lost",
         Real("github_away"),
     ),
     _promise(
@@ -223,12 +223,12 @@ PROMISES: tuple[Promise, ...] = (
     ),
     _promise(
         32,
-        "secrets are in no log, no answer and no table",
+        "secrets are in no log, no response and no table",
         Real("canaries"),
     ),
     Promise(
         "SIMULATION",
-        "the use cases, on a clock of their own, seed by seed",
+        "the use cases hold their promises in a simulation, for every seed",
         (Program("tests.simulation", ("--seeds", "400")),),
     ),
     Promise(
@@ -236,6 +236,6 @@ PROMISES: tuple[Promise, ...] = (
         "every call of every port fails once, before its effect and after it",
         (Tests("SWEEP", _SWEEPS),),
     ),
-    Promise("FAULTS", "each fault put into our code turns a test red", (_FAULTS,)),
-    Promise("MUTANTS", "so do small changes of the domain", (Program("tests.prove.mutants"),)),
+    Promise("FAULTS", "each fault injected into the code fails a test", (_FAULTS,)),
+    Promise("MUTANTS", "most small changes of the domain fail a test", (Program("tests.prove.mutants"),)),
 )
