@@ -1,4 +1,4 @@
-"""Alerts: what an operator is told of once when it begins, and once when it is over."""
+"""Alerts: incidents, reported to the operator once when they begin and once when they end."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -9,28 +9,28 @@ from domain.checkpoints import Freshness
 from domain.jobs import JobStatus
 from domain.politeness import Breaker, Cadence, Host
 
-#: Whoever has taken an alert to tell it, and is not heard of for so long, is thought dead.
+#: After this long without a result, another process may send a claimed alert.
 TAKEN = timedelta(seconds=60)
 
 
 class Kind(StrEnum):
-    """What may be wrong: a dataset is older than it should be, or a source's breaker is open."""
+    """The kinds of incident: a dataset is stale, or the breaker of a source is open."""
 
     STALE = "stale"
     BREAKER = "breaker"
 
 
 class AlertEvent(StrEnum):
-    """Whether trouble has begun, or is over."""
+    """The begin or the end of an incident."""
 
     RAISED = "raised"
     RECOVERED = "recovered"
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """One message to the operator; both messages of one trouble have the same `since`.
+    """One message to the operator; both messages of an incident have the same `since`.
 
-    `subject` is the dataset, or the host whose breaker it is; `at` is when it is told.
+    `subject` is the dataset, or the host with the open breaker; `at` is the time of sending.
     """
 
     event: AlertEvent
@@ -44,18 +44,18 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Incident(msgspec.Struct, frozen=True):
-    """Something that is wrong now, in a sentence, and since when."""
+    """An incident: a description in one sentence, and its begin."""
 
     detail: str
     since: datetime
 
 
 class AlertState(msgspec.Struct, frozen=True, kw_only=True):
-    """What the operator knows of one thing that is watched, or is about to be told.
+    """The alert state of one subject: what the operator knows, or will know next.
 
-    Until it is `told`, what was seen first stays, whatever is seen meanwhile: so no beginning and
-    no end is lost. `source` is empty where it is about the whole dataset; `since` is when the
-    last trouble began.
+    While a message is undelivered (`told` is false), later checks do not change the state, so no
+    begin and no end is lost. `source` is empty for a whole dataset; `since` is the begin of the
+    last incident.
     """
 
     kind: Kind
@@ -73,7 +73,7 @@ class AlertState(msgspec.Struct, frozen=True, kw_only=True):
     def quiet(
         cls, kind: Kind, dataset: str, subject: str, now: datetime, source: str = ""
     ) -> "AlertState":
-        """The alarm of something of which nothing was ever seen."""
+        """Return the state of a subject without any incident so far."""
         return cls(
             kind=kind,
             dataset=dataset,
@@ -85,33 +85,33 @@ class AlertState(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> tuple[Kind, str, str]:
-        """What tells it from all others."""
+        """Return the identity of the state."""
         return self.kind, self.dataset, self.source
 
-    def seen(self, trouble: Incident | None, well: str) -> "AlertState":
-        """The alarm after a look: there is this trouble, or none, and `well` says so."""
-        if not self.told or self.raised == (trouble is not None):
+    def seen(self, incident: Incident | None, well: str) -> "AlertState":
+        """Return the state after a check; `well` describes the end of an incident."""
+        if not self.told or self.raised == (incident is not None):
             return self
-        if trouble is None:
+        if incident is None:
             return msgspec.structs.replace(self, raised=False, told=False, detail=well)
         return msgspec.structs.replace(
-            self, raised=True, told=False, detail=trouble.detail, since=trouble.since
+            self, raised=True, told=False, detail=incident.detail, since=incident.since
         )
 
     def is_waiting(self, now: datetime) -> bool:
-        """Whether it is to be told, and nobody is about to."""
+        """Return whether a message waits that no process is sending."""
         return not self.told and (self.taken_until is None or self.taken_until <= now)
 
     def claimed(self, now: datetime) -> "AlertState":
-        """The alarm in the hands of whoever tells it now."""
+        """Return the state claimed by the process that sends the message."""
         return msgspec.structs.replace(self, taken_until=now + TAKEN)
 
     def released(self, told: bool) -> "AlertState":
-        """The alarm once whoever took it has told it, or could not."""
+        """Return the state after an attempt to send the message."""
         return msgspec.structs.replace(self, told=told, taken_until=None)
 
     def alert(self, at: datetime) -> Alert:
-        """What is told of it at this moment."""
+        """Return the message to send at this time."""
         return Alert(
             event=AlertEvent.RAISED if self.raised else AlertEvent.RECOVERED,
             kind=self.kind,
@@ -124,16 +124,16 @@ class AlertState(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-# ---------------------------------------------------------------- what is trouble
+# ---------------------------------------------------------------- incidents
 
 
 def staleness(
     cadence: Cadence, freshness: Freshness, watched_since: datetime, now: datetime
 ) -> Incident | None:
-    """The trouble of a dataset that is stale.
+    """Return the incident of a stale dataset.
 
-    One that was never fetched has the time it would have had after a fetch at the moment when it
-    was first seen; where no time is set, only a failure counts.
+    For a dataset that was never fetched, the time counts from when it was first watched; without
+    a time limit only a failure is an incident.
     """
     if freshness.fetched_at is not None:
         if not cadence.is_stale(freshness, now):
@@ -145,19 +145,21 @@ def staleness(
         failed = freshness.last_status is JobStatus.FAILED
         return Incident("never fetched, and the last attempt failed", now) if failed else None
     stale_at = watched_since + patience
-    detail = f"never fetched, though it is known since {_shown(watched_since)}"
+    detail = f"never fetched, and watched since {_shown(watched_since)}"
     return Incident(detail, stale_at) if now > stale_at else None
 
 
 def open_breaker(host: Host, now: datetime) -> Incident | None:
-    """The trouble of a source whose host keeps failing, until a request has shown that it does not.
+    """Return the incident of a host whose breaker is not closed.
 
-    A breaker that lets one request try again is still the same trouble.
+    A half-open breaker is still the same incident, until a request succeeds.
     """
     if host.breaker(now.timestamp()) is Breaker.CLOSED:
         return None
-    return Incident("it kept failing, so it is left alone for a while and then tried again", now)
+    return Incident(
+        "the host keeps failing; requests are paused, and one is tried from time to time", now
+    )
 
 
-def _shown(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+def _shown(time: datetime) -> str:
+    return f"{time:%Y-%m-%dT%H:%M:%SZ}"

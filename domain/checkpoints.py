@@ -1,4 +1,4 @@
-"""What we know of a dataset's sources: when each last answered, and what the next fetch needs."""
+"""Checkpoints: the state of a source after its last successful fetch, for the next one."""
 
 from datetime import datetime
 from functools import cached_property
@@ -10,12 +10,12 @@ from domain.reports import Counts
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """What the next fetch from one source needs to know of the last successful one.
+    """The state of one source after its last successful fetch.
 
-    `etag` and `last_modified` belong to exactly `url`. `digest` is the hash of everything received;
-    `normaliser_version` the fingerprint of record type and reading code. `confirmations` counts the
-    answers "not modified" since the last full one; `counts` are what became of its
-    records, or of those that were read again since.
+    `etag` and `last_modified` belong to exactly `url`. `digest` is the hash of all received bodies,
+    `normaliser_version` the fingerprint of record type and normaliser. `confirmations` counts the
+    "not modified" responses since the last full one; `counts` are those of its records, or of the
+    records that were reprocessed since.
     """
 
     source: str
@@ -31,9 +31,9 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Freshness(msgspec.Struct, frozen=True, dict=True):
-    """The state of a dataset: `seq` moves whenever a stored record changes.
+    """The state of a dataset: `seq` increases with every change of a stored record.
 
-    `next_fetch_at` is when it is next fetched by itself, if it is.
+    `next_fetch_at` is the time of its next scheduled fetch, if there is a schedule.
     """
 
     seq: int = 0
@@ -43,14 +43,14 @@ class Freshness(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def fetched_at(self) -> datetime | None:
-        """When a source last answered, or None when none ever did."""
+        """Return when a source last answered; None if none has."""
         return max((c.fetched_at for c in self.checkpoints), default=None)
 
     def of(self, source: str) -> Checkpoint | None:
-        """The checkpoint of one source, if it has ever answered."""
+        """Return the checkpoint of one source, if it has ever answered."""
         return next((c for c in self.checkpoints if c.source == source), None)
 
     def only(self, source: str) -> "Freshness":
-        """The state of the dataset as if this were its only source."""
+        """Return the state of the dataset reduced to one source."""
         own = tuple(c for c in self.checkpoints if c.source == source)
         return msgspec.structs.replace(self, checkpoints=own)

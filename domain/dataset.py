@@ -1,4 +1,4 @@
-"""A dataset: a kind of record we keep, described by one value; the rest follows from it."""
+"""Datasets: one value describes one kind of stored record; everything else is derived from it."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,33 +17,33 @@ from domain.filters import Filter, Operator
 R = TypeVar("R", bound=msgspec.Struct)
 Key = tuple[Any, ...]
 
-#: When the stored record last changed: every dataset has it, for reading only what is new.
+#: The time of the last change of a stored record, in every dataset: for reading only changes.
 CHANGED_AT = Field("_changed_at", FieldType.TIME)
 
-#: An index row has a limit on PostgreSQL; longer text in an indexed field is quarantined.
+#: PostgreSQL limits the size of an index row; longer text in an indexed field is quarantined.
 MAX_INDEXED_BYTES = 512
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 
 
 class Role(StrEnum):
-    """Who is asking; each role may do what the ones before it may."""
+    """The role of a caller; each role may do everything the ones before it may."""
 
     ANYONE = "anyone"
     USER = "user"
     ADMIN = "admin"
 
     def at_least(self, least: "Role") -> bool:
-        """Whether this role may do what `least` may."""
+        """Return whether this role may do everything `least` may."""
         return _RANK[self] >= _RANK[least]
 
     def require(self, least: "Role") -> None:
-        """Let this role pass when it is at least `least`; LoginRequired or Forbidden otherwise."""
+        """Raise LoginRequired or Forbidden unless this role is at least `least`."""
         if self.at_least(least):
             return
         if self is Role.ANYONE:
-            raise LoginRequired(f"this needs a logged-in {least}")
-        raise Forbidden(f"this needs the role {least}")
+            raise LoginRequired(f"a login as {least} is required")
+        raise Forbidden(f"the role {least} is required")
 
 
 _RANK = {role: rank for rank, role in enumerate(Role)}
@@ -51,10 +51,10 @@ _RANK = {role: rank for rank, role in enumerate(Role)}
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Dataset(Generic[R]):
-    """One kind of record: its type, its key, and who may see what.
+    """One kind of record: its type, its key, its indexes, and its access rules.
 
-    `indexes` names the filters and sorts meant to be fast, each as the fields of one index; the
-    key has one anyway. `visible` narrows what a role sees; a role not named sees everything.
+    `indexes` lists the filters and sorts that must be fast, each as the fields of one index; the
+    key always has one. `visible` restricts the records a role sees; other roles see everything.
     """
 
     name: str
@@ -67,14 +67,14 @@ class Dataset(Generic[R]):
     visible: Mapping[Role, Filter] = field(default_factory=dict)
 
     def __deepcopy__(self, memo: object) -> "Dataset[R]":
-        """A dataset is one and the same wherever it is handed."""
+        """Return the dataset itself: it is immutable, and compared by identity."""
         return self
 
     def __post_init__(self) -> None:
         names = [self.name, *(name for name in self.fields if name != CHANGED_AT.name)]
         for name in names:
             if not _NAME.fullmatch(name) or "__" in name:
-                raise InvalidDataset(f"{name!r} is not a name: use a-z, 0-9 and single _")
+                raise InvalidDataset(f"{name!r} is not a valid name: use a-z, 0-9 and single _")
         for name in (*self.key, *(name for index in self.indexes for name in index)):
             if name not in self.fields or not self.fields[name].sortable:
                 raise InvalidDataset(f"{self.name} has no sortable field {name!r}")
@@ -83,12 +83,12 @@ class Dataset(Generic[R]):
 
     @cached_property
     def fields(self) -> dict[str, Field]:
-        """The record's fields by name, and `_changed_at` after them."""
+        """Return the record's fields by name, then `_changed_at`."""
         return {**fields_of(self.record), CHANGED_AT.name: CHANGED_AT}
 
     @cached_property
     def row(self) -> type[Any]:
-        """The record as stored, built by position: its own fields, then `_changed_at`."""
+        """Return the type of a stored row: the record's fields, then `_changed_at`."""
         own = [(f.name, f.type) for f in msgspec.structs.fields(self.record)]
         return msgspec.defstruct(
             f"Stored{self.record.__name__}", [*own, (CHANGED_AT.name, datetime)], frozen=True
@@ -96,12 +96,12 @@ class Dataset(Generic[R]):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Changes when the fields or the key change, so that stored rows no longer fit."""
+        """Return a text that changes with fields and key, when stored rows no longer fit."""
         described = [(f.name, f.type, f.nullable) for f in self.fields.values()]
         return f"{described!r} by {self.key!r}"
 
     def check_sources(self, count: int) -> None:
-        """Let so many sources feed the dataset; InvalidDataset when they would collide."""
+        """Raise InvalidDataset if so many sources would overwrite each other's records."""
         if count > 1 and "source" not in self.key:
             raise InvalidDataset(
                 f"{self.name} has {count} sources, and no `source` in its key: they would"
@@ -109,19 +109,19 @@ class Dataset(Generic[R]):
             )
 
     def key_of(self, record: Any) -> Key:
-        """The values that identify a record."""
+        """Return the values that identify a record."""
         return tuple(getattr(record, name) for name in self.key)
 
     def stored(self, record: R, changed_at: datetime) -> Any:
-        """The row that keeps this record."""
+        """Return the stored row of this record."""
         return self.row(*map(_as_stored, msgspec.structs.astuple(record)), changed_at)
 
     def seen_by(self, role: Role) -> Filter:
-        """What this role sees of the dataset."""
+        """Return the filter for the records that this role may see."""
         return self.visible.get(role, Filter())
 
     def defect(self, record: R) -> tuple[str, str] | None:
-        """The first field that cannot be kept, with the reason, or None for a sound record."""
+        """Return the first field that cannot be stored, with the reason, or None."""
         for name, described in self._own_fields:
             value = getattr(record, name)
             reason = described.defect(value)
@@ -132,7 +132,7 @@ class Dataset(Generic[R]):
         return None
 
     def sound(self, records: Sequence[R]) -> bool:
-        """Whether every record can be kept; far cheaper than asking each for its defect."""
+        """Return whether all records can be stored; much cheaper than `defect` for each."""
         columns = zip(*map(msgspec.structs.astuple, records), strict=True)
         return all(
             _sound_column(described, column, name in self._indexed_texts)
@@ -149,9 +149,9 @@ class Dataset(Generic[R]):
         return frozenset(name for name in indexed if self.fields[name].type is FieldType.TEXT)
 
     def answers_fast(self, filter: Filter, sort: Sequence[str]) -> bool:
-        """Whether an index leads straight to the answer: equalities first, then the sort order.
+        """Return whether an index answers the query: equalities first, then the sort order.
 
-        A range on the first sort field keeps it fast; any other condition means a scan.
+        A range on the first sort field keeps it fast; any other condition causes a scan.
         """
         equal = {c.field.name for c in filter.conditions if c.operator is Operator.EQ}
         other = {c.field.name for c in filter.conditions if c.operator is not Operator.EQ}
@@ -163,7 +163,7 @@ class Dataset(Generic[R]):
 
     @cached_property
     def whole_indexes(self) -> tuple[tuple[str, ...], ...]:
-        """The indexes as tables have them: each ends in the key, and `_changed_at` has one."""
+        """Return the indexes of the table: each ends in the key, and `_changed_at` has one."""
         declared = (*self.indexes, (CHANGED_AT.name,))
         return tuple((*index, *_without(self.key, index)) for index in declared)
 
@@ -173,7 +173,7 @@ _RANGES = frozenset({Operator.LT, Operator.LTE, Operator.GT, Operator.GTE, Opera
 
 def _leads(index: tuple[str, ...], equal: set[str], wanted: tuple[str, ...]) -> bool:
     if equal >= set(index):
-        return True  # every index holds the key: one record at most
+        return True  # every index contains the key: one record at most
     leads = set(index[: len(equal)]) == equal
     return leads and index[len(equal) : len(equal) + len(wanted)] == wanted
 
@@ -186,7 +186,7 @@ def _without(names: Iterable[str], these: Iterable[str]) -> tuple[str, ...]:
 def _as_stored(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC)
-    # Zero has no sign in SQLite, so it has none anywhere.
+    # SQLite does not store the sign of zero, so no store keeps it.
     return value + 0.0 if isinstance(value, float) else value
 
 

@@ -1,12 +1,12 @@
-"""Every error the core raises, as one tree.
+"""Errors of the domain and the application, as one tree.
 
 CatchmentError
-├── InvalidQuery               the question cannot be asked
-│   ├── UnknownParameter       … it names something that does not exist
-│   ├── MalformedQuery         … it has too much, or something twice
+├── InvalidQuery               the query is invalid:
+│   ├── UnknownParameter       … an unknown parameter, operator or field
+│   ├── MalformedQuery         … too many conditions, or a repeated parameter
 │   ├── InvalidValue           … a value does not parse as its field's type
-│   └── InvalidCursor          … the cursor is not ours, or belongs to another question
-├── InvalidInput               a field of a body has a value it cannot have
+│   └── InvalidCursor          … the cursor is invalid, or belongs to another query
+├── InvalidInput               a field of a body has an invalid value
 ├── NotFound
 │   ├── UnknownDataset
 │   ├── UnknownRecord
@@ -14,33 +14,33 @@ CatchmentError
 │   ├── UnknownUser
 │   └── UnknownToken
 ├── AccessDenied
-│   ├── LoginRequired          nobody is logged in
-│   ├── WrongCredentials       a name and a password that do not belong together
-│   ├── InvalidToken           a token that is not ours, or has ended
-│   └── Forbidden              somebody is, and may not
-├── NameTaken                  somebody else has that username
-├── TooManyRequests            one client asks too much, or has guessed too often
-├── SourceError                a source gave us nothing usable
+│   ├── LoginRequired          the caller is anonymous
+│   ├── WrongCredentials       the name or the password is wrong
+│   ├── InvalidToken           the token is invalid, expired or revoked
+│   └── Forbidden              the caller's role does not allow it
+├── NameTaken                  the username is taken
+├── TooManyRequests            a client exceeded its rate limit, or tried too many passwords
+├── SourceError                a source returned nothing usable
 │   ├── SourceUnavailable      unreachable, failing, or its breaker is open
-│   ├── SourceBlocked          a rate limit, ours or theirs, forbids asking now
+│   ├── SourceBlocked          a rate limit, ours or the upstream's, is reached
 │   ├── SourceTimedOut         the deadline passed
-│   ├── SourceRefused          it understood and said no: 401, 403, 404, 410, a redirect elsewhere
-│   └── UnexpectedContent      it answered nonsense
-├── NoSources                  the dataset's sources are all switched off
-├── DatasetBusy                a job that waits for its source is in the way
+│   ├── SourceRefused          it rejected the request: 401, 403, 404, 410, a redirect elsewhere
+│   └── UnexpectedContent      the response does not contain the source's records
+├── NoSources                  all sources of the dataset are switched off
+├── DatasetBusy                another job of the dataset waits for its source
 ├── TooManyWaiting             too many callers wait for running fetches
-├── LeaseLost                  another worker has taken the job over
-├── QueueUnavailable           the broker cannot be reached
-├── KeyInUse                   an Idempotency-Key whose first request has no answer yet
-├── KeyReused                  an Idempotency-Key that came with another request before
-├── IllegalTransition          a job cannot go from here to there
-├── StaleVersion               what is to be changed has changed since it was read
+├── LeaseLost                  another worker has claimed the job
+├── QueueUnavailable           the broker is unavailable
+├── KeyInUse                   the first request with an Idempotency-Key has no response yet
+├── KeyReused                  an Idempotency-Key was used for another request
+├── IllegalTransition          the job's status does not allow a transition
+├── StaleVersion               the version in a change is not the current one
 ├── StoreError
-│   ├── StoreUnavailable       the database cannot be reached or is busy
+│   ├── StoreUnavailable       the database is unreachable or busy
 │   ├── StoreFull              the disk is full
-│   └── QueryTooSlow           the query needed more time than a query gets
+│   └── QueryTooSlow           the query exceeded its time limit
 ├── InvalidDataset             a Dataset value contradicts itself
-└── InvalidRoutes              a route does not say who may call it
+└── InvalidRoutes              a route has no access rules
 """
 
 import re
@@ -48,9 +48,9 @@ from datetime import datetime
 
 
 class CatchmentError(Exception):
-    """What went wrong, in a sentence fit for the person who asked.
+    """An expected error; `detail` describes it in a sentence for the caller.
 
-    `code` is the class's name in small letters, unless it says otherwise.
+    `code` is derived from the name of the class, unless the class sets it.
     """
 
     code = "internal_error"
@@ -65,7 +65,7 @@ class CatchmentError(Exception):
 
 
 class InvalidQuery(CatchmentError):
-    """The question cannot be asked; `parameter` names the part at fault."""
+    """An invalid query; `parameter` names the invalid part."""
 
     def __init__(self, parameter: str, detail: str) -> None:
         super().__init__(detail)
@@ -73,11 +73,11 @@ class InvalidQuery(CatchmentError):
 
 
 class UnknownParameter(InvalidQuery):
-    """A parameter, operator or field that does not exist."""
+    """An unknown parameter, operator or field."""
 
 
 class MalformedQuery(InvalidQuery):
-    """Too many conditions, a parameter given twice, or parameters that exclude each other."""
+    """Too many conditions, a repeated parameter, or parameters that exclude each other."""
 
 
 class InvalidValue(InvalidQuery):
@@ -85,11 +85,11 @@ class InvalidValue(InvalidQuery):
 
 
 class InvalidCursor(InvalidQuery):
-    """A cursor that was not made here, or was made for another question."""
+    """A cursor that is invalid, or belongs to another query."""
 
 
 class InvalidInput(CatchmentError):
-    """A field of a body has a value it cannot have; `pointer` is a JSON pointer to it."""
+    """An invalid value in a body; `pointer` is the JSON pointer to it."""
 
     code = "invalid_value"
 
@@ -99,55 +99,55 @@ class InvalidInput(CatchmentError):
 
 
 class NotFound(CatchmentError):
-    """What was asked for does not exist."""
+    """A resource that does not exist."""
 
 
 class UnknownDataset(NotFound):
-    """No dataset has that name."""
+    """An unknown dataset name."""
 
 
 class UnknownRecord(NotFound):
-    """No visible record has that key, or none of that identifier waits in quarantine."""
+    """A key without a visible record, or an identifier without a record in quarantine."""
 
 
 class UnknownJob(NotFound):
-    """No job has that identifier."""
+    """An unknown job identifier."""
 
 
 class UnknownUser(NotFound):
-    """Nobody has that username."""
+    """An unknown username."""
 
 
 class UnknownToken(NotFound):
-    """The caller has no API token of that identifier."""
+    """An identifier that belongs to none of the caller's API tokens."""
 
 
 class AccessDenied(CatchmentError):
-    """The viewer may not do this."""
+    """A request that the caller may not make."""
 
 
 class LoginRequired(AccessDenied):
-    """Nobody is logged in, and this needs somebody."""
+    """An anonymous request where a login is required."""
 
 
 class WrongCredentials(AccessDenied):
-    """The name and the password do not belong together, or the account is disabled."""
+    """A wrong name or password, or a disabled account."""
 
 
 class InvalidToken(AccessDenied):
-    """The token is not ours, has run out, or was ended."""
+    """An invalid, expired or revoked token."""
 
 
 class Forbidden(AccessDenied):
-    """The viewer is known, and their role does not allow this."""
+    """A request that the caller's role does not allow."""
 
 
 class NameTaken(CatchmentError):
-    """Somebody else has that username."""
+    """A username that is taken."""
 
 
 class TooManyRequests(CatchmentError):
-    """One client asks more than it may, or has guessed too often; `wait_s` until it may again."""
+    """A client over its rate limit, or with too many wrong passwords; `wait_s` until a retry."""
 
     def __init__(self, detail: str, wait_s: float) -> None:
         super().__init__(detail)
@@ -155,7 +155,7 @@ class TooManyRequests(CatchmentError):
 
 
 class SourceError(CatchmentError):
-    """A source gave nothing usable; `retry_at` says when asking again may help."""
+    """A source that returned nothing usable; `retry_at` is when a retry can succeed."""
 
     code = "source_failed"
 
@@ -168,82 +168,82 @@ class SourceError(CatchmentError):
 
 
 class SourceUnavailable(SourceError):
-    """The source cannot be reached, fails, or its breaker is open."""
+    """A source that is unreachable or failing, or whose breaker is open."""
 
 
 class SourceBlocked(SourceError):
-    """A rate limit forbids asking before `retry_at`."""
+    """A rate limit that allows no request before `retry_at`."""
 
 
 class SourceTimedOut(SourceError):
-    """The source did not finish before the deadline."""
+    """A source that did not finish before the deadline."""
 
 
 class SourceRefused(SourceError):
-    """The source understood and said no; asking again will not help."""
+    """A source that rejected the request; a retry does not help."""
 
 
 class UnexpectedContent(SourceError):
-    """The source answered something that cannot be read as its records."""
+    """A response that does not contain the source's records."""
 
 
 class NoSources(CatchmentError):
-    """Every source of the dataset is switched off."""
+    """A dataset whose sources are all switched off."""
 
 
 class DatasetBusy(CatchmentError):
-    """A job of the dataset waits for its source, so that no other one can run before."""
+    """A job of the dataset that waits for its source and blocks other jobs."""
 
 
 class TooManyWaiting(CatchmentError):
-    """So many callers wait for running fetches that one more is turned away."""
+    """Too many callers that wait for running fetches."""
 
 
 class LeaseLost(CatchmentError):
-    """Another worker has taken the job over; nothing more may be written for it."""
+    """A job that another worker has claimed; nothing more may be written for it."""
 
 
 class QueueUnavailable(CatchmentError):
-    """The broker cannot be reached; jobs are still found in the store."""
+    """A broker that is unavailable; workers still find jobs in the store."""
 
 
 class KeyInUse(CatchmentError):
-    """The first request with this Idempotency-Key has not been answered yet."""
+    """An Idempotency-Key whose first request has no response yet."""
 
 
 class KeyReused(CatchmentError):
-    """This Idempotency-Key has come with another request before."""
+    """An Idempotency-Key that was used for another request."""
 
 
 class IllegalTransition(CatchmentError):
-    """A job cannot go from its status to the one asked for."""
+    """A transition that the job's status does not allow."""
 
 
 class StaleVersion(CatchmentError):
-    """What is to be changed is no longer at the version it was read at."""
+    """A change to a version that is no longer the current one."""
 
 
 class StoreError(CatchmentError):
-    """The store could not do what was asked."""
+    """A failed operation of the store."""
 
     code = "store_failed"
 
 
 class StoreUnavailable(StoreError):
-    """The database cannot be reached, or stayed busy for too long."""
+    """A database that is unreachable, or stayed busy for too long."""
 
 
 class StoreFull(StoreError):
-    """There is no room left to write; reads go on."""
+    """A full disk: nothing can be written; reads still work."""
 
 
 class QueryTooSlow(StoreError):
-    """The query needed more time than a query gets."""
+    """A query that exceeded its time limit."""
 
 
 class InvalidDataset(CatchmentError):
-    """A Dataset value contradicts itself."""
+    """A Dataset value that contradicts itself."""
 
 
 class InvalidRoutes(CatchmentError):
-    """A route does not say who may call it, so the application does not start."""
+    """A route without access rules; the application does not start."""

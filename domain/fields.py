@@ -1,4 +1,4 @@
-"""The fields of a record: their types, what may be asked of each, and how a value is written."""
+"""Fields of a record: their types, how values are parsed and formatted, and which can be stored."""
 
 import math
 import re
@@ -14,12 +14,12 @@ from domain.errors import InvalidDataset
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
-#: An integer every engine, and JSON, can hold.
+#: An integer that every engine, and JSON, can represent.
 Int64 = Annotated[int, msgspec.Meta(ge=INT64_MIN, le=INT64_MAX)]
 
 
 class FieldType(StrEnum):
-    """The kinds of value a field can hold, as users read them in the catalogue."""
+    """The types of fields, as named in the catalogue."""
 
     INTEGER = "integer"
     NUMBER = "number"
@@ -40,17 +40,17 @@ class Field(msgspec.Struct, frozen=True):
 
     @property
     def sortable(self) -> bool:
-        """Whether records have an order by this field."""
+        """Return whether records can be sorted by this field."""
         return self.type is not FieldType.TEXTS
 
     def parse(self, text: str) -> Any:
-        """Read one value from text; a ValueError says what was expected."""
+        """Parse one value; a ValueError says what was expected."""
         if self.choices and text not in self.choices:
             raise ValueError(f"expected one of {', '.join(self.choices)}")
         return _PARSE[self.type](text)
 
     def format(self, value: Any) -> str:
-        """Write one value as the text that `parse` reads back."""
+        """Return one value as the text that `parse` reads back."""
         if isinstance(value, datetime):
             return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
         if isinstance(value, bool):
@@ -58,14 +58,14 @@ class Field(msgspec.Struct, frozen=True):
         return repr(value) if isinstance(value, float) else str(value)
 
     def defect(self, value: Any) -> str | None:
-        """Why this value may not be kept, or None when it may."""
+        """Return why this value cannot be stored; None if it can."""
         if value is None:
             return None if self.nullable else "is missing"
         return _DEFECT[self.type](value)
 
 
 def fields_of(record: type[msgspec.Struct]) -> dict[str, Field]:
-    """Describe the fields of a record type; InvalidDataset for a type no store can hold."""
+    """Return the fields of a record type; raise InvalidDataset for a type no store supports."""
     hints = get_type_hints(record, include_extras=True)
     return {f.name: _field(f.name, hints[f.name]) for f in msgspec.structs.fields(record)}
 
@@ -82,7 +82,7 @@ def _field(name: str, hint: Any) -> Field:
     if origin in (list, tuple) and get_args(hint)[0] is str:
         return Field(name, FieldType.TEXTS, nullable)
     if hint not in _TYPES:
-        raise InvalidDataset(f"field {name} has type {hint}, which no store can hold")
+        raise InvalidDataset(f"field {name} has type {hint}, which no store supports")
     return Field(name, _TYPES[hint], nullable)
 
 
@@ -91,7 +91,7 @@ def _without_none(hint: Any) -> tuple[Any, bool]:
         return hint, False
     members = [member for member in get_args(hint) if member is not types.NoneType]
     if len(members) != 1:
-        raise InvalidDataset(f"{hint} is a choice of types, which no store can hold")
+        raise InvalidDataset(f"{hint} is a union of types, which no store supports")
     return members[0], True
 
 
@@ -107,7 +107,7 @@ _TYPES: Mapping[Any, FieldType] = {
     str: FieldType.TEXT,
 }
 
-# ---------------------------------------------------------------- reading values
+# ---------------------------------------------------------------- parsing
 
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 _NUMBER = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,4})?")
@@ -118,9 +118,9 @@ _TIME = re.compile(
 
 
 def parse_integer(text: str) -> int:
-    """Read a 64-bit integer from plain ASCII digits."""
+    """Parse a 64-bit integer of plain ASCII digits."""
     if not _INTEGER.fullmatch(text) or not INT64_MIN <= int(text) <= INT64_MAX:
-        raise ValueError("expected a whole number of 64 bits, in plain digits")
+        raise ValueError("expected a 64-bit integer in plain digits")
     return int(text)
 
 
@@ -162,7 +162,7 @@ _PARSE: Mapping[FieldType, Callable[[str], Any]] = {
     FieldType.TEXTS: _parse_text,
 }
 
-# ---------------------------------------------------------------- what may be kept
+# ---------------------------------------------------------------- storable values
 
 
 def _integer_defect(value: Any) -> str | None:
@@ -186,7 +186,7 @@ def _time_defect(value: Any) -> str | None:
 def _text_defect(value: Any) -> str | None:
     if "\0" in value:
         return "holds the character U+0000"
-    # A lone surrogate cannot be written as UTF-8, so no store and no answer could carry it.
+    # A lone surrogate has no UTF-8 encoding, so no store and no response can contain it.
     return None if value.isascii() or _encodes(value) else "holds a lone surrogate"
 
 
@@ -202,7 +202,7 @@ _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def storable(text: str) -> str:
-    """A text with U+FFFD in place of every character no store can keep."""
+    """Return the text with U+FFFD in place of every character that cannot be stored."""
     return _UNSTORABLE.sub("\ufffd", text)
 
 

@@ -1,7 +1,7 @@
-"""Filters: what may be asked of records, read from text and decided on a record.
+"""Filters on records: parsing, formatting and matching.
 
-`Filter.matches` is the meaning of a filter. Stores translate filters into their own language and
-must agree with it; a property test holds them to that.
+`Filter.matches` defines the meaning of a filter. Stores translate filters into their own query
+language and must agree with it; property tests compare them.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +18,7 @@ MAX_VALUES = 200
 
 
 class Operator(StrEnum):
-    """How a field is compared with a value; the spelling is the suffix in `field__op=value`."""
+    """The comparison operators; the value is the suffix in `field__op=value`."""
 
     EQ = "eq"
     NE = "ne"
@@ -37,12 +37,12 @@ class Operator(StrEnum):
 
     @property
     def takes_list(self) -> bool:
-        """Whether the value is several values with commas between them."""
+        """Return whether the operator takes several values, separated by commas."""
         return self in (Operator.IN, Operator.NIN, Operator.BETWEEN)
 
     @property
     def keeps_null(self) -> bool:
-        """Whether a missing value matches: `ne` and `nin` are the negations of `eq` and `in`."""
+        """Return whether a missing value matches: `ne` and `nin` negate `eq` and `in`."""
         return self in (Operator.NE, Operator.NIN)
 
 
@@ -68,12 +68,12 @@ _OPERATORS: Mapping[FieldType, tuple[Operator, ...]] = {
 
 
 def operators_of(field: Field) -> tuple[Operator, ...]:
-    """The operators that make sense for a field."""
+    """Return the operators that a field supports."""
     return _OPERATORS[field.type] + ((Operator.ISNULL,) if field.nullable else ())
 
 
 class Condition(msgspec.Struct, frozen=True):
-    """One comparison; `value` is a tuple for the operators that take a list."""
+    """One comparison; `value` is a tuple for operators that take a list."""
 
     field: Field
     operator: Operator
@@ -81,12 +81,12 @@ class Condition(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """The parameter's name: the bare field for equality where nothing hides it."""
+        """Return the name of the parameter, `field__operator`."""
         return f"{self.field.name}__{self.operator}"
 
     @property
     def text(self) -> str:
-        """The parameter's value, as `Filter.parse` reads it back."""
+        """Return the value of the parameter, as `Filter.parse` reads it back."""
         if self.operator is Operator.ISNULL:
             return "true" if self.value else "false"
         if self.operator.takes_list:
@@ -94,7 +94,7 @@ class Condition(msgspec.Struct, frozen=True):
         return self.field.format(self.value)
 
     def matches(self, record: Any) -> bool:
-        """Whether the record meets this condition."""
+        """Return whether the record meets this condition."""
         value = getattr(record, self.field.name)
         if self.operator is Operator.ISNULL:
             return (value is None) is self.value
@@ -109,23 +109,23 @@ class Filter(msgspec.Struct, frozen=True):
     conditions: tuple[Condition, ...] = ()
 
     def __and__(self, other: "Filter") -> "Filter":
-        """Both filters at once."""
+        """Return a filter for records that match both."""
         return Filter(self.conditions + other.conditions)
 
     def matches(self, record: Any) -> bool:
-        """Whether the record meets every condition."""
+        """Return whether the record meets every condition."""
         return all(condition.matches(record) for condition in self.conditions)
 
     def format(self) -> list[tuple[str, str]]:
-        """Write the filter as the parameters that `parse` reads back, in one canonical order."""
+        """Return the parameters that `parse` reads back, in canonical order."""
         return sorted((condition.name, condition.text) for condition in self.conditions)
 
     @classmethod
     def parse(cls, fields: Mapping[str, Field], parameters: Iterable[tuple[str, str]]) -> "Filter":
-        """Read a filter from (name, text) pairs.
+        """Parse a filter from (name, text) pairs.
 
-        UnknownParameter for a field or operator that does not exist, InvalidValue for a value that
-        does not parse, MalformedQuery for more conditions or values than a query may have.
+        Raise UnknownParameter for an unknown field or operator, InvalidValue for a value that does
+        not parse, and MalformedQuery for too many conditions.
         """
         conditions = tuple(_condition(fields, name, text) for name, text in parameters)
         if len(conditions) > MAX_CONDITIONS:
@@ -140,13 +140,13 @@ def _condition(fields: Mapping[str, Field], name: str, text: str) -> Condition:
     field = fields.get(field_name if separator else name)
     if field is None:
         allowed = ", ".join(fields)
-        raise UnknownParameter(name, f"there is no such parameter; the fields are: {allowed}")
+        raise UnknownParameter(name, f"unknown parameter; the fields are: {allowed}")
     operators = operators_of(field)
     if not separator:
         suffix = Operator.HAS if field.type is FieldType.TEXTS else Operator.EQ
     if suffix not in operators:
         allowed = ", ".join(operators)
-        raise UnknownParameter(name, f"{field.name} can be asked with: {allowed}")
+        raise UnknownParameter(name, f"{field.name} supports these operators: {allowed}")
     operator = Operator(suffix)
     try:
         return Condition(field, operator, _value(field, operator, text))
@@ -163,7 +163,7 @@ def _value(field: Field, operator: Operator, text: str) -> Any:
         return field.parse(text)
     values = tuple(field.parse(item) for item in _split(text))
     if operator is Operator.BETWEEN and len(values) != 2:
-        raise ValueError("expected two values with a comma between them")
+        raise ValueError("expected two values, separated by a comma")
     return values
 
 
@@ -191,13 +191,13 @@ def _escape(text: str) -> str:
     return text.replace("\\", "\\\\").replace(",", "\\,")
 
 
-# ---------------------------------------------------------------- meaning
+# ---------------------------------------------------------------- matching
 
 _UPPER_TO_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 
 def _fold(text: str) -> str:
-    # ASCII alone: what lies beyond folds differently from one engine to the next.
+    # ASCII letters only: engines fold other letters differently.
     return text.translate(_UPPER_TO_LOWER)
 
 

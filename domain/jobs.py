@@ -1,4 +1,4 @@
-"""Jobs: one unit of work, from being asked for to its report, and the only ways between."""
+"""Jobs: one unit of work, its states from request to report, and their transitions."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -9,20 +9,20 @@ import msgspec
 from domain.errors import IllegalTransition
 from domain.reports import FetchReport, Outcome
 
-#: A worker that has not renewed its lease for this long is thought dead.
+#: A lease that is not renewed for this long expires.
 LEASE = timedelta(seconds=5)
 HEARTBEAT_S = 1.5
 MAX_ATTEMPTS = 5
-#: A job taken up so often is not taken over together with another such one.
+#: From this number of attempts on, a job may have killed its workers, and runs alone.
 SUSPECTED_FROM = 2
-#: A job that waits for longer than this has probably lost its announcement.
+#: A job that is queued for longer than this has probably lost its announcement.
 LOST = timedelta(seconds=1)
-#: A job asked for longer ago than this is not put back any more: it fails.
+#: A job that was requested longer ago than this is not deferred again: it fails.
 PATIENCE = timedelta(hours=24)
 
 
 class JobStatus(StrEnum):
-    """Where a job stands; the last four are final."""
+    """The state of a job; the last four are final."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -33,25 +33,25 @@ class JobStatus(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing more can happen to the job."""
+        """Return whether no transition leaves this state."""
         return not _NEXT[self]
 
 
 _ENDS = frozenset({JobStatus.SUCCEEDED, JobStatus.PARTIAL, JobStatus.FAILED, JobStatus.CANCELLED})
 _NEXT: Mapping[JobStatus, frozenset[JobStatus]] = {
     JobStatus.QUEUED: frozenset({JobStatus.RUNNING, JobStatus.CANCELLED}),
-    # A running job runs again when its worker is thought dead and another one claims it, and
-    # waits again when its source may not be asked for so long that nobody should wait meanwhile.
+    # A running job runs again when its lease expires and another worker claims it, and is queued
+    # again when its source must be left alone for long.
     JobStatus.RUNNING: frozenset({JobStatus.RUNNING, JobStatus.QUEUED}) | _ENDS,
     **dict.fromkeys(_ENDS, frozenset[JobStatus]()),
 }
 
 
 class Mode(StrEnum):
-    """Who waits for a fetch: its caller, somebody who asks later, or nobody.
+    """How a job was started: by a caller that waits, in the background, or by a schedule.
 
-    The last two ask no source: they read kept payloads again, those whose records wait in
-    quarantine or all of them.
+    The last two send no requests: they reprocess stored payloads, those with records in quarantine
+    or all of them.
     """
 
     SYNC = "sync"
@@ -62,17 +62,17 @@ class Mode(StrEnum):
 
     @property
     def asks(self) -> bool:
-        """Whether such a job is a fetch, and asks the sources."""
+        """Return whether such a job is a fetch, and sends requests to the sources."""
         return self not in (Mode.REPLAY, Mode.REBUILD)
 
 
 class FetchJob(msgspec.Struct, frozen=True, kw_only=True):
     """One fetch, replay or rebuild of one dataset; `force` ignores the minimum interval.
 
-    `fence` rises with every claim, so that a worker thought dead can be told from its successor.
-    `attempts` counts the claims since the job last came back alive, and `run_at` is the moment
-    before which a job that waits for its source may not run. `receipt` names the one payload that a
-    replay is about; without it a replay is about all that waits.
+    `fence` rises with every claim, which distinguishes a worker that lost its lease from its
+    successor. `attempts` counts the claims since a worker last deferred the job, `run_at` is the
+    earliest time at which a deferred job may run. `receipt` identifies the payload of a replay;
+    without it a replay covers all payloads with records in quarantine.
     """
 
     id: str
@@ -92,34 +92,34 @@ class FetchJob(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def outcome(self) -> Outcome | None:
-        """What the job meant for the stored data; None as long as there is no report."""
+        """Return the effect on the stored records; None without a report."""
         return self.report.outcome if self.report else None
 
     @property
     def may_wait(self) -> bool:
-        """Whether the job may be put back to wait: nobody holds a connection open for it."""
+        """Return whether the job may be deferred: no client waits for it."""
         return self.mode in (Mode.TASK, Mode.SCHEDULE)
 
     @property
     def is_suspected(self) -> bool:
-        """Whether it was taken over from a lost worker: that may have been its doing."""
+        """Return whether a worker that ran it was lost, which the job may have caused."""
         return self.status is JobStatus.RUNNING and self.attempts >= SUSPECTED_FROM
 
     def serves(self, wanted: "FetchJob") -> bool:
-        """Whether this job does what the wanted one would; all fetches do the same."""
+        """Return whether this job does the work of the requested one; all fetches are equal."""
         if self.id == wanted.id or (self.mode.asks and wanted.mode.asks):
             return True
         return (self.mode, self.receipt) == (wanted.mode, wanted.receipt)
 
     def is_claimable(self, now: datetime) -> bool:
-        """Whether a worker may take the job: it waits, or its worker's lease ran out."""
+        """Return whether a worker may claim the job: it is due, or its lease has expired."""
         if self.status is JobStatus.QUEUED:
             return self.run_at is None or self.run_at <= now
         expired = self.lease_until is not None and self.lease_until <= now
         return self.status is JobStatus.RUNNING and expired
 
     def claimed(self, now: datetime) -> "FetchJob":
-        """The job in the hands of a new worker; the attempt counts even if the worker dies."""
+        """Return the job claimed by a worker; the attempt counts even if the worker dies."""
         if not self.is_claimable(now):
             raise IllegalTransition(f"job {self.id} is {self.status} and cannot be claimed")
         return msgspec.structs.replace(
@@ -133,7 +133,7 @@ class FetchJob(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def ended(self, status: JobStatus, report: FetchReport, now: datetime) -> "FetchJob":
-        """The job with its report and the status that follows from it."""
+        """Return the job with its final status and its report."""
         if not status.is_final or status is JobStatus.CANCELLED:
             raise IllegalTransition(f"job {self.id} cannot end as {status}")
         self._check(status)
@@ -142,14 +142,14 @@ class FetchJob(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def deferred(self, run_at: datetime) -> "FetchJob":
-        """The job put back to wait; its worker lived, so its attempts are forgotten."""
+        """Return the job deferred to `run_at`; the worker survived, so its attempts are reset."""
         self._check(JobStatus.QUEUED)
         return msgspec.structs.replace(
             self, status=JobStatus.QUEUED, attempts=0, run_at=run_at, lease_until=None
         )
 
     def cancelled(self, now: datetime) -> "FetchJob":
-        """The job called off; the higher fence keeps out whoever runs it."""
+        """Return the cancelled job; the higher fence locks out the worker that runs it."""
         self._check(JobStatus.CANCELLED)
         return msgspec.structs.replace(
             self,
@@ -162,4 +162,4 @@ class FetchJob(msgspec.Struct, frozen=True, kw_only=True):
 
     def _check(self, status: JobStatus) -> None:
         if status not in _NEXT[self.status]:
-            raise IllegalTransition(f"job {self.id} cannot go from {self.status} to {status}")
+            raise IllegalTransition(f"job {self.id} cannot change from {self.status} to {status}")

@@ -1,4 +1,4 @@
-"""Pages: in which order records come, where a page begins, and what is on it."""
+"""Pages: sort orders, cursors, page requests and pages."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -32,12 +32,12 @@ class Term(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """The term as written in `sort=`."""
+        """Return the term as written in `sort=`."""
         return f"-{self.field.name}" if self.descending else self.field.name
 
 
 class Sort(msgspec.Struct, frozen=True, dict=True, cache_hash=True):
-    """An order of records in which no two are equal: the key always comes last.
+    """A total order of records: the key is always the last term.
 
     Missing values come last in both directions; text is in binary order.
     """
@@ -46,7 +46,7 @@ class Sort(msgspec.Struct, frozen=True, dict=True, cache_hash=True):
 
     @classmethod
     def parse(cls, dataset: Dataset[Any], text: str) -> "Sort":
-        """Read `-price,name`; UnknownParameter for a field that cannot be sorted by."""
+        """Parse `-price,name`; raise UnknownParameter for a field that is not sortable."""
         terms = [_term(dataset.fields, item) for item in text.split(",") if item]
         named = {term.field.name for term in terms}
         descending = terms[-1].descending if terms else False
@@ -55,20 +55,20 @@ class Sort(msgspec.Struct, frozen=True, dict=True, cache_hash=True):
 
     @cached_property
     def text(self) -> str:
-        """The whole order as `sort=` would write it."""
+        """Return the complete order as written in `sort=`."""
         return ",".join(term.text for term in self.terms)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The fields sorted by, in order."""
+        """Return the names of the sort fields, in order."""
         return tuple(term.field.name for term in self.terms)
 
     def position(self, row: Any) -> tuple[Any, ...]:
-        """Where a record stands in this order."""
+        """Return the position of a record in this order: the values of its sort fields."""
         return tuple(getattr(row, term.field.name) for term in self.terms)
 
     def sorted(self, rows: Sequence[Any]) -> list[Any]:
-        """The records in this order."""
+        """Return the records in this order."""
         ordered = list(rows)
         for term in reversed(self.terms):
             value = attrgetter(term.field.name)
@@ -78,7 +78,7 @@ class Sort(msgspec.Struct, frozen=True, dict=True, cache_hash=True):
         return ordered
 
     def is_after(self, row: Any, position: Sequence[Any]) -> bool:
-        """Whether a record comes strictly after a position."""
+        """Return whether a record comes strictly after a position."""
         for term, mine, theirs in zip(self.terms, self.position(row), position, strict=True):
             if mine == theirs:
                 continue
@@ -97,21 +97,21 @@ def _term(fields: Mapping[str, Field], item: str) -> Term:
 
 
 class Cursor(msgspec.Struct, frozen=True):
-    """Where the next page begins: after `position`, in the answer to one question."""
+    """The start of a page: after `position`, in the result of one query."""
 
     position: tuple[Any, ...]
     question: str
 
 
 class Counting(StrEnum):
-    """How much counting a page may cost."""
+    """How the matching records of a page are counted."""
 
     NONE = "none"
     EXACT = "exact"
     BOUNDED = "bounded"
 
     def total(self, counted: int | None) -> "tuple[int | None, Relation | None]":
-        """What a page says of the number counted: how many, exactly or at least."""
+        """Return the total of a page, and whether it is exact or a lower bound."""
         if counted is None:
             return None, None
         if self is Counting.BOUNDED and counted > COUNT_BOUND:
@@ -120,7 +120,7 @@ class Counting(StrEnum):
 
 
 class PageRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One page of the answer to a question: which records, in which order, from where."""
+    """A request for one page: a filter, an order and a start."""
 
     filter: Filter = Filter()
     sort: Sort
@@ -131,27 +131,27 @@ class PageRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def question(self) -> str:
-        """A digest of what is asked, whatever the page: a cursor belongs to one question."""
+        """Return a digest of filter and order: a cursor is valid for one of them only."""
         asked = msgspec.json.encode((self.filter.format(), self.sort.text))
         return hashlib.blake2b(asked, digest_size=12).hexdigest()
 
     def check(self) -> None:
-        """Refuse a cursor that was made for another question."""
+        """Raise InvalidCursor if the cursor belongs to another filter or order."""
         if self.cursor is not None and self.cursor.question != self.question:
             raise InvalidCursor(
                 "cursor", "this cursor belongs to another filter or sort; start from the first page"
             )
 
     def cursor_after(self, row: Any) -> Cursor:
-        """The cursor of the page that begins after this record."""
+        """Return the cursor of the page that starts after this record."""
         return Cursor(self.sort.position(row), self.question)
 
 
 class Page(msgspec.Struct, Generic[R], frozen=True):
-    """One page of records, and the state of the dataset they were read from.
+    """One page of records, and the state of the dataset in the same snapshot.
 
-    `rows` are of type `dataset.row`. `total` is None when it was not asked for; with the relation
-    "gte" there are at least so many.
+    `rows` are of type `dataset.row`. `total` is None unless it was requested; with the relation
+    "gte" it is a lower bound.
     """
 
     rows: list[R]

@@ -1,4 +1,4 @@
-"""Payloads: bodies exactly as received, their receipts, and what is read from them."""
+"""Payloads: bodies exactly as received, their receipts, and the records in them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,9 +12,9 @@ from domain.reports import Rejection
 
 
 class Payload(msgspec.Struct, frozen=True, kw_only=True):
-    """One body as it arrived.
+    """One body as received.
 
-    `page` counts from 0 within one fetch. `receipt` is the number the store gave it, 0 before.
+    `page` counts from 0 within one fetch. `receipt` is assigned by the store, 0 before.
     """
 
     url: str
@@ -28,10 +28,10 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """The note that a payload arrived: for which job, and what has become of it since.
+    """The arrival of a payload in one job, and the state of its records.
 
-    `body` is the same for equal bytes, `merged` says whether its fetch was committed, and `waiting`
-    how many of its records are in quarantine.
+    `body` is equal for equal bytes, `merged` is whether its fetch was committed, and `waiting` the
+    number of its records in quarantine.
     """
 
     id: int
@@ -42,18 +42,18 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredPayload(msgspec.Struct, frozen=True):
-    """A payload as it was kept, with its receipt."""
+    """A stored payload with its receipt."""
 
     payload: Payload
     receipt: Receipt
 
 
 def replayed(receipts: Sequence[Receipt], only: int | None = None) -> list[Receipt]:
-    """Of one source's receipts, oldest first, those that a replay reads again.
+    """Return those of a source's receipts, oldest first, that a replay reads again.
 
-    They are the whole fetches of which records wait in quarantine, or the one `only` belongs to.
-    What was committed since is read as well, each body as it came last: a row is not rewritten by a
-    payload that only confirms it, so that the rows alone do not tell what is newer than a replay.
+    These are the complete fetches with records in quarantine, or the fetch that `only` belongs to.
+    Payloads committed since are read as well, each body at its last arrival: a payload that only
+    confirms a row does not rewrite it, so the rows alone do not show which of them are newer.
     """
     wanted = [r for r in receipts if r.waiting and only in (None, r.id)]
     fetches = {(r.job_id, r.merged) for r in wanted}
@@ -66,10 +66,10 @@ def replayed(receipts: Sequence[Receipt], only: int | None = None) -> list[Recei
 
 @dataclass(frozen=True)
 class Batch(Generic[R]):
-    """What one payload holds: records that can be read, and those that cannot.
+    """The records of one payload, and its rejections.
 
-    `pointer` says where in the body a record stands, by its number among the records; it is None
-    where the source cannot tell. Batches that hold the same are equal, whatever it says.
+    `pointer` maps the number of a record to its place in the body; it is None if the source does
+    not know it. Comparisons of batches ignore it.
     """
 
     records: list[R]

@@ -1,4 +1,4 @@
-"""Politeness: when to ask a source, and when to leave it alone; pure functions of time."""
+"""Politeness: when a host may get a request; pure functions of time."""
 
 import math
 from datetime import datetime, timedelta
@@ -13,44 +13,44 @@ from domain.jobs import JobStatus
 
 
 class Cadence(msgspec.Struct, frozen=True, kw_only=True):
-    """How often a dataset may be fetched, is fetched by itself, and after how long it is stale."""
+    """The minimum interval, the period and the staleness limit of a dataset."""
 
     interval: timedelta = timedelta(seconds=60)
     every: timedelta | None = None
     stale_after: timedelta | None = None
 
     def is_due(self, checkpoint: Checkpoint | None, now: datetime, scheduled: bool = False) -> bool:
-        """Whether a source may be asked again: it never answered, or not within the interval.
+        """Return whether a source is due: it has never answered, or not within the interval.
 
-        A tick comes a period after the last one, not after its answer: half a period will do.
+        Ticks are a period apart, their results may not be: for a tick half a period is enough.
         """
         interval = self.interval
         if scheduled and self.every is not None:
             interval = min(interval, self.every / 2)
-        # A clock that was set back must not keep us from asking until it has caught up.
+        # A clock that was set back must not prevent fetches until it has caught up.
         return checkpoint is None or abs(now - checkpoint.fetched_at) >= interval
 
     @property
     def fresh_for(self) -> timedelta:
-        """For how long what was asked by itself need not be asked again: half a period."""
+        """Return how long a scheduled result is fresh: half a period, or the interval."""
         return self.interval if self.every is None else self.every / 2
 
     def next_allowed_at(self, freshness: Freshness) -> datetime | None:
-        """When the next fetch may ask a source again; None when it may at once."""
+        """Return when the next fetch may send requests; None if at once."""
         return min((c.fetched_at + self.interval for c in freshness.checkpoints), default=None)
 
     @property
     def patience(self) -> timedelta | None:
-        """How old data may be before it is stale; None if time does not decide."""
+        """Return the age at which data becomes stale; None without a limit."""
         if self.stale_after is not None or self.every is None:
             return self.stale_after
         return self.every * 2
 
     def stale_at(self, freshness: Freshness) -> datetime | None:
-        """When the data turns stale if nothing is fetched before; None if time does not decide.
+        """Return when the data becomes stale without another fetch; None without a limit.
 
-        By default two periods are too long, or one after the next run where an upstream that
-        answered has put that off.
+        The default is two periods, or one period after the next run if the upstream has postponed
+        that.
         """
         patience = self.patience
         if freshness.fetched_at is None or patience is None:
@@ -63,9 +63,9 @@ class Cadence(msgspec.Struct, frozen=True, kw_only=True):
         return max(stale_at, freshness.next_fetch_at + self.every)
 
     def is_stale(self, freshness: Freshness, now: datetime) -> bool:
-        """Whether the last success is too long ago, or never was.
+        """Return whether the last success is too long ago, or there was none.
 
-        When nothing is fetched by itself and no time is set, a failure makes data stale.
+        Without a schedule and a limit, a failure makes data stale.
         """
         stale_at = self.stale_at(freshness)
         if stale_at is not None:
@@ -75,7 +75,7 @@ class Cadence(msgspec.Struct, frozen=True, kw_only=True):
 
 # ---------------------------------------------------------------- rate
 
-#: Arrivals bunch up on the way to the upstream; this much slower keeps its window honest.
+#: Requests bunch up on the way to the upstream; this factor keeps its window within the limit.
 HEADROOM = 1.05
 
 
@@ -87,14 +87,14 @@ class Rate(msgspec.Struct, frozen=True):
 
     @property
     def burst(self) -> int:
-        """How many requests may leave back to back."""
+        """Return how many requests may be sent back to back."""
         return max(1, self.count // 10)
 
     @property
     def spacing_s(self) -> float:
-        """Seconds between requests once the burst is spent.
+        """Return the seconds between requests once the burst is spent.
 
-        A burst of b and then one request every T make at most b - 1 + ceil(W / T) in a window W.
+        A burst of b and then one request every T are at most b - 1 + ceil(W / T) in a window W.
         """
         return HEADROOM * self.window_s / (self.count - self.burst + 1)
 
@@ -106,19 +106,18 @@ BREAKER_MINIMUM = 5
 BREAKER_SHARE = 0.5
 BREAKER_OPEN_S = 30.0
 BREAKER_LONGEST_S = 900.0
-#: A probe that never reports back frees its place after this long.
+#: After this long without a result, another probe may be sent.
 PROBE_S = 60.0
-_PROBING = "?"
 
 RETRIES_FLOOR = 3.0
 RETRIES_SHARE = 0.2
 
-#: The longest an upstream may send us away for.
+#: The longest block an upstream may demand.
 LONGEST_BLOCK = timedelta(hours=24)
 
 
 class Breaker(StrEnum):
-    """Closed lets everything pass, open nothing, half-open one probe."""
+    """The state of a breaker: closed allows all requests, open none, half-open one probe."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -126,7 +125,7 @@ class Breaker(StrEnum):
 
 
 class Admission(StrEnum):
-    """Why a request may or may not leave now."""
+    """The decision about a request: it may be sent now, or why not."""
 
     GO = "go"
     BUDGET = "budget"
@@ -135,22 +134,45 @@ class Admission(StrEnum):
     RETRIES = "retries"
 
 
-class Host(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything politeness remembers about one host; times are seconds since the epoch.
+class Outcomes(str):
+    """The results of the latest requests to a host, oldest first: `1` is a success, `0` a failure.
 
-    `arrival_s` is the theoretical arrival time of the cell rate algorithm, `outcomes` the last
-    calls as "1" and "0" or, while a probe is out, "?", `credit` how many retries may be spent.
+    A text, because stores keep it as a text. `?` alone means that the probe of a half-open breaker
+    has no result yet.
+    """
+
+    __slots__ = ()
+
+    def after(self, ok: bool) -> "Outcomes":
+        """Return the outcomes with one more result, without those beyond the window."""
+        return Outcomes((self + ("1" if ok else "0"))[-BREAKER_WINDOW:])
+
+    @property
+    def opens_breaker(self) -> bool:
+        """Return whether the latest request failed, and half of a sufficient number did."""
+        enough = len(self) >= BREAKER_MINIMUM
+        return self.endswith("0") and enough and self.count("0") >= BREAKER_SHARE * len(self)
+
+
+_PROBING = Outcomes("?")
+
+
+class Host(msgspec.Struct, frozen=True, kw_only=True):
+    """The politeness state of one host; times are Unix seconds.
+
+    `arrival_s` is the theoretical arrival time of the generic cell rate algorithm, `credit` the
+    number of retries that may be spent.
     """
 
     arrival_s: float = 0.0
     blocked_until_s: float = 0.0
-    outcomes: str = ""
+    outcomes: Outcomes = Outcomes()
     open_until_s: float = 0.0
     open_for_s: float = 0.0
     credit: float = RETRIES_FLOOR
 
     def breaker(self, now_s: float) -> Breaker:
-        """The breaker's state at this moment."""
+        """Return the state of the breaker."""
         if self.open_for_s == 0.0:
             return Breaker.CLOSED
         return Breaker.OPEN if now_s < self.open_until_s else Breaker.HALF_OPEN
@@ -158,11 +180,11 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     def spend(
         self, rate: Rate, now_s: float, retry: bool = False
     ) -> "tuple[Host, Admission, float]":
-        """Ask to send one request: the new state, the verdict, and when to ask again (seconds)."""
+        """Return the state after a request for permission, the decision, and when to ask again."""
         return self._seen_at(now_s, rate)._spend(rate, now_s, retry)
 
     def _seen_at(self, now_s: float, rate: Rate) -> "Host":
-        """The state without times no clock that only goes forward could have set."""
+        """Return the state without times that a monotonic clock could not have set."""
         return msgspec.structs.replace(
             self,
             arrival_s=min(self.arrival_s, now_s + rate.spacing_s * rate.burst),
@@ -187,33 +209,31 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
             credit=self.credit - 1.0 if retry else min(self.credit + RETRIES_SHARE, 10.0),
         )
         if state is Breaker.HALF_OPEN:
-            # Whoever asks next waits for the outcome of this probe.
+            # Until this probe has a result, no other request is sent.
             host = msgspec.structs.replace(host, outcomes=_PROBING, open_until_s=now_s + PROBE_S)
         return host, Admission.GO, now_s
 
     def record_outcome(self, ok: bool, now_s: float) -> "Host":
-        """Learn how a request that was let go ended."""
+        """Return the state after the result of a request that was sent."""
         if self.open_for_s:
             if self.outcomes != _PROBING:
-                return self  # it left before the breaker opened; only the probe decides
+                return self  # it was sent before the breaker opened; only the probe decides
             if ok:
-                return msgspec.structs.replace(self, outcomes="", open_until_s=0.0, open_for_s=0.0)
+                return msgspec.structs.replace(
+                    self, outcomes=Outcomes(), open_until_s=0.0, open_for_s=0.0
+                )
             return self._opened(min(self.open_for_s * 2, BREAKER_LONGEST_S), now_s)
-        outcomes = (self.outcomes + "01"[ok])[-BREAKER_WINDOW:]
-        host = msgspec.structs.replace(self, outcomes=outcomes)
-        failures = outcomes.count("0")
-        if ok or len(outcomes) < BREAKER_MINIMUM or failures < BREAKER_SHARE * len(outcomes):
-            return host
-        return host._opened(BREAKER_OPEN_S, now_s)
+        host = msgspec.structs.replace(self, outcomes=self.outcomes.after(ok))
+        return host._opened(BREAKER_OPEN_S, now_s) if host.outcomes.opens_breaker else host
 
     def block(self, until_s: float, now_s: float) -> "Host":
-        """Leave the host alone until then: at most a day, and never less than already agreed."""
+        """Return the state blocked until then: at most a day, and never shorter than before."""
         until_s = min(until_s, now_s + LONGEST_BLOCK.total_seconds())
         return msgspec.structs.replace(self, blocked_until_s=max(self.blocked_until_s, until_s))
 
     def _opened(self, for_s: float, now_s: float) -> "Host":
         return msgspec.structs.replace(
-            self, outcomes="", open_for_s=for_s, open_until_s=now_s + for_s
+            self, outcomes=Outcomes(), open_for_s=for_s, open_until_s=now_s + for_s
         )
 
 
@@ -225,13 +245,13 @@ RETRY_CAP_S = 20.0
 
 
 def retry_delay_s(failures: int, fraction: float) -> float:
-    """Seconds to wait after so many failures; `fraction` in [0, 1) is the (full) jitter."""
+    """Return the seconds to wait after so many failures; `fraction` in [0, 1) is the jitter."""
     ceiling: float = min(RETRY_CAP_S, RETRY_BASE_S * 2.0 ** (failures - 1))
     return ceiling * fraction
 
 
 def clamp_block_s(seconds: float) -> float:
-    """A waiting time an upstream asked for, within reason; nonsense becomes zero."""
+    """Return an upstream's waiting time within bounds; an invalid one becomes zero."""
     if not math.isfinite(seconds) or seconds < 0:
         return 0.0
     return min(seconds, LONGEST_BLOCK.total_seconds())

@@ -1,4 +1,4 @@
-"""Reports: what a fetch did, source by source, to the last record."""
+"""Reports: what a fetch did, for each source, with every record accounted for."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -9,7 +9,7 @@ from domain.fields import storable
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the records received.
+    """What became of the received records.
 
     Always received = inserted + updated + unchanged + duplicates + quarantined.
     """
@@ -23,20 +23,20 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     quarantined: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
-        """Both together."""
+        """Return the sums."""
         mine, theirs = msgspec.structs.asdict(self), msgspec.structs.asdict(other)
         return Counts(**{name: mine[name] + theirs[name] for name in mine})
 
     @property
     def changed(self) -> bool:
-        """Whether any stored record changed."""
+        """Return whether any stored record changed."""
         return bool(self.inserted or self.updated or self.deleted)
 
 
 class Rejection(msgspec.Struct, frozen=True):
-    """A record that cannot be kept: where it stood in the body, why, and how it began.
+    """A record that cannot be stored: its place in the body, the reason, and its beginning.
 
-    What of these texts no store could keep is replaced.
+    Characters that no store supports are replaced in these texts.
     """
 
     pointer: str
@@ -49,7 +49,7 @@ class Rejection(msgspec.Struct, frozen=True):
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """Why a source gave nothing, and when asking again may help."""
+    """The failure of a source, and when a retry can succeed."""
 
     code: str
     detail: str
@@ -57,9 +57,9 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class Traffic(msgspec.Struct):
-    """What asking a source has cost so far, and until when it says that its answer will do.
+    """The traffic to a source so far, and until when its response is declared fresh.
 
-    The source adds to it as it goes.
+    The source updates it during the fetch.
     """
 
     requests: int = 0
@@ -73,7 +73,7 @@ class Traffic(msgspec.Struct):
 class SourceStatus(StrEnum):
     """How the fetch from one source ended; partial means that some records were rejected.
 
-    With an error it means that some of the work is done, and the rest can be done later.
+    With an error, partial means that a part of the work is done, and the rest can follow later.
     """
 
     SUCCEEDED = "succeeded"
@@ -82,7 +82,7 @@ class SourceStatus(StrEnum):
 
 
 class SourceReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What one source gave in one fetch."""
+    """The result of one source in one fetch."""
 
     source: str
     status: SourceStatus
@@ -97,18 +97,18 @@ class SourceReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def not_before(self) -> datetime | None:
-        """When asking this source again makes sense, if it said so."""
+        """Return the earliest useful time of the next request, if the source named one."""
         return self.error.retry_at if self.error else self.fresh_until
 
     @property
     def is_stuck(self) -> bool:
-        """Whether it could not be asked, or not to its end, and nothing need be done twice."""
+        """Return whether the source could not be fetched completely, and can be continued."""
         undone = not self.requests or self.status is SourceStatus.PARTIAL
         return self.error is not None and undone
 
 
 class Outcome(StrEnum):
-    """What a fetch meant for the stored data."""
+    """The effect of a fetch on the stored records."""
 
     CHANGED = "changed"
     UNCHANGED = "unchanged"
@@ -118,18 +118,18 @@ class Outcome(StrEnum):
 
 
 class FetchReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a whole fetch did."""
+    """The result of a whole fetch."""
 
     sources: tuple[SourceReport, ...] = ()
 
     @property
     def counts(self) -> Counts:
-        """The counts of all sources together."""
+        """Return the sums of the counts of all sources."""
         return sum((source.counts for source in self.sources), Counts())
 
     @property
     def outcome(self) -> Outcome:
-        """What this fetch meant for the stored data."""
+        """Return the effect of this fetch on the stored records."""
         statuses = {source.status for source in self.sources}
         if statuses == {SourceStatus.FAILED}:
             return Outcome.FAILED
@@ -139,17 +139,17 @@ class FetchReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def failures(self) -> list[Failure]:
-        """Why the failed sources failed."""
+        """Return the failures of the sources."""
         return [source.error for source in self.sources if source.error is not None]
 
     @property
     def not_before(self) -> datetime | None:
-        """When asking again makes sense, if every source has said so."""
+        """Return the earliest useful time of the next fetch, if every source named one."""
         times = [source.not_before for source in self.sources]
         known = [time for time in times if time is not None]
         return min(known) if known and len(known) == len(times) else None
 
     @property
     def waits_until(self) -> datetime | None:
-        """When the fetch may begin or go on, if no source can be asked before a known time."""
+        """Return when the fetch may start or continue, if all sources must wait."""
         return self.not_before if all(source.is_stuck for source in self.sources) else None

@@ -1,4 +1,4 @@
-"""Repositories: how they are named, and what GitHub told of one the last time it was asked."""
+"""Repositories: their names, and the facts that GitHub last returned."""
 
 import re
 from datetime import datetime, timedelta
@@ -15,12 +15,12 @@ _NAME = re.compile(
 
 
 def is_repository(text: str) -> bool:
-    """Whether a text is a repository's name, `owner/name`, by GitHub's rules."""
+    """Return whether a text is a repository's name, `owner/name`, by GitHub's rules."""
     return _NAME.fullmatch(text) is not None
 
 
 class Enrichment(StrEnum):
-    """How a task's repository stands; `pending` and `unavailable` are looked at again later."""
+    """The state of a task's facts; `pending` and `unavailable` are looked up again later."""
 
     OK = "ok"
     PENDING = "pending"
@@ -29,12 +29,12 @@ class Enrichment(StrEnum):
 
     @property
     def is_settled(self) -> bool:
-        """Whether GitHub has answered."""
+        """Return whether GitHub has answered."""
         return self in (Enrichment.OK, Enrichment.NOT_FOUND)
 
 
 class RepoFacts(msgspec.Struct, frozen=True):
-    """What GitHub says of a repository."""
+    """The facts of a repository."""
 
     description: str | None
     stars: Int64
@@ -42,9 +42,9 @@ class RepoFacts(msgspec.Struct, frozen=True):
 
 
 class LookupResult(msgspec.Struct, frozen=True):
-    """An answer of GitHub's: the facts, or None where there is no such repository.
+    """A response of GitHub: the facts, or None if the repository does not exist.
 
-    `etag` is what to ask with the next time, if anything.
+    `etag` is the validator for the next request, if any.
     """
 
     facts: RepoFacts | None
@@ -52,37 +52,37 @@ class LookupResult(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What came of looking at a repository; `told_at` is when GitHub first gave these facts."""
+    """The result of a lookup for a task; `since` is when GitHub first returned these facts."""
 
     enrichment: Enrichment
     facts: RepoFacts | None = None
-    told_at: datetime | None = None
+    since: datetime | None = None
 
 
 class KnownRepository(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a repository, once for all of its tasks.
+    """The state of a repository, shared by all of its tasks.
 
-    `told_at` is when GitHub first answered so, `looked_at` when it last did.
+    `since` is when GitHub first returned this result, `checked_at` when it last did.
     """
 
     name: str
-    told: LookupResult
-    told_at: datetime
-    looked_at: datetime
+    result: LookupResult
+    since: datetime
+    checked_at: datetime
 
     @property
     def finding(self) -> Finding:
-        """What its tasks should know."""
-        if self.told.facts is None:
+        """Return the finding for its tasks."""
+        if self.result.facts is None:
             return Finding(Enrichment.NOT_FOUND)
-        return Finding(Enrichment.OK, self.told.facts, self.told_at)
+        return Finding(Enrichment.OK, self.result.facts, self.since)
 
     def is_fresh(self, now: datetime, fresh_for: timedelta) -> bool:
-        """Whether it was looked at so recently that nobody need look again."""
-        # A clock that was set back must not keep us from looking until it has caught up.
-        return abs(now - self.looked_at) < fresh_for
+        """Return whether it was looked up so recently that no request is needed."""
+        # A clock that was set back must not prevent lookups until it has caught up.
+        return abs(now - self.checked_at) < fresh_for
 
-    def after(self, told: LookupResult, now: datetime) -> "KnownRepository":
-        """What is known once GitHub has answered again."""
-        told_at = self.told_at if told.facts == self.told.facts else now
-        return msgspec.structs.replace(self, told=told, told_at=told_at, looked_at=now)
+    def after(self, result: LookupResult, now: datetime) -> "KnownRepository":
+        """Return the state after another response of GitHub."""
+        since = self.since if result.facts == self.result.facts else now
+        return msgspec.structs.replace(self, result=result, since=since, checked_at=now)

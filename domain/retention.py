@@ -1,16 +1,16 @@
-"""Retention: what is kept for how long."""
+"""Retention: how long each kind of row is kept."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 import msgspec
 
-#: So many rows are removed at most in one transaction, so that nobody waits long for it.
+#: The most rows removed in one transaction, so that other writers do not wait long.
 BATCH = 500
 
 
-#: A session that has run out is of no use. Guesses are forgotten after a day, a place from which
-#: somebody has logged in only some time after that.
+#: Expired sessions are useless. Password attempts expire after a day, networks of successful
+#: logins some time after that.
 SESSIONS_KEPT = timedelta(days=1)
 GUESSES_KEPT = timedelta(days=1)
 PLACES_KEPT = timedelta(days=90)
@@ -18,34 +18,34 @@ CLIENTS_KEPT = timedelta(hours=1)
 
 
 class RetainedKind(StrEnum):
-    """What grows with time and is removed once it is old, unless it is still needed.
+    """Kinds of rows that grow with time and are removed when they expire and are not needed.
 
-    In this order, because what goes first may have needed what goes later.
+    In this order, because rows of an earlier kind may refer to rows of a later one.
     """
 
-    #: Records in quarantine, by when they were rejected last.
+    #: Records in quarantine, by the time of their last rejection.
     QUARANTINE = "quarantine"
-    #: Payloads, by when they arrived. The newest merged fetch of each source stays whole, and so
-    #: do those of unfinished jobs and those that a record in quarantine was read from. A body that
-    #: arrived several times goes with its last arrival.
+    #: Payloads, by time of arrival. The newest merged fetch of each source is kept complete, and so
+    #: are those of unfinished jobs and of records in quarantine. A body that arrived several times
+    #: is removed with its last arrival.
     PAYLOADS = "payloads"
-    #: Jobs, by when they ended. The last one of each dataset stays, and that of each checkpoint.
+    #: Jobs, by time of their end. The last job of each dataset and of each checkpoint is kept.
     JOBS = "jobs"
-    #: Idempotency keys, by when they came.
+    #: Idempotency keys, by time of their first use.
     KEYS = "keys"
-    #: Sessions with their refresh tokens, by when they would have run out.
+    #: Sessions with their refresh tokens, by time of expiry.
     SESSIONS = "sessions"
-    #: Guesses at passwords, by when the last was made.
+    #: Password attempts, by time of the last one.
     GUESSES = "guesses"
-    #: What clients have asked, by when they had everything back.
+    #: Request counts of clients, by the time at which their allowance is full again.
     CLIENTS = "clients"
 
 
 class RetentionPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """For how long each kind is kept."""
+    """How long each kind of row is kept."""
 
     ages: dict[RetainedKind, timedelta]
 
     def ends(self, now: datetime) -> list[tuple[RetainedKind, datetime]]:
-        """What is removed now, in order, each with the moment before which it is old."""
+        """Return the kinds to remove now, in order, each with the time before which rows expire."""
         return [(kept, now - self.ages[kept]) for kept in RetainedKind if kept in self.ages]

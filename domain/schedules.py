@@ -1,4 +1,4 @@
-"""Schedules: when a dataset is fetched by itself; pure functions of time."""
+"""Schedules: when a dataset is next fetched; pure functions of time."""
 
 from datetime import datetime, timedelta
 
@@ -6,18 +6,18 @@ import msgspec
 
 from domain.politeness import LONGEST_BLOCK
 
-#: A run comes up to this share of the period late, so that many services do not ask at once.
+#: A run is delayed by up to this share of the period, so that services do not send at once.
 JITTER_SHARE = 0.1
 MAX_JITTER = timedelta(seconds=30)
-#: Failures push the next run back at most this far, or a period where that is longer.
+#: Failures move the next run back at most this far, or by a period if that is longer.
 LONGEST_BACKOFF = timedelta(hours=1)
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
-    """When a dataset is next fetched by itself.
+    """The next scheduled fetch of a dataset.
 
-    Ticks lie a period apart on a grid; `tick_at` is the next one, and `next_run_at` is that tick
-    with its jitter, or a later time when the source is to be left alone.
+    Ticks are a period apart on a grid; `tick_at` is the next one, and `next_run_at` is that tick
+    with its jitter, or a later time if the source must be left alone.
     """
 
     dataset: str
@@ -28,17 +28,17 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def starting(cls, dataset: str, every: timedelta, now: datetime) -> "Schedule":
-        """A new schedule: it is first due a period from now."""
+        """Return a new schedule, first due a period from now."""
         return cls(dataset=dataset, every=every, tick_at=now + every, next_run_at=now + every)
 
     def is_due(self, now: datetime) -> bool:
-        """Whether it is time to run."""
+        """Return whether the next run is due."""
         return self.next_run_at <= now
 
     def fired(self, now: datetime, fraction: float) -> "Schedule":
-        """The schedule after a run at this moment; ticks missed meanwhile are left out.
+        """Return the schedule after a run now; ticks missed meanwhile are skipped.
 
-        `fraction` in [0, 1) decides how late the next run comes.
+        `fraction` in [0, 1) is the share of the longest jitter.
         """
         ticks = max(1, (now - self.tick_at) // self.every + 1)
         tick_at = self.tick_at + ticks * self.every
@@ -50,7 +50,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
         return min(self.every * JITTER_SHARE, MAX_JITTER)
 
     def changed(self, every: timedelta, now: datetime) -> "Schedule":
-        """The schedule with another period: the next run comes no later than that from now."""
+        """Return the schedule with another period: the next run is at most that far away."""
         if every == self.every:
             return self
         tick_at = min(self.tick_at, now + every)
@@ -61,9 +61,9 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     def after_run(
         self, ok: bool, not_before: datetime | None, now: datetime, by_hand: bool = False
     ) -> "Schedule":
-        """The schedule after a fetch has ended: failures and the upstream may push it back.
+        """Return the schedule after a fetch: failures and the upstream may move it back.
 
-        A failure somebody asked for by hand is not counted; a success ends what failures did.
+        Failures of manual fetches are not counted; a success resets the effect of failures.
         """
         failures = 0 if ok else self.failures + (not by_hand)
         next_run_at = self.next_run_at
@@ -72,8 +72,8 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
                 next_run_at, max(self.tick_at + self._longest_jitter, now + self.every)
             )
         if failures > 1:
-            # The first failure costs nothing: the next tick is as good a time to try as any.
-            # Doubled from no more than the longest: a long period has no double.
+            # The first failure has no effect: the next tick is soon enough for a retry.
+            # Only periods up to the longest backoff are doubled.
             doubled = min(self.every, LONGEST_BACKOFF) * 2 ** min(failures - 1, 20)
             backoff = min(doubled, LONGEST_BACKOFF)
             next_run_at = max(next_run_at, now + max(backoff, self.every))

@@ -1,18 +1,18 @@
-"""Sessions: what lasts from a login to its end, and the tokens that go with it."""
+"""Sessions: logins and their tokens."""
 
 import hashlib
 from datetime import datetime, timedelta
 
 import msgspec
 
-#: Who did not hear the answer to a refresh may ask again for so long, and gets the same one.
+#: A refresh may be repeated for this long, in case its response was lost.
 GRACE = timedelta(seconds=20)
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """One login: the family of all refresh tokens that follow from it.
+    """One login: the family of all its refresh tokens.
 
-    `version` is the user's when they logged in: when that has moved, the session has ended.
+    `version` is the user's at the login: the session ends when the user's version changes.
     """
 
     id: str
@@ -23,12 +23,12 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: datetime | None = None
 
     def is_open(self, now: datetime) -> bool:
-        """Whether its tokens still count."""
+        """Return whether the session's tokens are valid."""
         return self.ended_at is None and now < self.expires_at
 
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True):
-    """What an access token says of its bearer."""
+    """The claims of an access token."""
 
     user: str
     session: str
@@ -37,7 +37,7 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ApiToken(msgspec.Struct, frozen=True, kw_only=True):
-    """A long-lived token of a program; only the digest of its text is kept."""
+    """A long-lived token for a program; only the digest of its text is stored."""
 
     id: str
     user: str
@@ -47,10 +47,10 @@ class ApiToken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_replay(used_at: datetime | None, now: datetime) -> bool:
-    """Whether a refresh token used at that time and shown again now has been stolen."""
+    """Return whether the repeated use of a refresh token means that it was stolen."""
     return used_at is not None and now - used_at > GRACE
 
 
 def digest_of(token: str) -> str:
-    """What is kept of a token that nobody can guess."""
+    """Return the digest under which an unguessable token is stored."""
     return hashlib.sha256(token.encode()).hexdigest()

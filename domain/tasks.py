@@ -1,4 +1,4 @@
-"""Tasks: what somebody wants done about a repository, and what GitHub says of that."""
+"""Tasks: notes of users about GitHub repositories, enriched with facts from GitHub."""
 
 from collections.abc import Callable, Mapping, Set
 from datetime import datetime
@@ -15,14 +15,14 @@ from domain.repositories import Enrichment, Finding, is_repository
 MAX_TITLE = 200
 MAX_DESCRIPTION = 10_000
 
-#: Tasks belong to nobody: whoever may write may change any.
+#: Tasks have no owner: every caller may change any of them.
 WRITE_BY = Role.ANYONE
 
 PENDING = Finding(Enrichment.PENDING)
 
 
 class TaskStatus(StrEnum):
-    """How far a task is."""
+    """The progress of a task."""
 
     OPEN = "open"
     IN_PROGRESS = "in_progress"
@@ -30,7 +30,7 @@ class TaskStatus(StrEnum):
 
 
 class TaskEdit(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody says of a task; what is left out stays as it is."""
+    """An edit of a task; fields that are not given stay unchanged."""
 
     title: str | msgspec.UnsetType = msgspec.UNSET
     description: str | msgspec.UnsetType | None = msgspec.UNSET
@@ -38,14 +38,14 @@ class TaskEdit(msgspec.Struct, frozen=True, kw_only=True):
     repository: str | msgspec.UnsetType = msgspec.UNSET
 
     @property
-    def said(self) -> dict[str, Any]:
-        """The fields that are spoken of, with their values."""
+    def given(self) -> dict[str, Any]:
+        """Return the given fields with their values."""
         every = msgspec.structs.asdict(self)
         return {name: value for name, value in every.items() if value is not msgspec.UNSET}
 
     def check(self) -> None:
-        """Refuse what no task may hold; InvalidInput points to the field."""
-        for name, value in self.said.items():
+        """Raise InvalidInput, with a pointer to the field, for an invalid value."""
+        for name, value in self.given.items():
             reason = TASKS.fields[name].defect(value)
             if reason is not None:
                 raise InvalidInput(f"/{name}", f"{name} {reason}")
@@ -56,9 +56,9 @@ class TaskEdit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """One task, with the facts of its repository as GitHub gave them at `repo_fetched_at`.
+    """One task, with the facts of its repository as of `repo_fetched_at`.
 
-    `version` rises with every change, whoever makes it.
+    `version` increases with every change, including those by a job.
     """
 
     id: str
@@ -76,21 +76,21 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
 
     def require(self, seen: Set[int] | None) -> None:
-        """Let a change pass that was made to one of these versions, or to whichever (None)."""
+        """Raise StaleVersion unless the task is at one of these versions; None allows any."""
         if seen is not None and self.version not in seen:
             raise StaleVersion(
-                f"the task has changed since: it is at version {self.version} now; read it again"
+                f"the task has changed: it is now at version {self.version}; read it again"
             )
 
     def edited(self, edit: TaskEdit, finding: Finding, now: datetime) -> "Task":
-        """The task as somebody wants it; the finding is of its new repository, if it gets one."""
-        task = msgspec.structs.replace(self, **edit.said)
+        """Return the edited task; `finding` is about its new repository, if that changes."""
+        task = msgspec.structs.replace(self, **edit.given)
         if task.repository != self.repository:
             task = _enriched(_unknown(task), finding)
         return self._becoming(task, now)
 
     def enriched(self, finding: Finding, now: datetime) -> "Task":
-        """The task after a look at its repository; what GitHub said before outlives a failure."""
+        """Return the task after a lookup of its repository; a failure keeps known facts."""
         return self._becoming(_enriched(self, finding), now)
 
     def _becoming(self, task: "Task", now: datetime) -> "Task":
@@ -100,19 +100,19 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def new_task(task_id: str, edit: TaskEdit, finding: Finding, now: datetime) -> Task:
-    """A task nobody has seen yet; the edit has at least its title and repository."""
+    """Return a new task; the edit has at least its title and repository."""
     plain = {"description": None, "status": TaskStatus.OPEN}
-    task = Task(id=task_id, created_at=now, updated_at=now, **{**plain, **edit.said})
+    task = Task(id=task_id, created_at=now, updated_at=now, **{**plain, **edit.given})
     return _enriched(task, finding)
 
 
 def task_of(row: Any) -> Task:
-    """The task in a stored row."""
+    """Return the task of a stored row."""
     return msgspec.convert(row, Task, from_attributes=True)
 
 
-#: Tasks are a dataset like any other for whoever reads them. Nothing gives lost columns back here:
-#: fields may be added, and neither changed nor taken away.
+#: Tasks are read like any other dataset. Their columns cannot be rebuilt from payloads, so fields
+#: may be added, but neither changed nor removed.
 TASKS = Dataset(
     name="tasks",
     record=Task,
@@ -137,7 +137,7 @@ def _enriched(task: Task, finding: Finding) -> Task:
             repo_description=facts.description,
             repo_stars=facts.stars,
             repo_language=facts.language,
-            repo_fetched_at=finding.told_at,
+            repo_fetched_at=finding.since,
         )
     if task.enrichment.is_settled and not finding.enrichment.is_settled:
         return task
@@ -155,10 +155,10 @@ def _unknown(task: Task) -> Task:
     )
 
 
-#: What a field is expected to be besides its type, in words and as a rule.
+#: The rules of a field besides its type, as text and as a function.
 _EXPECTED: Mapping[str, tuple[str, Callable[[str], bool]]] = {
     "title": (
-        f"1 to {MAX_TITLE} characters that are not all blank",
+        f"1 to {MAX_TITLE} characters, not all blank",
         lambda text: 0 < len(text) <= MAX_TITLE and not text.isspace(),
     ),
     "description": (

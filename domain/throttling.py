@@ -1,4 +1,4 @@
-"""Throttling: how much one client may ask of us, and how often a password may be guessed."""
+"""Throttling: rate limits of clients, and limits of password attempts."""
 
 import math
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from domain.politeness import Rate
 
 
 class Allowance(msgspec.Struct, frozen=True):
-    """Whether one more request is let through, how many are left, and when there is one again."""
+    """Whether a request is allowed, how many are left, and the wait until the next one."""
 
     allowed: bool
     left: int
@@ -19,30 +19,30 @@ class Allowance(msgspec.Struct, frozen=True):
 
 
 def spacing_s(rate: Rate) -> float:
-    """Seconds after which one of the requests a client has spent comes back."""
+    """Return the seconds after which a client regains one request."""
     return rate.window_s / rate.count
 
 
 def allowance(rate: Rate, full_in_s: float, allowed: bool) -> Allowance:
-    """What is left to a client who has everything back in so many seconds."""
+    """Return the allowance of a client that is at its full rate in so many seconds."""
     spacing = spacing_s(rate)
     left = max(0, math.floor((rate.window_s - full_in_s) / spacing + 1e-9))
     wait_s = 0.0 if left else full_in_s + spacing - rate.window_s
     return Allowance(allowed, left, max(0.0, wait_s))
 
 
-# ---------------------------------------------------------------- guesses
+# ---------------------------------------------------------------- password attempts
 
-#: So many wrong passwords cost nothing: for one account from one place, and from all others.
+#: Wrong passwords without a delay: for one account from one network, and from all unknown ones.
 FREE_GUESSES = 5
 FREE_GUESSES_OF_STRANGERS = 100
 LONGEST_LOCK = timedelta(minutes=15)
-#: After so long without a guess all is forgotten.
+#: After this long without an attempt the count starts from zero.
 FORGOTTEN = timedelta(hours=24)
 
 
 class Attempts(msgspec.Struct, frozen=True):
-    """The guesses at one thing: `known` once one was right; they count from `failures` on."""
+    """The password attempts from one network, or from all unknown ones."""
 
     failures: int = 0
     blocked_until: datetime | None = None
@@ -50,15 +50,15 @@ class Attempts(msgspec.Struct, frozen=True):
     seen_at: datetime | None = None
 
     def wait_s(self, now: datetime) -> float:
-        """Seconds until another guess may be made; zero when it may now."""
+        """Return the seconds until another attempt is allowed."""
         if self.blocked_until is None:
             return 0.0
         return max(0.0, (self.blocked_until - now).total_seconds())
 
     def after_attempt(self, free: int, now: datetime) -> "Attempts":
-        """After one more guess, which counts as wrong until it turns out right.
+        """Return the attempts with one more, which counts as wrong until it proves correct.
 
-        Each one above those that are free doubles the time until the next.
+        Each attempt above the free ones doubles the time until the next.
         """
         forgotten = self.seen_at is None or now - self.seen_at > FORGOTTEN
         failures = 1 if forgotten else self.failures + 1
@@ -70,29 +70,29 @@ class Attempts(msgspec.Struct, frozen=True):
 
 
 class Guess(msgspec.Struct, frozen=True):
-    """A guess at a password: the guesses made before from here, and from all unknown places."""
+    """An attempt at a password: the earlier attempts from its network, and from unknown ones."""
 
     here: Attempts
     strangers: Attempts
 
     def wait_s(self, now: datetime) -> float:
-        """Seconds until it may be made; zero when it may now.
+        """Return the seconds until the attempt is allowed.
 
-        From where the account was logged in to before, guesses from elsewhere do not count.
+        In a network with an earlier login to the account, attempts from elsewhere do not count.
         """
         if self.here.known:
             return self.here.wait_s(now)
         return max(self.here.wait_s(now), self.strangers.wait_s(now))
 
     def after_attempt(self, now: datetime) -> "Guess":
-        """Counted, before it is known whether it is right."""
+        """Return the counts with this attempt, before its result is known."""
         here = self.here.after_attempt(FREE_GUESSES, now)
         if self.here.known:
             return Guess(here, self.strangers)
         return Guess(here, self.strangers.after_attempt(FREE_GUESSES_OF_STRANGERS, now))
 
     def succeeded(self, now: datetime) -> "Guess":
-        """It was right: nothing counts against this place any more."""
+        """Return the counts after a correct password: this network starts from zero."""
         strangers = self.strangers
         if not self.here.known:
             failures = max(0, strangers.failures - 1)

@@ -1,4 +1,4 @@
-"""Totals: what all runs of a source have brought so far, whatever has become of their jobs."""
+"""Totals: the sums of all runs of a source, also of jobs that have been removed."""
 
 from datetime import datetime
 
@@ -8,10 +8,10 @@ from domain.reports import Counts, Failure, SourceReport, SourceStatus
 
 
 class SourceTotals(msgspec.Struct, frozen=True, kw_only=True):
-    """What one source has given in all of its runs, as their reports say.
+    """The sums of the reports of all runs of one source.
 
-    `last_run_at` is when the last job that asked it, or read it anew, ended. `last_error` is why
-    that run failed, and None once one has not; `last_success_at` is when it last did not fail.
+    `last_run_at` is the end of the last job that fetched or reprocessed it. `last_error` is why
+    that run failed, None if it did not; `last_success_at` is the end of the last run that did not.
     """
 
     dataset: str
@@ -24,7 +24,7 @@ class SourceTotals(msgspec.Struct, frozen=True, kw_only=True):
     counts: Counts = Counts()
 
     def after(self, report: SourceReport, ended_at: datetime) -> "SourceTotals":
-        """The totals once one more run has ended with this report."""
+        """Return the totals with one more run."""
         failed = report.status is SourceStatus.FAILED
         return SourceTotals(
             dataset=self.dataset,

@@ -1,4 +1,4 @@
-"""Users: who may log in, under which names and passwords, and who is asking."""
+"""Users: accounts, their names and passwords, and the callers of requests."""
 
 import re
 from datetime import datetime
@@ -10,7 +10,7 @@ from domain.errors import Forbidden, InvalidInput, LoginRequired
 from domain.fields import storable
 
 SHORTEST_PASSWORD = 8
-#: Longer ones would only cost time: no password is ever cut.
+#: Longer ones would only cost time: passwords are never truncated.
 LONGEST_PASSWORD_BYTES = 1024
 
 NAME_PATTERN = r"[A-Za-z0-9._@-]{1,64}"
@@ -19,7 +19,7 @@ _NAME = re.compile(NAME_PATTERN)
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody with an account; `password` is a hash, and `version` moves when tokens must end."""
+    """An account; `password` is a hash, and `version` changes when its tokens must end."""
 
     name: str
     role: Role = Role.USER
@@ -30,20 +30,20 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """What names are told apart by: names that differ in case alone are one."""
+        """Return the unique form of the name: names that differ in case alone are equal."""
         return key_of(self.name)
 
     def with_password(self, hashed: str) -> "User":
-        """The user with another password: every token given before ends."""
+        """Return the user with another password; all earlier tokens end."""
         return msgspec.structs.replace(self, password=hashed, version=self.version + 1)
 
     def locked_out(self) -> "User":
-        """The user who may not log in any more: every token given before ends."""
+        """Return the user disabled; all earlier tokens end."""
         return msgspec.structs.replace(self, disabled=True, version=self.version + 1)
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who is asking: a role, and for somebody known the name and the session they logged in to."""
+    """The caller of a request: its role and, after a login, its name and session."""
 
     role: Role = Role.ANYONE
     name: str | None = None
@@ -51,11 +51,11 @@ class Caller(msgspec.Struct, frozen=True):
 
     @property
     def person(self) -> str:
-        """The name of a person who has logged in; LoginRequired or, for a program, Forbidden."""
+        """Return the name of a logged-in person; raise LoginRequired, or Forbidden for programs."""
         if self.name is None:
-            raise LoginRequired("this needs a logged-in user")
+            raise LoginRequired("a login is required")
         if self.session is None:
-            raise Forbidden("this is for people, not for programs; log in with a password")
+            raise Forbidden("API tokens may not do this; log in with a password")
         return self.name
 
 
@@ -63,28 +63,28 @@ ANYBODY = Caller()
 
 
 def key_of(name: str) -> str:
-    """The name in the form in which names are compared."""
+    """Return the unique form of a name, in which names are compared."""
     return name.lower()
 
 
 def is_name(text: str) -> bool:
-    """Whether somebody may be called so."""
+    """Return whether this is a valid username."""
     return _NAME.fullmatch(text) is not None
 
 
 def checked_name(name: str) -> str:
-    """Let a name pass that somebody may have; InvalidInput otherwise."""
+    """Return the name; raise InvalidInput unless it is a valid username."""
     if not is_name(name):
         raise InvalidInput("/username", "expected 1 to 64 letters, digits and . _ - @")
     return name
 
 
 def checked_password(password: str, field: str = "password") -> str:
-    """Let a password pass that is neither too short nor too long; InvalidInput otherwise."""
+    """Return the password; raise InvalidInput if it is too short or too long."""
     if len(password) < SHORTEST_PASSWORD:
         raise InvalidInput(f"/{field}", f"expected at least {SHORTEST_PASSWORD} characters")
     if storable(password) != password:
-        raise InvalidInput(f"/{field}", "expected no U+0000 and no lone surrogate")
+        raise InvalidInput(f"/{field}", "expected text without U+0000 and lone surrogates")
     if len(password.encode()) > LONGEST_PASSWORD_BYTES:
         raise InvalidInput(f"/{field}", f"expected at most {LONGEST_PASSWORD_BYTES} bytes")
     return password

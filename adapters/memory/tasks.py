@@ -119,5 +119,5 @@ class MemoryKnownRepositories(KnownRepositories):
 
     async def due(self, before: datetime) -> list[str]:
         """The repositories nobody has looked at since before then."""
-        found = [known for known in self._known.values() if known.looked_at <= before]
-        return [known.name for known in sorted(found, key=lambda known: known.looked_at)]
+        found = [known for known in self._known.values() if known.checked_at <= before]
+        return [known.name for known in sorted(found, key=lambda known: known.checked_at)]

@@ -51,9 +51,10 @@ class RepositoryLookup:
         known = await self._known.get(name)
         if known is not None and known.is_fresh(self._clock.now(), self._fresh_for):
             return known
-        told = await self._repositories.look(name, known.told if known else None, deadline, traffic)
+        last = known.result if known else None
+        result = await self._repositories.look(name, last, deadline, traffic)
         now = self._clock.now()
-        first = KnownRepository(name=name, told=told, told_at=now, looked_at=now)
-        seen = first if known is None else known.after(told, now)
-        await self._known.keep(seen)
-        return seen
+        first = KnownRepository(name=name, result=result, since=now, checked_at=now)
+        current = first if known is None else known.after(result, now)
+        await self._known.keep(current)
+        return current

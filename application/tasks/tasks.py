@@ -92,7 +92,7 @@ class CreateTask:
         """
         viewer.require(WRITE_BY)
         edit.check()
-        finding = await self._enriching.look(edit.said["repository"])
+        finding = await self._enriching.look(edit.given["repository"])
         task = new_task(self._random.identifier(), edit, finding, self._clock.now())
         return await self._enriching.follow(await self._tasks.add(task))
 
@@ -123,7 +123,7 @@ class ChangeTask:
         edit.check()
         before = task_of(await self._query.get((task_id,), viewer))
         before.require(seen)
-        repository = edit.said.get("repository", before.repository)
+        repository = edit.given.get("repository", before.repository)
         moves = repository != before.repository
         finding = await self._enriching.look(repository) if moves else PENDING
 

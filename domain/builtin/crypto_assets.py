@@ -1,4 +1,4 @@
-"""Crypto assets: what coins and tokens cost, as each source tells it."""
+"""Crypto assets: prices of coins and tokens, by source."""
 
 import re
 from datetime import datetime
@@ -15,7 +15,7 @@ _NO_WORD = re.compile(r"[\W_]+")
 class CryptoAsset(msgspec.Struct, frozen=True, kw_only=True):
     """One coin or token of one source; amounts are US dollars.
 
-    Different assets share a symbol, so the source's own name for it, `source_id`, identifies it.
+    Symbols are not unique, so the source's identifier of the asset, `source_id`, is in the key.
     """
 
     source: str
@@ -47,7 +47,7 @@ CRYPTO_ASSETS = Dataset(
 
 
 def checked(asset: CryptoAsset, received_at: datetime) -> CryptoAsset:
-    """The asset, whose time is aware, once it can be one; a ValueError says why it cannot."""
+    """Return the asset, whose time is aware; raise ValueError if it is implausible."""
     for name in ("source_id", "symbol", "name"):
         if not getattr(asset, name):
             raise ValueError(f"{name} is empty")
@@ -59,5 +59,5 @@ def checked(asset: CryptoAsset, received_at: datetime) -> CryptoAsset:
 
 
 def slug_of(symbol: str, name: str) -> str:
-    """A name for an asset that has none of its own: `btc-bitcoin`; empty when it has no letters."""
+    """Return an identifier such as `btc-bitcoin`; empty without letters and digits."""
     return _NO_WORD.sub("-", f"{symbol} {name}".casefold()).strip("-")

@@ -1,4 +1,4 @@
-"""Data points: single measurements, and which of them can be trusted."""
+"""Data points: single measurements, and which of them are valid."""
 
 import hashlib
 import math
@@ -13,10 +13,10 @@ from domain.fields import fields_of
 from domain.filters import Condition, Filter, Operator
 from domain.times import time_of
 
-#: A point that arrives later than this after it was measured is not trusted.
+#: A point that arrives later than this after its measurement is invalid.
 OLDEST = timedelta(hours=1)
 TOO_OLD = "too old"
-#: A point with one of these tags comes from the machine itself, or is doubted by it.
+#: A point with one of these tags is about the machine itself, or doubtful.
 UNTRUSTED = frozenset({"system", "suspect"})
 
 _FLOAT32 = struct.Struct("<f")
@@ -24,7 +24,7 @@ _ID_DIGITS = 16
 
 
 class DataPoint(msgspec.Struct, frozen=True, kw_only=True):
-    """One measurement; `tags` are the upstream's, and `too old` where that is why it is invalid."""
+    """One measurement; `tags` are the upstream's, and `too old` for a late arrival."""
 
     id: str
     time: datetime
@@ -51,15 +51,15 @@ DATA_POINTS = Dataset(
 def point_of(
     time: int, value: Sequence[int], tags: Sequence[str], received_at: datetime
 ) -> DataPoint:
-    """The point an upstream tells of, in Unix seconds and bytes; a ValueError says why it is none.
+    """Return the point of Unix seconds and bytes; raise ValueError if there is none.
 
-    Its age is judged by its arrival, so that reading it again later gives the same point.
+    Its age depends on its time of arrival, so that reading it again later gives the same point.
     """
-    moment, number = time_of(time, received_at), float32_of(value)
-    late = received_at - moment > OLDEST
+    measured_at, number = time_of(time, received_at), float32_of(value)
+    late = received_at - measured_at > OLDEST
     return DataPoint(
         id=id_of(time, value, tags),
-        time=moment,
+        time=measured_at,
         value=number,
         valid=not late and UNTRUSTED.isdisjoint(tags),
         tags=(*tags, TOO_OLD) if late and TOO_OLD not in tags else tuple(tags),
@@ -67,7 +67,7 @@ def point_of(
 
 
 def float32_of(value: Sequence[int]) -> float:
-    """The number in four bytes, little end first; a ValueError when they hold none."""
+    """Return the number in four little-endian bytes; raise ValueError if there is none."""
     if len(value) != _FLOAT32.size:
         raise ValueError(f"the value has {len(value)} bytes, and {_FLOAT32.size} were expected")
     if not all(0 <= byte <= 255 for byte in value):
@@ -79,7 +79,7 @@ def float32_of(value: Sequence[int]) -> float:
 
 
 def id_of(time: int, value: Sequence[int], tags: Sequence[str]) -> str:
-    """The same for the same point, however often it comes.
+    """Return the identifier of a point, which is equal for equal points.
 
     It is the first 16 hexadecimal digits of the SHA-256 of `[time,[bytes],[tags]]` as JSON without
     spaces in UTF-8, with the tags as they were received, in their order.

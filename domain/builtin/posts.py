@@ -1,4 +1,4 @@
-"""Posts: what people wrote, as JSONPlaceholder tells it."""
+"""Posts, as published by JSONPlaceholder."""
 
 import msgspec
 

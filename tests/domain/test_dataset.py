@@ -36,10 +36,10 @@ def test_a_plain_name_is_a_name(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "A", "1a", "_a", "a__b", "a-b", "é", "a" * 32, "a\n"])
 def test_what_could_not_be_a_table_is_no_name(name: str) -> None:
-    with pytest.raises(InvalidDataset, match="is not a name"):
+    with pytest.raises(InvalidDataset, match="is not a valid name"):
         declared(name=name)
     if name.isidentifier():
-        with pytest.raises(InvalidDataset, match="is not a name"):
+        with pytest.raises(InvalidDataset, match="is not a valid name"):
             declared(("id", int), (name, str))
 
 

@@ -129,7 +129,7 @@ def test_what_does_not_exist_is_refused_by_name(name: str) -> None:
 def test_an_operator_that_does_not_fit_is_refused_with_those_that_do(
     name: str, allowed: str
 ) -> None:
-    with pytest.raises(UnknownParameter, match=f"can be asked with: {allowed}$"):
+    with pytest.raises(UnknownParameter, match=f"supports these operators: {allowed}$"):
         parsed((name, "x"))
 
 

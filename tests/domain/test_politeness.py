@@ -25,6 +25,7 @@ from domain.politeness import (
     Breaker,
     Cadence,
     Host,
+    Outcomes,
     Rate,
     clamp_block_s,
     retry_delay_s,
@@ -276,14 +277,14 @@ def test_a_few_failures_prove_nothing() -> None:
 
 
 def test_the_breaker_opens_when_half_of_the_last_calls_failed() -> None:
-    host = Host(outcomes="1111")
+    host = Host(outcomes=Outcomes("1111"))
 
     assert failing(3, host).breaker(NOW_S) is Breaker.CLOSED
     assert failing(4, host).breaker(NOW_S) is Breaker.OPEN
 
 
 def test_a_success_never_opens_the_breaker() -> None:
-    host = Host(outcomes="0000")
+    host = Host(outcomes=Outcomes("0000"))
 
     assert host.record_outcome(True, NOW_S).breaker(NOW_S) is Breaker.CLOSED
     assert host.record_outcome(False, NOW_S).breaker(NOW_S) is Breaker.OPEN

@@ -21,8 +21,9 @@ FACTS = RepoFacts("a client", 7, "Python")
 
 
 def known(facts: RepoFacts | None = FACTS) -> KnownRepository:
-    """A repository that was looked at just now."""
-    return KnownRepository(name="a/b", told=LookupResult(facts, '"1"'), told_at=NOW, looked_at=NOW)
+    """Return a repository that was looked up now."""
+    result = LookupResult(facts, '"1"')
+    return KnownRepository(name="a/b", result=result, since=NOW, checked_at=NOW)
 
 
 @pytest.mark.parametrize(
@@ -83,16 +84,20 @@ def test_a_repository_that_is_not_there_is_an_answer() -> None:
     assert known(None).finding == Finding(Enrichment.NOT_FOUND)
 
 
-def test_an_answer_that_says_the_same_moves_only_the_time_of_the_look() -> None:
+def test_an_equal_answer_changes_only_the_time_of_the_lookup() -> None:
     again = known().after(LookupResult(FACTS, '"2"'), LATER)
 
-    assert (again.told, again.told_at, again.looked_at) == (LookupResult(FACTS, '"2"'), NOW, LATER)
+    assert (again.result, again.since, again.checked_at) == (
+        LookupResult(FACTS, '"2"'),
+        NOW,
+        LATER,
+    )
 
 
-def test_an_answer_that_says_something_else_is_told_now() -> None:
+def test_another_answer_counts_from_now() -> None:
     gone = known().after(LookupResult(None), LATER)
 
-    assert (gone.told, gone.told_at, gone.looked_at) == (LookupResult(None), LATER, LATER)
+    assert (gone.result, gone.since, gone.checked_at) == (LookupResult(None), LATER, LATER)
 
 
 def test_a_look_is_fresh_for_so_long_and_no_longer_whichever_way_the_clock_is_set() -> None:

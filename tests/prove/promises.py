@@ -160,7 +160,7 @@ PROMISES: tuple[Promise, ...] = (
     ),
     _promise(
         22,
-        "on SQLite no request fails because the database is locked, and no acknowledged write is lost",
+        "on SQLite no request meets a locked database, and no acknowledged write is lost",
         Real("neighbours", needs_servers=False),
         "tests/adapters/sql/engine/test_sqlite.py::"
         "test_every_writer_has_the_pragmas_that_durability_needs",
@@ -237,5 +237,7 @@ PROMISES: tuple[Promise, ...] = (
         (Tests("SWEEP", _SWEEPS),),
     ),
     Promise("FAULTS", "each fault injected into the code fails a test", (_FAULTS,)),
-    Promise("MUTANTS", "most small changes of the domain fail a test", (Program("tests.prove.mutants"),)),
+    Promise(
+        "MUTANTS", "most small changes of the domain fail a test", (Program("tests.prove.mutants"),)
+    ),
 )

@@ -20,7 +20,7 @@ from adapters.sql.schema.tables import hosts
 from application.ports.politeness import Budget
 from application.ports.system import Clock
 from domain.errors import StoreUnavailable
-from domain.politeness import Admission, Host, Rate
+from domain.politeness import Admission, Host, Outcomes, Rate
 
 T = TypeVar("T")
 
@@ -85,7 +85,8 @@ class SqlBudget(Budget):
         [[[now, *state, version]]] = await self._database.snapshot([(_GET, named)])
         if version is None:
             return Host(), 0, now / 1_000_000
-        known = Host(**dict(zip(Host.__struct_fields__, state, strict=True)))
+        stored = dict(zip(Host.__struct_fields__, state, strict=True))
+        known = Host(**{**stored, "outcomes": Outcomes(stored["outcomes"])})
         return known, version, now / 1_000_000
 
     async def _move(self, host: str, move: Callable[[Host, float], tuple[Host, T]]) -> T:

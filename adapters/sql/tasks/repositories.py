@@ -11,7 +11,7 @@ from adapters.sql.schema.tables import repositories
 from application.ports.tasks import KnownRepositories
 from domain.repositories import KnownRepository, LookupResult
 
-_FIELDS = KnownRepository.__struct_fields__
+_FIELDS = ("name", "told", "told_at", "looked_at")
 
 _columns = repositories.c
 _GET = select(*(_columns[name] for name in _FIELDS)).where(_columns.name == bindparam("of"))
@@ -38,21 +38,21 @@ class SqlKnownRepositories(KnownRepositories):
         [rows] = await self._database.snapshot([(_GET, {"of": name})])
         if not rows:
             return None
-        [[_, told, told_at, looked_at]] = rows
+        [[_, result, since, checked_at]] = rows
         return KnownRepository(
             name=name,
-            told=msgspec.json.decode(told, type=LookupResult),
-            told_at=from_micros(told_at),
-            looked_at=from_micros(looked_at),
+            result=msgspec.json.decode(result, type=LookupResult),
+            since=from_micros(since),
+            checked_at=from_micros(checked_at),
         )
 
     async def keep(self, known: KnownRepository) -> None:
         """Remember this of a repository."""
         named = {
             "name": known.name,
-            "told": msgspec.json.encode(known.told).decode(),
-            "told_at": to_micros(known.told_at),
-            "looked_at": to_micros(known.looked_at),
+            "told": msgspec.json.encode(known.result).decode(),
+            "told_at": to_micros(known.since),
+            "looked_at": to_micros(known.checked_at),
         }
         async with self._database.write() as session:
             await session.run(_KEEP, named)

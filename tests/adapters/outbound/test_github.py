@@ -303,4 +303,4 @@ async def test_a_caller_who_leaves_spoils_nothing() -> None:
         ]
         await repository_lookup.close()
 
-        assert {answer.told.facts for answer in answers} == {FACTS}
+        assert {answer.result.facts for answer in answers} == {FACTS}

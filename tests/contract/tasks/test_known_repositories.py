@@ -9,15 +9,15 @@ from domain.repositories import KnownRepository, LookupResult, RepoFacts
 from tests.contract.backends import Backend
 
 FACTS = RepoFacts("a client", 7, "Python")
-MOMENT = timedelta(microseconds=1)
+TICK = timedelta(microseconds=1)
 
 LOOKED_UP = LookupResult(FACTS, '"1"')
 
 
-def known(backend: Backend, name: str = "a/b", told: LookupResult = LOOKED_UP) -> KnownRepository:
-    """A repository that GitHub has told of just now."""
+def known(backend: Backend, name: str = "a/b", result: LookupResult = LOOKED_UP) -> KnownRepository:
+    """Return a repository that was looked up now."""
     now = backend.clock.now()
-    return KnownRepository(name=name, told=told, told_at=now, looked_at=now)
+    return KnownRepository(name=name, result=result, since=now, checked_at=now)
 
 
 async def test_nothing_is_known_at_first(backend: Backend) -> None:
@@ -26,7 +26,7 @@ async def test_nothing_is_known_at_first(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "result",
     [
         LookupResult(None),
         LookupResult(FACTS),
@@ -35,8 +35,8 @@ async def test_nothing_is_known_at_first(backend: Backend) -> None:
         LookupResult(RepoFacts("\n\\\"'😀", INT64_MAX, ""), None),
     ],
 )
-async def test_what_is_kept_is_known(backend: Backend, told: LookupResult) -> None:
-    kept = known(backend, told=told)
+async def test_what_is_kept_is_known(backend: Backend, result: LookupResult) -> None:
+    kept = known(backend, result=result)
 
     await backend.known_repositories.keep(kept)
 
@@ -46,7 +46,7 @@ async def test_what_is_kept_is_known(backend: Backend, told: LookupResult) -> No
 
 async def test_what_is_kept_later_takes_its_place(backend: Backend) -> None:
     first = known(backend)
-    backend.clock.advance(MOMENT)
+    backend.clock.advance(TICK)
     second = first.after(LookupResult(None), backend.clock.now())
 
     await backend.known_repositories.keep(first)
@@ -66,18 +66,18 @@ async def test_what_is_forgotten_is_not_known(backend: Backend) -> None:
     assert await backend.known_repositories.get("c/d") == known(backend, "c/d")
 
 
-async def test_due_is_what_nobody_has_looked_at_since_longest_ago_first(backend: Backend) -> None:
+async def test_repositories_not_checked_since_are_due_oldest_first(backend: Backend) -> None:
     for name in ("c/second", "b/third", "a/fourth"):
-        backend.clock.advance(MOMENT)
+        backend.clock.advance(TICK)
         await backend.known_repositories.keep(known(backend, name))
-    second_to_last = backend.clock.now() - MOMENT
+    second_to_last = backend.clock.now() - TICK
     first = known(backend, "d/first")
     await backend.known_repositories.keep(
         KnownRepository(
             name=first.name,
-            told=first.told,
-            told_at=backend.clock.now(),
-            looked_at=backend.clock.now() - timedelta(days=1),
+            result=first.result,
+            since=backend.clock.now(),
+            checked_at=backend.clock.now() - timedelta(days=1),
         )
     )
 
