@@ -1,4 +1,4 @@
-"""RabbitMQ: announces jobs to other processes, and listens for those of others."""
+"""RabbitMQ: announces jobs to other processes, and receives their announcements."""
 
 import asyncio
 import re
@@ -20,11 +20,11 @@ _JOB_ID = re.compile(rb"[0-9a-f]{32}")
 
 
 class Consumer:
-    """Hands announcements to `handle`, `at_once` at a time, for one `listening` block.
+    """The consumer of one `listening` block: passes `at_once` announcements at a time to `handle`.
 
-    What the library promises about coming back is not relied on: whenever connection, channel or
-    consumer are lost everything is made anew. Each `watch_s` the broker is asked whether the
-    consumer still is one; a try to come back is made at least each `longest_delay_s`.
+    It does not rely on the library's reconnection: after the loss of connection, channel or
+    consumer all three are recreated. Every `watch_s` it checks that the broker still has the
+    consumer; attempts to reconnect are at most `longest_delay_s` apart.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Consumer:
         self._longest_delay_s = longest_delay_s
         self._inbox: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
         self._leaving = False
-        self._stirred = asyncio.Event()  # something was lost, or we leave
+        self._stirred = asyncio.Event()  # set on a loss and at the end
         self._is_away = False
         self._delay_s = FIRST_DELAY_S
         self._taken = 0
@@ -52,7 +52,7 @@ class Consumer:
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        """Deal with announcements while the block lasts."""
+        """Process announcements while the block lasts."""
         keeping = asyncio.create_task(self._keep())
         try:
             async with task_pool(self._inbox, self._deal, self._at_once):
@@ -65,7 +65,7 @@ class Consumer:
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
 
-    # ------------------------------------------------------------ being a consumer
+    # ------------------------------------------------------------ consuming
 
     async def _keep(self) -> None:
         while not self._leaving:
@@ -77,7 +77,7 @@ class Consumer:
             self._delay_s = min(2 * self._delay_s, self._longest_delay_s)
 
     async def _consume(self) -> None:
-        """Be a consumer until that is lost (QueueUnavailable) or we leave."""
+        """Consume until the connection is lost (QueueUnavailable) or the worker stops."""
         link = await Link.open(self._broker, "catchment: listening", self._stirred.set)
         try:
             if not self._leaving:
@@ -86,15 +86,15 @@ class Consumer:
                 await self._watch(link)
                 await link.stop()
             await self._give_back()
-            # What is in hand is acknowledged on this link, so it stays until we are cancelled.
+            # Running jobs are acknowledged on this link, so it stays open until the cancellation.
             await asyncio.Event().wait()
         finally:
             await link.close()
             while not self._inbox.empty():
-                self._inbox.get_nowait()  # it comes again, to us or others
+                self._inbox.get_nowait()  # the broker delivers it again
 
     async def _watch(self, link: Link) -> None:
-        """Return when we leave; QueueUnavailable when announcements do not arrive any more."""
+        """Return when the worker stops; raise QueueUnavailable when no announcements arrive."""
         passed_over: int | None = None
         while True:
             with suppress(TimeoutError):
@@ -106,7 +106,7 @@ class Consumer:
             waiting, consumers = await link.look()
             if not consumers:
                 raise self._unavailable("has forgotten that we listen")
-            # The consumers may be others. But then nothing waits while we have nothing to do.
+            # The consumers may be others. But then nothing waits while this one is idle.
             is_idle = not self._in_hand and self._inbox.empty()
             before, passed_over = passed_over, self._taken if waiting and is_idle else None
             if before is not None and before == passed_over:
@@ -126,10 +126,10 @@ class Consumer:
         self._is_away = False
         self._delay_s = FIRST_DELAY_S
 
-    # ------------------------------------------------------------ dealing with announcements
+    # ------------------------------------------------------------ announcements
 
     async def _take(self, message: AbstractIncomingMessage) -> None:
-        # Called by the library, in a task it cancels with the channel: so only put down here.
+        # Called by the library, in a task it cancels with the channel: so only enqueue here.
         if self._leaving:
             await self._settle(message.nack())
             return
@@ -144,7 +144,7 @@ class Consumer:
             self._in_hand -= 1
 
     async def _dealt(self, message: AbstractIncomingMessage) -> Awaitable[None]:
-        """Deal with an announcement; returns the answer to the broker."""
+        """Handle an announcement; return its acknowledgement, rejection or requeue."""
         if not _JOB_ID.fullmatch(message.body):
             self._events.publish(self._dropped(None))
             return message.reject()
@@ -163,28 +163,28 @@ class Consumer:
             await self._settle(self._inbox.get_nowait().nack())
 
     async def _settle(self, settling: Awaitable[None]) -> None:
-        # When the channel is gone the announcement comes again, to us or to others.
+        # When the channel is gone the broker delivers the announcement again.
         with suppress(QueueUnavailable), plainly(self._broker.place):
             async with asyncio.timeout(self._broker.patience_s):
                 await settling
 
 
-#: So many may wait for a connection; the next one is refused at once.
+#: The most callers that may wait for a connection; further ones fail at once.
 MOST_WAITING = 100
-#: A broker that could not be reached is left alone for so long, and every caller gets the reason.
+#: After a failed attempt to connect, all callers get the same error for this long.
 REST_S = 0.5
-#: What failed on a kept link is tried again, on a new one, after this pause: a queue that is
-#: deleted and at once declared again keeps its consumers but delivers them nothing (RabbitMQ 3.10).
+#: A failure on a reused link is retried on a new one after this pause: a queue that is deleted
+#: and declared again at once keeps its consumers but delivers nothing to them (RabbitMQ 3.10).
 AGAIN_S = 0.1
 
 
 class RabbitQueue(Queue, Probe):
-    """Announces through the durable queue `<prefix>.jobs`; `close` it in the end.
+    """The durable queue `<prefix>.jobs` of a RabbitMQ server; must be closed.
 
-    An announcement that could not be dealt with `tries` times, or that names no job, ends in the
-    queue `<prefix>.dead`. A question to the broker may take `patience_s`, connecting `connect_s`.
-    A listener hands over `at_once` announcements at a time, looks each `watch_s` whether it is
-    still heard, and tries at least each `longest_delay_s` to come back to a broker that is away.
+    An announcement that failed `tries` times, or that names no job, is moved to the queue
+    `<prefix>.dead`. An operation may take `patience_s`, connecting `connect_s`. A listener passes
+    on `at_once` announcements at a time, checks its consumer every `watch_s`, and tries to
+    reconnect at least every `longest_delay_s`.
     """
 
     def __init__(
@@ -213,11 +213,11 @@ class RabbitQueue(Queue, Probe):
         self._is_closed = False
 
     async def announce(self, job_id: str) -> None:
-        """Return when the broker has written the announcement down."""
+        """Return when the broker has confirmed the announcement."""
         await self._ask(lambda link: link.publish(job_id))
 
     def listening(self, handle: Handle) -> AbstractAsyncContextManager[None]:
-        """Hand announced jobs to `handle` while the block lasts."""
+        """Pass announced jobs to `handle` while the block lasts."""
         consumer = Consumer(
             self._broker,
             handle,
@@ -230,15 +230,15 @@ class RabbitQueue(Queue, Probe):
 
     @property
     def works(self) -> str:
-        """The word for a broker that answers."""
+        """Return the health status of a broker that responds."""
         return "connected"
 
     async def check(self) -> None:
-        """Return when the broker answers now; QueueUnavailable says why it does not."""
+        """Return if the broker responds; raise QueueUnavailable with the reason if not."""
         await self._ask(Link.look)
 
     async def close(self) -> None:
-        """Let go of the connection; nothing can be announced any more."""
+        """Close the connection; nothing can be announced afterwards."""
         self._is_closed = True
         if self._opening is not None:
             self._opening.cancel()
@@ -246,7 +246,7 @@ class RabbitQueue(Queue, Probe):
         self._drop(self._link)
         await asyncio.gather(*self._closing)
 
-    # ------------------------------------------------------------ the kept link
+    # ------------------------------------------------------------ the reused link
 
     async def _ask(self, question: Callable[[Link], Awaitable[object]]) -> None:
         deadline = _now() + self._broker.patience_s
@@ -272,10 +272,11 @@ class RabbitQueue(Queue, Probe):
         return link
 
     async def _refuse_if_blocked(self, link: Link) -> None:
-        # The link is kept: on it the broker says when it takes messages again.
+        # The link is kept: the broker reports on it when it accepts messages again.
         if await link.is_blocked():
             raise QueueUnavailable(
-                f"the broker at {self._broker.place} is short of memory or disk, so takes nothing"
+                f"the broker at {self._broker.place} is short of memory or disk, and accepts"
+                " no messages"
             )
 
     async def _linked(self) -> Link:
@@ -283,17 +284,17 @@ class RabbitQueue(Queue, Probe):
             return self._link
         self._drop(self._link)
         if self._is_closed or self._waiting >= MOST_WAITING:
-            why = "too many wait for" if not self._is_closed else "we have left"
+            why = "too many callers wait for" if not self._is_closed else "this process has closed"
             raise QueueUnavailable(f"{why} the broker at {self._broker.place}")
         self._waiting += 1
         try:
-            # Whoever waits may leave; the attempt goes on for the others.
+            # A caller may be cancelled; the attempt continues for the others.
             return await asyncio.shield(self._attempt())
         finally:
             self._waiting -= 1
 
     def _attempt(self) -> asyncio.Task[Link]:
-        """The attempt to connect that runs, or failed a moment ago, or a new one."""
+        """Return the running attempt to connect, or a recently failed one, or a new one."""
         if self._opening is None or (self._opening.done() and _now() >= self._open_again_at):
             self._opening = asyncio.create_task(self._open())
         return self._opening

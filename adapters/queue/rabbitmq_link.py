@@ -1,4 +1,4 @@
-"""The connection to RabbitMQ: opened, watched, closed, and its failures in our words."""
+"""The connection to RabbitMQ, and the translation of its errors."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ from yarl import URL
 from domain.errors import QueueUnavailable
 
 _LOST = "has dropped the connection"
-#: What the broker does, or did, by the first row that fits.
+#: The descriptions of errors; the first matching row is used.
 _REASONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
     (
         (amqp.ProbableAuthenticationError, amqp.AuthenticationError),
@@ -42,13 +42,13 @@ _REASONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] 
 
 @contextmanager
 def plainly(place: str) -> Iterator[None]:
-    """Turn every failure between us and the broker at `place` into QueueUnavailable."""
+    """Translate every failure of the broker at `place` into QueueUnavailable."""
     try:
         yield
     except QueueUnavailable:
         raise
     except asyncio.CancelledError as error:
-        # The library cancels whoever waits on a channel it loses: that is nobody's wish.
+        # The library cancels tasks that wait on a lost channel: that is not our cancellation.
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
@@ -68,22 +68,22 @@ def _reason(error: Exception) -> str:
     return f"cannot be used: {type(error).__name__}"
 
 
-#: How long the broker may take to hear that we go; then the connection is cut.
+#: How long closing may take; then the connection is aborted.
 GOODBYE_S = 0.5
 HEARTBEAT_S = 10
-#: Dead announcements are for people to look at.
+#: Dead announcements are inspected by people.
 MOST_DEAD = 10_000
 
-# We publish every failure ourselves, once; the libraries log each try, with a traceback.
+# The adapter publishes every failure once; the libraries would log every attempt, with a traceback.
 for _library in ("aio_pika", "aiormq"):
     logging.getLogger(_library).setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True)
 class Broker:
-    """Where the broker is, what our queues are called there, and how long things may take."""
+    """The address of the broker, the names of the queues, and the time limits."""
 
-    url: URL = field(repr=False)  # it may hold a password
+    url: URL = field(repr=False)  # it may contain a password
     prefix: str
     tries: int
     patience_s: float
@@ -91,23 +91,23 @@ class Broker:
 
     @property
     def place(self) -> str:
-        """The broker as it may be named in a message."""
+        """Return the host and port of the broker, for messages."""
         port = self.url.port or (5671 if self.url.scheme == "amqps" else 5672)
         return f"{self.url.host_subcomponent}:{port}"
 
     @property
     def jobs(self) -> str:
-        """The queue of announcements."""
+        """Return the name of the queue of announcements."""
         return f"{self.prefix}.jobs"
 
     @property
     def dead(self) -> str:
-        """The exchange and the queue of announcements nobody could deal with."""
+        """Return the name of the exchange and queue of dead announcements."""
         return f"{self.prefix}.dead"
 
 
 def parse(url: str) -> URL:
-    """The broker's address; ValueError, without the address, when it is none."""
+    """Return the parsed URL; raise ValueError, without repeating it, if it is invalid."""
     try:
         parsed = URL(url)
         sound = parsed.scheme in ("amqp", "amqps") and parsed.host and parsed.port != 0
@@ -149,11 +149,11 @@ class Link:
 
     @property
     def is_open(self) -> bool:
-        """Whether all stands, as far as is known here."""
+        """Return whether all stands, as far as is known here."""
         return not (self._is_lost or self._channel.is_closed)
 
     async def is_blocked(self) -> bool:
-        """Whether the broker has said that it takes no messages for now."""
+        """Return whether the broker has reported that it accepts no messages."""
         transport = self._connection.transport
         try:
             async with asyncio.timeout(0):
@@ -163,7 +163,7 @@ class Link:
         return False
 
     async def publish(self, job_id: str) -> None:
-        """Return when the broker has written the announcement down."""
+        """Return when the broker has confirmed the announcement."""
         message = Message(
             job_id.encode(), content_type="text/plain", delivery_mode=DeliveryMode.PERSISTENT
         )
@@ -174,21 +174,21 @@ class Link:
     async def consume(
         self, take: Callable[[AbstractIncomingMessage], Awaitable[None]], at_once: int
     ) -> None:
-        """Have announcements delivered, so many ahead of their acknowledgement."""
+        """Start the consumer; the broker delivers so many unacknowledged announcements."""
         with plainly(self._broker.place):
             async with asyncio.timeout(self._broker.patience_s):
                 await self._channel.set_qos(prefetch_count=at_once)
                 self._consumer = await self._jobs.consume(take)
 
     async def stop(self) -> None:
-        """Have nothing more delivered; what has been can still be acknowledged."""
+        """Stop the consumer; delivered announcements can still be acknowledged."""
         if self._consumer is not None:
             with plainly(self._broker.place):
                 async with asyncio.timeout(self._broker.patience_s):
                     await self._jobs.cancel(self._consumer)
 
     async def look(self) -> tuple[int, int]:
-        """How many announcements wait and how many consumers there are, asked of the broker."""
+        """Return the numbers of waiting announcements and of consumers."""
         with plainly(self._broker.place):
             if not self.is_open:
                 raise ConnectionResetError
@@ -198,7 +198,7 @@ class Link:
         return counts.message_count or 0, counts.consumer_count or 0
 
     async def close(self) -> None:
-        """Say goodbye, or cut the connection when that takes long."""
+        """Close the connection, and abort it if that takes too long."""
         closing = asyncio.gather(self._connection.close(), return_exceptions=True)
         try:
             await asyncio.wait([closing], timeout=GOODBYE_S)
@@ -235,7 +235,7 @@ class Link:
 
 
 class _Wire(TransportFactory):
-    """The TCP or TLS connection below; cutting it ends at once whatever waits above."""
+    """The TCP or TLS connection; aborting it ends every wait on the link at once."""
 
     def __init__(self) -> None:
         self._writer: asyncio.StreamWriter | None = None

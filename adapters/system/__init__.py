@@ -1,1 +1,1 @@
-"""What the machine gives: time and chance."""
+"""Adapters of the operating system: clock, random numbers, passwords, tokens."""

@@ -1,4 +1,4 @@
-"""Passwords: hashed with argon2id on a few threads, which is slow on purpose."""
+"""Password hashing with argon2id, slow by design, on a few threads."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,18 +17,18 @@ from domain.errors import TooManyWaiting
 
 T = TypeVar("T")
 
-#: The floor that OWASP gives for argon2id: 19 MiB, two passes, one lane.
+#: OWASP's minimum for argon2id: 19 MiB, two passes, parallelism 1.
 _MEMORY_KIB = 19_456
 _PASSES = 2
 _THREADS = 2
-#: So many may wait for a thread; that is about a second.
+#: The most passwords that may wait for a thread; that is about a second.
 MAX_WAITING = 64
 
 _COMMON = Path(__file__).parent / "common_passwords.txt"
 
 
 class ArgonPasswordHasher(PasswordHasher):
-    """Hashes with argon2id, and reads the bcrypt hashes of earlier days."""
+    """A hasher that writes argon2id, and also verifies bcrypt hashes."""
 
     def __init__(self) -> None:
         argon = Argon2Hasher(time_cost=_PASSES, memory_cost=_MEMORY_KIB, parallelism=1)
@@ -37,15 +37,15 @@ class ArgonPasswordHasher(PasswordHasher):
         self._waiting = 0
 
     async def hash(self, password: str) -> str:
-        """A hash to keep in place of the password."""
+        """Return the hash of a password."""
         return await self._slowly(lambda: self._hashes.hash(password))
 
     async def verify(self, password: str, hashed: str | None) -> Verified:
-        """Whether the hash is that of the password; None never is, and takes as long to tell."""
+        """Return whether the hash is that of the password; None never is, after the same time."""
         return await self._slowly(lambda: self._verified(password, hashed))
 
     def is_common(self, password: str) -> bool:
-        """Whether the password is among those that are guessed first."""
+        """Return whether the password is one of the most common."""
         return password.lower() in self._common
 
     @cached_property
@@ -53,12 +53,12 @@ class ArgonPasswordHasher(PasswordHasher):
         return frozenset(_COMMON.read_text(encoding="utf-8").split())
 
     @cached_property
-    def _nobodys(self) -> str:
-        return self._hashes.hash("nobody has this password")
+    def _unusable(self) -> str:
+        return self._hashes.hash("a password of no account")
 
     def _verified(self, password: str, hashed: str | None) -> Verified:
         if hashed is None:
-            self._hashes.verify(password, self._nobodys)
+            self._hashes.verify(password, self._unusable)
             return Verified(ok=False)
         try:
             return Verified(*self._hashes.verify_and_update(password, hashed))

@@ -1,4 +1,4 @@
-"""Tokens: JSON Web Tokens with one algorithm, and refresh tokens that follow from each other."""
+"""Tokens: JSON Web Tokens with one algorithm, and chained refresh tokens."""
 
 import base64
 import hashlib
@@ -22,7 +22,7 @@ _LEEWAY_S = 5
 
 
 class JwtTokens(Tokens):
-    """Signs access tokens with a key made from the service's secret."""
+    """Access tokens signed with a key that is derived from the service's secret."""
 
     def __init__(self, secret: bytes, clock: Clock, random: Random) -> None:
         self._access_key = hashlib.blake2b(secret, person=b"catchment-access").digest()
@@ -31,8 +31,8 @@ class JwtTokens(Tokens):
         self._random = random
 
     def issue(self, claims: Claims) -> str:
-        """An access token that says this."""
-        told = {
+        """Return an access token with these claims."""
+        payload = {
             "iss": _ISSUER,
             "aud": _AUDIENCE,
             "sub": claims.user,
@@ -42,18 +42,18 @@ class JwtTokens(Tokens):
             "iat": int(self._clock.now().timestamp()),
             "exp": int(claims.expires_at.timestamp()),
         }
-        return jwt.encode(told, self._access_key, _ALGORITHM, headers={"typ": _TYPE})
+        return jwt.encode(payload, self._access_key, _ALGORITHM, headers={"typ": _TYPE})
 
     def read(self, token: str) -> Claims:
-        """What an access token says; InvalidToken unless we wrote it and it still holds."""
+        """Return the claims of an access token; raise InvalidToken unless it is valid."""
         try:
-            told = jwt.decode_complete(
+            decoded = jwt.decode_complete(
                 token,
                 self._access_key,
                 algorithms=[_ALGORITHM],
                 audience=_AUDIENCE,
                 issuer=_ISSUER,
-                # Times are judged below, by our own clock.
+                # Times are checked below, by our own clock.
                 options={
                     "require": list(_REQUIRED),
                     "verify_exp": False,
@@ -63,19 +63,19 @@ class JwtTokens(Tokens):
             )
         except (jwt.InvalidTokenError, ValueError, RecursionError) as error:
             raise _not_ours() from error
-        if told["header"].get("typ") != _TYPE:
+        if decoded["header"].get("typ") != _TYPE:
             raise _not_ours()
-        return self._in_time(told["payload"])
+        return self._in_time(decoded["payload"])
 
     def successor(self, token: str) -> str:
-        """The one refresh token that follows this one; nobody else can compute it."""
+        """Return the only successor of a refresh token; computing it needs the key."""
         digest = hmac.digest(self._refresh_key, token.encode(errors="replace"), "sha256")
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
-    def _in_time(self, told: dict[str, object]) -> Claims:
+    def _in_time(self, payload: dict[str, object]) -> Claims:
         now_s = self._clock.now().timestamp()
-        exp, iat, nbf, version = (told.get(name, 0) for name in ("exp", "iat", "nbf", "ver"))
-        user, session = told["sub"], told["sid"]
+        exp, iat, nbf, version = (payload.get(name, 0) for name in ("exp", "iat", "nbf", "ver"))
+        user, session = payload["sub"], payload["sid"]
         if not (isinstance(exp, int) and isinstance(iat, int) and isinstance(nbf, int)):
             raise _not_ours()
         if not (isinstance(user, str) and isinstance(session, str) and isinstance(version, int)):
@@ -91,4 +91,4 @@ class JwtTokens(Tokens):
 
 
 def _not_ours() -> InvalidToken:
-    return InvalidToken("this token is not valid, or not any more; log in again")
+    return InvalidToken("this token is invalid or expired; log in again")

@@ -95,4 +95,4 @@ class Authenticate:
 
 def _invalid() -> InvalidToken:
     # One text for every reason: whoever tries tokens learns nothing.
-    return InvalidToken("this token is not valid, or not any more; log in again")
+    return InvalidToken("this token is invalid or expired; log in again")

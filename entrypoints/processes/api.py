@@ -1,4 +1,4 @@
-"""The API process: the HTTP server, and beside it the fetches that come by themselves."""
+"""The API process: the HTTP server and, without a broker, worker and scheduler."""
 
 import asyncio
 import contextlib
@@ -19,33 +19,33 @@ from entrypoints.config.settings import InvalidSetting, Settings
 from entrypoints.processes.lifecycle import BackgroundTask, doing, keeping, running, signals
 from entrypoints.wiring.container import Container
 
-#: Answers under way when we have to stop may take this long to end.
+#: How long responses in progress may take after the signal to stop.
 GRACE_S = 20
-#: So long we still take requests after saying that we stop, for those who have to hear of it.
+#: How long requests are still accepted while `/health/ready` reports the stop.
 NOTICE_S = 1.0
 SWITCH_S = 0.0002
 
 
 class _Server(Server):
-    """uvicorn, but the signals are ours: after the server there are things to close."""
+    """A uvicorn server that leaves signals to us, because more must be closed after it."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and say when that is done."""
+        """Start, and set `listening` afterwards."""
         await super().startup(sockets)
         self.listening.set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals alone."""
+        """Install no signal handlers."""
         yield
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take the port; InvalidSetting says it in one line when that is not possible."""
+    """Bind the port; raise InvalidSetting if that is not possible."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
@@ -56,30 +56,30 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def address_of(taken: socket.socket) -> str:
-    """The URL of a port that was taken."""
+    """Return the URL of a bound socket."""
     host, port, *_ = taken.getsockname()
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{port}"
 
 
 async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT; without a broker, be worker and scheduler as well."""
+    """Serve until SIGTERM or SIGINT; without a broker, run worker and scheduler as well."""
     with listen(settings.host, settings.port) as taken:
         async with running(settings) as container:
             await ensure_configured_admin(container)
             async with serving(container, taken):
-                # A reader lets go of the interpreter at every row, and must not wait 5 ms for it.
+                # A reader releases the GIL at every row, and must not wait 5 ms to get it back.
                 sys.setswitchinterval(SWITCH_S)
-                # What the start has made lives as long as the process: no need to look at it again.
+                # Objects of the start live as long as the process: exclude them from collection.
                 gc.collect()
                 gc.freeze()
                 announce(address_of(taken))
-                with signals() as signalled:
-                    await doing(embedded(container), _noticed(container, signalled))
+                with signals() as stop:
+                    await doing(embedded(container), _noticed(container, stop))
 
 
 async def ensure_configured_admin(container: Container) -> None:
-    """Make the admin whom the settings name, unless there is somebody of that name."""
+    """Create the admin of the settings, unless the account exists."""
     settings = container.settings()
     if settings.admin_username:
         try:
@@ -91,15 +91,15 @@ async def ensure_configured_admin(container: Container) -> None:
 
 
 def embedded(container: Container) -> list[BackgroundTask]:
-    """What a process does beside serving: without a broker, the work of all the others."""
+    """Return the background tasks of the API process; with a broker there are none."""
     if container.settings().broker_url:
         return []
     return [container.work(), container.scheduler(), *keeping(container)]
 
 
-async def _noticed(container: Container, signalled: asyncio.Future[int]) -> None:
-    """Return when it is time to stop: clients are informed before."""
-    number = await signalled
+async def _noticed(container: Container, stop: asyncio.Future[int]) -> None:
+    """Wait for the signal to stop; after SIGTERM, report `draining` for a second first."""
+    number = await stop
     container.app().drain()
     if number == signal.SIGTERM:
         await asyncio.sleep(NOTICE_S)
@@ -107,7 +107,7 @@ async def _noticed(container: Container, signalled: asyncio.Future[int]) -> None
 
 @asynccontextmanager
 async def serving(container: Container, taken: socket.socket) -> AsyncIterator[None]:
-    """Serve HTTP inside the block; leaving it lets the answers under way come to their end."""
+    """Serve HTTP inside the block; responses in progress end before it is left."""
     config = uvicorn.Config(
         container.app(),
         http="httptools",

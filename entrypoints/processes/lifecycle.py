@@ -1,4 +1,4 @@
-"""The service: open the database, build the container, and take it all down again."""
+"""The lifecycle of a process: open the database, build the container, close both."""
 
 import asyncio
 import contextlib
@@ -13,20 +13,20 @@ from domain.retention import RetainedKind
 from entrypoints.config.settings import Settings
 from entrypoints.wiring.container import TABLES, Container
 
-#: What is in hand when we have to stop may take this long to end.
+#: How long running jobs may take after the signal to stop.
 DRAIN_S = 15.0
-#: And so long what nobody waits for any more, before it is left to others.
+#: How long fetches without a waiting caller may then take, before they are left to others.
 LAST_S = 5.0
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
-#: What is removed, as the person at the command line knows it.
-_PLAINLY = {
+#: The names of the kinds on the command line.
+_NAMES = {
     RetainedKind.QUARANTINE: "records in quarantine",
     RetainedKind.PAYLOADS: "payloads",
     RetainedKind.JOBS: "jobs",
     RetainedKind.KEYS: "idempotency keys",
-    RetainedKind.SESSIONS: "sessions that had run out",
-    RetainedKind.GUESSES: "guesses at passwords",
-    RetainedKind.CLIENTS: "counts of what clients asked",
+    RetainedKind.SESSIONS: "expired sessions",
+    RetainedKind.GUESSES: "password attempts",
+    RetainedKind.CLIENTS: "request counts of clients",
 }
 
 BackgroundTask = Callable[[], Coroutine[Any, Any, None]]
@@ -34,7 +34,7 @@ BackgroundTask = Callable[[], Coroutine[Any, Any, None]]
 
 @asynccontextmanager
 async def running(settings: Settings, **overrides: Any) -> AsyncIterator[Container]:
-    """A container over a migrated database; providers can be overridden by name."""
+    """Yield a container over a migrated database; providers can be overridden by name."""
     container = Container(settings=settings)
     container.override_providers(**overrides)
     database = container.database()
@@ -42,7 +42,7 @@ async def running(settings: Settings, **overrides: Any) -> AsyncIterator[Contain
         await migrate(database, TABLES)
         container.database_id.override(await database_id_of(database))
         yield container
-        # Only a stop in good order waits; whoever breaks off does not want to.
+        # Only a graceful stop waits; an exception does not.
         await _drained(container)
     finally:
         for fetch in container.runnable().values():
@@ -55,7 +55,7 @@ async def running(settings: Settings, **overrides: Any) -> AsyncIterator[Contain
 
 
 async def migrated(settings: Settings) -> list[str]:
-    """Migrate the database; says what was done."""
+    """Migrate the database; return what was done."""
     database = Container(settings=settings).database()
     try:
         return await migrate(database, TABLES)
@@ -64,15 +64,15 @@ async def migrated(settings: Settings) -> list[str]:
 
 
 async def pruned(settings: Settings) -> list[str]:
-    """Remove what is old; says what was removed."""
+    """Remove expired rows; return what was removed."""
     async with running(settings) as container:
         removed = await container.prune()()
-    said = [f"{_PLAINLY[kept]}: {count} removed" for kept, count in removed.items() if count]
-    return said or ["Nothing is old enough to be removed."]
+    said = [f"{_NAMES[kept]}: {count} removed" for kept, count in removed.items() if count]
+    return said or ["Nothing has expired."]
 
 
 async def looked_at(settings: Settings) -> HealthReport:
-    """The health of what the settings lead to; nothing is changed."""
+    """Return the health of the configured database and queue; change nothing."""
     container = Container(settings=settings)
     try:
         report: HealthReport = await container.check_health()()
@@ -83,7 +83,7 @@ async def looked_at(settings: Settings) -> HealthReport:
 
 
 def keeping(container: Container) -> list[BackgroundTask]:
-    """What goes on beside the schedules: removing what is old and, if wanted, alerts."""
+    """Return the tasks beside the scheduler: pruning and, if configured, alerts."""
     alerts = [container.alert_monitor()] if container.settings().alert_url else []
     return [container.prune_loop(), *alerts]
 
@@ -97,28 +97,28 @@ async def _drained(container: Container) -> None:
 
 @contextmanager
 def signals() -> Iterator[asyncio.Future[int]]:
-    """The first signal to stop that comes inside the block; a second one ends the process."""
+    """Yield a future of the first signal to stop; a second one ends the process."""
     loop = asyncio.get_running_loop()
-    signalled: asyncio.Future[int] = loop.create_future()
+    received: asyncio.Future[int] = loop.create_future()
 
-    def note(number: int) -> None:
+    def receive(number: int) -> None:
         for each in _STOPPING:
             loop.remove_signal_handler(each)
-        signalled.set_result(number)
+        received.set_result(number)
 
     for number in _STOPPING:
-        loop.add_signal_handler(number, note, number)
+        loop.add_signal_handler(number, receive, number)
     try:
-        yield signalled
+        yield received
     finally:
         for number in _STOPPING:
             loop.remove_signal_handler(number)
 
 
 async def doing(works: Iterable[BackgroundTask], stop: Awaitable[Any]) -> None:
-    """Do all of this until `stop` is done, or until some of it breaks and raises.
+    """Run all tasks until `stop`, or until one of them fails; then raise its error.
 
-    What is in hand then may come to its end, but not for longer than DRAIN_S.
+    Running jobs may end first, for at most DRAIN_S.
     """
     tasks = [asyncio.create_task(work()) for work in works]
     stopping = asyncio.ensure_future(stop)

@@ -1,4 +1,4 @@
-"""The scheduler process: asks for jobs when their time has come, and keeps house beside it."""
+"""The scheduler process: requests due jobs, prunes, and sends alerts."""
 
 from collections.abc import Callable
 
@@ -7,8 +7,8 @@ from entrypoints.processes.lifecycle import doing, keeping, running, signals
 
 
 async def scheduler(settings: Settings, announce: Callable[[], None]) -> None:
-    """Keep the schedules until SIGTERM or SIGINT."""
+    """Run the schedules until SIGTERM or SIGINT."""
     async with running(settings) as container:
         announce()
-        with signals() as signalled:
-            await doing([container.scheduler(), *keeping(container)], signalled)
+        with signals() as stop:
+            await doing([container.scheduler(), *keeping(container)], stop)

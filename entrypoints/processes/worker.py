@@ -1,4 +1,4 @@
-"""The worker process: runs jobs that others have asked for."""
+"""The worker process: runs jobs."""
 
 from collections.abc import Callable
 
@@ -7,8 +7,8 @@ from entrypoints.processes.lifecycle import doing, running, signals
 
 
 async def work(settings: Settings, announce: Callable[[], None]) -> None:
-    """Work until SIGTERM or SIGINT, then end what is in hand."""
+    """Run jobs until SIGTERM or SIGINT, then let running ones end."""
     async with running(settings) as container:
         announce()
-        with signals() as signalled:
-            await doing([container.work()], signalled)
+        with signals() as stop:
+            await doing([container.work()], stop)

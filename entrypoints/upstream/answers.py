@@ -30,13 +30,13 @@ async def answer_document(
 
 
 def accepts_gzip(exchange: Exchange) -> bool:
-    """Whether the client takes gzip."""
+    """Return whether the client takes gzip."""
     accepted = exchange.request.headers.get("accept-encoding", "")
     return re.search(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", accepted) is not None
 
 
 def is_current(exchange: Exchange, etag: str) -> bool:
-    """Whether the client's validators say that it has this version."""
+    """Return whether the client's validators say that it has this version."""
     headers = exchange.request.headers
     known = headers.get("if-none-match")
     if known is not None:

@@ -11,12 +11,12 @@ Row = list[str]
 
 
 def sample_assets() -> str:
-    """The text of the file."""
+    """Return the text of the file."""
     return ASSETS_FILE.read_text(encoding="utf-8")
 
 
 def read_rows(text: str) -> list[Row]:
-    """The header and the rows of a CSV with commas."""
+    """Return the header and the rows of a CSV with commas."""
     return list(csv.reader(io.StringIO(text, newline="")))
 
 

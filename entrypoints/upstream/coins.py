@@ -48,7 +48,7 @@ def sample_tickers(seed: int) -> list[Record]:
 
 
 def revised(ticker: Record, generation: int) -> Record:
-    """The ticker as it stands so many minutes later, its price up to 5 % higher or lower."""
+    """Return the ticker as it stands so many minutes later, its price up to 5 % higher or lower."""
     quotes = ticker.get("quotes")
     quote = quotes.get("USD") if isinstance(quotes, dict) else None
     price = quote.get("price") if isinstance(quote, dict) else None

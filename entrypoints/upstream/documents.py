@@ -21,17 +21,17 @@ class Document:
 
     @cached_property
     def etag(self) -> str:
-        """A weak validator, because the gzip form shares it."""
+        """Return a weak validator, because the gzip form shares it."""
         return f"W/{self.strong_etag}"
 
     @cached_property
     def strong_etag(self) -> str:
-        """The same as a strong validator, for who sends these bytes and no others."""
+        """Return the same as a strong validator, for who sends these bytes and no others."""
         return f'"{hashlib.blake2b(self.body, digest_size=8).hexdigest()}"'
 
     @cached_property
     def packed(self) -> bytes:
-        """The body compressed with gzip."""
+        """Return the body compressed with gzip."""
         return gzip.compress(self.body, compresslevel=1, mtime=0)
 
 
@@ -41,7 +41,7 @@ def encode(value: Any) -> bytes:
 
 
 def with_raw(records: list[Record], field: str, spelling: bytes) -> list[Record]:
-    """The records, with one field of the third spelled by exactly these bytes."""
+    """Return the records, with one field of the third spelled by exactly these bytes."""
     return [
         {**record, field: msgspec.Raw(spelling)} if index == SPOILED else record
         for index, record in enumerate(records)

@@ -50,27 +50,27 @@ class Exchange:
 
     @property
     def records(self) -> list[Record]:
-        """The posts being served."""
+        """Return the posts being served."""
         return self.state.collection().records
 
     @property
     def first_record(self) -> Record:
-        """The first post, or an empty record when there are none."""
+        """Return the first post, or an empty record when there are none."""
         return next(iter(self.records), {})
 
     @cached_property
     def document(self) -> Document:
-        """What is asked for, made once: it stays the same until the answer has ended."""
+        """Return what is asked for, made once: it stays the same until the answer has ended."""
         return self.subject.document(self)
 
     @property
     def body(self) -> bytes:
-        """What is asked for, as bytes."""
+        """Return what is asked for, as bytes."""
         return self.document.body
 
     @property
     def port(self) -> int:
-        """The port this server listens on."""
+        """Return the port this server listens on."""
         address: tuple[str, int] = self._writer.get_extra_info("sockname")
         return address[1]
 
@@ -90,7 +90,7 @@ class Exchange:
         content_type: str = JSON,
         holds: bool = False,
     ) -> None:
-        """Send a proper answer; one that `holds` waits at the state's gate half-way."""
+        """Send a proper answer; if it `holds`, it waits at the state's gate half-way."""
         if status in BODYLESS:
             start = self.head(status, headers)
         else:
@@ -121,7 +121,7 @@ class Exchange:
         return head(status, listed)
 
     def date(self, later: timedelta = timedelta()) -> str:
-        """The state's time, or some time later, as HTTP spells dates."""
+        """Return the state's time, or some time later, as HTTP spells dates."""
         return http_date(self.state.now() + later)
 
     async def send(self, data: bytes | memoryview) -> None:

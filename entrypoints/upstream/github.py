@@ -7,7 +7,7 @@ from entrypoints.upstream.documents import Document, Record, encode
 from entrypoints.upstream.exchange import Exchange
 from entrypoints.upstream.hub import RENAMED, Quota
 
-BAD_TOKEN = "bad"  # noqa: S105 - the token that nobody may have
+BAD_TOKEN = "bad"  # noqa: S105 - the token that is refused
 TOKEN_LIMIT = 5000
 SECONDARY_SECONDS = 60
 DOCUMENTATION = "https://docs.github.com/rest"
@@ -40,12 +40,12 @@ async def answer_repository(exchange: Exchange) -> None:
 
 
 def repository_document(exchange: Exchange) -> Document:
-    """The repository asked for, or what is said when there is none."""
+    """Return the repository asked for, or what is said when there is none."""
     return exchange.state.hub.document(_full_name(exchange)) or Document(encode(NOT_FOUND))
 
 
 def respell_description(exchange: Exchange, spelling: bytes) -> bytes:
-    """The repository with its description spelled so."""
+    """Return the repository with its description spelled so."""
     facts = exchange.state.hub.facts(_full_name(exchange)) or NOT_FOUND
     return encode({**facts, "description": msgspec.Raw(spelling)})
 
@@ -62,11 +62,11 @@ class RateLimitState:
 
     @property
     def remaining(self) -> int:
-        """How many requests are left until the quota begins anew."""
+        """Return how many requests are left until the quota begins anew."""
         return max(self.limit - self.quota.used, 0)
 
     def headers(self) -> list[tuple[str, str]]:
-        """The quota as headers."""
+        """Return the quota as headers."""
         return [
             ("X-RateLimit-Limit", str(self.limit)),
             ("X-RateLimit-Remaining", str(self.remaining)),

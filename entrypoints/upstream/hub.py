@@ -47,24 +47,24 @@ class Hub:
     def put(
         self, full_name: str, description: str | None, stars: int, language: str | None
     ) -> None:
-        """Have a repository with these facts, in place of one that had the name."""
+        """Add a repository with these facts, or replace the one of that name."""
         key = full_name.lower()
         self._facts[key] = _facts(full_name, description, stars, language)
         self._documents[key] = Document(encode(self._facts[key]))
 
     def facts(self, full_name: str) -> Record | None:
-        """What there is to tell about a repository."""
+        """Return what there is to tell about a repository."""
         return self._facts.get(full_name.lower())
 
     def document(self, full_name: str) -> Document | None:
-        """The same as a document."""
+        """Return the same as a document."""
         return self._documents.get(full_name.lower())
 
     def quota(self, asker: str, now: datetime) -> "Quota":
-        """What an asker has spent in the hour that began with their first request."""
+        """Return what an asker has spent in the hour that began with their first request."""
         known = self._quotas.get(asker)
         if known is None or now >= known.reset_at:
-            # To the second, as the header tells it: whoever waits for it must not be early.
+            # In whole seconds, as in the header: a client that waits for it must not be early.
             known = self._quotas[asker] = Quota(now.replace(microsecond=0) + WINDOW)
         return known
 

@@ -51,6 +51,6 @@ def paging_headers(
 
 
 def page_url(exchange: Exchange, page: int) -> str:
-    """The address of another page of what was requested."""
+    """Return the address of another page of what was requested."""
     request = exchange.request
     return f"{request.origin}{request.path}?{urlencode({**request.query, '_page': page})}"

@@ -49,7 +49,7 @@ path, in a setting as well. Some never end by themselves.</p>
 
 
 def front_page(url: str) -> bytes:
-    """The page as HTML, for who found this server at the address."""
+    """Return the page as HTML, for who found this server at the address."""
     offers = {subject.path: subject.description for subject in SUBJECTS} | DETAILS
     settings = [f"{name}={value}" for name, value in settings_for(url).items()]
     return TEMPLATE.format(

@@ -45,16 +45,16 @@ class Collection:
 
     @property
     def whole(self) -> Document:
-        """All posts in one document."""
+        """Return all posts in one document."""
         return self.part(Selection()).document
 
     def one(self, post_id: str) -> Document | None:
-        """One post by its number."""
+        """Return one post by its number."""
         text = self._by_id.get(post_id)
         return None if text is None else Document(text)
 
     def part(self, selection: Selection) -> Part:
-        """The posts of a selection; remembered, so that serving them again costs nothing."""
+        """Return the posts of a selection; remembered, so that serving them again costs nothing."""
         if selection not in self._parts:
             if len(self._parts) >= MOST_REMEMBERED_PAGES:
                 self._parts.clear()

@@ -34,11 +34,11 @@ class RequestLog:
 
     @property
     def kept(self) -> list[ReceivedRequest]:
-        """The last requests, oldest first."""
+        """Return the last requests, oldest first."""
         return list(self._kept.values())
 
     def count(self, path: str | None = None) -> int:
-        """How many requests arrived since `forget`, for one path or for all."""
+        """Return how many requests arrived since `forget`, for one path or for all."""
         return self._per_path.total() if path is None else self._per_path[path]
 
     def arrive(self, request: WireRequest) -> int:

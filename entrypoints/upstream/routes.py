@@ -72,7 +72,7 @@ EXACT: dict[str, Handler] = {
 
 
 def find_handler(exchange: Exchange) -> Handler | None:
-    """The handler of a well-behaved path, or None; a subject is named to the exchange."""
+    """Return the handler of a well-behaved path, or None; a subject is named to the exchange."""
     path = exchange.request.path
     if subject := find_subject(path):
         exchange.subject, exchange.path = subject, path

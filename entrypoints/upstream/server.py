@@ -61,12 +61,12 @@ class SampleUpstream(UpstreamState):
         await self.stop()
 
     def url(self, path: str = "/posts") -> str:
-        """The address of a path on this server."""
+        """Return the address of a path on this server."""
         host, port = self.address
         return f"http://{host}:{port}{path}"
 
     def fault_url(self, name: str, path: str | None = None) -> str:
-        """The address of a path with a fault; without one, of the first subject that has it.
+        """Return the address of a path with a fault; without one, of the first subject that has it.
 
         Raises LookupError for an unknown name.
         """

@@ -19,7 +19,7 @@ FIRST_MODIFIED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def utc_now() -> datetime:
-    """The system's time."""
+    """Return the system's time."""
     return datetime.now(UTC)
 
 
@@ -53,16 +53,16 @@ class UpstreamState:
 
     @property
     def requests(self) -> list[ReceivedRequest]:
-        """The last 10 000 requests since `forget`, oldest first."""
+        """Return the last 10 000 requests since `forget`, oldest first."""
         return self.log.kept
 
     @property
     def last_modified_at(self) -> datetime:
-        """When something served changed: a fixed day, one minute later at each change."""
+        """Return when something served changed: a fixed day, one minute later at each change."""
         return FIRST_MODIFIED_AT + timedelta(minutes=self._changes)
 
     def count(self, path: str | None = None) -> int:
-        """How many requests arrived since `forget`, for one path or for all."""
+        """Return how many requests arrived since `forget`, for one path or for all."""
         return self.log.count(path)
 
     async def arrived(self, number: int) -> None:
@@ -115,7 +115,7 @@ class UpstreamState:
         self.telemeter.queue(points)
 
     def next_point(self) -> Record:
-        """The point for the request at hand."""
+        """Return the point for the request at hand."""
         return self.telemeter.next(self.now())
 
     def hold(self) -> None:
@@ -128,7 +128,7 @@ class UpstreamState:
 
     @property
     def is_held(self) -> bool:
-        """Whether proper answers stop half-way now."""
+        """Return whether proper answers stop half-way now."""
         return not self._gate.is_set()
 
     async def released(self) -> None:
@@ -136,7 +136,7 @@ class UpstreamState:
         await self._gate.wait()
 
     def collection(self, number: int | None = None) -> Collection:
-        """The posts being served, or a sample of another size; built once and kept."""
+        """Return the posts being served, or a sample of another size; built once and kept."""
         if number not in self._collections:
             records = self._records if number is None else sample_posts(number, self._seed)
             self._collections[number] = Collection([self._stamped(record) for record in records])

@@ -1,4 +1,4 @@
-"""What there is to ask for: five subjects, each as somebody else's API serves it."""
+"""The five subjects of the sample upstream, each served like the API it simulates."""
 
 import re
 
@@ -20,12 +20,12 @@ PLACEHOLDER = "a placeholder that no asset is called"
 
 
 def find_subject(path: str) -> Subject | None:
-    """What is at a path, if it is one of the subjects."""
+    """Return what is at a path, if it is one of the subjects."""
     return next((one for one in SUBJECTS if re.fullmatch(one.pattern, path)), None)
 
 
 def settings_for(url: str) -> dict[str, str]:
-    """The settings by which Catchment asks the server at this address for everything."""
+    """Return the settings by which Catchment asks the server at this address for everything."""
     return {
         "CATCHMENT_POSTS_URL": f"{url}{POSTS.path}",
         "CATCHMENT_COINPAPRIKA_URL": f"{url}{TICKERS.path}",
@@ -41,7 +41,7 @@ async def show_document(exchange: Exchange) -> None:
 
 
 async def show_point(exchange: Exchange) -> None:
-    """Answer with the next point, which nobody may keep."""
+    """Answer with the next point, which may not be cached."""
     headers = [("Cache-Control", "no-store")]
     await exchange.answer(200, exchange.body, headers, holds=True)
 

@@ -26,7 +26,7 @@ class Telemeter:
         self._queued = deque(points)
 
     def next(self, now: datetime) -> Record:
-        """The next point; one made here is of now, tagged or over an hour old."""
+        """Return the next point; one made here is of now, tagged or over an hour old."""
         if self._queued:
             return self._queued.popleft()
         self._value = self._value * 0.98 + self._chance.gauss(0, 1.5)
@@ -38,10 +38,10 @@ class Telemeter:
 
 
 def point(time: int, value: float, tags: list[str]) -> Record:
-    """A point as the telemetry server spells it; the value must fit a float32."""
+    """Return a point as the telemetry server spells it; the value must fit a float32."""
     return {"time": time, "value": value_bytes(value), "tags": tags}
 
 
 def value_bytes(value: float) -> list[int]:
-    """The four bytes of a little-endian float32."""
+    """Return the four bytes of a little-endian float32."""
     return list(FLOAT32.pack(value))

@@ -28,7 +28,7 @@ class WireRequest(msgspec.Struct, frozen=True):
 
     @property
     def origin(self) -> str:
-        """The scheme and host the client used, for links back to this server."""
+        """Return the scheme and host the client used, for links back to this server."""
         return f"http://{self.headers.get('host', 'localhost')}"
 
 

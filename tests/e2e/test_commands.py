@@ -174,7 +174,7 @@ async def test_prune_says_what_it_removed_and_then_that_nothing_is_left(start: S
     second = await ended(await start("prune", CATCHMENT_KEEP_JOBS="0.001s"))
 
     assert first[:2] == (0, "jobs: 1 removed\n")
-    assert second[:2] == (0, "Nothing is old enough to be removed.\n")
+    assert second[:2] == (0, "Nothing has expired.\n")
 
 
 async def test_several_processes_may_start_on_a_new_database_at_once(start: Start) -> None:

@@ -52,7 +52,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(_merged())
 
 
 def find_fault(name: str) -> Fault | None:
-    """The fault of that name; a bare number such as U1 means its first variant."""
+    """Return the fault of that name; a bare number such as U1 means its first variant."""
     if name in FAULTS:
         return FAULTS[name]
     return next((fault for key, fault in FAULTS.items() if key.startswith(f"{name}-")), None)

@@ -35,7 +35,7 @@ def spelled(spelling: bytes) -> Callable[[Exchange], bytes]:
 
 
 def utf16(exchange: Exchange) -> bytes:
-    """The body in UTF-16 with a byte order mark."""
+    """Return the body in UTF-16 with a byte order mark."""
     return exchange.body.decode().encode("utf-16")
 
 

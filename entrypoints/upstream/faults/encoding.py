@@ -28,13 +28,13 @@ def labelled(encoding: str, make: Callable[[Exchange], bytes]) -> Handler:
 
 
 def truncated(exchange: Exchange) -> bytes:
-    """The first half of the compressed body."""
+    """Return the first half of the compressed body."""
     packed = exchange.document.packed
     return packed[: len(packed) // 2]
 
 
 def corrupt(exchange: Exchange) -> bytes:
-    """The compressed body with some bytes in the middle overwritten."""
+    """Return the compressed body with some bytes in the middle overwritten."""
     packed = exchange.document.packed
     middle = len(packed) // 2
     return packed[:middle] + b"\xff" * 8 + packed[middle + 8 :]
@@ -42,7 +42,7 @@ def corrupt(exchange: Exchange) -> bytes:
 
 @cache
 def gzip_bomb() -> bytes:
-    """A JSON list of nothing but 256 MiB of blanks, as gzip.
+    """Return a JSON list of nothing but 256 MiB of blanks, as gzip.
 
     One mebibyte is compressed once and its bytes repeated, because compressing all of it would
     hold up every other connection.
@@ -57,7 +57,7 @@ def gzip_bomb() -> bytes:
 
 @cache
 def zstandard_bomb() -> bytes:
-    """The same list as Zstandard (RFC 8878): plain blocks around blocks of one repeated blank."""
+    """Return the list as Zstandard (RFC 8878): plain blocks around blocks of one repeated blank."""
     blanks = _zstandard_block(REPEATED_BLOCK, ZSTANDARD_BLOCK_BYTES, b" ")
     repeats = BOMB_MEBIBYTES * MEBIBYTE // ZSTANDARD_BLOCK_BYTES
     start = ZSTANDARD_START + _zstandard_block(PLAIN_BLOCK, 1, b"[")
@@ -90,11 +90,11 @@ ENCODING = {
         labelled("gzip, gzip", lambda _: gzip.compress(gzip_bomb(), mtime=0)),
     ),
     "U16-zstd": Fault(
-        "A small Zstandard body nobody asked for unpacks to 256 MiB.",
+        "A small unrequested Zstandard body unpacks to 256 MiB.",
         labelled("zstd", lambda _: zstandard_bomb()),
     ),
     "U16-br": Fault(
-        "The plain body is labelled br, which nobody asked for.",
+        "The plain body is labelled br, which was not requested.",
         labelled("br", lambda exchange: exchange.body),
     ),
 }

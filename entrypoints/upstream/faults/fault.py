@@ -18,7 +18,7 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 def befalling(faults: dict[str, Fault], *subjects: Subject) -> dict[str, Fault]:
-    """The faults, played on these subjects alone."""
+    """Return the faults, played on these subjects alone."""
     return {
         name: msgspec.structs.replace(fault, subjects=subjects) for name, fault in faults.items()
     }
@@ -35,7 +35,7 @@ def failing(handler: Handler) -> Handler:
 
 
 def with_recovery(name: str, fault: Fault) -> dict[str, Fault]:
-    """The fault, and a variant that ends after a few requests, named `-then-ok`."""
+    """Return the fault, and a variant that ends after a few requests, named `-then-ok`."""
     recovery = f"The first two times: {fault.description} Then all is well."
     then_ok = msgspec.structs.replace(fault, description=recovery, play=failing(fault.play))
     return {name: fault, f"{name}-then-ok": then_ok}

@@ -1,4 +1,4 @@
-"""Faults in the headers: validators that lie, and things nobody asked for."""
+"""Faults in the headers: wrong validators, and unrequested responses."""
 
 from datetime import timedelta
 
@@ -27,7 +27,7 @@ async def same_tag_new_body(exchange: Exchange) -> None:
 
 
 async def stuck_tag(exchange: Exchange) -> None:
-    """The same, but answer 304 to whoever sends the ETag."""
+    """Return the same, but answer 304 to requests with the ETag."""
     if _known_tag(exchange) == STUCK:
         await exchange.answer(304, headers=[("ETag", STUCK)])
     else:

@@ -29,7 +29,7 @@ async def answer_page(
 
 
 def page_and_limit(exchange: Exchange) -> tuple[int, int]:
-    """Which page is asked for, and how many records it holds; the first when none is named."""
+    """Return the requested page, by default the first, and the number of its records."""
     selection = Selection.from_query(exchange.request.query)
     return selection.page or 1, selection.limit
 
@@ -81,7 +81,7 @@ def expiring(status: int) -> Handler:
 
 
 async def a_million_pages(exchange: Exchange) -> None:
-    """Serve a million pages of posts nobody has seen before."""
+    """Serve a million pages of new posts."""
     page, limit = page_and_limit(exchange)
     template = exchange.first_record
     records = [{**template, "id": (page - 1) * limit + index + 1} for index in range(limit)]

@@ -39,7 +39,7 @@ def away(template: str) -> Handler:
 
 
 def onward(exchange: Exchange) -> str:
-    """The next of ten hops, which ends where all is well."""
+    """Return the next of ten hops, which ends where all is well."""
     hop = positive(exchange.request.query.get("hop")) or 1
     return exchange.path if hop >= HOPS else f"{exchange.request.path}?hop={hop + 1}"
 

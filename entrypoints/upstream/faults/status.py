@@ -1,4 +1,4 @@
-"""Faults told by the status line: refusals, limits, and when to come back."""
+"""Faults in the status line: refusals, limits, and times to retry."""
 
 from datetime import timedelta
 

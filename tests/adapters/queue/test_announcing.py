@@ -131,7 +131,7 @@ async def test_only_so_many_wait_for_a_slow_broker(stand: Stand) -> None:
 
     told = await asyncio.gather(*(fails(queue.announce(JOB)) for _ in range(3 * MOST_WAITING)))
 
-    turned_away = [elapsed_s for reason, elapsed_s in told if "too many wait" in reason]
+    turned_away = [elapsed_s for reason, elapsed_s in told if "too many callers wait" in reason]
     assert len(turned_away) == 2 * MOST_WAITING
     assert max(turned_away) < 0.5
     assert max(elapsed_s for _, elapsed_s in told) < LIMIT_S
@@ -167,7 +167,7 @@ async def test_closing_ends_all_connections_and_announcing(stand: Stand) -> None
 
     await queue.close()
 
-    assert re.match("we have left", (await fails(queue.announce(JOB)))[0])
+    assert re.match("this process has closed", (await fails(queue.announce(JOB)))[0])
 
 
 async def test_closing_does_not_wait_for_a_broker_that_stalls(stand: Stand) -> None:

@@ -105,7 +105,7 @@ async def test_what_is_old_is_removed_and_said_in_plain_words(tmp_path: Path) ->
         async with running(settings, clock=clock, sources={"posts": [source]}) as container:
             await container.fetch_posts()(Role.ADMIN, force=True)
 
-    assert first == ["Nothing is old enough to be removed."]
+    assert first == ["Nothing has expired."]
     assert await pruned(settings) == ["payloads: 2 removed", "jobs: 2 removed"]
     assert await pruned(settings) == first
 

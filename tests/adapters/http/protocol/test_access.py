@@ -273,7 +273,7 @@ async def test_c29_no_attack_on_a_token_gets_in(closed: HttpFixture, attack: str
             problem(answer, 431, "headers_too_large")
             continue
         refused = problem(answer, 401, "invalid_token")
-        assert refused["detail"] == "this token is not valid, or not any more; log in again"
+        assert refused["detail"] == "this token is invalid or expired; log in again"
         assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
 
 
