@@ -336,7 +336,7 @@ class HttpFixture:
     def state(self) -> str:
         """Everything but a client's rate that a request or a test can change, as one text."""
         asked = {name: [source.asked for source in each] for name, each in self.sources.items()}
-        broken = (self.broken.failure, self.broken.writing_failure, self.history.failure)
+        broken = (self.broken.failure, self.broken_intakes.failure, self.history.failure)
         probes = (self.probe.failure, self.queue_probe.failure)
         now = (self.clock.now(), self.queue.announced, self.github.asked, asked)
         kept = {name: _filled(held) for name, held in vars(self.database).items()}
