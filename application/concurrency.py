@@ -22,6 +22,11 @@ class ShieldedTasks(Generic[T]):
         task.add_done_callback(heard)
         return await end_of(task)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything is running."""
+        return bool(self._running)
+
     async def drain(self) -> None:
         """Return when nothing is running any more."""
         while self._running:

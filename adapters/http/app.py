@@ -149,7 +149,9 @@ def create_app(use_cases: UseCases, settings: HttpSettings) -> RequestContextMid
     records = RecordsEndpoint(
         catalogue, use_cases.changes, responses, signer, gate, settings.database_id, default
     )
-    docs = Documentation(lambda: document(litestar, gate, catalogue.datasets, default))
+    docs = Documentation(
+        lambda: document(litestar, gate, catalogue.datasets, default), lambda: catalogue.generation
+    )
     prefixes: dict[str, App] = {PREFIX: records, **dict.fromkeys(PREFIXES, docs)}
     proxies = Proxies(settings.trusted_proxies) if settings.trusted_proxies else None
     cors = Cors(settings.cors_origins) if settings.cors_origins else None

@@ -39,6 +39,7 @@ from adapters.memory.politeness import MemoryBudget
 from adapters.memory.system import SeededRandom, SteerableClock
 from adapters.memory.tasks import MemoryKnownRepositories, MemoryRepositories, MemoryTasks
 from application.datasets.query import Query
+from application.datasets.registry import Generation, RegisteredDataset, Registry
 from application.ingest.fetch import Fetch
 from application.ingest.job_backend import JobBackend
 from application.ports.ingest import Source
@@ -117,6 +118,11 @@ class InMemory:
     def query(self, dataset: Dataset[R]) -> Query[R]:
         """Return what reads a dataset."""
         return Query(dataset, self.store)
+
+    def registry(self, *fetches: Fetch[Any]) -> Registry:
+        """Return a registry of the datasets that these fetch."""
+        registered = [RegisteredDataset(each, Query(each.dataset, self.store)) for each in fetches]
+        return Registry(self.tables, lambda: Generation(registered))
 
     def fetch_posts(self, *sources: MemorySource[Post]) -> FetchPosts:
         """Return what fetches the posts from these sources."""

@@ -1,18 +1,19 @@
 """The catalogue: which datasets there are, and how current each of them is."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from application.datasets.query import Query
+from application.datasets.query import Query, Reader
+from application.datasets.registry import Generation, RegisteredDataset, Registry
 from application.ingest.fetch import Fetch
 from application.ports.ingest import Quarantine
 from application.ports.system import Clock
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset, Role
 from domain.errors import UnknownDataset
+from domain.politeness import Cadence
 
 
 class FreshnessStatus(msgspec.Struct, frozen=True):
@@ -40,76 +41,78 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Catalogue:
-    """All datasets, each with the use cases that fetch and read it."""
+    """The datasets that users see, each with the use cases that fetch and read it."""
 
-    def __init__(
-        self,
-        fetches: Iterable[Fetch[Any]],
-        queries: Iterable[Query[Any]],
-        quarantine: Quarantine,
-        clock: Clock,
-    ) -> None:
-        self._fetches = {fetch.dataset.name: fetch for fetch in fetches}
-        self._queries = {query.dataset.name: query for query in queries}
+    def __init__(self, registry: Registry, quarantine: Quarantine, clock: Clock) -> None:
+        self._registry = registry
         self._quarantine = quarantine
         self._clock = clock
-        # The last status of each dataset, and the freshness it followed from.
-        self._statuses: dict[str, tuple[Freshness, FreshnessStatus]] = {}
+        # The last status of each dataset, and what it followed from.
+        self._known: dict[str, tuple[Freshness, Cadence, FreshnessStatus]] = {}
 
     @property
-    def datasets(self) -> Iterable[Dataset[Any]]:
+    def generation(self) -> Generation:
+        """The generation of the registry: another as soon as any dataset is added or changed."""
+        return self._registry.current
+
+    @property
+    def datasets(self) -> list[Dataset[Any]]:
         """The datasets, in the order they were declared."""
-        return [query.dataset for query in self._queries.values()]
+        return [each.dataset for each in self._registry.current.catalogue.values()]
 
     def query(self, name: str) -> Query[Any]:
         """Return the use case that reads a dataset; raise UnknownDataset for any other name."""
-        query = self._queries.get(name)
-        if query is None:
-            raise self._unknown()
-        return query
+        return self._registered(name).query
 
     def fetch(self, name: str) -> Fetch[Any]:
         """Return the use case that fetches a dataset; raise UnknownDataset for any other name."""
-        fetch = self._fetches.get(name)
-        if fetch is None:
-            raise self._unknown()
-        return fetch
+        return self._registered(name).fetch
+
+    async def is_replaced(self, reader: Reader[Any]) -> bool:
+        """Return whether the reader is out of use, so that its errors mean nothing."""
+        return await self._registry.is_replaced(reader)
 
     def freshness_status(self, name: str, freshness: Freshness) -> FreshnessStatus:
         """Return how current a dataset with this freshness is now."""
+        return self._status(name, self.fetch(name).cadence, freshness)
+
+    async def entries(self, viewer: Role = Role.ANYONE) -> list[Entry]:
+        """Return every dataset the viewer may read."""
+        return [
+            await self._entry(registered, viewer)
+            for registered in self._registry.current.catalogue.values()
+            if viewer.at_least(registered.dataset.read_by)
+        ]
+
+    async def _entry(self, registered: RegisteredDataset[Any], viewer: Role) -> Entry:
+        name, fetch = registered.name, registered.fetch
+        reader = registered.query.for_role(viewer)
+        freshness = await reader.freshness()
+        return Entry(
+            dataset=reader.dataset,
+            sources=fetch.sources,
+            records=await reader.count(),
+            quarantined=await self._quarantine.count(name),
+            freshness=freshness,
+            standing=self._status(name, fetch.cadence, freshness),
+        )
+
+    def _status(self, name: str, cadence: Cadence, freshness: Freshness) -> FreshnessStatus:
         now = self._clock.now()
-        known, status = self._statuses.get(name, (None, None))
-        if known is freshness and status is not None and status.holds(now):
+        known, by, status = self._known.get(name, (None, None, None))
+        if known is freshness and by is cadence and status is not None and status.holds(now):
             return status
-        cadence = self.fetch(name).cadence
         status = FreshnessStatus(
             freshness.fetched_at,
             freshness.next_fetch_at,
             cadence.is_stale(freshness, now),
             cadence.stale_at(freshness),
         )
-        self._statuses[name] = freshness, status
+        self._known[name] = freshness, cadence, status
         return status
 
-    async def entries(self, viewer: Role = Role.ANYONE) -> list[Entry]:
-        """Return every dataset the viewer may read."""
-        return [
-            await self._entry(query, viewer)
-            for query in self._queries.values()
-            if viewer.at_least(query.dataset.read_by)
-        ]
-
-    async def _entry(self, query: Query[Any], viewer: Role) -> Entry:
-        name, reader = query.dataset.name, query.for_role(viewer)
-        freshness = await reader.freshness()
-        return Entry(
-            dataset=query.dataset,
-            sources=self.fetch(name).sources,
-            records=await reader.count(),
-            quarantined=await self._quarantine.count(name),
-            freshness=freshness,
-            standing=self.freshness_status(name, freshness),
-        )
-
-    def _unknown(self) -> UnknownDataset:
-        return UnknownDataset(f"the datasets are: {', '.join(self._queries)}")
+    def _registered(self, name: str) -> RegisteredDataset[Any]:
+        catalogue = self._registry.current.catalogue
+        if name not in catalogue:
+            raise UnknownDataset(f"the datasets are: {', '.join(catalogue)}")
+        return catalogue[name]

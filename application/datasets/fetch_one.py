@@ -27,16 +27,15 @@ class FetchOne:
 
     async def __call__(self, dataset: str, viewer: Role) -> FetchedOne:
         """What came of it; errors as for any forced fetch."""
-        fetched = await self._catalogue.fetch(dataset)(viewer, force=True)
-        return FetchedOne(fetched, await self._touched(dataset, fetched.job.id, viewer))
-
-    async def _touched(self, dataset: str, job_id: str, viewer: Role) -> Any | None:
-        last = await self._receipts.last(job_id)
+        fetch, query = self._catalogue.fetch(dataset), self._catalogue.query(dataset)
+        fetched = await fetch(viewer, force=True)
+        last = await self._receipts.last(fetched.job.id)
         if last is None:
-            return None
-        query = self._catalogue.query(dataset)
+            return FetchedOne(fetched, None)
         try:
-            batch = self._catalogue.fetch(dataset).normalise(last.source, last.payload)
-            return await query.get(query.dataset.key_of(batch.records[-1]), viewer)
+            batch = fetch.normalise(last.source, last.payload)
+            key = query.dataset.key_of(batch.records[-1])
+            return FetchedOne(fetched, await query.get(key, viewer))
         except (IndexError, SourceError, UnknownRecord):
-            return None  # it was rejected, or held, and the report says so
+            # It was rejected, or held, and the report says so.
+            return FetchedOne(fetched, None)

@@ -23,6 +23,8 @@ class Reader(Generic[R]):
 
     def __init__(self, dataset: Dataset[R], store: Store, seen: Filter) -> None:
         self.dataset = dataset
+        #: Whether the dataset was replaced or removed since.
+        self.is_retired = False
         self._store = store
         self._seen = seen
 
@@ -79,6 +81,11 @@ class Query(Generic[R]):
         """Return what reads for this viewer, who is not checked again."""
         viewer.require(self.dataset.read_by)
         return self._readers[viewer]
+
+    def retire(self, retired: bool = True) -> None:
+        """Mark what reads here as out of use, or as in use again."""
+        for reader in self._readers.values():
+            reader.is_retired = retired
 
     async def __call__(self, request: PageRequest, viewer: Role = Role.ANYONE) -> Page[Any]:
         """Return one page of records; raise InvalidCursor for a cursor of another question."""

@@ -3,40 +3,52 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Generic
 
 import msgspec
 
-from application.concurrency import end_of, heard
-from application.ingest.await_job import AwaitJob
+from application.concurrency import SingleFlight, end_of, heard
 from application.ingest.job_backend import JobBackend
 from application.ingest.run_job import JobRunner
 from application.ingest.sync_source import JobStep
 from application.ports.datasets import Store
 from application.ports.ingest import Intakes, Source
+from application.ports.jobs import JobHistory
 from application.ports.system import Clock, Random
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset, R, Role
-from domain.errors import NoSources, TooManyWaiting
-from domain.jobs import FetchJob, Mode
+from domain.errors import (
+    DatasetBusy,
+    LeaseLost,
+    NoSources,
+    TooManyWaiting,
+    UnknownDataset,
+    UnknownJob,
+)
+from domain.jobs import FetchJob, JobStatus, Mode
 from domain.payloads import Batch, Payload
 from domain.politeness import Cadence
 from domain.reports import FetchReport, Outcome
 
 #: So many callers may wait for fetches of one dataset.
 MAX_WAITING = 100
+#: How long after one look at a job the next one comes.
+LOOK_S = 0.2
 
 
 class Fetched(msgspec.Struct, frozen=True, kw_only=True):
     """What became of asking for a fetch: the job that runs, ran, or, when all was fresh, had run.
 
-    `outcome` is None as long as the job has not ended, and when it was cancelled.
+    `outcome` is None as long as the job has not ended, and when it was cancelled. Sources may be
+    asked again from `next_allowed_at` on.
     """
 
     job: FetchJob
     outcome: Outcome | None
     freshness: Freshness
+    next_allowed_at: datetime | None
 
 
 class Fetch(Generic[R]):
@@ -63,28 +75,24 @@ class Fetch(Generic[R]):
     ) -> None:
         dataset.check_sources(len(sources))
         self.dataset = dataset
+        self.cadence = cadence
+        self.deadline = deadline
+        #: Runs the jobs of the dataset.
         self.run = JobRunner(
             dataset, sources, store, intakes, clock, job_backend, cadence, deadline, gathers
         )
+        #: The dataset's sources that are switched on, each with the host it asks.
+        self.hosts = self.run.hosts
+        #: The names of these sources.
+        self.sources = tuple(self.hosts)
         self._store = store
         self._clock = clock
         self._job_backend = job_backend
         self._random = random
-        self.cadence = cadence
-        self.deadline = deadline
         self._joined: asyncio.Task[Fetched] | None = None
-        self._follow = AwaitJob(self.run, job_backend, clock)
+        self._jobs = AwaitJob(self.run, job_backend, clock)
         self._waiting = 0
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """The names of the dataset's sources that are switched on."""
-        return tuple(self.run.hosts)
-
-    @property
-    def hosts(self) -> dict[str, str]:
-        """The dataset's sources that are switched on, each with the host it asks."""
-        return self.run.hosts
+        self._is_dismissed = False
 
     def normalise(self, source: str, payload: Payload) -> Batch[R]:
         """Return what a payload of one of the sources holds; raise KeyError for another source."""
@@ -120,18 +128,18 @@ class Fetch(Generic[R]):
         if fresh is not None:
             return fresh
         wanted = self._wanted(mode, force, job_id)
-        job = await self._follow.requested(wanted)
+        job = await self._jobs.requested(wanted)
         if job == wanted:
             # One that is joined was announced by whoever wrote it down.
             await self._job_backend.announce(job.id)
-        return _fetched(job, freshness)
+        return self._fetched(job, job.outcome, freshness)
 
     async def wait(self, job_id: str, seconds: float) -> Fetched:
         """The job once it has ended, or as it is after so many seconds."""
         until = self._clock.now() + timedelta(seconds=seconds)
         with self._place():
-            job = await self._follow.until(job_id, until)
-        return _fetched(job, await self._store.freshness(self.dataset))
+            job = await self._jobs.until(job_id, until)
+        return self._fetched(job, job.outcome, await self._store.freshness(self.dataset))
 
     async def reprocess(self, viewer: Role, mode: Mode, receipt: int | None = None) -> Fetched:
         """Have what was kept read again by a replay or a rebuild, and wait for its end.
@@ -141,9 +149,9 @@ class Fetch(Generic[R]):
         """
         self._admit(viewer, force=True)
         with self._place():
-            job = await self._follow.requested(self._wanted(mode, receipt=receipt))
-            job = await self._follow.to_end(job)
-        return _fetched(job, await self._store.freshness(self.dataset))
+            job = await self._jobs.requested(self._wanted(mode, receipt=receipt))
+            job = await self._jobs.to_end(job)
+        return self._fetched(job, job.outcome, await self._store.freshness(self.dataset))
 
     async def dry_run(self, viewer: Role) -> FetchReport:
         """What a rebuild would do now, for an admin; nothing is written and nobody is asked."""
@@ -164,9 +172,46 @@ class Fetch(Generic[R]):
         if self._joined is not None:
             await asyncio.wait([self._joined])
 
+    # ------------------------------------------------------------ when the dataset is replaced
+
+    @property
+    def is_running(self) -> bool:
+        """Whether anything is running here, or is waited for."""
+        return self.run.is_running or self._joined is not None
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Start no job inside the block; those that are asked for wait."""
+        self.run.is_held = True
+        try:
+            yield
+        finally:
+            self.run.is_held = False
+
+    async def idle(self) -> None:
+        """Return when no job is running here any more."""
+        await self.run.drain()
+
+    def hand_over(self, successor: "Fetch[R]") -> None:
+        """Leave all jobs that are not running to the dataset's new use case."""
+        self._is_dismissed = False
+        self.run.successor = successor.run
+
+    def dismiss(self) -> None:
+        """Refuse all that is asked for, because there is no such dataset any more."""
+        self._is_dismissed = True
+        self.run.successor = self.run.dismissed
+
+    def reinstate(self) -> None:
+        """Run jobs again, if they were left to others."""
+        self._is_dismissed = False
+        self.run.successor = None
+
     # ------------------------------------------------------------ who may, and how many
 
     def _admit(self, viewer: Role, force: bool) -> None:
+        if self._is_dismissed:
+            raise UnknownDataset(f"{self.dataset.name} was removed")
         viewer.require(Role.ADMIN if force else self.dataset.fetch_by)
         if not self.sources:
             raise NoSources(f"every source of {self.dataset.name} is switched off")
@@ -202,9 +247,9 @@ class Fetch(Generic[R]):
         fresh = await self._fresh(freshness, force, job_id)
         if fresh is not None:
             return fresh
-        job = await self._follow.requested(self._wanted(Mode.SYNC, force, job_id))
-        job = await self._follow.to_end(job)
-        return _fetched(job, await self._store.freshness(self.dataset))
+        job = await self._jobs.requested(self._wanted(Mode.SYNC, force, job_id))
+        job = await self._jobs.to_end(job)
+        return self._fetched(job, job.outcome, await self._store.freshness(self.dataset))
 
     async def _fresh(self, freshness: Freshness, force: bool, job_id: str | None) -> Fetched | None:
         if force or self.run.has_work(freshness):
@@ -216,7 +261,15 @@ class Fetch(Generic[R]):
         job = await self._job_backend.history.get(last.job_id)
         if job is None or job.report is None:
             return None
-        return Fetched(job=job, outcome=Outcome.FRESH, freshness=freshness)
+        return self._fetched(job, Outcome.FRESH, freshness)
+
+    def _fetched(self, job: FetchJob, outcome: Outcome | None, freshness: Freshness) -> Fetched:
+        return Fetched(
+            job=job,
+            outcome=outcome,
+            freshness=freshness,
+            next_allowed_at=self.cadence.next_allowed_at(freshness),
+        )
 
     def _wanted(
         self,
@@ -243,5 +296,83 @@ def _is_asked(fetched: Fetched) -> bool:
     return job.force or job.report is None or any(s.requests or s.error for s in job.report.sources)
 
 
-def _fetched(job: FetchJob, freshness: Freshness) -> Fetched:
-    return Fetched(job=job, outcome=job.outcome, freshness=freshness)
+# ---------------------------------------------------------------- jobs, wherever they run
+
+
+class JobPoller:
+    """Looks at each job once at a time, however many wait for it."""
+
+    def __init__(self, history: JobHistory, clock: Clock) -> None:
+        self._history = history
+        self._clock = clock
+        self._looks: SingleFlight[FetchJob] = SingleFlight()
+
+    async def known(self, job_id: str) -> FetchJob:
+        """The job as it is now; UnknownJob when there is none."""
+        job = await self._history.get(job_id)
+        if job is None:
+            raise UnknownJob("there is no such job any more")
+        return job
+
+    async def later(self, job_id: str) -> FetchJob:
+        """The job as it is a moment later."""
+        return await self._looks(job_id, partial(self._look, job_id))
+
+    async def _look(self, job_id: str) -> FetchJob:
+        await self._clock.sleep(LOOK_S)
+        return await self.known(job_id)
+
+
+class AwaitJob(Generic[R]):
+    """Has the jobs of one dataset run, by whoever can, and waits for them."""
+
+    def __init__(self, run: JobRunner[R], job_backend: JobBackend, clock: Clock) -> None:
+        self._run = run
+        self._job_backend = job_backend
+        self._clock = clock
+        self._watch = JobPoller(job_backend.history, clock)
+
+    async def requested(self, wanted: FetchJob) -> FetchJob:
+        """Write a job down, or find the unfinished one that does the same.
+
+        One that does something else is in the way, and is brought to its end first; DatasetBusy
+        when that one waits for its source.
+        """
+        while True:
+            job = await self._job_backend.jobs.request(wanted)
+            if job.serves(wanted):
+                return job
+            job = await self.to_end(job)
+            if not job.status.is_final:
+                raise DatasetBusy(
+                    f"a fetch of {job.dataset} waits for its source until"
+                    f" {job.run_at:%Y-%m-%dT%H:%M:%SZ}; call job {job.id} off, or try again then"
+                )
+
+    async def to_end(self, job: FetchJob) -> FetchJob:
+        """Run the job, or wait until whoever runs it is done or thought dead."""
+        while not job.status.is_final:
+            if job.is_claimable(self._clock.now()):
+                ran = await self._ran(job.id)
+                if ran is not None:
+                    return ran
+            elif job.status is JobStatus.QUEUED:
+                return job  # it waits for its source, and says until when
+            job = await self._watch.later(job.id)
+        return job
+
+    async def until(self, job_id: str, moment: datetime) -> FetchJob:
+        """The job once it has ended, or as it is at that moment."""
+        job = await self._watch.known(job_id)
+        while not job.status.is_final and self._clock.now() < moment:
+            job = await self._watch.later(job_id)
+        return job
+
+    async def _ran(self, job_id: str) -> FetchJob | None:
+        try:
+            job = await self._run(job_id)
+        except LeaseLost:
+            return None  # whoever has it now will say how it ends
+        if job is not None:
+            self._job_backend.publish_run(job, waited_for=True)
+        return job

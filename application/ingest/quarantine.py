@@ -1,12 +1,12 @@
 """Quarantine: what was rejected, and reading it again once the reason is gone."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
 from application.ingest.fetch import Fetch, Fetched
 from application.ports.ingest import Quarantine, Quarantined
-from domain.dataset import Dataset, Role
+from domain.dataset import Role
 from domain.errors import CatchmentError, NoSources, UnknownDataset, UnknownRecord
 from domain.jobs import Mode
 from domain.reports import FetchReport
@@ -15,9 +15,9 @@ from domain.reports import FetchReport
 class ListQuarantine:
     """Lists what waits in quarantine, for admins, newest first."""
 
-    def __init__(self, quarantine: Quarantine, datasets: Iterable[Dataset[Any]]) -> None:
+    def __init__(self, quarantine: Quarantine, known: Collection[str]) -> None:
         self._quarantine = quarantine
-        self._names = [dataset.name for dataset in datasets]
+        self._known = known
 
     async def __call__(
         self,
@@ -33,7 +33,7 @@ class ListQuarantine:
         """
         viewer.require(Role.ADMIN)
         if dataset is not None:
-            _check(dataset, self._names)
+            _check(dataset, self._known)
         return await self._quarantine.recent(dataset, limit, source, before)
 
 
@@ -71,7 +71,8 @@ class ReplayQuarantine:
         viewer.require(Role.ADMIN)
         replayed: list[Fetched] = []
         failed: CatchmentError | None = None
-        for name, fetch in self._fetches.items():
+        # A copy: a dataset may be removed meanwhile.
+        for name, fetch in list(self._fetches.items()):
             try:
                 if fetch.sources and await self._quarantine.count(name):
                     replayed.append(await fetch.reprocess(viewer, Mode.REPLAY))
@@ -107,7 +108,6 @@ def _fetch_of(name: str, fetches: Mapping[str, Fetch[Any]]) -> Fetch[Any]:
     return fetches[name]
 
 
-def _check(name: str, known: Iterable[str]) -> None:
-    names = list(known)
-    if name not in names:
-        raise UnknownDataset(f"the datasets are: {', '.join(names)}")
+def _check(name: str, known: Collection[str]) -> None:
+    if name not in known:
+        raise UnknownDataset(f"the datasets are: {', '.join(known)}")

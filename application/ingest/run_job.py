@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Container, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Container, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
@@ -51,12 +51,13 @@ class JobRunner(Generic[R]):
         self._job_backend = job_backend
         self._cadence = cadence
         self._deadline = deadline
-        self._running: ShieldedTasks[FetchJob] = ShieldedTasks()
-
-    @property
-    def hosts(self) -> dict[str, str]:
-        """The dataset's sources that are switched on, each with the host it asks."""
-        return {gather.source: gather.host for gather in self._gathers}
+        self._running: ShieldedTasks[FetchJob | None] = ShieldedTasks()
+        #: The dataset's sources that are switched on, each with the host it asks.
+        self.hosts = {gather.source: gather.host for gather in self._gathers}
+        #: What runs the jobs in place of this, once the dataset was replaced or removed.
+        self.successor: Callable[[str], Awaitable[FetchJob | None]] | None = None
+        #: Whether no job may be started for now.
+        self.is_held = False
 
     def normalise(self, source: str, payload: Payload) -> Batch[R]:
         """What a payload of one of the sources holds; KeyError for a source that is not ours."""
@@ -75,11 +76,20 @@ class JobRunner(Generic[R]):
         What came of the sources is in the job's report. LeaseLost when the job is taken over or
         cancelled meanwhile: then nothing more is written for it.
         """
+        if self.successor is not None:
+            return await self.successor(job_id)
+        if self.is_held:
+            return None
+        # Also when the caller leaves: others may have joined, and it was paid for.
+        return await self._running(self._claimed(job_id))
+
+    async def dismissed(self, job_id: str) -> FetchJob | None:
+        """Claim a job and let it fail, because its dataset was removed."""
         job = await self._job_backend.jobs.claim(job_id)
         if job is None:
             return None
-        # Also when the caller leaves: others may have joined, and it was paid for.
-        return await self._running(self._to_its_end(job))
+        detail = f"{self._dataset.name} was removed while the job waited"
+        return await self._ended(job, self._failure("dataset_removed", detail))
 
     async def dry_run(self, job: FetchJob) -> FetchReport:
         """What a rebuild would report now, by a job that nobody has written down."""
@@ -88,6 +98,11 @@ class JobRunner(Generic[R]):
             gather.reprocess(job, freshness.of(gather.source), True) for gather in self._gathers
         ]
         return FetchReport(sources=tuple(await asyncio.gather(*runs)))
+
+    @property
+    def is_running(self) -> bool:
+        """Whether any job is running here."""
+        return self._running.is_busy
 
     async def drain(self) -> None:
         """Return when nothing is running here any more."""
@@ -98,6 +113,10 @@ class JobRunner(Generic[R]):
         await self._running.close()
 
     # ------------------------------------------------------------ one job
+
+    async def _claimed(self, job_id: str) -> FetchJob | None:
+        job = await self._job_backend.jobs.claim(job_id)
+        return None if job is None else await self._to_its_end(job)
 
     async def _to_its_end(self, job: FetchJob) -> FetchJob:
         if job.attempts > MAX_ATTEMPTS:

@@ -25,20 +25,11 @@ MAX_CONFIRMATIONS = 19
 class JobStep(Protocol):
     """What a job does with one source, whatever that is."""
 
-    @property
-    @abstractmethod
-    def source(self) -> str:
-        """The name of the source."""
-
-    @property
-    @abstractmethod
-    def host(self) -> str:
-        """The host the source asks."""
-
-    @property
-    @abstractmethod
-    def normaliser_version(self) -> str:
-        """A fingerprint of the code that reads what the source says."""
+    #: The name of the source, and the host it asks.
+    source: str
+    host: str
+    #: A fingerprint of the code that reads what the source says.
+    normaliser_version: str
 
     @abstractmethod
     async def __call__(
@@ -63,28 +54,15 @@ class SourceSync(JobStep, Generic[R]):
     def __init__(
         self, dataset: Dataset[R], source: Source[R], intakes: Intakes, clock: Clock
     ) -> None:
+        self.source = source.name
+        self.host = source.host
+        described = f"{dataset.fingerprint} {source.normaliser_version}"
+        self.normaliser_version = hashlib.sha256(described.encode()).hexdigest()[:16]
         self._dataset = dataset
         self._source = source
-        self._name = source.name
         self._intakes = intakes
         self._clock = clock
         self._reread = Reprocess(dataset, source, intakes, self.normaliser_version)
-
-    @property
-    def source(self) -> str:
-        """The name of the source."""
-        return self._name
-
-    @property
-    def host(self) -> str:
-        """The host the source asks."""
-        return self._source.host
-
-    @property
-    def normaliser_version(self) -> str:
-        """A fingerprint of the record type and of the code that reads it."""
-        text = f"{self._dataset.fingerprint} {self._source.normaliser_version}"
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     async def __call__(
         self, job: FetchJob, checkpoint: Checkpoint | None, deadline: datetime, due: bool = True
@@ -137,7 +115,7 @@ class SourceSync(JobStep, Generic[R]):
         self, counts: Counts, error: Failure | None, traffic: Traffic | None = None
     ) -> SourceReport:
         return SourceReport(
-            source=self._name,
+            source=self.source,
             status=_status(counts, error),
             error=error,
             counts=counts,
@@ -156,7 +134,7 @@ class SourceSync(JobStep, Generic[R]):
             return None, Counts()
 
     async def _ask(self, job: FetchJob, ask: Ask) -> Counts:
-        async with self._intakes.open(self._dataset, self._name, job) as intake:
+        async with self._intakes.open(self._dataset, self.source, job) as intake:
             tally = SourceLoad(self._dataset, self._source, intake)
             last: Payload | None = None
             waiting: Payload | None = None
@@ -197,7 +175,7 @@ class SourceSync(JobStep, Generic[R]):
         # Validators describe one page, so they can speak for the whole only when it is one page.
         alone = last.page == 0
         return Checkpoint(
-            source=self._name,
+            source=self.source,
             fetched_at=self._clock.now(),
             job_id=job.id,
             url=last.url if alone else "",

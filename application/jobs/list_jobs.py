@@ -1,11 +1,9 @@
 """Jobs: what became of fetches, and calling one off."""
 
-from collections.abc import Iterable
-from typing import Any
-
+from application.datasets.registry import Registry
 from application.ingest.job_backend import JobBackend
 from application.ports.jobs import Wanted
-from domain.dataset import Dataset, Role
+from domain.dataset import Role
 from domain.errors import IllegalTransition, UnknownDataset, UnknownJob
 from domain.jobs import FetchJob, JobStatus
 
@@ -13,9 +11,9 @@ from domain.jobs import FetchJob, JobStatus
 class FindJob:
     """Finds one job by its identifier, for whoever may read its dataset."""
 
-    def __init__(self, job_backend: JobBackend, datasets: Iterable[Dataset[Any]]) -> None:
+    def __init__(self, job_backend: JobBackend, registry: Registry) -> None:
         self._history = job_backend.history
-        self._read_by = {dataset.name: dataset.read_by for dataset in datasets}
+        self._registry = registry
 
     async def __call__(self, job_id: str, viewer: Role) -> FetchJob:
         """The job; UnknownJob when there is none of that identifier, LoginRequired or Forbidden.
@@ -25,16 +23,17 @@ class FindJob:
         job = await self._history.get(job_id)
         if job is None:
             raise UnknownJob("there is no such job")
-        viewer.require(self._read_by.get(job.dataset, Role.ADMIN))
+        registered = self._registry.current.catalogue.get(job.dataset)
+        viewer.require(Role.ADMIN if registered is None else registered.dataset.read_by)
         return job
 
 
 class ListJobs:
     """Lists the jobs of the datasets the viewer may read, newest first."""
 
-    def __init__(self, job_backend: JobBackend, datasets: Iterable[Dataset[Any]]) -> None:
+    def __init__(self, job_backend: JobBackend, registry: Registry) -> None:
         self._history = job_backend.history
-        self._datasets = {dataset.name: dataset for dataset in datasets}
+        self._registry = registry
 
     async def __call__(
         self,
@@ -45,10 +44,11 @@ class ListJobs:
         before: str | None = None,
     ) -> list[FetchJob]:
         """The jobs, older than `before` if given; UnknownDataset, LoginRequired or Forbidden."""
+        catalogue = self._registry.current.catalogue
         if dataset is None:
-            names = [d.name for d in self._datasets.values() if viewer.at_least(d.read_by)]
-        elif dataset in self._datasets:
-            viewer.require(self._datasets[dataset].read_by)
+            names = [n for n, e in catalogue.items() if viewer.at_least(e.dataset.read_by)]
+        elif dataset in catalogue:
+            viewer.require(catalogue[dataset].dataset.read_by)
             names = [dataset]
         else:
             raise UnknownDataset("no dataset has that name; GET /datasets lists them")

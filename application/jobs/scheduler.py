@@ -1,9 +1,9 @@
 """Schedules: fetching by itself, so that what is served stays current."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from application.datasets.registry import Generation, Registry
 from application.ingest.fetch import Fetch
 from application.ingest.job_backend import JobBackend
 from application.ports.system import Clock, Random
@@ -21,18 +21,19 @@ _SHORTEST_S = 0.01
 class Scheduler:
     """Fires every schedule when it is due, until cancelled; any number of these may run.
 
-    `on_start` has each dataset fetched at the start, unless it is fresh.
+    `on_start` has each dataset fetched at the start, or when it is registered, unless it is fresh.
     """
 
     def __init__(
         self,
-        fetches: Iterable[Fetch[Any]],
+        registry: Registry,
         job_backend: JobBackend,
         clock: Clock,
         random: Random,
         on_start: bool = True,
     ) -> None:
-        self._fetches = [fetch for fetch in fetches if fetch.sources]
+        self._registry = registry
+        self._declared: Generation | None = None
         self._job_backend = job_backend
         self._clock = clock
         self._random = random
@@ -41,25 +42,27 @@ class Scheduler:
 
     async def __call__(self) -> None:
         """Run until cancelled."""
-        await self._declare()
-        if self._on_start:
-            for fetch in self._fetches:
-                await self._begin(fetch)
         while True:
+            await self._follow_registry()
             await self._clock.sleep(await self._look())
 
-    async def _declare(self) -> None:
-        periods = {
-            fetch.dataset.name: fetch.cadence.every
-            for fetch in self._fetches
-            if fetch.cadence.every is not None
-        }
-        while True:
+    async def _follow_registry(self) -> None:
+        """Declare the schedules of a new generation, and begin what is new in it."""
+        while self._declared is not (generation := self._registry.current):
+            fetches = [each.fetch for each in generation.values() if each.fetch.sources]
+            periods = {fetch.dataset.name: fetch.cadence.every for fetch in fetches}
             try:
-                await self._job_backend.schedules.declare(periods)
-                return
+                await self._job_backend.schedules.declare(
+                    {name: every for name, every in periods.items() if every is not None}
+                )
             except StoreError:
                 await self._clock.sleep(LOOK_S)
+                continue
+            before, self._declared = self._declared, generation
+            for fetch in fetches if self._on_start else ():
+                known = None if before is None else before.get(fetch.dataset.name)
+                if known is None or known.fetch is not fetch:
+                    await self._begin(fetch)
 
     async def _begin(self, fetch: Fetch[Any]) -> None:
         try:

@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
-from typing import Any
 
-from application.ingest.fetch import Fetch
+from application.datasets.registry import Registry
 from application.ingest.job_backend import JobBackend
 from application.ports.system import Clock
 from domain.errors import LeaseLost
@@ -21,8 +19,8 @@ AT_ONCE = 8
 class RunJob:
     """Runs one job by its identifier, whichever dataset it fetches."""
 
-    def __init__(self, fetches: Mapping[str, Fetch[Any]], job_backend: JobBackend) -> None:
-        self._fetches = fetches
+    def __init__(self, registry: Registry, job_backend: JobBackend) -> None:
+        self._registry = registry
         self._job_backend = job_backend
         self._suspected = asyncio.Lock()
 
@@ -50,7 +48,7 @@ class RunJob:
             )
 
     async def _ran(self, job: FetchJob) -> FetchJob | None:
-        fetch = self._fetches.get(job.dataset)
+        fetch = self._registry.fetch_of(job.dataset)
         if fetch is None:
             return None  # a newer worker may know its dataset
         if not job.is_suspected:

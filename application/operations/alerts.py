@@ -1,16 +1,15 @@
 """Alerts: watch what may go wrong, and send the operator one alert for each beginning and end."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
-from application.ingest.fetch import Fetch
-from application.ports.datasets import Store
+from application.datasets.registry import Generation, Registry
 from application.ports.operations import Alerts, Events, Notifier
 from application.ports.politeness import Budget
 from application.ports.system import Clock
 from domain.alerts import AlertState, Incident, Kind, open_breaker, staleness
+from domain.dataset import Role
 from domain.events import AlertFailed, AlertSent, WatchFailed
 
 #: How often is looked; what could not be sent is tried again then.
@@ -28,16 +27,14 @@ class AlertMonitor:
 
     def __init__(
         self,
-        fetches: Iterable[Fetch[Any]],
-        store: Store,
+        registry: Registry,
         budget: Budget,
         alerts: Alerts,
         notifier: Notifier,
         clock: Clock,
         events: Events,
     ) -> None:
-        self._fetches = {fetch.dataset.name: fetch for fetch in fetches if fetch.sources}
-        self._store = store
+        self._registry = registry
         self._budget = budget
         self._alerts = alerts
         self._notifier = notifier
@@ -56,11 +53,12 @@ class AlertMonitor:
         try:
             # First, so that whoever looks later than another changes nothing of what that one saw.
             now, standing = await self._alerts.current()
+            generation = self._registry.current
             known = {alarm.key: alarm for alarm in standing}
-            for watched in self._watched(now):
+            for watched in _watched(generation, now):
                 seen = known.pop(watched.key, None)
                 alarm = seen or watched
-                trouble = await self._trouble(alarm, now)
+                trouble = await self._trouble(generation, alarm, now)
                 await self._pass(seen, alarm.seen(trouble, _WELL[alarm.kind]), now)
             for alarm in known.values():
                 await self._pass(alarm, alarm.seen(None, _UNWATCHED), now)
@@ -70,19 +68,15 @@ class AlertMonitor:
                 self._events.publish(WatchFailed(error=error))
             self._away = True
 
-    def _watched(self, now: datetime) -> Iterator[AlertState]:
-        """All there is to watch, each as it is when nothing was ever seen of it."""
-        for name, fetch in self._fetches.items():
-            yield AlertState.quiet(Kind.STALE, name, name, now)
-            for source, host in fetch.hosts.items():
-                yield AlertState.quiet(Kind.BREAKER, name, host, now, source)
-
-    async def _trouble(self, alarm: AlertState, now: datetime) -> Incident | None:
-        fetch = self._fetches[alarm.dataset]
+    async def _trouble(
+        self, generation: Generation, alarm: AlertState, now: datetime
+    ) -> Incident | None:
+        registered = generation.catalogue[alarm.dataset]
         if alarm.kind is Kind.BREAKER:
-            return open_breaker(await self._budget.state(fetch.hosts[alarm.source]), now)
-        freshness = await self._store.freshness(fetch.dataset)
-        return staleness(fetch.cadence, freshness, alarm.watched_since, now)
+            host = registered.fetch.hosts[alarm.source]
+            return open_breaker(await self._budget.state(host), now)
+        freshness = await registered.query.for_role(Role.ADMIN).freshness()
+        return staleness(registered.fetch.cadence, freshness, alarm.watched_since, now)
 
     async def _pass(self, seen: AlertState | None, following: AlertState, now: datetime) -> None:
         """Save what was seen and, if an alert waits and no other process was faster, send it."""
@@ -113,3 +107,12 @@ class AlertMonitor:
             event = AlertFailed(alert=alert, error=error)
         self._events.publish(event)
         await self._alerts.move(taken, taken.released(told=isinstance(event, AlertSent)))
+
+
+def _watched(generation: Generation, now: datetime) -> Iterator[AlertState]:
+    """Yield all there is to watch, each as it is when nothing was ever seen of it."""
+    for name, fetch in generation.fetches.items():
+        if fetch.sources:
+            yield AlertState.quiet(Kind.STALE, name, name, now)
+        for source, host in fetch.hosts.items():
+            yield AlertState.quiet(Kind.BREAKER, name, host, now, source)

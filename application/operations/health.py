@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from application.datasets.catalogue import Catalogue
+from application.datasets.registry import Registry
 from application.ports.operations import Probe
 from application.ports.politeness import Budget
 from application.ports.system import Clock
@@ -55,9 +55,9 @@ class CheckHealth:
     """Looks at the database, at the queue, and at the age of what every source gave."""
 
     def __init__(
-        self, catalogue: Catalogue, database: Probe, queue: Probe, budget: Budget, clock: Clock
+        self, registry: Registry, database: Probe, queue: Probe, budget: Budget, clock: Clock
     ) -> None:
-        self._catalogue = catalogue
+        self._registry = registry
         self._database = database
         self._queue = queue
         self._budget = budget
@@ -106,19 +106,20 @@ class CheckHealth:
 
     async def _sources(self) -> AsyncIterator[SourceHealth]:
         # Not the catalogue's entries: they count records, and health must not wait for that.
-        now_s = self._clock.now().timestamp()
-        for dataset in self._catalogue.datasets:
-            name = dataset.name
-            freshness = await self._catalogue.query(name).for_role(Role.ADMIN).freshness()
-            for source, asked in self._catalogue.fetch(name).hosts.items():
+        now = self._clock.now()
+        now_s = now.timestamp()
+        for registered in self._registry.current.catalogue.values():
+            cadence = registered.fetch.cadence
+            freshness = await registered.query.for_role(Role.ADMIN).freshness()
+            for source, asked in registered.fetch.hosts.items():
                 checkpoint = freshness.of(source)
                 host = await self._budget.state(asked)
                 blocked = host.blocked_until_s > now_s
                 yield SourceHealth(
                     source=source,
-                    dataset=name,
+                    dataset=registered.name,
                     fetched_at=checkpoint.fetched_at if checkpoint else None,
-                    stale=self._catalogue.freshness_status(name, freshness.only(source)).stale,
+                    stale=cadence.is_stale(freshness.only(source), now),
                     breaker=host.breaker(now_s),
                     blocked_until=(
                         datetime.fromtimestamp(host.blocked_until_s, UTC) if blocked else None

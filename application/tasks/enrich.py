@@ -47,16 +47,12 @@ class EnrichTasks(JobStep):
         intakes: Intakes,
         clock: Clock,
     ) -> None:
+        self.host = repository_lookup.host
         self._look_at = repository_lookup
         self._tasks = tasks
         self._intakes = intakes
         self._query = Query(TASKS, store)
         self._clock = clock
-
-    @property
-    def host(self) -> str:
-        """The host that is asked."""
-        return self._look_at.host
 
     async def __call__(
         self, job: FetchJob, checkpoint: Checkpoint | None, deadline: datetime, due: bool = True

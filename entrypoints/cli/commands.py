@@ -32,11 +32,11 @@ def reporting_errors(command: Callable[..., Any]) -> Callable[..., Any]:
 def read_settings(given: dict[str, str] | None = None) -> s.Settings:
     """Return the settings of the environment, or the given ones; warn of unknown names."""
     from adapters.system.logs import configure
-    from entrypoints.wiring.container import DATASETS
+    from entrypoints.wiring.datasets import SHIPPED
 
     given = s.environment() if given is None else given
     read = s.load(given)
-    s.check_names(read, [dataset.name for dataset in DATASETS], TASKS.name)
+    s.check_names(read, [line.dataset.name for line in SHIPPED], TASKS.name)
     for warning in s.unknown_names(given):
         click.echo(f"warning: {warning}", err=True)
     configure(read.log_level, read.log_format)

@@ -17,7 +17,7 @@ from domain.payloads import Batch, Payload
 from domain.reports import Counts, Outcome, SourceReport
 from entrypoints.config.settings import Settings
 from entrypoints.processes.lifecycle import running
-from entrypoints.wiring.container import DATASETS, Container
+from entrypoints.wiring.container import Container
 
 #: So many rejected records are shown as examples.
 _EXAMPLES = 3
@@ -60,22 +60,23 @@ class WatchedSource(Source[Any]):
 
 async def fetch_once(settings: Settings, dataset: str, force: bool) -> bool:
     """Fetch a dataset and print its report; return False when every source failed."""
-    names = [known.name for known in DATASETS]
-    if dataset not in names:
-        raise UnknownDataset(f"there is no dataset {dataset!r}; there are: {', '.join(names)}")
     async with running(settings) as container:
+        names = container.registry().current.catalogue
+        if dataset not in names:
+            raise UnknownDataset(f"there is no dataset {dataset!r}; there are: {', '.join(names)}")
         with progressing(f"fetching {dataset}") as progress:
-            watch(container, lambda source: WatchedSource(source, progress))
+            await watch(container, lambda source: WatchedSource(source, progress))
             fetched = await container.catalogue().fetch(dataset)(Role.ADMIN, force)
         _print(fetched)
         await print_rejected(fetched, container.quarantine())
         return fetched.outcome not in (None, Outcome.FAILED)
 
 
-def watch(container: Container, watched: Callable[[Source[Any]], Source[Any]]) -> None:
+async def watch(container: Container, watched: Callable[[Source[Any]], Source[Any]]) -> None:
     """Replace every source of a container by a watched one."""
     sources = {name: list(map(watched, given)) for name, given in container.sources().items()}
     container.override_providers(sources=sources)
+    await container.registry().replace(container.generation())
 
 
 @contextmanager

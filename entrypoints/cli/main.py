@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,9 @@ from entrypoints.cli.user_commands import create_token, user
 from entrypoints.config import settings as s
 from entrypoints.config.redaction import redacted, without_password
 from entrypoints.version import VERSION
+
+if TYPE_CHECKING:
+    from application.datasets.registry import Generation
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 
@@ -30,18 +34,17 @@ def main() -> None:
 def serve() -> None:
     """Start the HTTP API. Without a broker, start worker and scheduler as well."""
     from entrypoints.processes.api import serve as serving
-    from entrypoints.wiring.container import feed_urls
 
     settings = read_settings()
 
-    def announce(url: str) -> None:
+    def announce(url: str, served: "Generation") -> None:
         click.echo(f"Catchment {VERSION} serves {url}, docs at {url}/docs")
         click.echo(f"Records are stored in {storage_of(settings)}. Ctrl-C stops.")
         if settings.broker_url:
             click.echo(
                 f"Jobs are announced to workers through {without_password(settings.broker_url)}."
             )
-        if not any(feed_urls(settings).values()):
+        if not any(fetch.sources for fetch in served.fetches.values()):
             click.echo("Every source is switched off; run `catchment demo` to see one at work.")
 
     run(serving(settings, announce))
@@ -173,6 +176,7 @@ def config() -> None:
 def check() -> None:
     """Show every setting, or the first invalid one."""
     from entrypoints.cli.quota_report import free_plans, monthly_calls
+    from entrypoints.wiring.container import Container
 
     given = s.environment()
     read = read_settings(given)
@@ -180,9 +184,10 @@ def check() -> None:
     for name in s.SETTINGS:
         shown = redacted(name, s.given_text(given, name))
         click.echo(f"{s.PREFIX + name:{width}}  {shown or '(empty)'}")
-    for line in monthly_calls(read):
+    registered = Container(settings=read).registry().current
+    for line in monthly_calls(registered):
         click.echo(line)
-    for line, enough in free_plans(read):
+    for line, enough in free_plans(registered):
         click.echo(line if enough else f"warning: {line}", err=not enough)
     click.echo("The settings are valid.")
 

@@ -1,8 +1,8 @@
 """Reprocess from the command line: replay the quarantine, or rebuild a dataset."""
 
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import click
@@ -30,7 +30,7 @@ class ReadSource(WatchedSource):
 async def replayed(settings: Settings, dataset: str | None) -> bool:
     """Replay one dataset, or all, and print the reports; return False if any failed."""
     async with running(settings) as container:
-        with _watching(container, dataset or "the quarantine"):
+        async with _watching(container, dataset or "the quarantine"):
             replay = container.replay_quarantine()
             if dataset is not None:
                 done = [await replay.dataset(Role.ADMIN, dataset)]
@@ -44,7 +44,7 @@ async def replayed(settings: Settings, dataset: str | None) -> bool:
 async def rebuilt(settings: Settings, dataset: str) -> bool:
     """Rebuild a dataset and print the report; return False if it failed."""
     async with running(settings) as container:
-        with _watching(container, dataset):
+        async with _watching(container, dataset):
             done = await container.rebuild_dataset()(Role.ADMIN, dataset)
         return await _printed([done], container)
 
@@ -52,17 +52,17 @@ async def rebuilt(settings: Settings, dataset: str) -> bool:
 async def dry_ran(settings: Settings, dataset: str) -> bool:
     """Print what a rebuild would change; return False if it would fail."""
     async with running(settings) as container:
-        with _watching(container, dataset):
+        async with _watching(container, dataset):
             report = await container.rebuild_dataset().dry_run(Role.ADMIN, dataset)
         click.echo(f"{dataset}: would be {report.outcome}; nothing was written")
         _print(report.sources)
         return report.outcome is not Outcome.FAILED
 
 
-@contextmanager
-def _watching(container: Container, what: str) -> Iterator[None]:
+@asynccontextmanager
+async def _watching(container: Container, what: str) -> AsyncIterator[None]:
     with progressing(f"reading {what} again") as progress:
-        watch(container, lambda source: ReadSource(source, progress))
+        await watch(container, lambda source: ReadSource(source, progress))
         yield
 
 

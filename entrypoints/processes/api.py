@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 import uvicorn
 from uvicorn.server import Server
 
+from application.datasets.registry import Generation
 from domain.dataset import Role
 from domain.errors import InvalidInput
 from domain.events import AdminRoleMissing
@@ -62,8 +63,11 @@ def address_of(taken: socket.socket) -> str:
     return f"http://{shown}:{port}"
 
 
-async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT; without a broker, run worker and scheduler as well."""
+async def serve(settings: Settings, announce: Callable[[str, Generation], None]) -> None:
+    """Serve until SIGTERM or SIGINT; without a broker, run worker and scheduler as well.
+
+    `announce` is called with the URL and what is served, once the port is open.
+    """
     with listen(settings.host, settings.port) as taken:
         async with running(settings) as container:
             await ensure_configured_admin(container)
@@ -73,7 +77,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> None:
                 # Objects of the start live as long as the process: exclude them from collection.
                 gc.collect()
                 gc.freeze()
-                announce(address_of(taken))
+                announce(address_of(taken), container.registry().current)
                 with signals() as stop:
                     await doing(embedded(container), _noticed(container, stop))
 

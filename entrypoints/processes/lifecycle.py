@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from adapters.sql.schema.migrate import database_id_of, migrate
+from application.datasets.registry import Registry
 from application.operations.health import HealthReport
 from domain.retention import RetainedKind
 from entrypoints.config.settings import Settings
-from entrypoints.wiring.container import TABLES, Container
+from entrypoints.wiring.container import Container
 
 #: How long running jobs may take after the signal to stop.
 DRAIN_S = 15.0
@@ -37,16 +38,15 @@ async def running(settings: Settings, **overrides: Any) -> AsyncIterator[Contain
     """Yield a container over a migrated database; providers can be overridden by name."""
     container = Container(settings=settings)
     container.override_providers(**overrides)
-    database = container.database()
+    database, registry = container.database(), container.registry()
     try:
-        await migrate(database, TABLES)
+        await migrate(database, registry.current.datasets)
         container.database_id.override(await database_id_of(database))
         yield container
         # Only a graceful stop waits; an exception does not.
-        await _drained(container)
+        await _drained(registry)
     finally:
-        for fetch in container.runnable().values():
-            await fetch.close()
+        await registry.close()
         if (repository_lookup := container.repository_lookup()) is not None:
             await repository_lookup.close()
         await container.queue().close()
@@ -56,9 +56,10 @@ async def running(settings: Settings, **overrides: Any) -> AsyncIterator[Contain
 
 async def migrated(settings: Settings) -> list[str]:
     """Migrate the database; return what was done."""
-    database = Container(settings=settings).database()
+    container = Container(settings=settings)
+    database = container.database()
     try:
-        return await migrate(database, TABLES)
+        return await migrate(database, container.registry().current.datasets)
     finally:
         await database.close()
 
@@ -88,11 +89,10 @@ def keeping(container: Container) -> list[BackgroundTask]:
     return [container.prune_loop(), *alerts]
 
 
-async def _drained(container: Container) -> None:
+async def _drained(registry: Registry) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LAST_S):
-            for fetch in container.runnable().values():
-                await fetch.drain()
+            await registry.drain()
 
 
 @contextmanager

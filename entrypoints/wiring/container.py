@@ -6,9 +6,6 @@ Every provider can be overridden in a test: `container.clock.override(SteerableC
 from dependency_injector import containers, providers
 
 from adapters.http.app import AccountUseCases, UseCases, create_app
-from adapters.outbound.builtin.crypto_assets import assets_csv, coinpaprika
-from adapters.outbound.builtin.data_points import telemetry
-from adapters.outbound.builtin.posts import jsonplaceholder
 from adapters.outbound.polite.client import PoliteClient
 from adapters.outbound.webhook import HttpNotifier
 from adapters.sql.accounts.accounts import SqlAccounts
@@ -24,6 +21,7 @@ from adapters.sql.jobs.schedules import SqlSchedules
 from adapters.sql.operations.alerts import SqlAlerts
 from adapters.sql.operations.retention import SqlRetention
 from adapters.sql.politeness.budget import SqlBudget
+from adapters.sql.schema.migrate import SqlTables
 from adapters.sql.tasks.repositories import SqlKnownRepositories
 from adapters.sql.tasks.tasks import SqlTasks
 from adapters.system.events import EventDispatcher
@@ -36,6 +34,7 @@ from application.accounts.authentication import Authenticate
 from application.accounts.sign_up import ChangePassword, DisableUser, EnsureAdmin, SignUp
 from application.datasets.catalogue import Catalogue
 from application.datasets.fetch_one import FetchOne
+from application.datasets.registry import Registry
 from application.ingest.job_backend import JobBackend
 from application.ingest.quarantine import ListQuarantine, RebuildDataset, ReplayQuarantine
 from application.jobs.list_jobs import CancelJob, FindJob, ListJobs
@@ -45,62 +44,36 @@ from application.operations.alerts import AlertMonitor
 from application.operations.health import CheckHealth
 from application.operations.prune import Prune, PruneLoop
 from application.operations.stats import ShowStats
-from domain.builtin.crypto_assets import CRYPTO_ASSETS
-from domain.builtin.data_points import DATA_POINTS
+from application.ports.datasets import Tables
 from domain.builtin.posts import POSTS
 from domain.politeness import Rate
-from domain.tasks import TASKS
 from entrypoints.config.secret_key import secret_of
-from entrypoints.config.settings import Settings, host_of
+from entrypoints.config.settings import Settings
 from entrypoints.version import VERSION
-from entrypoints.wiring.datasets import Feed, fetches_of, queries_of, sources_of
+from entrypoints.wiring.datasets import generation_of, sources_of
 from entrypoints.wiring.http import http_settings_of, sessions_of
 from entrypoints.wiring.servers import database_of, queue_of
 from entrypoints.wiring.tasks import (
     fetch_of_tasks,
-    rates_of,
+    registered_tasks_of,
     repository_lookup_of,
-    runnable_of,
     tasks_of,
 )
 
 #: What a host gets that no setting speaks of.
 DEFAULT_RATE = Rate(10, 1.0)
 
-#: Which source gives which dataset, and the setting that says where it is: a new source, or a new
-#: dataset with its first one, adds its line here.
-FEEDS: tuple[Feed, ...] = (
-    (POSTS, jsonplaceholder, "posts_url"),
-    (CRYPTO_ASSETS, coinpaprika, "coinpaprika_url"),
-    (CRYPTO_ASSETS, assets_csv, "assets_csv"),
-    (DATA_POINTS, telemetry, "telemetry_url"),
-)
 
-#: Every dataset there is: its table is made from this.
-DATASETS = tuple(dict.fromkeys(dataset for dataset, _, _ in FEEDS))
-#: What has a table and a schedule; tasks are no part of the catalogue, for they come from users.
-TABLES = (*DATASETS, TASKS)
-
-
-def feed_urls(settings: Settings) -> dict[str, list[str]]:
-    """Where each dataset's sources are; a source that is switched off is left out."""
-    urls: dict[str, list[str]] = {dataset.name: [] for dataset in DATASETS}
-    for dataset, _, setting in FEEDS:
-        if url := getattr(settings, setting):
-            urls[dataset.name].append(url)
-    return urls
-
-
-def _private_hosts(settings: Settings) -> frozenset[str]:
-    """The hosts an operator has named, outright or in the URL of a source, alerts or GitHub."""
-    urls = [url for urls in feed_urls(settings).values() for url in urls]
-    urls += filter(None, [settings.alert_url, settings.github_url])
-    return settings.allowed_private_hosts | {host_of(url) for url in urls} - {""}
+def registry_of(container: containers.Container, tables: Tables) -> Registry:
+    """Return the registry; its first generation is that of the container, once it is asked for."""
+    # The generation needs the client, and the client goes by the limits of the registry.
+    return Registry(tables, container.generation)
 
 
 class Container(containers.DeclarativeContainer):
     """Everything the program is made of; give it `settings` and ask it for what you need."""
 
+    __self__ = providers.Self()
     settings = providers.Dependency(instance_of=Settings)
     #: The database's random name, known once it is migrated.
     database_id = providers.Dependency(instance_of=str)
@@ -124,9 +97,8 @@ class Container(containers.DeclarativeContainer):
     )
     idempotency = providers.Singleton(SqlIdempotency, database, clock)
     quarantine = providers.Singleton(SqlQuarantine, database)
-    budget = providers.Singleton(
-        SqlBudget, database, clock, providers.Callable(rates_of, settings), DEFAULT_RATE
-    )
+    registry = providers.Singleton(registry_of, __self__, providers.Singleton(SqlTables, database))
+    budget = providers.Singleton(SqlBudget, database, clock, registry.provided.rates, DEFAULT_RATE)
     accounts = providers.Singleton(SqlAccounts, database)
     sessions = providers.Singleton(SqlSessions, database, clock)
     api_tokens = providers.Singleton(SqlApiTokens, database)
@@ -134,13 +106,12 @@ class Container(containers.DeclarativeContainer):
     login_attempts = providers.Singleton(SqlLoginAttempts, database, clock)
     hasher = providers.Singleton(ArgonPasswordHasher)
     tokens = providers.Singleton(JwtTokens, providers.Callable(secret_of, settings), clock, random)
-    private_hosts = providers.Callable(_private_hosts, settings)
     client = providers.Singleton(
         PoliteClient,
         budget,
         clock,
         random,
-        allowed_private=private_hosts,
+        allowed_private=registry.provided.private_hosts,
         user_agent=f"catchment/{VERSION}",
         max_wire=settings.provided.max_body[1],
     )
@@ -150,21 +121,7 @@ class Container(containers.DeclarativeContainer):
 
     # ------------------------------------------------------------ use cases
 
-    sources = providers.Singleton(sources_of, settings, client, providers.Object(FEEDS))
-    fetches = providers.Singleton(
-        fetches_of,
-        providers.Object(DATASETS),
-        settings,
-        sources,
-        store,
-        intakes,
-        clock,
-        job_backend,
-        random,
-    )
-    queries = providers.Singleton(queries_of, providers.Object(DATASETS), store)
-    fetch_posts = fetches.provided[POSTS.name]
-    query_posts = queries.provided[POSTS.name]
+    sources = providers.Singleton(sources_of, settings, client)
     repository_lookup = providers.Singleton(
         repository_lookup_of, settings, client, known_repositories, clock
     )
@@ -182,14 +139,22 @@ class Container(containers.DeclarativeContainer):
     tasks = providers.Singleton(
         tasks_of, written_tasks, repository_lookup, fetch_tasks, store, clock, random
     )
-    runnable = providers.Singleton(runnable_of, fetches, fetch_tasks)
-    catalogue = providers.Singleton(
-        Catalogue,
-        fetches.provided.values.call(),
-        queries.provided.values.call(),
-        quarantine,
+    registered_tasks = providers.Singleton(registered_tasks_of, settings, fetch_tasks, store)
+    #: Made anew at each call; the registry holds the one in use.
+    generation = providers.Factory(
+        generation_of,
+        settings,
+        sources,
+        registered_tasks,
+        store,
+        intakes,
         clock,
+        job_backend,
+        random,
     )
+    fetch_posts = registry.provided.current[POSTS.name].fetch
+    query_posts = registry.provided.current[POSTS.name].query
+    catalogue = providers.Singleton(Catalogue, registry, quarantine, clock)
     sign_up = providers.Singleton(SignUp, accounts, hasher, clock)
     ensure_admin = providers.Singleton(EnsureAdmin, accounts, sign_up)
     change_password = providers.Singleton(
@@ -220,22 +185,22 @@ class Container(containers.DeclarativeContainer):
         change_password=change_password,
         api_tokens=api_token_service,
     )
-    find_job = providers.Singleton(FindJob, job_backend, catalogue.provided.datasets)
-    list_jobs = providers.Singleton(ListJobs, job_backend, catalogue.provided.datasets)
+    find_job = providers.Singleton(FindJob, job_backend, registry)
+    list_jobs = providers.Singleton(ListJobs, job_backend, registry)
     cancel_job = providers.Singleton(CancelJob, job_backend)
     populate = providers.Singleton(FetchOne, catalogue, providers.Singleton(SqlReceipts, database))
-    list_quarantine = providers.Singleton(ListQuarantine, quarantine, catalogue.provided.datasets)
-    replay_quarantine = providers.Singleton(ReplayQuarantine, quarantine, fetches)
-    rebuild_dataset = providers.Singleton(RebuildDataset, fetches)
-    check_health = providers.Singleton(CheckHealth, catalogue, database, queue, budget, clock)
+    list_quarantine = providers.Singleton(ListQuarantine, quarantine, registry.provided.fetches)
+    replay_quarantine = providers.Singleton(ReplayQuarantine, quarantine, registry.provided.fetches)
+    rebuild_dataset = providers.Singleton(RebuildDataset, registry.provided.fetches)
+    check_health = providers.Singleton(CheckHealth, registry, database, queue, budget, clock)
     show_stats = providers.Singleton(
         ShowStats, catalogue, providers.Singleton(SqlSourceHistory, database)
     )
-    run_job = providers.Singleton(RunJob, runnable, job_backend)
+    run_job = providers.Singleton(RunJob, registry, job_backend)
     work = providers.Singleton(Worker, run_job, job_backend, clock)
     scheduler = providers.Singleton(
         Scheduler,
-        runnable.provided.values.call(),
+        registry,
         job_backend,
         clock,
         random,
@@ -247,8 +212,7 @@ class Container(containers.DeclarativeContainer):
     prune_loop = providers.Singleton(PruneLoop, prune, clock, random, events)
     alert_monitor = providers.Singleton(
         AlertMonitor,
-        fetches.provided.values.call(),
-        store,
+        registry,
         budget,
         providers.Singleton(SqlAlerts, database, clock),
         providers.Singleton(HttpNotifier, client, settings.provided.alert_url, clock),

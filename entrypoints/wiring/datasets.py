@@ -1,63 +1,100 @@
-"""What the container makes datasets of: their sources, and what fetches and reads them."""
+"""The shipped datasets, each with where its records come from: a new one adds its line here."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from adapters.outbound.builtin.crypto_assets import assets_csv, coinpaprika
+from adapters.outbound.builtin.data_points import telemetry
+from adapters.outbound.builtin.posts import jsonplaceholder
 from adapters.outbound.polite.client import PoliteClient
 from adapters.outbound.sources import source_of
 from application.datasets.query import Query
+from application.datasets.registry import Generation, RegisteredDataset
 from application.ingest.fetch import Fetch
 from application.ingest.job_backend import JobBackend
 from application.ports.datasets import Store
 from application.ports.ingest import Intakes, Source
 from application.ports.system import Clock, Random
 from application.posts import FetchPosts, QueryPosts
+from domain.builtin.crypto_assets import CRYPTO_ASSETS
+from domain.builtin.data_points import DATA_POINTS
 from domain.builtin.posts import POSTS
 from domain.dataset import Dataset
 from domain.sources import SourceDefinition
-from entrypoints.config.settings import Settings
+from entrypoints.config.settings import Settings, host_of
 
-#: A dataset, one of its sources, and the setting that says where that is.
-Feed = tuple[Dataset[Any], Callable[[str], SourceDefinition[Any]], str]
-
-
-def sources_of(
-    settings: Settings, client: PoliteClient, feeds: Iterable[Feed]
-) -> dict[str, list[Source[Any]]]:
-    """The sources of each dataset that are switched on."""
-    sources: dict[str, list[Source[Any]]] = {}
-    for dataset, make, setting in feeds:
-        listed = sources.setdefault(dataset.name, [])
-        if url := getattr(settings, setting):
-            listed.append(source_of(make(url), client))
-    return sources
+#: What defines a source that is at a URL.
+Define = Callable[[str], SourceDefinition[Any]]
+#: Where a source is: a URL, or what finds it in the settings; "" switches the source off.
+Address = str | Callable[[Settings], str]
 
 
-def fetches_of(
-    datasets: Sequence[Dataset[Any]],
+@dataclass(frozen=True)
+class Shipped:
+    """A dataset, its sources with their addresses, and its own use cases if it has any."""
+
+    dataset: Dataset[Any]
+    sources: Sequence[tuple[Define, Address]]
+    fetch: Callable[..., Fetch[Any]] | None = None
+    query: Callable[[Store], Query[Any]] | None = None
+
+    def definitions(self, settings: Settings) -> Iterator[SourceDefinition[Any]]:
+        """Yield the sources that are switched on."""
+        for define, address in self.sources:
+            if url := address if isinstance(address, str) else address(settings):
+                yield define(url)
+
+
+SHIPPED: tuple[Shipped, ...] = (
+    Shipped(POSTS, [(jsonplaceholder, lambda s: s.posts_url)], FetchPosts, QueryPosts),
+    Shipped(
+        CRYPTO_ASSETS,
+        [(coinpaprika, lambda s: s.coinpaprika_url), (assets_csv, lambda s: s.assets_csv)],
+    ),
+    Shipped(DATA_POINTS, [(telemetry, lambda s: s.telemetry_url)]),
+)
+
+
+def sources_of(settings: Settings, client: PoliteClient) -> dict[str, list[Source[Any]]]:
+    """Return the sources of each dataset that are switched on."""
+    return {
+        line.dataset.name: [source_of(each, client) for each in line.definitions(settings)]
+        for line in SHIPPED
+    }
+
+
+def generation_of(
     settings: Settings,
-    sources: Mapping[str, list[Source[Any]]],
+    sources: Mapping[str, Sequence[Source[Any]]],
+    tasks: RegisteredDataset[Any],
     store: Store,
     intakes: Intakes,
     clock: Clock,
     job_backend: JobBackend,
     random: Random,
-) -> dict[str, Fetch[Any]]:
-    """What fetches each dataset; the posts have a class of their own."""
+) -> Generation:
+    """Return all datasets as the settings have them, with the operator's own limits."""
 
-    def fetch(dataset: Dataset[Any]) -> Fetch[Any]:
-        given = sources.get(dataset.name, []), store, intakes, clock, job_backend, random
+    def registered(line: Shipped) -> RegisteredDataset[Any]:
+        dataset = line.dataset
+        urls = tuple(each.request.url for each in line.definitions(settings))
+        ports = sources.get(dataset.name, ()), store, intakes, clock, job_backend, random
         limits = settings.cadence(dataset.name), settings.fetch_deadline
-        if dataset is POSTS:
-            return FetchPosts(*given, *limits)
-        return Fetch(dataset, *given, *limits)
+        return RegisteredDataset(
+            fetch=line.fetch(*ports, *limits) if line.fetch else Fetch(dataset, *ports, *limits),
+            query=line.query(store) if line.query else Query(dataset, store),
+            urls=urls,
+            private_hosts=private_hosts_of(*urls),
+        )
 
-    return {dataset.name: fetch(dataset) for dataset in datasets}
+    return Generation(
+        [*map(registered, SHIPPED), tasks],
+        settings.rate_limits,
+        settings.allowed_private_hosts | private_hosts_of(settings.alert_url),
+    )
 
 
-def queries_of(datasets: Sequence[Dataset[Any]], store: Store) -> dict[str, Query[Any]]:
-    """What reads each dataset."""
-    return {
-        dataset.name: QueryPosts(store) if dataset is POSTS else Query(dataset, store)
-        for dataset in datasets
-    }
+def private_hosts_of(*urls: str) -> frozenset[str]:
+    """Return the hosts of URLs that an operator has named; a file has none."""
+    return frozenset(map(host_of, urls)) - {""}

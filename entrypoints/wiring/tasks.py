@@ -1,10 +1,8 @@
 """What the container makes tasks of: whoever asks GitHub, and what users do with tasks."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from adapters.outbound.github import GitHubRepositories
 from adapters.outbound.polite.client import PoliteClient
+from application.datasets.registry import RegisteredDataset
 from application.ingest.fetch import Fetch
 from application.ingest.job_backend import JobBackend
 from application.ports.datasets import Store
@@ -24,15 +22,11 @@ from application.tasks.tasks import (
 from domain.politeness import Rate
 from domain.tasks import TASKS, Task
 from entrypoints.config.settings import Settings
+from entrypoints.wiring.datasets import private_hosts_of
 
 GITHUB = "api.github.com"
 #: What GitHub lets somebody unknown, and somebody with a token, ask in an hour.
 UNKNOWN, KNOWN = Rate(60, 3600.0), Rate(5000, 3600.0)
-
-
-def rates_of(settings: Settings) -> dict[str, Rate]:
-    """What hosts get: GitHub what it allows, unless a setting says otherwise."""
-    return {GITHUB: KNOWN if settings.github_token else UNKNOWN, **settings.rate_limits}
 
 
 def repository_lookup_of(
@@ -63,11 +57,17 @@ def fetch_of_tasks(
     return Fetch(TASKS, (), store, intakes, clock, job_backend, random, *limits, gathers)
 
 
-def runnable_of(
-    fetches: Mapping[str, Fetch[Any]], fetch_tasks: Fetch[Task]
-) -> dict[str, Fetch[Any]]:
-    """What jobs and schedules there are, by the name of the dataset."""
-    return {**fetches, TASKS.name: fetch_tasks}
+def registered_tasks_of(
+    settings: Settings, fetch: Fetch[Task], store: Store
+) -> RegisteredDataset[Task]:
+    """Return the tasks as the registry has them: unlisted, because they come from users."""
+    return RegisteredDataset(
+        fetch=fetch,
+        query=QueryTasks(store),
+        listed=False,
+        private_hosts=private_hosts_of(settings.github_url),
+        rates={GITHUB: KNOWN if settings.github_token else UNKNOWN},
+    )
 
 
 def tasks_of(

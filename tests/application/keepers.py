@@ -1,13 +1,14 @@
 """What the tests of the schedules share: keepers that live for a block, and one worker for all."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from adapters.memory.operations import MemoryEvents
+from application.datasets.registry import Registry
 from application.ingest.fetch import Fetch
 from application.ingest.job_backend import JobBackend
 from application.jobs.scheduler import Scheduler
@@ -31,13 +32,11 @@ OTHERS = Dataset(name="others", record=Post, key=("id",))
 class Keeper:
     """One scheduler process: what it could not ask for, and the task it is."""
 
-    def __init__(
-        self, rig: Rig, fetches: Sequence[Fetch[Any]], job_backend: JobBackend, on_start: bool
-    ):
+    def __init__(self, rig: Rig, registry: Registry, job_backend: JobBackend, on_start: bool):
         self._events = MemoryEvents()
         job_backend = replace(job_backend, events=self._events)
         self.task = asyncio.create_task(
-            Scheduler(fetches, job_backend, rig.clock, rig.random, on_start)()
+            Scheduler(registry, job_backend, rig.clock, rig.random, on_start)()
         )
 
     @property
@@ -51,7 +50,7 @@ async def keeping(
     rig: Rig, *fetches: Fetch[Any], on_start: bool = False, job_backend: JobBackend | None = None
 ) -> AsyncIterator[Keeper]:
     """Keep the schedules of these datasets for a while."""
-    keeper = Keeper(rig, fetches, job_backend or rig.job_backend, on_start)
+    keeper = Keeper(rig, rig.registry(*fetches), job_backend or rig.job_backend, on_start)
     await rig.clock.settle()
     try:
         yield keeper
@@ -62,7 +61,7 @@ async def keeping(
 @asynccontextmanager
 async def served(rig: Rig, *fetches: Fetch[Any]) -> AsyncIterator[None]:
     """Have a worker run what is asked for."""
-    run_job = RunJob({fetch.dataset.name: fetch for fetch in fetches}, rig.job_backend)
+    run_job = RunJob(rig.registry(*fetches), rig.job_backend)
     task = asyncio.create_task(Worker(run_job, rig.job_backend, rig.clock)())
     try:
         yield

@@ -10,8 +10,10 @@ from adapters.memory.in_memory import InMemory
 from adapters.memory.ingest import MemorySource
 from adapters.memory.jobs import MemoryJobHistory, MemoryQueue
 from application.datasets.query import Query
+from application.datasets.registry import Generation, RegisteredDataset, Registry
 from application.ingest.fetch import Fetch, Fetched
 from application.ingest.job_backend import JobBackend
+from application.ports.datasets import Store, Tables
 from application.ports.operations import Events
 from domain.builtin.posts import POSTS, Post
 from domain.dataset import Dataset
@@ -73,6 +75,12 @@ class CountedHistory(MemoryJobHistory):
         """One job."""
         self.looks += 1
         return await super().get(job_id)
+
+
+def registry_of(tables: Tables, store: Store, *fetches: Fetch[Any]) -> Registry:
+    """A registry of the datasets of these fetches, read from this store."""
+    registered = [RegisteredDataset(fetch, Query(fetch.dataset, store)) for fetch in fetches]
+    return Registry(tables, lambda: Generation(registered))
 
 
 class Rig(InMemory):

@@ -31,7 +31,7 @@ class WorkerProcess:
         self._events = MemoryEvents()
         self.fetches = {fetch.dataset.name: fetch for fetch in fetches}
         job_backend = rig.with_desk(events=self._events, **changed)
-        run_job = RunJob(self.fetches, job_backend)
+        run_job = RunJob(rig.registry(*fetches), job_backend)
         self.task = asyncio.create_task(Worker(run_job, job_backend, rig.clock, at_once)())
 
     @property

@@ -13,7 +13,8 @@ from adapters.sql.engine.database import Database
 from adapters.sql.engine.postgres.database import PostgresDatabase
 from adapters.sql.engine.sqlite.database import SqliteDatabase
 from adapters.sql.schema.migrate import migrate
-from entrypoints.wiring.container import TABLES
+from domain.tasks import TASKS
+from entrypoints.wiring.datasets import SHIPPED
 from tests.services.postgres import server_url
 
 ENGINES = ("sqlite", "postgres")
@@ -80,7 +81,7 @@ def fill(url: str, count: int) -> None:
     """Migrate a database and put so many posts into it, far faster than by fetching them."""
 
     async def filling(database: Database) -> None:
-        await migrate(database, TABLES)
+        await migrate(database, [*(line.dataset for line in SHIPPED), TASKS])
         async with database.session() as session, session.transaction():
             statement = _FILL[database.engine].format(count=count, columns=_COLUMNS)
             await session.run(text(statement), {})

@@ -30,7 +30,7 @@ from domain.repositories import Enrichment
 from domain.tasks import TASKS
 from entrypoints.config.setting_readers import Setting
 from entrypoints.config.settings import PREFIX, SETTINGS, load
-from entrypoints.wiring.container import DATASETS
+from entrypoints.wiring.datasets import SHIPPED
 from tests.docs.generate import (
     COMMANDS_PAGE,
     EXAMPLE,
@@ -58,6 +58,7 @@ ALERTS = REFERENCE / "alerts.md"
 API = REFERENCE / "http-api.md"
 FILTERS = REFERENCE / "filters.md"
 PROBLEMS = REFERENCE / "problems.md"
+DATASETS = [line.dataset for line in SHIPPED]
 REPORT = REFERENCE / "report.md"
 
 

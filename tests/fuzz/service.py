@@ -93,4 +93,4 @@ async def _fill(container: Container) -> None:
     """Have somebody of every role, and a few records of every dataset."""
     for role in (Role.USER, Role.ADMIN):
         await container.sign_up()(role.value, PASSWORD, role)
-    await asyncio.gather(*(fetch(Role.ADMIN) for fetch in container.fetches().values()))
+    await asyncio.gather(*(fetch(Role.ADMIN) for fetch in container.registry().fetches.values()))

@@ -17,6 +17,7 @@ from domain.dataset import Dataset
 from domain.errors import CatchmentError, QueueUnavailable
 from domain.events import Event
 from domain.politeness import Cadence
+from tests.application.rig import registry_of
 from tests.contract.backends import Backend
 from tests.simulation.broker import Broker
 from tests.simulation.datasets import FEEDS, JOINT
@@ -132,6 +133,7 @@ class Node(Process):
         self.intakes: Any = WiredIntakes(backend.intakes, "intakes", line)
         client = SimulatedClient(self.budget, clock, world.random, world.upstream, name)
         self.fetches = {dataset.name: self._fetch(dataset, client) for dataset in (POSTS, JOINT)}
+        self.registry = registry_of(backend.tables, self.store, *self.fetches.values())
         self.run()
 
     def _fetch(self, dataset: Dataset[Any], client: SimulatedClient) -> Fetch[Any]:
@@ -166,7 +168,7 @@ class WorkerNode(Node):
 
     def run(self) -> None:
         """Work until killed."""
-        run_job = RunJob(self.fetches, self.job_backend)
+        run_job = RunJob(self.registry, self.job_backend)
         self.start(Worker(run_job, self.job_backend, self.world.clock)())
 
 
@@ -175,9 +177,7 @@ class SchedulerNode(Node):
 
     def run(self) -> None:
         """Keep the schedules until killed."""
-        keep = Scheduler(
-            self.fetches.values(), self.job_backend, self.world.clock, self.world.random
-        )
+        keep = Scheduler(self.registry, self.job_backend, self.world.clock, self.world.random)
         self.start(keep())
 
 

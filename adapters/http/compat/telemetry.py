@@ -82,12 +82,10 @@ async def data(
     return list(map(_point, page.rows))
 
 
-async def _populate(
-    request: AnyRequest, fetch_one: FetchOne, catalogue: Catalogue, clock: Clock
-) -> Response[Point]:
+async def _populate(request: AnyRequest, fetch_one: FetchOne, clock: Clock) -> Response[Point]:
     came = await fetch_one(DATA_POINTS.name, role_of(request.scope))
     set_job_id(request.scope, came.fetched.job.id)
-    report = to_response(came.fetched, catalogue.fetch(DATA_POINTS.name).cadence)
+    report = to_response(came.fetched)
     return answer(_reply(came, report, request_id_of(request.scope), clock.now()))
 
 
@@ -103,18 +101,18 @@ _POPULATE: dict[str, Any] = {
 
 @get("/api/populate", operation_id="populate", **_POPULATE)
 async def get_populate(
-    request: AnyRequest, fetch_one: Use[FetchOne], catalogue: Use[Catalogue], clock: Use[Clock]
+    request: AnyRequest, fetch_one: Use[FetchOne], clock: Use[Clock]
 ) -> Response[Point]:
     """Fetch one data point now, whatever the minimum interval, and return it."""
-    return await _populate(request, fetch_one, catalogue, clock)
+    return await _populate(request, fetch_one, clock)
 
 
 @post("/api/populate", operation_id="populate_by_post", **_POPULATE)
 async def post_populate(
-    request: AnyRequest, fetch_one: Use[FetchOne], catalogue: Use[Catalogue], clock: Use[Clock]
+    request: AnyRequest, fetch_one: Use[FetchOne], clock: Use[Clock]
 ) -> Response[Point]:
     """Fetch one data point now, whatever the minimum interval, and return it."""
-    return await _populate(request, fetch_one, catalogue, clock)
+    return await _populate(request, fetch_one, clock)
 
 
 POINT_ROUTES = [data, get_populate, post_populate]

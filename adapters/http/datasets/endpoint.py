@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from adapters.http.datasets.export import send_export
+from adapters.http.datasets.export import BEGUN, send_export
 from adapters.http.datasets.formats import project
 from adapters.http.datasets.query_string import (
     Format,
@@ -31,7 +31,7 @@ from application.datasets.query import Reader
 from application.ports.datasets import Changes
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset, Role
-from domain.errors import UnknownRecord
+from domain.errors import StoreUnavailable, UnknownRecord
 from domain.fields import Field
 from domain.paging import Page
 
@@ -88,7 +88,23 @@ class RecordsEndpoint:
         # The server has decoded the path once; an encoded slash is reached by a filter instead.
         segments = request.scope["path"].removeprefix(PREFIX).split("/")
         name, *key = [segment for segment in segments if segment] or [self._default_dataset]
-        reader = self._catalogue.query(name).for_role(request.role)
+        while True:
+            reader = self._catalogue.query(name).for_role(request.role)
+            try:
+                return await self._read_from(reader, key, request, receive, send)
+            except StoreUnavailable:
+                # Its table has another layout by now, if the dataset was replaced meanwhile.
+                if BEGUN in request.scope or not await self._catalogue.is_replaced(reader):
+                    raise
+
+    async def _read_from(
+        self,
+        reader: Reader[Any],
+        key: list[str],
+        request: ReadRequest,
+        receive: Receive,
+        send: Send,
+    ) -> ReadyAnswer | None:
         parameters = parameters_of(request.scope["query_string"])
         if key:
             answer = await self._record(

@@ -9,6 +9,9 @@ from adapters.http.datasets.query_string import ReadQuery, ReadRequest
 from adapters.http.protocol.asgi import Line, Receive, Send, until_gone
 from application.datasets.query import Reader
 
+#: In the scope once an export is being sent: then nothing else can answer its request.
+BEGUN = "catchment.export_begun"
+
 
 async def send_export(
     request: ReadRequest,
@@ -34,6 +37,7 @@ async def send_export(
             body += encode_chunk(dataset, rows, query.fields, format)
             if start:
                 # Not before the first chunk is read: until then an error can still be answered.
+                request.scope[BEGUN] = True
                 await send(start)
                 start = {}
             await send({"type": "http.response.body", "body": body, "more_body": True})

@@ -134,6 +134,8 @@ class ResponseCache:
         if not isinstance(sent, SentAnswer):
             return None
         answer, now = sent.answer, self._clock.now()
+        if answer.reader.is_retired:
+            return None
         try:
             if answer.version != self._changes.version() or not answer.status.holds(now):
                 return None
@@ -176,6 +178,9 @@ class ResponseCache:
             return None
         answer = self._kept.get(request.key)
         if not isinstance(answer, ReadyAnswer):
+            return None
+        if answer.reader.is_retired:
+            self._kept.remove(request.key)
             return None
         version = self._changes.version()
         if version != answer.version:

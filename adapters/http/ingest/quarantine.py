@@ -27,7 +27,6 @@ from adapters.http.protocol.routing import (
     json_reply,
     problems,
 )
-from application.datasets.catalogue import Catalogue
 from application.ingest.fetch import Fetched
 from application.ingest.quarantine import ListQuarantine, ReplayQuarantine
 from application.ports.ingest import Quarantined
@@ -116,13 +115,12 @@ async def replay_one(
     request: AnyRequest,
     rejection_id: FromPath[str],
     replay_quarantine: Use[ReplayQuarantine],
-    catalogue: Use[Catalogue],
     clock: Use[Clock],
 ) -> Response[FetchAnswer]:
     """Read the payload that held the record again, and store what can be read now."""
     await refuse_content(request)
     fetched = await replay_quarantine.one(role_of(request.scope), _identifier(rejection_id))
-    return _one(request, fetched, catalogue, clock)
+    return _one(request, fetched, clock)
 
 
 @post(
@@ -136,7 +134,6 @@ async def replay_one(
 async def replay_many(
     request: AnyRequest,
     replay_quarantine: Use[ReplayQuarantine],
-    catalogue: Use[Catalogue],
     clock: Use[Clock],
     dataset: _Replayed = None,
 ) -> Response[FetchAnswer | Replayed]:
@@ -144,8 +141,8 @@ async def replay_many(
     await refuse_content(request)
     role = role_of(request.scope)
     if dataset is not None:
-        return _one(request, await replay_quarantine.dataset(role, dataset), catalogue, clock)
-    reports = [_report(each, catalogue) for each in await replay_quarantine.everything(role)]
+        return _one(request, await replay_quarantine.dataset(role, dataset), clock)
+    reports = list(map(to_response, await replay_quarantine.everything(role)))
     replayed = Replayed(data=reports, count=len(reports), request_id=request_id_of(request.scope))
     return answer(json_reply(replayed, _UNKEPT))
 
@@ -153,15 +150,9 @@ async def replay_many(
 QUARANTINE_ROUTES = [waiting, replay_one, replay_many]
 
 
-def _report(fetched: Fetched, catalogue: Catalogue) -> FetchAnswer:
-    return to_response(fetched, catalogue.fetch(fetched.job.dataset).cadence)
-
-
-def _one(
-    request: AnyRequest, fetched: Fetched, catalogue: Catalogue, clock: Clock
-) -> Response[Any]:
+def _one(request: AnyRequest, fetched: Fetched, clock: Clock) -> Response[Any]:
     set_job_id(request.scope, fetched.job.id)
-    report, request_id = _report(fetched, catalogue), request_id_of(request.scope)
+    report, request_id = to_response(fetched), request_id_of(request.scope)
     problem = problem_of(fetched, report, request_id, clock.now(), "replay")
     return answer(problem or json_reply(report, _UNKEPT))
 

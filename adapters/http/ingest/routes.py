@@ -101,7 +101,7 @@ async def fetch(
     async def make(job_id: str | None) -> Reply:
         fetched = await _fetched(use_case, viewer, wish, force == "true", job_id)
         set_job_id(request.scope, fetched.job.id)
-        report = to_response(fetched, use_case.cadence)
+        report = to_response(fetched)
         return _reply(fetched, report, wish, request_id_of(request.scope), clock.now())
 
     return answer(await once_only(request.scope, idempotency_key, make))

@@ -8,7 +8,6 @@ from adapters.http.protocol.problems import Reply, reply, reply_to_failures, sec
 from application.ingest.fetch import Fetched
 from domain.errors import SourceBlocked
 from domain.jobs import FetchJob, JobStatus, Mode
-from domain.politeness import Cadence
 from domain.reports import Counts, Outcome, SourceReport
 
 
@@ -67,9 +66,9 @@ def answer_of(
     )
 
 
-def to_response(fetched: Fetched, cadence: Cadence) -> FetchAnswer:
+def to_response(fetched: Fetched) -> FetchAnswer:
     """Return the report of a fetch for the request that asked for it."""
-    return answer_of(fetched.job, fetched.outcome, cadence.next_allowed_at(fetched.freshness))
+    return answer_of(fetched.job, fetched.outcome, fetched.next_allowed_at)
 
 
 def retry_after(job: FetchJob, now: datetime) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable
-from functools import cached_property
 from html import escape
 from http import HTTPStatus
 from pathlib import Path
@@ -53,13 +52,18 @@ _START = """SwaggerUIBundle({
 class Documentation:
     """Serves `/openapi.json`, `/docs` and what they need."""
 
-    def __init__(self, document: Callable[[], bytes]) -> None:
+    def __init__(self, document: Callable[[], bytes], made_from: Callable[[], object]) -> None:
         self._make = document
+        self._made_from = made_from
+        self._made: tuple[object, bytes] | None = None
 
-    @cached_property
+    @property
     def _document(self) -> bytes:
         # Made when it is first asked for: it takes longer than all the rest of the start.
-        return self._make()
+        origin = self._made_from()
+        if self._made is None or self._made[0] is not origin:
+            self._made = origin, self._make()
+        return self._made[1]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request for documentation."""

@@ -22,6 +22,7 @@ PROBLEM_CODES: Mapping[str, tuple[int, str]] = {
         409,
         "A fetch of the dataset waits for its source; call it off, or try again when it has run.",
     ),
+    "dataset_removed": (502, "The dataset was removed while its fetch waited."),
     "draining": (503, "This process is about to stop, and another one can be asked."),
     "empty": (502, "The upstream answered with nothing, which is never taken for 'no records'."),
     "fetch_cancelled": (

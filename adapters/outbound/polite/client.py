@@ -1,7 +1,7 @@
 """PoliteClient: the one way out of the product, which asks permission before every request."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -50,7 +50,7 @@ class PoliteClient:
         clock: Clock,
         random: Random,
         *,
-        allowed_private: frozenset[str] = frozenset(),
+        allowed_private: Container[str] = frozenset(),
         user_agent: str = "catchment/0.1",
         max_wire: int = 20 * MIB,
         max_decoded: int = 100 * MIB,

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Container, Iterable
 from contextvars import ContextVar
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
@@ -131,7 +131,7 @@ class Network(httpcore.AsyncNetworkBackend):
     """
 
     def __init__(
-        self, resolve: Resolve, allowed_private: frozenset[str], patience_s: float
+        self, resolve: Resolve, allowed_private: Container[str], patience_s: float
     ) -> None:
         self._resolve = resolve
         self._patience_s = patience_s

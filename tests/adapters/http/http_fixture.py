@@ -27,6 +27,7 @@ from application.accounts.sign_up import ChangePassword, DisableUser, SignUp
 from application.datasets.catalogue import Catalogue
 from application.datasets.fetch_one import FetchOne
 from application.datasets.query import Query
+from application.datasets.registry import Generation, RegisteredDataset, Registry
 from application.ingest.fetch import Fetch
 from application.ingest.job_backend import JobBackend
 from application.ingest.quarantine import ListQuarantine, ReplayQuarantine
@@ -288,15 +289,11 @@ class HttpFixture:
         self.fetches = {
             dataset.name: self._fetch(dataset, cadence, deadline) for dataset in self.datasets
         }
-        self.catalogue = Catalogue(
-            list(self.fetches.values()),
-            [Query(dataset, self.store) for dataset in self.datasets],
-            self.quarantine,
-            self.clock,
-        )
         self.github = memory.repositories
         self.tasks = self._tasks()
-        health = CheckHealth(self.catalogue, self.probe, self.queue_probe, self.budget, self.clock)
+        self.registry = Registry(memory.tables, self._generation)
+        self.catalogue = Catalogue(self.registry, self.quarantine, self.clock)
+        health = CheckHealth(self.registry, self.probe, self.queue_probe, self.budget, self.clock)
         usual = {
             "secret": SECRET,
             "database_id": "a database",
@@ -306,11 +303,11 @@ class HttpFixture:
         use_cases = UseCases(
             catalogue=self.catalogue,
             fetch_one=FetchOne(self.catalogue, memory.receipts),
-            find_job=FindJob(self.job_backend, self.datasets),
-            list_jobs=ListJobs(self.job_backend, self.datasets),
+            find_job=FindJob(self.job_backend, self.registry),
+            list_jobs=ListJobs(self.job_backend, self.registry),
             cancel_job=CancelJob(self.job_backend),
-            list_quarantine=ListQuarantine(self.quarantine, self.datasets),
-            replay_quarantine=replay(self.quarantine, self.fetches),
+            list_quarantine=ListQuarantine(self.quarantine, self.registry.fetches),
+            replay_quarantine=replay(self.quarantine, self.registry.fetches),
             tasks=self.tasks,
             accounts=self._people(changes or memory.changes),
             check_health=health,
@@ -378,8 +375,7 @@ class HttpFixture:
 
     async def work(self) -> None:
         """Run every job that was announced, as a worker does."""
-        known = {**self.fetches, TASKS.name: self.fetch_tasks}
-        run_job = RunJob(known, self.job_backend)
+        run_job = RunJob(self.registry, self.job_backend)
         while self.queue.announced:
             await run_job(self.queue.announced.pop(0))
 
@@ -404,6 +400,17 @@ class HttpFixture:
             create=CreateTask(tasks, enriching, self.clock, self.random),
             change=ChangeTask(tasks, query, enriching, self.clock),
             delete=DeleteTask(tasks),
+        )
+
+    def _generation(self) -> Generation:
+        return Generation(
+            [
+                *(
+                    RegisteredDataset(f, Query(f.dataset, self.store))
+                    for f in self.fetches.values()
+                ),
+                RegisteredDataset(self.fetch_tasks, QueryTasks(self.store), listed=False),
+            ]
         )
 
     def _fetch(self, dataset: Dataset[Any], cadence: Cadence, deadline: timedelta) -> Fetch[Any]:

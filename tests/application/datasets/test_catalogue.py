@@ -20,15 +20,11 @@ SECRET = Dataset(name="secret", record=SharedPost, key=("source", "id"), read_by
 @pytest.fixture
 def catalogue(rig: Rig) -> Catalogue:
     """Two datasets, one of them secret."""
-    return Catalogue(
-        [
-            rig.fetch(rig.source("one", posts(2), b'[{"id": "bad"}]'), cadence=Cadence(every=HOUR)),
-            rig.fetch(rig.shared("two"), rig.shared("three"), dataset=SECRET),
-        ],
-        [rig.query(POSTS), rig.query(SECRET)],
-        rig.quarantine,
-        rig.clock,
+    registry = rig.registry(
+        rig.fetch(rig.source("one", posts(2), b'[{"id": "bad"}]'), cadence=Cadence(every=HOUR)),
+        rig.fetch(rig.shared("two"), rig.shared("three"), dataset=SECRET),
     )
+    return Catalogue(registry, rig.quarantine, rig.clock)
 
 
 def test_datasets_are_listed_as_declared(catalogue: Catalogue) -> None:

@@ -170,8 +170,8 @@ async def _work(rig: Rig, countdown: Countdown) -> tuple[list[asyncio.Task[None]
     counted = ports(rig, countdown)
     fetch = rig.fetch(source, cadence=Cadence(every=PERIOD), **counted)
     job_backend = counted["job_backend"]
-    run_job = RunJob({"posts": fetch}, job_backend)
-    keep = Scheduler([fetch], job_backend, rig.clock, rig.random)
+    run_job = RunJob(rig.registry(fetch), job_backend)
+    keep = Scheduler(rig.registry(fetch), job_backend, rig.clock, rig.random)
     return [
         asyncio.create_task(Worker(run_job, job_backend, rig.clock)()),
         asyncio.create_task(keep()),

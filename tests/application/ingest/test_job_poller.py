@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from application.ingest.await_job import LOOK_S, JobPoller
+from application.ingest.fetch import LOOK_S, JobPoller
 from domain.errors import UnknownJob
 from tests.application.rig import Rig
 

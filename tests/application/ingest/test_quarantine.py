@@ -6,7 +6,7 @@ import pytest
 
 from application.ingest.fetch import Fetch
 from application.ingest.quarantine import ListQuarantine, RebuildDataset, ReplayQuarantine
-from domain.builtin.posts import POSTS, Post
+from domain.builtin.posts import Post
 from domain.dataset import Dataset, Role
 from domain.errors import (
     DatasetBusy,
@@ -37,7 +37,7 @@ def rebuild(rig: Rig) -> RebuildDataset:
 
 def listing(rig: Rig) -> ListQuarantine:
     """The use case that lists."""
-    return ListQuarantine(rig.quarantine, [POSTS, OTHERS])
+    return ListQuarantine(rig.quarantine, ["posts", "others"])
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ OTHERS = Dataset(name="others", record=Post, key=("id",))
 
 def run_job(rig: Rig, *fetches: Fetch[Any]) -> RunJob:
     """Runs the jobs of these datasets."""
-    return RunJob({fetch.dataset.name: fetch for fetch in fetches}, rig.job_backend)
+    return RunJob(rig.registry(*fetches), rig.job_backend)
 
 
 async def test_a_job_is_run_and_its_end_published(rig: Rig) -> None:
@@ -145,7 +145,7 @@ async def test_a_store_that_cannot_be_read_is_published_and_ends_nothing(rig: Ri
 
     job_backend = rig.with_desk(history=Away(rig.database, rig.clock))
 
-    await RunJob({}, job_backend)("any")
+    await RunJob(rig.registry(), job_backend)("any")
 
     [interrupted] = rig.events.of(JobInterrupted)
     assert (interrupted.job, interrupted.dataset) == ("any", None)

@@ -18,7 +18,7 @@ from domain.jobs import LEASE, FetchJob, JobStatus, Mode
 from domain.politeness import Cadence
 from domain.reports import FetchReport
 from domain.retention import RetainedKind, RetentionPolicy
-from tests.application.rig import adds_up, ended, posts
+from tests.application.rig import adds_up, ended, posts, registry_of
 from tests.application.sweeping import Case, sweep
 
 PERIOD = timedelta(seconds=60)
@@ -42,9 +42,10 @@ class JobsCase(Case):
             job_backend=job_backend,
             cadence=cadence,
         )
-        self.run_job = RunJob({"posts": self.fetching}, job_backend)
+        known = self.registry(self.fetching)
+        self.run_job = RunJob(known, job_backend)
         self.cancel = CancelJob(job_backend)
-        self.keep = Scheduler([self.fetching], job_backend, self.clock, self.random)
+        self.keep = Scheduler(known, job_backend, self.clock, self.random)
 
     async def begin(self) -> None:
         await self.fetch(self.source("one", OLD))()
@@ -128,8 +129,7 @@ class Alerting(JobsCase):
     def __init__(self) -> None:
         super().__init__()
         self.watch = AlertMonitor(
-            [self.fetching],
-            self.counted(self.store),
+            registry_of(self.tables, self.counted(self.store), self.fetching),
             self.counted(self.budget),
             self.counted(self.alerts),
             self.counted(self.notifier, SourceUnavailable),

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from application.datasets.registry import Registry
 from application.jobs.list_jobs import CancelJob, FindJob, ListJobs
 from domain.builtin.posts import POSTS, Post
 from domain.dataset import Dataset, Role
@@ -26,36 +27,41 @@ async def ended(rig: Rig, dataset: Dataset[Post] = POSTS) -> FetchJob:
     return (await rig.fetch(rig.source("one", posts(1)), dataset=dataset)()).job
 
 
+def known(rig: Rig, *datasets: Dataset[Post]) -> Registry:
+    """A registry of these datasets."""
+    return rig.registry(*(rig.fetch(dataset=dataset) for dataset in datasets))
+
+
 # ---------------------------------------------------------------- one
 
 
 async def test_a_job_is_found_by_its_identifier(rig: Rig) -> None:
     job = await ended(rig)
 
-    assert await FindJob(rig.job_backend, [POSTS])(job.id, Role.ANYONE) == job
+    assert await FindJob(rig.job_backend, known(rig, POSTS))(job.id, Role.ANYONE) == job
 
 
 async def test_a_job_that_is_not_there_is_unknown(rig: Rig) -> None:
     with pytest.raises(UnknownJob, match="no such job"):
-        await FindJob(rig.job_backend, [POSTS])("nothing", Role.ADMIN)
+        await FindJob(rig.job_backend, known(rig, POSTS))("nothing", Role.ADMIN)
 
 
 async def test_a_job_is_told_to_those_who_may_read_its_dataset(rig: Rig) -> None:
     job = await ended(rig, SECRET)
 
     with pytest.raises(LoginRequired):
-        await FindJob(rig.job_backend, [SECRET])(job.id, Role.ANYONE)
+        await FindJob(rig.job_backend, known(rig, SECRET))(job.id, Role.ANYONE)
     with pytest.raises(Forbidden):
-        await FindJob(rig.job_backend, [SECRET])(job.id, Role.USER)
-    assert await FindJob(rig.job_backend, [SECRET])(job.id, Role.ADMIN) == job
+        await FindJob(rig.job_backend, known(rig, SECRET))(job.id, Role.USER)
+    assert await FindJob(rig.job_backend, known(rig, SECRET))(job.id, Role.ADMIN) == job
 
 
 async def test_a_job_of_a_dataset_that_was_taken_out_is_told_to_admins(rig: Rig) -> None:
     job = await ended(rig)
 
     with pytest.raises(LoginRequired):
-        await FindJob(rig.job_backend, [])(job.id, Role.ANYONE)
-    assert await FindJob(rig.job_backend, [])(job.id, Role.ADMIN) == job
+        await FindJob(rig.job_backend, rig.registry())(job.id, Role.ANYONE)
+    assert await FindJob(rig.job_backend, rig.registry())(job.id, Role.ADMIN) == job
 
 
 # ---------------------------------------------------------------- many
@@ -64,7 +70,7 @@ async def test_a_job_of_a_dataset_that_was_taken_out_is_told_to_admins(rig: Rig)
 @pytest.fixture
 def list_jobs(rig: Rig) -> ListJobs:
     """Lists the jobs of an open dataset and a secret one."""
-    return ListJobs(rig.job_backend, [POSTS, SECRET])
+    return ListJobs(rig.job_backend, known(rig, POSTS, SECRET))
 
 
 async def test_jobs_are_listed_newest_first_and_from_any_of_them_on(
@@ -120,7 +126,7 @@ async def test_jobs_of_a_dataset_there_is_not_cannot_be_listed(
 async def test_who_may_read_nothing_has_an_empty_list(rig: Rig) -> None:
     await ended(rig, SECRET)
 
-    assert await ListJobs(rig.job_backend, [SECRET])(Role.ANYONE, 10) == []
+    assert await ListJobs(rig.job_backend, known(rig, SECRET))(Role.ANYONE, 10) == []
 
 
 # ---------------------------------------------------------------- calling one off

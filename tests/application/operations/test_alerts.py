@@ -303,8 +303,7 @@ async def test_a_watcher_that_is_told_twice_to_stop_stops(rig: Rig, watch: JobPo
 
 def _watcher(watch: JobPoller, fetches: Sequence[Fetch[Any]]) -> AlertMonitor:
     return AlertMonitor(
-        fetches,
-        watch.rig.store,
+        watch.rig.registry(*fetches),
         watch.budget,
         watch.alerts,
         watch.operator,

@@ -40,9 +40,8 @@ def check_health(
     rig: Rig, database: MemoryProbe, queue: MemoryProbe, budget: MemoryBudget
 ) -> CheckHealth:
     """Looks at one dataset with one source."""
-    fetches = [rig.fetch(rig.source("one", posts(1)))]
-    catalogue = Catalogue(fetches, [rig.query()], rig.quarantine, rig.clock)
-    return CheckHealth(catalogue, database, queue, budget, rig.clock)
+    registry = rig.registry(rig.fetch(rig.source("one", posts(1))))
+    return CheckHealth(registry, database, queue, budget, rig.clock)
 
 
 async def fill(rig: Rig) -> None:
@@ -138,10 +137,10 @@ class Away(MemoryBudget):
 async def test_a_database_that_goes_away_meanwhile_is_down_too(
     rig: Rig, database: MemoryProbe, queue: MemoryProbe
 ) -> None:
-    catalogue = Catalogue([rig.fetch(rig.source("one"))], [rig.query()], rig.quarantine, rig.clock)
+    registry = rig.registry(rig.fetch(rig.source("one")))
     budget = Away(rig.database, rig.clock, {}, Rate(1000, 1.0))
 
-    report = await CheckHealth(catalogue, database, queue, budget, rig.clock)()
+    report = await CheckHealth(registry, database, queue, budget, rig.clock)()
 
     assert (report.status, report.database) == (
         HealthStatus.DOWN,
@@ -196,8 +195,9 @@ async def test_a_source_that_is_overdue_is_told_from_its_sibling_that_is_not(
 ) -> None:
     one, two = rig.shared("one"), rig.shared("two")
     fetch = rig.fetch(one, two, dataset=SHARED, cadence=Cadence(every=HOUR))
-    catalogue = Catalogue([fetch], [rig.query(SHARED)], rig.quarantine, rig.clock)
-    check_health = CheckHealth(catalogue, database, queue, budget, rig.clock)
+    registry = rig.registry(fetch)
+    catalogue = Catalogue(registry, rig.quarantine, rig.clock)
+    check_health = CheckHealth(registry, database, queue, budget, rig.clock)
     await fetch()
     two.failure = SourceUnavailable("no answer")
     rig.clock.advance(HOUR * 3)
@@ -222,8 +222,7 @@ async def test_a_dataset_whose_sources_are_off_degrades_nothing(
     rig: Rig, database: MemoryProbe, queue: MemoryProbe, budget: MemoryBudget
 ) -> None:
     fetch = rig.fetch(cadence=Cadence(every=HOUR))
-    catalogue = Catalogue([fetch], [rig.query()], rig.quarantine, rig.clock)
 
-    report = await CheckHealth(catalogue, database, queue, budget, rig.clock)()
+    report = await CheckHealth(rig.registry(fetch), database, queue, budget, rig.clock)()
 
     assert (report.status, report.sources) == (HealthStatus.OK, ())

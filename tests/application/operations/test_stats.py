@@ -4,7 +4,6 @@ import pytest
 
 from application.datasets.catalogue import Catalogue
 from application.operations.stats import ShowStats
-from domain.builtin.posts import POSTS
 from domain.dataset import Dataset, Role
 from domain.errors import SourceUnavailable
 from domain.reports import Counts, Failure, SourceStatus
@@ -17,12 +16,11 @@ SECRET = Dataset(name="secret", record=SharedPost, key=("source", "id"), read_by
 @pytest.fixture
 def show_stats(rig: Rig) -> ShowStats:
     """Counts two datasets, one of them secret; its sources are `two` and `three`."""
-    fetches = [
+    registry = rig.registry(
         rig.fetch(rig.source("one", posts(2), b'[{"id": "bad"}]')),
         rig.fetch(rig.shared("two", 3), rig.shared("three"), dataset=SECRET),
-    ]
-    queries = [rig.query(POSTS), rig.query(SECRET)]
-    catalogue = Catalogue(fetches, queries, rig.quarantine, rig.clock)
+    )
+    catalogue = Catalogue(registry, rig.quarantine, rig.clock)
     return ShowStats(catalogue, rig.source_history)
 
 

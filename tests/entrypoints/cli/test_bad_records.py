@@ -117,6 +117,7 @@ async def test_good_records_are_stored_bad_ones_wait_and_a_fix_stores_them_witho
             )
             source = LenientSource(definition, container.client())
             container.override_providers(sources={"posts": [source]})
+            await container.registry().replace(container.generation())
             [replayed] = await container.replay_quarantine().everything(Role.ADMIN)
             assert await stored(container) == (1025, 0)
         assert replayed.job.report is not None

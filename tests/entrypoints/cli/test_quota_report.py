@@ -6,6 +6,7 @@ from click.testing import CliRunner
 from entrypoints.cli.main import main
 from entrypoints.cli.quota_report import FREE_PLANS, free_plans, monthly_calls
 from entrypoints.config.settings import load
+from entrypoints.wiring.container import Container
 
 PAPRIKA = "api.coinpaprika.com"
 QUIET = {"CATCHMENT_POSTS_URL": ""}
@@ -14,7 +15,8 @@ QUIET = {"CATCHMENT_POSTS_URL": ""}
 def report(**given: str) -> tuple[list[str], list[tuple[str, bool]]]:
     """Return the report of these settings."""
     settings = load({f"CATCHMENT_{name}": text for name, text in given.items()})
-    return list(monthly_calls(settings)), list(free_plans(settings))
+    registered = Container(settings=settings).registry().current
+    return list(monthly_calls(registered)), list(free_plans(registered))
 
 
 def test_every_scheduled_source_is_listed_with_its_calls() -> None:

@@ -14,7 +14,8 @@ from application.operations.alerts import LOOK_S
 from domain.politeness import BREAKER_MINIMUM, BREAKER_OPEN_S
 from entrypoints.config.settings import Settings, load
 from entrypoints.processes.lifecycle import keeping, running
-from entrypoints.wiring.container import DATASETS, Container
+from entrypoints.wiring.container import Container
+from entrypoints.wiring.datasets import SHIPPED
 from tests.services.operator import Operator, operator, status
 from tests.services.postgres import migrated_database
 
@@ -74,7 +75,7 @@ async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncI
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'catchment.db'}"
         return
-    async with migrated_database(DATASETS) as url:
+    async with migrated_database(tuple(line.dataset for line in SHIPPED)) as url:
         yield url
 
 

@@ -16,8 +16,9 @@ from domain.politeness import Host, Rate
 from domain.tasks import TaskEdit
 from entrypoints.config.settings import Settings, load
 from entrypoints.processes.lifecycle import pruned, running
-from entrypoints.wiring.container import DATASETS, Container
-from entrypoints.wiring.tasks import GITHUB, rates_of
+from entrypoints.wiring.container import Container
+from entrypoints.wiring.datasets import SHIPPED
+from entrypoints.wiring.tasks import GITHUB
 
 
 def _settings(tmp_path: Path, **more: str) -> Settings:
@@ -34,10 +35,10 @@ async def test_every_provider_makes_what_it_promises(tmp_path: Path) -> None:
 async def test_every_dataset_is_fetched_read_and_migrated(tmp_path: Path) -> None:
     async with running(_settings(tmp_path)) as container:
         catalogue = container.catalogue()
-        declared = [dataset.name for dataset in DATASETS]
+        declared = [line.dataset for line in SHIPPED]
 
-        assert [dataset.name for dataset in catalogue.datasets] == declared
-        for dataset in DATASETS:
+        assert list(catalogue.datasets) == declared
+        for dataset in declared:
             assert catalogue.fetch(dataset.name).dataset is dataset
             assert (await catalogue.query(dataset.name).for_role(Role.ADMIN).freshness()).seq == 0
 
@@ -122,7 +123,7 @@ async def test_the_host_of_a_source_may_be_private_and_no_other_is(tmp_path: Pat
     )
     container = Container(settings=settings)
 
-    assert container.private_hosts() == {
+    assert container.registry().current.private_hosts == {
         "10.0.0.5:80",
         "10.0.0.6:8080",
         "10.0.0.9:81",
@@ -141,14 +142,14 @@ async def test_a_file_is_a_source_without_a_host(tmp_path: Path, file: str) -> N
         CATCHMENT_ASSETS_CSV=file,
     )
     async with running(settings) as container:
-        assert container.private_hosts() == set()
+        assert container.registry().current.private_hosts == set()
         assert container.catalogue().fetch("crypto_assets").hosts == {"csv": "file"}
 
 
 async def test_a_file_on_the_web_is_a_source_with_a_host(tmp_path: Path) -> None:
     url = "http://10.0.0.5:8080/assets.csv"
     async with running(_settings(tmp_path, CATCHMENT_ASSETS_CSV=url)) as container:
-        assert "10.0.0.5:8080" in container.private_hosts()
+        assert "10.0.0.5:8080" in container.registry().private_hosts
         assert container.catalogue().fetch("crypto_assets").hosts == {
             "coinpaprika": "api.coinpaprika.com",
             "csv": "10.0.0.5:8080",
@@ -157,7 +158,7 @@ async def test_a_file_on_the_web_is_a_source_with_a_host(tmp_path: Path) -> None
 
 async def test_tasks_are_run_and_scheduled_and_are_no_part_of_the_catalogue(tmp_path: Path) -> None:
     async with running(_settings(tmp_path)) as container:
-        assert container.runnable()["tasks"].sources == ("github",)
+        assert container.registry().current["tasks"].fetch.sources == ("github",)
         assert "tasks" not in [dataset.name for dataset in container.catalogue().datasets]
         assert container.fetch_tasks().hosts == {"github": "api.github.com"}
 
@@ -171,12 +172,16 @@ async def test_without_an_address_github_is_not_asked(tmp_path: Path) -> None:
         assert await container.budget().state("api.github.com") == Host()
 
 
+def _rates(settings: Settings) -> dict[str, Rate]:
+    return dict(Container(settings=settings).registry().rates)
+
+
 def test_github_gets_what_it_allows_unless_a_setting_says_otherwise(tmp_path: Path) -> None:
     limits = {"CATCHMENT_RATE_LIMITS": "api.github.com=10/1m,other.example=1/1s"}
 
-    assert rates_of(_settings(tmp_path)) == {GITHUB: Rate(60, 3600.0)}
-    assert rates_of(_settings(tmp_path, CATCHMENT_GITHUB_TOKEN="x")) == {GITHUB: Rate(5000, 3600.0)}
-    assert rates_of(_settings(tmp_path, **limits)) == {
+    assert _rates(_settings(tmp_path)) == {GITHUB: Rate(60, 3600.0)}
+    assert _rates(_settings(tmp_path, CATCHMENT_GITHUB_TOKEN="x")) == {GITHUB: Rate(5000, 3600.0)}
+    assert _rates(_settings(tmp_path, **limits)) == {
         GITHUB: Rate(10, 60.0),
         "other.example": Rate(1, 1.0),
     }

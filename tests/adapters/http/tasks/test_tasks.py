@@ -66,7 +66,7 @@ async def test_a_task_asks_nobody_before_a_worker_runs_it(empty: HttpFixture) ->
 async def test_a_worker_of_the_same_process_runs_it() -> None:
     fixture = HttpFixture(POSTS, queue=MemoryQueue(MemoryEvents()))
     fixture.sources["posts"][0].pages = [posts(2)]
-    run_job = RunJob(fixture.fetches, fixture.job_backend)
+    run_job = RunJob(fixture.registry, fixture.job_backend)
     working = asyncio.create_task(Worker(run_job, fixture.job_backend, fixture.clock)())
 
     told = await started(fixture)
