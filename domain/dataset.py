@@ -135,7 +135,8 @@ class Dataset(Generic[R]):
         """Return whether all records can be stored; much cheaper than `defect` for each."""
         columns = zip(*map(msgspec.structs.astuple, records), strict=True)
         return all(
-            _sound_column(described, column, name in self._indexed_texts)
+            described.sound(column)
+            and not (name in self._indexed_texts and any(map(_too_long, column)))
             for (name, described), column in zip(self._own_fields, columns, strict=False)
         )
 
@@ -192,14 +193,3 @@ def _as_stored(value: Any) -> Any:
 
 def _too_long(value: str | None) -> bool:
     return value is not None and len(value.encode(errors="replace")) > MAX_INDEXED_BYTES
-
-
-def _sound_column(described: Field, column: Sequence[Any], indexed_text: bool) -> bool:
-    present = column if not described.nullable else [v for v in column if v is not None]
-    if described.type is FieldType.TEXT:
-        if None in present or (indexed_text and any(map(_too_long, present))):
-            return False
-        return described.defect("".join(present)) is None
-    if described.type is FieldType.INTEGER and present and None not in present:
-        present = [min(present), max(present)]
-    return all(described.defect(value) is None for value in present)

@@ -1,7 +1,6 @@
 """The tally: reads payloads into an intake, and counts what becomes of every record."""
 
 import asyncio
-import hashlib
 from typing import Any, Generic
 
 import msgspec
@@ -76,22 +75,7 @@ class SourceLoad(Generic[R]):
         self._dataset = dataset
         self._source = source
         self._intake = intake
-        self._hash = hashlib.sha256()
         self._sums = RejectionStats()
-
-    def digest(self, payload: Payload) -> None:
-        """Count a body into the digest of everything received."""
-        self._hash.update(hashlib.sha256(payload.body).digest())
-
-    @property
-    def digest_so_far(self) -> str:
-        """The digest of the bodies counted so far."""
-        return self._hash.hexdigest()
-
-    @property
-    def outlook(self) -> Counts:
-        """The counts of what could not be merged."""
-        return self._sums.unmerged
 
     async def take(self, payload: Payload) -> None:
         """Read the records of a kept payload: sound ones are added, the others rejected."""
@@ -106,9 +90,10 @@ class SourceLoad(Generic[R]):
         """Merge, unless too much was rejected; every record received is in the counts."""
         failure = self._sums.failure
         if failure is not None:
-            raise QualityGateFailed(self.outlook, failure)
-        noted = msgspec.structs.replace(checkpoint, counts=self._sums.rejected)
-        return await self._intake.commit(noted) + self._sums.rejected
+            raise QualityGateFailed(self._sums.unmerged, failure)
+        rejected = self._sums.rejected
+        noted = msgspec.structs.replace(checkpoint, counts=rejected)
+        return await self._intake.commit(noted) + rejected
 
 
 async def read(dataset: Dataset[R], source: Source[R], payload: Payload) -> Batch[R]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Container, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
@@ -12,7 +12,7 @@ from application.ingest.sync_source import JobStep, SourceSync
 from application.ports.datasets import Store
 from application.ports.ingest import Intakes, Source
 from application.ports.system import Clock
-from domain.checkpoints import Freshness
+from domain.checkpoints import Checkpoint, Freshness
 from domain.dataset import Dataset, R
 from domain.errors import CatchmentError, LeaseLost, StoreError
 from domain.jobs import HEARTBEAT_S, MAX_ATTEMPTS, PATIENCE, FetchJob, JobStatus, Mode
@@ -65,9 +65,11 @@ class JobRunner(Generic[R]):
 
     def has_work(self, freshness: Freshness) -> bool:
         """Whether any source is due, or anything kept must be read again."""
+        now = self._clock.now()
+        known = [(gather, freshness.of(gather.source)) for gather in self._gathers]
         return any(
-            self._is_due(gather, freshness) or self._reads_anew(gather, freshness)
-            for gather in self._gathers
+            self._cadence.is_due(checkpoint, now) or _reads_anew(gather, checkpoint)
+            for gather, checkpoint in known
         )
 
     async def __call__(self, job_id: str) -> FetchJob | None:
@@ -155,39 +157,27 @@ class JobRunner(Generic[R]):
 
     async def _gathered(self, job: FetchJob) -> list[SourceReport | BaseException]:
         freshness = await self._store.freshness(self._dataset)
+        known = [(gather, freshness.of(gather.source)) for gather in self._gathers]
         done: list[SourceReport] = []
         if job.mode.asks:
-            done = self._done_before(job, freshness)
-            runs = self._asking(job, {report.source for report in done}, freshness)
+            # What was merged before the worker that had the job was lost is not asked again.
+            done = [g.done(seen) for g, seen in known if seen and seen.job_id == job.id]
+            runs = self._asking(job, [(g, s) for g, s in known if not s or s.job_id != job.id])
         else:
-            runs = [gather.reprocess(job, freshness.of(gather.source)) for gather in self._gathers]
+            runs = [gather.reprocess(job, checkpoint) for gather, checkpoint in known]
         # Every source runs to its end, so that none is stopped by the misfortune of another.
         return [*done, *await asyncio.gather(*runs, return_exceptions=True)]
 
-    def _done_before(self, job: FetchJob, freshness: Freshness) -> list[SourceReport]:
-        """What of this job was merged before the worker that had it was lost."""
-        known = ((gather, freshness.of(gather.source)) for gather in self._gathers)
-        return [gather.done(known) for gather, known in known if known and known.job_id == job.id]
-
     def _asking(
-        self, job: FetchJob, done: Container[str], freshness: Freshness
+        self, job: FetchJob, known: Iterable[tuple[JobStep, Checkpoint | None]]
     ) -> list[Coroutine[Any, Any, SourceReport]]:
-        deadline = self._clock.now() + self._deadline
-        scheduled = job.mode is Mode.SCHEDULE
+        now, scheduled = self._clock.now(), job.mode is Mode.SCHEDULE
         runs = []
-        for gather in (gather for gather in self._gathers if gather.source not in done):
-            due = job.force or self._is_due(gather, freshness, scheduled)
-            if due or self._reads_anew(gather, freshness):
-                runs.append(gather(job, freshness.of(gather.source), deadline, due=due))
+        for gather, checkpoint in known:
+            due = job.force or self._cadence.is_due(checkpoint, now, scheduled)
+            if due or _reads_anew(gather, checkpoint):
+                runs.append(gather(job, checkpoint, now + self._deadline, due=due))
         return runs
-
-    def _is_due(self, gather: JobStep, freshness: Freshness, scheduled: bool = False) -> bool:
-        checkpoint = freshness.of(gather.source)
-        return self._cadence.is_due(checkpoint, self._clock.now(), scheduled)
-
-    def _reads_anew(self, gather: JobStep, freshness: Freshness) -> bool:
-        checkpoint = freshness.of(gather.source)
-        return checkpoint is not None and checkpoint.normaliser_version != gather.normaliser_version
 
     # ------------------------------------------------------------ how it ends
 
@@ -249,3 +239,7 @@ class JobRunner(Generic[R]):
                 for name in self.hosts
             )
         )
+
+
+def _reads_anew(gather: JobStep, checkpoint: Checkpoint | None) -> bool:
+    return checkpoint is not None and checkpoint.normaliser_version != gather.normaliser_version

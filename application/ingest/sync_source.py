@@ -135,19 +135,19 @@ class SourceSync(JobStep, Generic[R]):
 
     async def _ask(self, job: FetchJob, ask: Ask) -> Counts:
         async with self._intakes.open(self._dataset, self.source, job) as intake:
-            tally = SourceLoad(self._dataset, self._source, intake)
+            tally, digest = SourceLoad(self._dataset, self._source, intake), hashlib.sha256()
             last: Payload | None = None
             waiting: Payload | None = None
             async for received in self._source.ask(_doubting(ask)):
                 last = await intake.keep(received)
-                tally.digest(last)
+                digest.update(hashlib.sha256(last.body).digest())
                 # The first page waits for a second: a lone page may be the one we had last time.
                 if waiting is not None:
                     await tally.take(waiting)
                 waiting = last
             if last is None or waiting is None:
                 return await self._confirm(intake, ask.checkpoint, job)
-            checkpoint = self._checkpoint(last, tally, job)
+            checkpoint = self._checkpoint(last, digest.hexdigest(), job)
             known = ask.checkpoint
             if known is not None and known.digest == checkpoint.digest:
                 return await self._repeat(intake, known.counts, checkpoint)
@@ -171,7 +171,7 @@ class SourceSync(JobStep, Generic[R]):
         await intake.commit(msgspec.structs.replace(checkpoint, counts=repeated))
         return repeated
 
-    def _checkpoint(self, last: Payload, tally: "SourceLoad[R]", job: FetchJob) -> Checkpoint:
+    def _checkpoint(self, last: Payload, digest: str, job: FetchJob) -> Checkpoint:
         # Validators describe one page, so they can speak for the whole only when it is one page.
         alone = last.page == 0
         return Checkpoint(
@@ -181,7 +181,7 @@ class SourceSync(JobStep, Generic[R]):
             url=last.url if alone else "",
             etag=last.etag if alone else None,
             last_modified=last.last_modified if alone else None,
-            digest=tally.digest_so_far,
+            digest=digest,
             normaliser_version=self.normaliser_version,
         )
 
