@@ -1,4 +1,4 @@
-"""The backends that must all keep the same promises."""
+"""The backends that every contract runs on."""
 
 import atexit
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -95,13 +95,13 @@ class Backend:
     random: Random = field(default_factory=SeededRandom)
 
     def queued(self, dataset: Dataset[Any] = SAMPLES) -> FetchJob:
-        """A job nobody has written down yet."""
+        """Return a job that is not stored yet."""
         return FetchJob(
             id=self.random.identifier(), dataset=dataset.name, queued_at=self.clock.now()
         )
 
     async def claimed(self, dataset: Dataset[Any] = SAMPLES) -> FetchJob:
-        """A job that is running."""
+        """Return a job that is running."""
         job = await self.jobs.request(self.queued(dataset))
         claimed = await self.jobs.claim(job.id)
         assert claimed is not None
@@ -126,13 +126,13 @@ class Backend:
         return counts
 
     async def everything(self, dataset: Dataset[Any] = SAMPLES) -> list[Any]:
-        """Every stored row, by key."""
+        """Return every stored row, by key."""
         sort = Sort.parse(dataset, "")
         page = await self.store.find(dataset, PageRequest(sort=sort, limit=1_000_000))
         return page.rows
 
     def payload(self, body: bytes = b"[]", received_at: datetime | None = None) -> Payload:
-        """A body as it arrived."""
+        """Return a body as it arrived."""
         return Payload(
             url="https://example.com/things?page=1",
             body=body,
@@ -141,7 +141,7 @@ class Backend:
         )
 
     def checkpoint(self, job: FetchJob, source: str = "one") -> Checkpoint:
-        """A checkpoint as of now."""
+        """Return a checkpoint as of now."""
         return Checkpoint(source=source, fetched_at=self.clock.now(), job_id=job.id)
 
 
@@ -151,7 +151,7 @@ Open = Callable[[], AbstractAsyncContextManager[Backend]]
 def in_memory(
     database: MemoryDatabase, clock: SteerableClock, rate: Rate = DEFAULT_RATE
 ) -> Backend:
-    """The adapters over a database in memory; `rate` is that of hosts without one."""
+    """Return the adapters over a database in memory; `rate` is that of hosts without one."""
     memory = InMemory(database, clock, RATES, rate)
     return Backend(
         store=memory.store,
@@ -197,7 +197,7 @@ async def _forget_in_memory(
 def over(
     database: SqliteDatabase | PostgresDatabase, clock: SteerableClock, rate: Rate = DEFAULT_RATE
 ) -> Backend:
-    """The adapters over a database that speaks SQL; `rate` is that of hosts without one."""
+    """Return the adapters over a database that speaks SQL; `rate` is that of hosts without one."""
     return Backend(
         store=SqlStore(database),
         intakes=SqlIntakes(database, clock),
@@ -237,7 +237,7 @@ async def _forget_in_sql(database: Database, dataset: Dataset[Any], keys: Sequen
 
 @cache
 def _template() -> Path:
-    """A migrated file, made once a process."""
+    """Return a migrated file, made once a process."""
     folder = TemporaryDirectory(prefix="catchment-sqlite-")
     atexit.register(folder.cleanup)
     return Path(folder.name, "empty.db")
@@ -259,16 +259,16 @@ async def sqlite() -> AsyncIterator[Backend]:
 
 @asynccontextmanager
 async def postgres() -> AsyncIterator[Backend]:
-    """Everything in a PostgreSQL database that nobody else uses."""
+    """Yield a backend in a PostgreSQL database of its own."""
     async with opened(DATASETS) as database:
         yield over(database, SteerableClock())
 
 
 BACKENDS: dict[str, Open] = {"memory": memory, "sqlite": sqlite, "postgres": postgres}
-#: A step on a server takes so much longer that fewer stories are told there.
+#: A step on a server takes so much longer that fewer examples are run there.
 _EXAMPLES = {memory: 40, sqlite: 12, postgres: 8}
 
 
 def examples_of(open_backend: Open) -> int:
-    """How many examples of a story in many steps a backend has time for."""
+    """Return how many examples of a story in many steps a backend has time for."""
     return _EXAMPLES[open_backend]

@@ -1,4 +1,4 @@
-"""Runs every contract over every backend."""
+"""Fixtures that run every contract on every backend."""
 
 from collections.abc import AsyncIterator
 

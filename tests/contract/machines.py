@@ -1,4 +1,4 @@
-"""What the machines share: steps in any order on one backend, held against a plain model."""
+"""Base of the state machines: steps in any order on one backend, compared with a plain model."""
 
 import asyncio
 from collections.abc import Coroutine

@@ -1,4 +1,4 @@
-"""The queues that must all keep the same promises, and somebody who listens to them."""
+"""The queues that the contract runs on, and a listener."""
 
 import asyncio
 import uuid
@@ -29,13 +29,13 @@ Open = Callable[[], AbstractAsyncContextManager[ProbedQueue]]
 
 @asynccontextmanager
 async def embedded() -> AsyncIterator[ProbedQueue]:
-    """The queue within a process."""
+    """Return the queue within a process."""
     yield MemoryQueue(MemoryEvents(), at_once=AT_ONCE, tries=TRIES)
 
 
 @asynccontextmanager
 async def rabbitmq() -> AsyncIterator[ProbedQueue]:
-    """The queue through a broker, which forgets it in the end."""
+    """Return the queue through a broker, which forgets it in the end."""
     async with own_queues(broker_url()) as prefix:
         queue = RabbitQueue(
             broker_url(), MemoryEvents(), prefix=prefix, at_once=AT_ONCE, tries=TRIES
@@ -48,7 +48,7 @@ async def rabbitmq() -> AsyncIterator[ProbedQueue]:
 
 @asynccontextmanager
 async def own_queues(url: str) -> AsyncIterator[str]:
-    """A prefix for the names of queues nobody else uses; they are deleted in the end."""
+    """Yield a unique prefix of queue names; the queues are deleted in the end."""
     prefix = f"catchment-test-{uuid.uuid4().hex}"  # noqa: TID251 - other runs use this broker too
     yield prefix
     async with await aio_pika.connect(url) as connection, connection.channel() as channel:
@@ -92,7 +92,7 @@ class Listener:
             await self._tell()
 
     async def end(self, job_id: str) -> None:
-        """What dealing with one announcement comes to."""
+        """Return what dealing with one announcement comes to."""
 
     def release(self) -> None:
         """Let go of what is in hand, and hold nothing any more."""

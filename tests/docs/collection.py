@@ -1,4 +1,4 @@
-"""The collection of requests, as far as the tests read it."""
+"""The Postman collection, parsed for the tests."""
 
 import json
 import re
@@ -23,18 +23,18 @@ class Request(NamedTuple):
 
     @property
     def operation(self) -> str:
-        """The operation it asks for, as the OpenAPI document spells it."""
+        """Return the operation it asks for, as the OpenAPI document spells it."""
         path = "/".join(re.sub(r"^:(\w+)$", r"{\1}", part) for part in self.url["path"])
         return f"{self.method} /{path}"
 
     @property
     def query(self) -> tuple[str, ...]:
-        """The names of its parameters."""
+        """Return the names of its parameters."""
         return tuple(parameter["key"] for parameter in self.url.get("query", []))
 
     @property
     def address(self) -> str:
-        """Where it goes, put together from its parts."""
+        """Return where it goes, put together from its parts."""
         given = [f"{each['key']}={each['value']}" for each in self.url.get("query", [])]
         return (
             "/".join([*self.url["host"], *self.url["path"]]) + "?" * bool(given) + "&".join(given)
@@ -42,12 +42,12 @@ class Request(NamedTuple):
 
 
 def folders() -> list[str]:
-    """The names of the folders, from top to bottom."""
+    """Return the names of the folders, from top to bottom."""
     return [folder["name"] for folder in DOCUMENT["item"]]
 
 
 def requests(folder: str = "") -> list[Request]:
-    """The requests of a folder, or of all, in the order in which they are sent."""
+    """Return the requests of a folder, or of all, in the order in which they are sent."""
     return [
         _request(item)
         for each in DOCUMENT["item"]
@@ -57,7 +57,7 @@ def requests(folder: str = "") -> list[Request]:
 
 
 def variables() -> dict[str, str]:
-    """The variables, and what they are before anybody has given or saved one."""
+    """Return the variables with their initial values."""
     return {variable["key"]: variable["value"] for variable in DOCUMENT["variable"]}
 
 

@@ -1,4 +1,4 @@
-"""What several tests of the documentation compare it with."""
+"""Fixtures that the documentation is compared with."""
 
 from typing import Any
 

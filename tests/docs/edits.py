@@ -1,4 +1,4 @@
-"""The edits a how-to asks for, made in a copy of the product."""
+"""The edits of a how-to, applied to a copy of the product."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The pages that follow from the code, written by `make docs`; a test compares them."""
+"""Generated pages, written by `make docs`; a test compares them with the code."""
 
 import re
 import textwrap

@@ -1,4 +1,4 @@
-"""Markdown, as far as the tests of the documentation read it."""
+"""A small Markdown parser for the tests of the documentation."""
 
 import re
 from collections.abc import Iterator
@@ -26,39 +26,39 @@ class Block(NamedTuple):
 
 
 def named(path: Path) -> str:
-    """A page as it is named in a failure."""
+    """Return a page as it is named in a failure."""
     return path.relative_to(ROOT).as_posix()
 
 
 def blocks(page: Path, language: str = "") -> list[Block]:
-    """The fenced blocks of a page, in one language or in all."""
+    """Return the fenced blocks of a page, in one language or in all."""
     found = [Block(*match) for match in _FENCE.findall(page.read_text(encoding="utf-8"))]
     return [block for block in found if language in ("", block.language)]
 
 
 def prose(page: Path) -> str:
-    """A page without its fenced blocks."""
+    """Return a page without its fenced blocks."""
     return _FENCE.sub("", page.read_text(encoding="utf-8"))
 
 
 def headings(page: Path) -> list[str]:
-    """The headings of a page, without their marks."""
+    """Return the headings of a page, without their marks."""
     return _HEADING.findall(prose(page))
 
 
 def anchors(page: Path) -> set[str]:
-    """What a link may point to within a page."""
+    """Return what a link may point to within a page."""
     return {_MARKS.sub("", heading.lower()).replace(" ", "-") for heading in headings(page)}
 
 
 def section(page: Path, heading: str) -> str:
-    """The text under a heading, up to the next one of any level."""
+    """Return the text under a heading, up to the next one of any level."""
     text = prose(page).partition(f"# {heading}\n")[2]
     return _HEADING.split(text)[0]
 
 
 def rows(text: str) -> Iterator[list[str]]:
-    """The rows of the tables in a text, without their heads, cell by cell."""
+    """Return the rows of the tables in a text, without their heads, cell by cell."""
     head = True
     for line in text.splitlines():
         if not line.startswith("|"):
@@ -70,5 +70,5 @@ def rows(text: str) -> Iterator[list[str]]:
 
 
 def codes(cell: str) -> list[str]:
-    """The `code` spans of a text."""
+    """Return the `code` spans of a text."""
     return re.findall(r"`([^`\n]+)`", cell)

@@ -1,4 +1,4 @@
-"""Commands, started as a reader of the documentation would start them."""
+"""Commands, started as in the documentation."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ LONGEST_S = 60
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """What a command is started with: these settings, and nothing of ours."""
+    """Return what a command is started with: these settings, and nothing of ours."""
     wanted = ("PATH", "HOME")
     kept = {name: os.environ[name] for name in wanted if name in os.environ}  # noqa: TID251
     return {**kept, "PYTHONUNBUFFERED": "1", **settings}

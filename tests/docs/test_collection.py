@@ -1,4 +1,4 @@
-"""The collection of requests: it asks for everything there is, and can be given to anybody."""
+"""The Postman collection covers every route, and contains no secret."""
 
 import re
 from collections import Counter
@@ -16,7 +16,7 @@ USED = re.compile(
 
 
 def operations(openapi: dict[str, Any]) -> dict[str, Any]:
-    """What there is to ask for, as `GET /data`."""
+    """Return what there is to ask for, as `GET /data`."""
     return {
         f"{method.upper()} {path}": operation
         for path, item in openapi["paths"].items()
@@ -47,7 +47,7 @@ async def test_every_parameter_of_a_request_is_one_of_its_operation(
     assert {name: names for name, names in unknown.items() if names} == {}
 
 
-def test_it_begins_as_the_clients_of_the_telemetry_api_do() -> None:
+def test_it_starts_with_the_requests_of_telemetry_clients() -> None:
     log_in, populate, read = requests(folders()[0])[:3]
 
     assert (log_in.operation, log_in.form) == ("POST /auth/login", ("username", "password"))
@@ -75,7 +75,7 @@ def test_every_variable_that_is_used_is_declared_and_no_other() -> None:
     assert used == {*variables()}
 
 
-def test_it_knows_where_a_service_listens_by_itself_and_no_secret() -> None:
+def test_it_has_the_default_address_and_no_secret() -> None:
     known = {name: value for name, value in variables().items() if value}
 
     assert known == {

@@ -1,4 +1,4 @@
-"""The containers, as data: what runs, what it may do, and that no secret is written anywhere."""
+"""The compose file: services, their rights, and no secrets in it."""
 
 import re
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ PRODUCTION = DOCS / "how-to" / "run-in-production.md"
 
 
 def mounts(service: str) -> dict[str, tuple[str, bool]]:
-    """Where a service has each volume, and whether it may only read it."""
+    """Return where a service has each volume, and whether it may only read it."""
     found = {}
     for text in SERVICES[service].get("volumes", []):
         name, path, *options = text.split(":")
@@ -33,7 +33,7 @@ def mounts(service: str) -> dict[str, tuple[str, bool]]:
 
 
 def conditions(service: str) -> dict[str, str]:
-    """What must be true of which services before this one starts."""
+    """Return what must be true of which services before this one starts."""
     wanted = SERVICES[service].get("depends_on", {})
     return {name: how["condition"] for name, how in wanted.items()}
 
@@ -42,19 +42,19 @@ def conditions(service: str) -> dict[str, str]:
 
 
 def test_every_service_is_in_the_how_to() -> None:
-    told = {codes(row[0])[0]: row[1] for row in rows(section(PRODUCTION, "With compose"))}
+    documented = {codes(row[0])[0]: row[1] for row in rows(section(PRODUCTION, "With compose"))}
     behind = {
         name: [profile]
-        for name, text in told.items()
+        for name, text in documented.items()
         for profile in re.findall(r"--profile (\w+)", text)
     }
 
-    assert {*told} == {*SERVICES}
+    assert {*documented} == {*SERVICES}
     assert behind == {n: s["profiles"] for n, s in SERVICES.items() if "profiles" in s}
 
 
 @pytest.mark.parametrize("service", OURS)
-def test_a_container_runs_a_command_there_is(service: str) -> None:
+def test_a_container_runs_an_existing_command(service: str) -> None:
     default = re.findall(r'^CMD \["catchment", "(\w+)"\]$', DOCKERFILE, re.MULTILINE)
     given = SERVICES[service].get("command", ["catchment", *default])
 
@@ -80,7 +80,7 @@ def test_a_program_waits_for_what_it_needs_and_comes_back(service: str) -> None:
 
 
 @pytest.mark.parametrize("service", sorted({*SERVICES} - {"secrets", "test"}))
-def test_whatever_goes_on_has_a_health_check(service: str) -> None:
+def test_every_long_running_service_has_a_health_check(service: str) -> None:
     own = "healthcheck" in SERVICES[service]
 
     assert own or (service == "api" and "\nHEALTHCHECK " in DOCKERFILE)
@@ -172,7 +172,7 @@ def test_each_service_finds_the_secrets_that_were_written_for_it(tmp_path: Path)
     }
 
     def found(service: str, path: str) -> Path:
-        """The file that a service sees at a path."""
+        """Return the file that a service sees at a path."""
         for name, (mounted, _) in mounts(service).items():
             if PurePosixPath(path).is_relative_to(mounted):
                 return folders[name] / PurePosixPath(path).relative_to(mounted)

@@ -1,4 +1,4 @@
-"""The how-tos: followed to the letter in a copy of the product, then used."""
+"""The how-tos are followed literally in a copy of the product, which is then used."""
 
 import asyncio
 import json
@@ -44,7 +44,7 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 @contextmanager
 def serving() -> Iterator[str]:
-    """The authority's two files on a real port, as a URL."""
+    """Return the authority's two files on a real port, as a URL."""
     loop = asyncio.new_event_loop()
     server = loop.run_until_complete(asyncio.start_server(answer, "127.0.0.1", 0))
     thread = Thread(target=loop.run_forever)
@@ -73,9 +73,9 @@ def test_a_dataset_is_added_as_the_how_to_says(product: Path) -> None:
     assert "2 passed" in run("pytest", "-q", "-p", "no:cacheprovider", *tests, at=product)
     with serving() as authority:
         settings = {"CATCHMENT_RIVERS_URL": f"{authority}/stations"}
-        told = run("entrypoints.cli.main", "fetch", "rivers", at=product, **settings)
-    assert "rivers: changed" in told
-    assert "gauges: 3 received, 3 inserted" in told
+        output = run("entrypoints.cli.main", "fetch", "rivers", at=product, **settings)
+    assert "rivers: changed" in output
+    assert "gauges: 3 received, 3 inserted" in output
     quiet = {
         "CATCHMENT_POSTS_URL": "",
         "CATCHMENT_COINPAPRIKA_URL": "",
@@ -103,11 +103,11 @@ def test_a_source_is_added_as_the_how_to_says(product: Path) -> None:
             "CATCHMENT_RIVERS_URL": f"{authority}/stations",
             "CATCHMENT_BULLETIN_URL": f"{authority}/bulletin",
         }
-        told = run("entrypoints.cli.main", "fetch", "rivers", at=product, **settings)
-    assert "rivers: partial" in told
-    assert "gauges: 3 received, 3 inserted" in told
-    assert "bulletin: 2 received, 1 inserted, 1 quarantined" in told
+        output = run("entrypoints.cli.main", "fetch", "rivers", at=product, **settings)
+    assert "rivers: partial" in output
+    assert "gauges: 3 received, 3 inserted" in output
+    assert "bulletin: 2 received, 1 inserted, 1 quarantined" in output
     checked = run("entrypoints.cli.main", "config", "check", at=product, **settings)
     host = authority.removeprefix("http://")
     assert checked.count(f"rivers calls {host} about 2880 times a month.") == 2
-    assert "line 3: time: expected a time with its zone" in told
+    assert "line 3: time: expected a time with its zone" in output

@@ -1,4 +1,4 @@
-"""Running it: the commands of the pages for operators name what there is, and their SQL works."""
+"""Pages for operators: the named commands exist, and the SQL works."""
 
 import re
 import shutil
@@ -30,12 +30,12 @@ SHELL = [(page, block) for page in PAGES for block in blocks(page, "sh")]
 
 
 def identity(value: Path | Block) -> str:
-    """A block by its page and first line."""
+    """Return a block by its page and first line."""
     return named(value) if isinstance(value, Path) else value.text.splitlines()[0]
 
 
 def words(arguments: str) -> list[str]:
-    """The arguments that are no options, and no values of options."""
+    """Return the arguments that are no options, and no values of options."""
     found, passed_over = [], False
     for word in arguments.split():
         if passed_over:
@@ -60,7 +60,7 @@ def test_a_shell_block_is_sound(page: Path, block: Block) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
-def test_the_containers_a_page_speaks_of_exist(page: Path) -> None:
+def test_the_containers_named_on_a_page_exist(page: Path) -> None:
     profiles = {profile for service in SERVICES.values() for profile in service.get("profiles", [])}
     page_text = page.read_text(encoding="utf-8")
 
@@ -75,7 +75,7 @@ def test_the_containers_a_page_speaks_of_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
-def test_the_commands_a_page_speaks_of_exist(page: Path) -> None:
+def test_the_commands_named_on_a_page_exist(page: Path) -> None:
     page_text = page.read_text(encoding="utf-8")
     pattern = re.compile(r"(?:`|^|exec \w+ )catchment ([a-z-]+)(?: ([a-z]+))?", re.MULTILINE)
 
@@ -90,15 +90,15 @@ def test_every_program_is_in_the_production_page() -> None:
     assert {"serve", "worker", "scheduler", "health", "migrate"} <= {*named_there}
 
 
-def told(pattern: str) -> str:
-    """A part of the commands of the production page."""
+def quoted(pattern: str) -> str:
+    """Return a part of the commands of the production page."""
     [found] = re.findall(pattern, "".join(block.text for block in blocks(PRODUCTION, "sh")))
     return str(found)
 
 
 async def test_a_restored_sqlite_file_gets_another_epoch(tmp_path: Path) -> None:
-    backup = told(r'sqlite3 var/catchment\.db "(\.backup .*)"')
-    statement = told(r'sqlite3 var/catchment\.db "(UPDATE .*)"')
+    backup = quoted(r'sqlite3 var/catchment\.db "(\.backup .*)"')
+    statement = quoted(r'sqlite3 var/catchment\.db "(UPDATE .*)"')
     database = SqliteDatabase(tmp_path / "catchment.db")
     await migrate(database, [POSTS])
     before = await database_id_of(database)
@@ -116,7 +116,7 @@ async def test_a_restored_sqlite_file_gets_another_epoch(tmp_path: Path) -> None
 
 
 async def test_a_restored_postgresql_database_gets_another_epoch() -> None:
-    statement = told(r'psql .* -c "(UPDATE meta .*)"')
+    statement = quoted(r'psql .* -c "(UPDATE meta .*)"')
     async with migrated_database((POSTS,)) as url:
         database = PostgresDatabase(url)
         before = await database_id_of(database)
@@ -130,7 +130,7 @@ async def test_a_restored_postgresql_database_gets_another_epoch() -> None:
 
 
 def test_the_program_that_looks_at_dead_announcements_is_python() -> None:
-    program = told(r"(?s)python - <<'END'\n(.*?)\nEND\n")
+    program = quoted(r"(?s)python - <<'END'\n(.*?)\nEND\n")
 
     compile(program, "dead.py", "exec")
     assert '"catchment.dead"' in program

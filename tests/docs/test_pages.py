@@ -1,4 +1,4 @@
-"""All pages: links lead somewhere, paths exist, and every page can be reached."""
+"""All pages: links and paths exist, and every page is reachable."""
 
 import hashlib
 import os
@@ -19,7 +19,7 @@ DECISIONS = sorted((DOCS / "decisions").glob("[0-9]*.md"))
 
 
 def links(page: Path) -> list[tuple[Path, str]]:
-    """The relative links of a page, as file and anchor."""
+    """Return the relative links of a page, as file and anchor."""
     found = []
     for link in LINK.findall(prose(page)):
         if not link.startswith(("http://", "https://")):
@@ -60,16 +60,16 @@ def test_the_listing_of_folders_is_true() -> None:
     listing = text.partition("## Where things are")[2].partition("```text\n")[2].partition("```")[0]
     parent = Path()
     for line in listing.splitlines():
-        name, told = line.split(maxsplit=1) if len(line.split()) > 1 else (line.strip(), "")
+        name, listed = line.split(maxsplit=1) if len(line.split()) > 1 else (line.strip(), "")
         folder = parent / name if line.startswith("  ") else Path(name)
         parent = parent if line.startswith("  ") else folder
         assert (ROOT / folder).is_dir(), folder
-        for file in re.findall(r"\w+\.(?:py|md)", told):
+        for file in re.findall(r"\w+\.(?:py|md)", listed):
             assert (ROOT / folder / file).is_file(), folder / file
 
 
 def reached(page: Path, seen: set[Path]) -> Iterator[Path]:
-    """A page and all that its links lead to."""
+    """Return a page and all that its links lead to."""
     if page in seen or page.suffix != ".md":
         return
     seen.add(page)
@@ -110,16 +110,16 @@ def test_every_dependency_has_its_reason() -> None:
     wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
     page = next(page for page in DECISIONS if page.stem.endswith("dependencies"))
 
-    told = [codes(row[0])[0] for row in rows(prose(page))]
+    listed = [codes(row[0])[0] for row in rows(prose(page))]
 
-    assert sorted(told) == sorted(re.split(r"[<>=!~;\[ ]", each)[0] for each in wanted)
+    assert sorted(listed) == sorted(re.split(r"[<>=!~;\[ ]", each)[0] for each in wanted)
 
 
 def test_the_vendored_files_are_those_that_were_vendored() -> None:
     page = next(page for page in DECISIONS if page.stem.endswith("vendored-swagger-ui"))
     [folder] = [ROOT / path for path in codes(prose(page)) if path.endswith("-5.35.0/")]
 
-    told = {codes(row[0])[0]: codes(row[1])[0] for row in rows(prose(page))}
+    listed = {codes(row[0])[0]: codes(row[1])[0] for row in rows(prose(page))}
 
     digests = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()}
-    assert told == digests
+    assert listed == digests

@@ -1,4 +1,4 @@
-"""The page of figures: what a run has measured is put between its markers, and judged."""
+"""The performance page: figures are written between its markers and compared with targets."""
 
 import pytest
 
@@ -38,7 +38,7 @@ SOME = Figures(
         ("start to first answer, sqlite", None, None),
     ],
 )
-def test_a_target_is_judged_by_what_was_measured(
+def test_a_target_is_compared_with_the_measured_figure(
     target: str, value: float | None, kept: bool | None
 ) -> None:
     [found] = [verdict for verdict in verdicts(SOME) if verdict.target.name == target]
@@ -48,21 +48,21 @@ def test_a_target_is_judged_by_what_was_measured(
 
 
 def test_a_run_is_shown_with_every_target_and_every_figure() -> None:
-    told = {
+    measured = {
         "quick": False,
         "machine": "2 cores",
         "missing": {"dlt": "no network"},
         "figures": SOME.as_json(),
     }
 
-    page, table = rendered(told), printed(SOME)
+    page, table = rendered(measured), printed(SOME)
 
     assert all(target.name in page and target.name in table for target in TARGETS)
     assert "dlt could not be had (no network)" in page
     assert "| sqlite: repeated page | 700 requests/s | 45 | 0.700 |" in page
 
 
-def test_the_page_has_a_place_for_what_was_measured() -> None:
+def test_the_page_has_a_place_for_the_figures() -> None:
     text = PAGE.read_text(encoding="utf-8")
 
     assert text.index(BEGIN) < text.index(END)

@@ -1,4 +1,4 @@
-"""The promises: the page names every one that is proven, each with its figure, and no other."""
+"""The promises page has exactly the proven promises, each with its figure."""
 
 import re
 

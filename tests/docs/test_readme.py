@@ -1,4 +1,4 @@
-"""The README: what it prints is printed, what it asks is answered, what it shows in Python runs."""
+"""The README and the tour: output, requests and examples are correct."""
 
 import ast
 import csv
@@ -47,16 +47,16 @@ def demo() -> Iterator[Demo]:
 
 
 def records_in(answer: httpx.Response) -> int:
-    """How many records an answer holds, whatever its format."""
+    """Return how many records an answer holds, whatever its format."""
     if answer.headers["content-type"].startswith("text/csv"):
         return len(list(csv.DictReader(io.StringIO(answer.text, newline=""))))
     return int(answer.json()["count"])
 
 
-def test_the_demo_shows_what_the_tour_says(demo: Demo) -> None:
-    [told] = [block.text for block in blocks(DOCS / "tour.md", "text")]
+def test_the_demo_prints_the_tour(demo: Demo) -> None:
+    [tour] = [block.text for block in blocks(DOCS / "tour.md", "text")]
 
-    assert VARYING.sub("…", demo.shown.strip()) == VARYING.sub("…", told.strip())
+    assert VARYING.sub("…", demo.shown.strip()) == VARYING.sub("…", tour.strip())
 
 
 def test_the_demo_invites_to_requests_that_work(demo: Demo) -> None:
@@ -69,7 +69,7 @@ def test_the_readme_has_requests() -> None:
 
 
 @pytest.mark.parametrize(("method", "url", "said"), REQUESTS)
-def test_a_request_is_answered_as_the_readme_says(
+def test_a_request_has_the_response_in_the_readme(
     demo: Demo, method: str, url: str, said: str
 ) -> None:
     answer = httpx.request(method or "GET", url.replace(ADDRESS, demo.url))
@@ -85,7 +85,7 @@ def test_a_request_is_answered_as_the_readme_says(
 
 
 def outline(value: Any) -> Any:
-    """The names in a JSON value, at every depth; a list is known by its first element."""
+    """Return the names in a JSON value, at every depth; a list is known by its first element."""
     if isinstance(value, dict):
         return {name: outline(part) for name, part in value.items()}
     return [outline(part) for part in value[:1]] if isinstance(value, list) else None
@@ -109,7 +109,7 @@ def test_the_problem_shown_has_the_fields_of_a_problem(demo: Demo) -> None:
 
 
 def examples() -> dict[str, Any]:
-    """What the Python blocks of the README define, read one after the other."""
+    """Return what the Python blocks of the README define, read one after the other."""
     defined: dict[str, Any] = {}
     for block in blocks(README, "python"):
         exec(compile(ast.parse(block.text), "README.md", "exec"), defined)  # noqa: S102

@@ -1,4 +1,4 @@
-"""The reference: everything there is, is in it, and nothing else is."""
+"""The reference is complete, and names nothing that does not exist."""
 
 import ast
 import inspect
@@ -63,12 +63,12 @@ REPORT = REFERENCE / "report.md"
 
 
 def first_codes(text: str) -> list[str]:
-    """What stands first in each row of the tables in a text."""
+    """Return what stands first in each row of the tables in a text."""
     return [codes(row[0])[0] for row in rows(text)]
 
 
 def names(record: type[Any]) -> list[str]:
-    """The fields of a record as they are spelled in JSON."""
+    """Return the fields of a record as they are spelled in JSON."""
     return [field.encode_name for field in msgspec.structs.fields(record)]
 
 
@@ -76,7 +76,7 @@ def names(record: type[Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("page", [EXAMPLE, SETTINGS_PAGE, COMMANDS_PAGE], ids=named)
-def test_a_generated_page_is_what_the_code_makes_of_it(page: Path) -> None:
+def test_a_generated_page_is_up_to_date(page: Path) -> None:
     assert page.read_text(encoding="utf-8") == generated()[page], "run `make docs`"
 
 
@@ -112,7 +112,7 @@ def test_a_new_command_gets_a_section() -> None:
 
 
 def generic(path: str) -> str:
-    """A path of one dataset as the path of any."""
+    """Return a path of one dataset as the path of any."""
     names = "|".join(dataset.name for dataset in DATASETS)
     return re.sub(
         rf"^/data/({names})(/.*)?$", lambda m: "/data/{dataset}" + "/{key}" * bool(m[2]), path
@@ -137,7 +137,7 @@ async def test_every_route_is_documented_and_every_documented_route_exists(
 
 
 def documented_parameters() -> dict[str, list[str]]:
-    """The parameters of each route that has a table of them."""
+    """Return the parameters of each route that has a table of them."""
     tables = {heading: section(API, heading) for heading in headings(API)}
     return {
         codes(heading)[0]: first_codes(text)
@@ -157,44 +157,46 @@ async def test_every_parameter_of_the_other_routes_is_documented(
         ]
         for path, item in openapi["paths"].items()
         for method, operation in item.items()
-        # What a dataset's fields make of a route is told in general.
+        # Parameters derived from the fields of a dataset are documented in general.
         if not path.startswith("/data") and (path, method) != ("/tasks", "get")
     }
 
-    # What the default dataset takes is told with the others.
+    # The parameters of the default dataset are documented with those of all.
     assert served.pop("POST /fetch") == served["POST /fetch/{dataset}"]
     assert documented_parameters() == {route: names for route, names in served.items() if names}
 
 
 def test_every_part_of_the_health_answer_is_documented() -> None:
-    told = first_codes(section(API, "`GET /health`"))
+    documented = first_codes(section(API, "`GET /health`"))
 
-    assert told == [*names(HealthReport), *names(SourceHealth)]
+    assert documented == [*names(HealthReport), *names(SourceHealth)]
 
 
 def test_every_part_of_the_stats_is_documented() -> None:
-    told = first_codes(section(API, "`GET /stats`"))
+    documented = first_codes(section(API, "`GET /stats`"))
 
-    assert told == [*names(StatsSummary), *names(SourceStats)]
+    assert documented == [*names(StatsSummary), *names(SourceStats)]
 
 
 def test_every_part_of_an_alert_is_documented() -> None:
-    told = first_codes(ALERTS.read_text(encoding="utf-8").split("## Once")[0])
+    documented = first_codes(ALERTS.read_text(encoding="utf-8").split("## Once")[0])
 
-    assert told == [*names(Alert), *AlertEvent, *Kind]
+    assert documented == [*names(Alert), *AlertEvent, *Kind]
 
 
 def test_every_field_of_a_task_is_documented() -> None:
-    told = first_codes(section(API, "Tasks").partition("| `enrichment` | meaning |")[0])
+    documented = first_codes(section(API, "Tasks").partition("| `enrichment` | meaning |")[0])
 
-    assert told == list(TASKS.fields)
+    assert documented == list(TASKS.fields)
 
 
 def test_every_state_of_an_enrichment_is_documented() -> None:
-    told = section(API, "Tasks").partition("| `enrichment` | meaning |")[2].partition("\n\n")[0]
+    documented = (
+        section(API, "Tasks").partition("| `enrichment` | meaning |")[2].partition("\n\n")[0]
+    )
 
-    assert codes(told)[:1] == ["ok"]
-    assert {*codes(told)} >= {*Enrichment}
+    assert codes(documented)[:1] == ["ok"]
+    assert {*codes(documented)} >= {*Enrichment}
 
 
 # ---------------------------------------------------------------- filters
@@ -205,13 +207,13 @@ def test_every_operator_is_documented() -> None:
 
 
 def test_every_type_is_documented_with_its_operators() -> None:
-    told = {codes(row[0])[0]: codes(row[2]) for row in rows(section(FILTERS, "Types"))}
+    documented = {codes(row[0])[0]: codes(row[2]) for row in rows(section(FILTERS, "Types"))}
     fields = {field.type: field for field in SAMPLES.fields.values() if not field.nullable}
     fields |= {f.type: f for f in SAMPLES.fields.values() if f.type not in fields}
 
-    assert set(told) == {kind.value for kind in FieldType}
+    assert set(documented) == {kind.value for kind in FieldType}
     for kind, field in fields.items():
-        assert told[kind.value] == [
+        assert documented[kind.value] == [
             operator.value for operator in operators_of(field) if operator is not Operator.ISNULL
         ]
 
@@ -221,8 +223,8 @@ def test_every_field_of_a_dataset_is_documented_with_its_type(dataset: Dataset[A
     page = FILTERS if dataset is POSTS else REFERENCE / "datasets.md"
     fields = rows(section(page, f"Fields of {dataset.name}"))
 
-    told = {codes(row[0])[0]: codes(row[1])[0] for row in fields}
-    assert told == {field.name: field.type.value for field in dataset.fields.values()}
+    documented = {codes(row[0])[0]: codes(row[1])[0] for row in fields}
+    assert documented == {field.name: field.type.value for field in dataset.fields.values()}
 
 
 @pytest.mark.parametrize("dataset", DATASETS, ids=lambda dataset: dataset.name)
@@ -231,8 +233,10 @@ def test_the_key_and_every_index_of_a_dataset_are_documented(dataset: Dataset[An
     fields = {codes(row[0])[0]: row[2] for row in rows(section(page, f"Fields of {dataset.name}"))}
 
     led_by = {index[-1] for index in dataset.indexes} | {"_changed_at"}
-    assert tuple(name for name, told in fields.items() if "the key" in told) == dataset.key
-    assert {name for name, told in fields.items() if "indexed" in told} == led_by
+    assert (
+        tuple(name for name, documented in fields.items() if "the key" in documented) == dataset.key
+    )
+    assert {name for name, documented in fields.items() if "indexed" in documented} == led_by
 
 
 def test_every_control_word_is_documented() -> None:
@@ -243,12 +247,12 @@ def test_every_control_word_is_documented() -> None:
 
 
 def test_every_setting_is_documented_with_its_default() -> None:
-    told = {
+    documented = {
         codes(row[0])[0]: (codes(row[1]) or [""])[0]
         for row in rows(section(REFERENCE / "settings.md", "All settings"))
     }
 
-    assert told == {PREFIX + name: setting.default for name, setting in SETTINGS.items()}
+    assert documented == {PREFIX + name: setting.default for name, setting in SETTINGS.items()}
 
 
 def test_the_example_can_be_used_as_it_is_and_with_every_line_in_force() -> None:
@@ -259,44 +263,46 @@ def test_the_example_can_be_used_as_it_is_and_with_every_line_in_force() -> None
 
 
 def variables(file: str, pattern: str) -> dict[str, str]:
-    """The settings of ours that a file of Docker's speaks of, with the values it gives them."""
+    """Return the settings that a Docker file mentions, with the values it gives them."""
     return dict(re.findall(pattern, (ROOT / file).read_text(encoding="utf-8")))
 
 
 def test_every_setting_that_compose_takes_is_documented_with_its_default() -> None:
-    told = {
+    documented = {
         codes(row[0])[0]: (codes(row[1]) or [""])[0]
         for row in rows(section(DOCS / "how-to" / "run-in-production.md", "Settings"))
     }
 
-    assert told == variables("docker-compose.yml", rf"\${{({PREFIX}\w+):?-([^}}]*)}}")
-    assert {name.removeprefix(PREFIX) for name in told} <= {*SETTINGS}
+    assert documented == variables("docker-compose.yml", rf"\${{({PREFIX}\w+):?-([^}}]*)}}")
+    assert {name.removeprefix(PREFIX) for name in documented} <= {*SETTINGS}
 
 
 def test_every_setting_of_the_image_is_documented() -> None:
     text = section(DOCS / "how-to" / "run-with-docker.md", "Settings")
-    told = dict(re.findall(rf"`({PREFIX}\w+)` to\s+`([^`]*)`", text))
+    documented = dict(re.findall(rf"`({PREFIX}\w+)` to\s+`([^`]*)`", text))
 
-    assert told == variables("Dockerfile", rf"\b({PREFIX}\w+)=(\S+)")
-    assert load(told)
+    assert documented == variables("Dockerfile", rf"\b({PREFIX}\w+)=(\S+)")
+    assert load(documented)
 
 
 # ---------------------------------------------------------------- commands
 
 
 def test_every_command_is_documented_with_its_help() -> None:
-    told = dict(block.text.split("\n", 1) for block in blocks(REFERENCE / "commands.md", "text"))
+    documented = dict(
+        block.text.split("\n", 1) for block in blocks(REFERENCE / "commands.md", "text")
+    )
 
-    assert told == {f"$ {command} --help": text for command, text in helps().items()}
+    assert documented == {f"$ {command} --help": text for command, text in helps().items()}
 
 
 # ---------------------------------------------------------------- problems and reports
 
 
 def raised_codes() -> set[str]:
-    """The codes that the sources and the fetch give to their failures, read from the code."""
+    """Return the error codes of sources and fetches, read from the code."""
     found = set()
-    files = [*(ROOT / "adapters" / "sources").rglob("*.py"), *(ROOT / "application").glob("*.py")]
+    files = [*(ROOT / "adapters" / "outbound").rglob("*.py"), *(ROOT / "application").rglob("*.py")]
     for path in files:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.keyword) and node.arg == "code":

@@ -1,4 +1,4 @@
-"""Alerts: what is trouble, and what an operator is told of it, once each."""
+"""Alerts: incidents, and one message for each begin and end."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -22,7 +22,7 @@ from domain.jobs import JobStatus
 from domain.politeness import BREAKER_MINIMUM, BREAKER_OPEN_S, Cadence, Host, Rate
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-MOMENT, MINUTE = timedelta(microseconds=1), timedelta(minutes=1)
+MICROSECOND, MINUTE = timedelta(microseconds=1), timedelta(minutes=1)
 QUIET = AlertState.quiet(Kind.BREAKER, "posts", "api.example", NOW, "one")
 TROUBLE = Incident("it keeps failing", NOW - MINUTE)
 WELL = "it answers again"
@@ -31,7 +31,7 @@ WELL = "it answers again"
 def freshness(
     fetched_at: datetime | None = NOW, last: JobStatus | None = JobStatus.SUCCEEDED
 ) -> Freshness:
-    """How a dataset stands whose only source answered then, if ever."""
+    """Return how a dataset stands whose only source answered then, if ever."""
     known = () if fetched_at is None else (_checkpoint(fetched_at),)
     return Freshness(1, known, last)
 
@@ -40,15 +40,15 @@ def _checkpoint(fetched_at: datetime) -> Checkpoint:
     return Checkpoint(source="one", fetched_at=fetched_at, job_id="a job")
 
 
-# ---------------------------------------------------------------- what is told
+# ---------------------------------------------------------------- messages
 
 
-def test_what_was_never_in_trouble_is_not_told() -> None:
+def test_a_subject_without_an_incident_has_no_message() -> None:
     assert QUIET.seen(None, WELL) == QUIET
     assert not QUIET.is_waiting(NOW)
 
 
-def test_trouble_is_told_as_it_was_seen() -> None:
+def test_an_incident_is_reported_as_observed() -> None:
     alarm = QUIET.seen(TROUBLE, WELL)
 
     assert alarm.is_waiting(NOW)
@@ -64,20 +64,20 @@ def test_trouble_is_told_as_it_was_seen() -> None:
     )
 
 
-def test_trouble_that_was_told_is_not_told_again() -> None:
+def test_a_reported_incident_is_not_reported_again() -> None:
     alarm = QUIET.seen(TROUBLE, WELL).released(told=True)
 
     assert alarm.seen(Incident("it still fails", NOW), WELL) == alarm
     assert not alarm.is_waiting(NOW + MINUTE * 999)
 
 
-def test_the_end_of_trouble_is_told_with_its_beginning() -> None:
+def test_the_end_of_an_incident_is_reported_with_its_begin() -> None:
     alarm = QUIET.seen(TROUBLE, WELL).released(told=True).seen(None, WELL)
 
-    told = alarm.alert(NOW)
+    sent = alarm.alert(NOW)
 
     assert alarm.is_waiting(NOW)
-    assert (told.event, told.detail, told.since) == (AlertEvent.RECOVERED, WELL, TROUBLE.since)
+    assert (sent.event, sent.detail, sent.since) == (AlertEvent.RECOVERED, WELL, TROUBLE.since)
 
 
 def test_an_alert_about_a_whole_dataset_names_no_source() -> None:
@@ -88,9 +88,9 @@ def test_an_alert_about_a_whole_dataset_names_no_source() -> None:
 
 
 def test_an_alert_is_plain_json() -> None:
-    told = msgspec.json.decode(msgspec.json.encode(QUIET.seen(TROUBLE, WELL).alert(NOW)))
+    sent = msgspec.json.decode(msgspec.json.encode(QUIET.seen(TROUBLE, WELL).alert(NOW)))
 
-    assert told == {
+    assert sent == {
         "event": "raised",
         "kind": "breaker",
         "subject": "api.example",
@@ -105,21 +105,21 @@ def test_an_alert_is_plain_json() -> None:
 # ---------------------------------------------------------------- who tells it
 
 
-def test_what_somebody_tells_is_left_to_them_for_a_while() -> None:
+def test_a_claimed_message_is_left_to_its_process_for_a_while() -> None:
     taken = QUIET.seen(TROUBLE, WELL).claimed(NOW)
 
-    assert not taken.is_waiting(NOW + TAKEN - MOMENT)
+    assert not taken.is_waiting(NOW + TAKEN - MICROSECOND)
     assert taken.is_waiting(NOW + TAKEN)
 
 
-def test_what_could_not_be_told_is_told_by_the_next() -> None:
+def test_an_undelivered_message_is_sent_by_the_next_process() -> None:
     failed = QUIET.seen(TROUBLE, WELL).claimed(NOW).released(told=False)
 
     assert failed.is_waiting(NOW)
     assert failed == QUIET.seen(TROUBLE, WELL)
 
 
-def test_trouble_that_is_over_before_it_was_told_is_told_with_its_end() -> None:
+def test_an_incident_that_ends_before_its_report_is_reported_with_its_end() -> None:
     untold = QUIET.seen(TROUBLE, WELL).claimed(NOW)
 
     over = untold.seen(None, WELL)
@@ -129,7 +129,7 @@ def test_trouble_that_is_over_before_it_was_told_is_told_with_its_end() -> None:
     assert after.alert(NOW).event is AlertEvent.RECOVERED
 
 
-def test_an_end_that_was_not_told_is_told_before_the_next_trouble() -> None:
+def test_an_unreported_end_is_reported_before_the_next_incident() -> None:
     recovered = QUIET.seen(TROUBLE, WELL).released(told=True).seen(None, WELL)
 
     again = recovered.seen(Incident("once more", NOW), WELL)
@@ -140,32 +140,32 @@ def test_an_end_that_was_not_told_is_told_before_the_next_trouble() -> None:
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans())))
-def test_raised_and_recovered_are_told_in_turns_and_the_last_one_is_true(
+def test_raised_and_recovered_alternate_and_the_last_is_true(
     looks: list[tuple[bool, bool]],
 ) -> None:
-    alarm, told = QUIET, []
+    alarm, sent = QUIET, []
     # In the end it goes well for a while, and telling succeeds.
     for in_trouble, succeeds in [*looks, (False, True), (False, True), (False, True)]:
         alarm = alarm.seen(TROUBLE if in_trouble else None, WELL)
         if alarm.is_waiting(NOW):
             if succeeds:
-                told.append(alarm.alert(NOW).event)
+                sent.append(alarm.alert(NOW).event)
             alarm = alarm.claimed(NOW).released(told=succeeds)
 
-    assert told == [AlertEvent.RAISED, AlertEvent.RECOVERED] * (len(told) // 2)
-    assert bool(told) == any(in_trouble for in_trouble, _ in looks)
+    assert sent == [AlertEvent.RAISED, AlertEvent.RECOVERED] * (len(sent) // 2)
+    assert bool(sent) == any(in_trouble for in_trouble, _ in looks)
 
 
 # ---------------------------------------------------------------- stale datasets
 
 
-def test_a_current_dataset_is_no_trouble() -> None:
+def test_a_current_dataset_is_no_incident() -> None:
     cadence = Cadence(every=MINUTE)
 
     assert staleness(cadence, freshness(), NOW, NOW + MINUTE * 2) is None
 
 
-def test_a_stale_dataset_is_trouble_since_it_turned_stale() -> None:
+def test_a_stale_dataset_is_an_incident_since_it_became_stale() -> None:
     trouble = staleness(Cadence(every=MINUTE), freshness(), NOW, NOW + MINUTE * 3)
 
     assert trouble is not None
@@ -173,7 +173,7 @@ def test_a_stale_dataset_is_trouble_since_it_turned_stale() -> None:
     assert "2026-01-01T00:00:00Z" in trouble.detail
 
 
-def test_where_no_time_is_set_a_failure_is_trouble_from_the_moment_it_is_seen() -> None:
+def test_without_a_limit_a_failure_is_an_incident_from_its_first_check() -> None:
     failed = freshness(last=JobStatus.FAILED)
 
     assert staleness(Cadence(), freshness(), NOW, NOW + MINUTE * 9999) is None
@@ -190,13 +190,13 @@ def test_where_no_time_is_set_a_failure_is_trouble_from_the_moment_it_is_seen() 
         (Cadence(stale_after=MINUTE * 5), MINUTE * 5),
     ],
 )
-def test_a_dataset_never_fetched_has_its_time_from_when_it_was_first_seen(
+def test_for_a_dataset_never_fetched_the_time_counts_from_its_first_check(
     cadence: Cadence, patience: timedelta
 ) -> None:
     never = freshness(None, None)
 
     early = staleness(cadence, never, NOW, NOW + patience)
-    late = staleness(cadence, never, NOW, NOW + patience + MOMENT)
+    late = staleness(cadence, never, NOW, NOW + patience + MICROSECOND)
 
     assert early is None
     assert late is not None
@@ -204,7 +204,7 @@ def test_a_dataset_never_fetched_has_its_time_from_when_it_was_first_seen(
 
 
 @pytest.mark.parametrize("last", [None, *JobStatus])
-def test_where_no_time_is_set_a_dataset_never_fetched_is_trouble_once_a_fetch_failed(
+def test_without_a_limit_a_dataset_never_fetched_is_an_incident_after_a_failure(
     last: JobStatus | None,
 ) -> None:
     trouble = staleness(Cadence(), freshness(None, last), NOW, NOW + MINUTE * 9999)
@@ -215,7 +215,7 @@ def test_where_no_time_is_set_a_dataset_never_fetched_is_trouble_once_a_fetch_fa
 # ---------------------------------------------------------------- breakers
 
 
-def test_a_breaker_is_trouble_until_a_request_has_succeeded() -> None:
+def test_a_breaker_is_an_incident_until_a_request_succeeds() -> None:
     host, seen = Host(), []
     for _ in range(BREAKER_MINIMUM):
         seen.append(open_breaker(host, NOW))

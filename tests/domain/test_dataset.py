@@ -1,4 +1,4 @@
-"""Datasets: what makes one sound, who may see it, and when an index leads to the answer."""
+"""Datasets: validity, access, and queries that an index answers."""
 
 import copy
 from datetime import UTC, datetime, timedelta, timezone
@@ -21,7 +21,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 def declared(*fields: Any, **changed: Any) -> Dataset[Any]:
-    """A dataset with these fields, `id` by default."""
+    """Return a dataset with these fields, `id` by default."""
     record = msgspec.defstruct("Thing", list(fields or [("id", int)]))
     return Dataset(**{"name": "things", "record": record, "key": ("id",), **changed})
 
@@ -35,7 +35,7 @@ def test_a_plain_name_is_a_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "A", "1a", "_a", "a__b", "a-b", "é", "a" * 32, "a\n"])
-def test_what_could_not_be_a_table_is_no_name(name: str) -> None:
+def test_a_name_that_cannot_be_a_table_is_refused(name: str) -> None:
     with pytest.raises(InvalidDataset, match="is not a valid name"):
         declared(name=name)
     if name.isidentifier():
@@ -67,7 +67,7 @@ def test_a_dataset_can_be_a_key_of_a_cache() -> None:
     assert len({POSTS, POSTS, SAMPLES}) == 2
 
 
-def test_a_dataset_is_one_and_the_same_wherever_it_is_handed() -> None:
+def test_a_deep_copy_of_a_dataset_is_the_dataset() -> None:
     assert copy.deepcopy(SAMPLES) is SAMPLES
 
 
@@ -79,7 +79,7 @@ def test_a_stored_row_has_its_times_in_utc() -> None:
     assert (row.seen_at, row.seen_at.tzinfo, row.closed_at) == (NOON, UTC, None)
 
 
-def test_a_stored_row_is_its_record_and_when_it_changed() -> None:
+def test_a_stored_row_is_its_record_and_the_time_of_its_change() -> None:
     row = POSTS.stored(Post(1, 2, "title", "body"), NOON)
 
     assert msgspec.structs.asdict(row) == {
@@ -114,25 +114,25 @@ def test_the_fingerprint_changes_with_the_fields_and_the_key() -> None:
 # ---------------------------------------------------------------- who may do what
 
 
-def test_each_role_may_do_what_the_ones_before_it_may() -> None:
+def test_each_role_may_do_everything_the_ones_before_it_may() -> None:
     allowed = [[role.at_least(least) for least in Role] for role in Role]
 
     assert allowed == [[True, False, False], [True, True, False], [True, True, True]]
 
 
-def test_somebody_unknown_is_asked_to_log_in() -> None:
+def test_an_anonymous_caller_is_asked_to_log_in() -> None:
     Role.ANYONE.require(Role.ANYONE)
     with pytest.raises(LoginRequired, match="user"):
         Role.ANYONE.require(Role.USER)
 
 
-def test_somebody_known_is_told_what_is_missing() -> None:
+def test_a_known_caller_gets_the_missing_role() -> None:
     Role.ADMIN.require(Role.USER)
     with pytest.raises(Forbidden, match="admin"):
         Role.USER.require(Role.ADMIN)
 
 
-def test_a_role_sees_what_the_dataset_says_and_otherwise_everything() -> None:
+def test_a_role_sees_what_the_dataset_declares_or_everything() -> None:
     own = Filter.parse(POSTS.fields, [("user_id", "1")])
     dataset = declared(visible={Role.ANYONE: own})
 
@@ -187,7 +187,7 @@ def test_records_are_sound_together_when_none_has_a_defect(records: list[Any]) -
     assert SAMPLES.sound(records) is all(SAMPLES.defect(record) is None for record in records)
 
 
-def test_nothing_is_sound() -> None:
+def test_no_records_are_sound() -> None:
     assert SAMPLES.sound([])
 
 
@@ -261,7 +261,7 @@ def test_a_whole_index_ends_in_the_key() -> None:
         ("_changed_at__gt=2026-01-01T00:00:00Z", "_changed_at", True),
     ],
 )
-def test_an_answer_is_fast_when_an_index_leads_to_it(filter: str, sort: str, fast: bool) -> None:
+def test_a_query_is_fast_if_an_index_answers_it(filter: str, sort: str, fast: bool) -> None:
     pairs = [tuple(part.split("=", 1)) for part in filter.split("&") if part]
     asked = Filter.parse(SAMPLES.fields, [(name, text) for name, text in pairs])
 

@@ -1,4 +1,4 @@
-"""Fields: which types a record may have, and how each value is read, written and judged."""
+"""Fields: supported types, parsing, formatting and storable values."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from enum import Enum, StrEnum
@@ -24,7 +24,7 @@ class Colour(StrEnum):
 
 
 def field(type: FieldType, **described: Any) -> Field:
-    """A field of that type."""
+    """Return a field of that type."""
     return Field("x", type, **described)
 
 
@@ -149,7 +149,7 @@ def test_text_is_read_as_the_type_says(type: FieldType, text: str, value: Any) -
         (FieldType.TEXT, "a\0"),
     ],
 )  # fmt: skip
-def test_text_of_another_kind_is_refused_with_what_was_expected(type: FieldType, text: str) -> None:
+def test_an_invalid_text_is_refused_with_what_was_expected(type: FieldType, text: str) -> None:
     with pytest.raises(ValueError, match="expected"):
         field(type).parse(text)
 
@@ -172,7 +172,7 @@ def test_times_are_written_in_utc() -> None:
 
 
 @given(st.data())
-def test_every_ordinary_value_may_be_kept(data: st.DataObject) -> None:
+def test_every_ordinary_value_can_be_stored(data: st.DataObject) -> None:
     described = data.draw(st.sampled_from(list(SAMPLES.fields.values())))
     value = data.draw(values_of(described))
 
@@ -201,7 +201,7 @@ def test_every_ordinary_value_may_be_kept(data: st.DataObject) -> None:
         *[(type, None, "is missing") for type in FieldType],
     ],
 )
-def test_a_value_that_may_not_be_kept_has_a_reason(
+def test_a_value_that_cannot_be_stored_has_a_reason(
     type: FieldType, value: Any, reason: str
 ) -> None:
     assert field(type).defect(value) == reason

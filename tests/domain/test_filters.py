@@ -1,4 +1,4 @@
-"""Filters: what can be asked, what it means, and how it is written."""
+"""Filters: parsing, formatting and matching."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -23,12 +23,12 @@ FIELDS = SAMPLES.fields
 
 
 def parsed(*parameters: tuple[str, str]) -> Filter:
-    """The filter written so."""
+    """Return the filter written so."""
     return Filter.parse(FIELDS, parameters)
 
 
 def matches(value: Any, operator: Operator, wanted: Any, type: FieldType = FieldType.TEXT) -> bool:
-    """Whether a record with that value meets that condition."""
+    """Return whether a record with that value meets that condition."""
     condition = Condition(Field("x", type, nullable=True), operator, wanted)
     return Filter((condition,)).matches(SimpleNamespace(x=value))
 
@@ -76,11 +76,11 @@ def test_a_bare_field_is_equality() -> None:
     assert parsed(("number", "1")) == parsed(("number__eq", "1"))
 
 
-def test_a_bare_list_field_asks_whether_it_holds_the_value() -> None:
+def test_a_bare_list_field_matches_if_it_contains_the_value() -> None:
     assert parsed(("tags", "a,b")) == parsed(("tags__has", "a,b"))
 
 
-def test_the_time_of_change_can_be_asked() -> None:
+def test_records_can_be_filtered_by_the_time_of_change() -> None:
     [condition] = parsed(("_changed_at__gte", "2026-01-01T00:00:00Z")).conditions
 
     assert condition.field.name == "_changed_at"
@@ -108,7 +108,7 @@ def test_a_list_is_split_at_commas(text: str, values: tuple[str, ...]) -> None:
     "name",
     ["nothing", "nothing__eq", "", "__eq", "title__", "title__EQ", "title__like", "a__b__eq"],
 )
-def test_what_does_not_exist_is_refused_by_name(name: str) -> None:
+def test_an_unknown_parameter_is_refused_by_name(name: str) -> None:
     with pytest.raises(UnknownParameter) as refused:
         parsed((name, "x"))
 
@@ -126,14 +126,14 @@ def test_what_does_not_exist_is_refused_by_name(name: str) -> None:
         ("price__contains", "eq, ne, in, nin, lt, lte, gt, gte, between"),
     ],
 )
-def test_an_operator_that_does_not_fit_is_refused_with_those_that_do(
+def test_an_unsupported_operator_is_refused_with_the_supported_ones(
     name: str, allowed: str
 ) -> None:
     with pytest.raises(UnknownParameter, match=f"supports these operators: {allowed}$"):
         parsed((name, "x"))
 
 
-def test_only_nullable_fields_can_be_asked_whether_they_are_null() -> None:
+def test_only_nullable_fields_support_isnull() -> None:
     nullable = {name for name, f in FIELDS.items() if Operator.ISNULL in operators_of(f)}
 
     assert nullable == {name for name, f in FIELDS.items() if f.nullable}
@@ -197,7 +197,7 @@ def test_a_query_has_no_more_conditions_than_allowed() -> None:
         (Operator.STARTSWITH, "a_", ["a_b"], ["ab", "A_", "ba_", None]),
     ],
 )
-def test_an_operator_means_what_it_says(
+def test_an_operator_compares_as_documented(
     operator: Operator, wanted: Any, yes: list[Any], no: list[Any]
 ) -> None:
     assert [value for value in yes + no if matches(value, operator, wanted)] == yes
@@ -206,7 +206,7 @@ def test_an_operator_means_what_it_says(
 @pytest.mark.parametrize(
     ("value", "expected"), [(["a", "b"], True), (["ab"], False), (None, False)]
 )
-def test_has_asks_for_a_whole_item(value: Any, expected: bool) -> None:
+def test_has_matches_a_whole_item(value: Any, expected: bool) -> None:
     assert matches(value, Operator.HAS, "a", FieldType.TEXTS) is expected
 
 
@@ -221,7 +221,7 @@ def test_ne_and_nin_are_the_negations_of_eq_and_in(condition: Condition, record:
 
 
 @given(filters, filters, samples())
-def test_two_filters_together_match_what_both_match(
+def test_combined_filters_match_records_that_both_match(
     one: Filter, other: Filter, record: Any
 ) -> None:
     row = SAMPLES.stored(record, record.seen_at)

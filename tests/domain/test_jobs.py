@@ -1,4 +1,4 @@
-"""Jobs: the only ways from being asked for to the end."""
+"""Jobs: the allowed transitions."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ from domain.jobs import LEASE, FetchJob, JobStatus, Mode
 from domain.reports import FetchReport
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
-MOMENT = timedelta(microseconds=1)
+MICROSECOND = timedelta(microseconds=1)
 QUEUED, RUNNING = JobStatus.QUEUED, JobStatus.RUNNING
 FINAL = {JobStatus.SUCCEEDED, JobStatus.PARTIAL, JobStatus.FAILED, JobStatus.CANCELLED}
 #: What a run can come to.
@@ -22,7 +22,7 @@ ENDS = FINAL - {JobStatus.CANCELLED}
 
 
 def job(status: JobStatus = QUEUED, **changed: object) -> FetchJob:
-    """A job that stands so."""
+    """Return a job that stands so."""
     plain = FetchJob(
         id="1", dataset="posts", status=status, fence=3, attempts=2, queued_at=NOW - LEASE
     )
@@ -30,7 +30,7 @@ def job(status: JobStatus = QUEUED, **changed: object) -> FetchJob:
 
 
 def abandoned(now: datetime) -> FetchJob:
-    """A running job whose lease has just run out."""
+    """Return a running job whose lease has just run out."""
     return job(RUNNING, lease_until=now, started_at=now - LEASE)
 
 
@@ -64,27 +64,27 @@ ALL = [(status, move) for status in JobStatus for move in sorted(MOVES)]
 
 
 def standing(status: JobStatus) -> FetchJob:
-    """A job with this status that nothing but its status keeps from moving."""
+    """Return a job with this status that nothing but its status keeps from moving."""
     return abandoned(NOW) if status is RUNNING else job(status)
 
 
-def test_final_is_what_nothing_follows() -> None:
+def test_a_final_status_has_no_successor() -> None:
     assert {status for status in JobStatus if status.is_final} == FINAL
 
 
 @pytest.mark.parametrize(("before", "move"), sorted(LEGAL))
-def test_a_job_can_go_this_way(before: JobStatus, move: str) -> None:
+def test_an_allowed_transition_is_made(before: JobStatus, move: str) -> None:
     assert MOVES[move](standing(before)).status is LEGAL[before, move]
 
 
 @pytest.mark.parametrize(("before", "move"), [pair for pair in ALL if pair not in LEGAL])
-def test_a_job_can_go_no_other_way(before: JobStatus, move: str) -> None:
+def test_any_other_transition_is_refused(before: JobStatus, move: str) -> None:
     with pytest.raises(IllegalTransition, match=f"job 1 .*{before}"):
         MOVES[move](standing(before))
 
 
 @pytest.mark.parametrize("status", sorted(set(JobStatus) - ENDS))
-def test_a_job_cannot_end_as_what_is_no_end_of_a_run(status: JobStatus) -> None:
+def test_a_job_cannot_end_with_a_status_that_is_not_final(status: JobStatus) -> None:
     with pytest.raises(IllegalTransition, match=f"cannot end as {status}"):
         job(RUNNING).ended(status, FetchReport(), NOW)
 
@@ -106,14 +106,14 @@ def test_a_claim_gives_a_lease_the_next_fence_and_counts_as_an_attempt() -> None
     )
 
 
-def test_taking_over_is_a_claim_like_any_other() -> None:
+def test_a_claim_after_an_expired_lease_is_a_claim_like_any_other() -> None:
     assert abandoned(NOW).claimed(NOW) == msgspec.structs.replace(
         abandoned(NOW), fence=4, attempts=3, started_at=NOW, lease_until=NOW + LEASE
     )
 
 
 @pytest.mark.parametrize("status", sorted(ENDS))
-def test_an_end_writes_down_the_report_and_gives_the_lease_back(status: JobStatus) -> None:
+def test_an_end_stores_the_report_and_releases_the_lease(status: JobStatus) -> None:
     report = FetchReport()
 
     ended = abandoned(NOW).ended(status, report, NOW)
@@ -132,7 +132,7 @@ def test_a_deferred_job_waits_as_if_it_had_never_been_tried() -> None:
 
 
 @pytest.mark.parametrize("unfinished", [job(run_at=NOW + LEASE), abandoned(NOW + LEASE)])
-def test_cancelling_keeps_out_whoever_runs_the_job(unfinished: FetchJob) -> None:
+def test_cancelling_locks_out_the_worker_of_the_job(unfinished: FetchJob) -> None:
     assert unfinished.cancelled(NOW) == msgspec.structs.replace(
         unfinished,
         status=JobStatus.CANCELLED,
@@ -151,21 +151,23 @@ def test_cancelling_keeps_out_whoever_runs_the_job(unfinished: FetchJob) -> None
     [
         (job(), True),
         (job(run_at=NOW), True),
-        (job(run_at=NOW + MOMENT), False),
+        (job(run_at=NOW + MICROSECOND), False),
         (job(RUNNING, lease_until=NOW), True),
-        (job(RUNNING, lease_until=NOW + MOMENT), False),
+        (job(RUNNING, lease_until=NOW + MICROSECOND), False),
         (job(RUNNING), False),
         *((job(status, lease_until=NOW, run_at=NOW), False) for status in sorted(FINAL)),
     ],
 )
-def test_a_job_may_be_taken_when_it_waits_and_its_time_has_come_or_its_worker_is_dead(
+def test_a_job_is_claimable_when_it_is_due_or_its_lease_has_expired(
     one: FetchJob, claimable: bool
 ) -> None:
     assert one.is_claimable(NOW) is claimable
 
 
-@pytest.mark.parametrize("taken", [job(run_at=NOW + MOMENT), job(RUNNING, lease_until=NOW + LEASE)])
-def test_a_job_that_may_not_be_taken_cannot_be_claimed(taken: FetchJob) -> None:
+@pytest.mark.parametrize(
+    "taken", [job(run_at=NOW + MICROSECOND), job(RUNNING, lease_until=NOW + LEASE)]
+)
+def test_a_job_that_is_not_claimable_cannot_be_claimed(taken: FetchJob) -> None:
     with pytest.raises(IllegalTransition, match="cannot be claimed"):
         taken.claimed(NOW)
 
@@ -186,7 +188,7 @@ def test_a_job_that_has_lost_two_workers_is_suspected(
     assert job(status=status, attempts=attempts).is_suspected is suspected
 
 
-def test_only_a_job_nobody_holds_a_connection_for_may_wait() -> None:
+def test_only_a_job_without_a_waiting_client_may_be_deferred() -> None:
     assert {mode: job(mode=mode).may_wait for mode in Mode} == {
         Mode.SYNC: False,
         Mode.TASK: True,
@@ -196,7 +198,7 @@ def test_only_a_job_nobody_holds_a_connection_for_may_wait() -> None:
     }
 
 
-def test_fetches_ask_sources_and_what_reads_again_does_not() -> None:
+def test_fetches_contact_sources_and_reprocessing_does_not() -> None:
     assert [mode for mode in Mode if not mode.asks] == [Mode.REPLAY, Mode.REBUILD]
 
 
@@ -256,7 +258,7 @@ class Lives(RuleBasedStateMachine):
 
     @precondition(lambda self: not self.job.is_claimable(self.now))
     @rule()
-    def be_claimed_by_nobody(self) -> None:
+    def refuse_a_claim(self) -> None:
         with pytest.raises(IllegalTransition):
             self.job.claimed(self.now)
 

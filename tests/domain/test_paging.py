@@ -1,4 +1,4 @@
-"""Pages: the order of records, and cursors that belong to one question."""
+"""Pages: the order of records, and cursors that belong to one query."""
 
 from functools import cmp_to_key
 from typing import Any
@@ -18,7 +18,7 @@ rows = st.builds(SAMPLES.stored, samples(), times)
 
 
 def key_of(row: Any) -> Any:
-    """What tells rows apart."""
+    """Return what tells rows apart."""
     return SAMPLES.key_of(row)
 
 
@@ -48,7 +48,7 @@ def test_the_key_comes_last_in_every_order(text: str, whole: str) -> None:
 @pytest.mark.parametrize(
     "text", ["nothing", "tags", "--price", "price,nothing", "+price", " price"]
 )
-def test_what_cannot_be_sorted_by_is_refused(text: str) -> None:
+def test_a_field_that_is_not_sortable_is_refused(text: str) -> None:
     with pytest.raises(UnknownParameter, match="the sort fields are: source, number") as refused:
         Sort.parse(SAMPLES, text)
 
@@ -56,7 +56,7 @@ def test_what_cannot_be_sorted_by_is_refused(text: str) -> None:
 
 
 def _compare(sort: Sort, one: Any, other: Any) -> int:
-    """The order said in the plainest way, as a yardstick."""
+    """Return the order said in the plainest way, as a yardstick."""
     for term in sort.terms:
         mine, theirs = getattr(one, term.field.name), getattr(other, term.field.name)
         if mine == theirs:
@@ -91,7 +91,7 @@ def test_of_two_records_exactly_one_comes_after_unless_they_share_their_key(
 
 
 @given(st.lists(rows, min_size=3, max_size=3), sorts())
-def test_what_comes_after_the_later_comes_after_the_earlier(some: list[Any], sort: Sort) -> None:
+def test_the_order_is_transitive(some: list[Any], sort: Sort) -> None:
     first, second, third = some
 
     if sort.is_after(second, sort.position(first)) and sort.is_after(third, sort.position(second)):
@@ -126,7 +126,7 @@ def test_a_cursor_belongs_to_one_filter_and_one_sort(
             other.check()
 
 
-def test_a_question_does_not_depend_on_the_page() -> None:
+def test_the_digest_of_a_query_does_not_depend_on_the_page() -> None:
     request = PageRequest(sort=Sort.parse(POSTS, ""))
     row = POSTS.row(1, 2, "title", "body", None)
 
@@ -143,7 +143,7 @@ def test_a_request_without_a_cursor_is_fine() -> None:
     PageRequest(sort=Sort.parse(POSTS, "")).check()
 
 
-def test_a_position_is_the_values_sorted_by() -> None:
+def test_a_position_is_the_values_of_the_sort_fields() -> None:
     sort = Sort.parse(SAMPLES, "-price,note")
 
     assert sort.position(sample(3, price=2.5)) == (2.5, None, "a", 3)
@@ -153,7 +153,7 @@ def test_a_position_is_the_values_sorted_by() -> None:
 
 
 @pytest.mark.parametrize(
-    ("counting", "counted", "told"),
+    ("counting", "counted", "total"),
     [
         (Counting.NONE, None, (None, None)),
         (Counting.EXACT, 0, (0, "eq")),
@@ -162,7 +162,7 @@ def test_a_position_is_the_values_sorted_by() -> None:
         (Counting.BOUNDED, COUNT_BOUND + 1, (COUNT_BOUND, "gte")),
     ],
 )
-def test_a_total_says_how_many_exactly_or_at_least(
-    counting: Counting, counted: int | None, told: tuple[int | None, str | None]
+def test_a_total_is_exact_or_a_lower_bound(
+    counting: Counting, counted: int | None, total: tuple[int | None, str | None]
 ) -> None:
-    assert counting.total(counted) == told
+    assert counting.total(counted) == total

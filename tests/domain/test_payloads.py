@@ -1,4 +1,4 @@
-"""Payloads: which of them a replay reads again, and when two batches hold the same."""
+"""Payloads: the receipts of a replay, and the equality of batches."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,33 +9,33 @@ from domain.reports import Rejection
 
 
 def receipt(number: int, job_id: str, **changed: object) -> Receipt:
-    """A receipt whose fetch was committed, of a body that never came before."""
+    """Return a receipt whose fetch was committed, of a body that never came before."""
     plain = {"body": str(number), "merged": True, **changed}
     return Receipt(id=number, job_id=job_id, **plain)  # type: ignore[arg-type]
 
 
 def numbers(receipts: list[Receipt], only: int | None = None) -> list[int]:
-    """Which receipts are read again."""
+    """Return which receipts are read again."""
     return [found.id for found in replayed(receipts, only)]
 
 
-def test_nothing_is_read_again_when_nothing_waits() -> None:
+def test_nothing_is_replayed_without_rejected_records() -> None:
     assert numbers([receipt(1, "a"), receipt(2, "b", merged=False)]) == []
 
 
-def test_a_fetch_of_which_a_record_waits_is_read_whole() -> None:
+def test_a_fetch_with_a_rejected_record_is_replayed_completely() -> None:
     pages = [receipt(1, "a"), receipt(2, "a", waiting=3), receipt(3, "a")]
 
     assert numbers(pages) == [1, 2, 3]
 
 
-def test_what_was_committed_before_is_not_read_and_what_was_since_is() -> None:
+def test_payloads_committed_since_are_replayed_and_earlier_ones_are_not() -> None:
     received = [receipt(1, "a"), receipt(2, "b", waiting=1), receipt(3, "c")]
 
     assert numbers(received) == [2, 3]
 
 
-def test_what_was_never_committed_is_read_only_when_it_waits() -> None:
+def test_an_uncommitted_payload_is_replayed_only_with_rejected_records() -> None:
     received = [
         receipt(1, "a", merged=False, waiting=1),
         receipt(2, "b", merged=False),
@@ -51,7 +51,7 @@ def test_an_attempt_that_was_not_committed_does_not_come_with_one_that_was() -> 
     assert numbers(received) == [2]
 
 
-def test_only_one_payload_can_be_meant() -> None:
+def test_a_replay_can_be_limited_to_one_payload() -> None:
     received = [
         receipt(1, "a", waiting=1),
         receipt(2, "b", waiting=1, merged=False),
@@ -63,7 +63,7 @@ def test_only_one_payload_can_be_meant() -> None:
     assert numbers(received, only=4) == []
 
 
-def test_a_body_that_came_again_since_is_read_as_it_came_last() -> None:
+def test_a_body_that_arrived_again_is_replayed_at_its_last_arrival() -> None:
     received = [
         receipt(1, "a", body="same", waiting=1),
         receipt(2, "b", body="same"),
@@ -75,7 +75,7 @@ def test_a_body_that_came_again_since_is_read_as_it_came_last() -> None:
 
 
 @given(st.data())
-def test_what_a_replay_reads_ends_as_if_all_since_were_read(data: st.DataObject) -> None:
+def test_a_replay_has_the_result_of_reading_everything_since(data: st.DataObject) -> None:
     received = data.draw(
         st.lists(
             st.builds(
@@ -100,12 +100,12 @@ def test_what_a_replay_reads_ends_as_if_all_since_were_read(data: st.DataObject)
     assert {r.id for r in received if r.waiting} <= {r.id for r in read}
     if read:
         since = [r for r in received if r.merged and r.id >= read[0].id]
-        # Each body stands for keys of its own: whoever wrote them last is the same.
+        # Each body has keys of its own, so only its last writer matters.
         last = {r.body: r.id for r in since}
         assert {r.body: r.id for r in read if r.merged} == last
 
 
-def test_batches_that_hold_the_same_are_equal_wherever_it_stood() -> None:
+def test_batches_with_equal_records_are_equal_whatever_their_places() -> None:
     records, rejections = [Post(1, 1, "t", "b")], [Rejection("/1", "is bad")]
     batch = Batch(records, rejections, "/{}".format)
 

@@ -40,12 +40,12 @@ rates = st.builds(Rate, st.integers(1, 60), st.sampled_from([0.5, 1.0, 10.0, 60.
 
 
 def checkpoint(source: str = "one", fetched_at: datetime = NOW) -> Checkpoint:
-    """A source that answered then."""
+    """Return a source that answered then."""
     return Checkpoint(source=source, fetched_at=fetched_at, job_id="job")
 
 
 def known(*checkpoints: Checkpoint, last: JobStatus | None = JobStatus.SUCCEEDED) -> Freshness:
-    """What is known of a dataset."""
+    """Return what is known of a dataset."""
     return Freshness(1, checkpoints, last)
 
 
@@ -98,7 +98,7 @@ def test_data_is_stale_when_the_last_success_is_too_long_ago(
     assert cadence.is_stale(freshness, NOW + stale_from + timedelta(microseconds=1))
 
 
-def test_data_an_upstream_told_us_to_keep_is_not_stale_before_the_run_that_was_put_off() -> None:
+def test_data_is_not_stale_before_a_run_that_the_upstream_postponed() -> None:
     freshness = Freshness(1, (checkpoint(),), JobStatus.SUCCEEDED, NOW + MINUTE * 60)
     failing = msgspec.structs.replace(freshness, last_status=JobStatus.FAILED)
     cadence = Cadence(every=MINUTE)
@@ -114,7 +114,7 @@ def test_data_never_fetched_is_stale() -> None:
 
 
 @pytest.mark.parametrize("status", [None, *JobStatus])
-def test_when_nothing_is_fetched_by_itself_only_a_failure_makes_data_stale(
+def test_without_a_schedule_only_a_failure_makes_data_stale(
     status: JobStatus | None,
 ) -> None:
     freshness = known(checkpoint(), last=status)
@@ -125,11 +125,11 @@ def test_when_nothing_is_fetched_by_itself_only_a_failure_makes_data_stale(
 # ---------------------------------------------------------------- rate
 
 
-def _busiest(moments: list[float], window_s: float) -> int:
-    """The most requests in any window; `moments` are in order."""
+def _busiest(times: list[float], window_s: float) -> int:
+    """Return the most requests in any window; `times` are in order."""
     busiest = start = 0
-    for end, moment in enumerate(moments):
-        while moment - moments[start] >= window_s:
+    for end, time in enumerate(times):
+        while time - times[start] >= window_s:
             start += 1
         busiest = max(busiest, end - start + 1)
     return busiest
@@ -160,7 +160,7 @@ def _greedy(rate: Rate, windows: int) -> list[float]:
 
 
 @given(rates)
-def test_who_asks_again_at_the_time_named_goes_then(rate: Rate) -> None:
+def test_a_request_at_the_announced_time_is_allowed(rate: Rate) -> None:
     left = _greedy(rate, windows=3)
 
     assert _busiest(left, rate.window_s) <= rate.count
@@ -176,7 +176,7 @@ def test_steady_demand_gets_four_fifths_of_what_was_agreed(count: int) -> None:
     assert len(left) >= 0.8 * count * windows
 
 
-def test_a_host_left_alone_has_no_more_than_its_burst_saved_up() -> None:
+def test_an_idle_host_saves_no_more_than_its_burst() -> None:
     rate = Rate(100, 10.0)
     host = Host(arrival_s=NOW_S - 1e6)
     verdicts = []
@@ -216,7 +216,7 @@ def test_a_blocked_host_is_asked_when_the_block_is_over() -> None:
 
 
 @given(st.floats())
-def test_a_waiting_time_is_within_reason_whatever_was_asked_for(seconds: float) -> None:
+def test_a_waiting_time_is_bounded(seconds: float) -> None:
     clamped = clamp_block_s(seconds)
 
     assert 0.0 <= clamped <= LONGEST_BLOCK.total_seconds()
@@ -240,7 +240,7 @@ def test_the_ceiling_doubles_until_the_cap() -> None:
     assert ceilings == [RETRY_BASE_S, 1.0, 2.0, 4.0, RETRY_CAP_S]
 
 
-def test_retries_are_a_share_of_what_goes_well() -> None:
+def test_retries_are_a_share_of_the_successes() -> None:
     host = Host()
     for _ in range(3):
         host, verdict, _ = host.spend(QUICK, NOW_S, retry=True)
@@ -266,13 +266,13 @@ def test_retries_cannot_be_saved_up_for_ever() -> None:
 
 
 def failing(times: int, host: Host = Host(), now_s: float = NOW_S) -> Host:  # noqa: B008
-    """A host that failed so often."""
+    """Return a host that failed so often."""
     for _ in range(times):
         host = host.record_outcome(False, now_s)
     return host
 
 
-def test_a_few_failures_prove_nothing() -> None:
+def test_a_few_failures_do_not_open_the_breaker() -> None:
     assert failing(BREAKER_MINIMUM - 1).breaker(NOW_S) is Breaker.CLOSED
 
 
@@ -309,7 +309,7 @@ def test_an_open_breaker_lets_nothing_pass_until_it_is_half_open() -> None:
     assert host.breaker(at_s) is Breaker.HALF_OPEN
 
 
-def test_what_left_before_the_breaker_opened_decides_nothing() -> None:
+def test_a_request_sent_before_the_breaker_opened_decides_nothing() -> None:
     host = failing(BREAKER_MINIMUM)
 
     assert host.record_outcome(False, NOW_S + 1) == host
@@ -346,7 +346,7 @@ def test_a_failed_probe_opens_it_for_twice_as_long_up_to_a_limit() -> None:
     ]
 
 
-def test_a_probe_that_never_reports_frees_its_place() -> None:
+def test_a_probe_without_a_result_frees_its_place() -> None:
     at_s = NOW_S + BREAKER_OPEN_S
     probing, _, _ = failing(BREAKER_MINIMUM).spend(QUICK, at_s)
 
@@ -451,7 +451,7 @@ def test_data_may_be_stale_at_once() -> None:
     assert cadence.is_stale(known(checkpoint()), NOW + timedelta(seconds=1))
 
 
-def test_what_is_asked_by_itself_is_fresh_for_half_a_period_and_else_for_the_interval() -> None:
+def test_scheduled_data_is_fresh_for_half_a_period_and_other_data_for_the_interval() -> None:
     interval, every = timedelta(seconds=60), timedelta(minutes=15)
 
     assert Cadence(interval=interval, every=every).fresh_for == every / 2

@@ -1,4 +1,4 @@
-"""Reports: what a fetch meant, and counts that add up."""
+"""Reports: outcomes, and counts that add up."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -34,7 +34,7 @@ BROKEN = Failure("source_unavailable", "no answer")
 
 
 def source(status: str, **changed: int) -> SourceReport:
-    """How the fetch from one source ended."""
+    """Return how the fetch from one source ended."""
     error = BROKEN if status == "failed" else None
     return SourceReport(
         source=status, status=SourceStatus(status), error=error, counts=Counts(**changed)
@@ -59,7 +59,7 @@ def test_counts_add_up_field_by_field(some: list[Counts]) -> None:
         (Counts(deleted=1), True),
     ],
 )
-def test_counts_tell_whether_anything_changed(one: Counts, changed: bool) -> None:
+def test_counts_show_whether_anything_changed(one: Counts, changed: bool) -> None:
     assert one.changed is changed
 
 
@@ -77,7 +77,9 @@ def test_counts_tell_whether_anything_changed(one: Counts, changed: bool) -> Non
         ([source("failed"), source("failed")], Outcome.FAILED),
     ],
 )
-def test_a_report_tells_what_the_fetch_meant(sources: list[SourceReport], outcome: Outcome) -> None:
+def test_a_report_has_the_outcome_of_the_fetch(
+    sources: list[SourceReport], outcome: Outcome
+) -> None:
     assert FetchReport(sources=tuple(sources)).outcome is outcome
 
 
@@ -101,7 +103,7 @@ times = st.none() | st.sampled_from([NOW, SOON, LATER])
 
 
 def failed(retry_at: datetime | None, requests: int = 0) -> SourceReport:
-    """A source that gave nothing, after so many requests."""
+    """Return a source that gave nothing, after so many requests."""
     return SourceReport(
         source="failed",
         status=SourceStatus.FAILED,
@@ -111,7 +113,7 @@ def failed(retry_at: datetime | None, requests: int = 0) -> SourceReport:
 
 
 def answered(fresh_until: datetime | None, requests: int = 1) -> SourceReport:
-    """A source that answered."""
+    """Return a source that answered."""
     return SourceReport(
         source="answered",
         status=SourceStatus.SUCCEEDED,
@@ -121,7 +123,7 @@ def answered(fresh_until: datetime | None, requests: int = 1) -> SourceReport:
 
 
 def stopped(retry_at: datetime | None, requests: int = 1) -> SourceReport:
-    """A source that did some of its work, and could not do the rest."""
+    """Return a source that did some of its work, and could not do the rest."""
     return msgspec.structs.replace(failed(retry_at, requests), status=SourceStatus.PARTIAL)
 
 
@@ -144,7 +146,7 @@ some_sources = st.lists(
         (msgspec.structs.replace(failed(LATER), fresh_until=SOON), LATER),
     ],
 )
-def test_a_source_says_when_to_come_again_by_its_answer_or_by_its_refusal(
+def test_a_source_names_its_next_time_by_a_response_or_by_a_refusal(
     one: SourceReport, not_before: datetime | None
 ) -> None:
     assert one.not_before == not_before
@@ -162,7 +164,7 @@ def test_a_source_says_when_to_come_again_by_its_answer_or_by_its_refusal(
         ([failed(LATER), failed(SOON, requests=3)], SOON),
     ],
 )
-def test_asking_again_makes_sense_when_the_first_source_wants_it_if_all_have_said_so(
+def test_the_next_fetch_is_useful_when_the_first_source_is_if_all_named_a_time(
     sources: list[SourceReport], not_before: datetime | None
 ) -> None:
     assert FetchReport(sources=tuple(sources)).not_before == not_before
@@ -186,14 +188,14 @@ def test_asking_again_makes_sense_when_the_first_source_wants_it_if_all_have_sai
         ([stopped(LATER), answered(SOON)], None),
     ],
 )
-def test_a_fetch_waits_if_no_source_can_be_asked_or_asked_further(
+def test_a_fetch_waits_if_no_source_can_be_fetched_or_continued(
     sources: list[SourceReport], until: datetime | None
 ) -> None:
     assert FetchReport(sources=tuple(sources)).waits_until == until
 
 
 @given(some_sources)
-def test_a_fetch_waits_for_no_other_time_than_asking_again_makes_sense(
+def test_a_fetch_waits_until_the_next_useful_time(
     sources: list[SourceReport],
 ) -> None:
     report = FetchReport(sources=tuple(sources))
@@ -216,7 +218,7 @@ def test_freshness_is_that_of_the_source_that_answered_last() -> None:
     assert Freshness().fetched_at is None
 
 
-def test_a_source_error_says_when_asking_again_may_help() -> None:
+def test_a_source_error_has_the_time_of_a_useful_retry() -> None:
     blocked = SourceBlocked("too many requests", retry_at=NOW)
     special = SourceUnavailable("the breaker is open", code="breaker_open")
 

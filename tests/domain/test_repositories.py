@@ -1,4 +1,4 @@
-"""Repositories: what is a name of one, and what is known after GitHub has answered."""
+"""Repositories: valid names, and the state after each response of GitHub."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -76,11 +76,11 @@ def test_letters_and_digits_are_always_a_name(text: str) -> None:
     assert is_repository(text)
 
 
-def test_a_repository_that_is_there_enriches_with_its_facts() -> None:
+def test_an_existing_repository_has_its_facts() -> None:
     assert known().finding == Finding(Enrichment.OK, FACTS, NOW)
 
 
-def test_a_repository_that_is_not_there_is_an_answer() -> None:
+def test_a_missing_repository_is_a_result() -> None:
     assert known(None).finding == Finding(Enrichment.NOT_FOUND)
 
 
@@ -100,7 +100,7 @@ def test_another_answer_counts_from_now() -> None:
     assert (gone.result, gone.since, gone.checked_at) == (LookupResult(None), LATER, LATER)
 
 
-def test_a_look_is_fresh_for_so_long_and_no_longer_whichever_way_the_clock_is_set() -> None:
+def test_a_lookup_is_fresh_for_its_time_whichever_way_the_clock_is_set() -> None:
     hour = timedelta(hours=1)
 
     assert known().is_fresh(LATER - timedelta(microseconds=1), hour)
@@ -108,5 +108,5 @@ def test_a_look_is_fresh_for_so_long_and_no_longer_whichever_way_the_clock_is_se
     assert not known().is_fresh(NOW - hour, hour)
 
 
-def test_only_what_github_has_answered_is_settled() -> None:
+def test_only_answers_of_github_are_settled() -> None:
     assert [e for e in Enrichment if e.is_settled] == [Enrichment.OK, Enrichment.NOT_FOUND]

@@ -1,4 +1,4 @@
-"""Retention: what is old, and in which order it goes."""
+"""Retention: expiry, and the order of removal."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,7 +8,7 @@ NOW = datetime(2026, 1, 31, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-def test_what_is_older_than_its_kind_is_kept_is_removed() -> None:
+def test_rows_older_than_the_age_of_their_kind_are_removed() -> None:
     keeping = RetentionPolicy(ages={RetainedKind.JOBS: DAY, RetainedKind.PAYLOADS: 30 * DAY})
 
     assert keeping.ends(NOW) == [
@@ -17,7 +17,7 @@ def test_what_is_older_than_its_kind_is_kept_is_removed() -> None:
     ]
 
 
-def test_what_goes_first_may_have_needed_what_goes_later() -> None:
+def test_rows_that_refer_to_others_are_removed_first() -> None:
     keeping = RetentionPolicy(ages={kept: DAY for kept in reversed(RetainedKind)})
 
     assert [kept for kept, _ in keeping.ends(NOW)] == [
@@ -31,5 +31,5 @@ def test_what_goes_first_may_have_needed_what_goes_later() -> None:
     ]
 
 
-def test_what_has_no_age_is_kept_for_ever() -> None:
+def test_a_kind_without_an_age_is_kept_for_ever() -> None:
     assert RetentionPolicy(ages={}).ends(NOW) == []

@@ -1,4 +1,4 @@
-"""Schedules: every tick at most once, a little late, and later still after bad news."""
+"""Schedules: every tick at most once, with jitter, and delays after failures."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +11,7 @@ from domain.politeness import LONGEST_BLOCK
 from domain.schedules import JITTER_SHARE, LONGEST_BACKOFF, MAX_JITTER, Schedule
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
-MOMENT = timedelta(microseconds=1)
+MICROSECOND = timedelta(microseconds=1)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 LONGEST_PERIOD = timedelta(days=3650)
 
@@ -19,11 +19,13 @@ periods = st.timedeltas(timedelta(milliseconds=1), LONGEST_PERIOD) | st.sampled_
     [timedelta(seconds=1), MINUTE, HOUR, DAY, LONGEST_PERIOD]
 )
 fractions = st.floats(0.0, 1.0, exclude_max=True)
-delays = st.timedeltas(timedelta(0), timedelta(days=400)) | st.sampled_from([timedelta(0), MOMENT])
+delays = st.timedeltas(timedelta(0), timedelta(days=400)) | st.sampled_from(
+    [timedelta(0), MICROSECOND]
+)
 
 
 def schedule(every: timedelta = HOUR, **changed: object) -> Schedule:
-    """A schedule that is first due a period from now."""
+    """Return a schedule that is first due a period from now."""
     return msgspec.structs.replace(Schedule.starting("posts", every, NOW), **changed)
 
 
@@ -46,7 +48,7 @@ def schedules(draw: st.DrawFn) -> Schedule:
 def test_a_new_schedule_is_first_due_a_period_from_now() -> None:
     one = schedule(HOUR)
 
-    assert not one.is_due(NOW + HOUR - MOMENT)
+    assert not one.is_due(NOW + HOUR - MICROSECOND)
     assert one.is_due(NOW + HOUR)
 
 
@@ -74,9 +76,7 @@ def test_no_point_of_the_grid_is_fired_twice(
 
 
 @given(schedules(), delays, fractions)
-def test_whatever_was_missed_is_made_up_for_once(
-    one: Schedule, late: timedelta, fraction: float
-) -> None:
+def test_missed_ticks_are_made_up_once(one: Schedule, late: timedelta, fraction: float) -> None:
     now = one.next_run_at + late
 
     following = one.fired(now, fraction)
@@ -95,7 +95,7 @@ def test_a_run_comes_late_by_a_share_of_the_period_and_never_by_much(
     assert following.next_run_at < following.tick_at + one.every
 
 
-def test_chance_decides_how_late() -> None:
+def test_the_fraction_decides_the_delay() -> None:
     runs = [schedule(MINUTE).fired(NOW + MINUTE, fraction) for fraction in (0.0, 0.5)]
 
     assert [run.next_run_at - run.tick_at for run in runs] == [
@@ -105,7 +105,7 @@ def test_chance_decides_how_late() -> None:
 
 
 @given(periods, st.lists(fractions, min_size=1, max_size=20))
-def test_a_schedule_looked_at_in_time_is_fired_once_a_period(
+def test_a_schedule_checked_in_time_is_fired_once_a_period(
     every: timedelta, some: list[float]
 ) -> None:
     one = schedule(every)
@@ -151,13 +151,13 @@ settlings = st.tuples(st.booleans(), st.none() | st.timedeltas(-HOUR, timedelta(
 
 
 @given(schedules(), settlings)
-def test_no_end_of_a_fetch_brings_the_next_run_forward_but_a_success_after_failures(
+def test_no_end_of_a_fetch_moves_the_next_run_forward_except_a_success_after_failures(
     one: Schedule, settling: tuple[bool, timedelta | None, timedelta]
 ) -> None:
-    ok, told, passed = settling
+    ok, not_before, passed = settling
     now = NOW + passed
 
-    settled = one.after_run(ok, None if told is None else now + told, now)
+    settled = one.after_run(ok, None if not_before is None else now + not_before, now)
 
     if not (ok and one.failures):
         assert settled.next_run_at >= one.next_run_at
@@ -168,13 +168,13 @@ def test_no_end_of_a_fetch_brings_the_next_run_forward_but_a_success_after_failu
 
 
 @given(schedules(), settlings)
-def test_no_end_of_a_fetch_pushes_the_next_run_further_than_it_may(
+def test_no_end_of_a_fetch_moves_the_next_run_further_back_than_allowed(
     one: Schedule, settling: tuple[bool, timedelta | None, timedelta]
 ) -> None:
-    ok, told, passed = settling
+    ok, not_before, passed = settling
     now = NOW + passed
 
-    settled = one.after_run(ok, None if told is None else now + told, now)
+    settled = one.after_run(ok, None if not_before is None else now + not_before, now)
 
     furthest = max(LONGEST_BACKOFF, one.every, LONGEST_BLOCK)
     assert settled.next_run_at <= max(one.next_run_at, now + furthest)
@@ -207,7 +207,7 @@ def test_a_long_period_is_wait_enough(every: timedelta) -> None:
 
 
 @given(schedules())
-def test_a_success_forgets_the_failures_before_it(one: Schedule) -> None:
+def test_a_success_resets_the_failures(one: Schedule) -> None:
     settled = one.after_run(True, None, NOW)
 
     assert settled.failures == 0
@@ -216,7 +216,7 @@ def test_a_success_forgets_the_failures_before_it(one: Schedule) -> None:
 
 
 @given(schedules())
-def test_a_failure_asked_for_by_hand_is_not_counted(one: Schedule) -> None:
+def test_a_failure_of_a_manual_fetch_is_not_counted(one: Schedule) -> None:
     assert one.after_run(False, None, NOW, by_hand=True).failures == one.failures
 
 
@@ -231,7 +231,7 @@ def test_a_failure_asked_for_by_hand_is_not_counted(one: Schedule) -> None:
         (30 * DAY, DAY),
     ],
 )
-def test_the_upstream_may_push_the_next_run_back_by_a_day(
+def test_the_upstream_may_postpone_the_next_run_by_a_day(
     ok: bool, asked_for: timedelta, waited: timedelta
 ) -> None:
     settled = schedule(HOUR).after_run(ok, NOW + asked_for, NOW)
@@ -239,7 +239,7 @@ def test_the_upstream_may_push_the_next_run_back_by_a_day(
     assert settled.next_run_at == NOW + waited
 
 
-def test_of_failures_and_the_upstream_whoever_asks_for_more_decides() -> None:
+def test_of_failures_and_the_upstream_the_later_time_decides() -> None:
     failing = schedule(10 * MINUTE, failures=1)
 
     assert failing.after_run(False, NOW + HOUR, NOW).next_run_at == NOW + HOUR
@@ -247,7 +247,7 @@ def test_of_failures_and_the_upstream_whoever_asks_for_more_decides() -> None:
 
 
 @given(schedules(), st.timedeltas(timedelta(0), DAY), fractions)
-def test_after_a_push_the_ticks_go_on_where_they_were(
+def test_after_a_postponed_run_the_ticks_stay_on_their_grid(
     one: Schedule, push: timedelta, fraction: float
 ) -> None:
     pushed = one.after_run(True, one.next_run_at + push, one.next_run_at)

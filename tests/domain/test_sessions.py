@@ -1,4 +1,4 @@
-"""Sessions: how long they are open, and when a token shown again was stolen."""
+"""Sessions: their lifetime, and the detection of stolen refresh tokens."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Tasks: what one may hold, and how each change makes the next version of it."""
+"""Tasks: valid values, and the versions that changes make."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,14 +18,14 @@ NOT_FOUND = Finding(Enrichment.NOT_FOUND)
 
 
 def task(finding: Finding = OK, **said: Any) -> Task:
-    """A new task about a/b."""
+    """Return a new task about a/b."""
     return new_task(
         "1", TaskEdit(**{"title": "a title", "repository": "a/b", **said}), finding, NOW
     )
 
 
 def facts_of(task: Task) -> tuple[Any, ...]:
-    """What a task says of its repository."""
+    """Return what a task says of its repository."""
     return (
         task.enrichment,
         task.repo_description,
@@ -49,7 +49,7 @@ def facts_of(task: Task) -> tuple[Any, ...]:
         {},
     ],
 )
-def test_what_the_rules_allow_may_be_said(said: dict[str, Any]) -> None:
+def test_an_edit_within_the_rules_is_accepted(said: dict[str, Any]) -> None:
     TaskEdit(**said).check()
 
 
@@ -68,7 +68,7 @@ def test_what_the_rules_allow_may_be_said(said: dict[str, Any]) -> None:
         ("repository", "a/b\0"),
     ],
 )
-def test_what_they_do_not_is_refused_by_the_name_of_its_field(field: str, value: str) -> None:
+def test_any_other_edit_is_refused_by_the_name_of_its_field(field: str, value: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         TaskEdit(**{field: value}).check()
 
@@ -95,11 +95,13 @@ def test_a_new_task_is_open_and_at_its_first_version() -> None:
         (NOT_FOUND, (Enrichment.NOT_FOUND, None, None, None, None)),
     ],
 )
-def test_a_new_task_has_what_was_found(finding: Finding, facts: tuple[Any, ...]) -> None:
+def test_a_new_task_has_the_facts_of_its_repository(
+    finding: Finding, facts: tuple[Any, ...]
+) -> None:
     assert facts_of(task(finding)) == facts
 
 
-def test_a_new_task_has_all_that_was_said() -> None:
+def test_a_new_task_has_all_given_fields() -> None:
     made = task(description="more", status=TaskStatus.DONE)
 
     assert (made.title, made.description, made.status) == ("a title", "more", TaskStatus.DONE)
@@ -128,7 +130,7 @@ def test_an_edit_that_changes_nothing_makes_no_version() -> None:
     assert before.edited(TaskEdit(title="a title"), PENDING, LATER) is before
 
 
-def test_another_repository_brings_what_was_found_of_it() -> None:
+def test_another_repository_brings_its_facts() -> None:
     before = task(Finding(Enrichment.OK, RepoFacts("old", 1, None), NOW))
 
     edited = before.edited(TaskEdit(repository="c/d"), OK, LATER)
@@ -138,20 +140,20 @@ def test_another_repository_brings_what_was_found_of_it() -> None:
 
 
 @pytest.mark.parametrize("finding", [PENDING, UNAVAILABLE, NOT_FOUND])
-def test_another_repository_keeps_nothing_of_the_one_before(finding: Finding) -> None:
+def test_another_repository_keeps_no_facts_of_the_old_one(finding: Finding) -> None:
     edited = task().edited(TaskEdit(repository="c/d"), finding, LATER)
 
     assert facts_of(edited) == (finding.enrichment, None, None, None, None)
 
 
-def test_what_is_found_makes_the_next_version() -> None:
+def test_new_facts_make_the_next_version() -> None:
     enriched = task(PENDING).enriched(OK, LATER)
 
     assert (enriched.version, enriched.updated_at) == (2, LATER)
     assert facts_of(enriched) == facts_of(task())
 
 
-def test_what_is_found_again_makes_no_version() -> None:
+def test_equal_facts_make_no_version() -> None:
     before = task()
 
     assert before.enriched(OK, LATER) is before
@@ -159,17 +161,17 @@ def test_what_is_found_again_makes_no_version() -> None:
 
 @pytest.mark.parametrize("finding", [PENDING, UNAVAILABLE])
 @pytest.mark.parametrize("before", [OK, NOT_FOUND])
-def test_a_failure_takes_nothing_away_from_what_is_known(before: Finding, finding: Finding) -> None:
+def test_a_failure_removes_no_known_facts(before: Finding, finding: Finding) -> None:
     known = task(before)
 
     assert known.enriched(finding, LATER) is known
 
 
-def test_a_failure_tells_a_task_that_waits() -> None:
+def test_a_failure_changes_a_waiting_task() -> None:
     assert task(PENDING).enriched(UNAVAILABLE, LATER).enrichment is Enrichment.UNAVAILABLE
 
 
-def test_of_a_repository_that_has_gone_the_last_facts_stay() -> None:
+def test_the_last_facts_of_a_deleted_repository_stay() -> None:
     gone = task().enriched(NOT_FOUND, LATER)
 
     assert facts_of(gone) == (Enrichment.NOT_FOUND, "a client", 7, "Python", NOW)

@@ -1,4 +1,4 @@
-"""Throttling: what is left to a client, and how long a guesser waits."""
+"""Throttling: allowances of clients, and waits after password attempts."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -25,26 +25,26 @@ NOTHING = Guess(Attempts(), Attempts())
 # ---------------------------------------------------------------- requests
 
 
-def test_who_has_spent_nothing_has_everything_left() -> None:
-    told = allowance(Rate(10, 60.0), 0.0, allowed=True)
+def test_a_client_that_has_spent_nothing_has_everything_left() -> None:
+    found = allowance(Rate(10, 60.0), 0.0, allowed=True)
 
-    assert (told.left, told.wait_s) == (10, 0.0)
+    assert (found.left, found.wait_s) == (10, 0.0)
 
 
-def test_who_has_spent_everything_waits_for_one_to_come_back() -> None:
-    told = allowance(Rate(10, 60.0), 60.0, allowed=False)
+def test_a_client_that_has_spent_everything_waits_for_one_request() -> None:
+    found = allowance(Rate(10, 60.0), 60.0, allowed=False)
 
-    assert (told.allowed, told.left, told.wait_s) == (False, 0, 6.0)
+    assert (found.allowed, found.left, found.wait_s) == (False, 0, 6.0)
 
 
 @given(st.integers(1, 1000), st.floats(1, 3600), st.integers(0, 1000))
 def test_each_request_takes_one_away(count: int, window_s: float, spent: int) -> None:
     rate = Rate(count, window_s)
 
-    told = allowance(rate, spent * spacing_s(rate), allowed=True)
+    found = allowance(rate, spent * spacing_s(rate), allowed=True)
 
-    assert told.left == max(0, count - spent)
-    assert (told.wait_s > 0) is (spent >= count)
+    assert found.left == max(0, count - spent)
+    assert (found.wait_s > 0) is (spent >= count)
 
 
 # ---------------------------------------------------------------- guesses
@@ -58,7 +58,7 @@ def guessed(times: int, start: Guess = NOTHING, now: datetime = NOW) -> Guess:
     return start
 
 
-def test_a_few_wrong_guesses_cost_nothing() -> None:
+def test_a_few_wrong_passwords_cause_no_wait() -> None:
     assert guessed(FREE_GUESSES - 1).wait_s(NOW) == 0
 
 
@@ -81,7 +81,7 @@ def test_the_wait_has_an_end() -> None:
     assert guess.wait_s(now) == LONGEST_LOCK.total_seconds()
 
 
-def test_after_a_day_all_is_forgotten() -> None:
+def test_after_a_day_the_count_starts_from_zero() -> None:
     tired = guessed(FREE_GUESSES)
     assert tired.here.seen_at is not None
 
@@ -98,7 +98,7 @@ def test_a_right_guess_forgets_the_wrong_ones() -> None:
     assert (guess.here, guess.wait_s(NOW)) == (Attempts(known=True, seen_at=NOW), 0)
 
 
-def test_a_right_guess_does_not_count_as_one_of_a_stranger() -> None:
+def test_a_right_guess_does_not_count_against_unknown_networks() -> None:
     guess = NOTHING.after_attempt(NOW).succeeded(NOW)
 
     assert guess.strangers.failures == 0
@@ -112,7 +112,7 @@ def test_guesses_from_many_places_add_up() -> None:
     assert Guess(Attempts(), strangers).wait_s(now) == 1
 
 
-def test_where_the_account_was_logged_in_to_before_they_do_not_count() -> None:
+def test_in_a_network_with_an_earlier_login_they_do_not_count() -> None:
     strangers = Attempts(FREE_GUESSES_OF_STRANGERS, NOW + timedelta(minutes=5))
     owner = Guess(Attempts(known=True), strangers)
 

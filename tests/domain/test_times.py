@@ -1,4 +1,4 @@
-"""Times upstreams name: those nobody can mean are refused, to the microsecond."""
+"""Times in upstream data: implausible ones are refused, to the microsecond."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -9,30 +9,30 @@ from hypothesis import strategies as st
 from domain.times import EARLIEST, MOST_AHEAD, check_time, time_of
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
-MOMENT = timedelta(microseconds=1)
+MICROSECOND = timedelta(microseconds=1)
 SECOND = timedelta(seconds=1)
 
 
-@pytest.mark.parametrize("moment", [EARLIEST, NOW, NOW + MOST_AHEAD])
-def test_a_time_within_bounds_can_be_meant(moment: datetime) -> None:
-    check_time(moment, NOW)
+@pytest.mark.parametrize("time", [EARLIEST, NOW, NOW + MOST_AHEAD])
+def test_a_time_within_bounds_is_plausible(time: datetime) -> None:
+    check_time(time, NOW)
 
-    assert time_of(int(moment.timestamp()), NOW) == moment
+    assert time_of(int(time.timestamp()), NOW) == time
 
 
 @pytest.mark.parametrize(
-    ("moment", "reason"),
+    ("time", "reason"),
     [
-        (EARLIEST - MOMENT, "before the year 2000"),
+        (EARLIEST - MICROSECOND, "before the year 2000"),
         (datetime(1970, 1, 1, tzinfo=UTC), "before the year 2000"),
         (datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14))), "before the year 2000"),
-        (NOW + MOST_AHEAD + MOMENT, "more than a day ahead"),
+        (NOW + MOST_AHEAD + MICROSECOND, "more than a day ahead"),
         (datetime(9999, 12, 31, 23, 59, tzinfo=timezone(-timedelta(hours=14))), "a day ahead"),
     ],
 )
-def test_a_time_nobody_can_mean_is_refused(moment: datetime, reason: str) -> None:
+def test_an_implausible_time_is_refused(time: datetime, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        check_time(moment, NOW)
+        check_time(time, NOW)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_time_nobody_can_mean_is_refused(moment: datetime, reason: str) -> Non
         (10**30, "more than a day ahead"),
     ],
 )
-def test_seconds_nobody_can_mean_are_refused(seconds: int, reason: str) -> None:
+def test_implausible_seconds_are_refused(seconds: int, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         time_of(seconds, NOW)
 
@@ -54,9 +54,9 @@ def test_seconds_nobody_can_mean_are_refused(seconds: int, reason: str) -> None:
 @given(st.integers())
 def test_any_number_of_seconds_is_a_time_or_refused(seconds: int) -> None:
     try:
-        moment = time_of(seconds, NOW)
+        time = time_of(seconds, NOW)
     except ValueError:
         return
 
-    assert moment.timestamp() == seconds
-    check_time(moment, NOW)
+    assert time.timestamp() == seconds
+    check_time(time, NOW)

@@ -1,4 +1,4 @@
-"""Totals: what all runs of a source have brought so far."""
+"""Totals: the sums of all runs of a source."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +11,7 @@ NOTHING = SourceTotals(dataset="posts", source="one")
 
 
 def report(status: SourceStatus = SourceStatus.SUCCEEDED, **counts: int) -> SourceReport:
-    """What one run did."""
+    """Return what one run did."""
     error = Failure("held", "too bad") if status is SourceStatus.FAILED else None
     return SourceReport(source="one", status=status, error=error, counts=Counts(**counts))
 

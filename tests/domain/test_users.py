@@ -44,7 +44,7 @@ def test_a_password_may_be_anything_of_some_length(password: str) -> None:
 @pytest.mark.parametrize(
     "password", ["", "7letter", "x" * 1025, "ü" * 513, "with\0nul in it", "lone \ud800 surrogate"]
 )
-def test_what_is_too_short_or_long_or_cannot_be_text_is_no_password(password: str) -> None:
+def test_a_password_that_is_too_short_too_long_or_no_text_is_refused(password: str) -> None:
     with pytest.raises(InvalidInput) as raised:
         checked_password(password, "new_password")
 
@@ -58,12 +58,12 @@ def test_another_password_ends_every_token() -> None:
     assert (changed.password, changed.version) == ("another hash", ANN.version + 1)
 
 
-def test_being_locked_out_ends_every_token() -> None:
+def test_disabling_a_user_ends_every_token() -> None:
     locked = ANN.locked_out()
 
     assert (locked.disabled, locked.version) == (True, ANN.version + 1)
 
 
-def test_who_is_not_known_is_anybody() -> None:
+def test_an_unknown_caller_is_anonymous() -> None:
     assert Caller() == ANYBODY
     assert ANYBODY.role is Role.ANYONE

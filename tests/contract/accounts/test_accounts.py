@@ -1,4 +1,4 @@
-"""What every keeper of users, sessions and tokens promises."""
+"""Contract of accounts, sessions and API tokens."""
 
 import asyncio
 from datetime import timedelta
@@ -65,7 +65,7 @@ async def test_a_user_is_replaced_as_seen(backend: Backend) -> None:
     assert await backend.accounts.get("ann") == changed
 
 
-async def test_a_changed_user_changes_what_is_known(backend: Backend) -> None:
+async def test_a_change_of_a_user_changes_the_version(backend: Backend) -> None:
     user = ann(backend)
     await backend.accounts.add(user)
     before = backend.changes.version()
@@ -91,9 +91,9 @@ async def test_a_refresh_token_gives_its_session_and_then_its_successor_counts(
 async def test_many_who_refresh_at_once_get_the_same_and_end_nothing(backend: Backend) -> None:
     await backend.sessions.open(session(backend), "one")
 
-    told = await asyncio.gather(*(backend.sessions.rotate("one", "two") for _ in range(20)))
+    sessions = await asyncio.gather(*(backend.sessions.rotate("one", "two") for _ in range(20)))
 
-    assert {t.id for t in told} == {"session 1"}
+    assert {t.id for t in sessions} == {"session 1"}
     assert await backend.sessions.is_open("session 1")
     await backend.sessions.rotate("two", "three")
 
@@ -132,7 +132,7 @@ async def test_the_grace_does_not_begin_anew(backend: Backend) -> None:
         await backend.sessions.rotate("one", "two")
 
 
-async def test_a_token_nobody_knows_is_invalid(backend: Backend) -> None:
+async def test_an_unknown_token_is_invalid(backend: Backend) -> None:
     with pytest.raises(InvalidToken):
         await backend.sessions.rotate("nothing", "more")
 
@@ -166,7 +166,7 @@ async def test_ending_what_is_not_there_does_nothing(backend: Backend) -> None:
     await backend.sessions.open(session(backend), "one")
 
     await backend.sessions.end("nothing")
-    await backend.sessions.end_all("nobody")
+    await backend.sessions.end_all("unknown")
 
     assert await backend.sessions.is_open("session 1")
     assert not await backend.sessions.is_open("nothing")

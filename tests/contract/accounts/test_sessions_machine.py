@@ -1,4 +1,4 @@
-"""Sessions against two dictionaries, through refresh tokens used once, twice, late and stolen."""
+"""Sessions against two dictionaries: refresh tokens used once, twice, late and stolen."""
 
 import asyncio
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class SessionsMachine(Machine):
         self.backend.clock.advance(passed)
 
     @rule(target=tokens, user=st.sampled_from(["ann", "bob"]))
-    def somebody_logs_in(self, user: str) -> str:
+    def log_in(self, user: str) -> str:
         session = Session(
             id=self.backend.random.identifier(),
             user=user,
@@ -67,7 +67,7 @@ class SessionsMachine(Machine):
         return digest
 
     @rule(target=tokens, digest=tokens)
-    def somebody_refreshes(self, digest: str) -> str:
+    def refresh(self, digest: str) -> str:
         session_id, _, number = digest.partition(" ")
         successor = f"{session_id} {int(number) + 1}"
         known = self.known.get(digest)
@@ -87,7 +87,7 @@ class SessionsMachine(Machine):
         return successor
 
     @rule(digest=tokens, by_session=st.booleans())
-    def somebody_logs_out(self, digest: str, by_session: bool) -> None:
+    def log_out(self, digest: str, by_session: bool) -> None:
         session_id = digest.partition(" ")[0]
         self.run(self.backend.sessions.end(session_id if by_session else digest))
         if by_session or digest in self.known:

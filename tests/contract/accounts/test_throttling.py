@@ -1,4 +1,4 @@
-"""What every counter of requests and of guesses promises."""
+"""Contract of client limits and login attempts."""
 
 import asyncio
 
@@ -20,11 +20,11 @@ async def test_as_many_as_the_rate_says_may_come_at_once(backend: Backend) -> No
     assert await spent(backend, 7) == [True] * 5 + [False] * 2
 
 
-async def test_what_is_left_is_told(backend: Backend) -> None:
-    told = [await backend.client_limits.spend("ann", RATE) for _ in range(6)]
+async def test_the_allowance_says_what_is_left(backend: Backend) -> None:
+    allowances = [await backend.client_limits.spend("ann", RATE) for _ in range(6)]
 
-    assert [t.left for t in told] == [4, 3, 2, 1, 0, 0]
-    assert [t.wait_s for t in told] == pytest.approx([0, 0, 0, 0, 2, 2], abs=0.001)
+    assert [t.left for t in allowances] == [4, 3, 2, 1, 0, 0]
+    assert [t.wait_s for t in allowances] == pytest.approx([0, 0, 0, 0, 2, 2], abs=0.001)
 
 
 async def test_one_comes_back_after_its_share_of_the_window(backend: Backend) -> None:
@@ -50,9 +50,9 @@ async def test_each_client_has_its_own(backend: Backend) -> None:
 
 
 async def test_of_many_at_once_no_more_are_let_through(backend: Backend) -> None:
-    told = await asyncio.gather(*(spent(backend, 1) for _ in range(40)))
+    allowances = await asyncio.gather(*(spent(backend, 1) for _ in range(40)))
 
-    assert sum(allowed for [allowed] in told) == 5
+    assert sum(allowed for [allowed] in allowances) == 5
 
 
 # ---------------------------------------------------------------- guesses
@@ -90,7 +90,7 @@ async def test_the_owner_is_let_in_from_elsewhere(backend: Backend) -> None:
     assert await guess(backend, "home") == 0
 
 
-async def test_guesses_from_everywhere_stop_strangers_but_not_who_is_known(
+async def test_guesses_from_everywhere_stop_unknown_networks_but_not_known_ones(
     backend: Backend,
 ) -> None:
     await backend.attempts.begin("ann", "home")

@@ -1,4 +1,4 @@
-"""What a backend promises of its version: it moves with every commit, and only then."""
+"""Contract of `Changes`: the version changes with every commit, and only then."""
 
 from domain.builtin.posts import POSTS, Post
 from domain.filters import Filter

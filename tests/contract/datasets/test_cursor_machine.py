@@ -1,4 +1,4 @@
-"""Walks by cursor while records come and go: what stays all the while is seen once."""
+"""Walks by cursor during inserts and deletes: a record that stays is seen once."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -73,7 +73,7 @@ class CursorMachine(Machine):
         limit=st.integers(1, 3),
         asked=st.sampled_from([[], [("rating__gte", "1")], [("title", "x")]]),
     )
-    def somebody_begins_to_walk(self, sort: str, limit: int, asked: Any) -> Walk:
+    def begin_walk(self, sort: str, limit: int, asked: Any) -> Walk:
         filter = Filter.parse(SAMPLES.fields, asked)
         request = PageRequest(filter=filter, sort=Sort.parse(SAMPLES, sort), limit=limit)
         walk = Walk(request, {n for n, record in self.records.items() if filter.matches(record)})
@@ -81,7 +81,7 @@ class CursorMachine(Machine):
         return walk
 
     @rule(walk=walks)
-    def somebody_takes_a_step(self, walk: Walk) -> None:
+    def take_step(self, walk: Walk) -> None:
         if walk.over:
             return
         page = self.run(self.backend.store.find(SAMPLES, walk.request))
@@ -102,7 +102,7 @@ class CursorMachine(Machine):
     def teardown(self) -> None:
         for walk in self.walking:
             while not walk.over:
-                self.somebody_takes_a_step(walk)
+                self.take_step(walk)
         super().teardown()
 
 

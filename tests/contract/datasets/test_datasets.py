@@ -1,4 +1,4 @@
-"""The product's own datasets are kept, merged and found the same on every backend."""
+"""The built-in datasets are stored, merged and found equally on every backend."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,15 +18,15 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 def asset(number: int, **more: Any) -> CryptoAsset:
-    """One asset of which little is known."""
+    """Return one asset of which little is known."""
     name = f"coin-{number}"
     return CryptoAsset(source="csv", source_id=name, symbol="C", name=name, **more)
 
 
 def point(second: int, *tags: str, late: timedelta = timedelta(0)) -> DataPoint:
-    """One point."""
-    moment = NOON + timedelta(seconds=second)
-    return point_of(int(moment.timestamp()), [157, 42, 76, 190], tags, moment + late)
+    """Return one point."""
+    time = NOON + timedelta(seconds=second)
+    return point_of(int(time.timestamp()), [157, 42, 76, 190], tags, time + late)
 
 
 RECORDS: dict[Dataset[Any], list[Any]] = {
@@ -46,7 +46,9 @@ RECORDS: dict[Dataset[Any], list[Any]] = {
 
 
 @pytest.mark.parametrize("dataset", RECORDS, ids=lambda dataset: dataset.name)
-async def test_records_come_back_as_they_were(backend: Backend, dataset: Dataset[Any]) -> None:
+async def test_records_are_read_as_they_were_stored(
+    backend: Backend, dataset: Dataset[Any]
+) -> None:
     records = RECORDS[dataset]
 
     first = await backend.bring(records, dataset)
@@ -62,7 +64,7 @@ async def test_records_come_back_as_they_were(backend: Backend, dataset: Dataset
 
 
 async def found(backend: Backend, dataset: Dataset[Any], sort: str, seen: Filter) -> list[Any]:
-    """The first two pages of an answer, a record each."""
+    """Return the first two pages of an answer, a record each."""
     request = PageRequest(filter=seen, sort=Sort.parse(dataset, sort), limit=1)
     first = await backend.store.find(dataset, request)
     second = await backend.store.find(

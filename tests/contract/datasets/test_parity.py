@@ -1,4 +1,4 @@
-"""Every backend gives the very same answer to any question: rows, order, cursors and totals."""
+"""All backends give equal results for any query: rows, order, cursors and totals."""
 
 from typing import Any
 
@@ -55,7 +55,7 @@ def nastier_samples() -> st.SearchStrategy[Any]:
 
 @st.composite
 def nastier_filters(draw: st.DrawFn) -> Filter:
-    """A condition on a text, from the characters the texts are made of."""
+    """Return a condition on a text, from the characters the texts are made of."""
     field = SAMPLES.fields[draw(st.sampled_from(["title", "note", "tags", "labels"]))]
     operator = draw(st.sampled_from([o for o in operators_of(field) if o is not Operator.ISNULL]))
     value: Any = draw(nasty)
@@ -77,7 +77,7 @@ def requests(draw: st.DrawFn) -> PageRequest:
 
 
 async def walked(backend: Backend, request: PageRequest) -> list[Any]:
-    """Every page of the answer, as a user reads it, with its cursor."""
+    """Return every page of the answer, as a user reads it, with its cursor."""
     pages = []
     while True:
         page = await backend.store.find(SAMPLES, request)
@@ -90,18 +90,18 @@ async def walked(backend: Backend, request: PageRequest) -> list[Any]:
 async def answers(
     backend: Backend, merges: list[list[Any]], asked: list[PageRequest], keys: set[Key]
 ) -> list[Any]:
-    """What one backend says to all that is brought to it and asked of it."""
-    told: list[Any] = []
+    """Return what one backend says to all that is brought to it and asked of it."""
+    results: list[Any] = []
     for records in merges:
         backend.clock.advance(1)
-        told.append(await backend.bring(records))
+        results.append(await backend.bring(records))
     for request in asked:
-        told.append(await walked(backend, request))
-        told.append(await backend.store.count(SAMPLES, request.filter))
+        results.append(await walked(backend, request))
+        results.append(await backend.store.count(SAMPLES, request.filter))
         rows = [await backend.store.get(SAMPLES, key, request.filter) for key in sorted(keys)]
-        told.append(msgspec.json.encode(rows))
+        results.append(msgspec.json.encode(rows))
     freshness = await backend.store.freshness(SAMPLES)
-    return [*told, freshness.seq, freshness.checkpoints]
+    return [*results, freshness.seq, freshness.checkpoints]
 
 
 @pytest.mark.postgres
@@ -110,12 +110,14 @@ async def answers(
     st.lists(st.lists(nastier_samples(), max_size=8), min_size=1, max_size=3),
     st.lists(requests(), min_size=1, max_size=4),
 )
-async def test_all_backends_answer_alike(merges: list[list[Any]], asked: list[PageRequest]) -> None:
+async def test_all_backends_give_equal_results(
+    merges: list[list[Any]], asked: list[PageRequest]
+) -> None:
     keys = {SAMPLES.key_of(record) for records in merges for record in records}
-    told = {}
+    results = {}
     for name, open_backend in BACKENDS.items():
         async with open_backend() as backend:
-            told[name] = await answers(backend, merges, asked, keys)
+            results[name] = await answers(backend, merges, asked, keys)
 
-    assert told["sqlite"] == told["memory"]
-    assert told["postgres"] == told["memory"]
+    assert results["sqlite"] == results["memory"]
+    assert results["postgres"] == results["memory"]

@@ -160,7 +160,7 @@ class StoreMachine(Machine):
         self.opened = [other for other in self.opened if other is not opened]
 
     def holds(self, opened: Opened) -> bool:
-        """Whether the job of an intake is still in the hands that opened it."""
+        """Return whether the job of an intake is still in the hands that opened it."""
         return (opened.job.id, opened.job.fence) == (self.job.id, self.job.fence)
 
     def expect(self, opened: Opened) -> Counts:

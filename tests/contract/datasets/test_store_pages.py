@@ -1,4 +1,4 @@
-"""What a store promises of pages: the same answer as plain Python, whatever is asked."""
+"""Contract of `Store`: pages equal those of plain Python, for any query."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -183,7 +183,7 @@ async def test_missing_values_come_last_in_both_directions(backend: Backend, sor
     ],
 )
 @pytest.mark.parametrize("operator", ["ne", "nin"])
-async def test_what_is_not_equal_may_be_missing(
+async def test_ne_matches_what_may_be_missing(
     backend: Backend, asked: str, value: str, operator: str
 ) -> None:
     field = SAMPLES.fields[asked]
@@ -242,12 +242,12 @@ async def test_bounded_counting_stops_at_its_bound(backend: Backend) -> None:
     assert (exact.total, exact.total_relation) == (COUNT_BOUND + 1, "eq")
 
 
-async def test_what_changed_since_a_moment_can_be_asked(backend: Backend) -> None:
+async def test_records_can_be_filtered_by_changes_since_a_time(backend: Backend) -> None:
     await backend.bring([sample(1), sample(2)])
-    moment = backend.clock.now()
+    time = backend.clock.now()
     backend.clock.advance(1)
     await backend.bring([sample(2), sample(3)])
-    since = Filter((Condition(CHANGED_AT, Operator.GT, moment),))
+    since = Filter((Condition(CHANGED_AT, Operator.GT, time),))
 
     page = await _find(backend, filter=since)
 

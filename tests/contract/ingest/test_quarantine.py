@@ -1,4 +1,4 @@
-"""What the quarantine promises: rejected records wait there, each once, newest first."""
+"""Contract of `Quarantine`: rejected records wait there, each once, newest first."""
 
 from datetime import timedelta
 
@@ -81,7 +81,7 @@ async def test_a_rejection_that_comes_again_was_seen_last_now(backend: Backend) 
     assert (recent[0].receipt, recent[0].rejected_at) == (receipt, backend.clock.now())
 
 
-async def test_what_no_store_can_keep_of_a_text_is_replaced(backend: Backend) -> None:
+async def test_unstorable_characters_of_a_text_are_replaced(backend: Backend) -> None:
     await _reject(backend, await backend.claimed(), Rejection("/a\0", "\ud800", "b\0\udfff"))
 
     [waiting] = await backend.quarantine.recent(SAMPLES.name, 10)
@@ -157,8 +157,8 @@ async def test_all_datasets_can_be_listed_together_and_sources_alone(backend: Ba
 @pytest.mark.parametrize("at_once", [1, 3, 10])
 async def test_the_list_can_be_walked_a_page_at_a_time(backend: Backend, at_once: int) -> None:
     job = await backend.claimed()
-    for moment in range(3):
-        many = [Rejection(f"/{moment}/{number}", "is bad") for number in range(3)]
+    for time in range(3):
+        many = [Rejection(f"/{time}/{number}", "is bad") for number in range(3)]
         await _reject(backend, job, *many)
         backend.clock.advance(timedelta(microseconds=1))
     whole = await backend.quarantine.recent(SAMPLES.name, 100)

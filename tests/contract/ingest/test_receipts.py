@@ -1,4 +1,4 @@
-"""What every keeper of receipts promises."""
+"""Contract of `Receipts`."""
 
 import msgspec
 
@@ -6,7 +6,7 @@ from tests.contract.backends import Backend
 from tests.strategies import SAMPLES
 
 
-async def test_the_last_payload_of_a_job_is_told_with_its_source(backend: Backend) -> None:
+async def test_the_last_payload_of_a_job_is_found_with_its_source(backend: Backend) -> None:
     job = await backend.claimed()
     async with backend.intakes.open(SAMPLES, "one", job) as intake:
         await intake.keep(backend.payload(b"first"))

@@ -1,4 +1,4 @@
-"""What a store promises of payloads that are read again: what was bad is let go once it is good."""
+"""Contract of `Intake` in a replay: records are released once they can be read."""
 
 import msgspec
 import pytest
@@ -19,7 +19,7 @@ WORSE = Rejection("/1", "expected an object")
 async def fetched(
     backend: Backend, *rejections: Rejection, body: bytes = b"[]", merges: bool = True
 ) -> Payload:
-    """A payload of which these records were rejected, merged or not."""
+    """Return a payload of which these records were rejected, merged or not."""
     job = await backend.claimed()
     async with backend.intakes.open(SAMPLES, "one", job) as intake:
         kept = await intake.keep(backend.payload(body))
@@ -31,12 +31,12 @@ async def fetched(
 
 
 async def pointers(backend: Backend) -> set[str]:
-    """Where the records stood that wait."""
+    """Return where the records stood that wait."""
     return {one.pointer for one in await backend.quarantine.recent(SAMPLES.name, 100)}
 
 
 async def receipts(intake: Intake[object], replay: Replay | None = None) -> list[int]:
-    """The receipts of what is kept."""
+    """Return the receipts of what is kept."""
     return [kept.receipt.id async for kept in intake.kept(replay)]
 
 
@@ -53,8 +53,8 @@ async def test_a_receipt_says_which_job_it_was_for_and_what_became_of_it(backend
         kept = [kept async for kept in intake.kept(Replay())]
 
     assert [one.payload for one in kept] == [merged, held]
-    told = [(r.id, r.job_id, r.merged, r.waiting) for r in (one.receipt for one in kept)]
-    assert told == [(merged.receipt, jobs[1], True, 1), (held.receipt, jobs[0], False, 2)]
+    receipts = [(r.id, r.job_id, r.merged, r.waiting) for r in (one.receipt for one in kept)]
+    assert receipts == [(merged.receipt, jobs[1], True, 1), (held.receipt, jobs[0], False, 2)]
     assert len({one.receipt.body for one in kept}) == 2
 
 
@@ -76,7 +76,7 @@ async def test_a_replay_reads_what_waits_and_what_was_committed_since(backend: B
         assert await receipts(intake) == [before.receipt, since.receipt]
 
 
-async def test_what_waits_of_another_source_is_not_read(backend: Backend) -> None:
+async def test_rejected_records_of_another_source_are_not_read(backend: Backend) -> None:
     await fetched(backend, BAD)
     job = await backend.claimed()
 
@@ -84,7 +84,7 @@ async def test_what_waits_of_another_source_is_not_read(backend: Backend) -> Non
         assert await receipts(intake, Replay()) == []
 
 
-async def test_equal_bodies_are_told_as_equal(backend: Backend) -> None:
+async def test_equal_bodies_have_equal_digests(backend: Backend) -> None:
     await fetched(backend, BAD, body=b"same")
     await fetched(backend, body=b"same")
     job = await backend.claimed()
@@ -99,7 +99,7 @@ async def test_equal_bodies_are_told_as_equal(backend: Backend) -> None:
 # ---------------------------------------------------------------- what is released
 
 
-async def test_what_is_rejected_no_more_is_released_by_the_commit(backend: Backend) -> None:
+async def test_records_no_longer_rejected_are_released_by_the_commit(backend: Backend) -> None:
     payload = await fetched(backend, BAD, WORSE)
     job = await backend.claimed()
 
@@ -137,7 +137,7 @@ async def test_a_commit_that_comes_too_late_releases_nothing(backend: Backend) -
     assert await pointers(backend) == {BAD.pointer}
 
 
-async def test_what_waits_of_other_payloads_stays(backend: Backend) -> None:
+async def test_rejected_records_of_other_payloads_stay(backend: Backend) -> None:
     payload = await fetched(backend, BAD)
     await fetched(backend, WORSE)
     job = await backend.claimed()
@@ -166,7 +166,7 @@ async def test_reading_an_old_payload_again_does_not_make_it_the_one_seen_last(
     assert waiting.receipt == new.receipt
 
 
-async def test_what_was_read_again_counts_as_merged(backend: Backend) -> None:
+async def test_a_reprocessed_payload_counts_as_merged(backend: Backend) -> None:
     held = await fetched(backend, BAD, body=b"held", merges=False)
     job = await backend.claimed()
 
@@ -179,7 +179,7 @@ async def test_what_was_read_again_counts_as_merged(backend: Backend) -> None:
     assert counts == Counts(received=1, inserted=1)
 
 
-async def test_an_old_payload_does_not_undo_what_a_newer_one_said(backend: Backend) -> None:
+async def test_an_old_payload_does_not_overwrite_a_newer_one(backend: Backend) -> None:
     old = await fetched(backend, BAD, merges=False)
     await backend.bring([sample(1, title="new")])
     job = await backend.claimed()
@@ -227,7 +227,7 @@ async def test_a_commit_without_a_checkpoint_leaves_the_known_one(backend: Backe
 
 
 @pytest.mark.parametrize("mode", [Mode.REPLAY, Mode.REBUILD])
-async def test_what_reads_again_is_not_how_the_last_fetch_ended(
+async def test_reprocessing_does_not_change_the_status_of_the_last_fetch(
     backend: Backend, mode: Mode
 ) -> None:
     await backend.end(await backend.claimed(), JobStatus.FAILED)
@@ -250,16 +250,16 @@ async def test_what_reads_again_is_not_how_the_last_fetch_ended(
 # ---------------------------------------------------------------- rehearsals
 
 
-async def test_a_rehearsal_tells_what_a_commit_would_do_and_does_nothing(
+async def test_a_dry_run_returns_the_counts_of_a_commit_and_writes_nothing(
     backend: Backend,
 ) -> None:
     await backend.bring([sample(1), sample(2)])
     payload = await fetched(backend, BAD)
     before = await backend.everything(), await backend.store.freshness(SAMPLES)
     backend.clock.advance(60)
-    written_down_by_nobody = backend.queued()
+    unknown_job = backend.queued()
 
-    async with backend.intakes.open(SAMPLES, "one", written_down_by_nobody) as intake:
+    async with backend.intakes.open(SAMPLES, "one", unknown_job) as intake:
         await intake.add([sample(1), sample(2, title="new"), sample(3), sample(3)], payload)
         counts = await intake.commit(None, dry_run=True)
 
@@ -268,6 +268,6 @@ async def test_a_rehearsal_tells_what_a_commit_would_do_and_does_nothing(
     assert await pointers(backend) == {BAD.pointer}
 
 
-async def test_a_rehearsal_of_nothing_is_nothing(backend: Backend) -> None:
+async def test_a_dry_run_of_nothing_changes_nothing(backend: Backend) -> None:
     async with backend.intakes.open(SAMPLES, "one", backend.queued()) as intake:
         assert await intake.commit(None, dry_run=True) == Counts()

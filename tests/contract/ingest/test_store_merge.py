@@ -1,4 +1,4 @@
-"""What a store promises of intakes: whole merges or none, counted to the last record."""
+"""Contract of `Intake`: complete merges or none, with every record counted."""
 
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ ALL = Filter()
 
 
 def plain(row: object) -> dict[str, object]:
-    """A row's own fields."""
+    """Return a row's own fields."""
     return {name: getattr(row, name) for name in SAMPLES.fields if name != CHANGED_AT.name}
 
 
@@ -176,7 +176,7 @@ async def test_a_row_from_a_newer_receipt_stays(backend: Backend) -> None:
     assert [row.title for row in rows] == ["newer", "a title"]
 
 
-async def test_what_the_same_receipt_says_when_it_is_read_again_replaces_the_row(
+async def test_reprocessing_the_same_receipt_replaces_the_row(
     backend: Backend,
 ) -> None:
     job = await backend.claimed()
@@ -301,7 +301,9 @@ async def test_its_successor_can_commit(backend: Backend) -> None:
     assert counts == Counts(received=1, inserted=1)
 
 
-async def test_an_overdue_lease_nobody_took_does_not_hinder_a_commit(backend: Backend) -> None:
+async def test_an_expired_lease_without_a_new_claim_does_not_hinder_a_commit(
+    backend: Backend,
+) -> None:
     job = await backend.claimed()
     async with backend.intakes.open(SAMPLES, "one", job) as intake:
         kept = await intake.keep(backend.payload())
@@ -324,7 +326,7 @@ async def test_a_job_that_has_ended_cannot_commit(backend: Backend) -> None:
     assert await backend.everything() == []
 
 
-async def test_a_job_never_written_down_cannot_commit(backend: Backend) -> None:
+async def test_an_unknown_job_cannot_commit(backend: Backend) -> None:
     job = backend.queued().claimed(backend.clock.now())
     async with backend.intakes.open(SAMPLES, "one", job) as intake:
         with pytest.raises(LeaseLost):
@@ -411,7 +413,7 @@ async def test_checkpoints_are_in_the_plain_order_of_their_sources(backend: Back
     assert [checkpoint.source for checkpoint in freshness.checkpoints] == ["B", "_", "a", "b"]
 
 
-async def test_freshness_tells_how_the_last_job_ended(backend: Backend) -> None:
+async def test_freshness_has_the_status_of_the_last_job(backend: Backend) -> None:
     statuses = []
     for status in (JobStatus.FAILED, JobStatus.SUCCEEDED, JobStatus.PARTIAL):
         backend.clock.advance(1)

@@ -1,4 +1,4 @@
-"""What a store promises of payloads: what arrived is kept, whatever becomes of the fetch."""
+"""Contract of `Intake`: payloads are stored, however the fetch ends."""
 
 from datetime import timedelta
 
@@ -44,7 +44,7 @@ async def test_payloads_come_back_in_order_byte_for_byte(backend: Backend) -> No
     assert await _kept(backend) == kept
 
 
-async def test_what_came_in_a_fetch_that_was_not_committed_is_not_read_again(
+async def test_payloads_of_an_uncommitted_fetch_are_not_read_again(
     backend: Backend,
 ) -> None:
     await _keep(backend, [b"before"])
@@ -72,7 +72,7 @@ async def test_a_body_that_comes_again_gets_a_receipt_of_its_own(backend: Backen
     assert [payload.body for payload in again] == [b"same", b"same"]
 
 
-async def test_what_one_source_sent_is_not_shown_to_another(backend: Backend) -> None:
+async def test_payloads_of_one_source_are_not_shown_to_another(backend: Backend) -> None:
     await _keep(backend, [b"same", b"one's"], "one")
     await _keep(backend, [b"same", b"two's"], "two")
 

@@ -1,4 +1,4 @@
-"""What the keeper of Idempotency-Keys promises: one request, one job, one answer a key."""
+"""Contract of `Idempotency`: one request, one job and one answer for each key."""
 
 import asyncio
 from datetime import timedelta
@@ -9,7 +9,7 @@ from application.ports.jobs import ABANDONED, KEPT, Begun, SavedAnswer
 from domain.errors import KeyInUse, KeyReused
 from tests.contract.backends import Backend
 
-MOMENT = timedelta(microseconds=1)
+MICROSECOND = timedelta(microseconds=1)
 ANSWER = SavedAnswer(202, {"location": "/fetch/status/1", "x-é": "ü"}, b"\x00\xff not text")
 
 
@@ -19,7 +19,7 @@ async def begun(backend: Backend, key: str = "key", job_id: str = "job") -> Begu
 
 
 async def answered(backend: Backend, key: str = "key") -> None:
-    """A request that has been answered."""
+    """Return a request that has been answered."""
     await begun(backend, key)
     await backend.idempotency.end(key, ANSWER)
 
@@ -76,7 +76,7 @@ async def test_of_many_that_begin_at_once_one_does(backend: Backend) -> None:
 # ---------------------------------------------------------------- coming to nothing
 
 
-async def test_a_request_that_came_to_nothing_may_be_tried_again(backend: Backend) -> None:
+async def test_a_failed_request_may_be_tried_again(backend: Backend) -> None:
     await begun(backend)
 
     await backend.idempotency.abandon("key")
@@ -84,7 +84,7 @@ async def test_a_request_that_came_to_nothing_may_be_tried_again(backend: Backen
     assert await begun(backend, job_id="another") == Begun("another")
 
 
-async def test_after_coming_to_nothing_the_key_may_come_with_another_request(
+async def test_after_a_failure_the_key_may_be_used_for_another_request(
     backend: Backend,
 ) -> None:
     await begun(backend)
@@ -93,7 +93,7 @@ async def test_after_coming_to_nothing_the_key_may_come_with_another_request(
     assert await backend.idempotency.begin("key", "POST /other", "another") == Begun("another")
 
 
-async def test_an_answer_that_was_given_is_not_taken_back(backend: Backend) -> None:
+async def test_a_stored_answer_is_not_removed(backend: Backend) -> None:
     await answered(backend)
 
     await backend.idempotency.abandon("key")
@@ -101,14 +101,14 @@ async def test_an_answer_that_was_given_is_not_taken_back(backend: Backend) -> N
     assert await begun(backend) == Begun("job", ANSWER)
 
 
-async def test_what_never_began_can_neither_end_nor_come_to_nothing(backend: Backend) -> None:
+async def test_a_request_that_never_began_can_neither_end_nor_fail(backend: Backend) -> None:
     await backend.idempotency.end("key", ANSWER)
     await backend.idempotency.abandon("key")
 
     assert await begun(backend) == Begun("job")
 
 
-async def test_a_request_of_which_nobody_knows_is_begun_again_at_once_with_the_job_it_had(
+async def test_a_released_request_is_begun_again_at_once_with_its_job(
     backend: Backend,
 ) -> None:
     await begun(backend)
@@ -120,7 +120,7 @@ async def test_a_request_of_which_nobody_knows_is_begun_again_at_once_with_the_j
         await begun(backend, job_id="a third")
 
 
-async def test_a_request_of_which_nobody_knows_keeps_its_key_from_others(backend: Backend) -> None:
+async def test_a_released_request_keeps_its_key_from_others(backend: Backend) -> None:
     await begun(backend)
     await backend.idempotency.release("key")
 
@@ -128,7 +128,7 @@ async def test_a_request_of_which_nobody_knows_keeps_its_key_from_others(backend
         await backend.idempotency.begin("key", "POST /other", "another")
 
 
-async def test_an_answer_outlasts_a_release_and_what_never_began_is_not_released(
+async def test_an_answer_outlasts_a_release_and_an_unknown_request_is_not_released(
     backend: Backend,
 ) -> None:
     await answered(backend)
@@ -143,15 +143,15 @@ async def test_an_answer_outlasts_a_release_and_what_never_began_is_not_released
 # ---------------------------------------------------------------- being cut off
 
 
-async def test_a_request_that_was_cut_off_is_begun_again_with_the_job_it_had(
+async def test_an_interrupted_request_is_begun_again_with_its_job(
     backend: Backend,
 ) -> None:
     await begun(backend)
-    backend.clock.advance(ABANDONED - MOMENT)
+    backend.clock.advance(ABANDONED - MICROSECOND)
     with pytest.raises(KeyInUse):
         await begun(backend, job_id="another")
 
-    backend.clock.advance(MOMENT)
+    backend.clock.advance(MICROSECOND)
 
     assert await begun(backend, job_id="another") == Begun("job")
 
@@ -161,15 +161,15 @@ async def test_a_request_begun_again_is_being_answered_again(backend: Backend) -
     backend.clock.advance(ABANDONED)
     await begun(backend)
 
-    backend.clock.advance(ABANDONED - MOMENT)
+    backend.clock.advance(ABANDONED - MICROSECOND)
     with pytest.raises(KeyInUse):
         await begun(backend)
-    backend.clock.advance(MOMENT)
+    backend.clock.advance(MICROSECOND)
 
     assert await begun(backend) == Begun("job")
 
 
-async def test_of_many_that_begin_a_cut_off_request_again_one_does(backend: Backend) -> None:
+async def test_of_many_that_repeat_an_interrupted_request_one_begins_it(backend: Backend) -> None:
     await begun(backend)
     backend.clock.advance(ABANDONED)
 
@@ -179,11 +179,11 @@ async def test_of_many_that_begin_a_cut_off_request_again_one_does(backend: Back
 
 
 def is_refused(one: object) -> bool:
-    """Whether it was refused."""
+    """Return whether it was refused."""
     return type(one) is KeyInUse
 
 
-async def test_a_request_cut_off_does_not_let_another_one_in(backend: Backend) -> None:
+async def test_an_interrupted_request_does_not_admit_another_one(backend: Backend) -> None:
     await begun(backend)
     backend.clock.advance(ABANDONED)
 
@@ -217,7 +217,7 @@ async def test_a_key_is_forgotten_when_its_time_is_over(backend: Backend, has_an
 
 async def test_until_its_time_is_over_a_key_is_remembered(backend: Backend) -> None:
     await answered(backend)
-    backend.clock.advance(KEPT - MOMENT)
+    backend.clock.advance(KEPT - MICROSECOND)
 
     assert await begun(backend, job_id="another") == Begun("job", ANSWER)
 
@@ -225,9 +225,9 @@ async def test_until_its_time_is_over_a_key_is_remembered(backend: Backend) -> N
 async def test_forgetting_some_keys_forgets_no_others(backend: Backend) -> None:
     for number in range(25):
         await answered(backend, f"old {number}")
-    backend.clock.advance(KEPT - MOMENT)
+    backend.clock.advance(KEPT - MICROSECOND)
     await answered(backend, "young")
-    backend.clock.advance(MOMENT)
+    backend.clock.advance(MICROSECOND)
 
     assert await begun(backend, "new", "another") == Begun("another")
     assert await begun(backend, "young", "another") == Begun("job", ANSWER)

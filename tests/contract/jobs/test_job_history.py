@@ -1,4 +1,4 @@
-"""What the history of jobs promises: every job as it stands, and those that nobody runs."""
+"""Contract of `JobHistory`: every job with its state, and the jobs without a worker."""
 
 from datetime import timedelta
 from typing import Any
@@ -13,14 +13,14 @@ from domain.jobs import LEASE, LOST, FetchJob, JobStatus
 from tests.contract.backends import Backend
 from tests.strategies import SAMPLES
 
-MOMENT = timedelta(microseconds=1)
+MICROSECOND = timedelta(microseconds=1)
 BOTH = Wanted((SAMPLES.name, POSTS.name))
 
 
 async def ended(
     backend: Backend, dataset: Dataset[Any] = SAMPLES, status: JobStatus = JobStatus.SUCCEEDED
 ) -> FetchJob:
-    """A job that has ended."""
+    """Return a job that has ended."""
     return await backend.end(await backend.claimed(dataset), status)
 
 
@@ -102,35 +102,35 @@ async def test_status_dataset_and_place_go_together(backend: Backend) -> None:
 
 
 async def overdue(backend: Backend) -> list[str]:
-    """The jobs nobody runs."""
+    """Return the jobs without a worker."""
     return await backend.history.overdue(10)
 
 
 async def test_a_job_that_has_waited_for_long_is_overdue(backend: Backend) -> None:
     job = await backend.jobs.request(backend.queued())
 
-    backend.clock.advance(LOST - MOMENT)
+    backend.clock.advance(LOST - MICROSECOND)
     early = await overdue(backend)
-    backend.clock.advance(MOMENT)
+    backend.clock.advance(MICROSECOND)
 
     assert early == []
     assert await overdue(backend) == [job.id]
 
 
-async def test_a_job_put_back_is_overdue_when_its_time_has_come(backend: Backend) -> None:
+async def test_a_deferred_job_is_overdue_when_it_is_due(backend: Backend) -> None:
     job = await backend.claimed()
     await backend.jobs.release(job.deferred(backend.clock.now() + LOST / 2))
 
     early = await overdue(backend)
-    backend.clock.advance(LOST / 2 - MOMENT)
+    backend.clock.advance(LOST / 2 - MICROSECOND)
     still_early = await overdue(backend)
-    backend.clock.advance(MOMENT)
+    backend.clock.advance(MICROSECOND)
 
     assert (early, still_early) == ([], [])
-    assert await overdue(backend) == [job.id], "nobody is told when its time has come"
+    assert await overdue(backend) == [job.id], "a due job is not overdue"
 
 
-async def test_a_job_put_back_for_long_is_not_overdue_however_long_ago_it_was_asked_for(
+async def test_a_job_deferred_for_long_is_not_overdue_however_old_it_is(
     backend: Backend,
 ) -> None:
     job = await backend.claimed()
@@ -140,12 +140,12 @@ async def test_a_job_put_back_for_long_is_not_overdue_however_long_ago_it_was_as
     assert await overdue(backend) == []
 
 
-async def test_a_job_whose_worker_is_thought_dead_is_overdue(backend: Backend) -> None:
+async def test_a_job_with_an_expired_lease_is_overdue(backend: Backend) -> None:
     job = await backend.claimed()
 
-    backend.clock.advance(LEASE - MOMENT)
+    backend.clock.advance(LEASE - MICROSECOND)
     early = await overdue(backend)
-    backend.clock.advance(MOMENT)
+    backend.clock.advance(MICROSECOND)
     late = await overdue(backend)
     await backend.jobs.renew(job)
 
@@ -161,7 +161,7 @@ async def test_a_job_that_has_ended_is_never_overdue(backend: Backend) -> None:
     assert await overdue(backend) == []
 
 
-async def test_the_one_that_waits_longest_is_first_and_no_more_than_wanted_are_told(
+async def test_the_job_that_waits_longest_is_first_and_the_limit_holds(
     backend: Backend,
 ) -> None:
     older = await backend.claimed(POSTS)

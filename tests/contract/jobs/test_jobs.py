@@ -1,4 +1,4 @@
-"""What the jobs' keeper promises: one worker at a time, and no word of it without its fence."""
+"""Contract of `Jobs`: one worker at a time, and no change without the current fence."""
 
 import asyncio
 from datetime import timedelta
@@ -13,7 +13,7 @@ from domain.reports import Counts, Failure, FetchReport, SourceReport, SourceSta
 from tests.contract.backends import Backend
 from tests.strategies import SAMPLES, sample
 
-MOMENT = timedelta(microseconds=1)
+MICROSECOND = timedelta(microseconds=1)
 REPORT = FetchReport(
     sources=(
         SourceReport(
@@ -31,7 +31,7 @@ REPORT = FetchReport(
 # ---------------------------------------------------------------- asking for one
 
 
-async def test_a_requested_job_is_written_down_as_it_is(backend: Backend) -> None:
+async def test_a_requested_job_is_stored_as_it_is(backend: Backend) -> None:
     job = msgspec.structs.replace(backend.queued(), mode=Mode.SCHEDULE, force=True)
 
     assert await backend.jobs.request(job) == job
@@ -43,7 +43,7 @@ async def test_an_unknown_job_is_none(backend: Backend) -> None:
     assert await backend.jobs.cancel("no such job") is None
 
 
-async def test_the_same_job_twice_is_one_as_it_stands_now(backend: Backend) -> None:
+async def test_the_same_job_requested_twice_is_one_job(backend: Backend) -> None:
     job = backend.queued()
 
     stands = [await backend.jobs.request(job), await backend.jobs.request(job)]
@@ -78,7 +78,7 @@ async def test_a_job_that_is_known_is_found_before_the_one_that_is_unfinished(
     assert await backend.jobs.request(ended) == ended
 
 
-async def test_of_many_who_ask_at_once_all_get_the_same_job(backend: Backend) -> None:
+async def test_of_many_requests_at_once_all_get_the_same_job(backend: Backend) -> None:
     wanted = [backend.queued() for _ in range(8)]
 
     requested = await asyncio.gather(*(backend.jobs.request(job) for job in wanted))
@@ -116,9 +116,9 @@ async def test_a_waiting_job_is_claimed_with_a_lease_and_the_first_fence(backend
     assert await backend.history.get(job.id) == claimed
 
 
-async def test_a_running_job_is_claimed_by_nobody_else(backend: Backend) -> None:
+async def test_a_running_job_cannot_be_claimed_again(backend: Backend) -> None:
     job = await backend.claimed()
-    backend.clock.advance(LEASE - MOMENT)
+    backend.clock.advance(LEASE - MICROSECOND)
 
     assert await backend.jobs.claim(job.id) is None
 
@@ -142,7 +142,7 @@ async def test_an_abandoned_job_is_claimed_with_the_next_fence(backend: Backend)
     assert await backend.jobs.claim(job.id) is None
 
 
-async def test_a_finished_job_is_claimed_by_nobody(backend: Backend) -> None:
+async def test_a_finished_job_cannot_be_claimed(backend: Backend) -> None:
     job = await backend.claimed()
     await backend.end(job)
     backend.clock.advance(LEASE * 2)
@@ -153,7 +153,7 @@ async def test_a_finished_job_is_claimed_by_nobody(backend: Backend) -> None:
 async def test_renewing_keeps_the_job_from_others(backend: Backend) -> None:
     job = await backend.claimed()
     for _ in range(3):
-        backend.clock.advance(LEASE - MOMENT)
+        backend.clock.advance(LEASE - MICROSECOND)
         await backend.jobs.renew(job)
 
     assert await backend.history.get(job.id) == msgspec.structs.replace(
@@ -162,7 +162,7 @@ async def test_renewing_keeps_the_job_from_others(backend: Backend) -> None:
     assert await backend.jobs.claim(job.id) is None
 
 
-async def test_an_overdue_lease_nobody_took_can_be_renewed(backend: Backend) -> None:
+async def test_an_expired_lease_without_a_new_claim_can_be_renewed(backend: Backend) -> None:
     job = await backend.claimed()
     backend.clock.advance(LEASE * 2)
 
@@ -174,7 +174,7 @@ async def test_an_overdue_lease_nobody_took_can_be_renewed(backend: Backend) -> 
 # ---------------------------------------------------------------- what becomes of it
 
 
-async def test_the_end_is_written_down_with_its_report(backend: Backend) -> None:
+async def test_the_end_is_stored_with_its_report(backend: Backend) -> None:
     job = await backend.claimed()
     backend.clock.advance(3)
     ended = job.ended(JobStatus.PARTIAL, REPORT, backend.clock.now())
@@ -185,14 +185,14 @@ async def test_the_end_is_written_down_with_its_report(backend: Backend) -> None
 
 
 async def put_back(backend: Backend, seconds: float = 60) -> FetchJob:
-    """A job that waits for its source for so long."""
+    """Return a job that waits for its source for so long."""
     job = await backend.claimed()
     deferred = job.deferred(backend.clock.now() + timedelta(seconds=seconds))
     await backend.jobs.release(deferred)
     return deferred
 
 
-async def test_a_job_that_is_put_back_waits_and_is_unfinished(backend: Backend) -> None:
+async def test_a_deferred_job_waits_and_is_unfinished(backend: Backend) -> None:
     deferred = await put_back(backend)
 
     assert await backend.history.get(deferred.id) == deferred
@@ -200,14 +200,14 @@ async def test_a_job_that_is_put_back_waits_and_is_unfinished(backend: Backend) 
     assert await backend.jobs.request(backend.queued()) == deferred
 
 
-async def test_a_job_that_was_put_back_is_claimed_when_its_time_has_come(
+async def test_a_deferred_job_is_claimed_when_it_is_due(
     backend: Backend,
 ) -> None:
     deferred = await put_back(backend)
 
-    backend.clock.advance(timedelta(seconds=60) - MOMENT)
+    backend.clock.advance(timedelta(seconds=60) - MICROSECOND)
     early = await backend.jobs.claim(deferred.id)
-    backend.clock.advance(MOMENT)
+    backend.clock.advance(MICROSECOND)
     in_time = await backend.jobs.claim(deferred.id)
 
     assert early is None
@@ -215,7 +215,7 @@ async def test_a_job_that_was_put_back_is_claimed_when_its_time_has_come(
     assert (in_time.fence, in_time.attempts, in_time.run_at) == (2, 1, None)
 
 
-async def test_a_job_may_be_put_back_again_and_again(backend: Backend) -> None:
+async def test_a_job_may_be_deferred_again_and_again(backend: Backend) -> None:
     job = await put_back(backend)
     for _ in range(3):
         backend.clock.advance(60)
@@ -231,7 +231,7 @@ async def test_a_job_may_be_put_back_again_and_again(backend: Backend) -> None:
 # ---------------------------------------------------------------- calling it off
 
 
-async def test_a_waiting_job_is_called_off(backend: Backend) -> None:
+async def test_a_waiting_job_is_cancelled(backend: Backend) -> None:
     job = await backend.jobs.request(backend.queued())
     backend.clock.advance(1)
 
@@ -242,7 +242,7 @@ async def test_a_waiting_job_is_called_off(backend: Backend) -> None:
     assert await backend.jobs.claim(job.id) is None
 
 
-async def test_a_job_that_was_put_back_is_called_off(backend: Backend) -> None:
+async def test_a_deferred_job_is_cancelled(backend: Backend) -> None:
     deferred = await put_back(backend)
 
     assert await backend.jobs.cancel(deferred.id) == deferred.cancelled(backend.clock.now())
@@ -250,7 +250,7 @@ async def test_a_job_that_was_put_back_is_called_off(backend: Backend) -> None:
     assert await backend.jobs.claim(deferred.id) is None
 
 
-async def test_a_running_job_is_called_off_and_its_worker_merges_nothing(backend: Backend) -> None:
+async def test_a_running_job_is_cancelled_and_its_worker_merges_nothing(backend: Backend) -> None:
     job = await backend.claimed()
     async with backend.intakes.open(SAMPLES, "one", job) as intake:
         kept = await intake.keep(backend.payload())
@@ -264,7 +264,7 @@ async def test_a_running_job_is_called_off_and_its_worker_merges_nothing(backend
     assert await backend.everything() == []
 
 
-async def test_a_job_that_has_ended_cannot_be_called_off(backend: Backend) -> None:
+async def test_a_job_that_has_ended_cannot_be_cancelled(backend: Backend) -> None:
     ended = await backend.end(await backend.claimed())
     other = await backend.jobs.request(backend.queued())
     backend.clock.advance(1)
@@ -275,20 +275,20 @@ async def test_a_job_that_has_ended_cannot_be_called_off(backend: Backend) -> No
     assert await backend.history.get(ended.id) == ended
 
 
-async def test_a_job_that_was_called_off_makes_room_for_the_next(backend: Backend) -> None:
+async def test_a_cancelled_job_makes_room_for_the_next(backend: Backend) -> None:
     await backend.jobs.cancel((await backend.claimed()).id)
     following = backend.queued()
 
     assert await backend.jobs.request(following) == following
 
 
-# ---------------------------------------------------------------- nobody else's word counts
+# ---------------------------------------------------------------- outdated changes
 
 VERBS = pytest.mark.parametrize("verb", ["renew", "end", "put back"])
 
 
 @VERBS
-async def test_a_worker_thought_dead_has_no_say_any_more(backend: Backend, verb: str) -> None:
+async def test_a_worker_that_lost_its_lease_changes_nothing(backend: Backend, verb: str) -> None:
     job = await backend.claimed()
     backend.clock.advance(LEASE)
     successor = await backend.jobs.claim(job.id)
@@ -300,7 +300,7 @@ async def test_a_worker_thought_dead_has_no_say_any_more(backend: Backend, verb:
 
 
 @VERBS
-async def test_of_a_job_that_has_ended_nothing_more_is_heard(backend: Backend, verb: str) -> None:
+async def test_a_job_that_has_ended_changes_no_more(backend: Backend, verb: str) -> None:
     job = await backend.claimed()
     ended = await backend.end(job)
     backend.clock.advance(1)
@@ -312,9 +312,7 @@ async def test_of_a_job_that_has_ended_nothing_more_is_heard(backend: Backend, v
 
 
 @VERBS
-async def test_of_a_job_that_was_called_off_nothing_more_is_heard(
-    backend: Backend, verb: str
-) -> None:
+async def test_a_cancelled_job_changes_no_more(backend: Backend, verb: str) -> None:
     job = await backend.claimed()
     cancelled = await backend.jobs.cancel(job.id)
 
@@ -325,7 +323,7 @@ async def test_of_a_job_that_was_called_off_nothing_more_is_heard(
 
 
 @VERBS
-async def test_of_a_job_that_waits_again_nothing_is_heard_from_who_put_it_back(
+async def test_a_deferred_job_is_not_changed_by_the_worker_that_deferred_it(
     backend: Backend, verb: str
 ) -> None:
     deferred = await put_back(backend)
@@ -338,7 +336,7 @@ async def test_of_a_job_that_waits_again_nothing_is_heard_from_who_put_it_back(
 
 
 @VERBS
-async def test_of_a_job_never_written_down_nothing_is_heard(backend: Backend, verb: str) -> None:
+async def test_an_unknown_job_is_not_changed(backend: Backend, verb: str) -> None:
     job = backend.queued().claimed(backend.clock.now())
 
     with pytest.raises(LeaseLost):

@@ -1,4 +1,4 @@
-"""Jobs against plain rules, through any order of steps by workers who may have lost them."""
+"""Jobs against plain rules, through any order of steps by workers that may have lost them."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -78,7 +78,7 @@ class JobsMachine(Machine):
         job, claimed = self.jobs[job_id], self.run(self.backend.jobs.claim(job_id))
         if not self.may_be_claimed(job):
             assert claimed is None
-            return job  # somebody who never held it, or holds it no more
+            return job  # a worker that never claimed it, or lost it
         expected = self.change(
             job_id,
             status=JobStatus.RUNNING,
@@ -147,7 +147,7 @@ class JobsMachine(Machine):
         assert self.run(self.backend.history.recent(wanted, 1000)) == newest_first
 
     @invariant()
-    def overdue_is_what_may_run_and_nobody_runs(self) -> None:
+    def overdue_jobs_may_run_and_have_no_worker(self) -> None:
         lost = {
             job.id
             for job in self.jobs.values()

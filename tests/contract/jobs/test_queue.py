@@ -1,4 +1,4 @@
-"""What every queue promises, within one process and through a broker."""
+"""Contract of `Queue`, within one process and through a broker."""
 
 import asyncio
 from collections import Counter
@@ -20,13 +20,13 @@ from tests.contract.queues import (
 
 pytestmark = pytest.mark.timeout(30)
 
-#: What a handler may raise; nobody has cancelled it.
+#: What a handler may raise without being cancelled.
 ERRORS = [RuntimeError, asyncio.CancelledError]
 
 
 @pytest.fixture(params=[embedded, pytest.param(rabbitmq, marks=pytest.mark.rabbitmq)])
 def open_queue(request: pytest.FixtureRequest) -> Open:
-    """Opens a queue nobody else uses."""
+    """Opens a queue of its own."""
     opening: Open = request.param
     return opening
 
@@ -45,7 +45,7 @@ async def announce(queue: ProbedQueue, ids: list[str]) -> None:
 
 
 async def leave(queue: ProbedQueue, listener: Listener, ready: asyncio.Event) -> None:
-    """Listen until told, then leave."""
+    """Listen until `leave` is set."""
     async with queue.listening(listener):
         await ready.wait()
 
@@ -60,7 +60,7 @@ async def test_announced_jobs_reach_a_listener(queue: ProbedQueue) -> None:
     assert sorted(listener.done) == sorted(ids)
 
 
-async def test_what_is_announced_before_anybody_listens_is_kept(queue: ProbedQueue) -> None:
+async def test_announcements_before_the_first_listener_are_kept(queue: ProbedQueue) -> None:
     listener, ids = Listener(), job_ids(20)
     await announce(queue, ids)
 
@@ -101,7 +101,7 @@ async def test_a_busy_listener_does_not_keep_work_from_a_free_one(queue: ProbedQ
     assert sorted(free.done) == sorted(ids[AT_ONCE:])
 
 
-async def test_several_are_in_hand_at_once_but_no_more_than_asked_for(queue: ProbedQueue) -> None:
+async def test_several_are_handled_at_once_up_to_the_limit(queue: ProbedQueue) -> None:
     listener, ids = Listener(holds=True), job_ids(10 * AT_ONCE)
     await announce(queue, ids)
 
@@ -114,7 +114,7 @@ async def test_several_are_in_hand_at_once_but_no_more_than_asked_for(queue: Pro
 
 
 @pytest.mark.parametrize("cancelled", [False, True])
-async def test_leaving_waits_for_what_is_in_hand(queue: ProbedQueue, cancelled: bool) -> None:
+async def test_leaving_waits_for_running_handlers(queue: ProbedQueue, cancelled: bool) -> None:
     listener, ready, ids = Listener(holds=True), asyncio.Event(), job_ids(AT_ONCE)
     leaving = asyncio.create_task(leave(queue, listener, ready))
     await announce(queue, ids)
@@ -132,7 +132,7 @@ async def test_leaving_waits_for_what_is_in_hand(queue: ProbedQueue, cancelled: 
     assert sorted(listener.done) == sorted(ids)
 
 
-async def test_who_leaves_takes_nothing_more(queue: ProbedQueue) -> None:
+async def test_a_leaving_listener_takes_nothing_more(queue: ProbedQueue) -> None:
     leaver, heir, ready = Listener(holds=True), Listener(), asyncio.Event()
     ids = job_ids(1 + 20)
     leaving = asyncio.create_task(leave(queue, leaver, ready))
@@ -151,7 +151,7 @@ async def test_who_leaves_takes_nothing_more(queue: ProbedQueue) -> None:
     assert sorted(heir.done) == sorted(ids[1:])
 
 
-async def test_what_is_abandoned_comes_to_others(queue: ProbedQueue) -> None:
+async def test_what_is_abandoned_is_delivered_to_others(queue: ProbedQueue) -> None:
     leaver, heir, ready = Listener(holds=True), Listener(), asyncio.Event()
     ids = job_ids(AT_ONCE)
     leaving = asyncio.create_task(leave(queue, leaver, ready))
@@ -182,7 +182,7 @@ async def test_a_handler_that_fails_does_not_stop_the_others(
 
 
 @pytest.mark.parametrize("error", ERRORS)
-async def test_what_keeps_failing_is_tried_a_few_times_and_given_up(
+async def test_a_failing_announcement_is_tried_a_few_times_and_given_up(
     queue: ProbedQueue, error: type[BaseException]
 ) -> None:
     [poison, *ids] = job_ids(1 + 10)
@@ -197,7 +197,7 @@ async def test_what_keeps_failing_is_tried_a_few_times_and_given_up(
     assert Counter(listener.handed)[poison] == TRIES
 
 
-async def test_what_is_announced_twice_is_handed_over_for_each(queue: ProbedQueue) -> None:
+async def test_a_job_announced_twice_is_delivered_twice(queue: ProbedQueue) -> None:
     listener, [job_id] = Listener(), job_ids(1)
 
     async with queue.listening(listener):
@@ -227,7 +227,7 @@ async def test_one_may_listen_again(queue: ProbedQueue) -> None:
             await listener.until(lambda: listener.done == [job_id])  # noqa: B023
 
 
-async def test_a_block_that_raises_is_left_in_good_order(queue: ProbedQueue) -> None:
+async def test_a_block_that_raises_is_left_gracefully(queue: ProbedQueue) -> None:
     listener, [job_id] = Listener(holds=True), job_ids(1)
 
     with pytest.raises(LookupError):

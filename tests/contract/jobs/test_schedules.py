@@ -1,4 +1,4 @@
-"""What the schedules' keeper promises: each tick is fired once, with its job or not at all."""
+"""Contract of `Schedules`: each tick is fired once, together with its job."""
 
 import asyncio
 from datetime import timedelta
@@ -15,33 +15,33 @@ from tests.contract.backends import Backend, Open
 from tests.strategies import SAMPLES
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-MOMENT = timedelta(microseconds=1)
+MICROSECOND = timedelta(microseconds=1)
 
 
 async def standing(backend: Backend) -> list[Schedule]:
-    """Every schedule, by dataset."""
+    """Return every schedule, by dataset."""
     _, schedules = await backend.schedules.current()
     return sorted(schedules, key=lambda schedule: schedule.dataset)
 
 
 async def declared(backend: Backend, every: timedelta = HOUR) -> Schedule:
-    """The schedule of the samples, which are fetched so often."""
+    """Return the schedule of the samples, which are fetched so often."""
     await backend.schedules.declare({SAMPLES.name: every})
     [schedule] = await standing(backend)
     return schedule
 
 
 def job(backend: Backend) -> FetchJob:
-    """What a tick asks for."""
+    """Return what a tick asks for."""
     return msgspec.structs.replace(backend.queued(), mode=Mode.SCHEDULE)
 
 
 # ---------------------------------------------------------------- declaring
 
 
-async def test_without_schedules_there_is_only_the_present_moment(backend: Backend) -> None:
+async def test_without_schedules_there_is_only_the_time(backend: Backend) -> None:
     assert await backend.schedules.current() == (backend.clock.now(), [])
-    backend.clock.advance(MOMENT)
+    backend.clock.advance(MICROSECOND)
     assert await backend.schedules.current() == (backend.clock.now(), [])
 
 
@@ -92,7 +92,7 @@ async def test_many_who_declare_at_once_declare_the_same(backend: Backend) -> No
 
 @settings(max_examples=25)
 @given(
-    every=st.timedeltas(MOMENT, timedelta(days=3650)),
+    every=st.timedeltas(MICROSECOND, timedelta(days=3650)),
     late=st.timedeltas(timedelta(0), DAY),
     failures=st.integers(0, 1000),
 )
@@ -102,7 +102,7 @@ async def test_a_schedule_is_kept_to_the_last_microsecond(
     async with open_backend() as backend:
         seen = await declared(backend, every)
         following = msgspec.structs.replace(
-            seen, next_run_at=seen.next_run_at + late + MOMENT, failures=failures
+            seen, next_run_at=seen.next_run_at + late + MICROSECOND, failures=failures
         )
 
         assert await backend.schedules.move(seen, following)
@@ -112,7 +112,7 @@ async def test_a_schedule_is_kept_to_the_last_microsecond(
 # ---------------------------------------------------------------- firing
 
 
-async def test_firing_moves_the_schedule_on_and_writes_the_job_down(backend: Backend) -> None:
+async def test_firing_moves_the_schedule_on_and_stores_the_job(backend: Backend) -> None:
     seen = await declared(backend)
     backend.clock.advance(HOUR)
     following, wanted = seen.fired(backend.clock.now(), 0.5), job(backend)
@@ -194,7 +194,7 @@ async def test_a_schedule_is_moved_without_a_job(backend: Backend) -> None:
     assert await backend.jobs.request(one := backend.queued()) == one, "there was no job"
 
 
-async def test_what_has_been_moved_meanwhile_is_neither_moved_nor_fired(backend: Backend) -> None:
+async def test_a_schedule_changed_meanwhile_is_neither_moved_nor_fired(backend: Backend) -> None:
     seen = await declared(backend)
     now, wanted = backend.clock.now(), job(backend)
     moved = seen.after_run(False, None, now)
@@ -207,7 +207,7 @@ async def test_what_has_been_moved_meanwhile_is_neither_moved_nor_fired(backend:
 
 
 @pytest.mark.parametrize("periods", [{}, {"samples": DAY}], ids=["removed", "with another period"])
-async def test_what_has_been_declared_anew_is_neither_moved_nor_fired_as_it_was(
+async def test_a_schedule_declared_anew_is_neither_moved_nor_fired_as_it_was(
     backend: Backend, periods: dict[str, timedelta]
 ) -> None:
     seen = await declared(backend)

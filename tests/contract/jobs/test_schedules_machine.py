@@ -1,4 +1,4 @@
-"""Schedules against a dictionary, through any order of steps by schedulers who saw the past."""
+"""Schedules against a dictionary, through any order of steps by schedulers with old states."""
 
 import asyncio
 from datetime import timedelta
@@ -20,7 +20,7 @@ periods = st.dictionaries(
 
 
 class SchedulesMachine(Machine):
-    """Schedules are declared, looked at, fired and put off, by whoever saw them whenever."""
+    """Schedules are declared, read, fired and postponed, from current and outdated states."""
 
     seen: Bundle[Schedule] = Bundle("seen")
 
@@ -49,7 +49,7 @@ class SchedulesMachine(Machine):
         }
 
     @rule(target=seen, name=st.sampled_from(sorted(NAMED)))
-    def somebody_looks(self, name: str) -> Schedule:
+    def look(self, name: str) -> Schedule:
         now = self.backend.clock.now()
         return self.schedules.get(name) or Schedule.starting(name, timedelta(seconds=7), now)
 

@@ -1,4 +1,4 @@
-"""What the history of sources promises: exact totals, moved by nothing but the ends of jobs."""
+"""Contract of `SourceHistory`: exact totals, changed by the ends of jobs alone."""
 
 from datetime import timedelta
 
@@ -59,7 +59,7 @@ async def test_the_end_of_a_job_counts_for_each_of_its_sources(backend: Backend)
     ]
 
 
-async def test_totals_are_what_the_domain_says_of_all_reports(backend: Backend) -> None:
+async def test_totals_equal_those_of_the_domain(backend: Backend) -> None:
     expected = SourceTotals(dataset="samples", source="one")
     failed = SourceReport(source="one", status=SourceStatus.FAILED, error=FAILURE)
 
@@ -71,7 +71,7 @@ async def test_totals_are_what_the_domain_says_of_all_reports(backend: Backend) 
     assert await backend.sources.totals(["samples"]) == [expected]
 
 
-async def test_each_dataset_has_totals_of_its_own_and_only_those_asked_for_are_told(
+async def test_each_dataset_has_its_own_totals_and_only_the_requested_are_returned(
     backend: Backend,
 ) -> None:
     await _end(backend, await backend.claimed(SAMPLES), GOOD)
@@ -82,7 +82,7 @@ async def test_each_dataset_has_totals_of_its_own_and_only_those_asked_for_are_t
     assert await backend.sources.totals([]) == []
 
 
-async def test_a_job_that_is_put_back_counts_nothing(backend: Backend) -> None:
+async def test_a_deferred_job_counts_nothing(backend: Backend) -> None:
     job = await backend.claimed()
 
     await backend.jobs.release(job.deferred(backend.clock.now() + timedelta(hours=1)))
@@ -90,7 +90,7 @@ async def test_a_job_that_is_put_back_counts_nothing(backend: Backend) -> None:
     assert await backend.sources.totals(BOTH) == []
 
 
-async def test_a_job_that_asked_nobody_counts_nothing(backend: Backend) -> None:
+async def test_a_job_without_requests_counts_nothing(backend: Backend) -> None:
     await _end(backend, await backend.claimed())
     cancelled = await backend.claimed()
     await backend.jobs.cancel(cancelled.id)
@@ -98,7 +98,7 @@ async def test_a_job_that_asked_nobody_counts_nothing(backend: Backend) -> None:
     assert await backend.sources.totals(BOTH) == []
 
 
-async def test_of_two_workers_with_one_job_only_the_one_that_holds_it_counts(
+async def test_of_two_workers_with_one_job_only_the_holder_of_its_lease_counts(
     backend: Backend,
 ) -> None:
     first = await backend.claimed()

@@ -1,4 +1,4 @@
-"""What the keeper of alarms promises: each change is made by one, by nobody who was late."""
+"""Contract of `Alerts`: of concurrent changes one is made, and outdated ones are refused."""
 
 import asyncio
 from datetime import timedelta
@@ -8,31 +8,31 @@ import msgspec
 from domain.alerts import AlertState, Incident, Kind
 from tests.contract.backends import Backend
 
-MOMENT = timedelta(microseconds=1)
+MICROSECOND = timedelta(microseconds=1)
 
 
 def quiet(backend: Backend, dataset: str = "posts", source: str = "one") -> AlertState:
-    """An alarm nobody has written down yet."""
+    """Return an alarm that is not stored yet."""
     return AlertState.quiet(Kind.BREAKER, dataset, "é.example:80", backend.clock.now(), source)
 
 
 def raised(backend: Backend, alarm: AlertState) -> AlertState:
-    """The alarm once trouble was seen."""
-    return alarm.seen(Incident("it keeps failing, é", backend.clock.now() + MOMENT), "well")
+    """Return the alarm once trouble was seen."""
+    return alarm.seen(Incident("it keeps failing, é", backend.clock.now() + MICROSECOND), "well")
 
 
 async def standing(backend: Backend) -> list[AlertState]:
-    """Every alarm."""
+    """Return every alarm."""
     return (await backend.alerts.current())[1]
 
 
-async def test_without_alarms_there_is_only_the_present_moment(backend: Backend) -> None:
+async def test_without_alarms_there_is_only_the_time(backend: Backend) -> None:
     assert await backend.alerts.current() == (backend.clock.now(), [])
-    backend.clock.advance(MOMENT)
+    backend.clock.advance(MICROSECOND)
     assert await backend.alerts.current() == (backend.clock.now(), [])
 
 
-async def test_a_new_alarm_is_written_down_as_it_is_and_once(backend: Backend) -> None:
+async def test_a_new_alarm_is_stored_as_it_is_and_once(backend: Backend) -> None:
     alarm = quiet(backend)
 
     moved = [await backend.alerts.move(None, alarm) for _ in range(2)]
@@ -48,10 +48,10 @@ async def test_an_alarm_goes_all_its_way(backend: Backend) -> None:
     for _ in range(2):
         seen = raised(backend, alarm)
         taken = seen.claimed(backend.clock.now())
-        told = taken.released(told=True)
-        over = told.seen(None, "well")
+        delivered = taken.released(told=True)
+        over = delivered.seen(None, "well")
         done = over.claimed(backend.clock.now()).released(told=True)
-        for following in (seen, taken, told, over, done):
+        for following in (seen, taken, delivered, over, done):
             assert await backend.alerts.move(alarm, following)
             alarm = following
             assert await standing(backend) == [alarm]
@@ -74,7 +74,7 @@ async def test_an_alarm_that_has_moved_is_not_moved_from_where_it_was(backend: B
     assert await standing(backend) == [second]
 
 
-async def test_of_many_who_take_an_alert_one_gets_it(backend: Backend) -> None:
+async def test_of_many_that_claim_an_alert_one_gets_it(backend: Backend) -> None:
     alarm = quiet(backend)
     await backend.alerts.move(None, alarm)
     waiting = raised(backend, alarm)
@@ -86,7 +86,7 @@ async def test_of_many_who_take_an_alert_one_gets_it(backend: Backend) -> None:
     assert sorted(got) == [False] * 7 + [True]
 
 
-async def test_alarms_are_told_apart_by_kind_dataset_and_source(backend: Backend) -> None:
+async def test_alarms_are_distinguished_by_kind_dataset_and_source(backend: Backend) -> None:
     now = backend.clock.now()
     alarms = [
         quiet(backend, "posts", "one"),

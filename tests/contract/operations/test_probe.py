@@ -1,4 +1,4 @@
-"""What a health probe promises: silence while all is well."""
+"""Contract of `Probe`: it returns while the backend works."""
 
 from tests.contract.backends import Backend
 

@@ -1,4 +1,4 @@
-"""What retention promises: what is old goes, batch by batch, and what is needed stays."""
+"""Contract of `Retention`: expired rows are removed in batches, needed ones stay."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ from domain.sessions import Session
 from tests.contract.backends import Backend
 from tests.strategies import SAMPLES, sample
 
-MOMENT, DAY = timedelta(microseconds=1), timedelta(days=1)
+MICROSECOND, DAY = timedelta(microseconds=1), timedelta(days=1)
 ANSWER = SavedAnswer(status=200, headers={}, body=b"{}")
 
 
@@ -44,7 +44,7 @@ async def fetch(
 
 
 async def kept(backend: Backend, source: str = "one") -> list[bytes]:
-    """The bodies that can be read again."""
+    """Return the bodies that can be read again."""
     async with backend.intakes.open(SAMPLES, source, backend.queued()) as intake:
         return [kept.payload.body async for kept in intake.kept()]
 
@@ -52,8 +52,8 @@ async def kept(backend: Backend, source: str = "one") -> list[bytes]:
 async def prune(
     backend: Backend, what: RetainedKind, before: datetime | None = None, most: int = 500
 ) -> int:
-    """Remove all that is older, which is everything unless told otherwise; says how much it was."""
-    before = before or backend.clock.now() + MOMENT
+    """Remove older rows, by default all; return how many were removed."""
+    before = before or backend.clock.now() + MICROSECOND
     removed = 0
     while batch := await backend.retention.prune(what, before, most):
         assert batch <= most
@@ -65,9 +65,7 @@ async def prune(
 
 
 @pytest.mark.parametrize("what", RetainedKind)
-async def test_where_nothing_is_kept_nothing_is_removed(
-    backend: Backend, what: RetainedKind
-) -> None:
+async def test_an_empty_store_has_nothing_to_remove(backend: Backend, what: RetainedKind) -> None:
     assert await prune(backend, what) == 0
 
 
@@ -97,7 +95,7 @@ async def test_all_pages_of_the_newest_merged_fetch_of_each_source_stay(backend:
     assert await kept(backend, "two") == [b"4", b"5"]
 
 
-async def test_what_was_never_merged_goes_when_it_is_old(backend: Backend) -> None:
+async def test_unmerged_payloads_expire(backend: Backend) -> None:
     await fetch(backend, b"an error page", commits=False)
 
     assert await prune(backend, RetainedKind.PAYLOADS) == 1
@@ -120,7 +118,7 @@ async def test_a_body_that_came_again_stays_until_its_last_arrival_goes(backend:
     assert await kept(backend) == [b"other", b"same"]
 
 
-async def test_what_a_record_in_quarantine_was_read_from_stays_as_long_as_it(
+async def test_payloads_of_records_in_quarantine_stay_with_them(
     backend: Backend,
 ) -> None:
     await fetch(backend, b"good")
@@ -137,7 +135,7 @@ async def test_what_a_record_in_quarantine_was_read_from_stays_as_long_as_it(
     assert (before, await kept(backend)) == ([b"bad", b"newest"], [b"newest"])
 
 
-async def test_what_a_running_fetch_has_brought_stays(backend: Backend) -> None:
+async def test_payloads_of_a_running_fetch_stay(backend: Backend) -> None:
     await fetch(backend, b"old")
     job = await backend.claimed()
     async with backend.intakes.open(SAMPLES, "one", job) as intake:
@@ -192,7 +190,7 @@ async def test_old_jobs_go_and_newer_ones_stay(backend: Backend) -> None:
     assert stay == [False, False, True, True]
 
 
-async def test_the_last_job_of_each_dataset_stays_and_with_it_how_the_dataset_stands(
+async def test_the_last_job_of_each_dataset_stays_with_its_status(
     backend: Backend,
 ) -> None:
     for dataset in (SAMPLES, POSTS):
@@ -242,7 +240,7 @@ async def test_jobs_go_in_batches(backend: Backend) -> None:
     assert batches == [3, 3, 1, 0]
 
 
-async def test_a_job_that_was_removed_can_be_ended_by_nobody(backend: Backend) -> None:
+async def test_a_removed_job_cannot_be_ended(backend: Backend) -> None:
     job = await backend.claimed()
     ended = await backend.end(job)
     await fetch(backend, commits=False)
@@ -273,7 +271,7 @@ async def test_old_rejections_go_and_those_seen_again_stay(backend: Backend) -> 
 
 async def test_rejections_go_in_batches(backend: Backend) -> None:
     await fetch(backend, b"1", rejected=[Rejection(f"/{n}", "is bad") for n in range(8)])
-    before = backend.clock.now() + MOMENT
+    before = backend.clock.now() + MICROSECOND
 
     batches = [await backend.retention.prune(RetainedKind.QUARANTINE, before, 3) for _ in range(4)]
 
@@ -308,7 +306,7 @@ async def test_pruning_changes_no_record_and_no_checkpoint(backend: Backend) -> 
 # ---------------------------------------------------------------- accounts
 
 
-async def test_sessions_that_have_run_out_go_with_their_refresh_tokens(backend: Backend) -> None:
+async def test_expired_sessions_are_removed_with_their_refresh_tokens(backend: Backend) -> None:
     for number, days in enumerate((1, 5)):
         now = backend.clock.now()
         session = Session(
@@ -342,7 +340,9 @@ async def test_guesses_made_long_ago_are_forgotten(backend: Backend) -> None:
     await backend.attempts.begin("bob", "there")
 
 
-async def test_what_clients_asked_is_forgotten_once_they_have_it_back(backend: Backend) -> None:
+async def test_request_counts_of_clients_are_removed_when_they_are_full_again(
+    backend: Backend,
+) -> None:
     rate = Rate(2, 60.0)
     for client in ("ann", "bob"):
         await backend.client_limits.spend(client, rate)

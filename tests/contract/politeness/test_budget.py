@@ -1,4 +1,4 @@
-"""What a budget promises: one per host, whoever spends it, and an honest time to ask again."""
+"""Contract of `Budget`: one for each host, shared by all callers, with exact waiting times."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -19,11 +19,11 @@ async def _spend_all(backend: Backend, host: str) -> int:
     return spent
 
 
-async def test_a_host_never_asked_is_remembered_as_nothing(backend: Backend) -> None:
+async def test_a_host_without_requests_has_the_initial_state(backend: Backend) -> None:
     assert await backend.budget.state("new.example") == Host()
 
 
-async def test_the_first_request_may_go_at_once(backend: Backend) -> None:
+async def test_the_first_request_is_allowed_at_once(backend: Backend) -> None:
     assert await backend.budget.spend(STRICT) == (Admission.GO, backend.clock.now())
 
 
@@ -32,7 +32,7 @@ async def test_a_named_host_has_its_own_rate_and_any_other_the_default(backend: 
     assert await _spend_all(backend, "other.example") == DEFAULT_RATE.burst
 
 
-async def test_a_spent_budget_names_the_time_the_next_request_may_go(backend: Backend) -> None:
+async def test_a_spent_budget_returns_the_time_of_the_next_request(backend: Backend) -> None:
     await _spend_all(backend, STRICT)
 
     verdict, at = await backend.budget.spend(STRICT)
@@ -101,7 +101,7 @@ async def test_retries_have_a_budget_of_their_own(backend: Backend) -> None:
     assert verdicts == [Admission.GO] * 3 + [Admission.RETRIES]
 
 
-async def test_the_state_tells_what_was_learnt(backend: Backend) -> None:
+async def test_the_state_shows_what_was_recorded(backend: Backend) -> None:
     await backend.budget.spend(STRICT)
     await backend.budget.record_outcome(STRICT, ok=True)
     await backend.budget.record_outcome(STRICT, ok=False)
@@ -137,7 +137,7 @@ async def test_no_window_holds_more_than_agreed_however_many_ask_at_once(
 
     window = timedelta(seconds=rate.window_s)
     for first in left:
-        assert len([moment for moment in left if first <= moment < first + window]) <= rate.count
+        assert len([time for time in left if first <= time < first + window]) <= rate.count
 
 
 async def test_of_many_that_ask_after_an_open_breaker_one_is_the_probe(backend: Backend) -> None:
@@ -149,7 +149,7 @@ async def test_of_many_that_ask_after_an_open_breaker_one_is_the_probe(backend: 
     assert [verdict for verdict, _ in asked].count(Admission.GO) == 1
 
 
-async def test_nothing_that_many_tell_at_once_is_lost(backend: Backend) -> None:
+async def test_no_outcome_of_many_recorded_at_once_is_lost(backend: Backend) -> None:
     until = backend.clock.now() + timedelta(seconds=90)
 
     await asyncio.gather(
@@ -166,7 +166,7 @@ async def test_nothing_that_many_tell_at_once_is_lost(backend: Backend) -> None:
 
 @settings(max_examples=25)
 @given(st.lists(st.sampled_from([0.0, 0.001, 0.35, 1.0, 7.3]), min_size=1, max_size=12))
-async def test_whoever_waits_until_the_time_named_may_go(
+async def test_a_request_at_the_returned_time_is_allowed(
     open_backend: Open, pauses: list[float]
 ) -> None:
     async with open_backend() as backend:

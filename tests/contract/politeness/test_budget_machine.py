@@ -1,4 +1,4 @@
-"""A budget against the log of what it granted, through any order of calls, outcomes and blocks."""
+"""A budget against the log of its grants, through any order of calls, outcomes and blocks."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -40,7 +40,7 @@ class BudgetMachine(Machine):
         self.backend.clock.advance(seconds)
 
     @rule(retry=st.booleans())
-    def somebody_asks(self, retry: bool) -> None:
+    def spend(self, retry: bool) -> None:
         verdict, again_at = self.run(self.backend.budget.spend(HOST, retry))
         if verdict is Admission.GO:
             self.goes()
@@ -66,7 +66,7 @@ class BudgetMachine(Machine):
         self.out += 1
 
     @rule()
-    def somebody_waits_as_long_as_they_were_told(self) -> None:
+    def wait_as_returned(self) -> None:
         verdict, again_at = self.run(self.backend.budget.spend(HOST))
         if verdict is Admission.GO:
             self.goes()
@@ -94,7 +94,7 @@ class BudgetMachine(Machine):
             self.opens(OPEN_FOR)
 
     def probe_ends(self, ok: bool) -> None:
-        """A probe decides: closed, or open for twice as long."""
+        """Return a probe decides: closed, or open for twice as long."""
         if ok:
             self.opens_at = self.probing_until = None
             self.outcomes = []
@@ -102,7 +102,7 @@ class BudgetMachine(Machine):
             self.opens(min(self.open_for * 2, LONGEST_OPEN))
 
     def opens(self, open_for: timedelta) -> None:
-        """The breaker opens."""
+        """Return the breaker opens."""
         self.open_for, self.opens_at, self.probing_until = open_for, self.now + open_for, None
         self.outcomes = []
 

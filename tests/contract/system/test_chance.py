@@ -1,4 +1,4 @@
-"""What every source of chance promises."""
+"""Contract of `Random`."""
 
 import re
 from collections.abc import Callable

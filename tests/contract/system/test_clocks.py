@@ -1,4 +1,4 @@
-"""What every clock promises."""
+"""Contract of `Clock`."""
 
 import asyncio
 from collections.abc import Callable
@@ -74,7 +74,7 @@ async def test_sleepers_wake_when_the_clock_is_moved_past_them() -> None:
     assert heard == [2, 2, 3]
 
 
-async def test_time_that_elapses_wakes_each_sleeper_at_its_moment() -> None:
+async def test_time_that_elapses_wakes_each_sleeper_at_its_time() -> None:
     clock, heard = SteerableClock(), list[float]()
     tasks = [asyncio.create_task(_note(clock, seconds, heard)) for seconds in (3, 1, 2)]
     start = clock.now()

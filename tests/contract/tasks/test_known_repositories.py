@@ -1,4 +1,4 @@
-"""What whoever keeps what is known of repositories promises."""
+"""Contract of `KnownRepositories`."""
 
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ from domain.repositories import KnownRepository, LookupResult, RepoFacts
 from tests.contract.backends import Backend
 
 FACTS = RepoFacts("a client", 7, "Python")
-TICK = timedelta(microseconds=1)
+MICROSECOND = timedelta(microseconds=1)
 
 LOOKED_UP = LookupResult(FACTS, '"1"')
 
@@ -35,7 +35,7 @@ async def test_nothing_is_known_at_first(backend: Backend) -> None:
         LookupResult(RepoFacts("\n\\\"'😀", INT64_MAX, ""), None),
     ],
 )
-async def test_what_is_kept_is_known(backend: Backend, result: LookupResult) -> None:
+async def test_a_stored_repository_is_found(backend: Backend, result: LookupResult) -> None:
     kept = known(backend, result=result)
 
     await backend.known_repositories.keep(kept)
@@ -44,9 +44,9 @@ async def test_what_is_kept_is_known(backend: Backend, result: LookupResult) -> 
     assert await backend.known_repositories.get("A/b") is None
 
 
-async def test_what_is_kept_later_takes_its_place(backend: Backend) -> None:
+async def test_a_later_state_replaces_an_earlier_one(backend: Backend) -> None:
     first = known(backend)
-    backend.clock.advance(TICK)
+    backend.clock.advance(MICROSECOND)
     second = first.after(LookupResult(None), backend.clock.now())
 
     await backend.known_repositories.keep(first)
@@ -55,7 +55,7 @@ async def test_what_is_kept_later_takes_its_place(backend: Backend) -> None:
     assert await backend.known_repositories.get("a/b") == second
 
 
-async def test_what_is_forgotten_is_not_known(backend: Backend) -> None:
+async def test_a_removed_repository_is_unknown(backend: Backend) -> None:
     await backend.known_repositories.keep(known(backend))
     await backend.known_repositories.keep(known(backend, "c/d"))
 
@@ -68,9 +68,9 @@ async def test_what_is_forgotten_is_not_known(backend: Backend) -> None:
 
 async def test_repositories_not_checked_since_are_due_oldest_first(backend: Backend) -> None:
     for name in ("c/second", "b/third", "a/fourth"):
-        backend.clock.advance(TICK)
+        backend.clock.advance(MICROSECOND)
         await backend.known_repositories.keep(known(backend, name))
-    second_to_last = backend.clock.now() - TICK
+    second_to_last = backend.clock.now() - MICROSECOND
     first = known(backend, "d/first")
     await backend.known_repositories.keep(
         KnownRepository(

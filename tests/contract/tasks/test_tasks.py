@@ -1,4 +1,4 @@
-"""What whoever writes tasks promises: no change is lost, and reads find what was written."""
+"""Contract of `Tasks`: no change is lost, and reads find what was written."""
 
 import asyncio
 from typing import Any
@@ -21,23 +21,23 @@ class Refused(Exception):
 
 
 def task(backend: Backend, finding: Finding = PENDING, **said: Any) -> Task:
-    """A task nobody has stored yet."""
+    """Return a task that is not stored yet."""
     edit = TaskEdit(**{"title": "a title", "repository": "a/b", **said})
     return new_task(backend.random.identifier(), edit, finding, backend.clock.now())
 
 
 def titled(backend: Backend, title: str) -> Any:
-    """A change of the title."""
+    """Return a change of the title."""
     return lambda task: task.edited(TaskEdit(title=title), PENDING, backend.clock.now())
 
 
 async def stored(backend: Backend, task_id: str) -> Any:
-    """The row of a task, as anybody reads it."""
+    """Return the row of a task."""
     return await backend.store.get(TASKS, (task_id,), Filter())
 
 
 async def seq(backend: Backend) -> int:
-    """The dataset's sequence number."""
+    """Return the dataset's sequence number."""
     return (await backend.store.freshness(TASKS)).seq
 
 
@@ -45,7 +45,7 @@ async def seq(backend: Backend) -> int:
 
 
 @pytest.mark.parametrize("finding", [PENDING, FACTS])
-async def test_what_is_added_is_read_as_it_was_answered(backend: Backend, finding: Finding) -> None:
+async def test_an_added_task_is_read_as_it_was_returned(backend: Backend, finding: Finding) -> None:
     one = task(backend, finding, description="é\n'\"", status=TaskStatus.IN_PROGRESS)
 
     row = await backend.tasks.add(one)
@@ -88,7 +88,7 @@ async def test_tasks_are_found_like_the_records_of_any_dataset(backend: Backend)
 # ---------------------------------------------------------------- changing
 
 
-async def test_a_change_is_made_to_what_is_stored_and_to_nothing_else(backend: Backend) -> None:
+async def test_a_change_applies_to_the_stored_task_alone(backend: Backend) -> None:
     one, other = task(backend, FACTS), task(backend)
     await backend.tasks.add(one)
     await backend.tasks.add(other)
@@ -127,7 +127,7 @@ async def test_a_change_that_raises_writes_nothing(backend: Backend) -> None:
     assert (await backend.tasks.change(one.id, titled(backend, "after"))).title == "after"
 
 
-async def test_what_is_not_there_is_not_changed(backend: Backend) -> None:
+async def test_a_missing_task_is_not_changed(backend: Backend) -> None:
     assert await backend.tasks.change("0" * 32, titled(backend, "another")) is None
     assert await seq(backend) == 0
 
@@ -153,7 +153,7 @@ async def test_of_many_changes_at_once_none_is_lost(backend: Backend) -> None:
 # ---------------------------------------------------------------- removing
 
 
-async def test_what_is_removed_is_gone(backend: Backend) -> None:
+async def test_a_removed_task_is_gone(backend: Backend) -> None:
     one, other = task(backend), task(backend)
     await backend.tasks.add(one)
     await backend.tasks.add(other)
@@ -164,7 +164,7 @@ async def test_what_is_removed_is_gone(backend: Backend) -> None:
     assert task_of(await stored(backend, other.id)) == other
 
 
-async def test_what_may_not_be_removed_stays(backend: Backend) -> None:
+async def test_a_task_that_may_not_be_removed_stays(backend: Backend) -> None:
     one = task(backend)
     added = await backend.tasks.add(one)
 

@@ -1,4 +1,4 @@
-"""Crypto assets: what one must have, and what it is called when its source does not say."""
+"""Crypto assets: required values, and identifiers made of symbol and name."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,17 +16,17 @@ NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 def asset(**changed: Any) -> CryptoAsset:
-    """An asset of which little is known."""
+    """Return an asset of which little is known."""
     plain = {"source": "csv", "source_id": "btc-bitcoin", "symbol": "BTC", "name": "Bitcoin"}
     return CryptoAsset(**{**plain, **changed})
 
 
-def test_an_asset_of_which_little_is_known_is_an_asset() -> None:
+def test_an_asset_with_required_fields_alone_is_valid() -> None:
     assert checked(asset(), NOW) == asset()
     assert CRYPTO_ASSETS.defect(asset()) is None
 
 
-def test_an_asset_of_which_all_is_known_is_an_asset() -> None:
+def test_an_asset_with_all_fields_is_valid() -> None:
     whole = asset(rank=0, price_usd=1.5, percent_change_24h=-3.0, updated_at=NOW)
 
     assert checked(whole, NOW) == whole
@@ -43,7 +43,7 @@ def test_an_asset_of_which_all_is_known_is_an_asset() -> None:
         ({"updated_at": NOW + timedelta(days=2)}, "more than a day ahead"),
     ],
 )
-def test_what_can_be_no_asset_is_refused(changed: dict[str, Any], reason: str) -> None:
+def test_an_implausible_asset_is_refused(changed: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         checked(asset(**changed), NOW)
 
@@ -59,14 +59,14 @@ def test_what_can_be_no_asset_is_refused(changed: dict[str, Any], reason: str) -
         ("$", "!", ""),
     ],
 )
-def test_an_asset_without_a_name_for_itself_is_known_by_symbol_and_name(
+def test_an_asset_without_an_identifier_gets_one_of_symbol_and_name(
     symbol: str, name: str, slug: str
 ) -> None:
     assert slug_of(symbol, name) == slug
 
 
 @given(st.text(), st.text())
-def test_a_slug_can_stand_in_a_path(symbol: str, name: str) -> None:
+def test_a_slug_is_a_valid_path_segment(symbol: str, name: str) -> None:
     slug = slug_of(symbol, name)
 
     assert not {*slug} & {*"/?#%& \n\t\0_"}
@@ -74,7 +74,7 @@ def test_a_slug_can_stand_in_a_path(symbol: str, name: str) -> None:
     assert not slug.endswith("-")
 
 
-def test_anybody_may_read_and_fetch_assets() -> None:
+def test_every_caller_may_read_and_fetch_assets() -> None:
     assert CRYPTO_ASSETS.read_by is CRYPTO_ASSETS.fetch_by is Role.ANYONE
 
 

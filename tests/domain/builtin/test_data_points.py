@@ -1,4 +1,4 @@
-"""Data points: bytes to numbers, what can be trusted, and what makes a point the same point."""
+"""Data points: decoding, validity and identity."""
 
 import math
 import struct
@@ -16,7 +16,7 @@ from domain.paging import Sort
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 AT = int(NOW.timestamp())
 BYTES = [157, 42, 76, 190]
-MOMENT = timedelta(microseconds=1)
+MICROSECOND = timedelta(microseconds=1)
 HOUR = timedelta(hours=1)
 
 float32s = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -24,7 +24,7 @@ tags = st.lists(st.sampled_from(["a", "b", "system", "suspect", TOO_OLD]) | st.t
 
 
 def encoded(number: float) -> list[int]:
-    """The four bytes of a float32, little end first."""
+    """Return the four bytes of a float32, little end first."""
     return [*struct.pack("<f", number)]
 
 
@@ -75,7 +75,7 @@ def test_bytes_that_hold_no_number_are_refused(value: list[int], reason: str) ->
         (["noon", "suspect"], False),
     ],
 )
-def test_the_tags_of_a_fresh_point_say_whether_it_is_trusted(
+def test_the_tags_of_a_fresh_point_decide_whether_it_is_valid(
     given_tags: list[str], valid: bool
 ) -> None:
     point = point_of(AT, BYTES, given_tags, NOW)
@@ -83,16 +83,16 @@ def test_the_tags_of_a_fresh_point_say_whether_it_is_trusted(
     assert (point.valid, point.tags) == (valid, tuple(given_tags))
 
 
-def test_a_point_is_still_trusted_when_it_is_exactly_an_hour_old() -> None:
+def test_a_point_that_is_exactly_an_hour_old_is_valid() -> None:
     assert point_of(AT, BYTES, [], NOW + HOUR).valid
 
-    late = point_of(AT, BYTES, ["noon"], NOW + HOUR + MOMENT)
+    late = point_of(AT, BYTES, ["noon"], NOW + HOUR + MICROSECOND)
 
     assert (late.valid, late.tags) == (False, ("noon", TOO_OLD))
 
 
 @given(st.timedeltas(-timedelta(hours=23), timedelta(days=9)), tags)
-def test_a_point_is_trusted_for_an_hour_and_says_why_when_not(
+def test_a_point_is_valid_for_an_hour_and_tagged_afterwards(
     age: timedelta, given_tags: list[str]
 ) -> None:
     point = point_of(AT, BYTES, given_tags, NOW + age)
@@ -103,7 +103,7 @@ def test_a_point_is_trusted_for_an_hour_and_says_why_when_not(
 
 
 @pytest.mark.parametrize("seconds", [0, AT * 1000, AT + 86_401])
-def test_a_point_of_no_possible_time_is_refused(seconds: int) -> None:
+def test_a_point_with_an_implausible_time_is_refused(seconds: int) -> None:
     with pytest.raises(ValueError, match="the time lies"):
         point_of(seconds, BYTES, [], NOW)
 
@@ -111,7 +111,7 @@ def test_a_point_of_no_possible_time_is_refused(seconds: int) -> None:
 # ---------------------------------------------------------------- the same point
 
 
-def test_the_id_is_what_the_reference_says() -> None:
+def test_the_id_is_computed_as_documented() -> None:
     # echo -n '[1713798477,[157,42,76,190],["noon"]]' | sha256sum
     assert id_of(1713798477, BYTES, ["noon"]) == "85eff97db994f1f3"
 
@@ -146,7 +146,7 @@ def test_users_read_and_admins_fetch() -> None:
 
 
 @pytest.mark.parametrize(("role", "seen"), [(Role.ANYONE, 1), (Role.USER, 1), (Role.ADMIN, 2)])
-def test_only_admins_see_what_cannot_be_trusted(role: Role, seen: int) -> None:
+def test_only_admins_see_invalid_points(role: Role, seen: int) -> None:
     points = [point_of(AT, BYTES, [], NOW), point_of(AT, BYTES, ["suspect"], NOW)]
 
     assert sum(map(DATA_POINTS.seen_by(role).matches, points)) == seen
@@ -154,7 +154,7 @@ def test_only_admins_see_what_cannot_be_trusted(role: Role, seen: int) -> None:
 
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("question", [[], [("time__gte", "2026-01-01T00:00:00Z")]])
-def test_whoever_reads_by_time_reads_fast(role: Role, question: list[tuple[str, str]]) -> None:
+def test_reads_by_time_use_an_index(role: Role, question: list[tuple[str, str]]) -> None:
     asked = Filter.parse(DATA_POINTS.fields, question) & DATA_POINTS.seen_by(role)
 
     for sort in (DATA_POINTS.default_sort, "time"):

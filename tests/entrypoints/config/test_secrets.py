@@ -41,10 +41,10 @@ def test_a_second_start_changes_nothing(tmp_path: Path) -> None:
     write(tmp_path)
     before = _files(tmp_path)
 
-    [told] = write(tmp_path)
+    [said] = write(tmp_path)
 
     assert _files(tmp_path) == before
-    assert "exist already" in told
+    assert "exist already" in said
 
 
 def test_a_start_that_was_broken_off_is_begun_anew(tmp_path: Path) -> None:
