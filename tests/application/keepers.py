@@ -47,10 +47,15 @@ class Keeper:
 
 @asynccontextmanager
 async def keeping(
-    rig: Rig, *fetches: Fetch[Any], on_start: bool = False, job_backend: JobBackend | None = None
+    rig: Rig,
+    *fetches: Fetch[Any],
+    on_start: bool = False,
+    job_backend: JobBackend | None = None,
+    registry: Registry | None = None,
 ) -> AsyncIterator[Keeper]:
-    """Keep the schedules of these datasets for a while."""
-    keeper = Keeper(rig, rig.registry(*fetches), job_backend or rig.job_backend, on_start)
+    """Keep the schedules of these datasets, or of those of the registry, for a while."""
+    known = registry or rig.registry(*fetches)
+    keeper = Keeper(rig, known, job_backend or rig.job_backend, on_start)
     await rig.clock.settle()
     try:
         yield keeper
