@@ -48,7 +48,7 @@ class Catalogue:
         self._quarantine = quarantine
         self._clock = clock
         # The last status of each dataset, and what it followed from.
-        self._known: dict[str, tuple[Freshness, Cadence, FreshnessStatus]] = {}
+        self._statuses: dict[str, tuple[Freshness, Cadence, FreshnessStatus]] = {}
 
     @property
     def generation(self) -> Generation:
@@ -62,19 +62,38 @@ class Catalogue:
 
     def query(self, name: str) -> Query[Any]:
         """Return the use case that reads a dataset; raise UnknownDataset for any other name."""
-        return self._registered(name).query
+        registered = self._registry.current.catalogue.get(name)
+        if registered is None:
+            raise self._unknown()
+        return registered.query
 
     def fetch(self, name: str) -> Fetch[Any]:
         """Return the use case that fetches a dataset; raise UnknownDataset for any other name."""
-        return self._registered(name).fetch
+        fetch = self._registry.current.fetches.get(name)
+        if fetch is None:
+            raise self._unknown()
+        return fetch
 
     async def is_replaced(self, reader: Reader[Any]) -> bool:
         """Return whether the reader is out of use, so that its errors mean nothing."""
         return await self._registry.is_replaced(reader)
 
-    def freshness_status(self, name: str, freshness: Freshness) -> FreshnessStatus:
-        """Return how current a dataset with this freshness is now."""
-        return self._status(name, self.fetch(name).cadence, freshness)
+    def freshness_status(
+        self, name: str, freshness: Freshness, cadence: Cadence | None = None
+    ) -> FreshnessStatus:
+        """Return how current a dataset with this freshness is now; `cadence` is its own if None."""
+        now, cadence = self._clock.now(), cadence or self.fetch(name).cadence
+        known, by, status = self._statuses.get(name, (None, None, None))
+        if known is freshness and by is cadence and status is not None and status.holds(now):
+            return status
+        status = FreshnessStatus(
+            freshness.fetched_at,
+            freshness.next_fetch_at,
+            cadence.is_stale(freshness, now),
+            cadence.stale_at(freshness),
+        )
+        self._statuses[name] = freshness, cadence, status
+        return status
 
     async def entries(self, viewer: Role = Role.ANYONE) -> list[Entry]:
         """Return every dataset the viewer may read."""
@@ -94,25 +113,9 @@ class Catalogue:
             records=await reader.count(),
             quarantined=await self._quarantine.count(name),
             freshness=freshness,
-            standing=self._status(name, fetch.cadence, freshness),
+            # By its own cadence: it may be replaced or removed meanwhile.
+            standing=self.freshness_status(name, freshness, fetch.cadence),
         )
 
-    def _status(self, name: str, cadence: Cadence, freshness: Freshness) -> FreshnessStatus:
-        now = self._clock.now()
-        known, by, status = self._known.get(name, (None, None, None))
-        if known is freshness and by is cadence and status is not None and status.holds(now):
-            return status
-        status = FreshnessStatus(
-            freshness.fetched_at,
-            freshness.next_fetch_at,
-            cadence.is_stale(freshness, now),
-            cadence.stale_at(freshness),
-        )
-        self._known[name] = freshness, cadence, status
-        return status
-
-    def _registered(self, name: str) -> RegisteredDataset[Any]:
-        catalogue = self._registry.current.catalogue
-        if name not in catalogue:
-            raise UnknownDataset(f"the datasets are: {', '.join(catalogue)}")
-        return catalogue[name]
+    def _unknown(self) -> UnknownDataset:
+        return UnknownDataset(f"the datasets are: {', '.join(self._registry.current.catalogue)}")

@@ -88,35 +88,25 @@ class RecordsEndpoint:
         # The server has decoded the path once; an encoded slash is reached by a filter instead.
         segments = request.scope["path"].removeprefix(PREFIX).split("/")
         name, *key = [segment for segment in segments if segment] or [self._default_dataset]
+        parameters = parameters_of(request.scope["query_string"])
         while True:
             reader = self._catalogue.query(name).for_role(request.role)
             try:
-                return await self._read_from(reader, key, request, receive, send)
+                if key:
+                    fields = read_fields(reader.dataset, parameters)
+                    answer = await self._record(request, reader, key, fields)
+                else:
+                    query = read_query(reader.dataset, parameters, self._signer, request.accept)
+                    if query.format is not Format.JSON:
+                        return await self._export(request, reader, query, receive, send)
+                    answer = await self._page(request, reader, query)
             except StoreUnavailable:
                 # Its table has another layout by now, if the dataset was replaced meanwhile.
                 if BEGUN in request.scope or not await self._catalogue.is_replaced(reader):
                     raise
-
-    async def _read_from(
-        self,
-        reader: Reader[Any],
-        key: list[str],
-        request: ReadRequest,
-        receive: Receive,
-        send: Send,
-    ) -> ReadyAnswer | None:
-        parameters = parameters_of(request.scope["query_string"])
-        if key:
-            answer = await self._record(
-                request, reader, key, read_fields(reader.dataset, parameters)
-            )
-        else:
-            query = read_query(reader.dataset, parameters, self._signer, request.accept)
-            if query.format is not Format.JSON:
-                return await self._export(request, reader, query, receive, send)
-            answer = await self._page(request, reader, query)
-        self._cache.put(request, answer)
-        return answer
+            else:
+                self._cache.put(request, answer)
+                return answer
 
     async def _record(
         self, request: ReadRequest, reader: Reader[Any], texts: list[str], fields: tuple[str, ...]
