@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import msgspec
 
 from domain.errors import InvalidDataset
+from domain.times import parse_time
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
@@ -48,6 +49,15 @@ class Field(msgspec.Struct, frozen=True):
         if self.choices and text not in self.choices:
             raise ValueError(f"expected one of {', '.join(self.choices)}")
         return _PARSE[self.type](text)
+
+    def parse_asked(self, text: str) -> Any:
+        """Read one value of a query string; a ValueError also says how to write it there."""
+        try:
+            return self.parse(text)
+        except ValueError as error:
+            if self.type is FieldType.TIME and _PLUS_LOST.search(text):
+                raise ValueError(f"{error} (write + as %2B)") from error
+            raise
 
     def format(self, value: Any) -> str:
         """Return one value as the text that `parse` reads back."""
@@ -125,10 +135,8 @@ _TYPES: Mapping[Any, FieldType] = {
 
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 _NUMBER = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,4})?")
-_TIME = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
-    r"([Zz]|[+-][0-9]{2}:[0-9]{2})"
-)
+#: The end of a time whose plus sign was read as the blank it stands for in a query string.
+_PLUS_LOST = re.compile(r":[0-9]{2}(?:\.[0-9]+)? [0-9]{2}(?::?[0-9]{2})?")
 
 
 def parse_integer(text: str) -> int:
@@ -150,16 +158,6 @@ def _parse_boolean(text: str) -> bool:
     return text == "true"
 
 
-def _parse_time(text: str) -> datetime:
-    problem = "expected a time with its zone, such as 2026-01-31T12:00:00Z (write + as %2B)"
-    if not _TIME.fullmatch(text):
-        raise ValueError(problem)
-    try:
-        return datetime.fromisoformat(text.upper()).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise ValueError(problem) from error
-
-
 def _parse_text(text: str) -> str:
     if "\0" in text:
         raise ValueError("expected text without the character U+0000")
@@ -170,7 +168,7 @@ _PARSE: Mapping[FieldType, Callable[[str], Any]] = {
     FieldType.INTEGER: parse_integer,
     FieldType.NUMBER: _parse_number,
     FieldType.BOOLEAN: _parse_boolean,
-    FieldType.TIME: _parse_time,
+    FieldType.TIME: parse_time,
     FieldType.TEXT: _parse_text,
     FieldType.CHOICE: _parse_text,
     FieldType.TEXTS: _parse_text,

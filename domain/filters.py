@@ -160,8 +160,8 @@ def _value(field: Field, operator: Operator, text: str) -> Any:
             raise ValueError("expected true or false")
         return text == "true"
     if not operator.takes_list:
-        return field.parse(text)
-    values = tuple(field.parse(item) for item in _split(text))
+        return field.parse_asked(text)
+    values = tuple(field.parse_asked(item) for item in _split(text))
     if operator is Operator.BETWEEN and len(values) != 2:
         raise ValueError("expected two values, separated by a comma")
     return values

@@ -10,6 +10,9 @@ import msgspec
 from domain.dataset import R
 from domain.reports import Rejection
 
+#: How a body begins that is gzip, whatever it is called.
+GZIP = b"\x1f\x8b\x08"
+
 
 class Payload(msgspec.Struct, frozen=True, kw_only=True):
     """One body as received.
@@ -25,6 +28,11 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     etag: str | None = None
     last_modified: str | None = None
     receipt: int = 0
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether the body itself is gzip, so that its size tells little of what is in it."""
+        return self.body.startswith(GZIP)
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):

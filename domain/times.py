@@ -1,11 +1,38 @@
-"""Times in upstream data: which of them are plausible."""
+"""Times as upstreams and callers write them: how they are read, and which are plausible."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 #: Earlier times come from clocks that were never set.
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 #: Clocks differ and zones are confused, but by no more than this.
 MOST_AHEAD = timedelta(days=1)
+#: What Go writes for a time that was never set, and others after its example.
+NEVER_SET = datetime(1, 1, 1, tzinfo=UTC)
+
+#: RFC 3339, and how pandas, SQL and Go write the same: a blank for the T, `+0000`, `+00`, ` UTC`.
+_TIME = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]((?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2})"
+    r"(?:\.([0-9]{1,30}))? ?"
+    r"(?:[Zz]|UTC|([+-][0-9]{2})(?::?([0-9]{2}))?(?: [A-Z]{1,5})?)"
+)
+
+
+def parse_time(text: str) -> datetime:
+    """Read a time with its zone, cut to microseconds, in UTC; a ValueError says what was expected.
+
+    It is the one reader of times, whether they stand in JSON, in CSV or in a query string.
+    """
+    problem = "expected a time with its zone, such as 2026-01-31T12:00:00Z"
+    found = _TIME.fullmatch(text)
+    if found is None:
+        raise ValueError(problem)
+    date, clock, fraction, hours, minutes = found.groups()
+    plain = f"{date}T{clock}.{(fraction or '')[:6]:0<6}{hours or '+00'}:{minutes or '00'}"
+    try:
+        return datetime.fromisoformat(plain).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(problem) from error
 
 
 def check_time(time: datetime, received_at: datetime) -> None:

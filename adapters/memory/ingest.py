@@ -226,14 +226,16 @@ class MemoryIntake(Intake[R], Generic[R]):
                 rejected_at=self._clock.now(),
             )
 
-    async def commit(self, checkpoint: Checkpoint | None, dry_run: bool = False) -> Counts:
+    async def commit(
+        self, checkpoint: Checkpoint | None, dry_run: bool = False, anew: bool = False
+    ) -> Counts:
         """Merge all that was added, with the checkpoint, in one step."""
         table = self._database.table_of(self._dataset)
         if dry_run:
-            return self._merged(Table(dict(table.rows)), self._clock.now())
+            return self._merged(Table(dict(table.rows)), self._clock.now(), anew)
         self._database.require_held(self._job)
         now = table.changes_at(self._clock.now())
-        counts = self._merged(table, now)
+        counts = self._merged(table, now, anew)
         self._database.writes += 1
         if counts.changed:
             table.seq, table.changed_at = table.seq + 1, now
@@ -251,7 +253,10 @@ class MemoryIntake(Intake[R], Generic[R]):
             if waiting.receipt in self._again and rejected not in self._rejected:
                 del self._waiting[rejected]
 
-    def _merged(self, table: Table, now: datetime) -> Counts:
+    def _merged(self, table: Table, now: datetime, anew: bool) -> Counts:
+        gone = self._not_given_again(table) if anew else []
+        for key in gone:
+            del table.rows[key]
         merged = [
             self._merge(table, key, record, receipt, now)
             for key, (record, receipt) in self._added.items()
@@ -262,7 +267,17 @@ class MemoryIntake(Intake[R], Generic[R]):
             updated=merged.count("updated"),
             unchanged=merged.count("unchanged"),
             duplicates=self._received - len(merged),
+            deleted=len(gone),
         )
+
+    def _not_given_again(self, table: Table) -> list[Key]:
+        kept = {p.receipt for p in self._database.kept[self._dataset.name, self._source]}
+        merged = kept & self._database.merged
+        return [
+            key
+            for key, row in table.rows.items()
+            if row.receipt in merged and self._added.get(key, (None, 0))[1] < row.receipt
+        ]
 
     def _merge(self, table: Table, key: Key, record: R, receipt: int, now: datetime) -> str:
         known = table.rows.get(key)

@@ -12,6 +12,8 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 import msgspec
 
 from adapters.outbound.formats.bounds import MIB
+from adapters.outbound.formats.charsets import charset_named
+from adapters.outbound.formats.packed import Readable, unpacking
 from domain.errors import SourceRefused, SourceUnavailable, UnexpectedContent
 
 MAX_SIZE = 1024 * MIB
@@ -75,22 +77,27 @@ class OpenFile:
     def __init__(self, named: LocalFile, content: BinaryIO) -> None:
         self.content = content
         self._named = named
-        self._found = self._state()
+        found = os.fstat(content.fileno())
+        self.size = found.st_size
+        self._written = _written(found)
+        # A file put in its place may have its size, and be given its time.
+        self._identity = (*self._written, found.st_ino, found.st_ctime_ns)
 
     @property
-    def size(self) -> int:
-        """How many bytes it has."""
-        return self._found[1]
+    def text(self) -> Readable:
+        """What is read from it: its bytes, or what is in them where they are gzip."""
+        return unpacking(self.content, MAX_SIZE)
 
     @property
     def etag(self) -> str:
-        """Another one once the file has changed, or another file is read."""
-        told = f"{self._named.path.absolute()} {self._named.charset} {self._found}"
+        """Another one once the file has changed, or another file is read or stands in its place."""
+        told = f"{self._named.path.absolute()} {self._named.charset} {self._identity}"
         return f'"{hashlib.sha256(told.encode(errors="replace")).hexdigest()[:32]}"'
 
     def check(self) -> None:
         """SourceUnavailable when it was changed while it was read: half of it may be new."""
-        if self._state() != self._found:
+        # Not by all that tells files apart: who may read it can change without what is in it.
+        if _written(os.fstat(self.content.fileno())) != self._written:
             raise SourceUnavailable(
                 f"{self._named.name} was changed while it was read, so nothing of it is used",
                 code="incomplete",
@@ -100,16 +107,17 @@ class OpenFile:
         """Let go of it."""
         self.content.close()
 
-    def _state(self) -> tuple[int, int]:
-        found = os.fstat(self.content.fileno())
-        return found.st_mtime_ns, found.st_size
+
+def _written(found: os.stat_result) -> tuple[int, int]:
+    """When a file was last written, and how long it is."""
+    return found.st_mtime_ns, found.st_size
 
 
 def file_of(text: str) -> LocalFile | None:
     """The file a path or a file:// URL names, or None when it is the URL of something else.
 
     `?charset=windows-1252` behind a URL says what the file's bytes are. SourceRefused for a file
-    of another machine.
+    of another machine, and for a charset that is not known.
     """
     if not text.lower().startswith(f"{HOST}:"):
         return None if "://" in text else LocalFile(Path(text))
@@ -119,6 +127,12 @@ def file_of(text: str) -> LocalFile | None:
             "the address of a local file is file:///PATH, with three slashes", code="url_refused"
         )
     charset = parse_qs(parts.query).get("charset", ["utf-8"])[0]
+    if charset_named(charset) is None:
+        raise SourceRefused(
+            f"the charset {charset[:40]!r} of the local file is not known; name one of text that"
+            " Python decodes, such as windows-1252, or none for UTF-8",
+            code="unknown_charset",
+        )
     return LocalFile(Path(unquote(parts.path)), charset)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 
-from adapters.outbound.formats.charsets import to_utf8
+from adapters.outbound.formats.charsets import json_to_utf8
 from adapters.outbound.polite.client import PoliteClient
 from adapters.outbound.polite.failures import Absent
 from adapters.outbound.polite.messages import NotModified, UpstreamResponse
@@ -72,7 +72,8 @@ class GitHubRepositories(Repositories):
 
     def _facts(self, answer: UpstreamResponse) -> RepoFacts:
         try:
-            read = msgspec.json.decode(to_utf8(answer.body, answer.content_type), type=_Payload)
+            text = json_to_utf8(answer.body, answer.content_type)
+            read = msgspec.json.decode(text, type=_Payload)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise UnexpectedContent("GitHub's answer cannot be read as a repository") from error
         description, language = self._kept(read.description), self._kept(read.language)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from adapters.outbound.files import HOST, LocalFile, OpenFile, file_of, first_line
+from adapters.outbound.formats import csv, json
 from adapters.outbound.formats.csv import columns_of, read_csv
 from adapters.outbound.formats.csv_pages import pages_of
 from adapters.outbound.formats.json import read_json
@@ -15,7 +16,7 @@ from application.ports.ingest import Ask, Source
 from application.ports.system import Clock
 from domain.dataset import R
 from domain.errors import UnexpectedContent
-from domain.payloads import Batch, Payload
+from domain.payloads import GZIP, Batch, Payload
 from domain.sources import CsvFormat, JsonFormat, NextLink, NoPages, SourceDefinition
 
 
@@ -41,8 +42,13 @@ class DefinedSource(Source[R]):
 
     @property
     def normaliser_version(self) -> str:
-        """Names the version of format and mapping."""
-        return self._definition.normaliser_version
+        """Names the version of the mapping, and of what reads the format."""
+        match self._definition.format:
+            case JsonFormat():
+                reading = json.READING
+            case CsvFormat():
+                reading = csv.READING
+        return f"{self._definition.normaliser_version} {reading}"
 
     def normalise(self, payload: Payload) -> Batch[R]:
         """Read the records of a payload."""
@@ -103,7 +109,8 @@ class HttpSource(DefinedSource[R]):
 
 def _check_whole(answer: UpstreamResponse) -> None:
     """Raise SourceUnavailable when a body may have been cut short, in the middle of a row."""
-    if not answer.bounded and not answer.body.endswith((b"\r", b"\n")):
+    is_ended = answer.body.endswith((b"\r", b"\n")) or answer.body.startswith(GZIP)
+    if not answer.bounded and not is_ended:
         raise incomplete(parse(answer.url).place)
 
 
@@ -151,7 +158,7 @@ class FileSource(DefinedSource[R]):
     async def _pages(self, opened: OpenFile, ask: Ask) -> AsyncIterator[Payload]:
         received_at = self._clock.now()
         fields, required = columns_of(self._definition.mapping.element)
-        pages = pages_of(opened.content, self._file.content_type, required, fields)
+        pages = pages_of(opened.text, self._file.content_type, required, fields)
         number = 0
         with self._file.reading():
             while (page := await asyncio.to_thread(next, pages, None)) is not None:

@@ -103,7 +103,8 @@ async def read(dataset: Dataset[R], source: Source[R], payload: Payload) -> Batc
         return _sifted(dataset, source.normalise(payload))
 
     # A large body takes long enough to be noticed by whoever reads meanwhile.
-    return await asyncio.to_thread(reading) if len(payload.body) > LARGE else reading()
+    is_large = len(payload.body) > LARGE or payload.is_packed
+    return await asyncio.to_thread(reading) if is_large else reading()
 
 
 def _sifted(dataset: Dataset[R], batch: Batch[R]) -> Batch[R]:

@@ -30,6 +30,7 @@ class Reprocess(Generic[R]):
     ) -> tuple[Checkpoint | None, Counts]:
         """Read all that was committed; the checkpoint has the present normaliser version.
 
+        A row whose payload is kept, and which none gives any more, is deleted: it was misread.
         QualityGateFailed when too much can no longer be read. A dry run writes nothing.
         """
         async with self._intakes.open(self._dataset, self._source.name, job) as intake:
@@ -37,7 +38,7 @@ class Reprocess(Generic[R]):
             async for kept in intake.kept():
                 await reading.take(kept)
             checkpoint = known and _recounted(known, self._normaliser)
-            return checkpoint, await reading.commit(checkpoint, dry_run)
+            return checkpoint, await reading.commit(checkpoint, dry_run, anew=True)
 
     async def waiting(
         self, job: FetchJob, known: Checkpoint | None
@@ -139,16 +140,18 @@ class _Reading(Generic[R]):
         if batch.records:
             await self._intake.add(batch.records, kept.payload)
 
-    async def commit(self, checkpoint: Checkpoint | None, dry_run: bool = False) -> Counts:
+    async def commit(
+        self, checkpoint: Checkpoint | None, dry_run: bool = False, anew: bool = False
+    ) -> Counts:
         """Merge, unless more is bad than waited before, and so much of it that nothing may be."""
         self._judge()
         rejected = self._sums.rejected
         if dry_run:
-            return await self._intake.commit(None, dry_run=True) + rejected
+            return await self._intake.commit(None, dry_run=True, anew=anew) + rejected
         for payload, rejections in self._read:
             await self._intake.reject(rejections, payload)
         noted = checkpoint and msgspec.structs.replace(checkpoint, counts=rejected)
-        return await self._intake.commit(noted) + rejected
+        return await self._intake.commit(noted, anew=anew) + rejected
 
     def _judge(self) -> None:
         """What was merged once was good enough then; only when it reads worse now is it held."""

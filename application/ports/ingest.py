@@ -99,10 +99,14 @@ class Intake(Protocol[R_in]):
         """
 
     @abstractmethod
-    async def commit(self, checkpoint: Checkpoint | None, dry_run: bool = False) -> Counts:
+    async def commit(
+        self, checkpoint: Checkpoint | None, dry_run: bool = False, anew: bool = False
+    ) -> Counts:
         """Merge all that was added, with the checkpoint if there is one, in one transaction.
 
-        Rows equal to the stored ones are not rewritten; a row from a newer receipt stays.
+        Rows equal to the stored ones are not rewritten; a row from a newer receipt stays. Where
+        everything `kept` was added `anew`, the source's rows whose payload is kept are deleted
+        when none that is as new gave their key again.
         Returns the counts of the records added, without rejections; what the checkpoint keeps is
         its own counts and these. A dry_run returns them, too, and leaves everything as it is,
         whoever holds the job.

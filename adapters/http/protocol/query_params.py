@@ -64,7 +64,7 @@ class QueryGuard:
             if name not in declared:
                 raise _unknown(name, declared)
             try:
-                declared[name].parse(text)
+                declared[name].parse_asked(text)
             except ValueError as error:
                 raise InvalidValue(name, str(error)) from error
 

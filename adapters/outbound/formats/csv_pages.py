@@ -1,11 +1,12 @@
 """Large CSV files, in pages that can each be read by itself: the header, and some whole rows."""
 
 from collections.abc import Collection, Iterator
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from adapters.outbound.formats.bounds import MIB
-from adapters.outbound.formats.charsets import Recoder
+from adapters.outbound.formats.charsets import HEAD, Recoder
 from adapters.outbound.formats.csv import LINE_END, LONGEST_ROW, Header, header_of, line_ends
+from adapters.outbound.formats.packed import Readable
 from domain.errors import UnexpectedContent
 
 #: A page ends with the first row that makes it this long.
@@ -14,7 +15,6 @@ PAGE = MIB
 #: Every row that begins within a page then ends within what is held of the file.
 _HELD = PAGE + 2 * LONGEST_ROW
 _BLOCK = 256 * 1024
-_LONGEST_MARK = 4
 
 
 class CsvPage(NamedTuple):
@@ -25,7 +25,7 @@ class CsvPage(NamedTuple):
 
 
 def pages_of(
-    file: BinaryIO, content_type: str, required: Collection[str], known: Collection[str]
+    file: Readable, content_type: str, required: Collection[str], known: Collection[str]
 ) -> Iterator[CsvPage]:
     """Cut an open file into pages; no more than a few MiB of it are held at any time.
 
@@ -44,7 +44,7 @@ def pages_of(
     held.drop(header.row.end)
     while True:
         end, next_line = _cut(header, held.text, line)
-        yield CsvPage(line, header.row.raw + b"\n" + held.text[:end])
+        yield CsvPage(line, header.raw + held.text[:end])
         cut_off = end == len(held.text) and held.goes_on
         held.drop(end)
         if cut_off:
@@ -70,13 +70,14 @@ def _cut(header: Header, text: bytes, line: int) -> tuple[int, int]:
 class _Held:
     """What is held of a file: always enough for a page and a row, as long as there is more."""
 
-    def __init__(self, file: BinaryIO, content_type: str) -> None:
+    def __init__(self, file: Readable, content_type: str) -> None:
         self.text = b""
         self._file = file
         self._at_end = False
-        head = file.read(_LONGEST_MARK)
+        head = self._head()
         self._recode = Recoder(head, content_type)
-        self._take(head)
+        if head:
+            self._take(head)
         self._fill()
 
     @property
@@ -102,6 +103,13 @@ class _Held:
         # A line end of two characters is never held by half.
         while not self._at_end and (len(self.text) < _HELD or self.text.endswith(b"\r")):
             self._read()
+
+    def _head(self) -> bytes:
+        """The first bytes, however few of them come at a time."""
+        head = b""
+        while len(head) < HEAD and (block := self._file.read(HEAD - len(head))):
+            head += block
+        return head
 
     def _read(self) -> None:
         self._take(self._file.read(_BLOCK))

@@ -12,7 +12,9 @@ from adapters.outbound.formats.bounds import (
     rejection_of,
     too_many_records,
 )
-from adapters.outbound.formats.charsets import NOT_TEXT, to_utf8
+from adapters.outbound.formats.charsets import NOT_TEXT, json_to_utf8
+from adapters.outbound.formats.json_spellings import ElementReader, reader_of
+from adapters.outbound.formats.packed import unpacked
 from domain.dataset import R
 from domain.errors import UnexpectedContent
 from domain.payloads import Batch, Payload
@@ -20,10 +22,10 @@ from domain.reports import Rejection
 from domain.sources import E, RecordMapping
 
 MAX_DEPTH = 64
+#: Names what comes out of the same bytes: raise it with every change of that.
+READING = "json-2"
 
-_NO_JSON = re.compile(
-    r"text/(?!json|plain)|image/|audio/|video/|multipart/|application/xml|.*\+xml"
-)
+_PAGE = re.compile(rb"<(?:!doctype html|html|head|body|title|h1|p|!--)\b", re.IGNORECASE)
 _PLACE = re.compile(r" - at `\$(.*)`$")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 
@@ -31,36 +33,41 @@ _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 def read_json(payload: Payload, mapping: RecordMapping[E, R], single: bool = False) -> Batch[R]:
     """Read a list of records, or a `single` one; what cannot be read of it is a rejection.
 
-    All elements are read at once, or one by one when that fails, to tell good from bad.
-    UnexpectedContent when they cannot be told apart.
+    All elements are read at once, or one by one when that fails, to tell good from bad and to read
+    what is spelled in some other way. UnexpectedContent when they cannot be told apart.
     """
-    text = _json_text(payload)
+    text = json_to_utf8(unpacked(payload.body), payload.content_type).strip()
+    reader = reader_of(mapping.element)
     if single:
-        return _read_each([("", _object(text))], payload, mapping)
+        return _read_each([("", _object(text))], payload, mapping, reader)
     _check_list(text)
     try:
-        found: list[E] = msgspec.json.decode(
-            text, type=types.GenericAlias(list, (mapping.element,))
-        )
-        record = mapping.record
-        return Batch([record(each, payload) for each in found], [], "/{}".format)
+        if not reader.doubts(text):
+            found: list[E] = msgspec.json.decode(
+                text, type=types.GenericAlias(list, (mapping.element,))
+            )
+            record = mapping.record
+            return Batch([record(each, payload) for each in found], [], "/{}".format)
     except RecursionError as error:
         raise too_deep() from error
     except (msgspec.DecodeError, ValueError):
-        places = ((f"/{index}", element) for index, element in enumerate(elements(text)))
-        return _read_each(places, payload, mapping)
+        pass
+    places = ((f"/{index}", element) for index, element in enumerate(elements(text)))
+    return _read_each(places, payload, mapping, reader)
 
 
 def _read_each(
-    places: Iterable[tuple[str, bytes]], payload: Payload, mapping: RecordMapping[E, R]
+    places: Iterable[tuple[str, bytes]],
+    payload: Payload,
+    mapping: RecordMapping[E, R],
+    reader: ElementReader[E],
 ) -> Batch[R]:
-    decoder = msgspec.json.Decoder(mapping.element)
     good: list[str] = []
     batch: Batch[R] = Batch([], [], good.__getitem__)
     for place, element in places:
         check_rejections(batch)
         try:
-            batch.records.append(mapping.record(decoder.decode(element), payload))
+            batch.records.append(mapping.record(reader(element), payload))
             good.append(place)
         except (msgspec.DecodeError, ValueError) as error:
             batch.rejections.append(_rejection(place, element, error))
@@ -84,18 +91,10 @@ def _pointer(reason: str) -> str:
 # ---------------------------------------------------------------- the text
 
 
-def _json_text(payload: Payload) -> bytes:
-    """Return the body as UTF-8, unless it says that it is something else."""
-    if _NO_JSON.match(payload.content_type.strip().lower()):
-        kind = payload.content_type.split(";")[0][:80]
-        raise UnexpectedContent(f"the body is {kind}, and JSON was expected")
-    return to_utf8(payload.body, payload.content_type).strip()
-
-
 def _object(text: bytes) -> bytes:
     """Return the text, once it looks like one object and nothing else."""
     if not text.startswith(b"{"):
-        kind = "a JSON list" if text.startswith(b"[") else "no JSON"
+        kind = "a JSON list" if text.startswith(b"[") else _kind_of(text)
         raise UnexpectedContent(f"the body is {kind}, and a JSON object was expected")
     # As the only element of a list it is cut as any element is, and must end as one.
     [element, *others] = elements(b"[" + text + b"]")
@@ -104,10 +103,17 @@ def _object(text: bytes) -> bytes:
     return element
 
 
+def _kind_of(text: bytes) -> str:
+    """Return what a text is that does not begin as JSON; its label does not matter."""
+    if _PAGE.match(text):
+        return "an HTML page"
+    return "XML" if text.startswith(b"<?xml") else "no JSON"
+
+
 def _check_list(text: bytes) -> None:
     """Raise UnexpectedContent unless the text looks like a list of a bearable length."""
     if not text.startswith(b"["):
-        kind = "a JSON object" if text.startswith(b"{") else "no JSON"
+        kind = "a JSON object" if text.startswith(b"{") else _kind_of(text)
         raise UnexpectedContent(f"the body is {kind}, and a JSON list was expected")
     # Every record is an object, so the records are only counted when there may be too many.
     if text.count(b"{") > MAX_RECORDS:
@@ -152,7 +158,8 @@ def elements(text: bytes) -> Iterator[bytes]:
 def _last(text: bytes, start: int, end: int) -> Iterator[bytes]:
     if end != len(text) - 1:
         raise UnexpectedContent("there is more text after the JSON list")
-    if start > 1 or text[start:end].strip():
+    # What follows the last comma is a record only if there is something.
+    if text[start:end].strip():
         yield text[start:end]
 
 

@@ -135,12 +135,16 @@ class SqlIntake(Intake[R_in]):
                     self._session, self._dataset.name, self._source, batch, payload, now
                 )
 
-    async def commit(self, checkpoint: Checkpoint | None, dry_run: bool = False) -> Counts:
+    async def commit(
+        self, checkpoint: Checkpoint | None, dry_run: bool = False, anew: bool = False
+    ) -> Counts:
         """Merge what was staged, with the checkpoint, unless the job is in other hands."""
+        if anew:
+            await self._prepare_stage()
         if dry_run:
-            return await self._rehearsed()
+            return await self._rehearsed(anew)
         async with self._session.transaction():
-            counts = await self._merge()
+            counts = await self._merge(anew)
             await self._note(checkpoint, counts)
             await self._session.note_change()
             # Last, so that the job can be renewed during a long merge.
@@ -158,11 +162,11 @@ class SqlIntake(Intake[R_in]):
             await self._session.run(self._dataset.merge.clear, {})
         self._stage_is_merged = False
 
-    async def _rehearsed(self) -> Counts:
+    async def _rehearsed(self, anew: bool) -> Counts:
         counts = Counts()
         with contextlib.suppress(_Undone):
             async with self._session.transaction():
-                counts = await self._merge()
+                counts = await self._merge(anew)
                 raise _Undone
         return counts
 
@@ -195,18 +199,24 @@ class SqlIntake(Intake[R_in]):
         if not await self._session.rows(_HOLDS, held):
             raise LeaseLost(f"job {self._job.id} has been taken over; nothing was written")
 
-    async def _merge(self) -> Counts:
+    async def _merge(self, anew: bool) -> Counts:
         if not self._stage_exists or self._stage_is_merged:
             return Counts()
         statements = self._dataset.merge
         change = await self._dataset.next_change(self._session, self._clock)
         named = {"seq": change.seq, "source": self._source, "changed_at": change.at}
         merging: list[SqlWrite] = [(statements.update, named), (statements.insert, named)]
+        if anew:
+            merging.insert(
+                0, (statements.drop_gone, {"of": self._dataset.name, "by": self._source})
+            )
         if not self._ascending:
             merging.insert(0, (statements.drop_repeats, {}))
-        [*dropped, updated, inserted] = await self._session.run_all(merging)
-        duplicates = sum(dropped)
-        if updated or inserted:
+        touched = await self._session.run_all(merging)
+        inserted, updated = touched.pop(), touched.pop()
+        deleted = touched.pop() if anew else 0
+        duplicates = sum(touched)
+        if updated or inserted or deleted:
             await self._dataset.note_change(self._session, change)
         return Counts(
             received=self._added,
@@ -214,6 +224,7 @@ class SqlIntake(Intake[R_in]):
             updated=updated,
             unchanged=self._added - duplicates - updated - inserted,
             duplicates=duplicates,
+            deleted=deleted,
         )
 
     def _checkpoint_row(self, checkpoint: Checkpoint, merged: Counts) -> dict[str, Any]:

@@ -33,13 +33,14 @@ from sqlalchemy import (
     literal_column,
     select,
     true,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.schema import CreateTable
 
 from adapters.sql.engine.database import Row, SqlSession, from_micros, to_micros
-from adapters.sql.schema.tables import Number, datasets
+from adapters.sql.schema.tables import Number, datasets, receipts
 from application.ports.system import Clock
 from domain.dataset import CHANGED_AT, Dataset
 from domain.errors import StoreUnavailable
@@ -117,6 +118,7 @@ class MergeStatements(NamedTuple):
     create: ClauseElement
     stage: Insert
     drop_repeats: Delete
+    drop_gone: Delete
     update: Update
     insert: Insert
     clear: Delete
@@ -231,6 +233,7 @@ class SqlDataset:
             create=CreateTable(stage, if_not_exists=True),
             stage=insert(stage),
             drop_repeats=delete(stage).where(_comes_again(stage, self.key)),
+            drop_gone=_not_given_again(table, stage, self.key),
             update=update(table)
             .where(same, newer)
             .values({name: value for name, value in incoming.items() if name not in self.key}),
@@ -300,6 +303,28 @@ def _index_name(table: str, fields: Sequence[str]) -> str:
         return name
     digest = hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
     return f"{name[: _LONGEST_NAME - len(digest) - 1]}_{digest}"
+
+
+def _not_given_again(table: Table, stage: Table, key: Sequence[str]) -> Delete:
+    """Delete the rows of one source whose payload is kept, but for those that are staged again.
+
+    The payloads are those whose receipts are left: what is pruned loses both at once.
+    """
+    merged = select(receipts.c.id).where(
+        receipts.c.dataset == bindparam("of"),
+        receipts.c.source == bindparam("by"),
+        receipts.c.merged,
+    )
+    stored = table.alias("stored")
+    same = and_(*(stored.c[name] == stage.c[name] for name in key))
+    again = (
+        select(*(stored.c[name] for name in key))
+        .join_from(stage, stored, same)
+        .where(stage.c._receipt >= stored.c._receipt)
+    )
+    names = [table.c[name] for name in key]
+    row: Any = tuple_(*names) if len(names) > 1 else names[0]
+    return delete(table).where(table.c._receipt.in_(merged), row.not_in(again))
 
 
 def _comes_again(stage: Table, key: Sequence[str]) -> ColumnElement[bool]:

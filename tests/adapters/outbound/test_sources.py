@@ -46,7 +46,7 @@ async def test_a_source_has_its_names_from_its_definition(
 
     assert (source.name, source.normaliser_version, source.host) == (
         "jsonplaceholder",
-        "jsonplaceholder-1",
+        "jsonplaceholder-1 json-2",
         server.place,
     )
 

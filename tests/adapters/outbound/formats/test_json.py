@@ -48,7 +48,9 @@ def test_any_bytes_are_cut_or_refused(junk: bytes) -> None:
         (b"[1]", [b"1"]),
         (b"[NaN,{},-Infinity]", [b"NaN", b"{}", b"-Infinity"]),
         (b"[1,,2]", [b"1", b"", b"2"]),
-        (b"[1,]", [b"1", b""]),
+        (b"[1,]", [b"1"]),
+        (b"[1, ]", [b"1"]),
+        (b"[,]", [b""]),
         (rb'["a,\"]b",{"c":"}"}]', [rb'"a,\"]b"', rb'{"c":"}"}']),
         (b'[{"a":[1,{"b":2}]},3]', [b'{"a":[1,{"b":2}]}', b"3"]),
     ],
@@ -115,7 +117,6 @@ def test_no_text_takes_long(hostile: bytes) -> None:
         (b"\xe9", JSON + "; charset=ISO-8859-1", "é".encode()),
         (b"\x80", JSON + ";charset=windows-1252", "€".encode()),
         (b"\xe9", JSON + "; charset=utf-8", b"\xe9"),
-        (b"\xe9", JSON + "; charset=rot13", b"\xe9"),
         (b"\xe9", JSON, b"\xe9"),
     ],
 )
@@ -128,7 +129,7 @@ def test_a_body_is_recoded_by_its_mark_or_its_charset(
 @pytest.mark.parametrize(
     ("body", "content_type"),
     [
-        ("\ud800".encode("utf-16", "surrogatepass"), JSON),
+        ("\ud800x".encode("utf-16", "surrogatepass"), JSON),
         (b"\x81", JSON + "; charset=windows-1252"),
     ],
 )

@@ -15,7 +15,6 @@ def failure(report: SourceReport) -> str | None:
     [
         ("U8-html", "unexpected_content"),
         ("U8-html-as-json", "unexpected_content"),
-        ("U8-json-as-html", "unexpected_content"),
         ("U9", "unexpected_content"),
         ("U10-204", "empty"),
         ("U10-empty", "empty"),
