@@ -154,6 +154,30 @@ def test_an_invalid_text_is_refused_with_what_was_expected(type: FieldType, text
         field(type).parse(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "advised"),
+    [
+        ("2026-01-31T12:00:00 01:00", True),
+        ("2026-01-31 12:00:00.5 0100", True),
+        ("2026-01-31T12:00:00", False),
+        ("yesterday", False),
+    ],
+)
+def test_a_plus_sign_that_was_lost_in_a_query_is_what_is_advised_about(
+    text: str, advised: bool
+) -> None:
+    with pytest.raises(ValueError, match="expected a time with its zone") as refused:
+        field(FieldType.TIME).parse_asked(text)
+
+    assert str(refused.value).endswith("(write + as %2B)") is advised
+
+
+def test_what_is_asked_is_read_as_anything_else() -> None:
+    assert field(FieldType.INTEGER).parse_asked("7") == 7
+    with pytest.raises(ValueError, match="expected a whole number"):
+        field(FieldType.INTEGER).parse_asked("7 01:00:00 01")
+
+
 def test_a_choice_is_one_of_its_values() -> None:
     described = field(FieldType.CHOICE, choices=("on", "off"))
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.times import EARLIEST, MOST_AHEAD, check_time, time_of
+from domain.times import EARLIEST, MOST_AHEAD, check_time, parse_time, time_of
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -60,3 +60,76 @@ def test_any_number_of_seconds_is_a_time_or_refused(seconds: int) -> None:
 
     assert time.timestamp() == seconds
     check_time(time, NOW)
+
+
+# ---------------------------------------------------------------- read
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+#: Ways to write a moment, each with what it does to the digits behind the point.
+SPELLINGS = (
+    "{date}T{clock}{zone}",
+    "{date}t{clock}{zone}",
+    "{date} {clock}{zone}",
+    "{date} {clock} {zone}",
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "microsecond"),
+    [
+        ("2026-01-31T12:00:00Z", 0),
+        ("2026-01-31t12:00:00z", 0),
+        ("2026-01-31 12:00:00+00:00", 0),
+        ("2026-01-31 12:00:00+00", 0),
+        ("2026-01-31T12:00:00+0000", 0),
+        ("2026-01-31 14:00:00+0200", 0),
+        ("2026-01-31 07:00:00 -0500 EST", 0),
+        ("2026-01-31 12:00:00 UTC", 0),
+        ("2026-01-31T12:00:00.1234567Z", 123_456),
+        ("2026-01-31T12:00:00.123456789Z", 123_456),
+        ("2026-01-31T12:00:00.9999999Z", 999_999),
+        ("2026-01-31 12:00:00.5 +0000 UTC", 500_000),
+    ],
+)
+def test_a_time_is_read_as_rfc_3339_pandas_sql_and_go_write_it(text: str, microsecond: int) -> None:
+    assert parse_time(text) == NOON.replace(microsecond=microsecond)
+
+
+@given(
+    st.datetimes(*(datetime(year, 1, 1) for year in (2, 9998))),  # noqa: DTZ001 - as it is drawn
+    st.integers(-14 * 60, 14 * 60),
+    st.sampled_from(SPELLINGS),
+    st.sampled_from(["%+03d:%02d", "%+03d%02d"]),
+    st.text("0123456789", max_size=3),
+)
+def test_any_time_reads_back_however_it_is_spelled(
+    naive: datetime, minutes: int, spelling: str, zones: str, more: str
+) -> None:
+    zone = timezone(timedelta(minutes=minutes))
+    hours, rest = divmod(abs(minutes), 60)
+    offset = zones % (hours, rest)
+    text = spelling.format(
+        date=f"{naive:%Y-%m-%d}".zfill(10),
+        clock=f"{naive:%H:%M:%S.%f}{more}",
+        zone=offset.replace("+", "-") if minutes < 0 else offset,
+    )
+
+    assert parse_time(text) == naive.replace(tzinfo=zone)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "2026-01-31", "2026-01-31T12:00:00", "2026-01-31T12:00Z", "2026-01-31_12:00:00Z",
+        "2026-02-30T12:00:00Z", "2026-01-31T24:00:00Z", "2026-01-31T12:00:00.Z",
+        "2026-01-31T12:00:00+1:00", "2026-01-31T12:00:00+01:", "2026-01-31T12:00:00+99:00",
+        "2026-01-31T12:00:00 01:00", "0001-01-01T00:00:00+01:00", "1767225600",
+        "٢026-01-31T12:00:00Z",
+        "2026-01-31T12:00:00Z\n",
+    ],
+)  # fmt: skip
+def test_what_is_no_time_with_a_zone_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected a time with its zone") as refused:
+        parse_time(text)
+
+    assert "%2B" not in str(refused.value)

@@ -96,6 +96,7 @@ PROBLEM_CODES: Mapping[str, tuple[int, str]] = {
     ),
     "too_many_waiting": (429, "Too many callers already wait for this fetch; see Retry-After."),
     "unexpected_content": (502, "The upstream answered something that is not its records."),
+    "unknown_charset": (502, "The upstream's text is in a charset that is not decoded here."),
     "unknown_dataset": (404, "No dataset has that name; GET /datasets lists them."),
     "unknown_job": (404, "There is no such job."),
     "unknown_host": (400, "The Host header names a host this service does not answer for."),
@@ -108,6 +109,7 @@ PROBLEM_CODES: Mapping[str, tuple[int, str]] = {
     "upgrade_refused": (426, "Only plain HTTP/1.1 is spoken."),
     "url_refused": (502, "A source's URL cannot be used."),
     "url_too_long": (414, "The URL is too long."),
+    "wrong_charset": (502, "The upstream's bytes are neither UTF-8 nor what they are labelled."),
     "wrong_credentials": (
         401,
         "The username or the password is wrong, or the account is disabled.",

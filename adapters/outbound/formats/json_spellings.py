@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
+from itertools import starmap, zip_longest
 from typing import Any, Generic
 
 import msgspec
@@ -93,6 +94,8 @@ def _meant(info: inspect.Type, value: Any) -> Any:
             return {name: _meant(info.value_type, each) for name, each in value.items()}
         case inspect.CollectionType() if isinstance(value, list):
             return [_meant(info.item_type, each) for each in value]
+        case inspect.TupleType() if isinstance(value, list):
+            return list(starmap(_meant, zip_longest(info.item_types, value, fillvalue=_ANY)))
     return _plain(value)
 
 

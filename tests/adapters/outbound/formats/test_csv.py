@@ -3,6 +3,7 @@
 import csv
 import io
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -192,3 +193,109 @@ def test_u30_a_header_that_has_changed_is_refused_and_says_what_is_missing(
         header_of(text, REQUIRED, KNOWN)
 
     assert unexpected.value.code == code
+
+
+# ---------------------------------------------------------------- as spreadsheets write it
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b'a, "b" \n', ["a", "b"]),
+        (b' "a" ,\t"b, c"\n', ["a", "b, c"]),
+        (b' "a""b" ,b\n', ['a"b', "b"]),
+        (b'a, ""\n', ["a", ""]),
+        (b'a, "b\nc"\n', ["a", "b\nc"]),
+        (b'a, "Weird" Al\n', ["a", ' "Weird" Al']),
+        (b'a, "b\n', ["a", ' "b']),
+        (b"a, b\n", ["a", " b"]),
+    ],
+)
+def test_blanks_around_a_quoted_cell_are_no_part_of_it(text: bytes, expected: list[str]) -> None:
+    assert rows(text) == [(1, expected)]
+
+
+def test_in_a_table_with_tabs_a_tab_is_no_blank() -> None:
+    assert rows(b'\t "a" \n', "\t") == [(1, ["", "a"])]
+    assert rows(b'"a"\t\t"b"\n', "\t", 3) == [(1, ["a", "", "b"])]
+
+
+@pytest.mark.parametrize("line", [b"", b",", b",,,,,", b' , ""', b'"","",""', b"\t ,", b'"\n",'])
+@pytest.mark.parametrize("width", [1, 2, 3])
+def test_a_row_without_a_value_is_a_blank_line(line: bytes, width: int) -> None:
+    assert all(row.is_blank for row in Layout(",", width).rows(line + b"\n"))
+
+
+@pytest.mark.parametrize("line", [b"a", b",a", b'""""', b'"', b'","', b"\xff"])
+def test_a_row_with_anything_in_it_is_none(line: bytes) -> None:
+    [row] = Layout(",", 2).rows(line)
+
+    assert not row.is_blank
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"a,b,c,,", ["a", "b", "c"]),
+        (b'a,b,c, ,""', ["a", "b", "c"]),
+        (b"a,b", ["a", "b", ""]),
+        (b'a,"b"', ["a", "b", ""]),
+        (b'a,"b\nc",d,', ["a", "b\nc", "d"]),
+    ],
+)
+def test_empty_cells_at_the_end_of_a_row_may_be_more_or_left_out(
+    text: bytes, expected: list[str]
+) -> None:
+    [row] = Layout(",", 3, 2).rows(text)
+
+    assert (row.cells, row.reason) == (expected, "")
+
+
+@pytest.mark.parametrize("text", [b"a", b"a,b,c,d", b"a,b,c,,d", b'a,"b\nc"'])
+def test_a_row_that_lacks_what_it_must_have_is_ragged(text: bytes) -> None:
+    row = next(Layout(",", 3, 2).rows(text))
+
+    assert row.reason.endswith("and 3 were expected")
+
+
+@pytest.mark.parametrize(
+    ("named", "delimiter"),
+    [(b"sep=;\r\n", ";"), (b"SEP=|\n", "|"), (b'"sep=,"\n', ","), (b"sep=\t\n", "\t")],
+)
+def test_a_first_line_that_names_the_delimiter_is_skipped(named: bytes, delimiter: str) -> None:
+    text = named + delimiter.join(["symbol", "price", "a;b,c"]).encode() + b"\n"
+
+    header = header_of(text, REQUIRED, KNOWN)
+
+    assert (header.layout.delimiter, header.row.line, header.row.next_line) == (delimiter, 2, 3)
+    assert header.columns[:2] == ["symbol", "price"]
+    again = header_of(header.raw, REQUIRED, KNOWN)
+    assert (again.layout.delimiter, again.columns) == (delimiter, header.columns)
+
+
+def test_a_delimiter_that_is_named_and_not_used_does_not_count() -> None:
+    assert header_of(b"sep=;\nsymbol,price\n", REQUIRED, KNOWN).layout.delimiter == ","
+    with pytest.raises(UnexpectedContent, match="not even a CSV header"):
+        header_of(b"sep=;\n", REQUIRED, KNOWN)
+
+
+@given(
+    st.lists(st.lists(cells, min_size=3, max_size=3), max_size=5),
+    st.sampled_from(",;\t"),
+    st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL, csv.QUOTE_NONNUMERIC]),
+    st.sampled_from(["\r\n", "\n", "\r"]),
+)
+def test_whatever_python_writes_is_read_back(
+    table: list[list[str]], delimiter: str, quoting: Any, end: str
+) -> None:
+    file = io.StringIO()
+    # Of other line ends, it leaves the characters within cells as they are.
+    end = "\r\n" if quoting == csv.QUOTE_MINIMAL else end
+    writer = csv.writer(file, delimiter=delimiter, quoting=quoting, lineterminator=end)
+    writer.writerows(table)
+
+    found = [row for row in Layout(delimiter, 3).rows(file.getvalue().encode())]
+
+    read = [[cell.strip() for cell in row.cells] for row in found if not row.is_blank]
+    meant = [[cell.strip() for cell in row] for row in table]
+    assert read == [row for row in meant if any(row)]
