@@ -490,9 +490,13 @@ class Changing(HurriedClock):
     def now(self) -> datetime:
         """The time, after one more row was written."""
         if self.path.exists():
-            with self.path.open("a") as file:
-                file.write("X,x,1\n")
+            self.write()
         return super().now()
+
+    def write(self) -> None:
+        """Write the row."""
+        with self.path.open("a") as file:
+            file.write("X,x,1\n")
 
 
 async def test_a_file_that_changes_while_it_is_read_is_not_used(path: Path) -> None:
