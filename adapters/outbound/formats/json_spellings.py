@@ -50,16 +50,14 @@ class ElementReader(Generic[E]):
             return self._strict.decode(text)
         except msgspec.ValidationError as strict:
             try:
-                return self._meant(text)
-            except msgspec.ValidationError:
-                raise
-            except ValueError:
-                # As JSON it is worse than as an element, which says more.
+                members = _meant(self._info, _SPELLED.decode(text))
+            except (msgspec.DecodeError, ValueError):
+                # Not even its members can be told; what was strictly wrong says more.
                 raise strict from None
+            return msgspec.convert(members, self._element)
 
     def _meant(self, text: bytes) -> E:
-        spelled = _SPELLED.decode(text)
-        return msgspec.convert(_meant(self._info, spelled), self._element)
+        return msgspec.convert(_meant(self._info, _SPELLED.decode(text)), self._element)
 
 
 _SPELLED = msgspec.json.Decoder(float_hook=_Literal)

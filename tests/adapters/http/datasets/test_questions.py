@@ -36,6 +36,8 @@ from tests.adapters.http.http_fixture import (
         ("title__startswith=title%201&id__lt=12", [1, 10, 11]),
         ("_changed_at__gt=2026-01-01T00:01:01Z", []),
         ("_changed_at__lte=2026-01-01T01:01:01%2B01:00&id=5", [5]),
+        ("_changed_at__gt=2026-01-01T00:00:59.123456789Z&id=5", [5]),
+        ("_changed_at__lte=2026-01-01+00:01:01%2B0000&id=5", [5]),
         ("title__lt=title%2010", [1]),
     ],
 )
@@ -157,6 +159,16 @@ async def test_a_value_that_does_not_parse_is_refused_by_name(
     answer = await client.get(f"/data?{question}")
 
     assert parameter_of(problem(answer, 422, "invalid_value")) == parameter
+
+
+async def test_a_plus_sign_that_was_not_escaped_is_what_is_advised_about(
+    client: httpx.AsyncClient,
+) -> None:
+    lost = await client.get("/data?_changed_at__gt=2026-01-01T00:00:00+01:00")
+    other = await client.get("/data?_changed_at__gt=yesterday")
+
+    assert "(write + as %2B)" in problem(lost, 422, "invalid_value")["detail"]
+    assert "%2B" not in problem(other, 422, "invalid_value")["detail"]
 
 
 @pytest.mark.parametrize(
