@@ -1,10 +1,13 @@
 """Payloads: the receipts of a replay, and the equality of batches."""
 
+import gzip
+from datetime import UTC, datetime
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.builtin.posts import Post
-from domain.payloads import Batch, Receipt, replayed
+from domain.payloads import Batch, Payload, Receipt, replayed
 from domain.reports import Rejection
 
 
@@ -111,3 +114,8 @@ def test_batches_with_equal_records_are_equal_whatever_their_places() -> None:
 
     assert batch == Batch(records, rejections)
     assert batch != Batch(records)
+
+
+def test_a_body_is_packed_when_it_begins_as_gzip() -> None:
+    for body, packed in ((b"", False), (b"[]", False), (gzip.compress(b""), True)):
+        assert Payload(url="", body=body, received_at=datetime.now(UTC)).is_packed is packed

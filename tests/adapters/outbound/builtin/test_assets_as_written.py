@@ -16,7 +16,6 @@ from adapters.outbound.formats.csv import columns_of, read_csv
 from adapters.outbound.formats.csv_pages import pages_of
 from domain.builtin.crypto_assets import CRYPTO_ASSETS, CryptoAsset
 from domain.errors import SourceRefused
-from domain.payloads import Payload
 from domain.reports import Counts
 from tests.adapters.outbound.builtin.test_assets_csv import (
     NOW,
@@ -242,8 +241,3 @@ async def test_a_local_file_in_a_charset_with_states_is_read_across_its_pages(
     assert report.counts == Counts(received=3000, inserted=3000)
     assert len(fixture.database.kept["crypto_assets", "csv"]) > 1
     assert {asset.name[:2] for asset in fixture.records(CRYPTO_ASSETS)} == {"日本"}
-
-
-def test_a_body_is_packed_when_it_begins_as_gzip() -> None:
-    for body, packed in ((b"", False), (b"[]", False), (gzip.compress(b""), True)):
-        assert Payload(url="", body=body, received_at=NOW).is_packed is packed

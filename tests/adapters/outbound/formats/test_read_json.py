@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from adapters.outbound.builtin.posts import jsonplaceholder
 from adapters.outbound.formats.json import read_json
@@ -203,3 +205,29 @@ def test_what_is_no_single_object_is_refused(body: bytes, code: str) -> None:
         read_json(payload(body), SUMS, single=True)
 
     assert unexpected.value.code == code
+
+
+# ---------------------------------------------------------------- whatever the label says
+
+
+@given(
+    st.one_of(
+        st.sampled_from(
+            ["utf-16", "utf-32", "iso-2022-jp", "idna", "hex", "punycode", "utf-7", "x"]
+        ),
+        st.text(max_size=12),
+    ),
+    st.sampled_from([b"[]", b"[" + GOOD + b"]", b"{}", GOOD.replace(b'"a"', b'"\xe9"'), b"<html>"]),
+    st.booleans(),
+)
+def test_a_label_that_lies_is_never_a_failure_of_ours(
+    charset: str, body: bytes, single: bool
+) -> None:
+    answer = payload(body, f"application/json; charset={charset}")
+
+    try:
+        batch = read_json(answer, POSTS, single)
+    except UnexpectedContent:
+        assert body not in (b"[]", b"[" + GOOD + b"]") or single
+    else:
+        assert len(batch.records) + len(batch.rejections) == (body != b"[]")
