@@ -125,7 +125,7 @@ class Registry:
             old = self.current
             with ExitStack() as held:
                 # What still runs could not merge its records into the new table.
-                for fetch in _rebuilt(old, new):
+                for fetch in _rebuilt(self._running(), new):
                     held.enter_context(fetch.held())
                     await fetch.idle()
                 async with self._swapping:
@@ -149,10 +149,6 @@ class Registry:
 
     def _swap(self, old: Generation, new: Generation) -> None:
         self.current = new
-        for name, each in new.items():
-            if old.get(name) is not each:
-                each.query.retire(False)
-                each.fetch.reinstate()
         for name, each in {**self._removed, **old}.items():
             following = new.get(name)
             if following is each:
@@ -165,6 +161,11 @@ class Registry:
             else:
                 self._removed.pop(name, None)
                 each.fetch.hand_over(following.fetch)
+        # Last, because what was replaced may share its use cases with what replaces it.
+        for name, each in new.items():
+            if old.get(name) is not each:
+                each.query.retire(False)
+                each.fetch.reinstate()
         self._retired = {fetch for fetch in self._retired if fetch.is_running}
 
     def _running(self) -> list[Fetch[Any]]:
@@ -173,12 +174,14 @@ class Registry:
         return [*self._retired, *(each.fetch for each in (known or {}).values())]
 
 
-def _rebuilt(old: Generation, new: Generation) -> list[Fetch[Any]]:
+def _rebuilt(fetches: Iterable[Fetch[Any]], new: Generation) -> list[Fetch[Any]]:
     """Return what fetches the datasets whose tables must be built anew."""
+    following = {dataset.name: Layout.of(dataset) for dataset in new.datasets}
     return [
-        each.fetch
-        for name, each in old.items()
-        if name in new and not Layout.of(each.dataset).grows_into(Layout.of(new[name].dataset))
+        fetch
+        for fetch in fetches
+        if (layout := following.get(fetch.dataset.name)) is not None
+        and not Layout.of(fetch.dataset).grows_into(layout)
     ]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -182,6 +183,24 @@ async def test_a_dataset_whose_table_is_built_anew_is_replaced_once_its_running_
     assert (row.id, row.title) == (1, "old")
 
 
+async def test_a_job_that_a_replaced_use_case_still_runs_ends_before_the_table_is_built_anew(
+    rig: Rig,
+) -> None:
+    registry = registry_of(rig, old := registered(rig, slow(rig, "old")))
+    running = asyncio.create_task(old.fetch())
+    await rig.clock.settle()
+    await registry.replace(Generation([registered(rig, slow(rig, "alike"))]))
+
+    new = registered(rig, slow(rig, "new", Note), dataset=NOTES)
+    replacing = asyncio.create_task(registry.replace(Generation([new])))
+    await rig.clock.elapse(4)
+    await replacing
+
+    assert (await running).job.status is JobStatus.SUCCEEDED
+    [row] = await rig.stored(NOTES)
+    assert (row.id, row.title) == (1, "old")
+
+
 async def test_what_is_asked_for_while_a_dataset_is_held_waits(rig: Rig) -> None:
     fetch = rig.fetch(rig.source("one", posts(1)))
     with fetch.held():
@@ -251,6 +270,19 @@ async def test_a_dataset_that_comes_back_runs_the_jobs_of_all_that_were_before(r
     assert (titles, await rig.titles()) == (["second"], ["first"])
     assert not first.query.for_role(Role.ANYONE).is_retired
     assert second.query.for_role(Role.ANYONE).is_retired
+
+
+async def test_what_is_registered_with_other_limits_and_the_same_use_cases_goes_on(
+    rig: Rig,
+) -> None:
+    registry = registry_of(rig, old := registered(rig, rig.source("one", posts(1))))
+
+    await registry.replace(Generation([replace(old, rates={"h": Rate(1, 1.0)})]))
+    await old.fetch()
+
+    assert await rig.titles() == ["title"]
+    assert not old.query.for_role(Role.ANYONE).is_retired
+    assert dict(registry.rates) == {"h": Rate(1, 1.0)}
 
 
 async def test_what_stays_the_same_is_left_alone(rig: Rig) -> None:
