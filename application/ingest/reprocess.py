@@ -128,6 +128,7 @@ class _Reading(Generic[R]):
         self._found: set[tuple[int, Rejection]] = set()
         self._sums = RejectionStats()
         self._waiting = 0
+        self._has_records = False
 
     async def take(self, kept: StoredPayload) -> None:
         """Read a payload: sound records are added, the others wait to be rejected."""
@@ -138,6 +139,7 @@ class _Reading(Generic[R]):
         # The bodies of many payloads would not fit into memory.
         self._read.append((msgspec.structs.replace(kept.payload, body=b""), batch.rejections))
         if batch.records:
+            self._has_records = True
             await self._intake.add(batch.records, kept.payload)
 
     async def commit(
@@ -145,6 +147,8 @@ class _Reading(Generic[R]):
     ) -> Counts:
         """Merge, unless more is bad than waited before, and so much of it that nothing may be."""
         self._judge()
+        # A reader that suddenly finds no record at all is wrong, not the stored rows.
+        anew = anew and self._has_records
         rejected = self._sums.rejected
         if dry_run:
             return await self._intake.commit(None, dry_run=True, anew=anew) + rejected

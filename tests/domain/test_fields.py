@@ -174,7 +174,7 @@ def test_a_plus_sign_that_was_lost_in_a_query_is_what_is_advised_about(
 
 def test_what_is_asked_is_read_as_anything_else() -> None:
     assert field(FieldType.INTEGER).parse_asked("7") == 7
-    with pytest.raises(ValueError, match="expected a whole number"):
+    with pytest.raises(ValueError, match="expected a 64-bit integer"):
         field(FieldType.INTEGER).parse_asked("7 01:00:00 01")
 
 

@@ -2,9 +2,11 @@
 
 from datetime import timedelta
 
-from domain.builtin.posts import POSTS
+from adapters.memory.ingest import MemorySource
+from domain.builtin.posts import POSTS, Post
 from domain.dataset import Role
 from domain.jobs import JobStatus, Mode
+from domain.payloads import Batch, Payload
 from domain.politeness import Cadence
 from domain.reports import Counts, Outcome
 from tests.application.ingest.test_replay import Strictest
@@ -75,3 +77,21 @@ async def test_a_rehearsal_tells_what_a_rebuild_would_do_and_does_nothing(rig: R
     assert after == before
     assert await rig.quarantine.count("posts") == 1
     assert counts_of(await fetch.reprocess(Role.ADMIN, Mode.REBUILD)) == report.counts
+
+
+class Blind(MemorySource[Post]):
+    """A source whose new version finds no record in any payload."""
+
+    def normalise(self, payload: Payload) -> Batch[Post]:
+        """Read nothing."""
+        return Batch([], [], "/{}".format)
+
+
+async def test_a_reader_that_finds_no_record_at_all_deletes_nothing(rig: Rig) -> None:
+    await came(rig, many(good=3, bad=0))
+    blind = Blind("one", Post, rig.clock)
+
+    rebuilt = await rig.fetch(blind).reprocess(Role.ADMIN, Mode.REBUILD)
+
+    assert counts_of(rebuilt).deleted == 0
+    assert len(await rig.stored()) == 3

@@ -47,7 +47,7 @@ async def misread(
 ) -> None:
     """Leave a fetch behind as the version before did it: its payload, and what it made of that."""
     job = await backend.claimed(dataset)
-    async with backend.store.intake(dataset, source, job) as intake:
+    async with backend.intakes.open(dataset, source, job) as intake:
         received = msgspec.structs.replace(backend.payload(body), content_type=kind)
         await intake.add(rows, await intake.keep(received))
         known = backend.checkpoint(job, source)
@@ -60,7 +60,7 @@ async def upgraded(
     backend: Backend, dataset: Dataset[Any], definition: SourceDefinition[Any], due: bool = False
 ) -> SourceReport:
     """Do the first fetch of the version after."""
-    sync = SourceSync(dataset, Away(definition), backend.store, backend.clock)
+    sync = SourceSync(dataset, Away(definition), backend.intakes, backend.clock)
     job = await backend.claimed(dataset)
     known = (await backend.store.freshness(dataset)).of(definition.name)
     assert known is not None
@@ -191,7 +191,7 @@ async def test_what_is_added_anew_replaces_what_the_same_payloads_gave(
     before = await stored(backend, CRYPTO_ASSETS)
     job = await backend.claimed(CRYPTO_ASSETS)
 
-    async with backend.store.intake(CRYPTO_ASSETS, "csv", job) as intake:
+    async with backend.intakes.open(CRYPTO_ASSETS, "csv", job) as intake:
         [older, newer] = [kept.payload async for kept in intake.kept()]
         # What the newer one no longer gives is once more what the older one gave.
         await intake.add([asset("a"), asset("b")], older)
@@ -210,7 +210,7 @@ async def test_when_nothing_is_given_anew_nothing_of_what_was_kept_is_left(
     seq = (await backend.store.freshness(CRYPTO_ASSETS)).seq
     job = await backend.claimed(CRYPTO_ASSETS)
 
-    async with backend.store.intake(CRYPTO_ASSETS, "csv", job) as intake:
+    async with backend.intakes.open(CRYPTO_ASSETS, "csv", job) as intake:
         assert await intake.commit(None) == Counts()
         assert await intake.commit(None, anew=True) == Counts(deleted=1)
 
