@@ -32,7 +32,7 @@ class Store(Protocol):
 
     @abstractmethod
     async def freshness(self, dataset: Dataset[R]) -> Freshness:
-        """The dataset's sequence number and checkpoints."""
+        """The dataset's sequence number and checkpoints, whatever layout its table has."""
 
 
 class Changes(Protocol):

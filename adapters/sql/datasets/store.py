@@ -111,7 +111,7 @@ class SqlStore(Store):
         return int(counted)
 
     async def freshness(self, dataset: Dataset[R]) -> Freshness:
-        """Return the dataset's sequence number, checkpoints and last status."""
+        """Return the dataset's sequence number, checkpoints and last status, of any layout."""
         freshness, _ = await self._read(dataset, [], short=True)
         return freshness
 
@@ -138,7 +138,9 @@ class SqlStore(Store):
             raise
         except Exception:
             # No engine takes a statement over columns that are gone, or of another type by now.
-            await self._read_anew(dataset, known, version, [], scan=False, short=False)
+            [states] = await self._database.snapshot([(_STATE, {"dataset": dataset.name})])
+            for _, layout in states:
+                SqlDataset.of(dataset).require_layout(layout)
             raise
 
     async def _read_anew(
@@ -156,17 +158,18 @@ class SqlStore(Store):
         [states, checkpoints, statuses, planned, *answers] = await self._database.snapshot(
             [*state, *queries], scan=scan, short=short, table=sql.table if queries else None
         )
-        for _, layout in states:
-            sql.require_layout(layout)
-        known.freshness = Freshness(
+        freshness = Freshness(
             states[0][0] if states else 0,
             # A database may have an order of its own for names.
             tuple(sorted(map(_checkpoint, checkpoints), key=attrgetter("source"))),
             JobStatus(statuses[0][0]) if statuses else None,
             from_micros(planned[0][0]) if planned else None,
         )
-        known.version = version
-        return known.freshness, answers
+        if not states or sql.fits(states[0][1]):
+            known.freshness, known.version = freshness, version
+        elif queries:
+            sql.require_layout(states[0][1])
+        return freshness, answers
 
 
 def _checkpoint(row: Row) -> Checkpoint:

@@ -160,11 +160,15 @@ class SqlDataset:
             known = _KNOWN[dataset] = cls(dataset)
         return known
 
+    def fits(self, layout: str) -> bool:
+        """Return whether a table of that layout has every column of the dataset."""
+        if layout == self.layout_text:
+            return True
+        return msgspec.json.decode(layout, type=Layout).serves(self.layout)
+
     def require_layout(self, layout: str) -> None:
         """Raise StoreUnavailable unless a table of that layout has every column of the dataset."""
-        if layout == self.layout_text:
-            return
-        if not msgspec.json.decode(layout, type=Layout).serves(self.layout):
+        if not self.fits(layout):
             raise StoreUnavailable(f"the fields of {self.name} have been changed; try again")
 
     def decoded(self, rows: Sequence[Row]) -> list[Any]:

@@ -171,6 +171,8 @@ async def test_who_has_a_dataset_as_it_was_is_refused_and_gets_nothing_wrong(
     await backend.tables.prepare([changed])
 
     for read in reads:
+        # It tells of the change, and leads nobody to think that the table is the old one.
+        assert (await backend.store.freshness(old)).seq == 2
         with pytest.raises(StoreUnavailable, match="have been changed"):
             await read()
 
