@@ -8,7 +8,12 @@ import msgspec
 from adapters.outbound.formats.charsets import json_to_utf8
 from adapters.outbound.polite.client import PoliteClient
 from adapters.outbound.polite.failures import Absent
-from adapters.outbound.polite.messages import NotModified, UpstreamResponse
+from adapters.outbound.polite.messages import (
+    HostRules,
+    NotModified,
+    UpstreamResponse,
+    Validators,
+)
 from adapters.outbound.polite.urls import parse
 from application.ports.tasks import Repositories
 from domain.errors import UnexpectedContent
@@ -18,6 +23,10 @@ from domain.repositories import LookupResult, RepoFacts
 
 #: What of a text is kept; GitHub's own are far shorter.
 LONGEST_TEXT = 1000
+
+#: It ends a request of its own after 10 seconds, wants a minute's rest at a limit without a time,
+#: and shuts out for a while whoever comes again and again with a token that does not hold.
+RULES = HostRules(patience_s=10.0, limited_for_s=60.0, refused_for_s=600.0)
 
 _MEDIA_TYPE = "application/vnd.github+json"
 
@@ -57,8 +66,9 @@ class GitHubRepositories(Repositories):
                 url,
                 deadline,
                 traffic,
-                etag=known.etag if known else None,
+                validators=Validators(url.text, known.etag) if known else None,
                 headers=self._headers,
+                rules=RULES,
             )
         except Absent:
             return LookupResult(None)

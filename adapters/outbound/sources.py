@@ -10,10 +10,12 @@ from adapters.outbound.formats.csv_pages import pages_of
 from adapters.outbound.formats.json import read_json
 from adapters.outbound.polite.client import PoliteClient
 from adapters.outbound.polite.failures import incomplete, late
-from adapters.outbound.polite.messages import NotModified, UpstreamResponse, next_link
+from adapters.outbound.polite.links import next_link
+from adapters.outbound.polite.messages import NotModified, UpstreamResponse, Validators, harmless
 from adapters.outbound.polite.urls import Url, parse
 from application.ports.ingest import Ask, Source
 from application.ports.system import Clock
+from domain.checkpoints import Checkpoint
 from domain.dataset import R
 from domain.errors import UnexpectedContent
 from domain.payloads import GZIP, Batch, Payload
@@ -78,33 +80,48 @@ class HttpSource(DefinedSource[R]):
 
     async def ask(self, ask: Ask) -> AsyncIterator[Payload]:
         """Yield the pages; nothing when the first one says that nothing changed."""
-        # Validators speak of exactly one URL.
-        known = ask.checkpoint if ask.checkpoint and ask.checkpoint.url == self._url.text else None
+        known = _validators(ask.checkpoint)
         url: Url | None = self._url
         seen: set[str] = set()
         while url is not None:
-            answer = await self._client.get(
-                url,
-                ask.deadline,
-                ask.traffic,
-                etag=known.etag if known else None,
-                last_modified=known.last_modified if known else None,
-                headers=self._headers,
-            )
+            answer = await self._get(url, ask, known)
             if isinstance(answer, NotModified):
-                return
+                if known is None or not self._leads_on(answer):
+                    return
+                known = None  # more follows than was known: everything is asked for
+                continue
             if not self._is_self_delimiting:
                 _check_whole(answer)
             yield answer.payload(page=len(seen))
             seen.add(url.text)
             known, url = None, self._next(answer, seen)
 
+    async def _get(
+        self, url: Url, ask: Ask, known: Validators | None
+    ) -> UpstreamResponse | NotModified:
+        # Behind a redirect the pages may be another host's, which is sent nothing of ours.
+        headers = self._headers if self._url.is_same_host(url) else harmless(self._headers)
+        return await self._client.get(
+            url, ask.deadline, ask.traffic, validators=known, headers=headers
+        )
+
+    def _leads_on(self, answer: NotModified) -> bool:
+        is_paged = isinstance(self._definition.pages, NextLink)
+        return is_paged and next_link(answer.headers.get("link", "")) is not None
+
     def _next(self, answer: UpstreamResponse, seen: set[str]) -> Url | None:
         match self._definition.pages:
             case NoPages():
                 return None
             case NextLink(max_pages):
-                return _linked(answer, seen, max_pages)
+                return _linked(answer, self._url, seen, max_pages)
+
+
+def _validators(checkpoint: Checkpoint | None) -> Validators | None:
+    """What is known of the one URL a checkpoint speaks of, if it speaks of one."""
+    if checkpoint is None or not checkpoint.url:
+        return None
+    return Validators(checkpoint.url, checkpoint.etag, checkpoint.last_modified)
 
 
 def _check_whole(answer: UpstreamResponse) -> None:
@@ -114,12 +131,15 @@ def _check_whole(answer: UpstreamResponse) -> None:
         raise incomplete(parse(answer.url).place)
 
 
-def _linked(answer: UpstreamResponse, seen: set[str], max_pages: int) -> Url | None:
-    """Return the URL a Link header names as the next page, if any, unless it was seen before."""
+def _linked(answer: UpstreamResponse, first: Url, seen: set[str], max_pages: int) -> Url | None:
+    """Return the URL a Link header names as the next page, if any, unless it was seen before.
+
+    It is on the host that the page came from or, behind a redirect, on that of the `first` page.
+    """
     link = next_link(answer.headers.get("link", ""))
     if link is None:
         return None
-    url = parse(answer.url).leads_to(link)
+    url = parse(answer.url).leads_to(link) or first.leads_to(link)
     if url is None:
         raise UnexpectedContent("the next page is on another host, where we do not follow")
     if url.text in seen:

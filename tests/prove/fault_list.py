@@ -325,7 +325,7 @@ FAULTS = (
     Fault(
         "a redirect leads anywhere",
         "adapters.outbound:Url.leads_to",
-        edit(ast.IfExp, "_origin", into=part("body")),
+        edit(ast.IfExp, "is_downgrade", into=part("body")),
         "tests/adapters/outbound/polite/test_redirects.py",
     ),
     Fault(

@@ -1,5 +1,6 @@
 """PoliteClient: the one way out of the product, which asks permission before every request."""
 
+import math
 import ssl
 from collections.abc import Container, Mapping
 from datetime import datetime, timedelta
@@ -7,20 +8,30 @@ from typing import NamedTuple
 
 import msgspec
 
+from adapters.outbound.polite.bodies import MIB
 from adapters.outbound.polite.exchange import HttpExchange
-from adapters.outbound.polite.failures import RetryableError, counts_against_host, late
+from adapters.outbound.polite.failures import (
+    HostRefused,
+    RetryableError,
+    counts_against_host,
+    cut_short,
+    late,
+)
 from adapters.outbound.polite.messages import (
     NO_HEADERS,
+    NO_RULES,
     NOT_MODIFIED,
     REDIRECTS,
+    HostRules,
     NotModified,
     RawResponse,
     UpstreamRequest,
     UpstreamResponse,
+    Validators,
     judge,
-    renewed_s,
 )
-from adapters.outbound.polite.network import MIB, Network, RequestLimits, Resolve, resolve
+from adapters.outbound.polite.network import Network, RequestLimits, Resolve, resolve
+from adapters.outbound.polite.rate_headers import renewed_s
 from adapters.outbound.polite.urls import Url
 from application.concurrency import ShieldedTasks
 from application.ports.politeness import Budget
@@ -32,7 +43,8 @@ from domain.reports import Traffic
 MAX_REDIRECTS = 3
 #: Whoever must wait longer for permission is sent away with the time to come back.
 LONGEST_WAIT = timedelta(seconds=10)
-#: An answer slower than this is right, and still a sign that the host is in trouble.
+#: An answer slower than this that also took more than half of the time there was is right, and
+#: still a sign that the host is in trouble.
 SLOW = timedelta(seconds=10)
 
 
@@ -40,8 +52,10 @@ class PoliteClient:
     """Asks other people's machines, within their budget and our deadline.
 
     `allowed_private` names the hosts, as "host:port", that may have a private address;
-    `max_wire` and `max_decoded` bound a body before and after unpacking, in bytes; `patience_s` is
-    how long one try waits for the next bytes. `resolve` finds addresses, `tls` says whom to trust.
+    `follow_hosts` those that a redirect may lead to, as `Url.leads_to` has them. `max_wire` and
+    `max_decoded` bound a body before and after unpacking, in bytes; `patience_s` is how long one
+    try waits for the next bytes, which only the deadline bounds unless a host's rules do.
+    `resolve` finds addresses, `tls` says whom to trust.
     """
 
     def __init__(
@@ -51,18 +65,21 @@ class PoliteClient:
         random: Random,
         *,
         allowed_private: Container[str] = frozenset(),
+        follow_hosts: frozenset[str] = frozenset(),
         user_agent: str = "catchment/0.1",
         max_wire: int = 20 * MIB,
         max_decoded: int = 100 * MIB,
-        patience_s: float = 10.0,
+        patience_s: float = math.inf,
         resolve: Resolve = resolve,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._budget = budget
         self._clock = clock
         self._random = random
+        self._follow_hosts = follow_hosts
         self._max_wire = max_wire
-        network = Network(resolve, allowed_private, patience_s)
+        self._patience_s = patience_s
+        network = Network(resolve, allowed_private)
         self._exchange = HttpExchange(network, tls, user_agent, max_decoded)
         self._running: ShieldedTasks[_Arrived] = ShieldedTasks()
 
@@ -76,16 +93,17 @@ class PoliteClient:
         url: Url,
         ask_until: datetime,
         traffic: Traffic,
-        etag: str | None = None,
-        last_modified: str | None = None,
+        validators: Validators | None = None,
         headers: Mapping[str, str] = NO_HEADERS,
+        rules: HostRules = NO_RULES,
     ) -> UpstreamResponse | NotModified:
         """Ask for one URL until the deadline, which covers everything, retries and waits too.
 
-        `headers` are sent to the host of the URL, and nowhere else.
+        `headers` are sent to the host of the URL, and nowhere else, `validators` with the URL they
+        are of, also when a redirect leads there.
         SourceUnavailable, SourceBlocked, SourceTimedOut, SourceRefused or UnexpectedContent.
         """
-        request = UpstreamRequest(url, headers, etag, last_modified)
+        request = UpstreamRequest(url, headers, validators, rules)
         errand = _CallContext(ask_until, traffic)
         for _ in range(MAX_REDIRECTS + 1):
             reply, arrived_at = await self._persist(request, errand)
@@ -95,10 +113,10 @@ class PoliteClient:
                 traffic.fresh_until = min(filter(None, stated), default=None)
             if reply.status == NOT_MODIFIED:
                 traffic.not_modified += 1
-                return NotModified(request.url.text)
+                return NotModified(request.url.text, reply.kept_headers)
             if reply.status not in REDIRECTS:
                 return reply.answer(request.url, arrived_at)
-            request = request.redirected(reply.header("location"))
+            request = request.redirected(reply.header("location"), self._follow_hosts)
         raise SourceRefused(
             f"{request.url.place} sends us round in circles", code="redirect_refused"
         )
@@ -167,8 +185,21 @@ class PoliteClient:
                 )
             if again_at >= errand.ask_until or again_at > self._clock.now() + LONGEST_WAIT:
                 told = failed if failed is not None and failed.retry_at else None
-                raise told or SourceBlocked(_told(key, verdict), retry_at=again_at)
+                raise told or self._not_now(key, verdict, again_at, errand)
             await self._wait(again_at, errand)
+
+    def _not_now(
+        self, key: str, verdict: Admission, again_at: datetime, errand: "_CallContext"
+    ) -> SourceError:
+        """Why the next request does not leave: a fetch that is under way should know how to end."""
+        sent = errand.traffic.requests
+        if verdict is Admission.BLOCKED:
+            told = f"{key} has refused us, or asked to be left alone, and is not asked for a while"
+        elif sent and again_at <= self._clock.now() + LONGEST_WAIT:
+            return cut_short(key, sent, again_at)
+        else:
+            told = f"our own limit for {key} is reached for now, after {sent} requests"
+        return SourceBlocked(told, retry_at=again_at)
 
     async def _wait(self, until: datetime, errand: "_CallContext") -> None:
         # At least a moment, in case that rounding put the time to ask again into the past.
@@ -182,20 +213,26 @@ class PoliteClient:
     async def _tried(self, request: UpstreamRequest, errand: "_CallContext") -> "_Arrived":
         began = self._clock.now()
         seconds = (errand.ask_until - began).total_seconds()
-        limits = RequestLimits(request.url.place, seconds, self._max_wire)
+        patience_s = min(self._patience_s, request.rules.patience_s or math.inf)
+        limits = RequestLimits(request.url.place, seconds, self._max_wire, patience_s)
         errand.traffic.requests += 1
         # The caller may be cancelled; the request may not, or the pool loses a place for ever.
-        return await self._running(self._settled(request, limits, errand.traffic, began))
+        return await self._running(self._settled(request, limits, errand, began))
 
     async def _settled(
-        self, request: UpstreamRequest, limits: RequestLimits, traffic: Traffic, began: datetime
+        self,
+        request: UpstreamRequest,
+        limits: RequestLimits,
+        errand: "_CallContext",
+        began: datetime,
     ) -> "_Arrived":
         key, ok = request.url.key, True
+        slow_from = max(SLOW, (errand.ask_until - began) / 2)
         try:
             reply = await self._exchange.send(request, limits)
             arrived_at = self._clock.now()
             judge(reply, request, arrived_at)
-            ok = arrived_at - began <= SLOW
+            ok = arrived_at - began <= slow_from
             used_up_s = renewed_s(reply.headers, arrived_at)
             if used_up_s is not None:  # the last request it allows for now was a good one
                 await self._leave_alone(key, used_up_s)
@@ -204,9 +241,11 @@ class PoliteClient:
             ok = not counts_against_host(failure)
             if isinstance(failure, RetryableError) and failure.block_s is not None:
                 await self._leave_alone(key, failure.block_s)
+            if isinstance(failure, HostRefused) and failure.retry_at is not None:
+                await self._budget.block(key, failure.retry_at)
             raise
         finally:
-            traffic.bytes += limits.body_bytes
+            errand.traffic.bytes += limits.body_bytes
             await self._budget.record_outcome(key, ok)
 
     async def _leave_alone(self, key: str, seconds: float) -> None:
@@ -226,9 +265,3 @@ class _Arrived(NamedTuple):
 
     reply: RawResponse
     at: datetime
-
-
-def _told(key: str, verdict: Admission) -> str:
-    if verdict is Admission.BLOCKED:
-        return f"{key} has asked to be left alone for a while"
-    return f"our own limit for {key} is reached for now"

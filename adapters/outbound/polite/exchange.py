@@ -2,27 +2,26 @@
 
 import asyncio
 import ssl
-import zlib
 
 import httpx
 import msgspec
 
+from adapters.outbound.polite.bodies import MAX_SAID, MIB, gunzip, is_packed, unpack_start
 from adapters.outbound.polite.failures import (
     RetryableError,
     incomplete,
     late,
     not_http,
     slow,
-    too_large,
     unreachable,
 )
-from adapters.outbound.polite.messages import RawResponse, UpstreamRequest
-from adapters.outbound.polite.network import CURRENT, MIB, Network, RequestLimits, pool
-from domain.errors import SourceRefused, UnexpectedContent
+from adapters.outbound.polite.messages import FORBIDDEN, RawResponse, UpstreamRequest
+from adapters.outbound.polite.network import CURRENT, Network, RequestLimits, pool
+from domain.errors import SourceError, SourceRefused
 
-#: A body in more pieces than this is cut up to keep us busy.
-MAX_PIECES = 100_000
 _BREATHER = 100
+#: The reason of a refusal is worth a moment, and not the whole deadline.
+_SAID_WITHIN_S = 2.0
 
 
 class HttpExchange:
@@ -76,6 +75,8 @@ class HttpExchange:
                 return reply  # what was sent has arrived; what is said to it is not read
             if 200 <= reply.status < 300:
                 return msgspec.structs.replace(reply, body=await self._body(response, limits))
+            if reply.status == FORBIDDEN:
+                return msgspec.structs.replace(reply, body=await _said(response, limits))
             if reply.status == 304:
                 await _received(response, limits)  # read to its end, the connection is kept
             return reply
@@ -117,103 +118,43 @@ class _Transport(httpx.AsyncHTTPTransport):
 
 
 def _headers_of(response: httpx.Response) -> dict[str, tuple[str, ...]]:
-    names = {name.lower() for name in response.headers}
-    return {name: tuple(response.headers.get_list(name)) for name in names}
+    headers: dict[str, tuple[str, ...]] = {}
+    for name, value in response.headers.raw:
+        key = name.decode("latin-1").lower()
+        headers[key] = (*headers.get(key, ()), _text(value))
+    return headers
+
+
+def _text(value: bytes) -> str:
+    """A header's value: each by itself, because one in Latin-1 says nothing of the others."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 async def _received(response: httpx.Response, limits: RequestLimits) -> bytes:
-    pieces: list[bytes] = []
+    body, pieces = bytearray(), 0
     async for piece in response.aiter_raw():
         limits.body_bytes += len(piece)
-        pieces.append(piece)
-        if len(pieces) % _BREATHER == 0:
+        body += piece
+        pieces += 1
+        if pieces % _BREATHER == 0:
             # Pieces that arrived together are handed over without a pause for anybody else.
             await asyncio.sleep(0)
-        if len(pieces) > MAX_PIECES:
-            raise too_large(limits.place, f"{MAX_PIECES} pieces")
-    return b"".join(pieces)
+    return bytes(body)
 
 
-# ---------------------------------------------------------------- unpacking
-
-MAX_RATIO = 200
-#: Small bodies may unpack to this much, whatever their ratio.
-RATIO_FROM = MIB
-MAX_MEMBERS = 10_000
-
-_SLICE = 64 * 1024
-_PLAIN = frozenset({"", "identity"})
-_GZIP = frozenset({"gzip", "x-gzip"})
-
-
-def is_packed(encoding: str, place: str) -> bool:
-    """Whether a Content-Encoding is the one we asked for; UnexpectedContent for any other."""
-    encoding = encoding.strip().lower()
-    if encoding in _PLAIN:
-        return False
-    if encoding in _GZIP:
-        return True
-    raise UnexpectedContent(
-        f"{place} answers in an encoding nobody asked for; gzip is all we accept",
-        code="unsupported_encoding",
-    )
-
-
-def gunzip(packed: bytes, max_decoded: int, place: str) -> bytes:
-    """Unpack a gzip body of any number of members.
-
-    RetryableError when it is cut short; UnexpectedContent when it is damaged or too large.
-    """
-    limit = min(max_decoded, max(RATIO_FROM, MAX_RATIO * len(packed)))
-    unpacked = _Unpacked(limit, place)
-    # In slices, because each member's end copies what follows it.
-    for start in range(0, len(packed), _SLICE):
-        unpacked.feed(packed[start : start + _SLICE])
-    if not unpacked.is_whole:
-        raise RetryableError(incomplete(place))
-    return b"".join(unpacked.pieces)
-
-
-class _Unpacked:
-    """What has been unpacked so far, never more than the limit."""
-
-    def __init__(self, limit: int, place: str) -> None:
-        self.pieces: list[bytes] = []
-        self._limit = limit
-        self._place = place
-        self._size = 0
-        self._members = 1
-        self._member = zlib.decompressobj(wbits=31)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the last member has reached its end."""
-        return self._member.eof
-
-    def feed(self, data: bytes) -> None:
-        while data:
-            if self._member.eof:
-                data = self._next_member(data)
-            try:
-                # One byte above the limit, so that the limit itself is still allowed.
-                piece = self._member.decompress(data, self._limit - self._size + 1)
-            except zlib.error as error:
-                raise self._damaged() from error
-            self._size += len(piece)
-            if self._size > self._limit:
-                raise too_large(self._place, f"{self._limit / MIB:.3g} MiB unpacked")
-            self.pieces.append(piece)
-            data = self._member.unused_data
-
-    def _next_member(self, data: bytes) -> bytes:
-        self._members += 1
-        if self._members > MAX_MEMBERS:
-            raise self._damaged()
-        self._member = zlib.decompressobj(wbits=31)
-        return data
-
-    def _damaged(self) -> UnexpectedContent:
-        return UnexpectedContent(
-            f"{self._place} says that its answer is gzip, and it is not, or damaged",
-            code="bad_encoding",
-        )
+async def _said(response: httpx.Response, limits: RequestLimits) -> bytes:
+    """The beginning of what a refusal says, or as much of it as comes at once."""
+    said = b""
+    limits.hurry(_SAID_WITHIN_S)
+    try:
+        async for piece in response.aiter_raw():
+            limits.body_bytes += len(piece)
+            said += piece
+            if len(said) >= MAX_SAID:
+                break
+    except (httpx.HTTPError, SourceError):
+        pass
+    return unpack_start(said[:MAX_SAID], response.headers.get("content-encoding", ""))

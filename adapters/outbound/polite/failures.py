@@ -1,5 +1,7 @@
 """What can go wrong with one try, and whether another try may help."""
 
+from datetime import datetime
+
 from domain.errors import (
     SourceError,
     SourceRefused,
@@ -37,6 +39,12 @@ class Absent(SourceRefused):
     code = SourceRefused.code
 
 
+class HostRefused(SourceRefused):
+    """The host refuses whoever asks like this, whatever is asked: it is left alone for a while."""
+
+    code = SourceRefused.code
+
+
 def counts_against_host(failure: Exception) -> bool:
     """Whether a failure is the host's doing, so that its breaker should know."""
     if isinstance(failure, RetryableError):
@@ -46,7 +54,20 @@ def counts_against_host(failure: Exception) -> bool:
 
 def late(place: str) -> SourceTimedOut:
     """The deadline of the whole fetch has passed."""
-    return SourceTimedOut(f"{place} was not done before the deadline")
+    return SourceTimedOut(
+        f"{place} was not done before the deadline; CATCHMENT_FETCH_DEADLINE is how long a fetch"
+        " may take"
+    )
+
+
+def cut_short(key: str, requests: int, retry_at: datetime) -> SourceTimedOut:
+    """Our own limit for the host makes a fetch longer than its deadline."""
+    return SourceTimedOut(
+        f"the deadline came before the end: after {requests} requests our own limit for {key} lets"
+        " the next one leave too late. Raise CATCHMENT_FETCH_DEADLINE or, if the host allows more,"
+        " CATCHMENT_RATE_LIMITS",
+        retry_at=retry_at,
+    )
 
 
 def slow(place: str) -> SourceTimedOut:

@@ -1,64 +1,112 @@
 """Messages: what is asked of an upstream, what it answers, and what its headers say."""
 
-import re
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from types import MappingProxyType
 
 import msgspec
 
-from adapters.outbound.polite.failures import Absent, RetryableError
+from adapters.outbound.polite.bodies import is_packed, says_limited
+from adapters.outbound.polite.failures import Absent, HostRefused, RetryableError
+from adapters.outbound.polite.headers import fresh_s, http_date
+from adapters.outbound.polite.rate_headers import is_used_up, wait_s
 from adapters.outbound.polite.urls import Url
 from domain.errors import SourceBlocked, SourceRefused, SourceUnavailable, UnexpectedContent
 from domain.payloads import Payload
-from domain.politeness import clamp_block_s
-
-Headers = Mapping[str, Sequence[str]]
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 NOT_MODIFIED = 304
+#: Its body may say that it is a limit.
+FORBIDDEN = 403
 _GOOD = frozenset({200, 203})
 _PASSING = frozenset({408, 425, 500, 502, 503, 504})
 _ABSENT = frozenset({404, 410, 451})
 _LEAST_WHEN_LIMITED_S = 1.0
+#: For so long a host is left alone that forbids to ask as often, and says no time.
+_FORBIDDEN_FOR_S = 60.0
 _LONGEST_ETAG = 512
 _KEPT_HEADERS = ("link", "cache-control")
 #: What tells the end of a body; a packed one has its end within.
-_BOUNDS = frozenset({"content-length", "transfer-encoding", "content-encoding"})
+_BOUNDS = frozenset({"content-length", "transfer-encoding"})
+
+
+class Validators(msgspec.Struct, frozen=True):
+    """The marks of the version of a URL that is known, which mean nothing for any other URL."""
+
+    url: str
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+class HostRules(msgspec.Struct, frozen=True):
+    """The rules of a host that are in its documentation and not in its answers.
+
+    `patience_s` is how long one try waits for the next bytes; the deadline alone decides
+    otherwise. `limited_for_s` is how long to leave it alone when it limits us and says no time,
+    `refused_for_s` when it does not accept who asks: otherwise an answer about one address.
+    """
+
+    patience_s: float | None = None
+    limited_for_s: float | None = None
+    refused_for_s: float | None = None
+
+
+NO_RULES = HostRules()
 
 
 class UpstreamRequest(msgspec.Struct, frozen=True):
     """What is asked: a GET, perhaps only for what has changed, or a POST of a JSON body.
 
-    `headers` may hold a secret between us and this very host.
+    `headers` may hold a secret between us and this very host, whose `rules` are kept.
     """
 
     url: Url
     headers: Mapping[str, str] = NO_HEADERS
-    etag: str | None = None
-    last_modified: str | None = None
+    validators: Validators | None = None
+    rules: HostRules = NO_RULES
     body: bytes | None = None
+
+    @property
+    def etag(self) -> str | None:
+        """The validator to send, if there is one of this very URL."""
+        known = self.validators
+        return known.etag if known and known.url == self.url.text else None
+
+    @property
+    def last_modified(self) -> str | None:
+        """The date to send, if there is one of this very URL."""
+        known = self.validators
+        return known.last_modified if known and known.url == self.url.text else None
 
     @property
     def is_conditional(self) -> bool:
         """Whether "not modified" would be an answer."""
         return self.etag is not None or self.last_modified is not None
 
-    def redirected(self, location: str) -> "UpstreamRequest":
-        """The same request where the upstream sent us; SourceRefused when that is elsewhere."""
-        url = self.url.leads_to(location) if location else None
+    def redirected(self, location: str, others: Collection[str] = ()) -> "UpstreamRequest":
+        """The same request where the upstream sent us; SourceRefused when we do not go there.
+
+        One of the `others` we may go to is sent nothing that is meant for this host.
+        """
+        url = self.url.leads_to(location, others) if location else None
         if url is None:
             raise SourceRefused(
                 f"{self.url.place} sends us to another place, where we do not follow; if it has"
-                " moved, change its address",
+                " moved, change its address; if it always sends us there, name that host in"
+                " CATCHMENT_FOLLOW_HOSTS",
                 code="redirect_refused",
             )
-        # Validators belong to the exact URL, so they stay behind.
-        return UpstreamRequest(url, self.headers)
+        if self.url.is_same_host(url):
+            return msgspec.structs.replace(self, url=url)
+        return UpstreamRequest(url, harmless(self.headers), self.validators)
+
+
+def harmless(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return those headers that any host may see."""
+    return {name: value for name, value in headers.items() if name.lower() == "accept"}
 
 
 class UpstreamResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,9 +140,10 @@ class UpstreamResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotModified(msgspec.Struct, frozen=True):
-    """What we have is still what the upstream has."""
+    """What we have is still what the upstream has; `headers` are as those of a response."""
 
     url: str
+    headers: Mapping[str, str] = {}
 
 
 class RawResponse(msgspec.Struct, frozen=True):
@@ -103,6 +152,16 @@ class RawResponse(msgspec.Struct, frozen=True):
     status: int
     headers: Mapping[str, tuple[str, ...]]
     body: bytes = b""
+
+    @property
+    def kept_headers(self) -> Mapping[str, str]:
+        """The headers that an asker may need."""
+        return {name: self.header(name) for name in _KEPT_HEADERS if name in self.headers}
+
+    @property
+    def _is_bounded(self) -> bool:
+        encoding = self.header("content-encoding")
+        return not _BOUNDS.isdisjoint(self.headers) or is_packed(encoding, "")
 
     def header(self, name: str) -> str:
         """The values of a header, joined by commas, or an empty text."""
@@ -123,8 +182,8 @@ class RawResponse(msgspec.Struct, frozen=True):
             content_type=self.header("content-type"),
             etag=_kept_etag(self.header("etag")),
             last_modified=_kept_last_modified(self.header("last-modified"), now),
-            headers={name: self.header(name) for name in _KEPT_HEADERS if name in self.headers},
-            bounded=not _BOUNDS.isdisjoint(self.headers),
+            headers=self.kept_headers,
+            bounded=self._is_bounded,
         )
 
 
@@ -137,13 +196,15 @@ def judge(reply: RawResponse, request: UpstreamRequest, now: datetime) -> None:
     To a POST only a status is: what was sent has arrived. RetryableError for what may pass;
     SourceUnavailable, SourceRefused or UnexpectedContent.
     """
-    if request.body is None:
-        _judge_get(reply, request.url, request.is_conditional, now)
+    if reply.status >= 400:
+        _judge_failure(reply, request, now)
+    elif request.body is None:
+        _judge_get(reply, request.url, request.is_conditional)
     else:
-        _judge_post(reply, request.url, now)
+        _judge_post(reply, request.url)
 
 
-def _judge_get(reply: RawResponse, url: Url, conditional: bool, now: datetime) -> None:
+def _judge_get(reply: RawResponse, url: Url, conditional: bool) -> None:
     status = reply.status
     if status in _GOOD:
         if not reply.body:
@@ -151,40 +212,58 @@ def _judge_get(reply: RawResponse, url: Url, conditional: bool, now: datetime) -
     elif status == NOT_MODIFIED:
         if not conditional:
             raise UnexpectedContent(f"{url.place} answered 304, though nothing was known of it")
-    elif status >= 400:
-        _judge_failure(reply, url, now)
     elif status in (204, 205):
         raise UnexpectedContent(f"{url.place} answered nothing at all", code="empty")
     elif status not in REDIRECTS:
         raise UnexpectedContent(f"{url.place} answered {_phrase(status)}, which holds no records")
 
 
-def _judge_post(reply: RawResponse, url: Url, now: datetime) -> None:
-    if reply.status >= 400:
-        _judge_failure(reply, url, now)
-    elif not 200 <= reply.status < 300:
+def _judge_post(reply: RawResponse, url: Url) -> None:
+    if not 200 <= reply.status < 300:
         raise SourceRefused(
             f"{url.place} answered {_phrase(reply.status)}, which says nothing of an arrival;"
             " if it has moved, change its address"
         )
 
 
-def _judge_failure(reply: RawResponse, url: Url, now: datetime) -> None:
-    said = f"{url.place} answered {_phrase(reply.status)}"
+def _judge_failure(reply: RawResponse, request: UpstreamRequest, now: datetime) -> None:
+    said = f"{request.url.place} answered {_phrase(reply.status)}"
     block_s = wait_s(reply.headers, now)
-    retry_at = None if block_s is None else now + timedelta(seconds=block_s)
-    if reply.status == 429 or (reply.status == 403 and (is_used_up(reply.headers) or block_s)):
+    if _is_limit(reply, block_s):
+        # A host that forbids us to go on means it; one that only asks us to slow down is tried.
+        silent_s = request.rules.limited_for_s
+        if reply.status == FORBIDDEN:
+            silent_s = silent_s or _FORBIDDEN_FOR_S
+        block_s = block_s or silent_s or block_s
         raise RetryableError(
-            SourceBlocked(f"{said}: we ask more often than it allows", retry_at=retry_at),
+            SourceBlocked(
+                f"{said}: we ask more often than it allows", retry_at=_after(now, block_s)
+            ),
             block_s=block_s,
             least_s=_LEAST_WHEN_LIMITED_S,
         )
+    retry_at = _after(now, block_s)
     if reply.status in _PASSING:
         raise RetryableError(SourceUnavailable(said, retry_at=retry_at), block_s=block_s)
     if reply.status >= 500:
         raise SourceUnavailable(said, retry_at=retry_at)
+    if reply.status == 401 and request.rules.refused_for_s:
+        raise HostRefused(
+            f"{said}: it does not accept who asks, whatever is asked; check the token",
+            retry_at=_after(now, request.rules.refused_for_s),
+        )
     refused = Absent if reply.status in _ABSENT else SourceRefused
     raise refused(f"{said}; check its address and whether we may read it")
+
+
+def _is_limit(reply: RawResponse, block_s: float | None) -> bool:
+    if reply.status != FORBIDDEN:
+        return reply.status == 429
+    return bool(is_used_up(reply.headers) or block_s or says_limited(reply.body))
+
+
+def _after(now: datetime, seconds: float | None) -> datetime | None:
+    return None if seconds is None else now + timedelta(seconds=seconds)
 
 
 def _phrase(status: int) -> str:
@@ -194,82 +273,7 @@ def _phrase(status: int) -> str:
         return str(status)
 
 
-# ---------------------------------------------------------------- what headers say
-
-_SECONDS = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?([eE]\+?[0-9]{1,2})?")
-_LONGEST_DATE = 64
-_MAX_AGE = re.compile(r"(?:^|,)\s*max-age\s*=\s*\"?([0-9]{1,9})\"?\s*(?=,|$)", re.IGNORECASE)
-_NOT_KEPT = re.compile(r"(?:^|,)\s*no-(?:store|cache)\b", re.IGNORECASE)
-_AGE = re.compile(r"\s*([0-9]{1,9})\s*")
-_LINK = re.compile(r'<([^<>]*)>((?:[^<",]|"[^"]*")*+)')
-_RELATION = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s";,]+))', re.IGNORECASE)
-
-
-def wait_s(headers: Headers, now: datetime) -> float | None:
-    """Seconds to leave the host alone, at most a day; None when it says nothing we can use.
-
-    Dates are measured against our clock. Of several answers the longest counts.
-    """
-    told = [_retry_after_s(text.strip(), now) for text in headers.get("retry-after", ())]
-    return _longest([*told, renewed_s(headers, now)])
-
-
-def renewed_s(headers: Headers, now: datetime) -> float | None:
-    """Seconds until there is a new allowance, when nothing is left of the one that there was."""
-    if not is_used_up(headers):
-        return None
-    return _longest([_reset_s(text, now) for text in headers.get("x-ratelimit-reset", ())])
-
-
-def _longest(told: list[float | None]) -> float | None:
-    return max((clamp_block_s(s) for s in told if s is not None and s >= 0), default=None)
-
-
-def is_used_up(headers: Headers) -> bool:
-    """Whether the upstream says that nothing is left of its rate limit, as GitHub does."""
-    return "0" in headers.get("x-ratelimit-remaining", ())
-
-
-def http_date(text: str) -> datetime | None:
-    """Read any of the three date formats of HTTP, or None."""
-    if len(text) > _LONGEST_DATE:
-        return None
-    try:
-        moment = parsedate_to_datetime(text)
-        # The asctime form names no zone; HTTP says that it is UTC.
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _retry_after_s(text: str, now: datetime) -> float | None:
-    if _SECONDS.fullmatch(text):
-        return float(text)
-    moment = http_date(text)
-    return None if moment is None else (moment - now).total_seconds()
-
-
-def _reset_s(text: str, now: datetime) -> float | None:
-    return float(text) - now.timestamp() if _SECONDS.fullmatch(text) else None
-
-
-def fresh_s(headers: Headers) -> float | None:
-    """For how many seconds the upstream says that its answer will do; None when it does not say."""
-    told = ",".join(headers.get("cache-control", ()))
-    match = _MAX_AGE.search(told)
-    if match is None or _NOT_KEPT.search(told):
-        return None
-    age = _AGE.fullmatch(next(iter(headers.get("age", ())), ""))
-    return clamp_block_s(float(match[1]) - (float(age[1]) if age else 0.0)) or None
-
-
-def next_link(header: str) -> str | None:
-    """The target of `rel="next"` in a Link header, if there is one."""
-    for target, parameters in _LINK.findall(header):
-        relation = _RELATION.search(parameters)
-        if relation and "next" in (relation[1] or relation[2] or "").lower().split():
-            return str(target)
-    return None
+# ---------------------------------------------------------------- what is kept of a reply
 
 
 def _kept_etag(text: str) -> str | None:

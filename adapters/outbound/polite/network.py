@@ -1,6 +1,7 @@
 """The network backend: connects only to addresses that are allowed, within limits."""
 
 import asyncio
+import math
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Container, Iterable
@@ -10,6 +11,7 @@ from typing import Any
 
 import httpcore
 
+from adapters.outbound.polite.bodies import MIB
 from adapters.outbound.polite.failures import late, not_http, too_large
 from domain.errors import SourceRefused
 
@@ -48,16 +50,21 @@ def one_of_each_family(texts: list[str]) -> list[str]:
 
 # ---------------------------------------------------------------- the limits of a request
 
-MIB = 1024 * 1024
 #: Everything before the body, interim answers included; a read takes 64 KiB at a time.
 MAX_HEAD = 128 * 1024
 
 
 class RequestLimits:
-    """Counts down while a request runs; the network asks it before and after every step."""
+    """Counts down while a request runs; the network asks it before and after every step.
 
-    def __init__(self, place: str, seconds: float, max_wire: int) -> None:
+    `patience_s` is how long a read may wait for the next bytes.
+    """
+
+    def __init__(
+        self, place: str, seconds: float, max_wire: int, patience_s: float = math.inf
+    ) -> None:
         self.place = place
+        self.patience_s = patience_s
         self.is_new_connection = False
         self.body_bytes = 0
         self._received = 0
@@ -85,6 +92,10 @@ class RequestLimits:
         if self._received > self._max_wire:
             raise too_large(self.place, f"{self._max_wire / MIB:.3g} MiB")
 
+    def hurry(self, seconds: float) -> None:
+        """Let what is left take no longer than this."""
+        self._ends_at = min(self._ends_at, asyncio.get_running_loop().time() + seconds)
+
     def begin_body(self) -> None:
         """From now on the bytes are the body's."""
         self._in_head = False
@@ -96,6 +107,8 @@ CURRENT: ContextVar[RequestLimits] = ContextVar("limits")
 # ---------------------------------------------------------------- connections
 
 CONNECT_S = 3.0
+#: Sending, and agreeing on how to encrypt, needs no thinking.
+_STEP_S = 10.0
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
@@ -130,11 +143,8 @@ class Network(httpcore.AsyncNetworkBackend):
     The timeouts that httpcore passes along are not used: the limits knows better.
     """
 
-    def __init__(
-        self, resolve: Resolve, allowed_private: Container[str], patience_s: float
-    ) -> None:
+    def __init__(self, resolve: Resolve, allowed_private: Container[str]) -> None:
         self._resolve = resolve
-        self._patience_s = patience_s
         self._allowed_private = allowed_private
         self._system = httpcore.AnyIOBackend()
 
@@ -153,7 +163,7 @@ class Network(httpcore.AsyncNetworkBackend):
             try:
                 seconds = CURRENT.get().seconds(CONNECT_S)
                 stream = await self._system.connect_tcp(address, port, seconds)
-                return _Stream(stream, self._patience_s)
+                return _Stream(stream)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure
@@ -183,9 +193,8 @@ class Network(httpcore.AsyncNetworkBackend):
 class _Stream(httpcore.AsyncNetworkStream):
     """A connection whose every step asks the limits of whoever is using it now."""
 
-    def __init__(self, inner: httpcore.AsyncNetworkStream, patience_s: float) -> None:
+    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
         self._inner = inner
-        self._patience_s = patience_s
 
     async def read(
         self,
@@ -194,7 +203,7 @@ class _Stream(httpcore.AsyncNetworkStream):
     ) -> bytes:
         """Read what there is."""
         limits = CURRENT.get()
-        data = await self._inner.read(max_bytes, limits.seconds(self._patience_s))
+        data = await self._inner.read(max_bytes, limits.seconds(limits.patience_s))
         limits.take(len(data))
         return data
 
@@ -204,7 +213,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> None:
         """Write everything."""
-        await self._inner.write(buffer, CURRENT.get().seconds(self._patience_s))
+        await self._inner.write(buffer, CURRENT.get().seconds(_STEP_S))
 
     async def aclose(self) -> None:
         """Close the connection."""
@@ -218,7 +227,7 @@ class _Stream(httpcore.AsyncNetworkStream):
     ) -> httpcore.AsyncNetworkStream:
         """Encrypt the connection; SourceRefused when the certificate is not good."""
         limits = CURRENT.get()
-        seconds = limits.seconds(self._patience_s)
+        seconds = limits.seconds(_STEP_S)
         try:
             inner = await self._inner.start_tls(ssl_context, server_hostname, seconds)
         except httpcore.ConnectError as error:
@@ -228,7 +237,7 @@ class _Stream(httpcore.AsyncNetworkStream):
                 f"{limits.place} has no valid certificate, or speaks no TLS we trust",
                 code="tls_error",
             ) from error
-        return _Stream(inner, self._patience_s)
+        return _Stream(inner)
 
     def get_extra_info(self, info: str) -> Any:
         """Whatever the system knows of the connection."""

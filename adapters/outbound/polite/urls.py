@@ -1,7 +1,8 @@
-"""Addresses we ask: read strictly, named harmlessly, followed only on the same host."""
+"""Addresses we ask: read strictly, named harmlessly, followed only where that is allowed."""
 
 import re
-from urllib.parse import urljoin
+from collections.abc import Collection
+from urllib.parse import quote, urljoin
 
 import msgspec
 
@@ -12,13 +13,20 @@ _LONGEST_PLACE = 120
 
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?"
-    r"(?P<path>/[^?#\\]*)?([?#][^\\]*)?",
+    r"(?P<rest>(?P<path>/[^?#\\]*)?([?#][^\\]*)?)",
     re.IGNORECASE,
 )
+_NAME = re.compile(r"[a-z0-9._-]+", re.IGNORECASE)
+#: The host of an address, where other characters than ASCII mean something else than in its path.
+_HOST = re.compile(r"(?P<before>(?:[a-z][a-z0-9+.-]*:)?//)(?P<host>[^/?#\\:@]*)", re.IGNORECASE)
+#: What IDNA 2003, which Python has, and IDNA 2008 spell differently: two hosts of two owners.
+_AMBIGUOUS = re.compile("[ßẞςΣ\u200c\u200d]")
+#: All that may stand in an address; anything else is percent-encoded.
+_KEPT = "!#$%&'()*+,/:;=?@[]~\\"
 
 
 class Url(msgspec.Struct, frozen=True):
-    """An address: `text` as it was written, and the parts that matter to us.
+    """An address: `text` as it is asked, and the parts that matter to us.
 
     `key` is the host as budgets know it: with its port, unless that is the usual one. `place` is
     the address fit for a message: without user, query and fragment, and not too long.
@@ -31,13 +39,45 @@ class Url(msgspec.Struct, frozen=True):
     key: str
     place: str
 
-    def leads_to(self, reference: str) -> "Url | None":
-        """Where a redirect or a link leads, or None when that is not on this very host."""
+    def leads_to(self, reference: str, others: Collection[str] = ()) -> "Url | None":
+        """Where a redirect or a link leads; None unless that is this very host, or one of `others`.
+
+        Where we came by https we go on by https, also when this host says http: behind a proxy that
+        ends the encryption it often does. `others` are written as `key` is, or as `*.example.com`
+        for all hosts below one.
+        """
         try:
-            there = parse(urljoin(self.text, reference))
+            there = parse(urljoin(self.text, _encoded(reference.strip())))
         except (SourceRefused, ValueError):
             return None
-        return there if there._origin in (self._origin, self._upgraded) else None
+        if self.scheme == "https" and there.scheme == "http" and self._is_itself(there):
+            there = there._by_https(self.port)
+        if there._origin in (self._origin, self._upgraded):
+            return there
+        is_downgrade = self.scheme == "https" and there.scheme != "https"
+        return there if not is_downgrade and there._is_one_of(others) else None
+
+    def is_same_host(self, other: "Url") -> bool:
+        """Whether both are of one host and port, so that a secret of one is no news to the other.
+
+        Encryption may be taken up on the way, not given up.
+        """
+        return other._origin in (self._origin, self._upgraded)
+
+    def _is_itself(self, there: "Url") -> bool:
+        """Whether an http address means this host: by its port, or by the usual one for ours."""
+        usual = _PORTS["http"] if self.port == _PORTS["https"] else self.port
+        return there.host == self.host and there.port in (usual, self.port)
+
+    def _by_https(self, port: int) -> "Url":
+        at = "" if port == _PORTS["https"] else f":{port}"
+        return parse(f"https://{self.host}{at}" + _URL.sub(r"\g<rest>", self.text))
+
+    def _is_one_of(self, others: Collection[str]) -> bool:
+        _, *parents = self.host.split(".")
+        port = self.key.removeprefix(self.host)
+        above = (f"*.{'.'.join(parents[n:])}{port}" for n in range(len(parents)))
+        return self.key in others or any(each in others for each in above)
 
     @property
     def _origin(self) -> tuple[str, str, int]:
@@ -53,8 +93,11 @@ class Url(msgspec.Struct, frozen=True):
 def parse(text: str, discreet: bool = False) -> Url:
     """Read an http or https address; SourceRefused when it is anything else.
 
-    The path of a `discreet` one, which may hold a token, is not in its `place`.
+    A host may be in any script: it is asked by its ASCII name. The path of a `discreet` address,
+    which may hold a token, is not in its `place`.
     """
+    if named := _HOST.match(text):
+        text = named["before"] + ascii_host(named["host"]) + text[named.end() :]
     match = _URL.fullmatch(text)
     printable = text.isascii() and text.isprintable() and " " not in text
     scheme = match["scheme"].lower() if match else ""
@@ -68,3 +111,33 @@ def parse(text: str, discreet: bool = False) -> Url:
     host, path = match["host"].lower(), "/..." if discreet else match["path"] or "/"
     key = host if port == _PORTS[scheme] else f"{host}:{port}"
     return Url(text, scheme, host, port, key, f"{scheme}://{key}{path}"[:_LONGEST_PLACE])
+
+
+def ascii_host(host: str) -> str:
+    """Return the ASCII name of a host, `xn--bcher-kva.example`; SourceRefused if it has none."""
+    if host.isascii():
+        return host
+    if _AMBIGUOUS.search(host):
+        raise SourceRefused(
+            "the host has a letter that stands for different hosts in different programs; write"
+            " its ASCII name, which begins with xn--",
+            code="url_refused",
+        )
+    try:
+        name = host.encode("idna").decode("ascii")
+    except UnicodeError:
+        name = ""
+    # What looks like one letter may stand for a slash.
+    if not _NAME.fullmatch(name):
+        raise SourceRefused("the host is no name that can be asked", code="url_refused")
+    return name
+
+
+def _encoded(reference: str) -> str:
+    """Percent-encode what an address may not hold, blanks and other scripts than ASCII."""
+    host = _HOST.match(reference)
+    before = "" if host is None else host["before"] + ascii_host(host["host"])
+    rest = reference if host is None else reference[host.end() :]
+    if any(character < " " or character == "\x7f" for character in rest):
+        raise ValueError("a control character is in no address")
+    return before + quote(rest, safe=_KEPT)

@@ -5,7 +5,7 @@ import socket
 import ssl
 import struct
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,7 +19,13 @@ from adapters.memory.politeness import MemoryBudget
 from adapters.memory.system import SeededRandom, SteerableClock
 from adapters.outbound.builtin.posts import jsonplaceholder
 from adapters.outbound.polite.client import PoliteClient
-from adapters.outbound.polite.messages import NotModified, UpstreamResponse
+from adapters.outbound.polite.messages import (
+    NO_RULES,
+    HostRules,
+    NotModified,
+    UpstreamResponse,
+    Validators,
+)
 from adapters.outbound.polite.urls import parse
 from adapters.outbound.sources import HttpSource
 from application.ingest.sync_source import SourceSync
@@ -96,12 +102,25 @@ class ClientFixture:
         return url.replace("127.0.0.1", self.named)
 
     async def get(
-        self, fault: str, seconds: float = 60, traffic: Traffic | None = None, **validators: Any
+        self,
+        fault: str,
+        seconds: float = 60,
+        traffic: Traffic | None = None,
+        headers: Mapping[str, str] | None = None,
+        rules: HostRules = NO_RULES,
+        **validators: Any,
     ) -> UpstreamResponse | NotModified:
         """Ask for a fault, or for a path, with so much time."""
-        deadline = self.clock.now() + timedelta(seconds=seconds)
-        traffic = Traffic() if traffic is None else traffic
-        return await self.client.get(parse(self.url(fault)), deadline, traffic, **validators)
+        url, deadline = parse(self.url(fault)), self.clock.now() + timedelta(seconds=seconds)
+        known = Validators(**{"url": url.text, **validators}) if validators else None
+        return await self.client.get(
+            url,
+            deadline,
+            Traffic() if traffic is None else traffic,
+            known,
+            headers=headers or {},
+            rules=rules,
+        )
 
     async def answer(self, fault: str, seconds: float = 60, **validators: Any) -> UpstreamResponse:
         """The same, for an answer with a body."""

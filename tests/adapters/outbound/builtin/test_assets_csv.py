@@ -527,7 +527,8 @@ async def test_a_file_that_takes_too_long_ends_at_the_deadline(path: Path) -> No
 
         assert failure(report) == (
             "source_timed_out",
-            "my assets.csv was not done before the deadline",
+            "my assets.csv was not done before the deadline; CATCHMENT_FETCH_DEADLINE is how long a"
+            " fetch may take",
         )
 
 

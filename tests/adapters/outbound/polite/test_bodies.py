@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.outbound.polite.exchange import MAX_MEMBERS, gunzip, is_packed
+from adapters.outbound.polite.bodies import (
+    MAX_MEMBERS,
+    MAX_SAID,
+    gunzip,
+    is_packed,
+    says_limited,
+    unpack_start,
+)
 from adapters.outbound.polite.failures import RetryableError
 from domain.errors import UnexpectedContent
 
@@ -55,6 +62,45 @@ def test_what_is_not_gzip_is_told_apart(packed: bytes) -> None:
     assert unexpected.value.code == "bad_encoding"
 
 
+@given(st.integers(1, 3000), st.integers(0, 3000))
+def test_zero_bytes_behind_a_whole_body_mean_nothing(behind: int, between: int) -> None:
+    one, two = gzip.compress(b"[1, "), gzip.compress(b"2]")
+
+    assert gunzip(one + bytes(between) + two + bytes(behind), MIB, PLACE) == b"[1, 2]"
+
+
+def test_zero_bytes_in_place_of_the_rest_do_not_make_a_body_whole() -> None:
+    packed = gzip.compress(b"[1, 2, 3]")
+
+    with pytest.raises((RetryableError, UnexpectedContent)):
+        gunzip(packed[:-8] + bytes(512), MIB, PLACE)
+
+
+@pytest.mark.parametrize(
+    ("said", "limited"),
+    [
+        (b'{"message": "You have exceeded a secondary rate limit. Please wait."}', True),
+        (b'{"error": {"errors": [{"reason": "userRateLimitExceeded"}]}}', True),
+        (b"<Code>Throttling</Code><Message>Rate exceeded</Message>", True),
+        (b"You have triggered an abuse detection mechanism", True),
+        (b"Too Many Requests", True),
+        (b'{"message": "Must have admin rights to Repository."}', False),
+        (b"the quota of apples is unlimited", False),
+        (b"", False),
+    ],
+)
+def test_a_refusal_may_speak_of_a_limit(said: bytes, limited: bool) -> None:
+    assert says_limited(said) is limited
+
+
+def test_the_beginning_of_a_refusal_is_unpacked_if_it_can_be() -> None:
+    packed = gzip.compress(b"rate limit" + bytes(100_000))
+
+    assert unpack_start(packed[:-10], "gzip").startswith(b"rate limit")
+    assert len(unpack_start(packed, "gzip")) == MAX_SAID
+    assert unpack_start(b"rate limit", "gzip") == unpack_start(b"rate limit", "") == b"rate limit"
+
+
 def test_a_wrong_checksum_is_damage() -> None:
     packed = bytearray(gzip.compress(b"[1, 2, 3]"))
     packed[-5] ^= 1
@@ -93,13 +139,26 @@ def test_beyond_a_mebibyte_the_ratio_is_bounded() -> None:
 
 @pytest.mark.parametrize(
     ("encoding", "packed"),
-    [("", False), ("identity", False), ("gzip", True), ("GZIP ", True), ("x-gzip", True)],
+    [
+        ("", False),
+        ("identity", False),
+        ("none", False),
+        ("utf-8", False),
+        ("UTF8", False),
+        ("aws-chunked", False),
+        ("aws-chunked, identity", False),
+        ("gzip", True),
+        ("GZIP ", True),
+        ("x-gzip", True),
+        ("identity, gzip", True),
+        ("aws-chunked,gzip", True),
+    ],
 )
 def test_plain_and_gzip_are_understood(encoding: str, packed: bool) -> None:
     assert is_packed(encoding, PLACE) is packed
 
 
-@pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd", "deflate", "identity, gzip"])
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd", "deflate", "utf-16"])
 def test_no_other_encoding_is(encoding: str) -> None:
     with pytest.raises(UnexpectedContent) as unexpected:
         is_packed(encoding, PLACE)

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.outbound.builtin.posts import jsonplaceholder
-from adapters.outbound.polite.messages import NotModified, fresh_s
+from adapters.outbound.polite.headers import fresh_s
+from adapters.outbound.polite.messages import NotModified
 from adapters.outbound.sources import HttpSource
 from domain.reports import Traffic
 from tests.adapters.outbound.client_fixture import open_client, replying

@@ -1,13 +1,18 @@
 """What can happen on the wire: silence, drips, floods, cuts and lies (U11-U13, U17-U22, U40)."""
 
 import asyncio
+import contextlib
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
 from adapters.memory.system import SteerableClock
+from adapters.outbound.polite.messages import HostRules, UpstreamResponse
 from domain.reports import Traffic
-from tests.adapters.outbound.client_fixture import ClientFixture, open_client, replying
+from tests.adapters.outbound.client_fixture import ClientFixture, Failed, open_client, replying
+from tests.adapters.outbound.hurried_loop import hurried
 
 INCOMPLETE = ("SourceUnavailable", "incomplete")
 NOT_HTTP = ("SourceUnavailable", "protocol_error")
@@ -75,10 +80,20 @@ async def test_an_endless_body_is_cut_at_the_cap(fault: str) -> None:
     assert failed.traffic.bytes <= 1024 * 1024
 
 
-async def test_u17_a_body_in_countless_pieces_is_given_up() -> None:
+async def test_a_body_in_a_chunk_for_each_record_is_read_whole() -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    async with replying(head + b"3\r\n{}\n\r\n" * 120_000 + b"0\r\n\r\n") as key:
+        async with open_client(allowed_private=frozenset({key})) as fixture:
+            answer = await fixture.answer(f"http://{key}/")
+
+    assert answer.body == b"{}\n" * 120_000
+
+
+async def test_u17_a_body_in_countless_pieces_ends_at_the_cap() -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     async with replying(head + b"1\r\nx\r\n" * 110_000) as key:
-        async with open_client(allowed_private=frozenset({key})) as fixture:
+        allowed = frozenset({key})
+        async with open_client(allowed_private=allowed, max_wire=512 * 1024) as fixture:
             failed = await fixture.fail(f"http://{key}/")
 
     assert failed.kind == TOO_LARGE
@@ -104,6 +119,76 @@ async def test_a_try_that_waits_too_long_is_tried_again(fault: str) -> None:
         assert failed.kind == LATE
         assert (fixture.upstream.count(), failed.traffic.retries) == (4, 3)
         assert (await fixture.host()).outcomes == "0000"
+
+
+@asynccontextmanager
+async def thinking(seconds: float) -> AsyncIterator[str]:
+    """A server that thinks for so long before it says anything, as "host:port"."""
+
+    thoughts: list[asyncio.Event] = []
+    answered: list[asyncio.Event] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        thoughts.append(asyncio.Event())
+        answered.append(done := asyncio.Event())
+        asyncio.get_running_loop().call_later(seconds, thoughts[-1].set)
+        await thoughts[-1].wait()
+        with contextlib.suppress(ConnectionError):
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")
+            writer.close()
+            await writer.wait_closed()
+        done.set()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        for thought in thoughts:
+            thought.set()
+        await asyncio.gather(*(done.wait() for done in answered))
+
+
+@pytest.mark.parametrize(("thinks_s", "deadline_s"), [(11, 15), (11, 60), (120, 300)])
+def test_a_source_may_think_as_long_as_the_deadline_lets_it(
+    thinks_s: float, deadline_s: float
+) -> None:
+    async def ask() -> tuple[bytes, Traffic]:
+        traffic = Traffic()
+        async with thinking(thinks_s) as key:
+            async with open_client(allowed_private=frozenset({key})) as fixture:
+                answer = await fixture.get(f"http://{key}/", deadline_s, traffic)
+        assert isinstance(answer, UpstreamResponse)
+        return answer.body, traffic
+
+    body, traffic = hurried(ask())
+
+    assert (body, traffic.requests, traffic.retries) == (b"[]", 1, 0)
+
+
+def test_a_source_that_thinks_beyond_the_deadline_is_asked_once_and_the_setting_is_named() -> None:
+    async def ask() -> Failed:
+        async with thinking(120) as key:
+            async with open_client(allowed_private=frozenset({key})) as fixture:
+                return await fixture.fail(f"http://{key}/", 60)
+
+    failed = hurried(ask())
+
+    assert failed.kind == LATE
+    assert failed.traffic.requests == 1
+    assert "CATCHMENT_FETCH_DEADLINE" in failed.error.detail
+
+
+def test_a_host_may_have_a_patience_of_its_own() -> None:
+    async def ask() -> Failed:
+        async with thinking(120) as key:
+            async with open_client(allowed_private=frozenset({key})) as fixture:
+                rules = HostRules(patience_s=10)
+                return await fixture.fail(f"http://{key}/", 60, rules=rules)
+
+    failed = hurried(ask())
+
+    assert failed.kind == LATE
+    assert (failed.traffic.requests, failed.traffic.retries) == (4, 3)
 
 
 async def test_u19_a_connection_nobody_accepts_ends_at_the_deadline() -> None:
@@ -183,14 +268,17 @@ async def test_u22_one_early_hint_is_passed_over(fixture: ClientFixture) -> None
     assert (report.requests, report.counts.inserted) == (1, 100)
 
 
-@pytest.mark.parametrize(("seconds", "outcomes"), [(9, "1"), (11, "0")])
-async def test_u40_a_slow_success_is_a_success_and_counts_as_a_failure(
-    seconds: float, outcomes: str
+@pytest.mark.parametrize(
+    ("deadline_s", "seconds", "outcomes"),
+    [(60, 11, "1"), (60, 29, "1"), (60, 31, "0"), (300, 120, "1"), (15, 9, "1"), (15, 11, "0")],
+)
+async def test_u40_a_success_counts_as_a_failure_when_it_took_most_of_the_time_there_was(
+    deadline_s: float, seconds: float, outcomes: str
 ) -> None:
     clock = SteerableClock()
     async with open_client(clock) as fixture:
         fixture.upstream.hold()
-        asking = asyncio.create_task(fixture.answer("/posts"))
+        asking = asyncio.create_task(fixture.answer("/posts", deadline_s))
         await fixture.upstream.arrived(1)
         clock.advance(seconds)
         fixture.upstream.release()
