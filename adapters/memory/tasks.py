@@ -7,7 +7,7 @@ from typing import Any
 from adapters.memory.database import MemoryDatabase, StoredRow
 from application.ports.system import Clock
 from application.ports.tasks import KnownRepositories, Repositories, Tasks
-from domain.errors import SourceError
+from domain.errors import SourceError, SourceRefused
 from domain.reports import Traffic
 from domain.repositories import KnownRepository, LookupResult, RepoFacts
 from domain.tasks import TASKS, Task, task_of
@@ -88,8 +88,8 @@ class MemoryRepositories(Repositories):
         await self._clock.sleep(self.takes_s)
         failure = self.failures.get(name, self.failure)
         if failure is not None:
-            # A budget that is spent lets nothing leave.
-            traffic.requests += failure.retry_at is None
+            # A budget that is spent lets nothing leave; a refusal is an answer.
+            traffic.requests += failure.retry_at is None or isinstance(failure, SourceRefused)
             raise failure
         traffic.requests += 1
         facts = self.facts.get(name)

@@ -9,6 +9,7 @@ from adapters.outbound.polite.urls import parse
 from application.ports.operations import Notifier
 from application.ports.system import Clock
 from domain.alerts import Alert
+from domain.errors import SourceTimedOut
 from domain.reports import Traffic
 
 #: So long an alert may take, waiting for the host's budget included.
@@ -28,4 +29,8 @@ class HttpNotifier(Notifier):
         until = self._clock.now() + LONGEST
         # The path of the URL may hold a token, so it is in no message.
         url = parse(self._url, discreet=True)
-        await self._client.post(url, msgspec.json.encode(alert), until, Traffic())
+        try:
+            await self._client.post(url, msgspec.json.encode(alert), until, Traffic())
+        except SourceTimedOut as error:
+            seconds = f"{LONGEST.total_seconds():.0f} seconds"
+            raise SourceTimedOut(f"{url.place} did not take the alert within {seconds}") from error

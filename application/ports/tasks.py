@@ -50,7 +50,7 @@ class Repositories(Protocol):
 
         That there is no such repository is an answer. Adds to `traffic` what it costs, also when
         it fails with SourceUnavailable, SourceBlocked, SourceTimedOut, SourceRefused or
-        UnexpectedContent.
+        UnexpectedContent. A refusal with a time to come back is of whoever asks, not of what.
         """
 
 

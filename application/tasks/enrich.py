@@ -15,7 +15,7 @@ from application.ports.tasks import Tasks
 from application.tasks.repository_lookup import RepositoryLookup
 from domain.checkpoints import Checkpoint
 from domain.dataset import Role
-from domain.errors import SourceBlocked, SourceError
+from domain.errors import SourceBlocked, SourceError, SourceRefused
 from domain.filters import Filter
 from domain.jobs import FetchJob, Mode
 from domain.paging import PageRequest, Sort
@@ -33,7 +33,8 @@ class EnrichTasks(JobStep):
     """Looks at every repository whose tasks wait for it, and at those that are due by a schedule.
 
     A user's change made meanwhile is never lost: what GitHub says is added to the task as it is
-    then. When GitHub may not be asked any more, what is left waits until it may.
+    then. When GitHub may not be asked any more, what is left waits until it may; when it refuses
+    whoever asks, the job fails and says why, because only an operator can help.
     """
 
     source = "github"
@@ -59,10 +60,10 @@ class EnrichTasks(JobStep):
     ) -> SourceReport:
         """Enrich what can be enriched before the deadline; a failure is a report, no exception."""
         so_far = _SoFar(deadline=deadline)
-        while not so_far.stopped and (names := await self._wanted(job, so_far.seen)):
+        while so_far.stopped is None and (names := await self._wanted(job, so_far.seen)):
             await self._enrich_all(names, so_far)
-        if so_far.stopped:
-            return so_far.report(SourceStatus.PARTIAL)
+        if so_far.stopped is not None:
+            return so_far.report(so_far.stopped)
         if so_far.failure is not None and not so_far.answers:
             return so_far.report(SourceStatus.FAILED)
         await self._note(job, so_far.counts)
@@ -101,7 +102,7 @@ class EnrichTasks(JobStep):
     async def _enrich_all(self, names: list[str], so_far: "_SoFar") -> None:
         for name in names:
             so_far.seen.add(name)
-            if not so_far.stopped:
+            if so_far.stopped is None:
                 await self._enrich(name, so_far)
 
     async def _enrich(self, name: str, so_far: "_SoFar") -> None:
@@ -131,6 +132,8 @@ class EnrichTasks(JobStep):
                 retry_at = self._clock.now()
             if retry_at is not None:
                 so_far.stop(error.code, error.detail, retry_at)
+                if isinstance(error, SourceRefused):
+                    so_far.stopped = SourceStatus.FAILED
                 return None
             so_far.failure = Failure(error.code, error.detail)
             return _FAILED
@@ -174,12 +177,12 @@ class _SoFar(msgspec.Struct, kw_only=True):
     counts: Counts = Counts()
     answers: int = 0
     failure: Failure | None = None
-    stopped: bool = False
+    stopped: SourceStatus | None = None
 
     def stop(self, code: str, detail: str, retry_at: datetime) -> None:
         """Do no more for now; what is left can be done at that time."""
         self.failure = Failure(code, detail, retry_at)
-        self.stopped = True
+        self.stopped = SourceStatus.PARTIAL
 
     def report(self, status: SourceStatus) -> SourceReport:
         """What there is to tell."""

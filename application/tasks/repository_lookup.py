@@ -6,12 +6,16 @@ from functools import partial
 from application.concurrency import SingleFlight
 from application.ports.system import Clock
 from application.ports.tasks import KnownRepositories, Repositories
+from domain.errors import SourceRefused
 from domain.reports import Traffic
-from domain.repositories import KnownRepository
+from domain.repositories import KnownRepository, LookupResult
 
 
 class RepositoryLookup:
-    """Looks at one repository: asks for it unless it was looked at less than `fresh_for` ago."""
+    """Looks at one repository: asks for it unless it was looked at less than `fresh_for` ago.
+
+    A refusal is an answer as well: it is given again for as long, without asking.
+    """
 
     def __init__(
         self,
@@ -25,6 +29,7 @@ class RepositoryLookup:
         self._clock = clock
         self._fresh_for = fresh_for
         self._looks: SingleFlight[KnownRepository] = SingleFlight()
+        self._refused: dict[str, tuple[SourceRefused, datetime]] = {}
 
     @property
     def host(self) -> str:
@@ -41,6 +46,7 @@ class RepositoryLookup:
 
     async def forget(self, name: str) -> None:
         """Know nothing more of a repository, because no task speaks of it."""
+        self._refused.pop(name, None)
         await self._known.forget(name)
 
     async def close(self) -> None:
@@ -51,10 +57,25 @@ class RepositoryLookup:
         known = await self._known.get(name)
         if known is not None and known.is_fresh(self._clock.now(), self._fresh_for):
             return known
-        last = known.result if known else None
-        result = await self._repositories.look(name, last, deadline, traffic)
+        result = await self._ask(name, known, deadline, traffic)
         now = self._clock.now()
         first = KnownRepository(name=name, result=result, since=now, checked_at=now)
         current = first if known is None else known.after(result, now)
         await self._known.keep(current)
         return current
+
+    async def _ask(
+        self, name: str, known: KnownRepository | None, deadline: datetime, traffic: Traffic
+    ) -> LookupResult:
+        if name in self._refused:
+            refused, at = self._refused[name]
+            if abs(self._clock.now() - at) < self._fresh_for:
+                raise SourceRefused(refused.detail, code=refused.code)
+        try:
+            before = known.result if known else None
+            return await self._repositories.look(name, before, deadline, traffic)
+        except SourceRefused as refused:
+            # With a time it is not about this repository: the host itself is left alone.
+            if refused.retry_at is None:
+                self._refused[name] = refused, self._clock.now()
+            raise

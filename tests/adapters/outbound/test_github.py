@@ -1,8 +1,10 @@
 """GitHub: what is read of its answers, what its failures come to, and who gets the token."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from gzip import compress
 from typing import Any
 
 import pytest
@@ -210,6 +212,56 @@ async def test_a_retry_after_is_obeyed(stage: GitHubStage) -> None:
 
     assert blocked.value.retry_at == stage.later(60)
     assert len(stage.server.asked) == 1
+
+
+SECONDARY = b'{"message": "You have exceeded a secondary rate limit. Please wait."}'
+
+
+@pytest.mark.parametrize(
+    ("reply", "code", "seconds"),
+    [
+        (Reply(401, {}, b'{"message": "Bad credentials"}'), "source_refused", 600),
+        (Reply(403, {}, SECONDARY), "source_blocked", 60),
+        (Reply(403, {"Content-Encoding": "gzip"}, compress(SECONDARY)), "source_blocked", 60),
+        (Reply(403, {"Retry-After": "0"}, SECONDARY), "source_blocked", 60),
+        (Reply(403, {"X-RateLimit-Remaining": "0"}), "source_blocked", 60),
+        (Reply(429), "source_blocked", 60),
+        (Reply(429, {"Retry-After": "soon"}), "source_blocked", 60),
+    ],
+)
+async def test_a_refusal_of_whoever_asks_is_the_last_answer_for_a_while(
+    stage: GitHubStage, reply: Reply, code: str, seconds: float
+) -> None:
+    errors: list[SourceError] = []
+    for number in range(24):
+        stage.says(reply, name=f"a/{number}")
+        with pytest.raises(SourceError) as refused:
+            await stage.look(f"a/{number}")
+        errors.append(refused.value)
+    asked = len(stage.server.asked)
+    stage.clock.advance(seconds)
+    stage.says(telling(HTTPX))
+
+    assert (await stage.look()).facts == FACTS
+    assert asked == 1
+    assert {error.retry_at for error in errors} == {stage.later(0)}
+    assert [error.code for error in errors] == [code] + ["source_blocked"] * 23
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [Reply(403, {}, b'{"message": "Repository access blocked"}'), Reply(404), Reply(451)],
+)
+async def test_a_refusal_of_one_repository_is_not_the_others(
+    stage: GitHubStage, reply: Reply
+) -> None:
+    stage.says(reply, name="a/secret")
+    stage.says(telling(HTTPX))
+
+    with contextlib.suppress(SourceRefused):
+        await stage.look("a/secret")
+
+    assert (await stage.look()).facts == FACTS
 
 
 async def test_sixty_an_hour_are_never_more() -> None:

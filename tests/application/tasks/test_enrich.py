@@ -12,12 +12,13 @@ from application.tasks.enrich import LIMITED_FOR, EnrichTasks
 from domain.errors import (
     LeaseLost,
     SourceBlocked,
+    SourceRefused,
     SourceTimedOut,
     SourceUnavailable,
     UnexpectedContent,
 )
 from domain.jobs import LEASE, PATIENCE, FetchJob, JobStatus, Mode
-from domain.reports import Outcome, SourceStatus
+from domain.reports import Failure, Outcome, SourceStatus
 from domain.repositories import Enrichment, RepoFacts
 from domain.tasks import TASKS, Task, TaskEdit
 from tests.application.rig import ended
@@ -345,6 +346,61 @@ async def test_at_github_s_limit_the_job_waits_and_then_goes_on(rig: TaskRig) ->
     for task_id in (second, third):
         assert (await rig.task(task_id)).enrichment is Enrichment.OK
     assert rig.asked == ["a/b", "c/d", "c/d", "e/f"]
+
+
+async def test_a_host_that_refuses_whoever_asks_is_asked_once_and_the_job_says_so(
+    rig: TaskRig,
+) -> None:
+    await waiting(rig, *(f"a/{number}" for number in range(24)))
+    until = rig.later(600)
+    rig.github.failure = SourceRefused("GitHub does not accept who asks", retry_at=until)
+
+    job = await rig.work()
+    asked = len(rig.asked)
+    rig.github.failure = None
+    rig.clock.advance(600)
+    after = await rig.tick()
+
+    assert (asked, job.status) == (1, JobStatus.FAILED)
+    assert report_of(job).error == Failure(
+        "source_refused", "GitHub does not accept who asks", until
+    )
+    assert (after.status, report_of(after).counts.updated) == (JobStatus.SUCCEEDED, 24)
+
+
+async def test_what_is_refused_is_asked_for_once_however_many_tasks_and_jobs_come(
+    rig: TaskRig,
+) -> None:
+    rig.github.failure = SourceRefused("may not be read")
+    for number in range(24):
+        await rig.create(f"a/{number}")
+        job = await rig.work()
+
+    assert len(rig.asked) == 24
+    assert report_of(job).error == Failure("source_refused", "may not be read")
+    assert {task.enrichment for task in await rig.all_tasks()} == {Enrichment.UNAVAILABLE}
+
+
+async def test_what_was_refused_is_asked_for_again_after_a_while(rig: TaskRig) -> None:
+    rig.github.failure = SourceRefused("may not be read")
+    made = await rig.create("a/b")
+    rig.github.failure = None
+    rig.clock.advance(FRESH_FOR)
+
+    await rig.tick()
+
+    assert (await rig.task(made.id)).enrichment is Enrichment.OK
+
+
+async def test_a_repository_that_is_forgotten_is_not_known_to_be_refused(rig: TaskRig) -> None:
+    rig.github.failure = SourceRefused("may not be read")
+    await rig.create("a/b")
+    rig.github.failure = None
+
+    await rig.repository_lookup.forget("a/b")
+    made = await rig.create("a/b")
+
+    assert made.enrichment is Enrichment.OK
 
 
 async def test_a_limit_without_a_time_is_left_for_a_minute(rig: TaskRig) -> None:
