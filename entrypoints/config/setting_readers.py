@@ -8,6 +8,8 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
+from adapters.outbound.files import file_of
+from adapters.outbound.polite.urls import ascii_key, parse
 from domain.politeness import Rate
 from entrypoints.config.units import rates, size
 
@@ -119,6 +121,8 @@ def url(text: str) -> str:
             "expected a full http or https URL without a name or password in it, or nothing to"
             " switch it off"
         )
+    if text:
+        parse(text)  # as a source does when it is made
     return text
 
 
@@ -129,6 +133,7 @@ def file_or_url(text: str) -> str:
     scheme, separator, place = text.partition("://")
     if separator and (scheme.lower() != "file" or not place.startswith("/") or place == "/"):
         raise ValueError("expected a path, file:///PATH, or a full http or https URL, or nothing")
+    file_of(text)  # as a source does when it is made
     return text
 
 
@@ -146,7 +151,15 @@ def list_of(expected: str, is_item: Callable[[str], bool]) -> Callable[[str], tu
 
 def hosts(text: str) -> frozenset[str]:
     """Read hosts with their ports."""
-    return frozenset(list_of("host:port, such as 10.0.0.5:8080", has_port)(text.lower()))
+    named = list_of("host:port, such as 10.0.0.5:8080", has_port)(text)
+    return frozenset(map(ascii_key, named))
+
+
+def follow_hosts(text: str) -> frozenset[str]:
+    """Read hosts that a redirect may lead to, with or without a port."""
+    expected = "hosts such as files.example.com, *.example.com or files.example.com:8443"
+    named = list_of(expected, _is_followed)(text)
+    return frozenset(map(_below_or_key, named))
 
 
 def has_port(text: str) -> bool:
@@ -164,6 +177,18 @@ def is_origin(text: str) -> bool:
 def is_host(text: str) -> bool:
     """Return whether this is a host, or a wildcard such as `*.example.com`."""
     return re.fullmatch(r"(?:\*\.)?[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", text) is not None
+
+
+def _is_followed(text: str) -> bool:
+    """Whether this is a host, or stands for all below one, with or without a port."""
+    named = re.fullmatch(r"(.+?)(?::([0-9]{1,5}))?", _below_or_key(text))
+    return named is not None and is_host(named[1]) and 0 < int(named[2] or 1) < 2**16
+
+
+def _below_or_key(text: str) -> str:
+    """Write a host, or all below one, as budgets do."""
+    star, dot, host = text.rpartition("*.")
+    return star + dot + ascii_key(host)
 
 
 def is_network(text: str) -> bool:

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 import msgspec
 from dotenv import dotenv_values
 
+from adapters.outbound.polite.urls import parse
 from application.ports.jobs import KEPT
-from domain.errors import InvalidInput
+from domain.errors import InvalidInput, SourceRefused
 from domain.politeness import Cadence, Rate
 from domain.retention import (
     CLIENTS_KEPT,
@@ -143,7 +143,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     fetch_deadline: timedelta = setting(
         positive_duration,
         "60s",
-        "The maximum duration of one fetch, with all its pages, retries and waits.",
+        "The maximum duration of one fetch, with all its pages, retries and waits. A source may take"
+        " as long before it answers. [What a slow source costs](report.md#a-slow-source): allow at"
+        " least twice the time it needs.",
     )
     fetch_on_start: bool = setting(
         read.flag,
@@ -207,6 +209,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "",
         "Hosts, as `host:port` separated by commas, that may have a private address. The"
         " hosts in the URLs of sources are always allowed.",
+    )
+    follow_hosts: frozenset[str] = setting(
+        read.follow_hosts,
+        "",
+        "Hosts that a redirect of a source may lead to, besides its own: `files.example.com`,"
+        " `*.example.com` for all below one, with a port unless it is the usual one, and commas"
+        " between several. They get no token of the source and have budgets of their own; a private"
+        " address has to be in `ALLOWED_PRIVATE_HOSTS` as well, and from https only https is"
+        " followed. When empty, none.",
     )
     max_body: tuple[int, int] = setting(
         read.bodies,
@@ -311,7 +322,7 @@ def load(given: Mapping[str, str]) -> Settings:
         text = given_text(given, name)
         try:
             values[name.lower()] = declared.read(text)
-        except (ValueError, InvalidInput) as error:
+        except (ValueError, InvalidInput, SourceRefused) as error:
             hidden = declared.hidden or "@" in text
             shown = "" if hidden else f" is {text[:100]!r}"
             raise InvalidSetting(f"{PREFIX}{name}{shown}: {error}") from error
@@ -369,7 +380,5 @@ def host_of(url: str) -> str:
     """Return the host and port of a URL, as ALLOWED_PRIVATE_HOSTS has them; "" for a file."""
     if not read.is_http(url):
         return ""
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"{host}:{port}" if host else ""
+    there = parse(url)
+    return f"{there.host}:{there.port}"

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from adapters.outbound.polite.urls import ascii_key
 from domain.politeness import Rate
 
 V = TypeVar("V")
@@ -81,4 +82,4 @@ def rates(text: str) -> dict[str, Rate]:
     pairs = [item.rpartition("=") for item in text.split(",") if item]
     if any(not separator or not host for host, separator, _ in pairs):
         raise ValueError("expected host=count/window, such as api.github.com=60/1h")
-    return {host.strip().lower(): rate(value) for host, _, value in pairs}
+    return {ascii_key(host.strip()): rate(value) for host, _, value in pairs}

@@ -112,6 +112,7 @@ class Container(containers.DeclarativeContainer):
         clock,
         random,
         allowed_private=registry.provided.private_hosts,
+        follow_hosts=settings.provided.follow_hosts,
         user_agent=f"catchment/{VERSION}",
         max_wire=settings.provided.max_body[1],
     )

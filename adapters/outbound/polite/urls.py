@@ -75,9 +75,9 @@ class Url(msgspec.Struct, frozen=True):
 
     def _is_one_of(self, others: Collection[str]) -> bool:
         _, *parents = self.host.split(".")
-        port = self.key.removeprefix(self.host)
-        above = (f"*.{'.'.join(parents[n:])}{port}" for n in range(len(parents)))
-        return self.key in others or any(each in others for each in above)
+        names = [self.host, *(f"*.{'.'.join(parents[n:])}" for n in range(len(parents)))]
+        ports = {self.key.removeprefix(self.host), f":{self.port}"}
+        return any(f"{name}{port}" in others for name in names for port in ports)
 
     @property
     def _origin(self) -> tuple[str, str, int]:
@@ -131,6 +131,12 @@ def ascii_host(host: str) -> str:
     if not _NAME.fullmatch(name):
         raise SourceRefused("the host is no name that can be asked", code="url_refused")
     return name
+
+
+def ascii_key(host: str) -> str:
+    """Return a host, with or without its port, by its ASCII name and in small letters."""
+    name, colon, port = host.partition(":")
+    return (ascii_host(name) + colon + port).lower()
 
 
 def _encoded(reference: str) -> str:

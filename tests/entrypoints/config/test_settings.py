@@ -175,6 +175,18 @@ def test_what_holds_a_password_is_not_shown_when_it_cannot_be_used(name: str) ->
         ("ASSETS_CSV", "file://assets.csv", "expected a path, file:///PATH"),
         ("ASSETS_CSV", "file:///", "expected a path, file:///PATH"),
         ("ASSETS_CSV", "http://", "expected a full http or https URL"),
+        ("ASSETS_CSV", "file:", "the address of a local file is file:///PATH"),
+        ("ASSETS_CSV", "https://host/a b.csv", "must be percent-encoded"),
+        ("POSTS_URL", "https://host/a b.json", "must be percent-encoded"),
+        ("POSTS_URL", "https://host/ä", "must be percent-encoded"),
+        ("POSTS_URL", "https://host:0/", "not a plain http or https URL"),
+        ("COINPAPRIKA_URL", "https://ho,st/", "not a plain http or https URL"),
+        ("TELEMETRY_URL", "https://fa\u00df.example/", "write its ASCII name"),
+        ("GITHUB_URL", "https://host\\other/", "not a plain http or https URL"),
+        ("FOLLOW_HOSTS", "https://files.example.com", "expected hosts such as files.example.com"),
+        ("FOLLOW_HOSTS", "*", "expected hosts such as files.example.com"),
+        ("FOLLOW_HOSTS", "a.example:0", "expected hosts such as files.example.com"),
+        ("FOLLOW_HOSTS", "a.example:99999", "expected hosts such as files.example.com"),
         ("RATE_LIMITS", "60/1h", "expected host=count/window"),
         ("RATE_LIMITS", "host=0/1h", "expected requests per window"),
         ("RATE_LIMITS", "host=5/0s", "expected requests per window"),
@@ -216,6 +228,26 @@ def test_assets_come_from_a_path_a_file_or_a_host(text: str, host: str) -> None:
 
     assert settings.assets_csv == text
     assert host_of(settings.assets_csv) == host
+
+
+def test_hosts_may_be_written_in_any_script() -> None:
+    settings = load(
+        {
+            "CATCHMENT_POSTS_URL": "https://b\u00fccher.example/posts",
+            "CATCHMENT_RATE_LIMITS": "B\u00fccher.example=5/1s,b\u00fccher.example:81=6/1s",
+            "CATCHMENT_ALLOWED_PRIVATE_HOSTS": "b\u00fccher.example:81",
+            "CATCHMENT_FOLLOW_HOSTS": "b\u00fccher.example, *.B\u00fccher.example:81,[::1]:82",
+        }
+    )
+
+    assert settings.posts_url == "https://b\u00fccher.example/posts"
+    assert set(settings.rate_limits) == {"xn--bcher-kva.example", "xn--bcher-kva.example:81"}
+    assert settings.allowed_private_hosts == {"xn--bcher-kva.example:81"}
+    assert settings.follow_hosts == {
+        "xn--bcher-kva.example",
+        "*.xn--bcher-kva.example:81",
+        "[::1]:82",
+    }
 
 
 def test_a_bad_secret_is_not_repeated() -> None:
@@ -325,6 +357,7 @@ def test_a_url_with_a_host_that_cannot_be_is_refused_and_not_repeated(name: str)
         ("http://example.com/posts", "example.com:80"),
         ("https://example.com/posts", "example.com:443"),
         ("http://[::1]:9000/posts", "[::1]:9000"),
+        ("https://b\u00fccher.example/posts", "xn--bcher-kva.example:443"),
         ("", ""),
     ],
 )
