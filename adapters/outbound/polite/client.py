@@ -13,6 +13,7 @@ from adapters.outbound.polite.exchange import HttpExchange
 from adapters.outbound.polite.failures import (
     HostRefused,
     RetryableError,
+    counted,
     counts_against_host,
     cut_short,
     late,
@@ -198,7 +199,9 @@ class PoliteClient:
         elif sent and again_at <= self._clock.now() + LONGEST_WAIT:
             return cut_short(key, sent, again_at)
         else:
-            told = f"our own limit for {key} is reached for now, after {sent} requests"
+            told = f"our own limit for {key} is reached for now"
+            if sent:
+                told += f", after {counted(sent)}; CATCHMENT_RATE_LIMITS can allow more"
         return SourceBlocked(told, retry_at=again_at)
 
     async def _wait(self, until: datetime, errand: "_CallContext") -> None:

@@ -60,12 +60,17 @@ def late(place: str) -> SourceTimedOut:
     )
 
 
+def counted(requests: int) -> str:
+    """A number of requests, in words."""
+    return "1 request" if requests == 1 else f"{requests} requests"
+
+
 def cut_short(key: str, requests: int, retry_at: datetime) -> SourceTimedOut:
     """Our own limit for the host makes a fetch longer than its deadline."""
     return SourceTimedOut(
-        f"the deadline came before the end: after {requests} requests our own limit for {key} lets"
-        " the next one leave too late. Raise CATCHMENT_FETCH_DEADLINE or, if the host allows more,"
-        " CATCHMENT_RATE_LIMITS",
+        f"the deadline came before the end: after {counted(requests)} our own limit for {key}"
+        " lets the next one leave too late. Raise CATCHMENT_FETCH_DEADLINE, or"
+        " CATCHMENT_RATE_LIMITS if the host allows more",
         retry_at=retry_at,
     )
 

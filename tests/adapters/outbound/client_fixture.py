@@ -209,8 +209,9 @@ async def open_client(
 class Answering:
     """A server that gives its replies one after the other, and the last one ever after."""
 
-    def __init__(self, *replies: bytes) -> None:
+    def __init__(self, *replies: bytes, tls: ssl.SSLContext | None = None) -> None:
         self.replies = [*replies]
+        self._tls = tls
         self.heads: list[bytes] = []
         self.place = ""
 
@@ -228,7 +229,7 @@ class Answering:
 
     async def __aenter__(self) -> Self:
         """Start it on a free port."""
-        self._server = await asyncio.start_server(self._answer, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._answer, "127.0.0.1", 0, ssl=self._tls)
         self.place = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
 

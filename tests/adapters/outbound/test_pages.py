@@ -6,9 +6,16 @@ import pytest
 
 from adapters.outbound.builtin.posts import jsonplaceholder
 from adapters.outbound.sources import HttpSource
+from domain.politeness import Rate
 from domain.reports import Counts
 from domain.sources import NextLink
-from tests.adapters.outbound.client_fixture import ClientFixture, open_client, replying
+from tests.adapters.outbound.client_fixture import (
+    Answering,
+    ClientFixture,
+    open_client,
+    reply,
+    replying,
+)
 
 
 @pytest.mark.parametrize("fault", ["U32-total-high", "U32-total-low"])
@@ -107,6 +114,57 @@ async def test_a_next_page_on_another_host_is_not_followed() -> None:
     assert report.error is not None
     assert "another host" in report.error.detail
     assert report.requests == 1
+
+
+async def test_a_304_that_leads_to_a_second_page_is_not_nothing_new() -> None:
+    one, two = (b'[{"userId":7,"id":%d,"title":"a","body":"b"}]' % n for n in (1, 2))
+    leads_on = "Link: </2>; rel='next'"
+    replies = (
+        reply(one, 'ETag: "1"'),
+        reply(b"", leads_on, status="304 Not Modified", bounded=False),
+        reply(one, 'ETag: "1"', leads_on),
+        reply(two),
+    )
+    async with Answering(*replies) as server:
+        async with open_client(allowed_private=frozenset({server.place})) as fixture:
+            await fixture.fetch(server.url("/"))
+            report = await fixture.fetch(server.url("/"))
+            posts = fixture.posts
+
+    assert report.counts == Counts(received=2, inserted=1, unchanged=1)
+    assert (report.requests, report.not_modified) == (3, 1)
+    assert [b"If-None-Match" in head for head in server.heads] == [False, True, False, False]
+    assert sorted(posts) == [1, 2]
+
+
+async def test_a_304_with_any_other_link_is_nothing_new() -> None:
+    unchanged = reply(b"", "Link: </>; rel=self", status="304 Not Modified", bounded=False)
+    async with Answering(reply(b"[]", 'ETag: "1"'), unchanged) as server:
+        async with open_client(allowed_private=frozenset({server.place})) as fixture:
+            await fixture.fetch(server.url("/"))
+            report = await fixture.fetch(server.url("/"))
+
+    assert (report.requests, report.not_modified, report.counts) == (1, 1, Counts())
+
+
+async def test_a_walk_that_our_own_limit_makes_too_long_says_so_and_the_way_out() -> None:
+    async with open_client(rate=Rate(1, 5.0)) as fixture:
+        report = await fixture.fetch("/posts?_page=1&_limit=10", seconds=20)
+
+    assert report.error is not None
+    assert report.error.code == "source_timed_out"
+    for named in ("4 requests", fixture.key, "CATCHMENT_FETCH_DEADLINE", "CATCHMENT_RATE_LIMITS"):
+        assert named in report.error.detail
+    assert report.error.retry_at is not None
+
+
+async def test_a_walk_whose_next_page_is_far_off_is_told_from_one_that_is_late() -> None:
+    async with open_client(rate=Rate(1, 60.0)) as fixture:
+        report = await fixture.fetch("/posts?_page=1&_limit=10", seconds=20)
+
+    assert report.error is not None
+    assert report.error.code == "source_blocked"
+    assert "after 1 request;" in report.error.detail
 
 
 async def test_several_pages_leave_no_validator_behind(fixture: ClientFixture) -> None:

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.adapters.outbound.client_fixture import ClientFixture, open_client, replying
+from tests.adapters.outbound.client_fixture import (
+    Answering,
+    ClientFixture,
+    open_client,
+    reply,
+    replying,
+)
 
 HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]"
 #: The alert of a server that speaks nothing newer than TLS 1.1.
@@ -130,3 +136,31 @@ async def test_u37_an_old_protocol_or_none_at_all_is_final(reply: bytes) -> None
         failed = await fixture.fail(url)
 
     assert (failed.kind, failed.traffic.requests) == (TLS_ERROR, 1)
+
+
+async def test_a_next_link_that_forgets_the_encryption_is_asked_with_it(
+    serve: Serve, trust: ssl.SSLContext
+) -> None:
+    first, second = reply(b"[]"), reply(b"[ ]")
+    async with Answering(first, second, tls=serve(NAME, VALID)) as server:
+        place = server.place.replace("127.0.0.1", NAME)
+        server.replies[0] = reply(b"[]", f'Link: <http://{place}/2>; rel="next"')
+        allowed = frozenset({place})
+        async with open_client(tls=trust, resolve=loopback, allowed_private=allowed) as fixture:
+            report = await fixture.fetch(f"https://{place}/1")
+
+    assert (report.error, report.requests) == (None, 2)
+    assert server.heads[1].startswith(b"GET /2 ")
+
+
+async def test_a_redirect_that_forgets_the_encryption_is_followed_with_it(
+    serve: Serve, trust: ssl.SSLContext
+) -> None:
+    async with Answering(b"", reply(b"[]"), tls=serve(NAME, VALID)) as server:
+        place = server.place.replace("127.0.0.1", NAME)
+        server.replies[0] = reply(b"", f"Location: http://{place}/2", status="301 Moved")
+        allowed = frozenset({place})
+        async with open_client(tls=trust, resolve=loopback, allowed_private=allowed) as fixture:
+            answer = await fixture.answer(f"https://{place}/1")
+
+    assert answer.url == f"https://{place}/2"
