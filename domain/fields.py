@@ -50,10 +50,14 @@ class Field(msgspec.Struct, frozen=True):
             raise ValueError(f"expected one of {', '.join(self.choices)}")
         return _PARSE[self.type](text)
 
-    def parse_asked(self, text: str) -> Any:
-        """Read one value of a query string; a ValueError also says how to write it there."""
+    def parse_query(self, text: str) -> Any:
+        """Parse one value of a query string; `True` and a plain date are values there, too.
+
+        A ValueError also says how to write the value in a query string.
+        """
+        respelled = _RESPELLED.get(self.type)
         try:
-            return self.parse(text)
+            return self.parse(text if respelled is None else respelled(text))
         except ValueError as error:
             if self.type is FieldType.TIME and _PLUS_LOST.search(text):
                 raise ValueError(f"{error} (write + as %2B)") from error
@@ -65,7 +69,8 @@ class Field(msgspec.Struct, frozen=True):
             return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
         if isinstance(value, bool):
             return "true" if value else "false"
-        return repr(value) if isinstance(value, float) else str(value)
+        # Zero has no sign: both zeros are equal, so they are written the same.
+        return repr(value + 0.0) if isinstance(value, float) else str(value)
 
     def defect(self, value: Any) -> str | None:
         """Return why this value cannot be stored; None if it can."""
@@ -172,6 +177,19 @@ _PARSE: Mapping[FieldType, Callable[[str], Any]] = {
     FieldType.TEXT: _parse_text,
     FieldType.CHOICE: _parse_text,
     FieldType.TEXTS: _parse_text,
+}
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def _as_time(text: str) -> str:
+    return f"{text}T00:00:00Z" if _DATE.fullmatch(text) else text
+
+
+#: How a query spells what `parse` reads.
+_RESPELLED: Mapping[FieldType, Callable[[str], str]] = {
+    FieldType.BOOLEAN: str.lower,
+    FieldType.TIME: _as_time,
 }
 
 # ---------------------------------------------------------------- storable values

@@ -4,6 +4,7 @@
 language and must agree with it; property tests compare them.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Any
@@ -118,7 +119,7 @@ class Filter(msgspec.Struct, frozen=True):
 
     def format(self) -> list[tuple[str, str]]:
         """Return the parameters that `parse` reads back, in canonical order."""
-        return sorted((condition.name, condition.text) for condition in self.conditions)
+        return sorted({(condition.name, condition.text) for condition in self.conditions})
 
     @classmethod
     def parse(cls, fields: Mapping[str, Field], parameters: Iterable[tuple[str, str]]) -> "Filter":
@@ -151,44 +152,80 @@ def _condition(fields: Mapping[str, Field], name: str, text: str) -> Condition:
     try:
         return Condition(field, operator, _value(field, operator, text))
     except ValueError as error:
-        raise InvalidValue(name, str(error)) from error
+        raise InvalidValue(name, str(error) if text else f"{error}; {_empty(field)}") from error
+
+
+def _empty(field: Field) -> str:
+    """Say what to ask in place of an empty value, where that is no value."""
+    isnull = f"{field.name}__{Operator.ISNULL}"
+    if field.nullable:
+        return f"for records without a value ask {isnull}=true"
+    return f"no record is without a value, so there is no {isnull}; leave it out to ask for all"
 
 
 def _value(field: Field, operator: Operator, text: str) -> Any:
     if operator is Operator.ISNULL:
-        if text not in ("true", "false"):
-            raise ValueError("expected true or false")
-        return text == "true"
+        return _WHETHER.parse_query(text)
     if not operator.takes_list:
-        return field.parse_asked(text)
-    values = tuple(field.parse_asked(item) for item in _split(text))
-    if operator is Operator.BETWEEN and len(values) != 2:
+        return field.parse_query(text)
+    values = [field.parse_query(item) for item in _split(text)]
+    if operator is not Operator.BETWEEN:
+        # Neither order nor repetition has a meaning: equal questions are equal values.
+        return tuple(sorted(set(values)))
+    if len(values) != 2:
         raise ValueError("expected two values, separated by a comma")
-    return values
+    return tuple(values)
+
+
+_WHETHER = Field("isnull", FieldType.BOOLEAN)
 
 
 # ---------------------------------------------------------------- lists in one value
 
 
+_BLANKS = " \t"
+_ITEM = re.compile(r"((?:[^\\,]|\\.)*),", re.DOTALL)
+_ESCAPED = re.compile(r"\\([\\, \t])")
+
+
+def joined(texts: Iterable[str]) -> str:
+    """Return several lists as one."""
+    # A backslash that ends a list stands for itself, and must not escape the comma behind it.
+    return ",".join(f"{text}\\" if _ends_open(text) else text for text in texts)
+
+
 def _split(text: str) -> list[str]:
-    """Split at commas; `\\,` is a comma and `\\\\` a backslash within a value."""
-    items = [""]
-    characters = iter(text)
-    for character in characters:
-        if character == ",":
-            items.append("")
-        elif character == "\\":
-            following = next(characters, "")
-            items[-1] += following if following in (",", "\\") else character + following
-        else:
-            items[-1] += character
+    """Split at commas, and trim each item.
+
+    A backslash makes a comma, a backslash or a blank behind it a part of the item.
+    """
+    if "\\" in text:
+        items = list(_items(text))
+    else:
+        items = [item.strip(_BLANKS) for item in text.split(",")]
     if len(items) > MAX_VALUES:
         raise ValueError(f"expected at most {MAX_VALUES} values")
     return items
 
 
+def _items(text: str) -> Iterable[str]:
+    for raw in _ITEM.findall(joined([text, ""])):
+        left = raw.lstrip(_BLANKS)
+        item = left.rstrip(_BLANKS)
+        if _ends_open(item):
+            item = left[: len(item) + 1]
+        yield _ESCAPED.sub(r"\1", item)
+
+
+def _ends_open(text: str) -> bool:
+    return (len(text) - len(text.rstrip("\\"))) % 2 == 1
+
+
 def _escape(text: str) -> str:
-    return text.replace("\\", "\\\\").replace(",", "\\,")
+    text = text.replace("\\", "\\\\").replace(",", "\\,")
+    if text.endswith(tuple(_BLANKS)):
+        text = f"{text[:-1]}\\{text[-1]}"
+    return f"\\{text}" if text.startswith(tuple(_BLANKS)) else text
 
 
 # ---------------------------------------------------------------- matching

@@ -47,7 +47,8 @@ class Sort(msgspec.Struct, frozen=True, dict=True, cache_hash=True):
     @classmethod
     def parse(cls, dataset: Dataset[Any], text: str) -> "Sort":
         """Parse `-price,name`; raise UnknownParameter for a field that is not sortable."""
-        terms = [_term(dataset.fields, item) for item in text.split(",") if item]
+        items = map(str.strip, text.split(","))
+        terms = [_term(dataset.fields, item) for item in items if item]
         named = {term.field.name for term in terms}
         descending = terms[-1].descending if terms else False
         rest = (dataset.fields[name] for name in dataset.key if name not in named)
@@ -120,7 +121,10 @@ class Counting(StrEnum):
 
 
 class PageRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A request for one page: a filter, an order and a start."""
+    """A request for one page: a filter, an order and a start.
+
+    A page of a `limit` of 0 has no records and no next page; only its count is wanted.
+    """
 
     filter: Filter = Filter()
     sort: Sort

@@ -31,7 +31,7 @@ class MemoryStore(Store):
         total, relation = request.counting.total(counted)
         return Page(
             rows=rows,
-            next_cursor=request.cursor_after(rows[-1]) if len(following) > end else None,
+            next_cursor=request.cursor_after(rows[-1]) if rows and len(following) > end else None,
             freshness=self._database.freshness(dataset.name),
             total=total,
             total_relation=relation,

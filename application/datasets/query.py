@@ -1,6 +1,7 @@
 """Query: the one way anything is ever read."""
 
 from collections.abc import AsyncGenerator
+from math import inf
 from typing import Any, Generic
 
 import msgspec
@@ -43,18 +44,23 @@ class Reader(Generic[R]):
             raise no_record(self.dataset)
         return row
 
-    async def walk(self, request: PageRequest) -> AsyncGenerator[list[Any], None]:
-        """Yield every record from the request's page on, in chunks of at most CHUNK.
+    async def walk(
+        self, request: PageRequest, most: int | None = None
+    ) -> AsyncGenerator[list[Any], None]:
+        """Yield every record from the request's page on, at `most` so many, in chunks up to CHUNK.
 
         Each is of one snapshot. An answer without records is one empty chunk.
         """
         is_fast = self.dataset.answers_fast(request.filter, request.sort.names)
-        request = msgspec.structs.replace(request, limit=CHUNK if is_fast else SCANNED_CHUNK)
+        size = CHUNK if is_fast else SCANNED_CHUNK
+        left = inf if most is None else most
         while True:
+            request = msgspec.structs.replace(request, limit=int(min(size, left)))
             page = await self.page(request)
             for start in range(0, len(page.rows) or 1, CHUNK):
                 yield page.rows[start : start + CHUNK]
-            if page.next_cursor is None:
+            left -= len(page.rows)
+            if page.next_cursor is None or not left:
                 return
             request = msgspec.structs.replace(request, cursor=page.next_cursor, offset=0)
 

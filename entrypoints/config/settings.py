@@ -144,8 +144,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         positive_duration,
         "60s",
         "The maximum duration of one fetch, with all its pages, retries and waits. A source may"
-        " take as long before it answers. [What a slow source costs](report.md#a-slow-source): allow"
-        " at least twice the time it needs.",
+        " take as long before it answers, and needs about twice its time:"
+        " [what a slow source costs](report.md#a-slow-source).",
     )
     fetch_on_start: bool = setting(
         read.flag,

@@ -167,15 +167,15 @@ def test_a_plus_sign_that_was_lost_in_a_query_is_what_is_advised_about(
     text: str, advised: bool
 ) -> None:
     with pytest.raises(ValueError, match="expected a time with its zone") as refused:
-        field(FieldType.TIME).parse_asked(text)
+        field(FieldType.TIME).parse_query(text)
 
     assert str(refused.value).endswith("(write + as %2B)") is advised
 
 
 def test_what_is_asked_is_read_as_anything_else() -> None:
-    assert field(FieldType.INTEGER).parse_asked("7") == 7
+    assert field(FieldType.INTEGER).parse_query("7") == 7
     with pytest.raises(ValueError, match="expected a 64-bit integer"):
-        field(FieldType.INTEGER).parse_asked("7 01:00:00 01")
+        field(FieldType.INTEGER).parse_query("7 01:00:00 01")
 
 
 def test_a_choice_is_one_of_its_values() -> None:

@@ -45,8 +45,12 @@ def test_the_key_comes_last_in_every_order(text: str, whole: str) -> None:
     assert Sort.parse(SAMPLES, sort.text) == sort
 
 
+def test_fields_are_trimmed_of_blanks() -> None:
+    assert Sort.parse(SAMPLES, " -price, number ,") == Sort.parse(SAMPLES, "-price,number")
+
+
 @pytest.mark.parametrize(
-    "text", ["nothing", "tags", "--price", "price,nothing", "+price", " price"]
+    "text", ["nothing", "tags", "--price", "price,nothing", "+price", "- price"]
 )
 def test_a_field_that_is_not_sortable_is_refused(text: str) -> None:
     with pytest.raises(UnknownParameter, match="the sort fields are: source, number") as refused:

@@ -29,6 +29,7 @@ BY_DESIGN: Mapping[str, str] = {
     r"invalid_cursor: .*": "a cursor is signed, so none can be made up",
     r"malformed_query: sorts by .* twice": "a field and its descent are two items",
     r"invalid_value: .* not among the most common": "the list is too long for a document",
+    r"invalid_value: expected .* printable characters": "no pattern for all languages says so",
     r"invalid_value: expected fewer than 100 tokens.*": "it depends on the tokens made before",
     r"url_too_long: .*": "values that are not too long alone may be so together",
 }

@@ -125,7 +125,7 @@ async def me(request: AnyRequest) -> Me:
 async def login(
     request: AnyRequest, data: FormBody[Credentials], sessions: Use[SessionUseCases]
 ) -> Granted:
-    """Open a session; the body is a form or JSON."""
+    """Open a session; the body is JSON or a form."""
     network = client_network(address_of(request.scope))
     return await sessions.log_in(data.username, data.password, network)
 
@@ -140,7 +140,10 @@ async def login(
     tags=["auth"],
 )
 async def refresh(data: FormBody[RefreshRequest], sessions: Use[SessionUseCases]) -> Granted:
-    """Exchange a refresh token for new tokens; each can be used once."""
+    """Exchange a refresh token for new tokens; each can be used once.
+
+    The body is JSON or a form.
+    """
     return await sessions.refresh(data.refresh_token)
 
 

@@ -7,11 +7,18 @@ import msgspec
 from application.accounts.api_tokens import LONGEST_NAME
 from domain.users import LONGEST_PASSWORD_BYTES, NAME_PATTERN, SHORTEST_PASSWORD
 
+#: What is not printable, but for characters beyond U+FFFF and unassigned ones. ECMA has classes of
+#: characters by which Python does not read a pattern.
+_NOT_PRINTABLE = (
+    r"\u0000-\u001f\u007f-\u00a0\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u1680"
+    r"\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ue000-\uf8ff\ufeff\ufff0-\ufffb\ufffe\uffff"
+)
+
 #: These are for readers of the document; the rules themselves are the domain's.
 Username = Annotated[
     str,
     msgspec.Meta(
-        description="letters, digits and . _ - @; names that differ in case alone are one",
+        description="letters, digits and `.` `_` `-` `@`; names that differ in case alone are one",
         examples=["ada"],
         extra_json_schema={"pattern": f"^{NAME_PATTERN}$"},
     ),
@@ -34,7 +41,7 @@ TokenName = Annotated[
         description="printable characters",
         examples=["backup script"],
         extra_json_schema={
-            "pattern": r"^[\p{L}\p{M}\p{N}\p{P}\p{S} ]+$",
+            "pattern": f"^[^{_NOT_PRINTABLE}]+$",
             "minLength": 1,
             "maxLength": LONGEST_NAME,
         },

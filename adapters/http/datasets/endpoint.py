@@ -18,6 +18,7 @@ from adapters.http.datasets.query_string import (
     read_fields,
     read_query,
     read_request,
+    takes_list,
 )
 from adapters.http.datasets.response_cache import ReadyAnswer, ResponseCache
 from adapters.http.protocol.access import ANYONE, RoleGuard
@@ -32,7 +33,7 @@ from application.ports.datasets import Changes
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset, Role
 from domain.errors import StoreUnavailable, UnknownRecord
-from domain.fields import Field
+from domain.fields import Field, FieldType
 from domain.paging import Page
 
 PREFIX = "/data"
@@ -88,7 +89,7 @@ class RecordsEndpoint:
         # The server has decoded the path once; an encoded slash is reached by a filter instead.
         segments = request.scope["path"].removeprefix(PREFIX).split("/")
         name, *key = [segment for segment in segments if segment] or [self._default_dataset]
-        parameters = parameters_of(request.scope["query_string"])
+        parameters = parameters_of(request.scope["query_string"], takes_list)
         while True:
             reader = self._catalogue.query(name).for_role(request.role)
             try:
@@ -157,7 +158,7 @@ class RecordsEndpoint:
             self._cache.put(request, answer)
             return answer
         lines = self._cache.lines(request, answer)
-        await send_export(request, reader, query, lines, receive, send)
+        await send_export(request.scope, reader, query, lines, receive, send)
         return None
 
     def _begin(
@@ -197,14 +198,22 @@ class RecordsEndpoint:
 
 def _key(dataset: Dataset[Any], texts: list[str]) -> tuple[Any, ...]:
     if len(texts) != len(dataset.key):
-        parts = "/".join(f"{{{name}}}" for name in dataset.key)
-        raise UnknownRecord(f"a record of {dataset.name} is at /data/{dataset.name}/{parts}")
+        raise UnknownRecord(_where_records_are(dataset))
     try:
         return tuple(
             _part(dataset.fields[name], text) for name, text in zip(dataset.key, texts, strict=True)
         )
     except ValueError as error:
         raise UnknownRecord(f"{dataset.name} has no record with that key") from error
+
+
+def _where_records_are(dataset: Dataset[Any]) -> str:
+    parts = "/".join(f"{{{name}}}" for name in dataset.key)
+    where = f"a record of {dataset.name} is at /data/{dataset.name}/{parts}"
+    if not any(dataset.fields[name].type is FieldType.TEXT for name in dataset.key):
+        return where
+    filters = "&".join(f"{name}__eq={{{name}}}" for name in dataset.key)
+    return f"{where}; if its key holds a slash, ask /data/{dataset.name}?{filters}"
 
 
 def _part(field: Field, text: str) -> Any:

@@ -5,8 +5,8 @@ from contextlib import aclosing
 from typing import Any
 
 from adapters.http.datasets.formats import encode_chunk, first_line
-from adapters.http.datasets.query_string import ReadQuery, ReadRequest
-from adapters.http.protocol.asgi import Line, Receive, Send, until_gone
+from adapters.http.datasets.query_string import ReadQuery
+from adapters.http.protocol.asgi import Line, Receive, Scope, Send, until_gone
 from application.datasets.query import Reader
 
 #: In the scope once an export is being sent: then nothing else can answer its request.
@@ -14,7 +14,7 @@ BEGUN = "catchment.export_begun"
 
 
 async def send_export(
-    request: ReadRequest,
+    scope: Scope,
     reader: Reader[Any],
     query: ReadQuery,
     lines: tuple[Line, ...],
@@ -23,21 +23,21 @@ async def send_export(
 ) -> None:
     """Stream the answer; a failure midway breaks the connection, never the content."""
     send = until_gone(receive, send)
-    dataset, format = reader.dataset, query.format
-    name = f'attachment; filename="{dataset.name}.{format}"'
+    dataset = reader.dataset
+    name = f'attachment; filename="{dataset.name}.{query.format}"'
     headers = [*lines, (b"content-disposition", name.encode())]
     start = {"type": "http.response.start", "status": 200, "headers": headers}
-    if request.scope["method"] == "HEAD":
+    if scope["method"] == "HEAD":
         await send(start)
         await send({"type": "http.response.body", "body": b""})
         return
-    body = first_line(dataset, query.fields, format)
-    async with aclosing(reader.walk(query.request)) as chunks:
+    body = first_line(dataset, query)
+    async with aclosing(reader.walk(query.request, query.most)) as chunks:
         async for rows in chunks:
-            body += encode_chunk(dataset, rows, query.fields, format)
+            body += encode_chunk(dataset, rows, query)
             if start:
                 # Not before the first chunk is read: until then an error can still be answered.
-                request.scope[BEGUN] = True
+                scope[BEGUN] = True
                 await send(start)
                 start = {}
             await send({"type": "http.response.body", "body": body, "more_body": True})

@@ -1,15 +1,17 @@
 """Formats: records as JSON, NDJSON or CSV."""
 
+import codecs
 import csv
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
 import msgspec
 
-from adapters.http.datasets.query_string import Format
+from adapters.http.datasets.query_string import CsvOptions, Format, ReadQuery
 from domain.dataset import Dataset
 from domain.fields import Field, FieldType
 
@@ -37,32 +39,36 @@ def _projection(dataset: Dataset[Any], fields: tuple[str, ...]) -> Callable[[Any
     return lambda row: narrow(*values(row))
 
 
-def first_line(dataset: Dataset[Any], fields: tuple[str, ...], format: Format) -> bytes:
+def first_line(dataset: Dataset[Any], query: ReadQuery) -> bytes:
     """Return what an export begins with: the names of its columns, in CSV."""
-    return _csv([fields or tuple(dataset.fields)]) if format is Format.CSV else b""
+    if query.format is not Format.CSV:
+        return b""
+    names = _csv([query.fields or tuple(dataset.fields)], query.csv)
+    return codecs.BOM_UTF8 + names if query.csv.bom else names
 
 
-def encode_chunk(
-    dataset: Dataset[Any], rows: Sequence[Any], fields: tuple[str, ...], format: Format
-) -> bytes:
+def encode_chunk(dataset: Dataset[Any], rows: Sequence[Any], query: ReadQuery) -> bytes:
     """Return some rows of an export."""
-    if format is Format.NDJSON:
-        return _json.encode_lines(project(dataset, rows, fields))
-    names = fields or tuple(dataset.fields)
+    if query.format is Format.NDJSON:
+        return _json.encode_lines(project(dataset, rows, query.fields))
+    fields = [dataset.fields[name] for name in query.fields or dataset.fields]
+    guarded = query.csv.guard
     # Column by column: what a column holds is the same in every row.
-    columns = (_cells(dataset.fields[name], map(attrgetter(name), rows)) for name in names)
-    return _csv(zip(*columns, strict=True))
+    columns = (_cells(f, map(attrgetter(f.name), rows), guarded) for f in fields)
+    return _csv(zip(*columns, strict=True), query.csv)
 
 
-def _csv(lines: Iterable[Iterable[Any]]) -> bytes:
+def _csv(lines: Iterable[Iterable[Any]], options: CsvOptions) -> bytes:
     text = io.StringIO()
-    csv.writer(text).writerows(lines)
+    csv.writer(text, delimiter=options.delimiter).writerows(lines)
     return text.getvalue().encode()
 
 
-def _cells(field: Field, values: Iterable[Any]) -> Iterable[Any]:
+def _cells(field: Field, values: Iterable[Any], guarded: bool) -> Iterable[Any]:
     """A column's values as cells; a missing one is an empty cell."""
     cell = _CELL.get(field.type)
+    if cell is _text_cell and not guarded:
+        cell = None
     return values if cell is None else (None if v is None else cell(v) for v in values)
 
 
@@ -70,11 +76,16 @@ def _text_cell(value: str) -> str:
     return f"'{value}" if value.startswith(_FORMULA) else value
 
 
+def _time_cell(value: datetime) -> str:
+    # Readers guess the form of a column from its first rows, so that all are of one width.
+    return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 #: How a value is shown in a cell; None as the writer of cells shows it.
 _CELL: Mapping[FieldType, Callable[[Any], str]] = {
     FieldType.TEXT: _text_cell,
     FieldType.CHOICE: _text_cell,
     FieldType.BOOLEAN: lambda value: "true" if value else "false",
-    FieldType.TIME: lru_cache(maxsize=256)(lambda value: value.isoformat().replace("+00:00", "Z")),
+    FieldType.TIME: lru_cache(maxsize=256)(_time_cell),
     FieldType.TEXTS: lambda value: _json.encode(value).decode(),
 }

@@ -1,10 +1,11 @@
 """A read as it is asked for: its headers, and its query string turned into a page request."""
 
+import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from time import perf_counter
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -13,11 +14,13 @@ from adapters.http.protocol.asgi import Scope
 from adapters.http.protocol.cursors import CursorSigner, records_of
 from adapters.http.protocol.negotiation import best_match
 from adapters.http.protocol.problems import ECHO, Refusal
-from adapters.http.protocol.query_params import limit_of, number_of
 from domain.dataset import Dataset, Role
 from domain.errors import InvalidValue, MalformedQuery, UnknownParameter
-from domain.filters import Filter
+from domain.fields import Field, FieldType
+from domain.filters import Filter, Operator
 from domain.paging import (
+    DEFAULT_LIMIT,
+    MAX_LIMIT,
     MAX_OFFSET,
     Counting,
     PageRequest,
@@ -27,7 +30,6 @@ from domain.users import ANYBODY
 
 Parameters = Sequence[tuple[str, str]]
 Key = tuple[Any, ...]
-E = TypeVar("E", bound=StrEnum)
 
 
 class Format(StrEnum):
@@ -49,8 +51,30 @@ _MEDIA_TYPE = {
     Format.CSV: "text/csv; charset=utf-8; header=present",
 }
 
-CONTROLS = ("sort", "fields", "limit", "offset", "cursor", "count", "format")
-_PAGING = ("limit", "offset", "cursor", "count")
+
+class CsvOptions(msgspec.Struct, frozen=True):
+    """How CSV is written; `guard` keeps spreadsheets from running a text as a formula."""
+
+    bom: bool = False
+    delimiter: str = ","
+    guard: bool = True
+
+
+PLAIN_CSV = CsvOptions()
+_CSV_CONTROLS = CsvOptions.__struct_fields__
+#: What may stand between cells, by its names.
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+_DELIMITERS = {**DELIMITERS, **{character: character for character in DELIMITERS.values()}}
+
+#: Formats by their names, one of which has two.
+FORMATS = {**{format.value: format for format in Format}, "jsonl": Format.NDJSON}
+
+CONTROLS = ("sort", "fields", "limit", "offset", "cursor", "count", "format", *_CSV_CONTROLS)
+_LISTS = frozenset({"sort", "fields"})
+_LIST_OPERATORS = frozenset(operator.value for operator in Operator if operator.takes_list)
+#: More records than any export has.
+_MOST_EXPORTED = 999_999_999
+_DIGITS = re.compile(r"[0-9]{1,9}")
 
 
 class ReadRequest(NamedTuple):
@@ -93,20 +117,30 @@ def read_request(scope: Scope) -> ReadRequest:
 
 
 class ReadQuery(msgspec.Struct, frozen=True):
-    """What a read asks for: which page, which fields, and how the records are written."""
+    """What a read asks for: which page, which fields, and how the records are written.
+
+    `most` is how many records an export may have; None for all of them, and for a page.
+    """
 
     request: PageRequest
     fields: tuple[str, ...]
     format: Format
     parameters: Parameters
+    most: int | None = None
+    csv: CsvOptions = PLAIN_CSV
 
     @property
     def canonical(self) -> tuple[Any, ...]:
         """What is asked, written the same way however the caller wrote it."""
         r = self.request
         position = None if r.cursor is None else r.cursor.position
-        asked = (r.filter.format(), r.sort.text)
-        return (*asked, r.limit, r.offset, position, r.counting.value, self.fields)
+        asked = (r.filter.format(), r.sort.text, self.most, self.csv, self.fields)
+        return (*asked, r.limit, r.offset, position, r.counting.value)
+
+
+def takes_list(name: str) -> bool:
+    """Whether a parameter of records has several values, which may come one by one."""
+    return name in _LISTS or name.rpartition("__")[2] in _LIST_OPERATORS
 
 
 def read_query(
@@ -118,29 +152,40 @@ def read_query(
     """
     controls, conditions = _sorted_out(dataset, parameters)
     filter = Filter.parse(dataset.fields, conditions)
-    format = _choice(controls, "format", Format) if "format" in controls else accepted(accept)
+    format = _format(controls["format"]) if "format" in controls else accepted(accept)
     sort = _sort(dataset, controls.get("sort", dataset.default_sort))
-    if format is Format.NDJSON or format is Format.CSV:
-        _refuse_paging(controls)
-    if "cursor" in controls and "offset" in controls:
+    is_export = format is Format.NDJSON or format is Format.CSV
+    limit = most = None
+    if "limit" in controls:
+        limit = _number(controls, "limit", _MOST_EXPORTED if is_export else MAX_LIMIT)
+    if is_export:
+        limit, most = None, limit
+    offset = _number(controls, "offset", MAX_OFFSET) if "offset" in controls else 0
+    counting = _counting(controls["count"]) if "count" in controls else Counting.NONE
+    if is_export:
+        _refuse_paging(offset, counting, controls)
+    if offset and "cursor" in controls:
         raise MalformedQuery("offset", "cursor and offset exclude each other; give one")
     request = PageRequest(
         filter=filter,
         sort=sort,
-        limit=limit_of(controls),
-        offset=number_of(controls, "offset", 0, 0, MAX_OFFSET),
+        limit=DEFAULT_LIMIT if limit is None else limit,
+        offset=offset,
         cursor=signer.read(records_of(dataset), controls["cursor"])
         if "cursor" in controls
         else None,
-        counting=_choice(controls, "count", Counting) if "count" in controls else Counting.NONE,
+        counting=counting,
     )
     fields = _fields(dataset, controls["fields"]) if "fields" in controls else ()
+    csv = PLAIN_CSV
+    if not controls.keys().isdisjoint(_CSV_CONTROLS):
+        csv = _csv_options(controls, format)
     if format is None:
         raise Refusal(
             "not_acceptable",
             "records come as application/json, application/x-ndjson or text/csv",
         )
-    return ReadQuery(request, fields, format, parameters)
+    return ReadQuery(request, fields, format, parameters, most, csv)
 
 
 def read_fields(dataset: Dataset[Any], parameters: Parameters) -> tuple[str, ...]:
@@ -154,12 +199,16 @@ def read_fields(dataset: Dataset[Any], parameters: Parameters) -> tuple[str, ...
 def _sorted_out(
     dataset: Dataset[Any], parameters: Parameters
 ) -> tuple[dict[str, str], list[tuple[str, str]]]:
-    """Return the control words and the conditions among the parameters."""
+    """Return the control words and the conditions among the parameters.
+
+    A control word without a value is one that was left out.
+    """
     controls: dict[str, str] = {}
     conditions: list[tuple[str, str]] = []
     for name, value in parameters:
         if name in CONTROLS:
-            controls[name] = value
+            if value:
+                controls[name] = value
         elif name in dataset.fields or name.rpartition("__")[0] in dataset.fields:
             conditions.append((name, value))
         else:
@@ -168,23 +217,72 @@ def _sorted_out(
     return controls, conditions
 
 
-def _refuse_paging(controls: Mapping[str, str]) -> None:
-    for name in _PAGING:
-        if name in controls:
-            raise MalformedQuery(name, f"an export is the whole answer; leave out {name}")
+def _refuse_paging(offset: int, counting: Counting, controls: Mapping[str, str]) -> None:
+    """Raise MalformedQuery for what an export cannot have; what says nothing passes."""
+    asked = {"offset": offset > 0, "cursor": "cursor" in controls}
+    asked["count"] = counting is not Counting.NONE
+    for name, is_asked in asked.items():
+        if is_asked:
+            detail = f"an export is the whole answer, or its first records; leave out {name}"
+            raise MalformedQuery(name, detail)
 
 
-def _choice(controls: Mapping[str, str], name: str, choices: type[E]) -> E:
+def _number(controls: Mapping[str, str], name: str, most: int) -> int:
     text = controls[name]
-    allowed = [choice.value for choice in choices]
-    if text not in allowed:
-        raise InvalidValue(name, f"expected one of {', '.join(allowed)}")
-    return choices(text)
+    if not _DIGITS.fullmatch(text) or int(text) > most:
+        raise InvalidValue(name, f"expected a whole number from 0 to {most}")
+    return int(text)
+
+
+def _format(text: str) -> Format:
+    if text not in FORMATS:
+        raise InvalidValue("format", f"expected one of {', '.join(FORMATS)}")
+    return FORMATS[text]
+
+
+def _counting(text: str) -> Counting:
+    if text not in _COUNTINGS:
+        raise InvalidValue("count", f"expected one of {', '.join(_COUNTINGS)}")
+    return _COUNTINGS[text]
+
+
+_COUNTINGS = {counting.value: counting for counting in Counting}
+
+
+def _csv_options(controls: Mapping[str, str], format: Format | None) -> CsvOptions:
+    """Return how CSV is to be written; what differs from the default is refused elsewhere."""
+    options = CsvOptions(
+        _whether(controls, "bom", PLAIN_CSV.bom),
+        _delimiter(controls.get("delimiter", PLAIN_CSV.delimiter)),
+        _whether(controls, "guard", PLAIN_CSV.guard),
+    )
+    if format is not Format.CSV:
+        for name in _CSV_CONTROLS:
+            if getattr(options, name) != getattr(PLAIN_CSV, name):
+                raise MalformedQuery(name, "is about CSV alone; ask with format=csv")
+    return options
+
+
+def _whether(controls: Mapping[str, str], name: str, default: bool) -> bool:
+    if name not in controls:
+        return default
+    try:
+        return bool(Field(name, FieldType.BOOLEAN).parse_query(controls[name]))
+    except ValueError as error:
+        raise InvalidValue(name, str(error)) from error
+
+
+def _delimiter(text: str) -> str:
+    if text not in _DELIMITERS:
+        names = ", ".join(DELIMITERS)
+        raise InvalidValue("delimiter", f"expected one of {names}, or that character itself")
+    return _DELIMITERS[text]
 
 
 @lru_cache(maxsize=256)
 def _sort(dataset: Dataset[Any], text: str) -> Sort:
-    names = [item.removeprefix("-") for item in text.split(",") if item]
+    items = [item.strip() for item in text.split(",")]
+    names = [item.removeprefix("-") for item in items if item]
     for name in names:
         if name not in dataset.fields or not dataset.fields[name].sortable:
             allowed = ", ".join(field.name for field in dataset.fields.values() if field.sortable)
@@ -196,14 +294,19 @@ def _sort(dataset: Dataset[Any], text: str) -> Sort:
 
 
 def _fields(dataset: Dataset[Any], text: str) -> tuple[str, ...]:
-    """Return the wanted fields, in the record's order and always with the key."""
-    wanted = {*text.split(","), *dataset.key}
+    """Return the wanted fields, in the record's order and always with the key; () for all."""
+    named = {item.strip() for item in text.split(",")} - {""}
+    if not named:
+        return ()
+    wanted = named | {*dataset.key}
     for name in wanted:
         if name not in dataset.fields:
             allowed = ", ".join(dataset.fields)
             detail = f"there is no field {name[:ECHO]!r}; the fields are: {allowed}"
             raise UnknownParameter("fields", detail)
-    return tuple(name for name in dataset.fields if name in wanted)
+    if len(wanted) == len(dataset.fields):
+        return ()
+    return tuple([name for name in dataset.fields if name in wanted])
 
 
 # ---------------------------------------------------------------- what the client accepts

@@ -31,7 +31,7 @@ _Mode = Annotated[
     ),
 ]
 _Force = Annotated[
-    Literal["true", "false"],
+    bool,
     QueryParameter(
         description="true ignores the minimum interval, never the upstream's own limits; for admins"
     ),
@@ -83,7 +83,7 @@ async def fetch(
     default_dataset: Use[str],
     dataset: FromPath[str | None] = None,
     mode: _Mode = None,
-    force: _Force = "false",
+    force: _Force = False,
     prefer: _Prefer = "",
     idempotency_key: _Key = None,
 ) -> Response[FetchAnswer]:
@@ -99,7 +99,7 @@ async def fetch(
     wish = preference_of(mode, prefer, use_case.deadline.total_seconds())
 
     async def make(job_id: str | None) -> Reply:
-        fetched = await _fetched(use_case, viewer, wish, force == "true", job_id)
+        fetched = await _fetched(use_case, viewer, wish, force, job_id)
         set_job_id(request.scope, fetched.job.id)
         report = to_response(fetched)
         return _reply(fetched, report, wish, request_id_of(request.scope), clock.now())

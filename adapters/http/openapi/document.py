@@ -6,6 +6,7 @@ they are described here from the `Dataset` value.
 """
 
 from collections.abc import Iterable
+from inspect import cleandoc
 from typing import Any
 
 import msgspec
@@ -23,14 +24,39 @@ from adapters.http.openapi.parameters import (
 )
 from adapters.http.openapi.responses import HEADERS, describe_responses, problem
 from adapters.http.protocol.access import OPEN, Access, RoleGuard, access_of, routes_of
-from adapters.http.protocol.bodies import media_types_of
+from adapters.http.protocol.bodies import FORM, MULTIPART, media_types_of
 from adapters.http.protocol.routing import Answer, dataset_of
 from domain.dataset import Dataset, Role
 
 _REFERENCE = "#/components/schemas/{name}"
+#: The groups of operations, with what each is about.
+_TAGS = {
+    "overview": "What there is, and how it is.",
+    "data": "The records of every dataset: pages, single records and exports.",
+    "fetch": "Fetching from the sources, at once or as a job.",
+    "tasks": "Tasks that users keep, enriched with facts from GitHub.",
+    "auth": "Accounts, sessions and API tokens.",
+    "points": "Data points, in the shape of the telemetry API.",
+    "quarantine": "Records that could not be read, and reading them again.",
+}
+#: The parameters in paths, by their names.
+_IN_PATH = {
+    "dataset": "the name of a dataset",
+    "job_id": "the identifier of a job",
+    "task_id": "the identifier of a task",
+    "token_id": "the identifier of an API token",
+    "rejection_id": "the identifier of a rejected record",
+}
+
 #: What a read may answer besides what any route may, and the headers of its answers.
 _PROBLEMS = (403, 404, 406, 422)
 _READ_HEADERS = {"200": ("ETag", "Link"), "304": ("ETag",)}
+
+#: The formats besides JSON.
+_EXPORTS: Json = {
+    Format.NDJSON.media_type: {"schema": {"type": "string"}},
+    "text/csv": {"schema": {"type": "string"}},
+}
 
 _BEARER: list[Json] = [{"bearer": []}]
 _SECURITY_SCHEMES = {
@@ -68,8 +94,12 @@ def document(
             describe_responses(item["get"], _READ_HEADERS)
             item["get"]["security"] = _security(Access(dataset.read_by), gate)
         paths.update(reads)
+    for described in components.values():
+        if "description" in described:  # an indented line would be shown as code
+            described["description"] = cleandoc(described["description"])
     schema["components"]["securitySchemes"] = _SECURITY_SCHEMES
     schema["components"]["headers"] = HEADERS
+    schema["tags"] = [{"name": name, "description": text} for name, text in _TAGS.items()]
     schema["paths"] = dict(sorted(paths.items()))
     return msgspec.json.encode(schema)
 
@@ -96,15 +126,12 @@ def _describe(operation: Json, handler: HTTPRouteHandler, components: Json) -> N
     """Say what the framework does not find in a handler's signature, or says too broadly."""
     parameters = [_parameter(each, components) for each in operation.get("parameters", ())]
     if dataset := dataset_of(handler):
-        # Tasks come in one format.
-        controls = [each for each in control_parameters(dataset) if each["name"] != "format"]
-        parameters += [*controls, *condition_parameters(dataset)]
+        parameters += [*control_parameters(dataset), *condition_parameters(dataset)]
         _allow_parts(operation, dataset, components)
     if parameters:
         operation["parameters"] = parameters
     if (body := handler.parsed_data_field) is not None:
-        schema = _body(body.annotation, components)
-        content = {media_type: {"schema": schema} for media_type in media_types_of(handler)}
+        content = _body(body.annotation, media_types_of(handler), components)
         operation["requestBody"] = {"required": not body.has_default, "content": content}
     answers = handler.responses or {}
     headers = {str(s): spec.headers for s, spec in answers.items() if isinstance(spec, Answer)}
@@ -127,20 +154,29 @@ def _parameter(parameter: Json, components: Json) -> Json:
         [schema["type"]] = [each for each in schema["type"] if each != "null"]
         schema["enum"] = [each for each in schema["enum"] if each is not None]
     if parameter["in"] == "path":
-        return {**parameter, "schema": schema}
+        return {**parameter, "description": _IN_PATH[parameter["name"]], "schema": schema}
     return {
         **{name: part for name, part in parameter.items() if part is not False},
         "schema": schema,
     }
 
 
-def _body(kind: type[Any], components: Json) -> Json:
-    """Return the schema of a body, with what the framework omits: patterns, no other fields."""
-    [schema], parts = msgspec.json.schema_components([kind], ref_template=_REFERENCE)
+def _body(kind: type[Any], media_types: Iterable[str], components: Json) -> Json:
+    """Return the content of a body, with what the framework omits: patterns, no other fields.
+
+    Where a form is taken as well as JSON, JSON alone is shown: some generators make no client that
+    can be imported of a body that is either.
+    """
+    _, parts = msgspec.json.schema_components([kind], ref_template=_REFERENCE)
     for name in parts:  # the framework gives a type the default of a field that has it
         components[name].pop("default", None)
     components[kind.__name__] = parts[kind.__name__]
-    return dict(schema)
+    schema = {"$ref": _REFERENCE.format(name=kind.__name__)}
+    return {
+        media_type: {"schema": schema}
+        for media_type in media_types
+        if media_type not in (FORM, MULTIPART)
+    }
 
 
 def _name_datasets(paths: Json, names: list[str]) -> None:
@@ -157,7 +193,9 @@ def _allow_parts(operation: Json, dataset: Dataset[Any], components: Json) -> No
     name = f"{dataset.record.__name__}Part"
     whole = components[dataset.row.__name__]
     components[name] = {**whole, "title": name, "required": list(dataset.key)}
-    page = operation["responses"]["200"]["content"][Format.JSON.media_type]["schema"]["$ref"]
+    content = operation["responses"]["200"]["content"]
+    page = content[Format.JSON.media_type]["schema"]["$ref"]
+    content |= _EXPORTS
     listed = components[page.rpartition("/")[2]]["properties"]["data"]
     listed["items"] = {"$ref": _REFERENCE.format(name=name)}
 
@@ -217,11 +255,8 @@ def _object(properties: Json) -> Json:
 
 
 def _list_item(dataset: Dataset[Any], name: str, path: str) -> Json:
-    records = {
-        Format.JSON.media_type: {"schema": {"$ref": f"#/components/schemas/{name}Page"}},
-        Format.NDJSON.media_type: {"schema": {"type": "string"}},
-        "text/csv": {"schema": {"type": "string"}},
-    }
+    page = {"schema": {"$ref": f"#/components/schemas/{name}Page"}}
+    records = {Format.JSON.media_type: page, **_EXPORTS}
     parameters = [*control_parameters(dataset), *condition_parameters(dataset), IF_NONE_MATCH]
     operation = f"read_{path.strip('/').replace('/', '_')}"
     read = _read(operation, f"List {dataset.name}", parameters, records)
@@ -238,6 +273,7 @@ def _record_item(dataset: Dataset[Any], name: str) -> Json:
             "name": part,
             "in": "path",
             "required": True,
+            "description": f"`{part}`, a part of the key" if dataset.key[1:] else "the key",
             "schema": schema_of(dataset.fields[part], nullable=False),
         }
         for part in dataset.key

@@ -1,8 +1,11 @@
-"""The parameters of a dataset's reads, as the OpenAPI document describes them."""
+"""The parameters of a dataset's reads, as the OpenAPI document describes them.
+
+Descriptions are Markdown: what must be shown as it is written stands between backticks.
+"""
 
 from typing import Any
 
-from adapters.http.datasets.query_string import CONTROLS, Format
+from adapters.http.datasets.query_string import CONTROLS, DELIMITERS, FORMATS, Format
 from domain.dataset import Dataset
 from domain.fields import Field, FieldType
 from domain.filters import MAX_VALUES, Operator, operators_of
@@ -27,7 +30,7 @@ _MEANING: dict[Operator, str] = {
     Operator.LTE: "at most this",
     Operator.GT: "greater than this",
     Operator.GTE: "at least this",
-    Operator.IN: "one of these (\\, is a comma within one)",
+    Operator.IN: "one of these (`\\,` is a comma within one)",
     Operator.NIN: "none of these; a missing value matches",
     Operator.BETWEEN: "between these two, both included",
     Operator.ISNULL: "missing (true) or present (false)",
@@ -41,8 +44,8 @@ _MEANING: dict[Operator, str] = {
 _TEXT: Json = {"type": "string", "pattern": r"^[^\u0000]*$"}
 _ITEM: Json = {"type": "string", "pattern": r"^(?:[^\u0000,\\]|\\[^\u0000])*$"}
 
-#: How many items a page has.
-LIMIT: Json = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
+#: How many records there may be. There is no default, for that of an export is all of them.
+LIMIT: Json = {"type": "integer", "minimum": 0, "maximum": MAX_LIMIT}
 
 
 def in_query(name: str, description: str, schema: Json) -> Json:
@@ -73,11 +76,16 @@ def control_parameters(dataset: Dataset[Any]) -> list[Json]:
     controls = {
         "sort": in_query(
             "sort",
-            "fields to sort by, with - before one for descending",
+            "fields to sort by, with `-` before one for descending",
             {**_some_of(terms), "uniqueItems": True, "default": dataset.default_sort.split(",")},
         ),
         "fields": fields_parameter(dataset),
-        "limit": in_query("limit", "records on a page", LIMIT),
+        "limit": in_query(
+            "limit",
+            f"records on a page, {DEFAULT_LIMIT} unless it is given; `0` for the count alone. In an"
+            " export the first records of it, as many as you like, and all unless it is given",
+            LIMIT,
+        ),
         "offset": in_query(
             "offset",
             "records to pass over; a cursor is better",
@@ -91,8 +99,25 @@ def control_parameters(dataset: Dataset[Any]) -> list[Json]:
         ),
         "format": in_query(
             "format",
-            "how records are written; ndjson and csv are the whole answer, streamed",
-            {"type": "string", "enum": [f.value for f in Format], "default": "json"},
+            "how records are written; `ndjson`, `jsonl` and `csv` are the whole answer, streamed",
+            {"type": "string", "enum": list(FORMATS), "default": Format.JSON.value},
+        ),
+        "bom": in_query(
+            "bom",
+            "whether CSV begins with a byte order mark, by which Excel sees that it is UTF-8;"
+            " `false` unless it is given",
+            {"type": "boolean"},
+        ),
+        "delimiter": in_query(
+            "delimiter",
+            "what stands between the cells of CSV; `comma` unless it is given",
+            {"type": "string", "enum": list(DELIMITERS)},
+        ),
+        "guard": in_query(
+            "guard",
+            "whether CSV has an apostrophe before text that a spreadsheet would run as a formula;"
+            " `true` unless it is given",
+            {"type": "boolean"},
         ),
     }
     return [controls[name] for name in CONTROLS]
@@ -106,7 +131,7 @@ def condition_parameters(dataset: Dataset[Any]) -> list[Json]:
             plain = operator in (Operator.EQ, Operator.HAS) and field.name not in CONTROLS
             name = field.name if plain else f"{field.name}__{operator}"
             schema = _operand(field, operator)
-            parameters.append(in_query(name, f"{field.name}: {_MEANING[operator]}", schema))
+            parameters.append(in_query(name, f"`{field.name}`: {_MEANING[operator]}", schema))
     return parameters
 
 

@@ -25,8 +25,8 @@ HEADERS: Json = {
     "WWW-Authenticate": _header("How to authenticate (RFC 6750)", pattern="^Bearer"),
     "Retry-After": _header("Seconds to wait before asking again", type="integer", minimum=1),
     "Location": _header("Where to find what was created", pattern="^/"),
-    "ETag": _header("What to send as If-None-Match, or before a change as If-Match"),
-    "Link": _header('The next page, if there is one: <...>; rel="next"', required=False),
+    "ETag": _header("What to send as `If-None-Match`, or before a change as `If-Match`"),
+    "Link": _header('The next page, if there is one: `<...>; rel="next"`', required=False),
     "RateLimit": _header("What is left of the limit, and for how long", required=False),
     "RateLimit-Policy": _header("The limit of this client", required=False),
 }

@@ -10,6 +10,16 @@ JSON = "application/json"
 
 _json = msgspec.json.Encoder()
 
+#: Media ranges with the name they are known by here: other names of one type, and the `*` of Java.
+_KNOWN_AS = {
+    "*": "*/*",
+    "application/jsonl": "application/x-ndjson",
+    "application/jsonlines": "application/x-ndjson",
+    "application/ndjson": "application/x-ndjson",
+    "application/x-jsonlines": "application/x-ndjson",
+}
+_QUALITY = re.compile(r"0?\.[0-9]+|0\.?|1(\.0*)?")
+
 
 def json_of(value: Any) -> bytes:
     """Return anything as JSON."""
@@ -37,11 +47,12 @@ def _weights(accept: str) -> Iterable[tuple[str, float]]:
         media_range, *parameters = item.split(";")
         weight = 1.0
         for parameter in parameters:
-            name, _, value = parameter.strip().partition("=")
-            if name == "q":
-                weight = _quality(value)
-        yield media_range.strip().lower(), weight
+            name, _, value = parameter.partition("=")
+            if name.strip().lower() == "q":
+                weight = _quality(value.strip())
+        media_range = media_range.strip().lower()
+        yield _KNOWN_AS.get(media_range, media_range), weight
 
 
 def _quality(text: str) -> float:
-    return float(text) if re.fullmatch(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?", text) else 0.0
+    return float(text) if _QUALITY.fullmatch(text) else 0.0

@@ -1,11 +1,11 @@
 """Query strings: their parameters, read strictly, and held to what a handler declares."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 from litestar.connection import ASGIConnection
@@ -15,7 +15,7 @@ from litestar.params import QueryParameter, QueryParams
 from adapters.http.protocol.problems import ECHO
 from domain.errors import InvalidValue, MalformedQuery, UnknownParameter
 from domain.fields import Field, fields_of
-from domain.paging import DEFAULT_LIMIT, MAX_LIMIT
+from domain.filters import joined
 
 #: More parameters than any question needs; conditions have a limit of their own.
 MAX_PARAMETERS = 60
@@ -23,30 +23,41 @@ MAX_PARAMETERS = 60
 _DIGITS = re.compile(r"[0-9]{1,9}")
 
 
-def parameters_of(query: bytes) -> list[tuple[str, str]]:
-    """Return the parameters of a query string; MalformedQuery if not UTF-8 or one comes twice."""
+def parameters_of(
+    query: bytes, takes_list: Callable[[str], bool] | None = None
+) -> list[tuple[str, str]]:
+    """Return the parameters of a query string; MalformedQuery if not UTF-8 or one comes twice.
+
+    A parameter that `takes_list` may come more than once, also as `name[]`: its values are one
+    list, with commas between them.
+    """
     try:
         text = query.decode("ascii")
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=None)
     except (UnicodeDecodeError, ValueError) as error:
         raise MalformedQuery("", "the query is not percent-encoded UTF-8") from error
-    if len(pairs) > MAX_PARAMETERS:
-        raise MalformedQuery("", f"a query has at most {MAX_PARAMETERS} parameters")
-    seen: set[str] = set()
+    found: dict[str, str] = {}
     for name, value in pairs:
         if "\0" in name + value:
             raise MalformedQuery(name, "holds the character U+0000")
-        if name in seen:
-            raise MalformedQuery(name, "is given twice")
-        seen.add(name)
-    return pairs
+        if takes_list and name[-2:] == "[]" and takes_list(name[:-2]):
+            name = name[:-2]
+        if name in found:
+            if takes_list is None or not takes_list(name):
+                raise MalformedQuery(name, "is given twice")
+            value = joined((found[name], value))
+        found[name] = value
+    if len(found) > MAX_PARAMETERS:
+        raise MalformedQuery("", f"a query has at most {MAX_PARAMETERS} parameters")
+    return list(found.items())
 
 
 class QueryGuard:
     """Refuses query parameters that a handler does not declare, and repeated ones.
 
-    Values are held to the grammar of `/data`, which is stricter than the framework's: whole numbers
-    are plain digits, and times have a zone. A handler that declares `query` takes any parameter.
+    Values are held to the grammar of `/data`, which is not the framework's: whole numbers are plain
+    digits, times have a zone, and an empty value is one that was left out. The handler finds them
+    as the framework reads them. A handler that declares `query` takes any parameter.
     """
 
     def __init__(self) -> None:
@@ -60,13 +71,13 @@ class QueryGuard:
         declared = self._fields_of(connection.route_handler)
         if declared is None:
             return
-        for name, text in parameters_of(connection.scope["query_string"]):
+        given = parameters_of(connection.scope["query_string"])
+        for name in dict(given):
             if name not in declared:
                 raise _unknown(name, declared)
-            try:
-                declared[name].parse_asked(text)
-            except ValueError as error:
-                raise InvalidValue(name, str(error)) from error
+        read = [(name, _respelled(declared[name], text)) for name, text in given if text]
+        if read != given:
+            connection.scope["query_string"] = urlencode(read).encode()
 
 
 def _unknown(name: str, known: Iterable[str]) -> UnknownParameter:
@@ -89,6 +100,14 @@ def query_fields(handler: BaseRouteHandler) -> Mapping[str, Field] | None:
     return fields_of(msgspec.defstruct("Query", described))
 
 
+def _respelled(field: Field, text: str) -> str:
+    """Return a value as the framework reads it; InvalidValue for what is none."""
+    try:
+        return field.format(field.parse_query(text))
+    except ValueError as error:
+        raise InvalidValue(field.name, str(error)) from error
+
+
 def number_of(given: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
     """Return a whole number among parameters; InvalidValue for what is no such number."""
     text = given.get(name)
@@ -97,8 +116,3 @@ def number_of(given: Mapping[str, str], name: str, default: int, least: int, mos
     if not _DIGITS.fullmatch(text) or not least <= int(text) <= most:
         raise InvalidValue(name, f"expected a whole number from {least} to {most}")
     return int(text)
-
-
-def limit_of(given: Mapping[str, str]) -> int:
-    """Return how many items a page is to have; InvalidValue for what is no such number."""
-    return number_of(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)

@@ -5,10 +5,11 @@ from typing import Any
 from litestar import Response, delete, get, patch, post, put
 from litestar.params import JSONBody, QueryParams
 
+from adapters.http.datasets.export import send_export
 from adapters.http.datasets.formats import project
-from adapters.http.datasets.query_string import read_query
+from adapters.http.datasets.query_string import Format, ReadQuery, read_query, takes_list
 from adapters.http.protocol.access import ANYONE, may_call, role_of
-from adapters.http.protocol.asgi import request_id_of
+from adapters.http.protocol.asgi import Receive, Scope, Send, header_of, request_id_of
 from adapters.http.protocol.bodies import PatchBody
 from adapters.http.protocol.conditional import (
     ANY,
@@ -34,13 +35,19 @@ from adapters.http.protocol.routing import (
     json_reply,
     problems,
 )
-from adapters.http.tasks.schemas import NewTask, TaskPage, TaskPaging, TaskPatch
+from adapters.http.tasks.schemas import (
+    NewTask,
+    TaskPage,
+    TaskPaging,
+    TaskPatch,
+    TaskReplacement,
+)
 from application.datasets.query import Reader
 from application.tasks.tasks import TaskUseCases
-from domain.errors import UnknownParameter
 from domain.tasks import TASKS, Task
 
 _CACHED = {"Cache-Control": "no-cache"}
+_LISTED = {**_CACHED, "Vary": "Accept, Authorization"}
 #: What a route with a body may answer besides.
 _BODY = (408, 413, 415, 507)
 _TASK = Answer(TASKS.row, headers=("ETag",))
@@ -49,18 +56,21 @@ _TASK = Answer(TASKS.row, headers=("ETag",))
 @get(
     "/tasks",
     summary="List tasks",
-    responses={200: Answer(TaskPage, headers=("Link",)), **problems(401, 403, 503)},
+    responses={200: Answer(TaskPage, headers=("Link",)), **problems(401, 403, 406, 503)},
     opt=may_call(ANYONE) | filtered_like(TASKS),
     tags=["tasks"],
 )
 async def find(
     request: AnyRequest, query: QueryParams, tasks: Use[TaskUseCases], signer: Use[CursorSigner]
 ) -> Response[Any]:
-    """Return the tasks that match, a page at a time, with the parameters of any dataset."""
+    """Return the tasks that match, a page at a time; as NDJSON or CSV all of them, streamed."""
     reader = tasks.query.for_role(role_of(request.scope))
-    if "format" in query:
-        raise UnknownParameter("format", "tasks come as JSON alone")
-    return answer(await _page(request, reader, signer))
+    parameters = parameters_of(request.scope["query_string"], takes_list)
+    accept = header_of(request.scope, b"accept")
+    asked = read_query(TASKS, parameters, signer, accept)
+    if asked.format is not Format.JSON:
+        return _Export(reader, asked)
+    return answer(await _page(request, reader, asked, signer))
 
 
 @post(
@@ -114,11 +124,15 @@ async def read(
 async def replace(
     request: AnyRequest,
     task_id: Identifier,
-    data: JSONBody[NewTask],
+    data: JSONBody[TaskReplacement],
     tasks: Use[TaskUseCases],
     if_match: IfMatch = "",
 ) -> Response[Any]:
-    """Replace all that a user sets of a task; omitted fields get their defaults."""
+    """Replace all that a user sets of a task; omitted fields get their defaults.
+
+    A task may be sent as it was read: what users do not set has no effect.
+    """
+    data.check(task_id)
     role, versions = role_of(request.scope), versions_in(if_match)
     return answer(_one(await tasks.change(identifier(task_id), data.edit, role, versions)))
 
@@ -165,10 +179,29 @@ def _one(row: Any, status: int = 200, **headers: str) -> Reply:
     return json_reply(row, {**_CACHED, "ETag": etag_of(row.version), **headers}, status)
 
 
-async def _page(request: AnyRequest, reader: Reader[Task], signer: CursorSigner) -> Reply:
-    question = read_query(TASKS, parameters_of(request.scope["query_string"]), signer)
+class _Export(Response[Any]):
+    """The whole answer to a query, streamed as the exports of datasets are."""
+
+    def __init__(self, reader: Reader[Task], query: ReadQuery) -> None:
+        super().__init__(None)
+        self._reader = reader
+        self._query = query
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> Any:
+        """Return the application that sends it."""
+        return self._send
+
+    async def _send(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {**_LISTED, "Content-Type": self._query.format.media_type}
+        lines = tuple((name.lower().encode(), text.encode()) for name, text in headers.items())
+        await send_export(scope, self._reader, self._query, lines, receive, send)
+
+
+async def _page(
+    request: AnyRequest, reader: Reader[Task], question: ReadQuery, signer: CursorSigner
+) -> Reply:
     page = await reader.page(question.request)
-    headers, cursor = dict(_CACHED), None
+    headers, cursor = dict(_LISTED), None
     if page.next_cursor is not None:
         cursor = signer.write(records_of(TASKS), page.next_cursor)
         headers["Link"] = next_page_of(request.scope["path"], question.parameters, cursor)

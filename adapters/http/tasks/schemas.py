@@ -1,11 +1,14 @@
 """The bodies of requests about tasks, and of their answers."""
 
+from datetime import datetime
 from types import GenericAlias
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 
+from domain.errors import InvalidInput
 from domain.paging import Relation
+from domain.repositories import Enrichment
 from domain.tasks import MAX_DESCRIPTION, MAX_TITLE, TASKS, TaskEdit, TaskStatus
 
 #: The patterns are for readers of the document; the rules themselves are the domain's.
@@ -45,7 +48,39 @@ class NewTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     @property
     def edit(self) -> TaskEdit:
         """The edit it asks for, with every field."""
-        return TaskEdit(**msgspec.structs.asdict(self))
+        return TaskEdit(
+            title=self.title,
+            repository=self.repository,
+            description=self.description,
+            status=self.status,
+        )
+
+
+T = TypeVar("T")
+#: A field of a task that users do not set; it is here so that a task may be sent as it was read.
+ReadOnly = Annotated[T | msgspec.UnsetType, msgspec.Meta(description="of no effect")]
+
+
+class TaskReplacement(NewTask, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A task as it was read, with what is to be different; `id` is that of the path."""
+
+    id: Annotated[
+        str | msgspec.UnsetType, msgspec.Meta(description="the identifier in the path")
+    ] = msgspec.UNSET
+    repo_description: ReadOnly[str | None] = msgspec.UNSET
+    repo_stars: ReadOnly[int | None] = msgspec.UNSET
+    repo_language: ReadOnly[str | None] = msgspec.UNSET
+    repo_fetched_at: ReadOnly[datetime | None] = msgspec.UNSET
+    enrichment: ReadOnly[Enrichment] = msgspec.UNSET
+    version: ReadOnly[int] = msgspec.UNSET
+    created_at: ReadOnly[datetime] = msgspec.UNSET
+    updated_at: ReadOnly[datetime] = msgspec.UNSET
+    _changed_at: ReadOnly[datetime] = msgspec.UNSET
+
+    def check(self, task_id: str) -> None:
+        """Raise InvalidInput for what was read of another task than it is to replace."""
+        if self.id not in (msgspec.UNSET, task_id):
+            raise InvalidInput("/id", "the body is of another task than the path; leave out id")
 
 
 class TaskPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

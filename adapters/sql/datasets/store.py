@@ -71,7 +71,9 @@ class SqlStore(Store):
         statements = statements_of(self._database.engine, dataset, Shape.of(request))
         values = page_values(request)
         enough = request.limit + 1
-        queries: list[SqlQuery] = [(s, values, enough) for s in statements.segments]
+        # A page without records is asked for its count.
+        segments = statements.segments if request.limit else ()
+        queries: list[SqlQuery] = [(s, values, enough) for s in segments]
         if statements.counting is not None:
             queries.append((statements.counting, values))
         scan = not statements.fast or request.offset > 0 or request.counting is Counting.EXACT

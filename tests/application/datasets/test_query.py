@@ -161,6 +161,15 @@ async def test_a_walk_shows_everything_in_chunks(rig: Rig) -> None:
     assert walked == list(range(1, 2 * CHUNK + 2))
 
 
+@pytest.mark.parametrize("most", [0, 1, CHUNK, CHUNK + 1, 3 * CHUNK])
+async def test_a_walk_ends_after_as_many_records_as_are_wanted(rig: Rig, most: int) -> None:
+    await rig.fetch(rig.source("one", posts(2 * CHUNK + 1)))()
+
+    chunks = [rows async for rows in rig.query().for_role(Role.ANYONE).walk(BY_ID, most)]
+
+    assert [row.id for chunk in chunks for row in chunk] == list(range(1, 2 * CHUNK + 2))[:most]
+
+
 async def test_a_walk_in_an_order_without_an_index_asks_the_store_less_often(rig: Rig) -> None:
     await rig.fetch(rig.source("one", posts(2 * CHUNK + 1)))()
     by_title = PageRequest(sort=Sort.parse(POSTS, "title"))

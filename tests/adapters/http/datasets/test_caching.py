@@ -171,7 +171,7 @@ async def test_tags_on_several_lines_are_all_looked_at(client: httpx.AsyncClient
         ("/data/posts/9999", 404, "unknown_record"),
         ("/data/comments", 404, "unknown_dataset"),
         ("/data?colour=red", 400, "unknown_parameter"),
-        ("/data?format=csv&limit=1", 400, "malformed_query"),
+        ("/data?format=csv&offset=1", 400, "malformed_query"),
     ],
 )
 async def test_an_asterisk_does_not_make_something_out_of_nothing(

@@ -101,6 +101,64 @@ async def test_text_that_a_spreadsheet_would_run_is_shown_as_text(
     assert row["body"] == f"'{start}HYPERLINK()"
 
 
+async def test_the_guard_against_formulas_can_be_left_out(empty: HttpFixture) -> None:
+    await empty.bring([gauge(1, body="=1+1", state="-frozen", level=-1.0)], GAUGES)
+
+    answer = await empty.client.get("/data/gauges?format=csv&fields=body,state,level&guard=false")
+
+    assert answer.text.splitlines()[1] == "north,1,-1.0,-frozen,=1+1"
+
+
+async def test_csv_may_begin_with_a_byte_order_mark(client: httpx.AsyncClient) -> None:
+    plain = await client.get("/data?format=csv&limit=1")
+    marked = await client.get("/data?format=csv&limit=1&bom=true")
+
+    assert marked.content == b"\xef\xbb\xbf" + plain.content
+    assert plain.content.startswith(b"id,")
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "expected"),
+    [
+        ("semicolon", ";"),
+        (";", ";"),
+        ("tab", "\t"),
+        ("%09", "\t"),
+        ("pipe", "|"),
+        ("comma", ","),
+        (",", ","),
+    ],
+)
+async def test_cells_may_be_divided_by_something_else(
+    empty: HttpFixture, delimiter: str, expected: str
+) -> None:
+    await empty.bring([gauge(1, body='a;b|c\td,"e"')], GAUGES)
+
+    answer = await empty.client.get(f"/data/gauges?format=csv&fields=body&delimiter={delimiter}")
+
+    read = csv.reader(io.StringIO(answer.text, newline=""), delimiter=expected)
+    assert list(read) == [["station", "number", "body"], ["north", "1", 'a;b|c\td,"e"']]
+
+
+@pytest.mark.parametrize("option", ["bom=true", "delimiter=tab", "guard=false"])
+@pytest.mark.parametrize("format", ["json", "ndjson"])
+async def test_options_of_csv_are_refused_elsewhere(
+    client: httpx.AsyncClient, option: str, format: str
+) -> None:
+    answer = await client.get(f"/data?format={format}&{option}")
+
+    assert parameter_of(problem(answer, 400, "malformed_query")) == option.partition("=")[0]
+
+
+@pytest.mark.parametrize("option", ["bom=1", "delimiter=x", "delimiter=%0A", "guard=no"])
+async def test_an_option_of_csv_has_one_of_its_values(
+    client: httpx.AsyncClient, option: str
+) -> None:
+    answer = await client.get(f"/data?format=csv&{option}")
+
+    assert parameter_of(problem(answer, 422, "invalid_value")) == option.partition("=")[0]
+
+
 async def test_numbers_are_never_taken_for_formulas(empty: HttpFixture) -> None:
     row = await one_row(empty, level=-1.5, limit=-3)
 
@@ -124,6 +182,7 @@ async def test_lists_booleans_and_times_are_written_as_in_json(empty: HttpFixtur
     assert json.loads(row["notes"]) == ["a", 'b"c', "=d"]
     assert row["open"] == "true"
     assert row["seen_at"] == "2026-01-02T03:04:05.600000Z"
+    assert row["_changed_at"] == "2026-01-01T00:01:01.000000Z"
 
 
 # ---------------------------------------------------------------- the whole of it
@@ -143,7 +202,7 @@ async def test_an_export_is_the_whole_answer_however_many_chunks(
     assert empty.broken.pages == 3
 
 
-@pytest.mark.parametrize("control", ["limit=5", "offset=5", "cursor=x", "count=exact"])
+@pytest.mark.parametrize("control", ["offset=5", "cursor=x", "count=exact", "count=bounded"])
 @pytest.mark.parametrize("format", ["ndjson", "csv"])
 async def test_an_export_has_no_pages(client: httpx.AsyncClient, control: str, format: str) -> None:
     answer = await client.get(f"/data?format={format}&{control}")
@@ -155,9 +214,29 @@ async def test_an_export_has_no_pages(client: httpx.AsyncClient, control: str, f
 async def test_an_export_asked_for_by_accept_has_no_pages_either(
     client: httpx.AsyncClient,
 ) -> None:
-    answer = await client.get("/data?limit=5", headers={"Accept": "text/csv"})
+    answer = await client.get("/data?offset=5", headers={"Accept": "text/csv"})
 
-    assert parameter_of(problem(answer, 400, "malformed_query")) == "limit"
+    assert parameter_of(problem(answer, 400, "malformed_query")) == "offset"
+
+
+@pytest.mark.parametrize("format", ["ndjson", "csv"])
+@pytest.mark.parametrize("most", [0, 1, 500, CHUNK, CHUNK + 1, 2 * CHUNK + 500, 999_999_999])
+async def test_an_export_has_as_many_records_as_are_asked_for(
+    empty: HttpFixture, format: str, most: int
+) -> None:
+    await empty.bring(posts(2 * CHUNK + 500))
+
+    answer = await empty.client.get(f"/data?format={format}&fields=id&sort=-id&limit={most}")
+
+    lines = answer.text.replace('{"id":', "").replace("}", "").split()
+    numbers = [int(line) for line in lines if line != "id"]
+    assert numbers == list(range(2 * CHUNK + 500, 0, -1))[:most]
+
+
+async def test_a_page_is_no_longer_for_that(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/data?limit=501")
+
+    assert parameter_of(problem(answer, 422, "invalid_value")) == "limit"
 
 
 async def test_a_failure_before_the_first_record_is_told(fixture: HttpFixture) -> None:

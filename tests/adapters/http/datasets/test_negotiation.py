@@ -33,6 +33,15 @@ CSV = "text/csv; charset=utf-8; header=present"
         ("image/png, application/json;q=0.001", JSON),
         ("text/csv;q=1.5, application/json;q=0.1", JSON),
         ("text/csv;q=two, application/json;q=0.1", JSON),
+        ("*", JSON),
+        ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", JSON),
+        ("text/csv;q=.3, application/json;q=.25", CSV),
+        ("text/csv; Q = 0.8765, application/json;q=0.5", CSV),
+        ("text/csv;q=0., application/json;q=.1", JSON),
+        ("text/csv;q=., application/json;q=.1", JSON),
+        ("application/jsonl", NDJSON),
+        ("application/ndjson", NDJSON),
+        ("application/x-jsonlines, application/json;q=0.5", NDJSON),
     ],
 )
 async def test_the_format_the_client_likes_best_is_sent(
@@ -55,7 +64,9 @@ async def test_a_client_that_likes_none_of_them_is_told_what_there_is(
     assert "text/csv" in problem(answer, 406, "not_acceptable")["detail"]
 
 
-@pytest.mark.parametrize(("format", "expected"), [("json", JSON), ("ndjson", NDJSON), ("csv", CSV)])
+@pytest.mark.parametrize(
+    ("format", "expected"), [("json", JSON), ("ndjson", NDJSON), ("jsonl", NDJSON), ("csv", CSV)]
+)
 async def test_format_wins_over_accept(
     client: httpx.AsyncClient, format: str, expected: str
 ) -> None:

@@ -147,7 +147,8 @@ async def test_an_unknown_parameter_or_operator_is_named_with_what_is_allowed(
         ("user_id__between=1", "user_id__between"),
         ("user_id__between=1,2,3", "user_id__between"),
         ("id=9223372036854775808", "id"),
-        ("_changed_at__gt=2026-01-01", "_changed_at__gt"),
+        ("_changed_at__gt=2026-02-30", "_changed_at__gt"),
+        ("_changed_at__gt=2026-01", "_changed_at__gt"),
         ("_changed_at__gt=2026-01-01T00:00:00", "_changed_at__gt"),
         ("_changed_at__gt=2026-02-30T00:00:00Z", "_changed_at__gt"),
         ("_changed_at__gt=0001-01-01T00:00:00%2B14:00", "_changed_at__gt"),
@@ -173,7 +174,7 @@ async def test_a_plus_sign_that_was_not_escaped_is_what_is_advised_about(
 
 @pytest.mark.parametrize(
     "question",
-    ["level=NaN", "level=inf", "level=1e999", "level=1,5", "open=1", "open=True", "state=damp"],
+    ["level=NaN", "level=inf", "level=1e999", "level=1,5", "open=1", "open=yes", "state=damp"],
 )
 async def test_a_value_outside_its_type_is_refused(
     client: httpx.AsyncClient, question: str
@@ -188,7 +189,8 @@ async def test_a_value_outside_its_type_is_refused(
     [
         "user_id=1&user_id=2",
         "limit=1&limit=1",
-        "sort=id&sort=-id",
+        "cursor=&cursor=",
+        "title__contains=a&title__contains=a",
         "user_id=1&user%5Fid=2",
     ],
 )
@@ -305,7 +307,7 @@ async def test_the_key_alone_can_be_asked_for(client: httpx.AsyncClient) -> None
     assert answer.json()["data"] == [{"id": 1}, {"id": 2}]
 
 
-@pytest.mark.parametrize("fields", ["", "id,", "colour", "id,title,colour", "*"])
+@pytest.mark.parametrize("fields", ["colour", "id,title,colour", "*"])
 async def test_an_unknown_field_is_refused_with_what_there_is(
     client: httpx.AsyncClient, fields: str
 ) -> None:
@@ -360,7 +362,7 @@ async def test_limit_and_offset_cut_out_a_page(
 
 @pytest.mark.parametrize(
     "question",
-    ["limit=501", "offset=10001", "offset=-1", "count=yes", "count=", "format=xml", "format=JSON"],
+    ["limit=501", "offset=10001", "offset=-1", "count=yes", "format=xml", "format=JSON"],
 )
 async def test_a_control_outside_its_range_is_refused_by_name(
     client: httpx.AsyncClient, question: str

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from domain.errors import (
@@ -14,6 +15,7 @@ from domain.errors import (
     SourceTimedOut,
     SourceUnavailable,
     StoreFull,
+    StoreUnavailable,
     UnexpectedContent,
 )
 from domain.repositories import RepoFacts
@@ -23,6 +25,7 @@ from tests.adapters.http.http_fixture import HttpFixture, problem, walk
 TASK = {"title": "a title", "repository": "encode/httpx"}
 FACTS = RepoFacts("a client", 7, "Python")
 T0 = "2026-01-01T00:00:00Z"
+T1 = "2026-01-01T00:00:01Z"
 
 pytestmark = pytest.mark.usefixtures("fixture")
 
@@ -185,6 +188,115 @@ async def test_what_is_missing_is_422_by_its_place(client: httpx.AsyncClient, fi
         await client.put(path_of(task), json=body),
     ):
         assert pointer_of(problem(answer, 422, "invalid_value")) == f"/{field}"
+
+
+# ---------------------------------------------------------------- replaced by what was read
+
+
+async def test_a_task_may_be_sent_as_it_was_read(client: httpx.AsyncClient) -> None:
+    task = await make(client, description="a text", status="done")
+
+    same = await client.put(path_of(task), json=task)
+    changed = await client.put(path_of(task), json=task | {"title": "another"})
+
+    assert same.json() == task
+    assert changed.status_code == 200
+    assert changed.json()["title"] == "another"
+    assert changed.json()["version"] == 2
+
+
+async def test_what_users_do_not_set_has_no_effect(client: httpx.AsyncClient) -> None:
+    task = await make(client)
+    another = {"repo_description": None, "repo_stars": 8, "repo_language": "C", "version": 9}
+    another |= {"repo_fetched_at": None, "enrichment": "pending", "created_at": T1}
+    another |= {"updated_at": T1, "_changed_at": T1}
+
+    answer = await client.put(path_of(task), json=TASK | another)
+
+    assert {*TASK, *another, "id", "description", "status"} == {*task}
+    assert answer.json() == task
+
+
+async def test_what_has_no_effect_is_still_what_it_should_be(client: httpx.AsyncClient) -> None:
+    task = await make(client)
+
+    answer = await client.put(path_of(task), json=TASK | {"version": "1"})
+
+    assert pointer_of(problem(answer, 422, "invalid_value")) == "/version"
+
+
+async def test_a_task_is_not_replaced_by_what_was_read_of_another(
+    client: httpx.AsyncClient,
+) -> None:
+    task, other = await make(client), await make(client)
+
+    answer = await client.put(path_of(task), json=other)
+
+    assert pointer_of(problem(answer, 422, "invalid_value")) == "/id"
+
+
+async def test_only_a_replacement_may_name_what_users_do_not_set(
+    client: httpx.AsyncClient,
+) -> None:
+    task = await make(client)
+
+    problem(await client.post("/tasks", json=task), 422, "invalid_value")
+    problem(await client.patch(path_of(task), json=task), 422, "invalid_value")
+    problem(await client.put(path_of(task), json=TASK | {"owner": "me"}), 422, "invalid_value")
+
+
+# ---------------------------------------------------------------- exported
+
+
+@pytest.mark.parametrize("how", ["format", "accept"])
+async def test_tasks_come_as_csv(client: httpx.AsyncClient, how: str) -> None:
+    task = await make(client, title="=1+1")
+    await make(client, title="another")
+    asked = "/tasks?sort=created_at&limit=1&fields=title,version,created_at,description"
+
+    answer = await (
+        client.get(f"{asked}&format=csv")
+        if how == "format"
+        else client.get(asked, headers={"Accept": "text/csv"})
+    )
+
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8; header=present"
+    assert answer.headers["content-disposition"] == 'attachment; filename="tasks.csv"'
+    assert answer.headers["vary"] == "Accept, Authorization"
+    assert answer.text.splitlines() == [
+        "id,title,description,version,created_at",
+        f"{task['id']},'=1+1,,1,{T0.replace('Z', '.000000Z')}",
+    ]
+
+
+async def test_tasks_come_as_ndjson(client: httpx.AsyncClient) -> None:
+    tasks = [await make(client), await make(client, status="done")]
+
+    answer = await client.get("/tasks?format=jsonl&status__in=open&status__in=done&sort=id")
+
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    lines = [msgspec.json.decode(line) for line in answer.content.splitlines()]
+    assert lines == sorted(tasks, key=lambda task: str(task["id"]))
+
+
+async def test_tasks_come_in_no_other_format(client: httpx.AsyncClient) -> None:
+    problem(await client.get("/tasks", headers={"Accept": "image/png"}), 406, "not_acceptable")
+    problem(await client.get("/tasks?format=xml"), 422, "invalid_value")
+
+
+async def test_a_failure_before_the_first_task_is_told(fixture: HttpFixture) -> None:
+    fixture.broken.failure = StoreUnavailable("gone")
+
+    problem(await fixture.client.get("/tasks?format=csv"), 503, "store_unavailable")
+
+
+async def test_the_head_of_an_export_has_its_headers_alone(client: httpx.AsyncClient) -> None:
+    await make(client)
+
+    answer = await client.head("/tasks?format=csv")
+
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert answer.content == b""
 
 
 # ---------------------------------------------------------------- read
