@@ -6,7 +6,7 @@ import shutil
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from tests.services import rabbitmq
+from tests.services import nginx, rabbitmq
 
 settings.register_profile("dev", max_examples=100, deadline=None)
 settings.register_profile(
@@ -30,6 +30,8 @@ def _missing() -> dict[str, str]:
     missing = {}
     if not (shutil.which("npm") and shutil.which("node")):
         missing["node"] = "npm and node are not installed"
+    if nginx.program() is None:
+        missing["nginx"] = "nginx is not installed"
     if os.environ.get("CI"):  # noqa: TID251 - tests may ask
         return missing  # there the broker's tests fail without one
     if not rabbitmq.is_available():

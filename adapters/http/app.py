@@ -1,7 +1,7 @@
 """The HTTP application: everything a client can reach, put together."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -29,10 +29,11 @@ from adapters.http.openapi.pages import PREFIXES, Documentation
 from adapters.http.operations.health import HEALTH_ROUTES
 from adapters.http.operations.index import INDEX_ROUTES
 from adapters.http.operations.stats import STATS_ROUTES
-from adapters.http.protocol.access import RoleGuard, require_declared
+from adapters.http.protocol.access import OPEN, RoleGuard, access_of, require_declared
 from adapters.http.protocol.asgi import App, combine_headers
 from adapters.http.protocol.bodies import bounded_request
-from adapters.http.protocol.client_address import Proxies
+from adapters.http.protocol.client_address import Origin, Proxies
+from adapters.http.protocol.compression import compressing
 from adapters.http.protocol.cursors import CursorSigner
 from adapters.http.protocol.query_params import QueryGuard
 from adapters.http.protocol.rate_limits import Limiter
@@ -109,6 +110,7 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+    root_path: str = ""
 
 
 #: Every route but those under `/data`, which are none of the framework's.
@@ -124,6 +126,8 @@ _ROUTES = (
     *HEALTH_ROUTES,
     *STATS_ROUTES,
 )
+#: What is answered here holds tokens: its length must tell nothing of them.
+_NEVER_COMPRESSED = ("/auth/",)
 
 
 def create_app(use_cases: UseCases, settings: HttpSettings) -> RequestContextMiddleware:
@@ -156,19 +160,30 @@ def create_app(use_cases: UseCases, settings: HttpSettings) -> RequestContextMid
     proxies = Proxies(settings.trusted_proxies) if settings.trusted_proxies else None
     cors = Cors(settings.cors_origins) if settings.cors_origins else None
     authentication = AuthenticationMiddleware(
-        use_cases.accounts.authenticate, settings.allowed_hosts, proxies, cors
+        use_cases.accounts.authenticate,
+        settings.allowed_hosts,
+        proxies,
+        cors,
+        [*_open_paths(), *PREFIXES],
     )
-    rest = combine_headers(litestar)  # type: ignore[arg-type]
+    rest = compressing(combine_headers(litestar), _NEVER_COMPRESSED)  # type: ignore[arg-type]
     return RequestContextMiddleware(
         prefixes,
         rest,
         authentication,
         cors,
+        Origin(settings.root_path, proxies) if settings.root_path or proxies else None,
         responses,
         use_cases.random,
         draining,
         use_cases.events,
     )
+
+
+def _open_paths() -> Iterator[str]:
+    for handler in _ROUTES:
+        if access_of(handler) == OPEN:
+            yield from handler.paths
 
 
 def _litestar(named: Mapping[str, Any], gate: RoleGuard, settings: HttpSettings) -> Litestar:

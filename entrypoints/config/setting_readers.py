@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
+from adapters.http.protocol.links import is_prefix
 from adapters.outbound.files import file_of
 from adapters.outbound.polite.urls import ascii_key, parse
 from domain.politeness import Rate
@@ -189,6 +190,17 @@ def _below_or_key(text: str) -> str:
     """Write a host, or all below one, as budgets do."""
     star, dot, host = text.rpartition("*.")
     return star + dot + ascii_key(host)
+
+
+def root_path(text: str) -> str:
+    """Read the path that all of ours begin with at the proxy, or nothing."""
+    prefix = text.rstrip("/")
+    if not is_prefix(prefix):
+        raise ValueError(
+            "expected a path such as /catchment, of letters, digits and . _ ~ @ : + = $ ! - in"
+            " segments that do not begin with a dot, or nothing"
+        )
+    return prefix
 
 
 def is_network(text: str) -> bool:

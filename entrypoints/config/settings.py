@@ -118,8 +118,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         read.list_of("addresses or networks such as 10.0.0.0/8", read.is_network),
         "",
         "The addresses or networks of trusted proxies, such as `10.0.0.0/8`, separated by"
-        " commas. `X-Forwarded-For` and `X-Forwarded-Proto` from any other address are"
-        " ignored.",
+        " commas. `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Prefix` from any other"
+        " address are ignored.",
+    )
+    root_path: str = setting(
+        read.root_path,
+        "",
+        "The path prefix under which a proxy serves this API, such as `/catchment`. Links begin"
+        " with it, and it is stripped from the path of a request that still has it."
+        " `X-Forwarded-Prefix` of a trusted proxy takes precedence.",
     )
     min_fetch_interval: PerDataset[timedelta] = setting(
         per_dataset(duration),

@@ -24,6 +24,7 @@ def http_settings_of(settings: Settings, database_id: str) -> HttpSettings:
         cors_origins=settings.cors_origins,
         allowed_hosts=settings.allowed_hosts,
         trusted_proxies=settings.trusted_proxies,
+        root_path=settings.root_path,
     )
 
 

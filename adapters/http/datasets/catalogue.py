@@ -7,6 +7,7 @@ from litestar import get
 
 from adapters.http.protocol.access import ANYONE, may_call, role_of
 from adapters.http.protocol.asgi import request_id_of
+from adapters.http.protocol.links import link_to
 from adapters.http.protocol.routing import AnyRequest, Use, problems
 from application.datasets.catalogue import Catalogue, Entry
 from domain.filters import operators_of
@@ -90,6 +91,6 @@ def _dataset_info(entry: Entry) -> DatasetInfo:
         stale=entry.standing.stale,
         read_by=dataset.read_by.value,
         fetch_by=dataset.fetch_by.value,
-        data_url=f"/data/{dataset.name}",
-        fetch_url=f"/fetch/{dataset.name}",
+        data_url=link_to(f"/data/{dataset.name}"),
+        fetch_url=link_to(f"/fetch/{dataset.name}"),
     )

@@ -23,9 +23,10 @@ from adapters.http.datasets.query_string import (
 from adapters.http.datasets.response_cache import ReadyAnswer, ResponseCache
 from adapters.http.protocol.access import ANYONE, RoleGuard
 from adapters.http.protocol.asgi import Receive, Scope, Send, send_reply
+from adapters.http.protocol.compression import VARIES
 from adapters.http.protocol.conditional import ANY, has
 from adapters.http.protocol.cursors import CursorSigner, next_page_of, records_of
-from adapters.http.protocol.problems import Refusal
+from adapters.http.protocol.problems import READ_ONLY, Refusal
 from adapters.http.protocol.query_params import parameters_of
 from application.datasets.catalogue import Catalogue, FreshnessStatus
 from application.datasets.query import Reader
@@ -37,7 +38,7 @@ from domain.fields import Field, FieldType
 from domain.paging import Page
 
 PREFIX = "/data"
-_METHODS = ("GET", "HEAD")
+_READING = ("GET", "HEAD")
 _encode = msgspec.json.Encoder().encode
 _CONTENT_TYPE = {format: format.media_type.encode() for format in Format}
 
@@ -68,11 +69,11 @@ class RecordsEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request under `/data`."""
-        if scope["method"] not in _METHODS:
+        if scope["method"] not in _READING:
             raise Refusal(
                 "method_not_allowed",
                 "records can only be read",
-                {"Allow": ", ".join(_METHODS)},
+                {"Allow": READ_ONLY},
             )
         request = read_request(scope)
         # Who may read what, the use case checks; this is about whether it is open to strangers.
@@ -188,7 +189,7 @@ class RecordsEndpoint:
         lines = (
             (b"content-type", _CONTENT_TYPE[format]),
             (b"etag", etag.encode()),
-            (b"vary", b"Accept, Authorization"),
+            (b"vary", b"Accept, Authorization, " + VARIES),
         )
         return ReadyAnswer(reader, etag, lines, freshness, status, version)
 

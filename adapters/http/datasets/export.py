@@ -7,6 +7,7 @@ from typing import Any
 from adapters.http.datasets.formats import encode_chunk, first_line
 from adapters.http.datasets.query_string import ReadQuery
 from adapters.http.protocol.asgi import Line, Receive, Scope, Send, until_gone
+from adapters.http.protocol.compression import ENCODED, gzip_stream, wants_gzip
 from application.datasets.query import Reader
 
 #: In the scope once an export is being sent: then nothing else can answer its request.
@@ -26,11 +27,16 @@ async def send_export(
     dataset = reader.dataset
     name = f'attachment; filename="{dataset.name}.{query.format}"'
     headers = [*lines, (b"content-disposition", name.encode())]
+    is_packed = wants_gzip(scope)
+    if is_packed:
+        headers.append(ENCODED)
     start = {"type": "http.response.start", "status": 200, "headers": headers}
     if scope["method"] == "HEAD":
         await send(start)
         await send({"type": "http.response.body", "body": b""})
         return
+    if is_packed:
+        send = gzip_stream(send)
     body = first_line(dataset, query)
     async with aclosing(reader.walk(query.request, query.most)) as chunks:
         async for rows in chunks:

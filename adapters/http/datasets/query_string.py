@@ -11,7 +11,9 @@ import msgspec
 
 from adapters.http.protocol.access import CALLER
 from adapters.http.protocol.asgi import Scope
+from adapters.http.protocol.compression import accepts_gzip
 from adapters.http.protocol.cursors import CursorSigner, records_of
+from adapters.http.protocol.links import origin_of
 from adapters.http.protocol.negotiation import best_match
 from adapters.http.protocol.problems import ECHO, Refusal
 from domain.dataset import Dataset, Role
@@ -91,16 +93,19 @@ class ReadRequest(NamedTuple):
     accept: str
     is_conditional: bool
     is_private: bool
+    gzip: bool
 
 
 def read_request(scope: Scope) -> ReadRequest:
     """Return what matters of a request for reading."""
     started = perf_counter()
-    accept = b""
+    accept = encodings = b""
     is_conditional = is_private = is_personal = False
     for name, value in scope["headers"]:
         if name == b"accept":
             accept += b"," + value if accept else value
+        elif name == b"accept-encoding":
+            encodings += b"," + value if encodings else value
         elif name == b"if-none-match":
             is_conditional = True
         elif name == b"authorization":
@@ -109,10 +114,11 @@ def read_request(scope: Scope) -> ReadRequest:
             is_personal = True
     key = None
     if not is_private and not is_personal:
-        key = scope["path"], scope["query_string"], accept
+        key = scope["path"], scope["query_string"], accept, origin_of(scope)
     role = scope.get(CALLER, ANYBODY).role
+    gzip = bool(encodings) and accepts_gzip(encodings)
     return ReadRequest(
-        scope, started, role, key, accept.decode("latin-1"), is_conditional, is_private
+        scope, started, role, key, accept.decode("latin-1"), is_conditional, is_private, gzip
     )
 
 

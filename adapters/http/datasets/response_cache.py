@@ -15,7 +15,9 @@ import msgspec
 
 from adapters.http.datasets.query_string import Key, ReadRequest
 from adapters.http.protocol.asgi import Line, Message, Scope, request_id_of
+from adapters.http.protocol.compression import ENCODED, MIN_BYTES, SENT_LEVEL, Packed, pack
 from adapters.http.protocol.conditional import ANY, has
+from adapters.http.protocol.links import origin_of
 from adapters.http.protocol.problems import Reply
 from application.datasets.catalogue import FreshnessStatus
 from application.datasets.query import Reader
@@ -28,6 +30,8 @@ from domain.errors import StoreError
 ANSWER = "catchment.answer"
 #: Where it says that the answer came from here.
 READY = "catchment.ready"
+#: Where the answer is left compressed, if it was sent so.
+_PACKED = "catchment.packed"
 
 #: What all kept answers together may take, and the largest answer worth keeping.
 MAX_BYTES = 16 * 1024 * 1024
@@ -39,6 +43,9 @@ OBJECTS_BYTES = 2000
 _OWN = frozenset({b"authorization", b"cookie", b"x-request-id"})
 #: What differs from one answer to the next.
 _VARYING = frozenset({b"age", b"cache-control", b"content-length", b"x-request-id"})
+
+#: So many parts of the exact key are texts.
+_TEXTS = 5
 
 _SECOND = timedelta(seconds=1)
 
@@ -61,12 +68,20 @@ class ReadyAnswer(msgspec.Struct):
     body: bytes | None = None
 
 
+class PackedAnswer(NamedTuple):
+    """The same answer compressed."""
+
+    answer: ReadyAnswer
+    packed: Packed
+
+
 class SentAnswer(NamedTuple):
     """How one request was answered: with this answer, this status and these headers."""
 
     answer: ReadyAnswer
     status: int
     lines: tuple[Line, ...]
+    packed: Packed | None
 
 
 class LruCache(Generic[V]):
@@ -119,7 +134,7 @@ class ResponseCache:
         self._clock = clock
         self._random = random
         self._max_age_s = max_age_s
-        self._kept: LruCache[ReadyAnswer | SentAnswer] = LruCache(max_bytes)
+        self._kept: LruCache[ReadyAnswer | PackedAnswer | SentAnswer] = LruCache(max_bytes)
 
     def clear(self) -> None:
         """Forget every answer."""
@@ -149,7 +164,9 @@ class ResponseCache:
         ]
         body = b""
         if sent.status != HTTPStatus.NOT_MODIFIED and answer.body is not None:
-            body = answer.body + _ending(request_id, started, answer.status.stale)
+            ending = _ending(request_id, started, answer.status.stale)
+            packed = sent.packed
+            body = answer.body + ending if packed is None else packed.with_ending(ending)
             headers.append((b"content-length", b"%d" % len(body)))
         start = {"type": "http.response.start", "status": sent.status, "headers": headers}
         return start, {"type": "http.response.body", "body": body}
@@ -160,15 +177,16 @@ class ResponseCache:
             return
         answer: ReadyAnswer = scope[ANSWER]
         # The body counts here as well, for the other level may forget it sooner.
-        size = OBJECTS_BYTES + len(answer.body or b"")
+        packed: Packed | None = scope.get(_PACKED)
+        size = OBJECTS_BYTES + len(answer.body or b"") + (len(packed.start) if packed else 0)
         for name, value in scope["headers"]:
             if name in _OWN:
                 return
             size += len(name) + len(value)
         lines = tuple([line for line in message["headers"] if line[0] not in _VARYING])
         key = _exact_key(scope)
-        size += sum(map(len, key[:-1]))
-        self._kept.put(key, SentAnswer(answer, int(message["status"]), lines), size)
+        size += sum(map(len, key[:_TEXTS]))
+        self._kept.put(key, SentAnswer(answer, int(message["status"]), lines, packed), size)
 
     # ------------------------------------------------------------ for all who ask the same
 
@@ -203,7 +221,7 @@ class ResponseCache:
             if len(answer.body) > MAX_ANSWER_BYTES:
                 self._kept.remove(request.key)
                 return
-            size = OBJECTS_BYTES + len(answer.body) + sum(map(len, request.key))
+            size = OBJECTS_BYTES + len(answer.body) + sum(map(len, request.key[:-1]))
             self._kept.put(request.key, answer, size)
         request.scope[ANSWER] = answer
 
@@ -215,8 +233,29 @@ class ResponseCache:
         if answer.body is None or (request.is_conditional and has(request.scope, answer.etag, ANY)):
             return Reply(HTTPStatus.NOT_MODIFIED, {}, b"", lines)
         request_id = request_id_of(request.scope).encode()
+        if request.gzip and len(answer.body) >= MIN_BYTES:
+            packed = self._packed(request, answer)
+            ending = _ending(request_id, request.started, answer.status.stale)
+            return Reply(HTTPStatus.OK, {}, packed.with_ending(ending), (*lines, ENCODED))
         body = answer.body + _ending(request_id, request.started, answer.status.stale)
         return Reply(HTTPStatus.OK, {}, body, lines)
+
+    def _packed(self, request: ReadRequest, answer: ReadyAnswer) -> Packed:
+        """Return an answer compressed, which is kept beside it if it is kept itself."""
+        body = answer.body or b""
+        if ANSWER not in request.scope or request.key is None:
+            return pack(body, SENT_LEVEL)
+        key = (*request.key, b"gzip")
+        found = self._kept.get(key)
+        if isinstance(found, PackedAnswer) and found.answer is answer:
+            packed = found.packed
+        else:
+            packed = pack(body)
+            # The body counts here as well, for the answer itself may be forgotten sooner.
+            size = OBJECTS_BYTES + len(body) + len(packed.start) + sum(map(len, request.key[:-1]))
+            self._kept.put(key, PackedAnswer(answer, packed), size)
+        request.scope[_PACKED] = packed
+        return packed
 
     def lines(self, request: ReadRequest, answer: ReadyAnswer) -> tuple[Line, ...]:
         """Return the headers of an answer as it is sent now."""
@@ -229,14 +268,12 @@ class ResponseCache:
         keep_s = self._max_age_s
         if keep_s and status.next_fetch_at is not None:
             keep_s = min(keep_s, (status.next_fetch_at - now) // _SECOND)
-        age_s = 0
-        if status.fetched_at is not None:
-            age_s = max(0, (now - status.fetched_at) // _SECOND)
-        # Caches count from the data's age, so that this much is left from now on.
-        kept = b"max-age=%d" % (age_s + keep_s) if keep_s > 0 else b"no-cache"
+        kept = b"max-age=%d" % keep_s if keep_s > 0 else b"no-cache"
         cache_control = (b"cache-control", b"private, " + kept if private else kept)
-        if status.fetched_at is None:
+        # Caches take the age off what they may keep, and it would be that of the data.
+        if self._max_age_s or status.fetched_at is None:
             return [cache_control]
+        age_s = max(0, (now - status.fetched_at) // _SECOND)
         return [cache_control, (b"age", b"%d" % age_s)]
 
 
@@ -258,4 +295,5 @@ def _exact_key(scope: Scope) -> Key:
         scope["query_string"],
         scope["http_version"],
         tuple(scope["headers"]),
+        origin_of(scope),
     )

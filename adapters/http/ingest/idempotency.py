@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Any
 
 from adapters.http.protocol.access import caller_of
+from adapters.http.protocol.links import link_to
 from adapters.http.protocol.problems import Refusal, Reply
 from application.concurrency import ShieldedTasks
 from application.ports.jobs import Idempotency, SavedAnswer
@@ -96,5 +97,6 @@ def _unquoted(text: str) -> str | None:
 def fingerprint_of(scope: Any) -> str:
     """What makes a request another one: its method, path and query; a fetch has no body."""
     query = scope["query_string"].decode("latin-1")
-    asked = f"{scope['method']} {scope['path']}?{query}"
+    # Its answer has links, which begin with the prefix of those who have asked.
+    asked = f"{scope['method']} {link_to(scope['path'])}?{query}"
     return hashlib.blake2b(asked.encode(errors="replace"), digest_size=16).hexdigest()

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 
+from adapters.http.protocol.links import link_to
 from adapters.http.protocol.problems import Reply, reply, reply_to_failures, seconds_until
 from application.ingest.fetch import Fetched
 from domain.errors import SourceBlocked
@@ -61,7 +62,7 @@ def answer_of(
         finished_at=job.finished_at,
         attempts=job.attempts,
         next_allowed_at=next_allowed_at,
-        status_url=f"/fetch/status/{job.id}",
+        status_url=link_to(f"/fetch/status/{job.id}"),
         detail=detail,
     )
 

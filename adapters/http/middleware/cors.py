@@ -9,12 +9,12 @@ from adapters.http.protocol.problems import Reply
 
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 _HEADERS = (
-    "Accept, Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Prefer,"
-    " X-Request-ID"
+    "Accept, Authorization, baggage, Content-Type, Idempotency-Key, If-Match, If-None-Match,"
+    " Prefer, traceparent, tracestate, X-Request-ID"
 )
 _EXPOSED = (
-    b"Age, ETag, Idempotent-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After,"
-    b" X-Request-ID"
+    b"Age, Allow, Content-Disposition, ETag, Idempotent-Replayed, Link, Location,"
+    b" Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
 )
 _KEPT_S = "600"
 

@@ -28,7 +28,9 @@ from adapters.http.protocol.asgi import (
     path_of,
     send_reply,
 )
-from adapters.http.protocol.problems import Refusal, reply_to, status_of
+from adapters.http.protocol.client_address import Origin
+from adapters.http.protocol.links import enter
+from adapters.http.protocol.problems import READ_ONLY, Refusal, Reply, reply_to, status_of
 from application.ports.operations import Events
 from application.ports.system import Random
 from domain.events import ReadServed, RequestFailed, RequestServed
@@ -47,7 +49,11 @@ _ALWAYS: list[tuple[bytes, bytes]] = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 ]
-_CLOSED = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+#: What an answer has if it says nothing else: a cache that is not told keeps what it likes.
+_UNLESS_SAID = {
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"cache-control": b"no-store",
+}
 
 
 class RequestContextMiddleware:
@@ -62,6 +68,7 @@ class RequestContextMiddleware:
         rest: App,
         door: AuthenticationMiddleware,
         cors: Cors | None,
+        origin: Origin | None,
         responses: ResponseCache,
         random: Random,
         draining: asyncio.Event,
@@ -71,6 +78,7 @@ class RequestContextMiddleware:
         self._rest = rest
         self._door = door
         self._cors = cors
+        self._origin = origin
         self.responses = responses
         self._random = random
         self._draining = draining
@@ -86,7 +94,10 @@ class RequestContextMiddleware:
         """Answer one request; nothing raised here reaches the server but a broken stream."""
         if scope["type"] != "http":
             await _refuse_socket(scope, send)
-        elif (answer := self.responses.repeat(scope)) is not None:
+            return
+        if self._origin is not None:
+            self._origin.look(scope)
+        if (answer := self.responses.repeat(scope)) is not None:
             for message in answer:
                 await send(message)
         else:
@@ -99,6 +110,7 @@ class RequestContextMiddleware:
         scope[REQUEST_ID] = request_id
         # For all that is logged from here on: each request has a task, so a context, of its own.
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        enter(scope)
         status = 0
 
         async def sending(message: Message) -> None:
@@ -116,6 +128,8 @@ class RequestContextMiddleware:
             app = self._route(scope)
             if preflight is not None:
                 await send_reply(scope, sending, preflight)
+            elif app is not self._rest and scope["method"] == "OPTIONS":
+                await send_reply(scope, sending, Reply(204, {"Allow": READ_ONLY}, b""))
             elif app is self._rest and scope["method"] == "HEAD":
                 # The framework's routes know GET; a HEAD is a GET whose body stays here.
                 await app({**scope, "method": "GET"}, receive, _bodiless(sending))
@@ -206,9 +220,10 @@ def _inspect(scope: Scope, seen: _Seen) -> None:
         raise Refusal("malformed_request", "exactly one Host header is needed")
     if hosts and not _is_host(hosts[0]):
         raise Refusal("malformed_request", "the Host header is not a host and port")
-    # An offer of HTTP/2 may be passed over (RFC 9110, 7.8), and common clients make it.
+    # An offer of another protocol may be passed over (RFC 9110, 7.8), and common clients make
+    # some; but whoever opens a WebSocket needs one.
     offers = seen.values.get(b"upgrade")
-    if offers and any(offer.lower() != b"h2c" for offer in offers):
+    if offers and any(b"websocket" in offer.lower() for offer in offers):
         raise Refusal(
             "upgrade_refused",
             "only plain HTTP/1.1 is spoken here",
@@ -223,13 +238,22 @@ def _is_host(text: bytes) -> bool:
 
 
 def _seal(message: Message, request_id: str, added: list[tuple[bytes, bytes]]) -> None:
-    headers = [*message.get("headers", ()), *added]
-    for name, _ in headers:
-        if name == b"content-security-policy":
-            break
-    else:
-        headers.append(_CLOSED)
-    message["headers"] = [*headers, (b"x-request-id", request_id.encode()), *_ALWAYS]
+    """Add what every answer has; what a list may be said with becomes one line, as caches want."""
+    headers, varies, missing = [], [], dict(_UNLESS_SAID)
+    for line in (*message.get("headers", ()), *added):
+        if line[0] == b"vary":
+            varies.append(line[1])
+            continue
+        missing.pop(line[0], None)
+        headers.append(line)
+    if varies:
+        headers.append((b"vary", b", ".join(varies)))
+    message["headers"] = [
+        *headers,
+        *missing.items(),
+        (b"x-request-id", request_id.encode()),
+        *_ALWAYS,
+    ]
 
 
 def _bodiless(send: Send) -> Send:

@@ -2,12 +2,18 @@
 
 import hashlib
 from collections.abc import Callable
+from functools import lru_cache
 from html import escape
 from http import HTTPStatus
 from pathlib import Path
+from typing import NamedTuple
 
-from adapters.http.protocol.asgi import Receive, Scope, Send, header_of, send_reply
-from adapters.http.protocol.problems import PROBLEM_CODES, Refusal, Reply
+from adapters.http.protocol.asgi import Receive, Scope, Send, send_reply
+from adapters.http.protocol.compression import MIN_BYTES, VARIES, gzip_kept, wants_gzip
+from adapters.http.protocol.conditional import ANY, has
+from adapters.http.protocol.links import current_prefix, link_to
+from adapters.http.protocol.negotiation import JSON
+from adapters.http.protocol.problems import PROBLEM_CODES, READ_ONLY, Refusal, Reply
 
 PREFIXES = ("/docs", "/redoc", "/openapi.json")
 
@@ -23,30 +29,64 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
     " connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 )
+#: So many documents are kept, each for a prefix, and so many bodies compressed.
+_PREFIXES_KEPT = 4
+_PACKED_KEPT = 16
 _FOREVER = "public, max-age=31536000, immutable"
 
+#: Links are relative, so the page is right below any prefix, whether or not one is configured.
 _PAGE = f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Catchment</title>
-<link rel="icon" href="/docs/{_VERSION}/favicon-32x32.png">
-<link rel="stylesheet" href="/docs/{_VERSION}/swagger-ui.css">
+<link rel="icon" href="@/{_VERSION}/favicon-32x32.png">
+<link rel="stylesheet" href="@/{_VERSION}/swagger-ui.css">
 </head>
 <body>
 <div id="page"></div>
-<script src="/docs/{_VERSION}/swagger-ui-bundle.js"></script>
-<script src="/docs/{_VERSION}/start.js"></script>
+<script src="@/{_VERSION}/swagger-ui-bundle.js"></script>
+<script src="@/{_VERSION}/start.js"></script>
 </body>
 </html>
 """
 
+#: The same bytes below every prefix, for it is kept for good.
 _START = """SwaggerUIBundle({
-  url: "/openapi.json", dom_id: "#page", deepLinking: true, tryItOutEnabled: true,
+  url: new URL("../../openapi.json", document.currentScript.src).href,
+  dom_id: "#page", deepLinking: true, tryItOutEnabled: true,
   docExpansion: "list", defaultModelsExpandDepth: 0, validatorUrl: null,
 });
 """
+_HTML = "text/html; charset=utf-8"
+#: Where the framework's document says that all paths begin at the root.
+_ROOT = b'"servers":[{"url":"/"}]'
+
+
+class _Content(NamedTuple):
+    """What is answered at a path, with its tag."""
+
+    body: bytes
+    etag: str
+    media_type: str
+    cache_control: str
+
+
+def _content(body: bytes, media_type: str, cache_control: str = "no-cache") -> _Content:
+    # Weak: it is the same tag for the compressed body.
+    etag = f'W/"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    return _Content(body, etag, media_type, cache_control)
+
+
+@lru_cache(maxsize=1)
+def _problems() -> _Content:
+    return _content(_problem_page(), _HTML)
+
+
+def _asset(name: str) -> _Content:
+    body = _START.encode() if name == "start.js" else (_STATIC / name).read_bytes()
+    return _content(body, _ASSETS[name], _FOREVER)
 
 
 class Documentation:
@@ -56,6 +96,8 @@ class Documentation:
         self._make = document
         self._made_from = made_from
         self._made: tuple[object, bytes] | None = None
+        self._below = lru_cache(maxsize=_PREFIXES_KEPT)(_document_below)
+        self._packed: dict[str, bytes] = {}
 
     @property
     def _document(self) -> bytes:
@@ -68,7 +110,7 @@ class Documentation:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request for documentation."""
         if scope["method"] not in ("GET", "HEAD"):
-            allowed = {"Allow": "GET, HEAD"}
+            allowed = {"Allow": READ_ONLY}
             raise Refusal(
                 "method_not_allowed",
                 "documentation can only be read",
@@ -77,32 +119,51 @@ class Documentation:
         await send_reply(scope, send, self._reply(scope, scope["path"].rstrip("/")))
 
     def _reply(self, scope: Scope, path: str) -> Reply:
-        if path == "/openapi.json":
-            return _cached(scope, self._document, "application/json", "no-cache")
         if path == "/redoc":
-            return Reply(HTTPStatus.PERMANENT_REDIRECT, {"Location": "/docs"}, b"")
+            return Reply(HTTPStatus.PERMANENT_REDIRECT, {"Location": link_to("/docs")}, b"")
+        content = self._find(scope["path"], path)
+        headers = {
+            "Content-Type": content.media_type,
+            "ETag": content.etag,
+            "Cache-Control": content.cache_control,
+            "Content-Security-Policy": _POLICY,
+            "Vary": VARIES.decode(),
+        }
+        if has(scope, content.etag, ANY):
+            return Reply(HTTPStatus.NOT_MODIFIED, headers, b"")
+        body = content.body
+        is_text = not content.media_type.startswith("image/")
+        if is_text and len(body) >= MIN_BYTES and wants_gzip(scope):
+            headers["Content-Encoding"] = "gzip"
+            body = self._compressed(content)
+        return Reply(HTTPStatus.OK, headers, body)
+
+    def _find(self, asked: str, path: str) -> _Content:
+        if path == "/openapi.json":
+            return self._below(current_prefix(), self._document)
         if path == "/docs":
-            return _cached(scope, _PAGE.encode(), "text/html; charset=utf-8", "no-cache")
+            page = _PAGE.replace("@", "." if asked.endswith("/") else "docs")
+            return _content(page.encode(), _HTML)
         if path == "/docs/problems":
-            return _cached(scope, _problem_page(), "text/html; charset=utf-8", "no-cache")
+            return _problems()
         directory, _, name = path.removeprefix("/docs/").partition("/")
         if directory != _VERSION or name not in _ASSETS:
             raise Refusal("not_found", "there is no such page; try /docs")
-        body = _START.encode() if name == "start.js" else (_STATIC / name).read_bytes()
-        return _cached(scope, body, _ASSETS[name], _FOREVER)
+        return _asset(name)
+
+    def _compressed(self, content: _Content) -> bytes:
+        """Return a body compressed, which is done once; there are few."""
+        packed = self._packed.get(content.etag)
+        if packed is None:
+            if len(self._packed) >= _PACKED_KEPT:
+                self._packed.clear()
+            packed = self._packed[content.etag] = gzip_kept(content.body)
+        return packed
 
 
-def _cached(scope: Scope, body: bytes, media_type: str, cache_control: str) -> Reply:
-    etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-    headers = {
-        "Content-Type": media_type,
-        "ETag": etag,
-        "Cache-Control": cache_control,
-        "Content-Security-Policy": _POLICY,
-    }
-    if etag in header_of(scope, b"if-none-match"):
-        return Reply(HTTPStatus.NOT_MODIFIED, headers, b"")
-    return Reply(HTTPStatus.OK, headers, body)
+def _document_below(prefix: str, document: bytes) -> _Content:
+    server = _ROOT.replace(b'"/"', b'"%b"' % (prefix or "/").encode())
+    return _content(document.replace(_ROOT, server, 1), JSON)
 
 
 def _problem_page() -> bytes:

@@ -7,6 +7,7 @@ from litestar import get
 
 from adapters.http.protocol.access import ANYONE, may_call, role_of
 from adapters.http.protocol.asgi import request_id_of
+from adapters.http.protocol.links import link_to
 from adapters.http.protocol.routing import AnyRequest, Use, problems
 from application.datasets.catalogue import Catalogue, Entry
 
@@ -59,8 +60,8 @@ async def welcome(
         version=version,
         about="Gathers records from the APIs you rely on and serves them back, filtered.",
         datasets=list(map(_summary, entries)),
-        links=_LINKS,
-        try_=_suggestions(str(request.base_url).rstrip("/"), default_dataset),
+        links={name: link_to(path) for name, path in _LINKS.items()},
+        try_=_suggestions(str(request.base_url).rstrip("/") + link_to(""), default_dataset),
         request_id=request_id_of(request.scope),
     )
 
@@ -74,7 +75,7 @@ def _summary(entry: Entry) -> DatasetSummary:
         records=entry.records,
         fetched_at=entry.standing.fetched_at,
         stale=entry.standing.stale,
-        url=f"/data/{entry.dataset.name}",
+        url=link_to(f"/data/{entry.dataset.name}"),
     )
 
 

@@ -3,10 +3,12 @@
 import ipaddress
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from adapters.http.protocol.access import set_address
 from adapters.http.protocol.asgi import header_of
+from adapters.http.protocol.links import joined_prefix, set_origin
 
 #: Some proxies write the port as well, after an address of IPv6 in brackets.
 _WITH_PORT = re.compile(r"\[([^\]]+)\](?::\d{1,5})?|(\d{1,3}(?:\.\d{1,3}){3}):\d{1,5}")
@@ -20,6 +22,19 @@ class Proxies:
 
     def __init__(self, trusted: Iterable[str]) -> None:
         self._trusted = [ipaddress.ip_network(text, strict=False) for text in trusted]
+        self._is_trusted = lru_cache(maxsize=1024)(self._is_in_trusted)
+
+    def is_peer(self, scope: Any) -> bool:
+        """Whether a request comes straight from a trusted proxy."""
+        return self._is_trusted((scope.get("client") or ("",))[0])
+
+    def prefix_of(self, scope: Any) -> str | None:
+        """The prefix a trusted peer says that it has stripped or passed on; None if it says none.
+
+        Of several proxies each may have added its own: they stand in the order of the path.
+        """
+        parts = header_of(scope, b"x-forwarded-prefix")
+        return joined_prefix(parts.split(",")) if parts else None
 
     def look_through(self, scope: Any) -> None:
         """Note where a request comes from: behind trusted proxies, the last hop before them."""
@@ -37,9 +52,23 @@ class Proxies:
         if header_of(scope, b"x-forwarded-proto") == "https":
             scope["scheme"] = "https"
 
-    def _is_trusted(self, text: str) -> bool:
+    def _is_in_trusted(self, text: str) -> bool:
         address = _address(text)
         return address is not None and any(address in network for network in self._trusted)
+
+
+class Origin:
+    """How the outside reaches us: below a prefix of our own, or one that a trusted proxy names."""
+
+    def __init__(self, root_path: str, proxies: Proxies | None) -> None:
+        self._root_path = root_path
+        self._proxies = proxies
+
+    def look(self, scope: Any) -> None:
+        """Note the prefix of a request and strip its path of it, for all behind the front."""
+        is_trusted = self._proxies is not None and self._proxies.is_peer(scope)
+        prefix = self._proxies.prefix_of(scope) if self._proxies and is_trusted else None
+        set_origin(scope, self._root_path if prefix is None else prefix, is_trusted)
 
 
 def client_network(address: str) -> str:

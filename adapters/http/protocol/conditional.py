@@ -1,6 +1,7 @@
 """Conditional requests: which versions a client has, and which it may change (RFC 9110, 13)."""
 
 import re
+from collections.abc import Iterator
 from typing import Annotated
 
 from litestar.params import HeaderParameter
@@ -10,7 +11,9 @@ from adapters.http.protocol.asgi import Scope, header_of
 #: Stands for whatever there is, which has to be looked for first.
 ANY = "*"
 
-_VERSION = re.compile(r'\s*"([1-9][0-9]{0,18})"\s*')
+#: Compressing proxies mark the tag of what they changed: weak, or with the name of the coding.
+_TAG = re.compile(r'(?:W/)?"([^"]*?)(?:(?:--?|;|:)(?:gzip|br|deflate|zstd))?"')
+_VERSION = re.compile(r"[1-9][0-9]{0,18}")
 
 
 #: The headers of handlers that answer and change versions.
@@ -36,12 +39,12 @@ def etag_of(version: int) -> str:
 def versions_in(if_match: str) -> frozenset[int] | None:
     """Return the versions that `If-Match` names, or None when any will do.
 
-    A tag that is not ours names no version, so nothing matches it.
+    A tag that is not ours names no version, so nothing matches it. Ours is recognised as well when
+    a proxy on the way has made it weak: it is the version that counts, not the bytes.
     """
     if not if_match or if_match.strip() == ANY:
         return None
-    found = (_VERSION.fullmatch(tag) for tag in if_match.split(","))
-    return frozenset(int(match[1]) for match in found if match)
+    return frozenset(int(tag) for tag in _opaque(if_match) if _VERSION.fullmatch(tag))
 
 
 def wants_validation(scope: Scope) -> bool:
@@ -58,5 +61,13 @@ def matches(if_none_match: str, *etags: str) -> bool:
     """Whether `If-None-Match` names one of these tags; weak comparison, as for any GET."""
     if not if_none_match:
         return False
-    wanted = {etag.removeprefix("W/") for etag in etags}
-    return any(tag.strip().removeprefix("W/") in wanted for tag in if_none_match.split(","))
+    if ANY in etags and any(tag.strip() == ANY for tag in if_none_match.split(",")):
+        return True
+    wanted = {etag.removeprefix("W/").strip('"') for etag in etags if etag != ANY}
+    return any(tag in wanted for tag in _opaque(if_none_match))
+
+
+def _opaque(header: str) -> Iterator[str]:
+    """Yield what stands in the tags of a header, as we have written them."""
+    found = (_TAG.fullmatch(tag.strip()) for tag in header.split(","))
+    return (match[1] for match in found if match)

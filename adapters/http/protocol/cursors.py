@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from adapters.http.protocol.links import link_to
 from domain.dataset import Dataset
 from domain.errors import InvalidCursor, MalformedQuery
 from domain.paging import Cursor
@@ -72,7 +73,7 @@ class CursorSigner:
 def next_page_of(path: str, parameters: Iterable[tuple[str, str]], cursor: str) -> str:
     """The `Link` to the page after the one that was asked for with these parameters."""
     kept = [(n, v) for n, v in parameters if n not in ("cursor", "offset")]
-    url = f"{quote(path)}?{urlencode([*kept, ('cursor', cursor)])}"
+    url = f"{link_to(quote(path))}?{urlencode([*kept, ('cursor', cursor)])}"
     return f'<{url}>; rel="next"'
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from adapters.http.protocol.links import link_to
 from domain import errors
 from domain.reports import Failure
 
@@ -118,6 +119,8 @@ PROBLEM_CODES: Mapping[str, tuple[int, str]] = {
 
 
 MEDIA_TYPE = "application/problem+json"
+#: The methods of what can only be read.
+READ_ONLY = "GET, HEAD, OPTIONS"
 #: Where the codes are explained.
 DOCUMENTED_AT = "/docs/problems#"
 #: So much of what the caller sent is repeated to him at the most.
@@ -241,7 +244,7 @@ def reply(
     """Return a problem with this code, which decides on the status."""
     status = _status(code)
     problem = Problem(
-        type=DOCUMENTED_AT + code,
+        type=link_to(DOCUMENTED_AT + code),
         title=status.phrase,
         status=int(status),
         detail=detail,

@@ -20,6 +20,7 @@ from adapters.http.protocol.conditional import (
     versions_in,
 )
 from adapters.http.protocol.cursors import CursorSigner, next_page_of, records_of
+from adapters.http.protocol.links import link_to
 from adapters.http.protocol.problems import Reply
 from adapters.http.protocol.query_params import parameters_of
 from adapters.http.protocol.rate_limits import TASK_WRITES, limited
@@ -46,8 +47,8 @@ from application.datasets.query import Reader
 from application.tasks.tasks import TaskUseCases
 from domain.tasks import TASKS, Task
 
-_CACHED = {"Cache-Control": "no-cache"}
-_LISTED = {**_CACHED, "Vary": "Accept, Authorization"}
+_CACHED = {"Cache-Control": "private, no-cache"}
+_LISTED = {**_CACHED, "Vary": "Accept, Accept-Encoding, Authorization"}
 #: What a route with a body may answer besides.
 _BODY = (408, 413, 415, 507)
 _TASK = Answer(TASKS.row, headers=("ETag",))
@@ -89,7 +90,7 @@ async def create(
 ) -> Response[Any]:
     """Create a task; what GitHub knows of its repository is added, at once or later."""
     row = await tasks.create(data.edit, role_of(request.scope))
-    return answer(_one(row, 201, Location=f"/tasks/{row.id}"))
+    return answer(_one(row, 201, Location=link_to(f"/tasks/{row.id}")))
 
 
 @get(

@@ -213,7 +213,7 @@ async def test_by_default_a_cache_must_ask_again(client: httpx.AsyncClient) -> N
 
 
 @pytest.mark.parametrize(
-    ("passed_s", "expected"), [(0, "max-age=600"), (400, "max-age=839"), (838, "max-age=839")]
+    ("passed_s", "expected"), [(0, "max-age=600"), (400, "max-age=439"), (838, "max-age=1")]
 )
 async def test_a_page_is_never_kept_past_the_next_planned_fetch(
     passed_s: int, expected: str
@@ -224,9 +224,9 @@ async def test_a_page_is_never_kept_past_the_next_planned_fetch(
     fixture.clock.advance(passed_s)
     answer = await fixture.client.get("/data")
 
-    # The next fetch is planned when the data is 839 seconds old, and its age counts from the fetch.
+    # The next fetch is planned when the data is 839 seconds old.
     assert answer.headers["cache-control"] == expected
-    assert answer.headers["age"] == str(passed_s)
+    assert "age" not in answer.headers
 
 
 @pytest.mark.parametrize("passed_s", [839, 1000, 100_000])
@@ -255,7 +255,7 @@ async def test_answers_differ_by_what_is_accepted_and_by_who_asks(
 ) -> None:
     answer = await client.get(path)
 
-    assert answer.headers["vary"] == "Accept, Authorization"
+    assert answer.headers.get_list("vary") == ["Accept, Authorization, Accept-Encoding"]
 
 
 async def test_age_tells_the_seconds_since_the_last_fetch(fixture: HttpFixture) -> None:

@@ -14,9 +14,12 @@ import pytest
 from litestar import Litestar, get
 
 from adapters.http.protocol.access import OPEN, may_call, require_declared
+from adapters.memory.database import MemoryDatabase
+from adapters.memory.datasets import MemoryChanges
 from domain.dataset import Role
-from domain.errors import InvalidRoutes
+from domain.errors import InvalidRoutes, StoreUnavailable
 from tests.adapters.http.http_fixture import (
+    PASSWORD,
     POSTS,
     SECRET,
     HttpFixture,
@@ -71,6 +74,18 @@ LEAST = {
 }
 #: Open to everybody even where everybody must log in.
 ALWAYS = re.compile(r"/health.*|/auth/(login|logout|refresh|signup)")
+
+
+class Away(MemoryChanges):
+    """Changes that cannot be asked for when they are away."""
+
+    away = False
+
+    def version(self) -> int:
+        """The version, unless it is away."""
+        if self.away:
+            raise StoreUnavailable("away")
+        return super().version()
 
 
 @pytest.fixture
@@ -265,7 +280,7 @@ async def test_c29_no_attack_on_a_token_gets_in(closed: HttpFixture, attack: str
 
     answers = [
         await closed.client.get(path, headers=[(b"authorization", b"Bearer " + told)])
-        for path in ("/auth/me", "/data", "/health")
+        for path in ("/auth/me", "/data", "/datasets")
     ]
 
     for answer in answers:
@@ -350,3 +365,100 @@ async def test_a_key_of_one_user_is_not_the_key_of_another(closed: HttpFixture) 
 
     assert mine.json()["job_id"] == again.json()["job_id"] != theirs.json()["job_id"]
     assert again.headers["idempotent-replayed"] == "true"
+
+
+# ---------------------------------------------------------------- where a bearer is not needed
+
+
+@pytest.mark.parametrize("bearer", ["Bearer junk", "Bearer", "Basic !", "Digest x", "run out"])
+async def test_a_bearer_that_does_not_count_is_none_where_everything_is_open(
+    bearer: str,
+) -> None:
+    fixture = HttpFixture(require_login=True)
+    user = await fixture.headers(Role.USER)
+    login = {"username": "user", "password": PASSWORD}
+    granted = (await fixture.client.post("/auth/login", json=login)).json()
+    headers = {"Authorization": bearer}
+    if bearer == "run out":
+        headers = user
+        fixture.clock.advance(3600)
+
+    refresh = {"refresh_token": granted["refresh_token"]}
+    told = [
+        await fixture.client.post("/auth/login", json=login, headers=headers),
+        await fixture.client.post("/auth/refresh", json=refresh, headers=headers),
+        await fixture.client.get("/health", headers=headers),
+        await fixture.client.get("/health/live", headers=headers),
+        await fixture.client.get("/docs", headers=headers),
+        await fixture.client.get("/docs/problems", headers=headers),
+        await fixture.client.get("/openapi.json", headers=headers),
+    ]
+
+    assert [answer.status_code for answer in told] == [200] * 7
+    renewed = {"Authorization": f"Bearer {told[1].json()['access_token']}"}
+    assert (await fixture.client.get("/auth/me", headers=renewed)).json()["username"] == "user"
+    for path in ("/auth/me", "/data", "/", "/healthy", "/auth/login/x"):
+        refused = await fixture.client.get(path, headers=headers)
+        assert refused.status_code in (401, 404, 405), path
+        assert path not in ("/auth/me", "/data", "/") or refused.status_code == 401
+
+
+async def test_a_session_ends_by_its_refresh_token_though_its_access_token_has_run_out() -> None:
+    fixture = HttpFixture()
+    user = await fixture.headers(Role.USER)
+    login = {"username": "user", "password": PASSWORD}
+    granted = (await fixture.client.post("/auth/login", json=login)).json()
+    fixture.clock.advance(3600)
+    refresh = {"refresh_token": granted["refresh_token"]}
+
+    nameless = await fixture.client.post("/auth/logout", headers=user)
+    ended = await fixture.client.post("/auth/logout", json=refresh, headers=user)
+
+    problem(nameless, 401, "login_required")
+    assert ended.status_code == 204
+    problem(await fixture.client.post("/auth/refresh", json=refresh), 401, "invalid_token")
+
+
+async def test_a_probe_with_a_bearer_needs_no_store() -> None:
+    changes = Away(MemoryDatabase())
+    fixture = HttpFixture(changes=changes)
+    headers = await fixture.headers(Role.USER)
+    changes.away = True
+
+    assert (await fixture.client.get("/health/live", headers=headers)).status_code == 200
+    problem(await fixture.client.get("/auth/me", headers=headers), 503, "store_unavailable")
+
+
+# ---------------------------------------------------------------- programs without bearers
+
+
+async def test_an_api_token_counts_as_the_password_of_any_name() -> None:
+    fixture = HttpFixture(require_login=True)
+    headers = await fixture.headers(Role.USER)
+    made = await fixture.client.post("/auth/tokens", json={"name": "a sheet"}, headers=headers)
+    token = made.json()["token"]
+
+    for name in ("", "user", "nobody", "é"):
+        me = await fixture.client.get("/auth/me", auth=httpx.BasicAuth(name, token))
+        assert me.json() == {"username": "user", "role": "user"}
+    told = await fixture.client.get("/data?format=csv", auth=("x", token))
+    assert (told.status_code, told.headers["cache-control"]) == (200, "private, no-cache")
+
+
+@pytest.mark.parametrize("kind", ["a password", "an access token", "no token", "junk", "the name"])
+async def test_nothing_else_counts_as_a_password(kind: str) -> None:
+    fixture = HttpFixture()
+    headers = await fixture.headers(Role.USER)
+    made = await fixture.client.post("/auth/tokens", json={"name": "a sheet"}, headers=headers)
+    access, token = headers["Authorization"].removeprefix("Bearer "), made.json()["token"]
+    sent = {
+        "a password": ("user", PASSWORD),
+        "an access token": ("user", access),
+        "no token": ("user", "cat_" + "x" * 43),
+        "the name": (token, ""),
+        "junk": ("", ""),
+    }[kind]
+
+    told = await fixture.client.get("/data", auth=sent)
+
+    problem(told, 401, "invalid_token")

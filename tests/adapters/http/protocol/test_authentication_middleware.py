@@ -76,7 +76,7 @@ async def test_with_a_star_any_page_may_read() -> None:
 async def test_c35_only_the_hosts_that_are_named_are_answered_for(host: str, status: int) -> None:
     fixture = HttpFixture(allowed_hosts=("api.test", "*.example.com", "[::1]"))
 
-    answer = await fixture.client.get("/health/live", headers={"Host": host})
+    answer = await fixture.client.get("/datasets", headers={"Host": host})
 
     assert answer.status_code == status
     if status == 400:
@@ -178,6 +178,95 @@ async def test_a_trusted_proxy_says_whether_it_was_asked_by_https() -> None:
 
     assert "https://catchment.test" in told.json()["try"][0]
     assert "http://catchment.test" in plain.json()["try"][0]
+
+
+# ---------------------------------------------------------------- what proxies and probes need
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_health_answers_for_any_host(method: str, path: str) -> None:
+    fixture = HttpFixture(allowed_hosts=("api.test",), root_path="/catchment")
+
+    for asked in (path, f"/catchment{path}"):
+        told = await fixture.client.request(method, asked, headers={"Host": "127.0.0.1:8000"})
+        assert told.status_code == 200
+    fixture = HttpFixture(allowed_hosts=("api.test",))
+    for asked in ("/", "/data", "/healthy", "/docs"):
+        told = await fixture.client.get(asked, headers={"Host": "127.0.0.1:8000"})
+        problem(told, 400, "unknown_host")
+
+
+async def test_what_says_nothing_of_caches_is_kept_by_none() -> None:
+    fixture = HttpFixture(cors_origins=("https://app.test",))
+    made = await fixture.client.post("/tasks", json={"title": "a", "repository": "a/b"})
+    ways = [
+        ("GET", "/", "no-store"),
+        ("GET", "/datasets", "no-store"),
+        ("GET", "/health/live", "no-store"),
+        ("GET", "/health/ready", "no-store"),
+        ("GET", "/health", "no-store"),
+        ("GET", "/api/data", "no-store"),
+        ("POST", "/fetch", "no-store"),
+        ("OPTIONS", "/data", "no-store"),
+        ("GET", "/redoc", "no-store"),
+        ("GET", "/nothing", "no-store"),
+        ("GET", "/tasks", "private, no-cache"),
+        ("GET", made.headers["location"], "private, no-cache"),
+    ]
+
+    told = [
+        (method, path, ", ".join(answer.headers.get_list("cache-control")))
+        for method, path, _ in ways
+        if (answer := await fixture.client.request(method, path))
+    ]
+
+    assert told == ways
+
+
+@pytest.mark.parametrize("max_age_s", [0, 30])
+@pytest.mark.parametrize("path", ["/data", "/data?format=csv", "/docs", "/datasets", "/nothing"])
+async def test_there_is_one_line_that_says_what_answers_vary_by(path: str, max_age_s: int) -> None:
+    fixture = HttpFixture(cors_origins=("https://app.test",), cache_max_age_s=max_age_s)
+
+    for _ in range(2):
+        told = await fixture.client.get(path)
+        [line] = told.headers.get_list("vary")
+        assert "Origin" in line
+        assert path == "/nothing" or "Accept-Encoding" in line
+        assert not path.startswith("/data?") or line.startswith("Accept, Authorization")
+
+
+@pytest.mark.parametrize("path", ["/data", "/data/posts/1", "/docs", "/redoc", "/openapi.json"])
+async def test_what_can_only_be_read_says_so(client: httpx.AsyncClient, path: str) -> None:
+    told = await client.options(path)
+
+    assert (told.status_code, told.content) == (204, b"")
+    assert told.headers["allow"] == "GET, HEAD, OPTIONS"
+
+
+async def test_pages_of_others_may_send_traces_and_read_what_a_download_is_called() -> None:
+    fixture = HttpFixture(cors_origins=("https://app.test",))
+
+    asked = await fixture.client.options("/data", headers=PREFLIGHT)
+    told = await fixture.client.get("/data", headers={"Origin": "https://app.test"})
+
+    for name in ("traceparent", "tracestate", "baggage"):
+        assert name in asked.headers["access-control-allow-headers"]
+    for name in ("Content-Disposition", "Link", "ETag"):
+        assert name in told.headers["access-control-expose-headers"]
+
+
+@pytest.mark.parametrize(
+    "offer", ["TLS/1.2", "h2c", "HTTP/2.0, SHTTP/1.3, IRC/6.9", "foo", "TLS/1.2, h2c"]
+)
+async def test_an_offer_of_another_protocol_is_passed_over(
+    client: httpx.AsyncClient, offer: str
+) -> None:
+    headers = {"Upgrade": offer, "Connection": "Upgrade"}
+
+    for path in ("/data", "/health", "/docs"):
+        assert (await client.get(path, headers=headers)).status_code == 200
 
 
 # ---------------------------------------------------------------- limits on fetches

@@ -118,9 +118,9 @@ async def test_an_unknown_path_is_a_problem(client: httpx.AsyncClient, path: str
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("POST", "/data", {"GET", "HEAD"}),
-        ("DELETE", "/data/posts/1", {"GET", "HEAD"}),
-        ("PUT", "/data/comments", {"GET", "HEAD"}),
+        ("POST", "/data", {"GET", "HEAD", "OPTIONS"}),
+        ("DELETE", "/data/posts/1", {"GET", "HEAD", "OPTIONS"}),
+        ("PUT", "/data/comments", {"GET", "HEAD", "OPTIONS"}),
         ("GET", "/fetch", {"POST", "OPTIONS"}),
         ("GET", "/fetch/posts", {"POST", "OPTIONS"}),
         ("POST", "/fetch/jobs", {"GET", "HEAD", "OPTIONS"}),
@@ -128,8 +128,8 @@ async def test_an_unknown_path_is_a_problem(client: httpx.AsyncClient, path: str
         ("POST", "/", {"GET", "HEAD", "OPTIONS"}),
         ("PATCH", "/datasets", {"GET", "HEAD", "OPTIONS"}),
         ("POST", "/health", {"GET", "HEAD", "OPTIONS"}),
-        ("POST", "/openapi.json", {"GET", "HEAD"}),
-        ("DELETE", "/redoc", {"GET", "HEAD"}),
+        ("POST", "/openapi.json", {"GET", "HEAD", "OPTIONS"}),
+        ("DELETE", "/redoc", {"GET", "HEAD", "OPTIONS"}),
     ],
 )
 async def test_a_wrong_method_is_a_problem_that_names_the_right_ones(

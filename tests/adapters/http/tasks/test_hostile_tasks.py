@@ -345,7 +345,21 @@ async def test_c34_a_change_to_a_stale_version_is_412(client: httpx.AsyncClient,
 
 
 @pytest.mark.parametrize(
-    "tag", ["1", 'W/"1"', '"01"', '"x"', '""', '"', ",", '"1', '"9999999999999999999999"', '"-1"']
+    "tag",
+    [
+        "1",
+        'w/"1"',
+        '"1-tar"',
+        '"1--"',
+        '"01"',
+        '"x"',
+        '""',
+        '"',
+        ",",
+        '"1',
+        '"9999999999999999999999"',
+        '"-1"',
+    ],
 )
 async def test_c34_what_is_no_tag_of_ours_matches_nothing(
     client: httpx.AsyncClient, made: str, tag: str
@@ -355,7 +369,10 @@ async def test_c34_what_is_no_tag_of_ours_matches_nothing(
     problem(answer, 412, "stale_version")
 
 
-@pytest.mark.parametrize("tag", ["*", ' "1" ', '"7", "1"', '"x","1"'])
+@pytest.mark.parametrize(
+    "tag",
+    ["*", ' "1" ', '"7", "1"', '"x","1"', 'W/"1"', '"1-gzip"', '"1--gzip"', '"1;gzip"', 'W/"1-br"'],
+)
 async def test_c34_any_tag_may_be_the_right_one(
     client: httpx.AsyncClient, made: str, tag: str
 ) -> None:

@@ -1,0 +1,151 @@
+"""Compression: gzip for those who accept it, by zlib alone.
+
+A ready page is compressed once, although each answer ends differently: what is kept ends on a whole
+byte, and the ending follows as it is, in a block that is stored. So there is one gzip member, which
+every client reads; of several many read the first alone.
+"""
+
+import re
+import struct
+import zlib
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import NamedTuple
+
+from adapters.http.protocol.asgi import App, Line, Message, Receive, Scope, Send
+
+#: What is smaller fits into one packet anyway.
+MIN_BYTES = 1024
+ENCODED: Line = (b"content-encoding", b"gzip")
+VARIES = b"Accept-Encoding"
+
+_GZIP = 16 + zlib.MAX_WBITS
+#: What is kept is compressed well, what is sent once quickly.
+_KEPT_LEVEL = 6
+SENT_LEVEL = 1
+_LONGEST_STORED = 65_535
+_MEDIA_TYPES = (b"application/json", b"application/x-ndjson", b"text/csv", b"text/html")
+_WEIGHT = re.compile(r"\s*q\s*=\s*([0-9]+\.?[0-9]*|\.[0-9]+)\s*", re.IGNORECASE)
+
+
+@lru_cache(maxsize=256)
+def accepts_gzip(accept_encoding: bytes) -> bool:
+    """Whether a client that sends this takes gzip; not unless it says so, by name or by `*`."""
+    weights: dict[str, float] = {}
+    for item in accept_encoding.decode("latin-1").lower().split(",")[:50]:
+        coding, _, parameter = item.partition(";")
+        weights.setdefault(coding.strip(), _weight(parameter))
+    named = [weights[name] for name in ("gzip", "x-gzip") if name in weights]
+    return max(named, default=weights.get("*", 0.0)) > 0
+
+
+def wants_gzip(scope: Scope) -> bool:
+    """Whether the client that has sent a request takes gzip."""
+    lines = [value for name, value in scope["headers"] if name == b"accept-encoding"]
+    return bool(lines) and accepts_gzip(b",".join(lines))
+
+
+def _weight(parameter: str) -> float:
+    if not parameter.strip():
+        return 1.0
+    found = _WEIGHT.fullmatch(parameter)
+    return float(found[1]) if found else 0.0
+
+
+def gzip(body: bytes, level: int = SENT_LEVEL) -> bytes:
+    """Return a body compressed, the same bytes each time."""
+    return zlib.compress(body, level, wbits=_GZIP)
+
+
+def gzip_kept(body: bytes) -> bytes:
+    """Return a body compressed that is sent many times."""
+    return gzip(body, _KEPT_LEVEL)
+
+
+class Packed(NamedTuple):
+    """The beginning of a body, compressed: all of it but an ending that differs each time."""
+
+    start: bytes
+    crc: int
+    size: int
+
+    def with_ending(self, ending: bytes) -> bytes:
+        """Return the whole body compressed; an ending may have 64 KiB."""
+        length = len(ending)
+        if length > _LONGEST_STORED:
+            raise ValueError("an ending of this length does not fit into one stored block")
+        stored = struct.pack("<BHH", 1, length, length ^ 0xFFFF)
+        crc = zlib.crc32(ending, self.crc)
+        trailer = struct.pack("<II", crc, (self.size + length) & 0xFFFFFFFF)
+        return b"".join((self.start, stored, ending, trailer))
+
+
+def pack(body: bytes, level: int = _KEPT_LEVEL) -> Packed:
+    """Compress the beginning of a body."""
+    compressor = zlib.compressobj(level, wbits=_GZIP)
+    start = compressor.compress(body) + compressor.flush(zlib.Z_SYNC_FLUSH)
+    return Packed(start, zlib.crc32(body), len(body))
+
+
+def gzip_stream(send: Send) -> Send:
+    """Return a `send` that compresses bodies piece by piece, so that none waits for the next."""
+    compressor = zlib.compressobj(SENT_LEVEL, wbits=_GZIP)
+
+    async def compressed(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            ends = not message.get("more_body")
+            body = compressor.compress(message.get("body", b""))
+            body += compressor.flush(zlib.Z_FINISH if ends else zlib.Z_SYNC_FLUSH)
+            message = {**message, "body": body}
+        await send(message)
+
+    return compressed
+
+
+def compressing(app: App, never: Iterable[str]) -> App:
+    """Wrap an application whose answers come whole: those worth it are sent compressed.
+
+    Nothing below a path of `never` is, nor what has a strong tag: that names these very bytes.
+    """
+    never = tuple(never)
+
+    async def answered(scope: Scope, receive: Receive, send: Send) -> None:
+        if not scope["path"].startswith(never):
+            send = _compressed(send, wants_gzip(scope))
+        await app(scope, receive, send)
+
+    return answered
+
+
+def _compressed(send: Send, wanted: bool) -> Send:
+    start: Message | None = None
+
+    async def compressed(message: Message) -> None:
+        nonlocal start
+        if message["type"] == "http.response.start" and _is_worth_it(message):
+            message["headers"] = [*message["headers"], (b"vary", VARIES)]
+            if wanted:
+                start = message
+                return
+        if start is not None:
+            begun, start = start, None
+            body = message.get("body", b"")
+            if len(body) >= MIN_BYTES and not message.get("more_body"):
+                body = gzip(body)
+                kept = [line for line in begun["headers"] if line[0] != b"content-length"]
+                begun["headers"] = [*kept, ENCODED, (b"content-length", b"%d" % len(body))]
+                message = {**message, "body": body}
+            await send(begun)
+        await send(message)
+
+    return compressed
+
+
+def _is_worth_it(start: Message) -> bool:
+    values = dict(start.get("headers", ()))
+    return (
+        200 <= start["status"] < 300
+        and values.get(b"content-type", b"").startswith(_MEDIA_TYPES)
+        and b"content-encoding" not in values
+        and not values.get(b"etag", b"").startswith(b'"')
+    )
