@@ -142,7 +142,9 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "assets.csv"
 
 
-@pytest.mark.parametrize("content", [SAMPLE.encode(), gzip.compress(SAMPLE.encode())])
+@pytest.mark.parametrize(
+    "content", [SAMPLE.encode(), gzip.compress(SAMPLE.encode(), mtime=0)], ids=["plain", "packed"]
+)
 @pytest.mark.parametrize("name", ["assets.csv", "assets.csv.gz"])
 async def test_a_local_file_is_unpacked_by_its_first_bytes_whatever_its_name(
     fixture: ClientFixture, tmp_path: Path, content: bytes, name: str
