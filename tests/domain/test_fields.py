@@ -91,6 +91,8 @@ def test_a_written_value_reads_back_as_it_was(data: st.DataObject) -> None:
 
     assert again == value
     assert type(again) is type(value)
+    # Zero has no sign.
+    value = value + 0.0 if described.type is FieldType.NUMBER else value
     assert repr(again) == repr(value) or described.type is FieldType.TIME
 
 

@@ -1,6 +1,5 @@
 """Query strings: their parameters, read strictly, and held to what a handler declares."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
@@ -20,7 +19,8 @@ from domain.filters import joined
 #: More parameters than any question needs; conditions have a limit of their own.
 MAX_PARAMETERS = 60
 
-_DIGITS = re.compile(r"[0-9]{1,9}")
+#: What tells one page from another; without a value it says nothing.
+_OF_PAGES = frozenset({"limit", "cursor", "skip"})
 
 
 def parameters_of(
@@ -56,8 +56,9 @@ class QueryGuard:
     """Refuses query parameters that a handler does not declare, and repeated ones.
 
     Values are held to the grammar of `/data`, which is not the framework's: whole numbers are plain
-    digits, times have a zone, and an empty value is one that was left out. The handler finds them
-    as the framework reads them. A handler that declares `query` takes any parameter.
+    digits, times have a zone, and a page may be asked for with empty values, which count as left
+    out. The handler finds them as the framework reads them. A handler that declares `query` takes
+    any parameter.
     """
 
     def __init__(self) -> None:
@@ -75,7 +76,11 @@ class QueryGuard:
         for name in dict(given):
             if name not in declared:
                 raise _unknown(name, declared)
-        read = [(name, _respelled(declared[name], text)) for name, text in given if text]
+        read = [
+            (name, _respelled(declared[name], text))
+            for name, text in given
+            if text or name not in _OF_PAGES
+        ]
         if read != given:
             connection.scope["query_string"] = urlencode(read).encode()
 
@@ -106,13 +111,3 @@ def _respelled(field: Field, text: str) -> str:
         return field.format(field.parse_query(text))
     except ValueError as error:
         raise InvalidValue(field.name, str(error)) from error
-
-
-def number_of(given: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
-    """Return a whole number among parameters; InvalidValue for what is no such number."""
-    text = given.get(name)
-    if text is None:
-        return default
-    if not _DIGITS.fullmatch(text) or not least <= int(text) <= most:
-        raise InvalidValue(name, f"expected a whole number from {least} to {most}")
-    return int(text)
