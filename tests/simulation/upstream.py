@@ -166,7 +166,7 @@ class Upstream:
                 raise RetryableError(unreachable(place))
             case "hanging":
                 await self._clock.sleep(allowance.seconds(_PATIENCE_S))
-                raise late(place) if allowance.is_over else RetryableError(slow(place))
+                raise late(place) if allowance.is_over() else RetryableError(slow(place))
             case "cut":
                 raise RetryableError(incomplete(place))
             case "junk":

@@ -2,15 +2,15 @@
 
 import re
 import zlib
+from collections.abc import Callable
 
-from adapters.outbound.polite.failures import RetryableError, incomplete, too_large
+from adapters.outbound.polite.failures import RetryableError, incomplete, late, too_large
 from domain.errors import UnexpectedContent
 
 MIB = 1024 * 1024
 MAX_RATIO = 200
 #: Small bodies may unpack to this much, whatever their ratio.
 RATIO_FROM = MIB
-MAX_MEMBERS = 10_000
 
 _SLICE = 64 * 1024
 #: What says nothing of the body, and what says so in the wrong header.
@@ -31,8 +31,10 @@ def is_packed(encoding: str, place: str) -> bool:
     )
 
 
-def gunzip(packed: bytes, max_decoded: int, place: str) -> bytes:
-    """Unpack a gzip body of any number of members.
+def gunzip(
+    packed: bytes, max_decoded: int, place: str, is_over: Callable[[], bool] = lambda: False
+) -> bytes:
+    """Unpack a gzip body of any number of members, unless the time `is_over` meanwhile.
 
     RetryableError when it is cut short; UnexpectedContent when it is damaged or too large.
     """
@@ -40,6 +42,8 @@ def gunzip(packed: bytes, max_decoded: int, place: str) -> bytes:
     unpacked = _Unpacked(limit, place)
     # In slices, because each member's end copies what follows it.
     for start in range(0, len(packed), _SLICE):
+        if is_over():
+            raise late(place)
         unpacked.feed(packed[start : start + _SLICE])
     if not unpacked.is_whole:
         raise RetryableError(incomplete(place))
@@ -54,7 +58,6 @@ class _Unpacked:
         self._limit = limit
         self._place = place
         self._size = 0
-        self._members = 1
         self._member = zlib.decompressobj(wbits=31)
 
     @property
@@ -69,7 +72,7 @@ class _Unpacked:
                 data = data.lstrip(b"\0")
                 if not data:
                     return
-                self._next_member()
+                self._member = zlib.decompressobj(wbits=31)
             try:
                 # One byte above the limit, so that the limit itself is still allowed.
                 piece = self._member.decompress(data, self._limit - self._size + 1)
@@ -80,12 +83,6 @@ class _Unpacked:
                 raise too_large(self._place, f"{self._limit / MIB:.3g} MiB unpacked")
             self.pieces.append(piece)
             data = self._member.unused_data
-
-    def _next_member(self) -> None:
-        self._members += 1
-        if self._members > MAX_MEMBERS:
-            raise self._damaged()
-        self._member = zlib.decompressobj(wbits=31)
 
     def _damaged(self) -> UnexpectedContent:
         return UnexpectedContent(

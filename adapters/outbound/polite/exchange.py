@@ -49,7 +49,7 @@ class HttpExchange:
         try:
             return await self._sent(request, limits)
         except httpx.TimeoutException as error:
-            if limits.is_over:
+            if limits.is_over():
                 raise late(place) from error
             raise RetryableError(slow(place)) from error
         except httpx.NetworkError as error:
@@ -92,8 +92,10 @@ class HttpExchange:
         if not packed or not body:
             return body
         if len(body) < MIB:
-            return gunzip(body, self._max_decoded, limits.place)
-        return await asyncio.to_thread(gunzip, body, self._max_decoded, limits.place)
+            return gunzip(body, self._max_decoded, limits.place, limits.is_over)
+        return await asyncio.to_thread(
+            gunzip, body, self._max_decoded, limits.place, limits.is_over
+        )
 
     def _headers(self, request: UpstreamRequest) -> httpx.Headers:
         headers = httpx.Headers({"User-Agent": self._user_agent, "Accept": "*/*"})

@@ -70,16 +70,16 @@ class RequestLimits:
         self._received = 0
         self._in_head = True
         self._max_wire = max_wire
-        self._ends_at = asyncio.get_running_loop().time() + seconds
+        self._now = asyncio.get_running_loop().time
+        self._ends_at = self._now() + seconds
 
-    @property
     def is_over(self) -> bool:
-        """Whether the time is up."""
-        return asyncio.get_running_loop().time() >= self._ends_at
+        """Whether the time is up; may be asked by any thread."""
+        return self._now() >= self._ends_at
 
     def seconds(self, longest: float) -> float:
         """How long the next step may take; SourceTimedOut when the time is up."""
-        left = self._ends_at - asyncio.get_running_loop().time()
+        left = self._ends_at - self._now()
         if left <= 0:
             raise late(self.place)
         return min(longest, left)
@@ -94,7 +94,7 @@ class RequestLimits:
 
     def hurry(self, seconds: float) -> None:
         """Let what is left take no longer than this."""
-        self._ends_at = min(self._ends_at, asyncio.get_running_loop().time() + seconds)
+        self._ends_at = min(self._ends_at, self._now() + seconds)
 
     def begin_body(self) -> None:
         """From now on the bytes are the body's."""
