@@ -109,10 +109,11 @@ def test_the_problem_shown_has_the_fields_of_a_problem(demo: Demo) -> None:
 
 
 def examples() -> dict[str, Any]:
-    """Return what the Python blocks of the README define, read one after the other."""
+    """Return the tests that the README and the how-to on memory adapters show."""
     defined: dict[str, Any] = {}
-    for block in blocks(README, "python"):
-        exec(compile(ast.parse(block.text), "README.md", "exec"), defined)  # noqa: S102
+    for page in (README, DOCS / "how-to" / "test-with-memory.md"):
+        for block in blocks(page, "python"):
+            exec(compile(ast.parse(block.text), page.name, "exec"), defined)  # noqa: S102
     return {name: found for name, found in defined.items() if name.startswith("test_")}
 
 
