@@ -17,6 +17,7 @@ from domain.dataset import Role
 from domain.errors import InvalidInput
 from domain.events import AdminRoleMissing
 from entrypoints.config.settings import InvalidSetting, Settings
+from entrypoints.processes.http_protocol import Http1Protocol
 from entrypoints.processes.lifecycle import BackgroundTask, doing, keeping, running, signals
 from entrypoints.wiring.container import Container
 
@@ -114,7 +115,7 @@ async def serving(container: Container, taken: socket.socket) -> AsyncIterator[N
     """Serve HTTP inside the block; responses in progress end before it is left."""
     config = uvicorn.Config(
         container.app(),
-        http="httptools",
+        http=Http1Protocol,
         ws="none",
         lifespan="off",
         log_config=None,

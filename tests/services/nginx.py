@@ -13,10 +13,9 @@ _PLACES = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
 
 _AROUND = """
 {user}
-daemon off;
 worker_processes 1;
 pid {folder}/nginx.pid;
-error_log stderr warn;
+error_log {folder}/error.log warn;
 events {{ worker_connections 64; }}
 http {{
   access_log off;
@@ -49,28 +48,17 @@ async def nginx(server: str, folder: Path) -> AsyncIterator[str]:
     written.write_text(
         _AROUND.format(folder=folder, user=user, server=server.replace("@PORT@", str(port)))
     )
-    process = await asyncio.create_subprocess_exec(
-        found, "-p", str(folder), "-c", str(written), stderr=asyncio.subprocess.PIPE
-    )
+    # As a daemon: the command ends once the port is taken.
+    await _run(found, "-p", str(folder), "-c", str(written))
     try:
-        await _listens(process, port)
         yield f"http://127.0.0.1:{port}"
     finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.communicate()
+        await _run(found, "-p", str(folder), "-c", str(written), "-s", "stop")
 
 
-async def _listens(process: asyncio.subprocess.Process, port: int) -> None:
-    async with asyncio.timeout(20):
-        while process.returncode is None:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.02)
-                continue
-            writer.close()
-            await writer.wait_closed()
-            return
-    assert process.stderr is not None
-    raise AssertionError((await process.stderr.read()).decode())
+async def _run(*command: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+    )
+    _, err = await asyncio.wait_for(process.communicate(), 20)
+    assert process.returncode == 0, err.decode()

@@ -63,7 +63,8 @@ _SECURITY_SCHEMES = {
     "bearer": {
         "type": "http",
         "scheme": "bearer",
-        "description": "the access_token of POST /auth/login, or a token of POST /auth/tokens",
+        "description": "the access_token of POST /auth/login, or a token of POST /auth/tokens;"
+        " the latter also as the password of Basic authentication, with any username",
     }
 }
 

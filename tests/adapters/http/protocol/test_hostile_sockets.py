@@ -229,3 +229,47 @@ async def test_c42_an_offer_of_http_2_is_passed_over(served: str) -> None:
     answer = await said(served, b"GET /data?limit=1 HTTP/1.1\r\n" + HOST + offer)
 
     assert status_of(answer) == 200
+
+
+BODY = b'{"title":"a","repository":"a/b"}'
+FRAMED = {
+    "a length": b"Content-Length: %d\r\n\r\n%b" % (len(BODY), BODY),
+    "chunks": b"Transfer-Encoding: chunked\r\n\r\n5\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n"
+    % (BODY[:5], len(BODY) - 5, BODY[5:]),
+}
+
+
+@pytest.mark.parametrize("cut", ["whole", "behind the headers", "in pieces"])
+@pytest.mark.parametrize("framed", FRAMED)
+@pytest.mark.parametrize(
+    "offer",
+    [
+        b"Upgrade: TLS/1.2\r\nConnection: Upgrade\r\n",
+        b"Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AA\r\n",
+    ],
+)
+async def test_c42_a_body_arrives_though_an_upgrade_was_offered_with_it(
+    served: str, offer: bytes, framed: str, cut: str
+) -> None:
+    head, _, body = FRAMED[framed].partition(b"\r\n\r\n")
+    first = b"POST /tasks HTTP/1.1\r\n" + HOST + offer + b"Content-Type: application/json\r\n"
+    first += head + b"\r\n\r\n"
+    after = b"GET /health/live HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
+    pieces = {
+        "whole": [first + body + after],
+        "behind the headers": [first, body + after],
+        "in pieces": [first[:60], first[60:] + body[:3], body[3:9], body[9:], after],
+    }[cut]
+    place = urlsplit(served)
+    reader, writer = await asyncio.open_connection(place.hostname, place.port)
+
+    for piece in pieces:
+        writer.write(piece)
+        await writer.drain()
+        await SteerableClock().settle()
+    answers = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+
+    assert answers.count(b"HTTP/1.1 201 ") == answers.count(b"HTTP/1.1 200 ") == 1
+    assert answers.index(b"HTTP/1.1 201 ") == 0
+    assert answers.endswith(b'{"status":"ok"}')
