@@ -160,6 +160,28 @@ def read_query(
     filter = Filter.parse(dataset.fields, conditions)
     format = _format(controls["format"]) if "format" in controls else accepted(accept)
     sort = _sort(dataset, controls.get("sort", dataset.default_sort))
+    request, most = _extent(dataset, controls, format, signer, filter, sort)
+    fields = _fields(dataset, controls["fields"]) if "fields" in controls else ()
+    csv = PLAIN_CSV
+    if not controls.keys().isdisjoint(_CSV_CONTROLS):
+        csv = _csv_options(controls, format)
+    if format is None:
+        raise Refusal(
+            "not_acceptable",
+            "records come as application/json, application/x-ndjson or text/csv",
+        )
+    return ReadQuery(request, fields, format, parameters, most, csv)
+
+
+def _extent(
+    dataset: Dataset[Any],
+    controls: Mapping[str, str],
+    format: Format | None,
+    signer: CursorSigner,
+    filter: Filter,
+    sort: Sort,
+) -> tuple[PageRequest, int | None]:
+    """Return the page that is asked for, and how many records an export may have."""
     is_export = format is Format.NDJSON or format is Format.CSV
     limit = most = None
     if "limit" in controls:
@@ -182,16 +204,7 @@ def read_query(
         else None,
         counting=counting,
     )
-    fields = _fields(dataset, controls["fields"]) if "fields" in controls else ()
-    csv = PLAIN_CSV
-    if not controls.keys().isdisjoint(_CSV_CONTROLS):
-        csv = _csv_options(controls, format)
-    if format is None:
-        raise Refusal(
-            "not_acceptable",
-            "records come as application/json, application/x-ndjson or text/csv",
-        )
-    return ReadQuery(request, fields, format, parameters, most, csv)
+    return request, most
 
 
 def read_fields(dataset: Dataset[Any], parameters: Parameters) -> tuple[str, ...]:

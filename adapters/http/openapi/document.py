@@ -155,7 +155,8 @@ def _parameter(parameter: Json, components: Json) -> Json:
         [schema["type"]] = [each for each in schema["type"] if each != "null"]
         schema["enum"] = [each for each in schema["enum"] if each is not None]
     if parameter["in"] == "path":
-        return {**parameter, "description": _IN_PATH[parameter["name"]], "schema": schema}
+        meaning = parameter.get("description") or _IN_PATH.get(parameter["name"])
+        return {**parameter, "description": meaning or "", "schema": schema}
     return {
         **{name: part for name, part in parameter.items() if part is not False},
         "schema": schema,

@@ -73,12 +73,11 @@ def control_parameters(dataset: Dataset[Any]) -> list[Json]:
     """The parameters that steer a page whatever is asked for."""
     sortable = [field.name for field in dataset.fields.values() if field.sortable]
     terms = [term for name in sortable for term in (name, f"-{name}")]
+    sort = {**_some_of(terms), "uniqueItems": True}
+    if dataset.default_sort:
+        sort["default"] = dataset.default_sort.split(",")
     controls = {
-        "sort": in_query(
-            "sort",
-            "fields to sort by, with `-` before one for descending",
-            {**_some_of(terms), "uniqueItems": True, "default": dataset.default_sort.split(",")},
-        ),
+        "sort": in_query("sort", "fields to sort by, with `-` before one for descending", sort),
         "fields": fields_parameter(dataset),
         "limit": in_query(
             "limit",
@@ -102,25 +101,31 @@ def control_parameters(dataset: Dataset[Any]) -> list[Json]:
             "how records are written; `ndjson`, `jsonl` and `csv` are the whole answer, streamed",
             {"type": "string", "enum": list(FORMATS), "default": Format.JSON.value},
         ),
-        "bom": in_query(
-            "bom",
-            "whether CSV begins with a byte order mark, by which Excel sees that it is UTF-8;"
-            " `false` unless it is given",
-            {"type": "boolean"},
-        ),
-        "delimiter": in_query(
-            "delimiter",
-            "what stands between the cells of CSV; `comma` unless it is given",
-            {"type": "string", "enum": list(DELIMITERS)},
-        ),
-        "guard": in_query(
-            "guard",
-            "whether CSV has an apostrophe before text that a spreadsheet would run as a formula;"
-            " `true` unless it is given",
-            {"type": "boolean"},
-        ),
+        **_CSV_PARAMETERS,
     }
     return [controls[name] for name in CONTROLS]
+
+
+#: How CSV is written. None of them has a default, so that no client sends one with another format.
+_CSV_PARAMETERS = {
+    "bom": in_query(
+        "bom",
+        "whether CSV begins with a byte order mark, by which Excel sees that it is UTF-8;"
+        " `false` unless it is given",
+        {"type": "boolean"},
+    ),
+    "delimiter": in_query(
+        "delimiter",
+        "what stands between the cells of CSV; `comma` unless it is given",
+        {"type": "string", "enum": list(DELIMITERS)},
+    ),
+    "guard": in_query(
+        "guard",
+        "whether CSV has an apostrophe before text that a spreadsheet would run as a formula;"
+        " `true` unless it is given",
+        {"type": "boolean"},
+    ),
+}
 
 
 def condition_parameters(dataset: Dataset[Any]) -> list[Json]:

@@ -57,6 +57,7 @@ class NewTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 T = TypeVar("T")
+_Time = Annotated[datetime, msgspec.Meta(tz=True)]
 #: A field of a task that users do not set; it is here so that a task may be sent as it was read.
 ReadOnly = Annotated[T | msgspec.UnsetType, msgspec.Meta(description="of no effect")]
 
@@ -70,12 +71,12 @@ class TaskReplacement(NewTask, frozen=True, kw_only=True, forbid_unknown_fields=
     repo_description: ReadOnly[str | None] = msgspec.UNSET
     repo_stars: ReadOnly[int | None] = msgspec.UNSET
     repo_language: ReadOnly[str | None] = msgspec.UNSET
-    repo_fetched_at: ReadOnly[datetime | None] = msgspec.UNSET
+    repo_fetched_at: ReadOnly[_Time | None] = msgspec.UNSET
     enrichment: ReadOnly[Enrichment] = msgspec.UNSET
     version: ReadOnly[int] = msgspec.UNSET
-    created_at: ReadOnly[datetime] = msgspec.UNSET
-    updated_at: ReadOnly[datetime] = msgspec.UNSET
-    _changed_at: ReadOnly[datetime] = msgspec.UNSET
+    created_at: ReadOnly[_Time] = msgspec.UNSET
+    updated_at: ReadOnly[_Time] = msgspec.UNSET
+    _changed_at: ReadOnly[_Time] = msgspec.UNSET
 
     def check(self, task_id: str) -> None:
         """Raise InvalidInput for what was read of another task than it is to replace."""

@@ -68,6 +68,8 @@ async def test_users_see_valid_points_admins_all_and_strangers_none(points: Http
         ("start=2026-01-01T13:02:00%2B01:00&end=2026-01-01T12:02:00Z", [2]),
         ("start=2026-01-01%2012:02:00.123456789Z", [3]),
         ("start=2026-01-02T00:00:00Z", []),
+        ("start=2026-01-02", []),
+        ("start=2026-01-01&end=2026-01-02&limit=&skip=", [1, 2, 3]),
         ("skip=1", [2, 3]),
         ("limit=1", [1]),
         ("skip=1&limit=1", [2]),
