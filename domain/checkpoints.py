@@ -8,6 +8,9 @@ import msgspec
 from domain.jobs import JobStatus
 from domain.reports import Counts
 
+#: After so many answers "not modified" in a row everything is asked for, in case they lie.
+MAX_CONFIRMATIONS = 19
+
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """The state of one source after its last successful fetch.

@@ -11,15 +11,12 @@ from application.ingest.normalise import QualityGateFailed, SourceLoad
 from application.ingest.reprocess import Reprocess
 from application.ports.ingest import Ask, Intake, Intakes, Source
 from application.ports.system import Clock
-from domain.checkpoints import Checkpoint
+from domain.checkpoints import MAX_CONFIRMATIONS, Checkpoint
 from domain.dataset import Dataset, R
 from domain.errors import SourceError, UnexpectedContent
 from domain.jobs import FetchJob, Mode
 from domain.payloads import Payload
 from domain.reports import Counts, Failure, SourceReport, SourceStatus, Traffic
-
-#: After so many answers "not modified" in a row everything is asked for, in case they lie.
-MAX_CONFIRMATIONS = 19
 
 
 class JobStep(Protocol):

@@ -21,7 +21,7 @@ from domain.errors import UnexpectedContent
 from domain.fields import Field, fields_of
 from domain.payloads import Batch, Payload
 from domain.sources import E, RecordMapping
-from domain.spellings import Reader, reader_of
+from domain.value_parsing import Reader, reader_of
 
 #: Names what comes out of the same bytes: raise it with every change of that.
 READING = "csv-2"

@@ -13,7 +13,7 @@ from adapters.outbound.formats.bounds import (
     too_many_records,
 )
 from adapters.outbound.formats.charsets import NOT_TEXT, json_to_utf8
-from adapters.outbound.formats.json_spellings import ElementReader, reader_of
+from adapters.outbound.formats.json_values import ElementReader, reader_of
 from adapters.outbound.formats.packed import unpacked
 from domain.dataset import R
 from domain.errors import UnexpectedContent

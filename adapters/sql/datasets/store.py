@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 from sqlalchemy import bindparam, func, select
 
-from adapters.sql.datasets.pages import (
+from adapters.sql.datasets.queries import (
     Shape,
     clauses,
     encoded,

@@ -8,8 +8,8 @@ import pytest
 
 from adapters.memory.ingest import MemorySource
 from application.ingest.normalise import HOLD_COUNT
-from application.ingest.sync_source import MAX_CONFIRMATIONS
 from domain.builtin.posts import POSTS, Post
+from domain.checkpoints import MAX_CONFIRMATIONS
 from domain.errors import SourceBlocked, SourceUnavailable
 from domain.jobs import JobStatus
 from domain.payloads import Batch, Payload

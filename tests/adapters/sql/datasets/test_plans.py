@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from adapters.sql.datasets.pages import Shape, page_values, statements_of
+from adapters.sql.datasets.queries import Shape, page_values, statements_of
 from adapters.sql.engine.database import Compiler, Statement
 from adapters.sql.engine.postgres.database import DIRECT, postgres_compiler
 from adapters.sql.engine.sqlite.connections import connect

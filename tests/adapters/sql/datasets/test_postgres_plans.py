@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from adapters.memory.system import SteerableClock
-from adapters.sql.datasets.pages import Shape, statements_of
+from adapters.sql.datasets.queries import Shape, statements_of
 from adapters.sql.engine.dialects import now
 from adapters.sql.engine.postgres.database import DIRECT, postgres_compiler
 from adapters.sql.schema.tables import jobs

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from sqlalchemy import text
 
 from adapters.memory.system import SteerableClock
-from adapters.sql.datasets.pages import Shape, page_values, statements_of
+from adapters.sql.datasets.queries import Shape, page_values, statements_of
 from adapters.sql.datasets.store import SqlStore
 from adapters.sql.engine.database import MAX_WAITING
 from adapters.sql.engine.sqlite.connections import connect

@@ -1,6 +1,6 @@
 """What SQL has of a dataset: one object for each value, and no more than there is room for."""
 
-from adapters.sql.datasets.pages import MAX_SHAPES, Shape, statements_of
+from adapters.sql.datasets.queries import MAX_SHAPES, Shape, statements_of
 from adapters.sql.schema.sql_dataset import SqlDataset
 from domain.builtin.posts import POSTS
 from domain.dataset import Dataset

@@ -12,8 +12,8 @@ import msgspec
 from msgspec import inspect
 
 from domain.sources import E
-from domain.spellings import read_integer, read_number
 from domain.times import NEVER_SET, parse_time
+from domain.value_parsing import read_integer, read_number
 
 #: Times that the decoder reads in another way: rounded where they are to be cut, or never set.
 _LONG_FRACTION = re.compile(rb"\.[0-9]{7,}[Zz+-]")

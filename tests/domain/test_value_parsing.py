@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.fields import INT64_MAX, INT64_MIN, Field, FieldType
-from domain.spellings import read_boolean, read_integer, read_number, reader_of
+from domain.value_parsing import read_boolean, read_integer, read_number, reader_of
 
 whole = st.integers(INT64_MIN, INT64_MAX)
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.outbound.formats.json import read_json
-from adapters.outbound.formats.json_spellings import reader_of
+from adapters.outbound.formats.json_values import reader_of
 from domain.fields import INT64_MAX, INT64_MIN, Int64
 from domain.payloads import Payload
 from domain.sources import RecordMapping
