@@ -69,11 +69,12 @@ class TaskReplacement(NewTask, frozen=True, kw_only=True, forbid_unknown_fields=
         str | msgspec.UnsetType, msgspec.Meta(description="the identifier in the path")
     ] = msgspec.UNSET
     repo_description: ReadOnly[str | None] = msgspec.UNSET
-    repo_stars: ReadOnly[int | None] = msgspec.UNSET
+    # JSON has one kind of number: 5.0 is a whole one, too.
+    repo_stars: ReadOnly[float | None] = msgspec.UNSET
     repo_language: ReadOnly[str | None] = msgspec.UNSET
     repo_fetched_at: ReadOnly[_Time | None] = msgspec.UNSET
     enrichment: ReadOnly[Enrichment] = msgspec.UNSET
-    version: ReadOnly[int] = msgspec.UNSET
+    version: ReadOnly[float] = msgspec.UNSET
     created_at: ReadOnly[_Time] = msgspec.UNSET
     updated_at: ReadOnly[_Time] = msgspec.UNSET
     _changed_at: ReadOnly[_Time] = msgspec.UNSET

@@ -338,6 +338,8 @@ class HttpFixture:
         now = (self.clock.now(), self.queue.announced, self.github.asked, asked)
         kept = {name: _filled(held) for name, held in vars(self.database).items()}
         del kept["full_at_s"]
+        # A read of a dataset without records makes its table, and changes nothing.
+        kept["tables"] = {n: t for n, t in self.database.tables.items() if t.seq or t.rows}
         return repr((kept, now, broken, probes))
 
     def _people(self, changes: Changes) -> AccountUseCases:

@@ -87,6 +87,7 @@ EMPTY = (*EMPTY, "bom", "delimiter", "guard")
 
 @pytest.mark.parametrize("name", EMPTY)
 @pytest.mark.parametrize("path", ["/data", "/tasks"])
+@pytest.mark.usefixtures("fixture")
 async def test_a_control_word_without_a_value_was_left_out(
     client: httpx.AsyncClient, path: str, name: str
 ) -> None:
@@ -119,6 +120,7 @@ async def test_nothing_wider_is_done_because_a_value_is_missing(
     problem(await client.request(*question.split()), status, code)
 
 
+@pytest.mark.usefixtures("fixture")
 async def test_true_may_be_spelled_as_python_does_elsewhere(client: httpx.AsyncClient) -> None:
     problem(await client.post("/fetch?force=True"), 401, "login_required")
     assert (await client.post("/fetch?force=FALSE")).status_code == 200

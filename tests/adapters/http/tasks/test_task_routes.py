@@ -262,7 +262,7 @@ async def test_tasks_come_as_csv(client: httpx.AsyncClient, how: str) -> None:
 
     assert answer.headers["content-type"] == "text/csv; charset=utf-8; header=present"
     assert answer.headers["content-disposition"] == 'attachment; filename="tasks.csv"'
-    assert answer.headers["vary"] == "Accept, Authorization"
+    assert answer.headers["vary"] == "Accept, Accept-Encoding, Authorization"
     assert answer.text.splitlines() == [
         "id,title,description,version,created_at",
         f"{task['id']},'=1+1,,1,{T0.replace('Z', '.000000Z')}",
