@@ -86,7 +86,7 @@ class InMemory:
         self.queue: Queue = MemoryQueue(self.events)
         self.schedules = MemorySchedules(*ports)
         self.source_history = MemorySourceHistory(self.database)
-        self.idempotency = MemoryIdempotency(self.clock, self.database)
+        self.idempotency = MemoryIdempotency(self.database, self.clock)
         self.budget = MemoryBudget(*ports, rates or {}, default_rate)
         self.accounts = MemoryAccounts(self.database)
         self.sessions = MemorySessions(*ports)

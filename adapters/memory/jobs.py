@@ -226,11 +226,11 @@ class MemorySchedules(Schedules):
 
 
 class MemoryIdempotency(Idempotency):
-    """Keeps idempotency keys as long as the process lives, or its memory database."""
+    """Keeps idempotency keys in a memory database."""
 
-    def __init__(self, clock: Clock, database: MemoryDatabase | None = None) -> None:
+    def __init__(self, database: MemoryDatabase, clock: Clock) -> None:
+        self._keys = database.keys
         self._clock = clock
-        self._keys = (database or MemoryDatabase()).keys
 
     async def begin(self, key: str, request: str, job_id: str) -> Begun:
         """Take a key for a request, or find what it was answered."""

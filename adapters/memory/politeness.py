@@ -9,7 +9,7 @@ from application.ports.politeness import Budget
 from application.ports.system import Clock
 from domain.politeness import Admission, Host, Rate
 
-_DATABASE_ID = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class MemoryBudget(Budget):
@@ -49,4 +49,4 @@ class MemoryBudget(Budget):
 
 def _moment(seconds: float) -> datetime:
     # Rounded up: whoever asks again at this moment must not be a fraction too early.
-    return _DATABASE_ID + timedelta(microseconds=math.ceil(seconds * 1e6))
+    return _EPOCH + timedelta(microseconds=math.ceil(seconds * 1e6))

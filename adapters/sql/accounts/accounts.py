@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database, from_micros, to_micros
+from adapters.sql.engine.database import Database, named_row, to_micros
 from adapters.sql.schema.tables import users
 from application.ports.accounts import Accounts
 from domain.dataset import Role
@@ -45,11 +45,10 @@ class SqlAccounts(Accounts):
         [rows] = await self._database.snapshot([(_GET, {"of": key_of(name)})])
         if not rows:
             return None
-        named = dict(zip(_NAMES, rows[0], strict=True))
+        named = named_row(_NAMES, rows[0], ("created_at",))
         del named["key"]
         named["role"] = Role(named["role"])
         named["disabled"] = bool(named["disabled"])
-        named["created_at"] = from_micros(named["created_at"])
         return User(**named)
 
     async def replace(self, seen: User, changed: User) -> bool:

@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database, Row, from_micros, to_micros
+from adapters.sql.engine.database import Database, Row, from_micros, named_row, to_micros
 from adapters.sql.engine.dialects import now
 from adapters.sql.schema.tables import api_tokens, refresh_tokens, sessions
 from application.ports.accounts import ApiTokens, Sessions
@@ -61,8 +61,7 @@ class SqlSessions(Sessions):
         row = msgspec.structs.asdict(session)
         row = {name: to_micros(v) if isinstance(v, datetime) else v for name, v in row.items()}
         async with self._database.write() as connection:
-            await connection.run(_OPEN, row)
-            await connection.run(_KEEP, _token(digest, session.id))
+            await connection.run_all([(_OPEN, row), (_KEEP, _token(digest, session.id))])
 
     async def rotate(self, digest: str, successor: str) -> Session:
         """Use a refresh token; used again too late, it ends the session."""
@@ -80,8 +79,8 @@ class SqlSessions(Sessions):
                 await connection.run(_END, self._named(session.id))
                 await connection.note_change()
             else:
-                await connection.run(_USE, named)
-                await connection.run(_KEEP, _token(successor, session.id))
+                kept = _token(successor, session.id)
+                await connection.run_all([(_USE, named), (_KEEP, kept)])
         if stolen:
             raise InvalidToken("this refresh token was used before, so its session has ended")
         return session
@@ -114,10 +113,7 @@ def _token(digest: str, session: str) -> dict[str, Any]:
 
 
 def _session(row: list[Any]) -> Session:
-    named = dict(zip(_FIELDS, row, strict=True))
-    for name in ("created_at", "expires_at", "ended_at"):
-        named[name] = from_micros(named[name])
-    return Session(**named)
+    return Session(**named_row(_FIELDS, row, ("created_at", "expires_at", "ended_at")))
 
 
 # ---------------------------------------------------------------- tokens of programs
@@ -164,5 +160,4 @@ class SqlApiTokens(ApiTokens):
 
 
 def _api_token(row: Row) -> ApiToken:
-    named = dict(zip(_NAMES, row, strict=True))
-    return ApiToken(**named | {"created_at": from_micros(named["created_at"])})
+    return ApiToken(**named_row(_NAMES, row, ("created_at",)))

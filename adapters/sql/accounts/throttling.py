@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import bindparam, case, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database, SqlSession, from_micros, to_micros
+from adapters.sql.engine.database import Database, SqlSession, SqlWrite, from_micros, to_micros
 from adapters.sql.engine.dialects import now
 from adapters.sql.schema.tables import attempts, client_limits
 from application.ports.accounts import ClientLimits, LoginAttempts
@@ -112,9 +112,11 @@ class SqlLoginAttempts(LoginAttempts):
 
 
 async def _put(session: SqlSession, account: str, place: str, guess: Guess) -> None:
+    writes: list[SqlWrite] = []
     for at, changed in ((place, guess.here), (_EVERYWHERE, guess.strangers)):
         values = {f"new_{name}": value for name, value in _row_of(changed).items()}
-        await session.run(_PUT, {"of": _key(account, at), **values})
+        writes.append((_PUT, {"of": _key(account, at), **values}))
+    await session.run_all(writes)
 
 
 def _key(account: str, place: str) -> str:

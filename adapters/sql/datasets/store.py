@@ -18,7 +18,7 @@ from adapters.sql.datasets.queries import (
     statements_of,
     values_of,
 )
-from adapters.sql.engine.database import Database, Row, SqlQuery, from_micros
+from adapters.sql.engine.database import Database, Row, SqlQuery, from_micros, named_row
 from adapters.sql.schema.sql_dataset import SqlDataset
 from adapters.sql.schema.tables import checkpoints, datasets, jobs, schedules
 from application.ports.datasets import Store
@@ -175,7 +175,6 @@ class SqlStore(Store):
 
 
 def _checkpoint(row: Row) -> Checkpoint:
-    named = dict(zip(Checkpoint.__struct_fields__, row, strict=True))
-    named["fetched_at"] = from_micros(named["fetched_at"])
+    named = named_row(Checkpoint.__struct_fields__, row, ("fetched_at",))
     named["counts"] = msgspec.json.decode(named["counts"], type=Counts)
     return Checkpoint(**named)

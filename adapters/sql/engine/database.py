@@ -30,7 +30,7 @@ MAX_WAITING = 500
 # ---------------------------------------------------------------- times, as columns keep them
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+MICROSECOND = timedelta(microseconds=1)
 
 
 @overload
@@ -41,7 +41,7 @@ def to_micros(time: datetime | None) -> int | None: ...
 
 def to_micros(time: datetime | None) -> int | None:
     """Return a time as whole microseconds since the epoch."""
-    return None if time is None else (time - _EPOCH) // _MICROSECOND
+    return None if time is None else (time - _EPOCH) // MICROSECOND
 
 
 @overload
@@ -52,7 +52,13 @@ def from_micros(micros: int | None) -> datetime | None: ...
 
 def from_micros(micros: int | None) -> datetime | None:
     """Return the time of so many microseconds since the epoch."""
-    return None if micros is None else _EPOCH + micros * _MICROSECOND
+    return None if micros is None else _EPOCH + micros * MICROSECOND
+
+
+def named_row(names: Iterable[str], row: Sequence[Any], times: Iterable[str]) -> dict[str, Any]:
+    """Return the values of a row by these names; those of `times` as times."""
+    named = dict(zip(names, row, strict=True))
+    return named | {name: from_micros(named[name]) for name in times}
 
 
 # ---------------------------------------------------------------- statements

@@ -12,10 +12,21 @@ from sqlalchemy import (
     Text,
     bindparam,
 )
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateColumn, ExecutableDDLElement
 from sqlalchemy.sql.compiler import DDLCompiler, SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+
+# ---------------------------------------------------------------- a row in place of another
+
+
+def replacing(table: Table, where: ColumnElement[bool] | None = None) -> Insert:
+    """Insert a row, or put it in place of the one with the same key, if `where` holds for that."""
+    put, key = insert(table), [column.key for column in table.primary_key]
+    changed = {c.key: put.excluded[c.key] for c in table.c if c.key not in key}
+    return put.on_conflict_do_update(index_elements=key, set_=changed, where=where)
+
 
 # ---------------------------------------------------------------- the present now
 

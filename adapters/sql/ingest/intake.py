@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import bindparam, select, true, update
-from sqlalchemy.dialects.postgresql import insert as upsert
 
 from adapters.sql.engine.database import Database, SqlSession, SqlWrite, to_micros
+from adapters.sql.engine.dialects import replacing
 from adapters.sql.ingest.payloads import kept, pack, receive
 from adapters.sql.ingest.quarantine import reject, release
 from adapters.sql.schema.sql_dataset import SqlDataset
@@ -48,14 +48,7 @@ _HOLDS = (
     )
     .with_for_update()
 )
-_CHECKPOINT = upsert(checkpoints).on_conflict_do_update(
-    index_elements=["dataset", "source"],
-    set_={
-        column.key: upsert(checkpoints).excluded[column.key]
-        for column in checkpoints.c
-        if column.key not in ("dataset", "source")
-    },
-)
+_CHECKPOINT = replacing(checkpoints)
 
 
 class SqlIntakes(Intakes):

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Select, bindparam, case, delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database, Row, SqlSession, from_micros, to_micros
+from adapters.sql.engine.database import Database, Row, SqlSession, named_row, to_micros
 from adapters.sql.schema.tables import quarantine
 from application.ports.ingest import Quarantine, Quarantined
 from domain.payloads import Payload
@@ -136,6 +136,4 @@ def _recent(of_dataset: bool, of_source: bool, older: bool) -> Select[Any]:
 
 
 def _quarantined(row: Row) -> Quarantined:
-    named = dict(zip(Quarantined.__struct_fields__, row, strict=True))
-    named["rejected_at"] = from_micros(named["rejected_at"])
-    return Quarantined(**named)
+    return Quarantined(**named_row(Quarantined.__struct_fields__, row, ("rejected_at",)))

@@ -1,32 +1,29 @@
 """Idempotency keys over SQL: one row a key, taken by whoever inserts it."""
 
-from datetime import timedelta
-
 import msgspec
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database
+from adapters.sql.engine.database import MICROSECOND, Database
 from adapters.sql.engine.dialects import now
 from adapters.sql.schema.tables import idempotency
 from application.ports.jobs import ABANDONED, KEPT, Begun, Idempotency, SavedAnswer
 from application.ports.system import Clock
 from domain.errors import KeyInUse, KeyReused
 
-_MICROSECOND = timedelta(microseconds=1)
 #: So many keys that are past their time are forgotten with every new one.
 _SWEPT = 10
 
 _columns = idempotency.c
 _PAST = (
     select(_columns.key)
-    .where(_columns.begun_at <= now() - KEPT // _MICROSECOND)
+    .where(_columns.begun_at <= now() - KEPT // MICROSECOND)
     .order_by(_columns.begun_at)
     .limit(_SWEPT)
 )
 _FORGET_PAST = delete(idempotency).where(_columns.key.in_(_PAST))
 _FORGET_SAME_PAST = delete(idempotency).where(
-    _columns.key == bindparam("of"), _columns.begun_at <= now() - KEPT // _MICROSECOND
+    _columns.key == bindparam("of"), _columns.begun_at <= now() - KEPT // MICROSECOND
 )
 _TAKE = (
     upsert(idempotency)
@@ -40,7 +37,7 @@ _TAKE_OVER = (
     .where(
         _columns.key == bindparam("of"),
         _columns.answer.is_(None),
-        _columns.begun_at <= now() - ABANDONED // _MICROSECOND,
+        _columns.begun_at <= now() - ABANDONED // MICROSECOND,
     )
     .values(begun_at=now())
 )
@@ -52,7 +49,7 @@ _END = update(idempotency).where(_columns.key == bindparam("of")).values(answer=
 _RELEASE = (
     update(idempotency)
     .where(_columns.key == bindparam("of"))
-    .values(begun_at=_columns.begun_at - ABANDONED // _MICROSECOND)
+    .values(begun_at=_columns.begun_at - ABANDONED // MICROSECOND)
 )
 _ABANDON = delete(idempotency).where(_columns.key == bindparam("of"), _columns.answer.is_(None))
 
@@ -69,9 +66,9 @@ class SqlIdempotency(Idempotency):
         now = self._database.now(self._clock)
         named = {"of": key, "asked": request, "job": job_id, "now": now}
         async with self._database.write() as session:
-            await session.run(_FORGET_PAST, named)
-            await session.run(_FORGET_SAME_PAST, named)
-            if await session.run(_TAKE, named):
+            writes = [(write, named) for write in (_FORGET_PAST, _FORGET_SAME_PAST, _TAKE)]
+            [*_, taken] = await session.run_all(writes)
+            if taken:
                 return Begun(job_id)
             rows = await session.rows(_GET, named)
             if not rows:

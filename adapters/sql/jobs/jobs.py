@@ -1,7 +1,7 @@
 """Jobs in SQL: one row each with lease and fence, their history, and that of their sources."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -9,7 +9,15 @@ import msgspec
 from sqlalchemy import Select, Text, and_, bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database, Row, SqlSession, SqlWrite, from_micros, to_micros
+from adapters.sql.engine.database import (
+    MICROSECOND,
+    Database,
+    Row,
+    SqlSession,
+    SqlWrite,
+    named_row,
+    to_micros,
+)
 from adapters.sql.engine.dialects import listed, now
 from adapters.sql.schema.tables import jobs, source_totals
 from application.ports.jobs import JobHistory, Jobs, SourceHistory, Wanted
@@ -20,7 +28,7 @@ from domain.reports import Counts, Failure, FetchReport, SourceReport, SourceSta
 from domain.totals import SourceTotals
 
 _TIMES = ("queued_at", "run_at", "started_at", "finished_at", "lease_until")
-_LEASE_US = LEASE // timedelta(microseconds=1)
+_LEASE_US = LEASE // MICROSECOND
 #: A job may end between our finding that it is in the way and our looking at it; then we try again.
 _TRIES = 10
 
@@ -151,8 +159,7 @@ async def requested(session: SqlSession, job: FetchJob) -> FetchJob:
 
 def job_of(row: Row) -> FetchJob:
     """The job in a row of the jobs table."""
-    named = dict(zip(jobs.c.keys(), row, strict=True))
-    named.update({n: from_micros(named[n]) for n in _TIMES})
+    named = named_row(jobs.c.keys(), row, _TIMES)
     named["mode"] = Mode(named["mode"])
     named["force"] = bool(named["force"])
     named["status"] = JobStatus(named["status"])
@@ -177,11 +184,11 @@ def _check(job: FetchJob, touched: int) -> None:
         raise LeaseLost(f"job {job.id} has ended or been taken over")
 
 
-def _text(report: FetchReport | None) -> str | None:
-    return None if report is None else msgspec.json.encode(report).decode()
+def _text(told: FetchReport | Failure | None) -> str | None:
+    return None if told is None else msgspec.json.encode(told).decode()
 
 
-_LOST_US = LOST // timedelta(microseconds=1)
+_LOST_US = LOST // MICROSECOND
 
 _GET = select(jobs).where(jobs.c.id == bindparam("job"))
 _LEFT_WAITING = and_(
@@ -271,32 +278,28 @@ def _added_totals(job: FetchJob) -> list[SqlWrite]:
     """Return what adds the runs of a job to the totals of its sources, if it has ended."""
     if job.report is None or job.finished_at is None:
         return []
-    ended_at = to_micros(job.finished_at)
-    sources = job.report.sources
+    ended_at, sources = job.finished_at, job.report.sources
     return [(_ADD_TOTALS, _totals_row(job.dataset, report, ended_at)) for report in sources]
 
 
-def _totals_row(dataset: str, report: SourceReport, ended_at: int) -> dict[str, Any]:
-    failed = report.status is SourceStatus.FAILED
-    error = report.error
+def _totals_row(dataset: str, report: SourceReport, ended_at: datetime) -> dict[str, Any]:
+    run = SourceTotals(dataset=dataset, source=report.source).after(report, ended_at)
+    row = msgspec.structs.asdict(run)
+    counts = msgspec.structs.asdict(row.pop("counts"))
     return {
-        "dataset": dataset,
-        "source": report.source,
-        "runs": 1,
-        "last_run_at": ended_at,
+        **row,
+        **counts,
+        "last_run_at": to_micros(run.last_run_at),
         "last_status": report.status.value,
-        "last_success_at": None if failed else ended_at,
-        "last_error": None if error is None else msgspec.json.encode(error).decode(),
-        **msgspec.structs.asdict(report.counts),
+        "last_success_at": to_micros(run.last_success_at),
+        "last_error": _text(run.last_error),
     }
 
 
 def _totals_of(row: Row) -> SourceTotals:
-    named = dict(zip(_totals.keys(), row, strict=True))
+    named = named_row(_totals.keys(), row, ("last_run_at", "last_success_at"))
     counts = Counts(**{name: named.pop(name) for name in Counts.__struct_fields__})
     error = named["last_error"]
-    named["last_run_at"] = from_micros(named["last_run_at"])
     named["last_status"] = SourceStatus(named["last_status"])
-    named["last_success_at"] = from_micros(named["last_success_at"])
     named["last_error"] = None if error is None else msgspec.json.decode(error, type=Failure)
     return SourceTotals(**named, counts=counts)

@@ -7,7 +7,16 @@ from typing import Any
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database, Row, SqlSession, Values, from_micros, to_micros
+from adapters.sql.engine.database import (
+    MICROSECOND,
+    Database,
+    Row,
+    SqlSession,
+    Values,
+    from_micros,
+    named_row,
+    to_micros,
+)
 from adapters.sql.engine.dialects import now
 from adapters.sql.jobs.jobs import requested
 from adapters.sql.schema.tables import schedules
@@ -16,7 +25,6 @@ from application.ports.system import Clock
 from domain.jobs import FetchJob
 from domain.schedules import Schedule
 
-_MICROSECOND = timedelta(microseconds=1)
 _FIELDS = Schedule.__struct_fields__
 
 _NOW = select(now())
@@ -89,17 +97,15 @@ class SqlSchedules(Schedules):
 
 def schedule_of(row: Row) -> Schedule:
     """The schedule in a row of the schedules table."""
-    named = dict(zip(_FIELDS, row, strict=True))
-    named["every"] *= _MICROSECOND
-    named["tick_at"] = from_micros(named["tick_at"])
-    named["next_run_at"] = from_micros(named["next_run_at"])
+    named = named_row(_FIELDS, row, ("tick_at", "next_run_at"))
+    named["every"] *= MICROSECOND
     return Schedule(**named)
 
 
 def _row_of(schedule: Schedule) -> dict[str, Any]:
     return {
         "dataset": schedule.dataset,
-        "every": schedule.every // _MICROSECOND,
+        "every": schedule.every // MICROSECOND,
         "tick_at": to_micros(schedule.tick_at),
         "next_run_at": to_micros(schedule.next_run_at),
         "failures": schedule.failures,

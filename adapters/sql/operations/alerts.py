@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database, Row, from_micros, to_micros
+from adapters.sql.engine.database import Database, Row, from_micros, named_row, to_micros
 from adapters.sql.engine.dialects import now
 from adapters.sql.schema.tables import alarms
 from application.ports.operations import Alerts
@@ -59,8 +59,7 @@ class SqlAlerts(Alerts):
 
 
 def _alarm_of(row: Row) -> AlertState:
-    named = dict(zip(alarms.c.keys(), row, strict=True))
-    named.update({n: from_micros(named[n]) for n in _TIMES})
+    named = named_row(alarms.c.keys(), row, _TIMES)
     named["kind"] = Kind(named["kind"])
     named["raised"], named["told"] = bool(named["raised"]), bool(named["told"])
     return AlertState(**named)

@@ -1,7 +1,7 @@
 """Retention over SQL: what is old is found by an index and removed by its key."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,7 +20,7 @@ from sqlalchemy import (
     select,
 )
 
-from adapters.sql.engine.database import Database, SqlSession, Values, to_micros
+from adapters.sql.engine.database import MICROSECOND, Database, SqlSession, Values, to_micros
 from adapters.sql.engine.dialects import listed
 from adapters.sql.ingest.payloads import CHUNK
 from adapters.sql.schema.tables import (
@@ -41,7 +41,7 @@ _BEFORE = bindparam("before", type_=BigInteger())
 _THESE = bindparam("these", type_=Text())
 
 
-_PLACES_KEPT_US = PLACES_KEPT // timedelta(microseconds=1)
+_PLACES_KEPT_US = PLACES_KEPT // MICROSECOND
 
 
 class _Way(NamedTuple):

@@ -12,10 +12,9 @@ from typing import TypeVar
 
 import msgspec
 from sqlalchemy import bindparam, select
-from sqlalchemy.dialects.postgresql import insert as upsert
 
 from adapters.sql.engine.database import Database
-from adapters.sql.engine.dialects import now
+from adapters.sql.engine.dialects import now, replacing
 from adapters.sql.schema.tables import hosts
 from application.ports.politeness import Budget
 from application.ports.system import Clock
@@ -33,11 +32,7 @@ _ALWAYS = select(now().label("now")).subquery()
 _GET = select(_ALWAYS.c.now, *(hosts.c[name] for name in _FIELDS)).select_from(
     _ALWAYS.outerjoin(hosts, hosts.c.host == bindparam("named"))
 )
-_PUT = upsert(hosts).on_conflict_do_update(
-    index_elements=["host"],
-    set_={name: upsert(hosts).excluded[name] for name in _FIELDS},
-    where=hosts.c.version == bindparam("seen"),
-)
+_PUT = replacing(hosts, where=hosts.c.version == bindparam("seen"))
 
 
 class SqlBudget(Budget):

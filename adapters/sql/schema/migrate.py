@@ -133,25 +133,22 @@ async def _dataset(database: Database, session: SqlSession, dataset: SqlDataset)
     if layout == dataset.layout_text:
         return ""
     old = msgspec.json.decode(layout, type=Layout)
-    if not old.grows_into(dataset.layout):
+    grows = old.grows_into(dataset.layout)
+    if not grows:
         await database.distrust(session)
     # First the row and then the table, as a merge takes them: it ends, or waits for us.
     await session.rows(_LOCK, named)
-    await _change(session, dataset, old)
+    if grows:
+        added = [column for column in dataset.columns if column.name not in old.columns]
+        await _run_all(session, *map(AddColumn, added))
+    else:
+        await _rebuild(session, dataset, old.kept_by(dataset.layout))
     await session.run(_CHANGE, named)
     return f"table of {dataset.name}: changed; the next fetch reads kept payloads again"
 
 
 async def _create(session: SqlSession, made: Table) -> None:
     await _run_all(session, CreateTable(made), *map(CreateIndex, made.indexes))
-
-
-async def _change(session: SqlSession, dataset: SqlDataset, old: Layout) -> None:
-    if old.grows_into(dataset.layout):
-        added = [column for column in dataset.columns if column.name not in old.columns]
-        await _run_all(session, *map(AddColumn, added))
-    else:
-        await _rebuild(session, dataset, old.kept_by(dataset.layout))
 
 
 async def _rebuild(session: SqlSession, dataset: SqlDataset, kept: Sequence[str]) -> None:

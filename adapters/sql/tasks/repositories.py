@@ -4,9 +4,9 @@ from datetime import datetime
 
 import msgspec
 from sqlalchemy import bindparam, delete, select
-from sqlalchemy.dialects.postgresql import insert as upsert
 
 from adapters.sql.engine.database import Database, from_micros, to_micros
+from adapters.sql.engine.dialects import replacing
 from adapters.sql.schema.tables import repositories
 from application.ports.tasks import KnownRepositories
 from domain.repositories import KnownRepository, LookupResult
@@ -15,10 +15,7 @@ _FIELDS = ("name", "told", "told_at", "looked_at")
 
 _columns = repositories.c
 _GET = select(*(_columns[name] for name in _FIELDS)).where(_columns.name == bindparam("of"))
-_KEEP = upsert(repositories).on_conflict_do_update(
-    index_elements=["name"],
-    set_={name: upsert(repositories).excluded[name] for name in _FIELDS if name != "name"},
-)
+_KEEP = replacing(repositories)
 _FORGET = delete(repositories).where(_columns.name == bindparam("of"))
 _DUE = (
     select(_columns.name)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, update
 
 from adapters.sql.engine.database import Database, SqlSession, Values, from_micros
 from adapters.sql.schema.sql_dataset import ChangeStamp, SqlDataset
@@ -16,7 +16,6 @@ _SQL = SqlDataset.of(TASKS)
 _TABLE = _SQL.table
 _SAME = _TABLE.c.id == bindparam("of")
 
-_GET = select(*_SQL.columns).where(_SAME)
 _ADD = insert(_TABLE)
 _CHANGE = (
     update(_TABLE)
@@ -85,7 +84,7 @@ class SqlTasks(Tasks):
 
 
 async def _row_of(session: SqlSession, task_id: str) -> Any | None:
-    rows = _SQL.decoded(await session.rows(_GET, {"of": task_id}))
+    rows = _SQL.decoded(await session.rows(_SQL.by_key, {"key_id": task_id}))
     return rows[0] if rows else None
 
 

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from adapters.http.ingest.idempotency import fingerprint_of
+from adapters.memory.database import MemoryDatabase
 from adapters.memory.jobs import MemoryIdempotency, MemoryJobs
 from application.ports.jobs import ABANDONED, SavedAnswer
 from domain.dataset import Role
@@ -326,7 +327,9 @@ class ForgetfulIdempotency(MemoryIdempotency):
 @pytest.fixture
 def forgetful(empty: HttpFixture) -> HttpFixture:
     """The application, with keys that are never settled."""
-    return HttpFixture(POSTS, clock=empty.clock, idempotency=ForgetfulIdempotency(empty.clock))
+    return HttpFixture(
+        POSTS, clock=empty.clock, idempotency=ForgetfulIdempotency(MemoryDatabase(), empty.clock)
+    )
 
 
 async def test_an_answer_that_cannot_be_remembered_is_given_all_the_same(
