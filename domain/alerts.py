@@ -8,6 +8,7 @@ import msgspec
 from domain.checkpoints import Freshness
 from domain.jobs import JobStatus
 from domain.politeness import Breaker, Cadence, Host
+from domain.times import shown
 
 #: After this long without a result, another process may send a claimed alert.
 TAKEN = timedelta(seconds=60)
@@ -138,14 +139,14 @@ def staleness(
     if freshness.fetched_at is not None:
         if not cadence.is_stale(freshness, now):
             return None
-        detail = f"not fetched since {_shown(freshness.fetched_at)}, which is too long ago"
+        detail = f"not fetched since {shown(freshness.fetched_at)}, which is too long ago"
         return Incident(detail, cadence.stale_at(freshness) or now)
     patience = cadence.patience
     if patience is None:
         failed = freshness.last_status is JobStatus.FAILED
         return Incident("never fetched, and the last attempt failed", now) if failed else None
     stale_at = watched_since + patience
-    detail = f"never fetched, and watched since {_shown(watched_since)}"
+    detail = f"never fetched, and watched since {shown(watched_since)}"
     return Incident(detail, stale_at) if now > stale_at else None
 
 
@@ -159,7 +160,3 @@ def open_breaker(host: Host, now: datetime) -> Incident | None:
     return Incident(
         "the host keeps failing; requests are paused, and one is tried from time to time", now
     )
-
-
-def _shown(time: datetime) -> str:
-    return f"{time:%Y-%m-%dT%H:%M:%SZ}"

@@ -1,7 +1,8 @@
-"""Times as upstreams and callers write them: how they are read, and which are plausible."""
+"""Times: how they are read, which are plausible, and how they are counted and shown."""
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import overload
 
 #: Earlier times come from clocks that were never set.
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -9,6 +10,8 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 MOST_AHEAD = timedelta(days=1)
 #: What Go writes for a time that was never set, and others after its example.
 NEVER_SET = datetime(1, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: RFC 3339, and how pandas, SQL and Go write the same: a blank for the T, `+0000`, `+00`, ` UTC`.
 _TIME = re.compile(
@@ -53,3 +56,30 @@ def time_of(seconds: int, received_at: datetime) -> datetime:
             "the time lies more than a day ahead of its arrival; Unix seconds were expected"
         )
     return datetime.fromtimestamp(seconds, UTC)
+
+
+@overload
+def to_micros(time: datetime) -> int: ...
+@overload
+def to_micros(time: datetime | None) -> int | None: ...
+
+
+def to_micros(time: datetime | None) -> int | None:
+    """Return a time as whole microseconds since the epoch."""
+    return None if time is None else (time - _EPOCH) // MICROSECOND
+
+
+@overload
+def from_micros(micros: int) -> datetime: ...
+@overload
+def from_micros(micros: int | None) -> datetime | None: ...
+
+
+def from_micros(micros: int | None) -> datetime | None:
+    """Return the time of so many microseconds since the epoch."""
+    return None if micros is None else _EPOCH + micros * MICROSECOND
+
+
+def shown(time: datetime | None) -> str:
+    """Return a time as it is written in a sentence."""
+    return "-" if time is None else f"{time:%Y-%m-%dT%H:%M:%SZ}"

@@ -31,6 +31,7 @@ from domain.jobs import FetchJob, JobStatus, Mode
 from domain.payloads import Batch, Payload
 from domain.politeness import Cadence
 from domain.reports import FetchReport, Outcome
+from domain.times import shown
 
 #: So many callers may wait for fetches of one dataset.
 MAX_WAITING = 100
@@ -346,7 +347,7 @@ class AwaitJob(Generic[R]):
             if not job.status.is_final:
                 raise DatasetBusy(
                     f"a fetch of {job.dataset} waits for its source until"
-                    f" {job.run_at:%Y-%m-%dT%H:%M:%SZ}; call job {job.id} off, or try again then"
+                    f" {shown(job.run_at)}; call job {job.id} off, or try again then"
                 )
 
     async def to_end(self, job: FetchJob) -> FetchJob:

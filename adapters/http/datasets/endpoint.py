@@ -26,7 +26,7 @@ from adapters.http.protocol.asgi import Receive, Scope, Send, send_reply
 from adapters.http.protocol.compression import VARIES
 from adapters.http.protocol.conditional import ANY, has
 from adapters.http.protocol.cursors import CursorSigner, next_page_of, records_of
-from adapters.http.protocol.problems import READ_ONLY, Refusal
+from adapters.http.protocol.problems import refuse_writing
 from adapters.http.protocol.query_params import parameters_of
 from application.datasets.catalogue import Catalogue, FreshnessStatus
 from application.datasets.query import Reader
@@ -38,7 +38,6 @@ from domain.fields import Field, FieldType
 from domain.paging import Page
 
 PREFIX = "/data"
-_READING = ("GET", "HEAD")
 _encode = msgspec.json.Encoder().encode
 _CONTENT_TYPE = {format: format.media_type.encode() for format in Format}
 
@@ -69,12 +68,7 @@ class RecordsEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request under `/data`."""
-        if scope["method"] not in _READING:
-            raise Refusal(
-                "method_not_allowed",
-                "records can only be read",
-                {"Allow": READ_ONLY},
-            )
+        refuse_writing(scope["method"], "records")
         request = read_request(scope)
         # Who may read what, the use case checks; this is about whether it is open to strangers.
         if self._least_role is not Role.ANYONE:

@@ -116,7 +116,7 @@ def read_request(scope: Scope) -> ReadRequest:
     if not is_private and not is_personal:
         key = scope["path"], scope["query_string"], accept, origin_of(scope)
     role = scope.get(CALLER, ANYBODY).role
-    gzip = bool(encodings) and accepts_gzip(encodings)
+    gzip = accepts_gzip(encodings)
     return ReadRequest(
         scope, started, role, key, accept.decode("latin-1"), is_conditional, is_private, gzip
     )

@@ -1,7 +1,7 @@
 """Quarantine: `GET /quarantine`, and the replays that read rejected records again."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -12,9 +12,8 @@ from adapters.http.ingest.schemas import FetchAnswer, problem_of, to_response
 from adapters.http.protocol.access import ADMIN, may_call, role_of
 from adapters.http.protocol.asgi import request_id_of, set_job_id
 from adapters.http.protocol.bodies import refuse_content
-from adapters.http.protocol.cursors import CursorSigner, next_page_of
+from adapters.http.protocol.cursors import CursorSigner
 from adapters.http.protocol.negotiation import json_of
-from adapters.http.protocol.query_params import parameters_of
 from adapters.http.protocol.routing import (
     NO_STORE,
     Answer,
@@ -25,6 +24,7 @@ from adapters.http.protocol.routing import (
     Use,
     answer,
     json_reply,
+    paging_of,
     problems,
 )
 from application.ingest.fetch import Fetched
@@ -33,12 +33,11 @@ from application.ports.ingest import Quarantined
 from application.ports.system import Clock
 from domain.errors import UnknownRecord
 from domain.paging import DEFAULT_LIMIT, Cursor
+from domain.times import from_micros, to_micros
 
 #: What the cursors of the list are signed for; no dataset is called so.
 _QUARANTINE = "/quarantine"
 _IDENTIFIER = re.compile(r"[0-9]{1,18}")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _UNKEPT = {"Cache-Control": "no-store"}
 #: What a replay may answer besides.
 _REPLAY = (401, 403, 404, 408, 409, 413, 415, 429, 502, 503, 507)
@@ -89,15 +88,13 @@ async def waiting(
     before = None if after is None else _before(signer, after, filter)
     role = role_of(request.scope)
     found = await list_quarantine(role, limit + 1, dataset, source, before)
-    shown, cursor, headers = found[:limit], None, {}
-    if len(found) > limit:
-        cursor = signer.write(_QUARANTINE, Cursor(_place(shown[-1]), filter))
-        given = parameters_of(request.scope["query_string"])
-        headers["Link"] = next_page_of(request.scope["path"], given, cursor)
+    shown = found[:limit]
+    last = Cursor(_place(shown[-1]), filter) if len(found) > limit else None
+    paging, headers = paging_of(request, signer, _QUARANTINE, limit, last)
     page = QuarantinePage(
         data=shown,
         count=len(shown),
-        page=CursorPaging(limit=limit, next_cursor=cursor, has_more=cursor is not None),
+        page=paging,
         request_id=request_id_of(request.scope),
     )
     return Response(page, headers=headers)
@@ -161,13 +158,13 @@ def _one(request: AnyRequest, fetched: Fetched, clock: Clock) -> Response[Any]:
 
 
 def _place(rejected: Quarantined) -> tuple[int, int]:
-    return (rejected.rejected_at - _EPOCH) // _MICROSECOND, rejected.id
+    return to_micros(rejected.rejected_at), rejected.id
 
 
 def _before(signer: CursorSigner, text: str, filter: str) -> tuple[datetime, int]:
     """The rejected record that a page begins after."""
     micros, rejection_id = signer.place(_QUARANTINE, text, filter)
-    return _EPOCH + micros * _MICROSECOND, rejection_id
+    return from_micros(micros), rejection_id
 
 
 def _identifier(text: str) -> int:

@@ -10,6 +10,7 @@ from application.ingest.fetch import Fetched
 from domain.errors import SourceBlocked
 from domain.jobs import FetchJob, JobStatus, Mode
 from domain.reports import Counts, Outcome, SourceReport
+from domain.times import shown
 
 
 class FetchAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
@@ -45,8 +46,8 @@ def answer_of(
     if outcome is Outcome.FRESH:
         sources = tuple(_untouched(source) for source in sources)
         detail = (
-            f"nothing was asked: the last fetch ran at {time_of(job.finished_at)}"
-            f" and the next may run at {time_of(next_allowed_at)}"
+            f"nothing was asked: the last fetch ran at {shown(job.finished_at)}"
+            f" and the next may run at {shown(next_allowed_at)}"
         )
     return FetchAnswer(
         job_id=job.id,
@@ -91,17 +92,12 @@ def problem_of(
         # It waits for its source longer than any caller would.
         return reply(
             SourceBlocked.code,
-            f"no source may be asked before {time_of(job.run_at)}; the {what} waits until then",
+            f"no source may be asked before {shown(job.run_at)}; the {what} waits until then",
             request_id,
             headers=retry_after(job, now),
             report=report,
         )
     return None
-
-
-def time_of(time: datetime | None) -> str:
-    """Return a time as it is written in a sentence."""
-    return "-" if time is None else f"{time:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _untouched(source: SourceReport) -> SourceReport:

@@ -10,8 +10,7 @@ from litestar.params import QueryParameter
 from adapters.http.ingest.schemas import FetchAnswer, answer_of, retry_after
 from adapters.http.protocol.access import ADMIN, ANYONE, may_call, role_of
 from adapters.http.protocol.asgi import request_id_of, set_job_id
-from adapters.http.protocol.cursors import CursorSigner, next_page_of
-from adapters.http.protocol.query_params import parameters_of
+from adapters.http.protocol.cursors import CursorSigner
 from adapters.http.protocol.routing import (
     NO_STORE,
     Answer,
@@ -22,6 +21,7 @@ from adapters.http.protocol.routing import (
     Limit,
     Use,
     identifier,
+    paging_of,
     problems,
 )
 from application.datasets.catalogue import Catalogue
@@ -72,17 +72,15 @@ async def jobs(
     if after is not None:
         [before] = signer.place(_JOBS, after, filter)
     found = await list_jobs(viewer, limit + 1, dataset, status, before)
-    shown, cursor, headers = found[:limit], None, {}
-    if len(found) > limit:
-        cursor = signer.write(_JOBS, Cursor((shown[-1].id,), filter))
-        given = parameters_of(request.scope["query_string"])
-        headers["Link"] = next_page_of(request.scope["path"], given, cursor)
+    shown = found[:limit]
+    last = Cursor((shown[-1].id,), filter) if len(found) > limit else None
+    paging, headers = paging_of(request, signer, _JOBS, limit, last)
     names = {job.dataset for job in shown}
     allowed = {name: await _next_allowed_at(catalogue, name, viewer) for name in names}
     page = JobPage(
         data=[answer_of(job, job.outcome, allowed[job.dataset]) for job in shown],
         count=len(shown),
-        page=CursorPaging(limit=limit, next_cursor=cursor, has_more=cursor is not None),
+        page=paging,
         request_id=request_id_of(request.scope),
     )
     return Response(page, headers=headers)

@@ -26,10 +26,10 @@ class AuthenticationMiddleware:
     def __init__(
         self,
         authenticate: Callable[[str], Awaitable[Caller]],
-        hosts: Iterable[str] = (),
-        proxies: Proxies | None = None,
-        cors: Cors | None = None,
-        open_paths: Iterable[str] = (),
+        hosts: Iterable[str],
+        proxies: Proxies | None,
+        cors: Cors | None,
+        open_paths: Iterable[str],
     ) -> None:
         self._authenticate = authenticate
         self._hosts = tuple(host.lower() for host in hosts)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
-from adapters.http.protocol.asgi import header_of
+from adapters.http.protocol.asgi import Line, header_of
 from adapters.http.protocol.problems import Reply
 
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
@@ -17,8 +17,6 @@ _EXPOSED = (
     b" Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
 )
 _KEPT_S = "600"
-
-Line = tuple[bytes, bytes]
 
 
 class Cors:

@@ -30,7 +30,7 @@ from adapters.http.protocol.asgi import (
 )
 from adapters.http.protocol.client_address import Origin
 from adapters.http.protocol.links import enter
-from adapters.http.protocol.problems import READ_ONLY, Refusal, Reply, reply_to, status_of
+from adapters.http.protocol.problems import READ_ONLY, READING, Refusal, Reply, reply_to, status_of
 from application.ports.operations import Events
 from application.ports.system import Random
 from domain.events import ReadServed, RequestFailed, RequestServed
@@ -43,7 +43,6 @@ MAX_URL_BYTES = 8 * 1024
 _SANE = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
 
-_READING = frozenset({"GET", "HEAD"})
 
 _ALWAYS: list[tuple[bytes, bytes]] = [
     (b"x-content-type-options", b"nosniff"),
@@ -153,7 +152,7 @@ class RequestContextMiddleware:
 
     def _publish(self, scope: Scope, status: int, started: float) -> None:
         """Publish one request; its status is 0 when the client left before there was one."""
-        is_read = scope["method"] in _READING
+        is_read = scope["method"] in READING
         if not (self._reads_wanted if is_read else self._others_wanted):
             return
         kind = ReadServed if is_read else RequestServed

@@ -13,7 +13,7 @@ from adapters.http.protocol.compression import MIN_BYTES, VARIES, gzip_kept, wan
 from adapters.http.protocol.conditional import ANY, has
 from adapters.http.protocol.links import current_prefix, link_to
 from adapters.http.protocol.negotiation import JSON
-from adapters.http.protocol.problems import PROBLEM_CODES, READ_ONLY, Refusal, Reply
+from adapters.http.protocol.problems import PROBLEM_CODES, Refusal, Reply, refuse_writing
 
 PREFIXES = ("/docs", "/redoc", "/openapi.json")
 
@@ -84,6 +84,7 @@ def _problems() -> _Content:
     return _content(_problem_page(), _HTML)
 
 
+@lru_cache(maxsize=len(_ASSETS))
 def _asset(name: str) -> _Content:
     body = _START.encode() if name == "start.js" else (_STATIC / name).read_bytes()
     return _content(body, _ASSETS[name], _FOREVER)
@@ -109,13 +110,7 @@ class Documentation:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request for documentation."""
-        if scope["method"] not in ("GET", "HEAD"):
-            allowed = {"Allow": READ_ONLY}
-            raise Refusal(
-                "method_not_allowed",
-                "documentation can only be read",
-                allowed,
-            )
+        refuse_writing(scope["method"], "documentation")
         await send_reply(scope, send, self._reply(scope, scope["path"].rstrip("/")))
 
     def _reply(self, scope: Scope, path: str) -> Reply:

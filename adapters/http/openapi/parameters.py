@@ -54,13 +54,12 @@ def in_query(name: str, description: str, schema: Json) -> Json:
     return {"name": name, "in": "query", "description": description, **listed, "schema": schema}
 
 
-def in_header(name: str, description: str, schema: Json | None = None) -> Json:
-    """A header of the request."""
-    schema = schema or {"type": "string"}
-    return {"name": name, "in": "header", "description": description, "schema": schema}
-
-
-IF_NONE_MATCH = in_header("If-None-Match", "the ETag of an earlier answer; 304 when it still holds")
+IF_NONE_MATCH: Json = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "the ETag of an earlier answer; 304 when it still holds",
+    "schema": {"type": "string"},
+}
 
 
 def fields_parameter(dataset: Dataset[Any]) -> Json:

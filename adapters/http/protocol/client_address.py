@@ -12,7 +12,6 @@ from adapters.http.protocol.links import joined_prefix, set_origin
 
 #: Some proxies write the port as well, after an address of IPv6 in brackets.
 _WITH_PORT = re.compile(r"\[([^\]]+)\](?::\d{1,5})?|(\d{1,3}(?:\.\d{1,3}){3}):\d{1,5}")
-_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 #: Who has one IPv6 address has all of these.
 _IPV6_PREFIX = 64
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-from adapters.http.protocol.asgi import App, Line, Message, Receive, Scope, Send
+from adapters.http.protocol.asgi import App, Line, Message, Receive, Scope, Send, header_of
 
 #: What is smaller fits into one packet anyway.
 MIN_BYTES = 1024
@@ -41,8 +41,7 @@ def accepts_gzip(accept_encoding: bytes) -> bool:
 
 def wants_gzip(scope: Scope) -> bool:
     """Whether the client that has sent a request takes gzip."""
-    lines = [value for name, value in scope["headers"] if name == b"accept-encoding"]
-    return bool(lines) and accepts_gzip(b",".join(lines))
+    return accepts_gzip(header_of(scope, b"accept-encoding").encode("latin-1"))
 
 
 def _weight(parameter: str) -> float:

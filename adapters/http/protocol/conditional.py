@@ -47,11 +47,6 @@ def versions_in(if_match: str) -> frozenset[int] | None:
     return frozenset(int(tag) for tag in _opaque(if_match) if _VERSION.fullmatch(tag))
 
 
-def wants_validation(scope: Scope) -> bool:
-    """Whether the client has some answer already."""
-    return any(name == b"if-none-match" for name, _ in scope["headers"])
-
-
 def has(scope: Scope, *etags: str) -> bool:
     """Whether the client has an answer with one of these tags."""
     return matches(header_of(scope, b"if-none-match"), *etags)

@@ -121,6 +121,7 @@ PROBLEM_CODES: Mapping[str, tuple[int, str]] = {
 MEDIA_TYPE = "application/problem+json"
 #: The methods of what can only be read.
 READ_ONLY = "GET, HEAD, OPTIONS"
+READING = frozenset({"GET", "HEAD"})
 #: Where the codes are explained.
 DOCUMENTED_AT = "/docs/problems#"
 #: So much of what the caller sent is repeated to him at the most.
@@ -173,6 +174,12 @@ class Refusal(errors.CatchmentError):
         super().__init__(detail)
         self.code = code
         self.headers = headers or {}
+
+
+def refuse_writing(method: str, what: str) -> None:
+    """Raise a Refusal unless the method only reads."""
+    if method not in READING:
+        raise Refusal("method_not_allowed", f"{what} can only be read", {"Allow": READ_ONLY})
 
 
 class Reply(msgspec.Struct, frozen=True):

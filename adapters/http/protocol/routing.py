@@ -16,6 +16,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import PathParameter, QueryParameter, SkipValidation
 
 from adapters.http.protocol.asgi import path_of, request_id_of
+from adapters.http.protocol.cursors import CursorSigner, next_page_of
 from adapters.http.protocol.negotiation import JSON, json_of
 from adapters.http.protocol.problems import (
     ECHO,
@@ -27,10 +28,11 @@ from adapters.http.protocol.problems import (
     reply_to,
     status_of,
 )
+from adapters.http.protocol.query_params import parameters_of
 from application.ports.operations import Events
 from domain.dataset import Dataset
 from domain.events import RequestFailed
-from domain.paging import MAX_LIMIT
+from domain.paging import MAX_LIMIT, Cursor
 
 _IDENTIFIER = re.compile(r"[0-9a-f]{32}")
 _NOBODYS = "-"
@@ -96,6 +98,18 @@ class CursorPaging(msgspec.Struct, frozen=True, kw_only=True):
     limit: int
     next_cursor: str | None
     has_more: bool
+
+
+def paging_of(
+    request: AnyRequest, signer: CursorSigner, of: str, limit: int, last: Cursor | None
+) -> tuple[CursorPaging, dict[str, str]]:
+    """Return how a list goes on after `last`, and the headers that say so; None ends it."""
+    if last is None:
+        return CursorPaging(limit=limit, next_cursor=None, has_more=False), {}
+    cursor = signer.write(of, last)
+    given = parameters_of(request.scope["query_string"])
+    link = next_page_of(request.scope["path"], given, cursor)
+    return CursorPaging(limit=limit, next_cursor=cursor, has_more=True), {"Link": link}
 
 
 @dataclass

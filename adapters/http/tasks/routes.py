@@ -9,7 +9,7 @@ from adapters.http.datasets.export import send_export
 from adapters.http.datasets.formats import project
 from adapters.http.datasets.query_string import Format, ReadQuery, read_query, takes_list
 from adapters.http.protocol.access import ANYONE, may_call, role_of
-from adapters.http.protocol.asgi import Receive, Scope, Send, header_of, request_id_of
+from adapters.http.protocol.asgi import Receive, Scope, Send, header_of, lines, request_id_of
 from adapters.http.protocol.bodies import PatchBody
 from adapters.http.protocol.conditional import (
     ANY,
@@ -194,8 +194,8 @@ class _Export(Response[Any]):
 
     async def _send(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {**_LISTED, "Content-Type": self._query.format.media_type}
-        lines = tuple((name.lower().encode(), text.encode()) for name, text in headers.items())
-        await send_export(scope, self._reader, self._query, lines, receive, send)
+        sent = tuple(lines(headers))
+        await send_export(scope, self._reader, self._query, sent, receive, send)
 
 
 async def _page(

@@ -5,11 +5,12 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database, named_row, to_micros
+from adapters.sql.engine.database import Database, named_row
 from adapters.sql.schema.tables import users
 from application.ports.accounts import Accounts
 from domain.dataset import Role
 from domain.errors import NameTaken
+from domain.times import to_micros
 from domain.users import User, key_of
 
 _NAMES = tuple(users.c.keys())

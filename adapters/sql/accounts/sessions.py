@@ -7,13 +7,14 @@ import msgspec
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database, Row, from_micros, named_row, to_micros
+from adapters.sql.engine.database import Database, Row, named_row
 from adapters.sql.engine.dialects import now
 from adapters.sql.schema.tables import api_tokens, refresh_tokens, sessions
 from application.ports.accounts import ApiTokens, Sessions
 from application.ports.system import Clock
 from domain.errors import InvalidToken
 from domain.sessions import ApiToken, Session, is_replay
+from domain.times import from_micros, to_micros
 
 _FIELDS = Session.__struct_fields__
 

@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import bindparam, case, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database, SqlSession, SqlWrite, from_micros, to_micros
+from adapters.sql.engine.database import Database, SqlSession, SqlWrite
 from adapters.sql.engine.dialects import now
 from adapters.sql.schema.tables import attempts, client_limits
 from application.ports.accounts import ClientLimits, LoginAttempts
@@ -15,6 +15,7 @@ from domain.errors import TooManyRequests
 from domain.politeness import Rate
 from domain.sessions import digest_of
 from domain.throttling import Allowance, Attempts, Guess, allowance, spacing_s
+from domain.times import from_micros, to_micros
 
 _S = 1_000_000
 

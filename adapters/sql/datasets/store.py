@@ -18,7 +18,7 @@ from adapters.sql.datasets.queries import (
     statements_of,
     values_of,
 )
-from adapters.sql.engine.database import Database, Row, SqlQuery, from_micros, named_row
+from adapters.sql.engine.database import Database, Row, SqlQuery, named_row
 from adapters.sql.schema.sql_dataset import SqlDataset
 from adapters.sql.schema.tables import checkpoints, datasets, jobs, schedules
 from application.ports.datasets import Store
@@ -29,6 +29,7 @@ from domain.filters import Filter
 from domain.jobs import JobStatus, Mode
 from domain.paging import MAX_LIMIT, Counting, Page, PageRequest
 from domain.reports import Counts
+from domain.times import from_micros
 
 _STATE = select(datasets.c.seq, datasets.c.layout).where(datasets.c.name == bindparam("dataset"))
 _CHECKPOINTS = select(*(checkpoints.c[name] for name in Checkpoint.__struct_fields__)).where(

@@ -3,8 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, Protocol, overload
+from typing import Any, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import ClauseElement, Insert, Table
@@ -12,6 +11,7 @@ from sqlalchemy.engine import Dialect
 
 from application.ports.datasets import Changes
 from application.ports.system import Clock
+from domain.times import from_micros
 
 Row = tuple[Any, ...]
 Values = Mapping[str, Any]
@@ -27,32 +27,7 @@ READ_S = 5.0
 #: So many reads may wait in one lane; more would only be told that they took too long.
 MAX_WAITING = 500
 
-# ---------------------------------------------------------------- times, as columns keep them
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
-
-
-@overload
-def to_micros(time: datetime) -> int: ...
-@overload
-def to_micros(time: datetime | None) -> int | None: ...
-
-
-def to_micros(time: datetime | None) -> int | None:
-    """Return a time as whole microseconds since the epoch."""
-    return None if time is None else (time - _EPOCH) // MICROSECOND
-
-
-@overload
-def from_micros(micros: int) -> datetime: ...
-@overload
-def from_micros(micros: int | None) -> datetime | None: ...
-
-
-def from_micros(micros: int | None) -> datetime | None:
-    """Return the time of so many microseconds since the epoch."""
-    return None if micros is None else _EPOCH + micros * MICROSECOND
+# ---------------------------------------------------------------- rows
 
 
 def named_row(names: Iterable[str], row: Sequence[Any], times: Iterable[str]) -> dict[str, Any]:

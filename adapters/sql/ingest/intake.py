@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import bindparam, select, true, update
 
-from adapters.sql.engine.database import Database, SqlSession, SqlWrite, to_micros
+from adapters.sql.engine.database import Database, SqlSession, SqlWrite
 from adapters.sql.engine.dialects import replacing
 from adapters.sql.ingest.payloads import kept, pack, receive
 from adapters.sql.ingest.quarantine import reject, release
@@ -24,6 +24,7 @@ from domain.errors import LeaseLost
 from domain.jobs import FetchJob, JobStatus
 from domain.payloads import Payload, StoredPayload
 from domain.reports import Counts, Rejection
+from domain.times import to_micros
 
 _BATCH = 1000
 

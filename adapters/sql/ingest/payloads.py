@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database, Row, SqlSession, from_micros, to_micros
+from adapters.sql.engine.database import Database, Row, SqlSession
 from adapters.sql.schema.tables import payload_chunks, payloads, quarantine, receipts
 from application.ports.ingest import Receipts, Received, Replay
 from domain.jobs import FetchJob
 from domain.payloads import Payload, Receipt, StoredPayload, replayed
+from domain.times import from_micros, to_micros
 
 #: A body is kept in compressed pieces of at most this many bytes before compression.
 CHUNK = 1024 * 1024

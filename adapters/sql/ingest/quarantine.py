@@ -10,11 +10,12 @@ import msgspec
 from sqlalchemy import Select, bindparam, case, delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database, Row, SqlSession, named_row, to_micros
+from adapters.sql.engine.database import Database, Row, SqlSession, named_row
 from adapters.sql.schema.tables import quarantine
 from application.ports.ingest import Quarantine, Quarantined
 from domain.payloads import Payload
 from domain.reports import Rejection
+from domain.times import to_micros
 
 _REJECTED = tuple(column.name for column in quarantine.c if column.name != "id")
 _REJECT = upsert(quarantine).values({name: bindparam(name) for name in _REJECTED})

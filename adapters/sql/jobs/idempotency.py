@@ -4,12 +4,13 @@ import msgspec
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import MICROSECOND, Database
+from adapters.sql.engine.database import Database
 from adapters.sql.engine.dialects import now
 from adapters.sql.schema.tables import idempotency
 from application.ports.jobs import ABANDONED, KEPT, Begun, Idempotency, SavedAnswer
 from application.ports.system import Clock
 from domain.errors import KeyInUse, KeyReused
+from domain.times import MICROSECOND
 
 #: So many keys that are past their time are forgotten with every new one.
 _SWEPT = 10

@@ -9,15 +9,7 @@ import msgspec
 from sqlalchemy import Select, Text, and_, bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import (
-    MICROSECOND,
-    Database,
-    Row,
-    SqlSession,
-    SqlWrite,
-    named_row,
-    to_micros,
-)
+from adapters.sql.engine.database import Database, Row, SqlSession, SqlWrite, named_row
 from adapters.sql.engine.dialects import listed, now
 from adapters.sql.schema.tables import jobs, source_totals
 from application.ports.jobs import JobHistory, Jobs, SourceHistory, Wanted
@@ -25,6 +17,7 @@ from application.ports.system import Clock
 from domain.errors import LeaseLost, StoreUnavailable
 from domain.jobs import LEASE, LOST, FetchJob, JobStatus, Mode
 from domain.reports import Counts, Failure, FetchReport, SourceReport, SourceStatus
+from domain.times import MICROSECOND, to_micros
 from domain.totals import SourceTotals
 
 _TIMES = ("queued_at", "run_at", "started_at", "finished_at", "lease_until")

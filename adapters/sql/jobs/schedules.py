@@ -7,16 +7,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import (
-    MICROSECOND,
-    Database,
-    Row,
-    SqlSession,
-    Values,
-    from_micros,
-    named_row,
-    to_micros,
-)
+from adapters.sql.engine.database import Database, Row, SqlSession, Values, named_row
 from adapters.sql.engine.dialects import now
 from adapters.sql.jobs.jobs import requested
 from adapters.sql.schema.tables import schedules
@@ -24,6 +15,7 @@ from application.ports.jobs import Schedules
 from application.ports.system import Clock
 from domain.jobs import FetchJob
 from domain.schedules import Schedule
+from domain.times import MICROSECOND, from_micros, to_micros
 
 _FIELDS = Schedule.__struct_fields__
 

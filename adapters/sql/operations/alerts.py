@@ -7,12 +7,13 @@ import msgspec
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database, Row, from_micros, named_row, to_micros
+from adapters.sql.engine.database import Database, Row, named_row
 from adapters.sql.engine.dialects import now
 from adapters.sql.schema.tables import alarms
 from application.ports.operations import Alerts
 from application.ports.system import Clock
 from domain.alerts import AlertState, Kind
+from domain.times import from_micros, to_micros
 
 _KEY = ("kind", "dataset", "source")
 _TIMES = ("watched_since", "since", "taken_until")

@@ -20,7 +20,7 @@ from sqlalchemy import (
     select,
 )
 
-from adapters.sql.engine.database import MICROSECOND, Database, SqlSession, Values, to_micros
+from adapters.sql.engine.database import Database, SqlSession, Values
 from adapters.sql.engine.dialects import listed
 from adapters.sql.ingest.payloads import CHUNK
 from adapters.sql.schema.tables import (
@@ -36,6 +36,7 @@ from adapters.sql.schema.tables import (
 )
 from application.ports.operations import Retention
 from domain.retention import PLACES_KEPT, RetainedKind
+from domain.times import MICROSECOND, to_micros
 
 _BEFORE = bindparam("before", type_=BigInteger())
 _THESE = bindparam("these", type_=Text())

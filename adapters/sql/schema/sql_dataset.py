@@ -39,13 +39,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.schema import CreateTable
 
-from adapters.sql.engine.database import Row, SqlSession, from_micros, to_micros
+from adapters.sql.engine.database import Row, SqlSession
 from adapters.sql.schema.tables import Number, datasets, receipts
 from application.ports.system import Clock
 from domain.dataset import CHANGED_AT, Dataset
 from domain.errors import StoreUnavailable
 from domain.fields import Field, FieldType
 from domain.layouts import Layout
+from domain.times import from_micros, to_micros
 
 Codec = Callable[[Any], Any]
 

@@ -5,11 +5,12 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import bindparam, delete, select
 
-from adapters.sql.engine.database import Database, from_micros, to_micros
+from adapters.sql.engine.database import Database
 from adapters.sql.engine.dialects import replacing
 from adapters.sql.schema.tables import repositories
 from application.ports.tasks import KnownRepositories
 from domain.repositories import KnownRepository, LookupResult
+from domain.times import from_micros, to_micros
 
 _FIELDS = ("name", "told", "told_at", "looked_at")
 

@@ -5,12 +5,13 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, update
 
-from adapters.sql.engine.database import Database, SqlSession, Values, from_micros
+from adapters.sql.engine.database import Database, SqlSession, Values
 from adapters.sql.schema.sql_dataset import ChangeStamp, SqlDataset
 from application.ports.system import Clock
 from application.ports.tasks import Tasks
 from domain.dataset import CHANGED_AT
 from domain.tasks import TASKS, Task, task_of
+from domain.times import from_micros
 
 _SQL = SqlDataset.of(TASKS)
 _TABLE = _SQL.table

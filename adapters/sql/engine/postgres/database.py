@@ -16,7 +16,6 @@ from adapters.sql.engine.database import (
     Row,
     SqlQuery,
     SqlSession,
-    to_micros,
 )
 from adapters.sql.engine.postgres.listen import DISTRUST, MIGRATION_LOCK, TRUST_LOCK, Listener
 from adapters.sql.engine.postgres.pool import (
@@ -30,6 +29,7 @@ from adapters.sql.engine.postgres.session import CHANNEL, PostgresSession
 from application.ports.operations import Probe
 from application.ports.system import Clock
 from domain.errors import QueryTooSlow, StoreUnavailable
+from domain.times import to_micros
 
 READERS = 4
 SCANNERS = 2

@@ -17,7 +17,6 @@ from adapters.sql.engine.database import (
     Row,
     SqlQuery,
     SqlSession,
-    to_micros,
 )
 from adapters.sql.engine.sqlite.connections import (
     InlineReader,
@@ -29,6 +28,7 @@ from adapters.sql.engine.sqlite.connections import (
 from application.ports.operations import Probe
 from application.ports.system import Clock
 from domain.errors import StoreError, StoreUnavailable
+from domain.times import to_micros
 
 READERS = 2
 

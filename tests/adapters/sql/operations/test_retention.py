@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import ClauseElement, insert, text
 
 from adapters.memory.system import SteerableClock
-from adapters.sql.engine.database import Database, Row, SqlSession, Values, to_micros
+from adapters.sql.engine.database import Database, Row, SqlSession, Values
 from adapters.sql.engine.postgres.database import PostgresDatabase
 from adapters.sql.engine.sqlite.database import SqliteDatabase
 from adapters.sql.ingest.intake import SqlIntakes
@@ -25,6 +25,7 @@ from domain.checkpoints import Checkpoint
 from domain.jobs import FetchJob
 from domain.payloads import Payload
 from domain.retention import BATCH, RetainedKind, RetentionPolicy
+from domain.times import to_micros
 from tests.adapters.outbound.client_fixture import HurriedClock
 from tests.adapters.sql.conftest import read, until, waits_for_a_lock
 from tests.services.postgres import administering
