@@ -65,25 +65,34 @@ async def fetch_once(settings: Settings, dataset: str, force: bool) -> bool:
         if dataset not in names:
             raise UnknownDataset(f"there is no dataset {dataset!r}; there are: {', '.join(names)}")
         with progressing(f"fetching {dataset}") as progress:
-            await watch(container, lambda source: WatchedSource(source, progress))
+            await watch(container, WatchedSource, progress)
             fetched = await container.catalogue().fetch(dataset)(Role.ADMIN, force)
         _print(fetched)
         await print_rejected(fetched, container.quarantine())
         return fetched.outcome not in (None, Outcome.FAILED)
 
 
-async def watch(container: Container, watched: Callable[[Source[Any]], Source[Any]]) -> None:
-    """Replace every source of a container by a watched one."""
-    sources = {name: list(map(watched, given)) for name, given in container.sources().items()}
+async def watch(
+    container: Container,
+    watched: Callable[[Source[Any], Progress], Source[Any]],
+    progress: Progress | None,
+) -> None:
+    """Replace every source of a container by a watched one, if there is anything to show it on."""
+    if progress is None:
+        return
+    sources = {
+        name: [watched(source, progress) for source in given]
+        for name, given in container.sources().items()
+    }
     container.override_providers(sources=sources)
     await container.registry().replace(container.generation())
 
 
 @contextmanager
-def progressing(doing: str) -> Iterator[Progress]:
-    """Show the progress on a terminal: the number of pages, and their bytes."""
+def progressing(doing: str) -> Iterator[Progress | None]:
+    """Show the progress on a terminal, the number of pages and their bytes; None without one."""
     if not sys.stderr.isatty():
-        yield lambda payload: None
+        yield None
         return
     from rich.console import Console
     from rich.progress import DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from entrypoints.cli.commands import read_settings, reporting_errors, run, storage_of
-from entrypoints.cli.reprocess import rebuild, replay
+from entrypoints.cli.reprocess_commands import rebuild, replay
 from entrypoints.cli.user_commands import create_token, user
 from entrypoints.config import settings as s
 from entrypoints.config.redaction import redacted, without_password

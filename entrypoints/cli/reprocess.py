@@ -1,6 +1,5 @@
 """Reprocess from the command line: replay the quarantine, or rebuild a dataset."""
 
-import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,7 +10,6 @@ from application.ingest.fetch import Fetched
 from domain.dataset import Role
 from domain.payloads import Batch, Payload
 from domain.reports import Outcome, SourceReport
-from entrypoints.cli.commands import read_settings, reporting_errors, run
 from entrypoints.cli.fetch import WatchedSource, counted, print_rejected, progressing, watch
 from entrypoints.config.settings import Settings
 from entrypoints.processes.lifecycle import running
@@ -62,7 +60,7 @@ async def dry_ran(settings: Settings, dataset: str) -> bool:
 @asynccontextmanager
 async def _watching(container: Container, what: str) -> AsyncIterator[None]:
     with progressing(f"reading {what} again") as progress:
-        await watch(container, lambda source: ReadSource(source, progress))
+        await watch(container, ReadSource, progress)
         yield
 
 
@@ -82,26 +80,3 @@ def _print(sources: Iterable[SourceReport]) -> None:
         counts = counted(source.counts) or "nothing to read"
         error = f"; {source.error.detail}" if source.error else ""
         click.echo(f"  {source.source}: {counts}{error}")
-
-
-@click.command()
-@click.argument("dataset", required=False)
-@reporting_errors
-def replay(dataset: str | None) -> None:
-    """Replay rejected records, of DATASET or of all. No request is sent."""
-    from entrypoints.cli.reprocess import replayed
-
-    if not run(replayed(read_settings(), dataset)):
-        sys.exit(1)
-
-
-@click.command()
-@click.argument("dataset")
-@click.option("--dry-run", is_flag=True, help="Print what would change, and change nothing.")
-@reporting_errors
-def rebuild(dataset: str, dry_run: bool) -> None:
-    """Rebuild DATASET from its stored payloads. No request is sent."""
-    from entrypoints.cli.reprocess import dry_ran, rebuilt
-
-    if not run((dry_ran if dry_run else rebuilt)(read_settings(), dataset)):
-        sys.exit(1)

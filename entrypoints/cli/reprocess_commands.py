@@ -1,0 +1,33 @@
+"""Commands to replay the quarantine and to rebuild a dataset.
+
+They stand apart from what they run, so that `catchment --help` does not load the whole program.
+"""
+
+import sys
+
+import click
+
+from entrypoints.cli.commands import read_settings, reporting_errors, run
+
+
+@click.command()
+@click.argument("dataset", required=False)
+@reporting_errors
+def replay(dataset: str | None) -> None:
+    """Replay rejected records, of DATASET or of all. No request is sent."""
+    from entrypoints.cli.reprocess import replayed
+
+    if not run(replayed(read_settings(), dataset)):
+        sys.exit(1)
+
+
+@click.command()
+@click.argument("dataset")
+@click.option("--dry-run", is_flag=True, help="Print what would change, and change nothing.")
+@reporting_errors
+def rebuild(dataset: str, dry_run: bool) -> None:
+    """Rebuild DATASET from its stored payloads. No request is sent."""
+    from entrypoints.cli.reprocess import dry_ran, rebuilt
+
+    if not run((dry_ran if dry_run else rebuilt)(read_settings(), dataset)):
+        sys.exit(1)
