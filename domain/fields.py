@@ -157,7 +157,8 @@ def _parse_number(text: str) -> float:
     return float(text)
 
 
-def _parse_boolean(text: str) -> bool:
+def parse_boolean(text: str) -> bool:
+    """Read `true` or `false`; a ValueError otherwise."""
     if text not in ("true", "false"):
         raise ValueError("expected true or false")
     return text == "true"
@@ -172,7 +173,7 @@ def _parse_text(text: str) -> str:
 _PARSE: Mapping[FieldType, Callable[[str], Any]] = {
     FieldType.INTEGER: parse_integer,
     FieldType.NUMBER: _parse_number,
-    FieldType.BOOLEAN: _parse_boolean,
+    FieldType.BOOLEAN: parse_boolean,
     FieldType.TIME: parse_time,
     FieldType.TEXT: _parse_text,
     FieldType.CHOICE: _parse_text,

@@ -120,7 +120,7 @@ class Counting(StrEnum):
         return counted, "eq"
 
 
-class PageRequest(msgspec.Struct, frozen=True, kw_only=True):
+class PageRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A request for one page: a filter, an order and a start.
 
     A page of a `limit` of 0 has no records and no next page; only its count is wanted.
@@ -133,7 +133,7 @@ class PageRequest(msgspec.Struct, frozen=True, kw_only=True):
     cursor: Cursor | None = None
     counting: Counting = Counting.NONE
 
-    @property
+    @cached_property
     def question(self) -> str:
         """Return a digest of filter and order: a cursor is valid for one of them only."""
         asked = msgspec.json.encode((self.filter.format(), self.sort.text))

@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from domain.fields import INT64_MAX, INT64_MIN, Field, FieldType
+from domain.fields import INT64_MAX, INT64_MIN, Field, FieldType, parse_boolean
 from domain.times import NEVER_SET, parse_time
 
 Reader = Callable[[str], Any]
@@ -47,10 +47,7 @@ def read_number(text: str) -> float:
 
 def read_boolean(text: str) -> bool:
     """Read `true` or `false` in any case, as Python and spreadsheets write them."""
-    folded = text.lower()
-    if folded not in ("true", "false"):
-        raise ValueError("expected true or false")
-    return folded == "true"
+    return parse_boolean(text.lower())
 
 
 _READ: Mapping[FieldType, Reader] = {

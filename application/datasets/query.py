@@ -33,8 +33,7 @@ class Reader(Generic[R]):
         """Return one page of records; raise InvalidCursor for a cursor of another question."""
         if self._seen.conditions:
             request = msgspec.structs.replace(request, filter=request.filter & self._seen)
-        if request.cursor is not None:
-            request.check()
+        request.check()
         return await self._store.find(self.dataset, request)
 
     async def get(self, key: Key) -> Any:

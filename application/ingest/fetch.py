@@ -133,14 +133,14 @@ class Fetch(Generic[R]):
         if job == wanted:
             # One that is joined was announced by whoever wrote it down.
             await self._job_backend.announce(job.id)
-        return self._fetched(job, job.outcome, freshness)
+        return self._fetched(job, freshness)
 
     async def wait(self, job_id: str, seconds: float) -> Fetched:
         """The job once it has ended, or as it is after so many seconds."""
         until = self._clock.now() + timedelta(seconds=seconds)
         with self._place():
             job = await self._jobs.until(job_id, until)
-        return self._fetched(job, job.outcome, await self._store.freshness(self.dataset))
+        return self._fetched(job, await self._store.freshness(self.dataset))
 
     async def reprocess(self, viewer: Role, mode: Mode, receipt: int | None = None) -> Fetched:
         """Have what was kept read again by a replay or a rebuild, and wait for its end.
@@ -152,7 +152,7 @@ class Fetch(Generic[R]):
         with self._place():
             job = await self._jobs.requested(self._wanted(mode, receipt=receipt))
             job = await self._jobs.to_end(job)
-        return self._fetched(job, job.outcome, await self._store.freshness(self.dataset))
+        return self._fetched(job, await self._store.freshness(self.dataset))
 
     async def dry_run(self, viewer: Role) -> FetchReport:
         """What a rebuild would do now, for an admin; nothing is written and nobody is asked."""
@@ -250,7 +250,7 @@ class Fetch(Generic[R]):
             return fresh
         job = await self._jobs.requested(self._wanted(Mode.SYNC, force, job_id))
         job = await self._jobs.to_end(job)
-        return self._fetched(job, job.outcome, await self._store.freshness(self.dataset))
+        return self._fetched(job, await self._store.freshness(self.dataset))
 
     async def _fresh(self, freshness: Freshness, force: bool, job_id: str | None) -> Fetched | None:
         if force or self.run.has_work(freshness):
@@ -262,12 +262,14 @@ class Fetch(Generic[R]):
         job = await self._job_backend.history.get(last.job_id)
         if job is None or job.report is None:
             return None
-        return self._fetched(job, Outcome.FRESH, freshness)
+        return self._fetched(job, freshness, Outcome.FRESH)
 
-    def _fetched(self, job: FetchJob, outcome: Outcome | None, freshness: Freshness) -> Fetched:
+    def _fetched(
+        self, job: FetchJob, freshness: Freshness, outcome: Outcome | None = None
+    ) -> Fetched:
         return Fetched(
             job=job,
-            outcome=outcome,
+            outcome=outcome or job.outcome,
             freshness=freshness,
             next_allowed_at=self.cadence.next_allowed_at(freshness),
         )

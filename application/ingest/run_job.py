@@ -68,7 +68,7 @@ class JobRunner(Generic[R]):
         now = self._clock.now()
         known = [(gather, freshness.of(gather.source)) for gather in self._gathers]
         return any(
-            self._cadence.is_due(checkpoint, now) or _reads_anew(gather, checkpoint)
+            self._cadence.is_due(checkpoint, now) or gather.reads_anew(checkpoint)
             for gather, checkpoint in known
         )
 
@@ -175,7 +175,7 @@ class JobRunner(Generic[R]):
         runs = []
         for gather, checkpoint in known:
             due = job.force or self._cadence.is_due(checkpoint, now, scheduled)
-            if due or _reads_anew(gather, checkpoint):
+            if due or gather.reads_anew(checkpoint):
                 runs.append(gather(job, checkpoint, now + self._deadline, due=due))
         return runs
 
@@ -239,7 +239,3 @@ class JobRunner(Generic[R]):
                 for name in self.hosts
             )
         )
-
-
-def _reads_anew(gather: JobStep, checkpoint: Checkpoint | None) -> bool:
-    return checkpoint is not None and checkpoint.normaliser_version != gather.normaliser_version

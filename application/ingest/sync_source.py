@@ -44,6 +44,10 @@ class JobStep(Protocol):
     def done(self, checkpoint: Checkpoint) -> SourceReport:
         """What this checkpoint's own job did, for the worker that takes the job over."""
 
+    def reads_anew(self, checkpoint: Checkpoint | None) -> bool:
+        """Whether what was kept has been read by another version than this one."""
+        return checkpoint is not None and checkpoint.normaliser_version != self.normaliser_version
+
 
 class SourceSync(JobStep, Generic[R]):
     """Asks one source, keeps what it says, and merges what can be read of it."""
@@ -72,7 +76,7 @@ class SourceSync(JobStep, Generic[R]):
         traffic = Traffic()
         counts, error = Counts(), None
         try:
-            if checkpoint is not None and checkpoint.normaliser_version != self.normaliser_version:
+            if self.reads_anew(checkpoint):
                 checkpoint, counts = await self._renew(job, checkpoint, due)
             if due:
                 counts += await self._ask(job, Ask(checkpoint, deadline, traffic))
@@ -87,7 +91,7 @@ class SourceSync(JobStep, Generic[R]):
     ) -> SourceReport:
         """Read kept payloads again, as a replay or a rebuild does; the source is not asked.
 
-        A dry_ran rebuild only tells what would become of the records.
+        A dry run only tells what would become of the records.
         """
         left_out: Failure | None = None
         try:
@@ -120,7 +124,7 @@ class SourceSync(JobStep, Generic[R]):
         )
 
     async def _renew(
-        self, job: FetchJob, old: Checkpoint, due: bool
+        self, job: FetchJob, old: Checkpoint | None, due: bool
     ) -> tuple[Checkpoint | None, Counts]:
         try:
             return await self._reread.everything(job, old)

@@ -11,6 +11,7 @@ import msgspec
 from adapters.http.protocol.links import is_prefix
 from adapters.outbound.files import file_of
 from adapters.outbound.polite.urls import ascii_key, parse
+from domain.fields import parse_boolean
 from domain.politeness import Rate
 from entrypoints.config.units import rates, size
 
@@ -103,9 +104,7 @@ def token(text: str) -> str:
 
 def flag(text: str) -> bool:
     """Read true or false."""
-    if text not in ("true", "false"):
-        raise ValueError("expected true or false")
-    return text == "true"
+    return parse_boolean(text)
 
 
 def is_http(text: str) -> bool:

@@ -22,10 +22,14 @@ def http_date(text: str) -> datetime | None:
         return None
     try:
         moment = parsedate_to_datetime(text)
-        # The asctime form names no zone; HTTP says that it is UTC.
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return in_utc(moment)
     except (ValueError, OverflowError):
         return None
+
+
+def in_utc(moment: datetime) -> datetime:
+    """Return a time in UTC, which one without a zone is in: HTTP says so of its asctime form."""
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def sent_at(headers: Headers) -> datetime | None:

@@ -72,14 +72,17 @@ class UpstreamRequest(msgspec.Struct, frozen=True):
     @property
     def etag(self) -> str | None:
         """The validator to send, if there is one of this very URL."""
-        known = self.validators
-        return known.etag if known and known.url == self.url.text else None
+        return self._known.etag if self._known else None
 
     @property
     def last_modified(self) -> str | None:
         """The date to send, if there is one of this very URL."""
+        return self._known.last_modified if self._known else None
+
+    @property
+    def _known(self) -> Validators | None:
         known = self.validators
-        return known.last_modified if known and known.url == self.url.text else None
+        return known if known and known.url == self.url.text else None
 
     @property
     def is_conditional(self) -> bool:

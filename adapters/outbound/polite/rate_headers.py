@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 
-from adapters.outbound.polite.headers import Headers, http_date, sent_at
+from adapters.outbound.polite.headers import Headers, http_date, in_utc, sent_at
 from domain.politeness import clamp_block_s
 
 #: No limit lasts longer; a value beyond that is in another unit, or absurd.
@@ -77,8 +77,7 @@ def _each(values: Iterable[str]) -> Iterator[str]:
 def _retry_after_s(text: str, now: datetime) -> float | None:
     number = _number(text)
     if number is None:
-        moment = http_date(text) or _iso(text)
-        return None if moment is None else (moment - now).total_seconds()
+        return _until_s(text, now)
     since = _since_epoch_s(number, now)
     return number if since is None else since
 
@@ -93,8 +92,7 @@ def _reset_s(text: str, now: datetime) -> float | None:
         return number if number <= _YEAR_S else _since_epoch_s(number, now)
     if _DURATION.fullmatch(text):
         return sum(float(count) * _SECONDS[unit] for count, unit in _PART.findall(text))
-    moment = http_date(text) or _iso(text)
-    seconds = None if moment is None else (moment - now).total_seconds()
+    seconds = _until_s(text, now)
     return seconds if seconds is not None and seconds <= _YEAR_S else None
 
 
@@ -110,10 +108,15 @@ def _since_epoch_s(number: float, now: datetime) -> float | None:
     return next((seconds for seconds in away if abs(seconds) <= _YEAR_S), None)
 
 
+def _until_s(text: str, now: datetime) -> float | None:
+    """Seconds from now to a time written as a date."""
+    moment = http_date(text) or _iso(text)
+    return None if moment is None else (moment - now).total_seconds()
+
+
 def _iso(text: str) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return in_utc(datetime.fromisoformat(text))
     except (ValueError, OverflowError):
         return None
 
