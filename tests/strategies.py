@@ -1,5 +1,6 @@
 """Hypothesis strategies: a made-up dataset with every kind of field, and questions about it."""
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
 from typing import Any, Literal
@@ -168,17 +169,24 @@ def sample(number: int = 1, **changed: Any) -> Any:
 
 
 @st.composite
-def conditions(draw: st.DrawFn) -> Condition:
+def conditions(
+    draw: st.DrawFn,
+    fields: Sequence[Field] = tuple(SAMPLES.fields.values()),
+    values: Callable[[Field], st.SearchStrategy[Any]] = values_of,
+    longest_list: int = 4,
+) -> Condition:
     """One comparison that makes sense."""
-    field = draw(st.sampled_from(list(SAMPLES.fields.values())))
+    field = draw(st.sampled_from(fields))
     operator = draw(st.sampled_from(operators_of(field)))
-    value = values_of(field)
+    value = values(field)
     if operator is Operator.ISNULL:
         return Condition(field, operator, draw(st.booleans()))
     if operator is Operator.BETWEEN:
         return Condition(field, operator, draw(st.tuples(value, value)))
     if operator.takes_list:
-        return Condition(field, operator, tuple(draw(st.lists(value, min_size=1, max_size=4))))
+        return Condition(
+            field, operator, tuple(draw(st.lists(value, min_size=1, max_size=longest_list)))
+        )
     return Condition(field, operator, draw(value))
 
 

@@ -63,6 +63,17 @@ SECRET = b"a secret of the tests, 32 bytes long"
 PASSWORD = "correct horse battery"
 #: A port nobody listens on: what the client calls the application in memory.
 BASE = "http://catchment.test"
+#: Content types of bodies that are not read as JSON.
+NO_JSON = (
+    "text/plain",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=x",
+    "application/xml",
+    "application/msgpack",
+    "application/jsonp",
+    "",
+    "json",
+)
 
 
 # ---------------------------------------------------------------- records

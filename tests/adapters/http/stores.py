@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from adapters.memory.datasets import MemoryChanges
 from adapters.memory.operations import MemoryEvents
 from adapters.memory.system import SteerableClock
 from adapters.sql.datasets.store import SqlStore
@@ -17,9 +18,22 @@ from adapters.sql.jobs.schedules import SqlSchedules
 from adapters.sql.schema.migrate import migrate
 from application.ingest.job_backend import JobBackend
 from domain.dataset import Dataset
+from domain.errors import StoreUnavailable
 from tests.adapters.http.http_fixture import POSTS, HttpFixture, RecordingQueue
 
 Open = Callable[..., AbstractAsyncContextManager[HttpFixture]]
+
+
+class Away(MemoryChanges):
+    """Changes that cannot be asked for when they are away."""
+
+    away = False
+
+    def version(self) -> int:
+        """The version, unless it is away."""
+        if self.away:
+            raise StoreUnavailable("away")
+        return super().version()
 
 
 @asynccontextmanager

@@ -25,6 +25,22 @@ from domain.payloads import Payload
 from domain.reports import FetchReport
 from tests.services.postgres import administering, migrated_database, server_url
 
+#: Filters and orders of posts that an index answers.
+FAST_POSTS: list[tuple[list[tuple[str, str]], str]] = [
+    ([], "id"),
+    ([], "-id"),
+    ([], "user_id"),
+    ([], "-user_id"),
+    ([], "-_changed_at"),
+    ([("user_id", "1")], "id"),
+    ([("user_id", "1")], "-id"),
+    ([("id", "7")], "id"),
+    ([("id__gt", "7")], "id"),
+    ([("user_id__between", "2,3")], "user_id"),
+    ([("user_id", "1"), ("id__gte", "5")], "id"),
+    ([("_changed_at__gt", "2026-01-01T00:00:00Z")], "_changed_at"),
+]
+
 
 @pytest.fixture
 async def path(tmp_path: Path) -> Path:

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from adapters.http.datasets.query_string import read_query, takes_list
 from adapters.http.protocol.cursors import CursorSigner
 from adapters.http.protocol.query_params import parameters_of
-from domain.filters import Condition, Filter, Operator, operators_of
+from domain.fields import Field
+from domain.filters import Condition, Filter, Operator
 from tests.adapters.http.http_fixture import GAUGES, HttpFixture, ids, parameter_of, problem
-from tests.strategies import values_of
+from tests.strategies import conditions, values_of
 
 SIGNER = CursorSigner(b"a secret of the tests, 32 bytes long")
 
@@ -209,19 +210,12 @@ async def test_a_key_that_cannot_hold_a_slash_has_no_such_advice(
 # ---------------------------------------------------------------- equal and different questions
 
 
-@st.composite
-def asked_conditions(draw: st.DrawFn) -> Condition:
-    """A condition that fits its field, with few values, so that many are equal."""
-    field = draw(st.sampled_from([GAUGES.fields[n] for n in ("number", "level", "state", "body")]))
-    operator = draw(st.sampled_from(operators_of(field)))
-    value = st.sampled_from([1, 2]) if field.name == "number" else values_of(field)
-    if operator is Operator.ISNULL:
-        return Condition(field, operator, draw(st.booleans()))
-    if operator is Operator.BETWEEN:
-        return Condition(field, operator, draw(st.tuples(value, value)))
-    if operator.takes_list:
-        return Condition(field, operator, tuple(draw(st.lists(value, min_size=1, max_size=3))))
-    return Condition(field, operator, draw(value))
+def few_values(field: Field) -> st.SearchStrategy[Any]:
+    """The values of a field, and of numbers only two, so that many conditions are equal."""
+    return st.sampled_from([1, 2]) if field.name == "number" else values_of(field)
+
+
+ASKED = [GAUGES.fields[name] for name in ("number", "level", "state", "body")]
 
 
 CONTROLS: dict[str, list[list[str]]] = {
@@ -237,9 +231,9 @@ CONTROLS: dict[str, list[list[str]]] = {
 }
 Question = tuple[Filter, tuple[int, ...]]
 questions: st.SearchStrategy[Question] = st.tuples(
-    st.lists(asked_conditions(), max_size=2, unique_by=lambda c: c.name).map(
-        lambda some: Filter(tuple(some))
-    ),
+    st.lists(
+        conditions(ASKED, few_values, longest_list=3), max_size=2, unique_by=lambda c: c.name
+    ).map(lambda some: Filter(tuple(some))),
     st.tuples(*(st.integers(0, len(ways) - 1) for ways in CONTROLS.values())),
 )
 

@@ -13,20 +13,8 @@ from application.datasets.catalogue import FreshnessStatus
 from application.datasets.query import Query
 from domain.checkpoints import Freshness
 from domain.dataset import Role
-from domain.errors import StoreUnavailable
 from tests.adapters.http.http_fixture import POSTS, HttpFixture
-
-
-class Away(MemoryChanges):
-    """Changes that cannot be asked for when they are away."""
-
-    away = False
-
-    def version(self) -> int:
-        """The version, unless it is away."""
-        if self.away:
-            raise StoreUnavailable("away")
-        return super().version()
+from tests.adapters.http.stores import Away
 
 
 def cache(changes: MemoryChanges | None = None, **more: int) -> ResponseCache:

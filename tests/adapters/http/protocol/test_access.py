@@ -15,9 +15,8 @@ from litestar import Litestar, get
 
 from adapters.http.protocol.access import OPEN, may_call, require_declared
 from adapters.memory.database import MemoryDatabase
-from adapters.memory.datasets import MemoryChanges
 from domain.dataset import Role
-from domain.errors import InvalidRoutes, StoreUnavailable
+from domain.errors import InvalidRoutes
 from tests.adapters.http.http_fixture import (
     PASSWORD,
     POSTS,
@@ -27,6 +26,7 @@ from tests.adapters.http.http_fixture import (
     posts,
     problem,
 )
+from tests.adapters.http.stores import Away
 from tests.prove.figures import told
 
 CLOSED = gauges_dataset(read_by=Role.USER, fetch_by=Role.ADMIN)
@@ -74,18 +74,6 @@ LEAST = {
 }
 #: Open to everybody even where everybody must log in.
 ALWAYS = re.compile(r"/health.*|/auth/(login|logout|refresh|signup)")
-
-
-class Away(MemoryChanges):
-    """Changes that cannot be asked for when they are away."""
-
-    away = False
-
-    def version(self) -> int:
-        """The version, unless it is away."""
-        if self.away:
-            raise StoreUnavailable("away")
-        return super().version()
 
 
 @pytest.fixture

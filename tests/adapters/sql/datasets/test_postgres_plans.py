@@ -18,7 +18,7 @@ from domain.builtin.posts import POSTS
 from domain.dataset import Dataset
 from domain.filters import Filter
 from domain.paging import PageRequest, Sort
-from tests.adapters.sql.conftest import some_posts
+from tests.adapters.sql.conftest import FAST_POSTS, some_posts
 from tests.services.postgres import administering, migrated_database
 from tests.strategies import SAMPLES, sample
 
@@ -67,20 +67,6 @@ def _pages(dataset: Dataset[Any], filter: list[tuple[str, str]], sort: str) -> l
     return [first, msgspec.structs.replace(first, cursor=first.cursor_after(row))]
 
 
-FAST_POSTS: list[tuple[list[tuple[str, str]], str]] = [
-    ([], "id"),
-    ([], "-id"),
-    ([], "user_id"),
-    ([], "-user_id"),
-    ([], "-_changed_at"),
-    ([("user_id", "1")], "id"),
-    ([("user_id", "1")], "-id"),
-    ([("id", "7")], "id"),
-    ([("id__gt", "7")], "id"),
-    ([("user_id__between", "2,3")], "user_id"),
-    ([("user_id", "1"), ("id__gte", "5")], "id"),
-    ([("_changed_at__gt", "2026-01-01T00:00:00Z")], "_changed_at"),
-]
 #: With keys of several fields, and values that may be missing.
 FAST_SAMPLES: list[tuple[list[tuple[str, str]], str]] = [
     ([], "source,number"),

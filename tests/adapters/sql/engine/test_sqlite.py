@@ -19,7 +19,7 @@ from domain.builtin.posts import POSTS
 from domain.errors import QueryTooSlow, StoreFull, StoreUnavailable
 from domain.filters import Filter
 from domain.paging import Counting, PageRequest, Sort
-from tests.adapters.sql.conftest import bring, some_posts
+from tests.adapters.sql.conftest import FAST_POSTS, bring, some_posts
 
 _ENDLESS = text(
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
@@ -169,23 +169,7 @@ async def test_a_database_that_was_never_migrated_is_not_ready(tmp_path: Path) -
 # ---------------------------------------------------------------- what is declared fast is fast
 
 
-@pytest.mark.parametrize(
-    ("filter", "sort"),
-    [
-        ([], "id"),
-        ([], "-id"),
-        ([], "user_id"),
-        ([], "-user_id"),
-        ([], "-_changed_at"),
-        ([("user_id", "1")], "id"),
-        ([("user_id", "1")], "-id"),
-        ([("id", "7")], "id"),
-        ([("id__gt", "7")], "id"),
-        ([("user_id__between", "2,3")], "user_id"),
-        ([("user_id", "1"), ("id__gte", "5")], "id"),
-        ([("_changed_at__gt", "2026-01-01T00:00:00Z")], "_changed_at"),
-    ],
-)
+@pytest.mark.parametrize(("filter", "sort"), FAST_POSTS)
 async def test_a_query_that_is_called_fast_scans_and_sorts_nothing(
     database: SqliteDatabase, filter: list[tuple[str, str]], sort: str
 ) -> None:
