@@ -17,7 +17,7 @@ from adapters.system.logs import configure
 from entrypoints.config.settings import InvalidSetting, Settings, load
 from entrypoints.processes.api import address_of, embedded, ensure_configured_admin, listen, serving
 from entrypoints.processes.lifecycle import doing, running, signals
-from entrypoints.upstream import ASSETS_FILE, SampleUpstream, settings_for
+from entrypoints.sample_upstream import ASSETS_FILE, SampleUpstream, settings_for
 
 
 class DemoClient:

@@ -140,8 +140,8 @@ def prune() -> None:
 @reporting_errors
 def upstream(host: str, port: int, posts: int) -> None:
     """Start the sample upstream. It simulates the APIs and their faults."""
-    from entrypoints.upstream import serve as serving
-    from entrypoints.upstream import settings_for
+    from entrypoints.sample_upstream import serve as serving
+    from entrypoints.sample_upstream import settings_for
 
     def announce(url: str) -> None:
         click.echo(f"The sample upstream is at {url} (that page lists its features).")

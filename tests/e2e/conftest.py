@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from entrypoints.upstream import SampleUpstream
+from entrypoints.sample_upstream import SampleUpstream
 from tests.services.postgres import empty_database
 from tests.services.rabbitmq import broker_url, private_node, program
 

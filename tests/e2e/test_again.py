@@ -2,7 +2,7 @@
 
 import pytest
 
-from entrypoints.upstream import SampleUpstream
+from entrypoints.sample_upstream import SampleUpstream
 from tests.e2e.conftest import Start, ended
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import httpx
 
-from entrypoints.upstream import SampleUpstream
+from entrypoints.sample_upstream import SampleUpstream
 from tests.e2e.conftest import Start, ended, url_of
 from tests.e2e.questions import NOBODY, asked, finished
 from tests.services.proxy import Proxy, proxied

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from entrypoints.upstream import SampleUpstream, settings_for
+from entrypoints.sample_upstream import SampleUpstream, settings_for
 from tests.docs.collection import COLLECTION, requests
 from tests.docs.markdown import ROOT
 from tests.e2e.conftest import Start, ended, url_of

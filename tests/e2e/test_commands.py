@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from entrypoints.upstream import SampleUpstream
+from entrypoints.sample_upstream import SampleUpstream
 from tests.e2e.conftest import COMMAND, Start, ended, url_of
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from entrypoints.upstream import SampleUpstream
+from entrypoints.sample_upstream import SampleUpstream
 from tests.e2e.conftest import Start, ended, url_of
 
 CSV = "symbol;name;price_usd\nBTC;Bitcoin;64000.5\nOWN;Our own;x\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 from adapters.memory.system import SeededRandom
 from entrypoints.config.settings import load
 from entrypoints.processes.lifecycle import running
-from entrypoints.upstream import SampleUpstream
+from entrypoints.sample_upstream import SampleUpstream
 from tests.e2e.conftest import Start
 
 #: Five kills on each of four databases, side by side: a lease takes its time to run out.

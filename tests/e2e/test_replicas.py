@@ -3,7 +3,7 @@
 import asyncio
 import signal
 
-from entrypoints.upstream import SampleUpstream
+from entrypoints.sample_upstream import SampleUpstream
 from tests.e2e.conftest import Start, ended, url_of
 from tests.e2e.questions import asked, finished
 

@@ -12,8 +12,8 @@ from adapters.memory.system import SeededRandom
 from domain.dataset import Role
 from entrypoints.config.settings import load
 from entrypoints.processes.lifecycle import doing, running
-from entrypoints.upstream import SampleUpstream
-from entrypoints.upstream.subjects import settings_for
+from entrypoints.sample_upstream import SampleUpstream
+from entrypoints.sample_upstream.subjects import settings_for
 from entrypoints.wiring.container import Container
 
 PASSWORD = "long enough for everybody"

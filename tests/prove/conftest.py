@@ -7,7 +7,7 @@ import pytest
 
 from entrypoints.config.settings import load
 from entrypoints.processes.lifecycle import running
-from entrypoints.upstream import SampleUpstream
+from entrypoints.sample_upstream import SampleUpstream
 from entrypoints.wiring.container import Container
 from tests.services.postgres import empty_database
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from entrypoints.upstream import SampleUpstream
+from entrypoints.sample_upstream import SampleUpstream
 from tests.prove.figures import told as told
 
 ROOT = Path(__file__).parents[2]

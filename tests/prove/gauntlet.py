@@ -8,8 +8,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from entrypoints.upstream import SampleUpstream
-from entrypoints.upstream.faults import FAULTS
+from entrypoints.sample_upstream import SampleUpstream
+from entrypoints.sample_upstream.faults import FAULTS
 from tests.prove.clients import client
 from tests.prove.crew import Crew, Member, crew
 from tests.prove.figures import Figure, told

@@ -5,7 +5,7 @@ from typing import Any
 from domain.builtin.posts import POSTS
 from domain.fields import INT64_MAX
 from domain.filters import Filter
-from entrypoints.upstream import SampleUpstream
+from entrypoints.sample_upstream import SampleUpstream
 from entrypoints.wiring.container import Container
 from tests.prove.figures import told
 

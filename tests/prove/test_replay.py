@@ -8,7 +8,7 @@ from adapters.sql.schema.sql_dataset import SqlDataset
 from domain.builtin.posts import POSTS
 from domain.dataset import Role
 from domain.paging import PageRequest, Sort
-from entrypoints.upstream import SampleUpstream
+from entrypoints.sample_upstream import SampleUpstream
 from entrypoints.wiring.container import Container
 from tests.prove.figures import told
 

@@ -36,7 +36,7 @@ from domain.errors import SourceError
 from domain.jobs import FetchJob
 from domain.politeness import Host, Rate
 from domain.reports import SourceReport, Traffic
-from entrypoints.upstream import SampleUpstream
+from entrypoints.sample_upstream import SampleUpstream
 
 NO_LIMIT = Rate(1_000_000, 1.0)
 

@@ -18,8 +18,8 @@ from domain.payloads import Batch, Payload
 from domain.reports import Counts
 from entrypoints.config.settings import Settings, load
 from entrypoints.processes.lifecycle import running
-from entrypoints.upstream import SampleUpstream
-from entrypoints.upstream.words import sample_posts
+from entrypoints.sample_upstream import SampleUpstream
+from entrypoints.sample_upstream.words import sample_posts
 from entrypoints.wiring.container import Container
 
 GOOD: dict[str, Any] = {"userId": 1, "id": 1, "title": "a title", "body": "a body"}

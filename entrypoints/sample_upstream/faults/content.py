@@ -1,0 +1,85 @@
+"""Faults of the body as text: not what was asked for, nothing at all, or badly spelled."""
+
+from collections.abc import Callable
+
+from entrypoints.sample_upstream.documents import encode
+from entrypoints.sample_upstream.exchange import JSON, Exchange, Handler
+from entrypoints.sample_upstream.faults.fault import IN_JSON, Fault
+
+HTML = "text/html; charset=utf-8"
+ERROR_PAGE = b"<!doctype html><title>Oops</title><h1>We will be back soon</h1>"
+
+
+def content(make: Callable[[Exchange], bytes], content_type: str = JSON) -> Handler:
+    """Answer 200 with the body made, under this content type."""
+
+    async def play(exchange: Exchange) -> None:
+        await exchange.answer(200, make(exchange), content_type=content_type)
+
+    return play
+
+
+def labelled(make: Callable[[Exchange], bytes], charset: str = "utf-8") -> Handler:
+    """Answer 200 with the body made, under the usual content type but this charset."""
+
+    async def play(exchange: Exchange) -> None:
+        kind = exchange.subject.content_type.replace("utf-8", charset)
+        await exchange.answer(200, make(exchange), content_type=kind)
+
+    return play
+
+
+def spelled(spelling: bytes) -> Callable[[Exchange], bytes]:
+    """Make the body with one of its texts spelled by exactly these bytes."""
+    return lambda exchange: exchange.subject.respell(exchange, spelling)
+
+
+def utf16(exchange: Exchange) -> bytes:
+    """Return the body in UTF-16 with a byte order mark."""
+    return exchange.body.decode().encode("utf-16")
+
+
+async def no_content(exchange: Exchange) -> None:
+    """Answer 204."""
+    await exchange.answer(204)
+
+
+LATIN1_TEXT = '"le café de la rivière"'.encode("latin-1")
+CONTENT = {
+    "U8-html": Fault("200 with an HTML error page.", content(lambda _: ERROR_PAGE, HTML)),
+    "U8-html-as-json": Fault(
+        "200 with an HTML error page labelled JSON.", content(lambda _: ERROR_PAGE)
+    ),
+    "U8-json-as-html": Fault(
+        "The right body, labelled HTML.", content(lambda exchange: exchange.body, HTML)
+    ),
+    "U9": Fault(
+        "200 with an error in JSON.",
+        content(lambda _: encode({"error": {"code": 1042, "message": "The database is away."}})),
+    ),
+    "U10-204": Fault("204 and no body.", no_content),
+    "U10-empty": Fault("200 and an empty body.", content(lambda _: b"")),
+    "U10-empty-list": Fault("200 and an empty list.", content(lambda _: b"[]"), IN_JSON),
+    "U23-invalid-utf8": Fault(
+        "One text has bytes that are not UTF-8.", labelled(spelled(b'"the \xff\xfe\xc3\x28 river"'))
+    ),
+    "U23-utf16": Fault(
+        "The body is UTF-16 with a byte order mark, and says so.", labelled(utf16, "utf-16")
+    ),
+    "U23-utf8-mark": Fault(
+        "The body begins with a UTF-8 byte order mark.",
+        labelled(lambda exchange: b"\xef\xbb\xbf" + exchange.body),
+    ),
+    "U23-latin1": Fault(
+        "One text is Latin-1 while the label says UTF-8.", labelled(spelled(LATIN1_TEXT))
+    ),
+    "U23-latin1-declared": Fault(
+        "One text is Latin-1 and the label says so.", labelled(spelled(LATIN1_TEXT), "iso-8859-1")
+    ),
+    "U23-nul": Fault("One text holds U+0000.", labelled(spelled(rb'"the \u0000 river"')), IN_JSON),
+    "U23-surrogate": Fault(
+        "One text holds half of a surrogate pair.",
+        labelled(spelled(rb'"the \ud800 river"')),
+        IN_JSON,
+    ),
+}
