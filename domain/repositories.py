@@ -44,11 +44,13 @@ class RepoFacts(msgspec.Struct, frozen=True):
 class LookupResult(msgspec.Struct, frozen=True):
     """A response of GitHub: the facts, or None if the repository does not exist.
 
-    `etag` is the validator for the next request, if any.
+    `etag` is the validator for the next request, if any, and `url` the only address it is of:
+    that of the repository's name when empty, and another one once the repository was renamed.
     """
 
     facts: RepoFacts | None
     etag: str | None = None
+    url: str = ""
 
 
 class Finding(msgspec.Struct, frozen=True):

@@ -66,7 +66,7 @@ class GitHubRepositories(Repositories):
                 url,
                 deadline,
                 traffic,
-                validators=Validators(url.text, known.etag) if known else None,
+                validators=Validators(known.url or url.text, known.etag) if known else None,
                 headers=self._headers,
                 rules=RULES,
             )
@@ -76,9 +76,10 @@ class GitHubRepositories(Repositories):
             return known
         if isinstance(answer, NotModified):
             raise UnexpectedContent(f"{self._host} says that nothing changed of what is not known")
-        # A repository that was renamed is found at another address, and a validator is of one.
-        etag = answer.etag if answer.url == url.text else None
-        return LookupResult(self._facts(answer), etag if etag == self._harmless(etag) else None)
+        facts = self._facts(answer)
+        if answer.etag is None or self._is_told(answer.etag + answer.url):
+            return LookupResult(facts)
+        return LookupResult(facts, answer.etag, answer.url if answer.url != url.text else "")
 
     def _facts(self, answer: UpstreamResponse) -> RepoFacts:
         try:
@@ -95,3 +96,7 @@ class GitHubRepositories(Repositories):
     def _harmless(self, text: str | None) -> str | None:
         """A text without our token: whoever is sent it may send it back, for everybody to read."""
         return text.replace(self._token, "***") if text and self._token else text
+
+    def _is_told(self, text: str) -> bool:
+        """Whether a text tells our token."""
+        return self._harmless(text) != text

@@ -109,6 +109,10 @@ class GitHubStage:
         """Let these be the answers for a repository."""
         self.server.replies[f"/repos/{name}"] = list(replies)
 
+    def validators(self) -> list[tuple[str, str | None]]:
+        """Return what each request asked for, and under which validator."""
+        return [(asked.path, asked.headers.get("if-none-match")) for asked in self.server.asked]
+
     def later(self, seconds: float) -> datetime:
         """A moment so many seconds from now."""
         return self.clock.now() + timedelta(seconds=seconds)

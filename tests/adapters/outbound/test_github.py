@@ -92,12 +92,37 @@ async def test_a_repository_that_was_renamed_is_followed_on_the_same_host(
 
     told = await stage.look(known=LookupResult(FACTS, '"abc"'))
 
-    assert told == LookupResult(FACTS), "a validator belongs to one address"
-    assert [asked.path for asked in stage.server.asked] == [
-        "/repos/encode/httpx",
-        "/repositories/7",
+    assert told == LookupResult(FACTS, '"7"', f"{stage.server.url}/repositories/7")
+    assert stage.validators() == [("/repos/encode/httpx", '"abc"'), ("/repositories/7", None)]
+
+
+async def test_a_validator_goes_where_it_came_from_behind_a_redirect_too(
+    stage: GitHubStage,
+) -> None:
+    stage.says(Reply(301, {"Location": "/repositories/7"}))
+    stage.server.replies["/repositories/7"] = [
+        telling(HTTPX, ETag='"7"'),
+        Reply(304, {"ETag": '"7"'}),
     ]
-    assert "if-none-match" not in stage.server.asked[1].headers
+
+    told = await stage.look()
+    again = await stage.look(known=told)
+
+    assert again is told
+    assert (stage.traffic.requests, stage.traffic.not_modified) == (4, 1)
+    assert stage.validators()[2:] == [("/repos/encode/httpx", None), ("/repositories/7", '"7"')]
+
+
+async def test_a_new_repository_of_the_old_name_is_not_asked_for_by_the_other_s_validator(
+    stage: GitHubStage,
+) -> None:
+    moved = LookupResult(FACTS, '"7"', f"{stage.server.url}/repositories/7")
+    stage.says(telling({**HTTPX, "stargazers_count": 1}, ETag='"8"'))
+
+    told = await stage.look(known=moved)
+
+    assert told == LookupResult(RepoFacts(FACTS.description, 1, "Python"), '"8"')
+    assert stage.validators() == [("/repos/encode/httpx", None)]
 
 
 async def test_texts_no_store_can_keep_are_made_fit(stage: GitHubStage) -> None:
@@ -327,6 +352,14 @@ async def test_u43_a_token_that_is_sent_back_is_not_kept() -> None:
         told = await stage.look()
 
         assert told == LookupResult(RepoFacts("Bearer *** sent this", 13000, "***"), None)
+
+
+async def test_u43_a_token_in_an_address_is_not_kept_either() -> None:
+    async with github(token="a-token") as stage:
+        stage.says(Reply(301, {"Location": "/repositories/7?by=a-token"}))
+        stage.server.replies["/repositories/7?by=a-token"] = [telling(HTTPX, ETag='"7"')]
+
+        assert await stage.look() == LookupResult(FACTS)
 
 
 # ---------------------------------------------------------------- a caller who leaves

@@ -31,6 +31,7 @@ async def test_nothing_is_known_at_first(backend: Backend) -> None:
         LookupResult(None),
         LookupResult(FACTS),
         LookupResult(FACTS, 'W/"é"'),
+        LookupResult(FACTS, '"7"', "https://api.github.com/repositories/7"),
         LookupResult(RepoFacts(None, 0, None), '""'),
         LookupResult(RepoFacts("\n\\\"'😀", INT64_MAX, ""), None),
     ],
