@@ -19,7 +19,6 @@ from adapters.http.protocol.bodies import FormBody
 from adapters.http.protocol.client_address import client_network
 from adapters.http.protocol.rate_limits import LOGIN, limited
 from adapters.http.protocol.routing import (
-    NO_STORE,
     AnyRequest,
     Identifier,
     Use,
@@ -69,7 +68,6 @@ class TokenList(msgspec.Struct, frozen=True):
     "/auth/signup",
     summary="Create an account",
     responses=problems(401, 409, 429, *_BODY),
-    cache_control=NO_STORE,
     guards=[limited(LOGIN)],
     opt=may_call(OPEN),
     tags=["auth"],
@@ -85,7 +83,6 @@ async def signup(data: JSONBody[NewAccount], sign_up: Use[SignUp]) -> Account:
     status_code=204,
     summary="Change your password",
     responses=problems(401, 403, 429, *_BODY),
-    cache_control=NO_STORE,
     guards=[limited(LOGIN)],
     opt=may_call(USER),
     tags=["auth"],
@@ -102,7 +99,6 @@ async def password(
     "/auth/me",
     summary="Get the caller",
     responses=problems(401),
-    cache_control=NO_STORE,
     opt=may_call(USER),
     tags=["auth"],
 )
@@ -117,7 +113,6 @@ async def me(request: AnyRequest) -> Me:
     status_code=200,
     summary="Log in",
     responses=problems(401, 429, *_BODY),
-    cache_control=NO_STORE,
     guards=[limited(LOGIN)],
     opt=may_call(OPEN),
     tags=["auth"],
@@ -135,7 +130,6 @@ async def login(
     status_code=200,
     summary="Refresh tokens",
     responses=problems(401, 429, *_BODY),
-    cache_control=NO_STORE,
     opt=may_call(OPEN),
     tags=["auth"],
 )
@@ -152,7 +146,6 @@ async def refresh(data: FormBody[RefreshRequest], sessions: Use[SessionUseCases]
     status_code=204,
     summary="Log out",
     responses=problems(401, *_BODY),
-    cache_control=NO_STORE,
     opt=may_call(OPEN),
     tags=["auth"],
 )
@@ -169,7 +162,6 @@ async def logout(
     "/auth/tokens",
     summary="List your API tokens",
     responses=problems(401, 403, 503),
-    cache_control=NO_STORE,
     opt=may_call(USER),
     tags=["auth"],
 )
@@ -183,7 +175,6 @@ async def tokens(request: AnyRequest, api_tokens: Use[ApiTokenService]) -> Token
     "/auth/tokens",
     summary="Create an API token",
     responses=problems(401, 403, *_BODY),
-    cache_control=NO_STORE,
     opt=may_call(USER),
     tags=["auth"],
 )
@@ -200,7 +191,6 @@ async def create(
     status_code=204,
     summary="Revoke an API token",
     responses=problems(401, 403, 404, 503, 507),
-    cache_control=NO_STORE,
     opt=may_call(USER),
     tags=["auth"],
 )

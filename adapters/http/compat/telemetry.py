@@ -14,7 +14,6 @@ from adapters.http.protocol.asgi import request_id_of, set_job_id
 from adapters.http.protocol.problems import Reply, reply, reply_to_failures
 from adapters.http.protocol.rate_limits import FETCH, limited
 from adapters.http.protocol.routing import (
-    NO_STORE,
     AnyRequest,
     Limit,
     Use,
@@ -52,7 +51,6 @@ class Point(msgspec.Struct, frozen=True):
     "/api/data",
     summary="List data points",
     responses=problems(401, 503),
-    cache_control=NO_STORE,
     opt=may_call(USER),
     tags=["points"],
 )
@@ -126,7 +124,7 @@ def _reply(came: FetchedOne, report: FetchAnswer, request_id: str, now: datetime
     job = came.fetched.job
     failures = job.report.failures if job.report else []
     if came.record is not None and came.fetched.outcome is not Outcome.FAILED:
-        return json_reply(_point(came.record), {"Cache-Control": "no-store"})
+        return json_reply(_point(came.record))
     blocked = [failure for failure in failures if failure.code == SourceBlocked.code]
     if blocked:
         # Not our trouble but the caller's pace: the upstream may not be asked so often.

@@ -15,7 +15,6 @@ from adapters.http.protocol.bodies import refuse_content
 from adapters.http.protocol.cursors import CursorSigner
 from adapters.http.protocol.negotiation import json_of
 from adapters.http.protocol.routing import (
-    NO_STORE,
     Answer,
     AnyRequest,
     CursorPaging,
@@ -38,7 +37,6 @@ from domain.times import from_micros, to_micros
 #: What the cursors of the list are signed for; no dataset is called so.
 _QUARANTINE = "/quarantine"
 _IDENTIFIER = re.compile(r"[0-9]{1,18}")
-_UNKEPT = {"Cache-Control": "no-store"}
 #: What a replay may answer besides.
 _REPLAY = (401, 403, 404, 408, 409, 413, 415, 429, 502, 503, 507)
 
@@ -69,8 +67,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
 @get(
     "/quarantine",
     summary="List rejected records",
-    responses={200: Answer(QuarantinePage), **problems(401, 403, 404, 503)},
-    cache_control=NO_STORE,
+    responses={200: Answer(QuarantinePage, headers=("Link",)), **problems(401, 403, 404, 503)},
     opt=may_call(ADMIN),
     tags=["quarantine"],
 )
@@ -141,7 +138,7 @@ async def replay_many(
         return _one(request, await replay_quarantine.dataset(role, dataset), clock)
     reports = list(map(to_response, await replay_quarantine.everything(role)))
     replayed = Replayed(data=reports, count=len(reports), request_id=request_id_of(request.scope))
-    return answer(json_reply(replayed, _UNKEPT))
+    return answer(json_reply(replayed))
 
 
 QUARANTINE_ROUTES = [waiting, replay_one, replay_many]
@@ -151,7 +148,7 @@ def _one(request: AnyRequest, fetched: Fetched, clock: Clock) -> Response[Any]:
     set_job_id(request.scope, fetched.job.id)
     report, request_id = to_response(fetched), request_id_of(request.scope)
     problem = problem_of(fetched, report, request_id, clock.now(), "replay")
-    return answer(problem or json_reply(report, _UNKEPT))
+    return answer(problem or json_reply(report))
 
 
 # ---------------------------------------------------------------- places in the list

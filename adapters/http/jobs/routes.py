@@ -12,7 +12,6 @@ from adapters.http.protocol.access import ADMIN, ANYONE, may_call, role_of
 from adapters.http.protocol.asgi import request_id_of, set_job_id
 from adapters.http.protocol.cursors import CursorSigner
 from adapters.http.protocol.routing import (
-    NO_STORE,
     Answer,
     AnyRequest,
     CursorPaging,
@@ -52,7 +51,6 @@ class JobPage(msgspec.Struct, frozen=True, kw_only=True):
     "/fetch/jobs",
     summary="List jobs",
     responses={200: Answer(JobPage, headers=("Link",)), **problems(401, 403, 404, 503)},
-    cache_control=NO_STORE,
     opt=may_call(ANYONE),
     tags=["fetch"],
 )
@@ -90,7 +88,6 @@ async def jobs(
     "/fetch/status/{job_id:str}",
     summary="Get a job",
     responses=problems(401, 403, 404, 503),
-    cache_control=NO_STORE,
     opt=may_call(ANYONE),
     tags=["fetch"],
 )
@@ -111,7 +108,6 @@ async def status(
     status_code=200,
     summary="Cancel a job",
     responses=problems(401, 403, 404, 409, 503, 507),
-    cache_control=NO_STORE,
     opt=may_call(ADMIN),
     tags=["fetch"],
 )

@@ -9,7 +9,7 @@ from litestar import Response, get
 from adapters.http.protocol.access import OPEN, may_call
 from adapters.http.protocol.asgi import request_id_of
 from adapters.http.protocol.problems import Refusal
-from adapters.http.protocol.routing import NO_STORE, Answer, AnyRequest, Use, problems
+from adapters.http.protocol.routing import Answer, AnyRequest, Use, problems
 from application.operations.health import CheckHealth, HealthStatus, SourceHealth
 
 
@@ -34,7 +34,6 @@ class ProbeResult(msgspec.Struct, frozen=True):
     "/health",
     summary="Health report",
     responses={**problems(), 503: Answer(HealthReport, description="The service is down")},
-    cache_control=NO_STORE,
     opt=may_call(OPEN),
     tags=["overview"],
 )

@@ -7,7 +7,7 @@ from litestar import get
 
 from adapters.http.protocol.access import ANYONE, may_call, role_of
 from adapters.http.protocol.asgi import request_id_of
-from adapters.http.protocol.routing import NO_STORE, AnyRequest, Use, problems
+from adapters.http.protocol.routing import AnyRequest, Use, problems
 from application.operations.stats import ShowStats
 from domain.reports import Counts, SourceStatus
 from domain.totals import SourceTotals
@@ -47,7 +47,6 @@ class StatsSummary(msgspec.Struct, frozen=True, kw_only=True):
     "/stats",
     summary="Show statistics",
     responses=problems(503),
-    cache_control=NO_STORE,
     opt=may_call(ANYONE),
     tags=["overview"],
 )

@@ -260,7 +260,7 @@ def reply(
         errors=found or msgspec.UNSET,
         report=report,
     )
-    sent = {"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store", **(headers or {})}
+    sent = {"Content-Type": MEDIA_TYPE, **(headers or {})}
     if status in _RETRY_AFTER_S:
         sent.setdefault("Retry-After", str(_RETRY_AFTER_S[status]))
     return Reply(int(status), sent, msgspec.json.encode(problem))

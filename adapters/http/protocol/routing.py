@@ -8,7 +8,6 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 from litestar import Request, Response
-from litestar.datastructures import CacheControlHeader
 from litestar.di import NamedDependency, Provide
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.handlers import BaseRouteHandler
@@ -42,8 +41,6 @@ _CODES = {
     405: ("method_not_allowed", "this path does not take that method"),
     413: ("body_too_large", "the body is larger than a body may be"),
 }
-
-NO_STORE = CacheControlHeader(no_store=True)
 
 T = TypeVar("T")
 

@@ -311,6 +311,20 @@ async def test_what_narrows_the_list_of_jobs_is_documented_and_accepted(
         assert answer.status_code == 200
 
 
+async def test_every_list_that_is_paged_documents_the_link_to_its_next_page(
+    document: Json,
+) -> None:
+    paged = {
+        path: item["get"]["responses"]["200"]["headers"]
+        for path, item in document["paths"].items()
+        if "cursor" in [p["name"] for p in item.get("get", {}).get("parameters", ())]
+    }
+
+    assert paged.keys() >= {"/data", "/data/gauges", "/fetch/jobs", "/quarantine", "/tasks"}
+    for path, headers in paged.items():
+        assert "Link" in headers, path
+
+
 async def test_a_job_called_off_is_documented_with_its_problems(document: Json) -> None:
     operation = document["paths"]["/fetch/status/{job_id}"]["delete"]
 
