@@ -44,7 +44,9 @@ CatchmentError
 """
 
 import re
+from collections.abc import Iterable
 from datetime import datetime
+from typing import Self
 
 
 class CatchmentError(Exception):
@@ -104,6 +106,11 @@ class NotFound(CatchmentError):
 
 class UnknownDataset(NotFound):
     """An unknown dataset name."""
+
+    @classmethod
+    def among(cls, known: Iterable[str]) -> Self:
+        """Return the error that names the datasets there are."""
+        return cls(f"no dataset has that name; the datasets are: {', '.join(known)}")
 
 
 class UnknownRecord(NotFound):

@@ -64,14 +64,14 @@ class Catalogue:
         """Return the use case that reads a dataset; raise UnknownDataset for any other name."""
         registered = self._registry.current.catalogue.get(name)
         if registered is None:
-            raise self._unknown()
+            raise UnknownDataset.among(self._registry.current.catalogue)
         return registered.query
 
     def fetch(self, name: str) -> Fetch[Any]:
         """Return the use case that fetches a dataset; raise UnknownDataset for any other name."""
         fetch = self._registry.current.fetches.get(name)
         if fetch is None:
-            raise self._unknown()
+            raise UnknownDataset.among(self._registry.current.catalogue)
         return fetch
 
     async def is_replaced(self, reader: Reader[Any]) -> bool:
@@ -116,6 +116,3 @@ class Catalogue:
             # By its own cadence: it may be replaced or removed meanwhile.
             standing=self.freshness_status(name, freshness, fetch.cadence),
         )
-
-    def _unknown(self) -> UnknownDataset:
-        return UnknownDataset(f"the datasets are: {', '.join(self._registry.current.catalogue)}")

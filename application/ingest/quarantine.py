@@ -110,4 +110,4 @@ def _fetch_of(name: str, fetches: Mapping[str, Fetch[Any]]) -> Fetch[Any]:
 
 def _check(name: str, known: Collection[str]) -> None:
     if name not in known:
-        raise UnknownDataset(f"the datasets are: {', '.join(known)}")
+        raise UnknownDataset.among(known)

@@ -51,7 +51,7 @@ class ListJobs:
             viewer.require(catalogue[dataset].dataset.read_by)
             names = [dataset]
         else:
-            raise UnknownDataset("no dataset has that name; GET /datasets lists them")
+            raise UnknownDataset.among(catalogue)
         if not names:
             return []
         return await self._history.recent(Wanted(tuple(names), status), limit, before)

@@ -63,7 +63,7 @@ async def fetch_once(settings: Settings, dataset: str, force: bool) -> bool:
     async with running(settings) as container:
         names = container.registry().current.catalogue
         if dataset not in names:
-            raise UnknownDataset(f"there is no dataset {dataset!r}; there are: {', '.join(names)}")
+            raise UnknownDataset.among(names)
         with progressing(f"fetching {dataset}") as progress:
             await watch(container, WatchedSource, progress)
             fetched = await container.catalogue().fetch(dataset)(Role.ADMIN, force)

@@ -66,5 +66,5 @@ async def test_a_dataset_that_is_not_there_is_one_clear_line(start: Start, comma
     assert (code, out, err) == (
         1,
         "",
-        "Error: the datasets are: posts, crypto_assets, data_points\n",
+        "Error: no dataset has that name; the datasets are: posts, crypto_assets, data_points\n",
     )

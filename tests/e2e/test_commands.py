@@ -136,7 +136,7 @@ async def test_an_unknown_dataset_is_refused(start: Start) -> None:
     code, _, err = await ended(await start("fetch", "rivers"))
 
     assert code == 1
-    assert "there are: posts" in err
+    assert "the datasets are: posts" in err
 
 
 async def test_fetch_shows_progress_on_a_terminal(tmp_path: Path, settings: dict[str, str]) -> None:

@@ -448,7 +448,8 @@ async def test_an_unknown_dataset_is_not_found_and_the_known_ones_are_named(
 ) -> None:
     answer = await client.get("/data/comments")
 
-    assert problem(answer, 404, "unknown_dataset")["detail"] == "the datasets are: posts, gauges"
+    detail = problem(answer, 404, "unknown_dataset")["detail"]
+    assert detail == "no dataset has that name; the datasets are: posts, gauges"
 
 
 async def test_the_default_dataset_can_be_another() -> None:
