@@ -213,9 +213,9 @@ class SqlJobHistory(JobHistory):
 
     async def recent(self, wanted: Wanted, limit: int, before: str | None = None) -> list[FetchJob]:
         """The wanted jobs, newest first."""
-        named: dict[str, Any] = {f"of_{n}": name for n, name in enumerate(wanted.datasets)}
-        named |= {"most": limit, "before": before, "status": wanted.status}
-        query = _recent(len(wanted.datasets), wanted.status is not None, before is not None)
+        datasets = msgspec.json.encode(wanted.datasets).decode()
+        named = {"of": datasets, "most": limit, "before": before, "status": wanted.status}
+        query = _recent(wanted.status is not None, before is not None)
         [rows] = await self._database.snapshot([(query, named)])
         return [job_of(row) for row in rows]
 
@@ -226,10 +226,9 @@ class SqlJobHistory(JobHistory):
         return [job_id for [job_id] in rows]
 
 
-@lru_cache(maxsize=256)
-def _recent(datasets: int, of_status: bool, older: bool) -> Select[Any]:
-    named = [jobs.c.dataset == bindparam(f"of_{n}") for n in range(datasets)]
-    query = select(jobs).where(or_(*named))
+@lru_cache(maxsize=4)
+def _recent(of_status: bool, older: bool) -> Select[Any]:
+    query = select(jobs).where(listed(jobs.c.dataset, bindparam("of", type_=Text())))
     if of_status:
         query = query.where(jobs.c.status == bindparam("status"))
     if older:
