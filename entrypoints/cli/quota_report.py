@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
+from adapters.outbound.polite.urls import parse
 from application.datasets.registry import Generation, RegisteredDataset
 from entrypoints.config.setting_readers import is_http
 
@@ -20,7 +20,7 @@ def monthly_calls(generation: Generation) -> Iterator[str]:
         month = _a_month(registered)
         for url in registered.urls:
             if month:
-                asked = f"calls {_host(url)}" if is_http(url) else f"reads {url}"
+                asked = f"calls {parse(url).key}" if is_http(url) else f"reads {url}"
                 yield f"{name} {asked} about {month} times a month."
         if not registered.urls:
             yield f"{name} has no active source."
@@ -34,7 +34,7 @@ def free_plans(generation: Generation) -> Iterator[tuple[str, bool]]:
     asked: Counter[str] = Counter()
     for registered in generation.catalogue.values():
         for url in filter(is_http, registered.urls):
-            asked[_host(url)] += _a_month(registered)
+            asked[parse(url).key] += _a_month(registered)
     for host, calls in asked.items():
         plan = FREE_PLANS.get(host)
         if plan is not None:
@@ -46,7 +46,3 @@ def free_plans(generation: Generation) -> Iterator[tuple[str, bool]]:
 def _a_month(registered: RegisteredDataset[Any]) -> int:
     every = registered.fetch.cadence.every
     return 0 if every is None else round(_MONTH_S / every.total_seconds())
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).netloc.rpartition("@")[2].lower()

@@ -50,9 +50,11 @@ def test_a_free_plan_is_enough_or_not(every: str, calls: int, enough: bool) -> N
 
 
 def test_all_schedules_on_one_host_count_together() -> None:
-    url = f"https://{PAPRIKA}/v1/anything"
+    url, with_port = f"https://{PAPRIKA}/v1/anything", f"https://{PAPRIKA}:443/v1/anything"
 
-    _, plans = report(POSTS_URL=url, TELEMETRY_URL=url, ASSETS_CSV=url.upper(), FETCH_EVERY="4m")
+    _, plans = report(
+        POSTS_URL=url, TELEMETRY_URL=with_port, ASSETS_CSV=url.upper(), FETCH_EVERY="4m"
+    )
 
     assert plans == [
         (
