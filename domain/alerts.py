@@ -11,7 +11,7 @@ from domain.politeness import Breaker, Cadence, Host
 from domain.times import shown
 
 #: After this long without a result, another process may send a claimed alert.
-TAKEN = timedelta(seconds=60)
+CLAIM_TIMEOUT = timedelta(seconds=60)
 
 
 class Kind(StrEnum):
@@ -22,7 +22,7 @@ class Kind(StrEnum):
 
 
 class AlertEvent(StrEnum):
-    """The begin or the end of an incident."""
+    """The start or the end of an incident."""
 
     RAISED = "raised"
     RECOVERED = "recovered"
@@ -45,7 +45,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Incident(msgspec.Struct, frozen=True):
-    """An incident: a description in one sentence, and its begin."""
+    """An incident: a description in one sentence, and its start."""
 
     detail: str
     since: datetime
@@ -54,8 +54,8 @@ class Incident(msgspec.Struct, frozen=True):
 class AlertState(msgspec.Struct, frozen=True, kw_only=True):
     """The alert state of one subject: what the operator knows, or will know next.
 
-    While a message is undelivered (`told` is false), later checks do not change the state, so no
-    begin and no end is lost. `source` is empty for a whole dataset; `since` is the begin of the
+    While a message is not `delivered`, later checks do not change the state, so no
+    start and no end is lost. `source` is empty for a whole dataset; `since` is the start of the
     last incident.
     """
 
@@ -65,10 +65,10 @@ class AlertState(msgspec.Struct, frozen=True, kw_only=True):
     subject: str
     detail: str = ""
     raised: bool = False
-    told: bool = True
+    delivered: bool = True
     watched_since: datetime
     since: datetime
-    taken_until: datetime | None = None
+    claimed_until: datetime | None = None
 
     @classmethod
     def quiet(
@@ -91,25 +91,25 @@ class AlertState(msgspec.Struct, frozen=True, kw_only=True):
 
     def seen(self, incident: Incident | None, well: str) -> "AlertState":
         """Return the state after a check; `well` describes the end of an incident."""
-        if not self.told or self.raised == (incident is not None):
+        if not self.delivered or self.raised == (incident is not None):
             return self
         if incident is None:
-            return msgspec.structs.replace(self, raised=False, told=False, detail=well)
+            return msgspec.structs.replace(self, raised=False, delivered=False, detail=well)
         return msgspec.structs.replace(
-            self, raised=True, told=False, detail=incident.detail, since=incident.since
+            self, raised=True, delivered=False, detail=incident.detail, since=incident.since
         )
 
     def is_waiting(self, now: datetime) -> bool:
         """Return whether a message waits that no process is sending."""
-        return not self.told and (self.taken_until is None or self.taken_until <= now)
+        return not self.delivered and (self.claimed_until is None or self.claimed_until <= now)
 
     def claimed(self, now: datetime) -> "AlertState":
         """Return the state claimed by the process that sends the message."""
-        return msgspec.structs.replace(self, taken_until=now + TAKEN)
+        return msgspec.structs.replace(self, claimed_until=now + CLAIM_TIMEOUT)
 
-    def released(self, told: bool) -> "AlertState":
+    def released(self, delivered: bool) -> "AlertState":
         """Return the state after an attempt to send the message."""
-        return msgspec.structs.replace(self, told=told, taken_until=None)
+        return msgspec.structs.replace(self, delivered=delivered, claimed_until=None)
 
     def alert(self, at: datetime) -> Alert:
         """Return the message to send at this time."""

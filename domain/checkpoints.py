@@ -8,7 +8,7 @@ import msgspec
 from domain.jobs import JobStatus
 from domain.reports import Counts
 
-#: After so many answers "not modified" in a row everything is asked for, in case they lie.
+#: After so many "not modified" responses in a row a full one is requested, in case they are wrong.
 MAX_CONFIRMATIONS = 19
 
 

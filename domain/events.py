@@ -1,7 +1,7 @@
-"""Events: what has happened, for logs, metrics and whatever else subscribes.
+"""Events: what has happened, for logs, metrics and other subscribers.
 
-An event holds values of the domain and nothing secret. That of a failure has the error itself,
-whose traceback a log may show.
+An event holds values of the domain and no secrets. A failure's event carries the error itself, so
+that a log can show its traceback.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from domain.retention import RetainedKind
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that has happened, as the name of its class says."""
+    """Something that has happened; the class says what."""
 
 
 # ---------------------------------------------------------------- requests
@@ -23,9 +23,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 class RequestServed(Event, frozen=True, kw_only=True):
     """A request of a client was answered.
 
-    `route` is the pattern of its path, empty where none is known, and `job` the job it dealt with.
-    `status` is 0 when the client left before there was an answer; for a `ready` answer no record
-    was read.
+    `route` is the pattern of its path, empty if unknown, and `job` the job it dealt with. `status`
+    is 0 when the client left before there was a response; a `ready` response came from the cache.
     """
 
     method: str
@@ -38,11 +37,11 @@ class RequestServed(Event, frozen=True, kw_only=True):
 
 
 class ReadServed(RequestServed, frozen=True, kw_only=True):
-    """A request that changes nothing was answered."""
+    """A read-only request was answered."""
 
 
 class RequestFailed(Event, frozen=True, kw_only=True):
-    """A request met an error nobody has foreseen, and was answered with 500."""
+    """A request met an unexpected error, and was answered with 500."""
 
     path: str
     error: Exception
@@ -52,21 +51,21 @@ class RequestFailed(Event, frozen=True, kw_only=True):
 
 
 class JobEnded(Event, frozen=True, kw_only=True):
-    """A job has come to its end; `waited_for` by a caller, who has its report."""
+    """A job has ended; `waited_for` means that a caller waits for its report."""
 
     job: FetchJob
     waited_for: bool = False
 
 
 class JobDeferred(Event, frozen=True, kw_only=True):
-    """A job waits for its source until its `run_at`."""
+    """A job was deferred to its `run_at`, until its source may be asked."""
 
     job: FetchJob
     waited_for: bool = False
 
 
 class JobInterrupted(Event, frozen=True, kw_only=True):
-    """A job could not be run to its end; `dataset` is unknown where the job could not be read."""
+    """A job could not be run to its end; `dataset` is None if the job could not be read."""
 
     job: str
     dataset: str | None
@@ -74,13 +73,13 @@ class JobInterrupted(Event, frozen=True, kw_only=True):
 
 
 class SweepFailed(Event, frozen=True, kw_only=True):
-    """A worker could not look for jobs nobody runs; said once until it can again."""
+    """A worker could not look for abandoned jobs; published once until it can again."""
 
     error: Exception
 
 
 class ScheduleFailed(Event, frozen=True, kw_only=True):
-    """A fetch could not be asked for; without a dataset, no schedule could be looked at."""
+    """A scheduled fetch could not be requested; without a dataset, no schedule could be read."""
 
     dataset: str | None = None
     error: Exception
@@ -97,9 +96,9 @@ class AnnouncementFailed(Event, frozen=True, kw_only=True):
 
 
 class AnnouncementDropped(Event, frozen=True, kw_only=True):
-    """An announcement will not be tried again: after so many `tries`, or as it names no job.
+    """An announcement is given up: after so many `tries`, or because it names no job.
 
-    `kept_in` names the broker's queue that keeps it.
+    `kept_in` names the broker's queue that stores it.
     """
 
     job: str | None
@@ -108,45 +107,45 @@ class AnnouncementDropped(Event, frozen=True, kw_only=True):
 
 
 class BrokerLost(Event, frozen=True, kw_only=True):
-    """Announcements cannot arrive until the broker is back."""
+    """The connection to the broker was lost; no announcements arrive until it is back."""
 
     reason: str
 
 
 class BrokerFound(Event, frozen=True, kw_only=True):
-    """Announcements arrive again."""
+    """The connection to the broker is back; announcements arrive again."""
 
 
 # ---------------------------------------------------------------- operations
 
 
 class AlertSent(Event, frozen=True, kw_only=True):
-    """The operator has been sent an alert."""
+    """An alert was sent to the operator."""
 
     alert: Alert
 
 
 class AlertFailed(Event, frozen=True, kw_only=True):
-    """An alert could not be sent, and is tried again."""
+    """An alert could not be sent; it is tried again."""
 
     alert: Alert
     error: Exception
 
 
 class WatchFailed(Event, frozen=True, kw_only=True):
-    """Nothing could be watched; said once until it can be again."""
+    """The alert monitor could not check; published once until it can again."""
 
     error: Exception
 
 
 class Pruned(Event, frozen=True, kw_only=True):
-    """What was old was removed: how much of each kind."""
+    """Expired rows were removed: how many of each kind."""
 
     removed: Mapping[RetainedKind, int]
 
 
 class PruneFailed(Event, frozen=True, kw_only=True):
-    """What is old could not be removed, and is tried again."""
+    """Expired rows could not be removed; it is tried again."""
 
     error: Exception
 
@@ -155,9 +154,9 @@ class PruneFailed(Event, frozen=True, kw_only=True):
 
 
 class LoginRefused(Event, frozen=True, kw_only=True):
-    """A login was refused; `code` is that of the problem its client got.
+    """A login was refused; `code` is the problem's code in the response.
 
-    `account` is empty unless there is one of that name: people type passwords in its place.
+    `account` is empty unless an account has that name: people type passwords into the wrong field.
     """
 
     account: str
@@ -166,6 +165,6 @@ class LoginRefused(Event, frozen=True, kw_only=True):
 
 
 class AdminRoleMissing(Event, frozen=True, kw_only=True):
-    """The account that the settings name as the first admin is there, and is no admin."""
+    """The account that the settings name as the first admin exists, and is not an admin."""
 
     username: str

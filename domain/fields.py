@@ -51,13 +51,13 @@ class Field(msgspec.Struct, frozen=True):
         return _PARSE[self.type](text)
 
     def parse_query(self, text: str) -> Any:
-        """Parse one value of a query string; `True` and a plain date are values there, too.
+        """Parse one value of a query string, where `True` and a plain date are also values.
 
         A ValueError also says how to write the value in a query string.
         """
-        respelled = _RESPELLED.get(self.type)
+        normalised = _NORMALISED.get(self.type)
         try:
-            return self.parse(text if respelled is None else respelled(text))
+            return self.parse(text if normalised is None else normalised(text))
         except ValueError as error:
             if self.type is FieldType.TIME and _PLUS_LOST.search(text):
                 raise ValueError(f"{error} (write + as %2B)") from error
@@ -79,7 +79,7 @@ class Field(msgspec.Struct, frozen=True):
         return _DEFECT[self.type](value)
 
     def sound(self, column: Sequence[Any]) -> bool:
-        """Whether every value may be kept; far cheaper than asking each for its defect."""
+        """Return whether every value can be stored; much cheaper than `defect` for each."""
         present = column
         if self.nullable:
             present = [value for value in column if value is not None]
@@ -158,7 +158,7 @@ def _parse_number(text: str) -> float:
 
 
 def parse_boolean(text: str) -> bool:
-    """Read `true` or `false`; a ValueError otherwise."""
+    """Parse `true` or `false`; raise ValueError for any other text."""
     if text not in ("true", "false"):
         raise ValueError("expected true or false")
     return text == "true"
@@ -187,8 +187,8 @@ def _as_time(text: str) -> str:
     return f"{text}T00:00:00Z" if _DATE.fullmatch(text) else text
 
 
-#: How a query spells what `parse` reads.
-_RESPELLED: Mapping[FieldType, Callable[[str], str]] = {
+#: How values of a query string become values that `parse` accepts.
+_NORMALISED: Mapping[FieldType, Callable[[str], str]] = {
     FieldType.BOOLEAN: str.lower,
     FieldType.TIME: _as_time,
 }

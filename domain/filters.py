@@ -156,7 +156,7 @@ def _condition(fields: Mapping[str, Field], name: str, text: str) -> Condition:
 
 
 def _empty(field: Field) -> str:
-    """Say what to ask in place of an empty value, where that is no value."""
+    """Return what to ask instead of an empty value, when that is not a value of the field."""
     isnull = f"{field.name}__{Operator.ISNULL}"
     if field.nullable:
         return f"for records without a value ask {isnull}=true"
@@ -165,19 +165,19 @@ def _empty(field: Field) -> str:
 
 def _value(field: Field, operator: Operator, text: str) -> Any:
     if operator is Operator.ISNULL:
-        return _WHETHER.parse_query(text)
+        return _ISNULL.parse_query(text)
     if not operator.takes_list:
         return field.parse_query(text)
     values = [field.parse_query(item) for item in _split(text)]
     if operator is not Operator.BETWEEN:
-        # Neither order nor repetition has a meaning: equal questions are equal values.
+        # Neither order nor repetition has a meaning: equal filters are equal values.
         return tuple(sorted(set(values)))
     if len(values) != 2:
         raise ValueError("expected two values, separated by a comma")
     return tuple(values)
 
 
-_WHETHER = Field("isnull", FieldType.BOOLEAN)
+_ISNULL = Field("isnull", FieldType.BOOLEAN)
 
 
 # ---------------------------------------------------------------- lists in one value
@@ -190,14 +190,14 @@ _ESCAPED = re.compile(r"\\([\\, \t])")
 
 def joined(texts: Iterable[str]) -> str:
     """Return several lists as one."""
-    # A backslash that ends a list stands for itself, and must not escape the comma behind it.
+    # A backslash at the end of a list is literal, and must not escape the comma after it.
     return ",".join(f"{text}\\" if _ends_open(text) else text for text in texts)
 
 
 def _split(text: str) -> list[str]:
     """Split at commas, and trim each item.
 
-    A backslash makes a comma, a backslash or a blank behind it a part of the item.
+    A backslash escapes a comma, a backslash or a blank after it.
     """
     if "\\" in text:
         items = list(_items(text))

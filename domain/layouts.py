@@ -1,4 +1,4 @@
-"""Layouts: how a store keeps the records of a dataset, and what another layout leaves of them."""
+"""Layouts: how the table of a dataset is laid out, and which columns survive a change of it."""
 
 import msgspec
 
@@ -19,17 +19,17 @@ class Layout(msgspec.Struct, frozen=True):
         return cls(columns, dataset.key, dataset.whole_indexes)
 
     def serves(self, wanted: "Layout") -> bool:
-        """Return whether one who expects the `wanted` layout finds all of it in this one."""
+        """Return whether this layout contains everything of the `wanted` one."""
         return self.key == wanted.key and wanted.columns.items() <= self.columns.items()
 
     def grows_into(self, following: "Layout") -> bool:
-        """Return whether columns need only be added to turn this layout into the `following`."""
+        """Return whether adding columns is enough to turn this layout into the `following` one."""
         return following.serves(self) and following.indexes == self.indexes
 
     def kept_by(self, following: "Layout") -> tuple[str, ...]:
         """Return the columns whose values survive the change to the `following` layout.
 
-        There are none when records are no longer told apart by the same key.
+        There are none if the key changes.
         """
         same = tuple(n for n, kind in following.columns.items() if self.columns.get(n) == kind)
         return same if self.key == following.key and {*self.key} <= {*same} else ()

@@ -101,7 +101,7 @@ class Cursor(msgspec.Struct, frozen=True):
     """The start of a page: after `position`, in the result of one query."""
 
     position: tuple[Any, ...]
-    question: str
+    query_digest: str
 
 
 class Counting(StrEnum):
@@ -134,21 +134,21 @@ class PageRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     counting: Counting = Counting.NONE
 
     @cached_property
-    def question(self) -> str:
+    def query_digest(self) -> str:
         """Return a digest of filter and order: a cursor is valid for one of them only."""
-        asked = msgspec.json.encode((self.filter.format(), self.sort.text))
-        return hashlib.blake2b(asked, digest_size=12).hexdigest()
+        query = msgspec.json.encode((self.filter.format(), self.sort.text))
+        return hashlib.blake2b(query, digest_size=12).hexdigest()
 
     def check(self) -> None:
         """Raise InvalidCursor if the cursor belongs to another filter or order."""
-        if self.cursor is not None and self.cursor.question != self.question:
+        if self.cursor is not None and self.cursor.query_digest != self.query_digest:
             raise InvalidCursor(
                 "cursor", "this cursor belongs to another filter or sort; start from the first page"
             )
 
     def cursor_after(self, row: Any) -> Cursor:
         """Return the cursor of the page that starts after this record."""
-        return Cursor(self.sort.position(row), self.question)
+        return Cursor(self.sort.position(row), self.query_digest)
 
 
 class Page(msgspec.Struct, Generic[R], frozen=True):

@@ -10,7 +10,7 @@ import msgspec
 from domain.dataset import R
 from domain.reports import Rejection
 
-#: How a body begins that is gzip, whatever it is called.
+#: The first bytes of a gzip body, whatever its headers say.
 GZIP = b"\x1f\x8b\x08"
 
 
@@ -31,7 +31,7 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_packed(self) -> bool:
-        """Whether the body itself is gzip, so that its size tells little of what is in it."""
+        """Return whether the body itself is gzip, so its size says little about it."""
         return self.body.startswith(GZIP)
 
 
@@ -57,10 +57,10 @@ class StoredPayload(msgspec.Struct, frozen=True):
 
 
 def replayed(receipts: Sequence[Receipt], only: int | None = None) -> list[Receipt]:
-    """Return those of a source's receipts, oldest first, that a replay reads again.
+    """Return the receipts of a source, oldest first, that a replay reprocesses.
 
     These are the complete fetches with records in quarantine, or the fetch that `only` belongs to.
-    Payloads committed since are read as well, each body at its last arrival: a payload that only
+    Payloads committed since are reprocessed too, each body at its last arrival: a payload that only
     confirms a row does not rewrite it, so the rows alone do not show which of them are newer.
     """
     wanted = [r for r in receipts if r.waiting and only in (None, r.id)]

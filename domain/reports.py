@@ -1,4 +1,4 @@
-"""Reports: what a fetch did, for each source, with every record accounted for."""
+"""Reports: the results of a fetch by source; every received record is counted."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -9,7 +9,7 @@ from domain.fields import storable
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the received records.
+    """The numbers of received records, by what became of them.
 
     Always received = inserted + updated + unchanged + duplicates + quarantined.
     """

@@ -13,7 +13,7 @@ BATCH = 500
 #: logins some time after that.
 SESSIONS_KEPT = timedelta(days=1)
 GUESSES_KEPT = timedelta(days=1)
-PLACES_KEPT = timedelta(days=90)
+NETWORKS_KEPT = timedelta(days=90)
 CLIENTS_KEPT = timedelta(hours=1)
 
 

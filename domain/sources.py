@@ -1,4 +1,4 @@
-"""Sources as values: what to request, how to page, which format to read, and what to make of it."""
+"""Sources as values: a request, a paginator, a format, and a mapping to records."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,9 +14,9 @@ E = TypeVar("E", bound=msgspec.Struct)
 
 
 class Request(msgspec.Struct, frozen=True):
-    """The address a source is asked at, and what is sent along.
+    """The request to a source.
 
-    `params` are added to the query of the URL; `headers` go to its own host alone.
+    `params` are added to the query of the URL; `headers` are sent to its own host only.
     """
 
     url: str
@@ -25,7 +25,7 @@ class Request(msgspec.Struct, frozen=True):
 
     @property
     def address(self) -> str:
-        """The URL with its parameters."""
+        """Return the URL with its parameters."""
         if not self.params:
             return self.url
         parts = urlsplit(self.url)
@@ -37,11 +37,11 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class NoPages(msgspec.Struct, frozen=True):
-    """One answer holds everything."""
+    """A single response with all records."""
 
 
 class NextLink(msgspec.Struct, frozen=True):
-    """`Link: rel="next"` leads to the next page, on the same host; there may be `max_pages`."""
+    """Pages linked by `Link: rel="next"` on the same host, at most `max_pages`."""
 
     max_pages: int = 10_000
 
@@ -52,18 +52,18 @@ Paginator = NoPages | NextLink
 
 
 class JsonFormat(msgspec.Struct, frozen=True):
-    """A JSON list of objects or, where `single`, one object with no list around it."""
+    """A JSON list of objects or, if `single`, one object without a list around it."""
 
     single: bool = False
 
     @property
     def media_type(self) -> str:
-        """What an upstream is asked for."""
+        """Return the media type to request."""
         return "application/json"
 
     @property
     def is_self_delimiting(self) -> bool:
-        """Whether a body that was cut short is seen to be, by its text alone."""
+        """Return whether truncation is always visible in the body itself."""
         return True
 
 
@@ -72,14 +72,14 @@ class CsvFormat(msgspec.Struct, frozen=True):
 
     @property
     def media_type(self) -> str:
-        """What an upstream is asked for."""
+        """Return the media type to request."""
         return "text/csv"
 
     @property
     def is_self_delimiting(self) -> bool:
-        """Whether a body that was cut short is seen to be, by its text alone.
+        """Return whether truncation is always visible in the body itself.
 
-        A row that is cut short can look whole, with a price that lacks its last digits.
+        A truncated row can look complete, with a price that lacks its last digits.
         """
         return False
 
@@ -91,11 +91,11 @@ Format = JsonFormat | CsvFormat
 
 @dataclass(frozen=True)
 class RecordMapping(Generic[E, R]):
-    """How the elements of a payload become records.
+    """The mapping from the elements of a payload to records.
 
-    `element` is one element as the upstream spells it: an object of a JSON list, whose other
-    members are passed over, or a row of a CSV table, whose fields name its columns. `record` makes
-    a record of an element and the payload it came in; a ValueError rejects that element alone.
+    `element` is the upstream's type of one element: an object of a JSON list, whose other members
+    are ignored, or a row of a CSV table, whose fields name its columns. `record` makes a record of
+    an element and its payload; a ValueError rejects that element alone.
     """
 
     element: type[E]
@@ -104,10 +104,10 @@ class RecordMapping(Generic[E, R]):
 
 @dataclass(frozen=True, kw_only=True)
 class SourceDefinition(Generic[R]):
-    """All there is to say of one place records come from.
+    """The definition of one source of a dataset.
 
-    Raise `normaliser_version` whenever the format or the mapping changes: what was kept is then
-    read again, without asking the upstream.
+    Raise `normaliser_version` whenever the format or the mapping changes: stored payloads are then
+    reprocessed, without a request to the upstream.
     """
 
     name: str

@@ -70,7 +70,7 @@ class Attempts(msgspec.Struct, frozen=True):
 
 
 class Guess(msgspec.Struct, frozen=True):
-    """An attempt at a password: the earlier attempts from its network, and from unknown ones."""
+    """A password attempt: the earlier attempts from its network, and from unknown ones."""
 
     here: Attempts
     strangers: Attempts

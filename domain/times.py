@@ -1,4 +1,4 @@
-"""Times: how they are read, which are plausible, and how they are counted and shown."""
+"""Times: how they are parsed, which are plausible, and how they are stored and formatted."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -6,9 +6,9 @@ from typing import overload
 
 #: Earlier times come from clocks that were never set.
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-#: Clocks differ and zones are confused, but by no more than this.
+#: The tolerance for clocks that differ and time zones that are confused.
 MOST_AHEAD = timedelta(days=1)
-#: What Go writes for a time that was never set, and others after its example.
+#: Go's zero time, for a time that was never set; other systems write it too.
 NEVER_SET = datetime(1, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -22,9 +22,9 @@ _TIME = re.compile(
 
 
 def parse_time(text: str) -> datetime:
-    """Read a time with its zone, cut to microseconds, in UTC; a ValueError says what was expected.
+    """Parse a time with its zone, cut to microseconds, in UTC; raise ValueError if it is invalid.
 
-    It is the one reader of times, whether they stand in JSON, in CSV or in a query string.
+    All times are parsed here, in JSON, in CSV and in query strings.
     """
     problem = "expected a time with its zone, such as 2026-01-31T12:00:00Z"
     found = _TIME.fullmatch(text)
@@ -81,5 +81,5 @@ def from_micros(micros: int | None) -> datetime | None:
 
 
 def shown(time: datetime | None) -> str:
-    """Return a time as it is written in a sentence."""
+    """Return a time as text for a sentence."""
     return "-" if time is None else f"{time:%Y-%m-%dT%H:%M:%SZ}"

@@ -59,7 +59,7 @@ class Caller(msgspec.Struct, frozen=True):
         return self.name
 
 
-ANYBODY = Caller()
+ANONYMOUS = Caller()
 
 
 def key_of(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Values as people and programs spell them in what they send: read as what they mean."""
+"""Lenient parsing of values as people and programs write them."""
 
 import math
 import re
@@ -18,19 +18,19 @@ _NUMBER = re.compile(
 )
 #: The largest exponent of ten in 64 bits.
 _LARGEST = 18
-#: What stands for a missing value where no word can be one: what R, Excel, SQL and pandas write.
+#: Words for a missing value, as R, Excel, SQL and pandas write them; not in columns of text.
 _MISSING = frozenset({"na", "n/a", "null", "nan", "-"})
 
 
 def read_integer(text: str) -> int:
-    """Read a whole number of 64 bits, also with a fraction of zero; a ValueError for any other."""
+    """Parse a 64-bit integer, also with a fraction of zero; raise ValueError for any other text."""
     if _DIGITS.fullmatch(text):
         return int(text)
     if _NUMBER.fullmatch(text):
         number = Decimal(text)
         if not number:
             return 0
-        # Judged by its exponent first: a number of ten thousand digits need not be written out.
+        # The exponent is checked first, so that a huge number is never written out.
         if 0 <= number.adjusted() <= _LARGEST and INT64_MIN <= number <= INT64_MAX:
             whole = int(number)
             if whole == number:
@@ -39,14 +39,14 @@ def read_integer(text: str) -> int:
 
 
 def read_number(text: str) -> float:
-    """Read a finite number as people write it, such as `.5` or `+1.7`; a ValueError otherwise."""
+    """Parse a finite number as people write it, such as `.5` or `+1.7`; raise ValueError if not."""
     if not _NUMBER.fullmatch(text) or not math.isfinite(float(text)):
         raise ValueError("expected a finite number, such as 12.5 or -3e8")
     return float(text)
 
 
 def read_boolean(text: str) -> bool:
-    """Read `true` or `false` in any case, as Python and spreadsheets write them."""
+    """Parse `true` or `false` in any case, as Python and spreadsheets write them."""
     return parse_boolean(text.lower())
 
 
@@ -59,9 +59,10 @@ _READ: Mapping[FieldType, Reader] = {
 
 
 def reader_of(field: Field) -> Reader:
-    """Return what reads a text as a value of the field, None for a word that says it is missing.
+    """Return the parser of the field's values; it returns None for a word for a missing value.
 
-    In a column of text such a word is a value; the empty text is the caller's to judge.
+    In a column of text such a word is a value; an empty text is left to the caller.
+
     """
     read = _READ.get(field.type)
     if read is None:

@@ -11,7 +11,7 @@ from domain.alerts import Alert, AlertState
 from domain.errors import CatchmentError, SourceError
 from domain.events import Event
 from domain.payloads import Payload
-from domain.retention import PLACES_KEPT, RetainedKind
+from domain.retention import NETWORKS_KEPT, RetainedKind
 from domain.throttling import Attempts
 
 E = TypeVar("E", bound=Event)
@@ -169,7 +169,7 @@ class MemoryRetention(Retention):
 
     def _guesses(self, before: datetime, most: int) -> int:
         def is_old(attempts: Attempts) -> bool:
-            end = before - PLACES_KEPT if attempts.known else before
+            end = before - NETWORKS_KEPT if attempts.known else before
             return attempts.seen_at is not None and attempts.seen_at < end
 
         return _drop(self._database.attempts, is_old, most)

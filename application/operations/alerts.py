@@ -106,7 +106,7 @@ class AlertMonitor:
         except Exception as error:  # the others are sent all the same
             event = AlertFailed(alert=alert, error=error)
         self._events.publish(event)
-        await self._alerts.move(taken, taken.released(told=isinstance(event, AlertSent)))
+        await self._alerts.move(taken, taken.released(delivered=isinstance(event, AlertSent)))
 
 
 def _watched(generation: Generation, now: datetime) -> Iterator[AlertState]:

@@ -53,7 +53,7 @@ def point_of(
 ) -> DataPoint:
     """Return the point of Unix seconds and bytes; raise ValueError if there is none.
 
-    Its age depends on its time of arrival, so that reading it again later gives the same point.
+    Its age depends on its time of arrival, so that processing it again gives the same point.
     """
     measured_at, number = time_of(time, received_at), float32_of(value)
     late = received_at - measured_at > OLDEST
@@ -71,7 +71,7 @@ def float32_of(value: Sequence[int]) -> float:
     if len(value) != _FLOAT32.size:
         raise ValueError(f"the value has {len(value)} bytes, and {_FLOAT32.size} were expected")
     if not all(0 <= byte <= 255 for byte in value):
-        raise ValueError("the value holds numbers that are no bytes, which go from 0 to 255")
+        raise ValueError("the value holds numbers outside 0 to 255, which are not bytes")
     [number] = _FLOAT32.unpack(bytes(value))
     if not math.isfinite(number):
         raise ValueError("the value is not a finite number")

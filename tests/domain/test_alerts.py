@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.alerts import (
-    TAKEN,
+    CLAIM_TIMEOUT,
     Alert,
     AlertEvent,
     AlertState,
@@ -65,14 +65,14 @@ def test_an_incident_is_reported_as_observed() -> None:
 
 
 def test_a_reported_incident_is_not_reported_again() -> None:
-    alarm = QUIET.seen(TROUBLE, WELL).released(told=True)
+    alarm = QUIET.seen(TROUBLE, WELL).released(delivered=True)
 
     assert alarm.seen(Incident("it still fails", NOW), WELL) == alarm
     assert not alarm.is_waiting(NOW + MINUTE * 999)
 
 
 def test_the_end_of_an_incident_is_reported_with_its_begin() -> None:
-    alarm = QUIET.seen(TROUBLE, WELL).released(told=True).seen(None, WELL)
+    alarm = QUIET.seen(TROUBLE, WELL).released(delivered=True).seen(None, WELL)
 
     sent = alarm.alert(NOW)
 
@@ -108,12 +108,12 @@ def test_an_alert_is_plain_json() -> None:
 def test_a_claimed_message_is_left_to_its_process_for_a_while() -> None:
     taken = QUIET.seen(TROUBLE, WELL).claimed(NOW)
 
-    assert not taken.is_waiting(NOW + TAKEN - MICROSECOND)
-    assert taken.is_waiting(NOW + TAKEN)
+    assert not taken.is_waiting(NOW + CLAIM_TIMEOUT - MICROSECOND)
+    assert taken.is_waiting(NOW + CLAIM_TIMEOUT)
 
 
 def test_an_undelivered_message_is_sent_by_the_next_process() -> None:
-    failed = QUIET.seen(TROUBLE, WELL).claimed(NOW).released(told=False)
+    failed = QUIET.seen(TROUBLE, WELL).claimed(NOW).released(delivered=False)
 
     assert failed.is_waiting(NOW)
     assert failed == QUIET.seen(TROUBLE, WELL)
@@ -123,17 +123,17 @@ def test_an_incident_that_ends_before_its_report_is_reported_with_its_end() -> N
     untold = QUIET.seen(TROUBLE, WELL).claimed(NOW)
 
     over = untold.seen(None, WELL)
-    after = over.released(told=True).seen(None, WELL)
+    after = over.released(delivered=True).seen(None, WELL)
 
     assert over == untold
     assert after.alert(NOW).event is AlertEvent.RECOVERED
 
 
 def test_an_unreported_end_is_reported_before_the_next_incident() -> None:
-    recovered = QUIET.seen(TROUBLE, WELL).released(told=True).seen(None, WELL)
+    recovered = QUIET.seen(TROUBLE, WELL).released(delivered=True).seen(None, WELL)
 
     again = recovered.seen(Incident("once more", NOW), WELL)
-    after = again.released(told=True).seen(Incident("once more", NOW), WELL)
+    after = again.released(delivered=True).seen(Incident("once more", NOW), WELL)
 
     assert again == recovered
     assert (after.alert(NOW).event, after.since) == (AlertEvent.RAISED, NOW)
@@ -150,7 +150,7 @@ def test_raised_and_recovered_alternate_and_the_last_is_true(
         if alarm.is_waiting(NOW):
             if succeeds:
                 sent.append(alarm.alert(NOW).event)
-            alarm = alarm.claimed(NOW).released(told=succeeds)
+            alarm = alarm.claimed(NOW).released(delivered=succeeds)
 
     assert sent == [AlertEvent.RAISED, AlertEvent.RECOVERED] * (len(sent) // 2)
     assert bool(sent) == any(in_trouble for in_trouble, _ in looks)

@@ -120,7 +120,7 @@ def test_in_a_sorted_list_every_record_comes_after_those_before_it(
 def test_a_cursor_belongs_to_one_filter_and_one_sort(
     filter: Filter, sort: Sort, other_filter: Filter, other_sort: Sort
 ) -> None:
-    cursor = Cursor((), PageRequest(filter=filter, sort=sort).question)
+    cursor = Cursor((), PageRequest(filter=filter, sort=sort).query_digest)
     other = PageRequest(filter=other_filter, sort=other_sort, cursor=cursor)
 
     if (filter.format(), sort) == (other_filter.format(), other_sort):
@@ -139,8 +139,8 @@ def test_the_digest_of_a_query_does_not_depend_on_the_page() -> None:
     )
 
     following.check()
-    assert following.question == request.question
-    assert following.cursor == Cursor((1,), request.question)
+    assert following.query_digest == request.query_digest
+    assert following.cursor == Cursor((1,), request.query_digest)
 
 
 def test_a_request_without_a_cursor_is_fine() -> None:

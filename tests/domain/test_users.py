@@ -7,7 +7,7 @@ import pytest
 from domain.dataset import Role
 from domain.errors import InvalidInput
 from domain.users import (
-    ANYBODY,
+    ANONYMOUS,
     LONGEST_PASSWORD_BYTES,
     Caller,
     User,
@@ -65,5 +65,5 @@ def test_disabling_a_user_ends_every_token() -> None:
 
 
 def test_an_unknown_caller_is_anonymous() -> None:
-    assert Caller() == ANYBODY
-    assert ANYBODY.role is Role.ANYONE
+    assert Caller() == ANONYMOUS
+    assert ANONYMOUS.role is Role.ANYONE

@@ -28,7 +28,7 @@ from domain.paging import (
     PageRequest,
     Sort,
 )
-from domain.users import ANYBODY
+from domain.users import ANONYMOUS
 
 Parameters = Sequence[tuple[str, str]]
 Key = tuple[Any, ...]
@@ -115,7 +115,7 @@ def read_request(scope: Scope) -> ReadRequest:
     key = None
     if not is_private and not is_personal:
         key = scope["path"], scope["query_string"], accept, origin_of(scope)
-    role = scope.get(CALLER, ANYBODY).role
+    role = scope.get(CALLER, ANONYMOUS).role
     gzip = accepts_gzip(encodings)
     return ReadRequest(
         scope, started, role, key, accept.decode("latin-1"), is_conditional, is_private, gzip

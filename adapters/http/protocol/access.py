@@ -9,7 +9,7 @@ from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
 from domain.dataset import Role
 from domain.errors import Forbidden, InvalidRoutes
-from domain.users import ANYBODY, Caller
+from domain.users import ANONYMOUS, Caller
 
 #: Where the front leaves who is asking, and from which address.
 CALLER = "catchment.caller"
@@ -86,7 +86,7 @@ def require_declared(app: Litestar) -> None:
 
 def caller_of(scope: Any) -> Caller:
     """Who is asking, as the front has found out."""
-    caller: Caller = scope.get(CALLER, ANYBODY)
+    caller: Caller = scope.get(CALLER, ANONYMOUS)
     return caller
 
 

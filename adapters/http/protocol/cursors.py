@@ -33,7 +33,7 @@ class CursorSigner:
 
     def write(self, of: str, cursor: Cursor) -> str:
         """The cursor as text for a URL; MalformedQuery where the sorted text does not fit one."""
-        content = msgspec.msgpack.encode((cursor.position, cursor.question))
+        content = msgspec.msgpack.encode((cursor.position, cursor.query_digest))
         signed = self._mac(of, content) + content
         text = _text_of(signed)
         if len(text) > LONGEST:
@@ -60,7 +60,7 @@ class CursorSigner:
     def place(self, of: str, text: str, question: str) -> tuple[Any, ...]:
         """Where a page of this list begins; InvalidCursor unless written for this very question."""
         cursor = self.read(of, text)
-        if cursor.question != question:
+        if cursor.query_digest != question:
             raise InvalidCursor(
                 "cursor", "this cursor belongs to another filter; start from the first page"
             )

@@ -17,6 +17,8 @@ from domain.times import from_micros, to_micros
 
 _KEY = ("kind", "dataset", "source")
 _TIMES = ("watched_since", "since", "taken_until")
+#: The columns that are named differently from the fields of an AlertState.
+_RENAMED = {"told": "delivered", "taken_until": "claimed_until"}
 
 _NOW = select(now())
 _ALL = select(alarms)
@@ -63,10 +65,11 @@ def _alarm_of(row: Row) -> AlertState:
     named = named_row(alarms.c.keys(), row, _TIMES)
     named["kind"] = Kind(named["kind"])
     named["raised"], named["told"] = bool(named["raised"]), bool(named["told"])
-    return AlertState(**named)
+    return AlertState(**{_RENAMED.get(name, name): value for name, value in named.items()})
 
 
 def _row_of(alarm: AlertState) -> dict[str, Any]:
     row = msgspec.structs.asdict(alarm)
+    row.update({column: row.pop(field) for column, field in _RENAMED.items()})
     row.update({n: to_micros(row[n]) for n in _TIMES})
     return {**row, "kind": alarm.kind.value}

@@ -35,14 +35,14 @@ from adapters.sql.schema.tables import (
     sessions,
 )
 from application.ports.operations import Retention
-from domain.retention import PLACES_KEPT, RetainedKind
+from domain.retention import NETWORKS_KEPT, RetainedKind
 from domain.times import MICROSECOND, to_micros
 
 _BEFORE = bindparam("before", type_=BigInteger())
 _THESE = bindparam("these", type_=Text())
 
 
-_PLACES_KEPT_US = PLACES_KEPT // MICROSECOND
+_NETWORKS_KEPT_US = NETWORKS_KEPT // MICROSECOND
 
 
 class _Way(NamedTuple):
@@ -74,7 +74,7 @@ _WAYS = {
     RetainedKind.GUESSES: _way(
         attempts.c.key,
         attempts.c.seen_at,
-        or_(~attempts.c.known, attempts.c.seen_at < _BEFORE - _PLACES_KEPT_US),
+        or_(~attempts.c.known, attempts.c.seen_at < _BEFORE - _NETWORKS_KEPT_US),
     ),
     RetainedKind.CLIENTS: _way(client_limits.c.client, client_limits.c.full_at),
 }

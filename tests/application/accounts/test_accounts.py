@@ -22,7 +22,7 @@ from domain.errors import (
     WrongCredentials,
 )
 from domain.events import LoginRefused
-from domain.users import ANYBODY, Caller, User
+from domain.users import ANONYMOUS, Caller, User
 
 PASSWORD = "correct horse"
 
@@ -184,11 +184,11 @@ async def test_what_is_known_of_bearers_is_bounded(people: AccountUseCases) -> N
 
 async def test_who_is_nobody_changes_nothing(people: AccountUseCases) -> None:
     with pytest.raises(LoginRequired):
-        await people.change_password(ANYBODY, PASSWORD, "another password", "here")
+        await people.change_password(ANONYMOUS, PASSWORD, "another password", "here")
     with pytest.raises(LoginRequired):
-        await people.keep.list(ANYBODY)
+        await people.keep.list(ANONYMOUS)
     with pytest.raises(LoginRequired):
-        await LogOut(people.sessions)(ANYBODY)
+        await LogOut(people.sessions)(ANONYMOUS)
 
 
 async def test_who_was_taken_away_meanwhile_has_no_password_to_change(

@@ -11,7 +11,7 @@ from application.jobs.scheduler import Scheduler
 from application.jobs.worker import RunJob
 from application.operations.alerts import LOOK_S, AlertMonitor
 from application.operations.prune import Prune
-from domain.alerts import TAKEN, AlertEvent
+from domain.alerts import CLAIM_TIMEOUT, AlertEvent
 from domain.dataset import Role
 from domain.errors import IllegalTransition, SourceUnavailable
 from domain.jobs import LEASE, FetchJob, JobStatus, Mode
@@ -140,10 +140,10 @@ class Alerting(JobsCase):
     async def act(self) -> None:
         self.clock.advance(PERIOD * 2)
         watching = asyncio.create_task(self.watch())
-        await self.clock.elapse(TAKEN + timedelta(seconds=3 * LOOK_S))
+        await self.clock.elapse(CLAIM_TIMEOUT + timedelta(seconds=3 * LOOK_S))
         await self.fetch(self.source("one", NEW), cadence=Cadence(every=DAY))()
         self.clock.advance(1)
-        await self.clock.elapse(TAKEN + timedelta(seconds=3 * LOOK_S))
+        await self.clock.elapse(CLAIM_TIMEOUT + timedelta(seconds=3 * LOOK_S))
         await ended(watching)
 
     async def is_done(self) -> None:

@@ -11,7 +11,7 @@ import pytest
 from adapters.memory.operations import MemoryAlerts
 from application.ingest.fetch import Fetch
 from application.operations.alerts import LOOK_S, AlertMonitor
-from domain.alerts import TAKEN, AlertEvent, AlertState, Kind
+from domain.alerts import CLAIM_TIMEOUT, AlertEvent, AlertState, Kind
 from domain.builtin.posts import Post
 from domain.dataset import Dataset
 from domain.errors import SourceUnavailable, StoreUnavailable
@@ -257,10 +257,10 @@ async def test_what_a_dead_watcher_had_taken_is_told_by_another_a_while_later(
     watch.operator.heard.clear()
     for key, alarm in rig.database.alarms.items():
         if alarm.raised:  # it was killed before it could say so
-            rig.database.alarms[key] = alarm.released(told=False).claimed(rig.clock.now())
+            rig.database.alarms[key] = alarm.released(delivered=False).claimed(rig.clock.now())
 
     async with watch.watching(fetch):
-        await watch.passes(TAKEN - timedelta(seconds=1))
+        await watch.passes(CLAIM_TIMEOUT - timedelta(seconds=1))
         early = watch.told
         await watch.passes(LOOK_S)
 
@@ -280,7 +280,7 @@ async def test_what_is_being_told_is_told_to_its_end_before_a_watcher_stops(
     await rig.clock.elapse(5)
     await asyncio.wait([watcher])
     async with watch.watching(fetch):
-        await watch.passes(TAKEN * 2)
+        await watch.passes(CLAIM_TIMEOUT * 2)
 
     assert watcher.cancelled()
     assert watch.told == [(RAISED, Kind.BREAKER, "one")]

@@ -48,9 +48,9 @@ async def test_an_alarm_goes_all_its_way(backend: Backend) -> None:
     for _ in range(2):
         seen = raised(backend, alarm)
         taken = seen.claimed(backend.clock.now())
-        delivered = taken.released(told=True)
+        delivered = taken.released(delivered=True)
         over = delivered.seen(None, "well")
-        done = over.claimed(backend.clock.now()).released(told=True)
+        done = over.claimed(backend.clock.now()).released(delivered=True)
         for following in (seen, taken, delivered, over, done):
             assert await backend.alerts.move(alarm, following)
             alarm = following

@@ -13,7 +13,7 @@ from domain.errors import InvalidToken, LeaseLost
 from domain.jobs import FetchJob, JobStatus
 from domain.politeness import Rate
 from domain.reports import FetchReport, Rejection
-from domain.retention import PLACES_KEPT, RetainedKind
+from domain.retention import NETWORKS_KEPT, RetainedKind
 from domain.sessions import Session
 from tests.contract.backends import Backend
 from tests.strategies import SAMPLES, sample
@@ -335,7 +335,7 @@ async def test_guesses_made_long_ago_are_forgotten(backend: Backend) -> None:
 
     # What came from everywhere; from there she has logged in.
     assert removed == 1
-    backend.clock.advance(PLACES_KEPT + DAY)
+    backend.clock.advance(NETWORKS_KEPT + DAY)
     assert await prune(backend, RetainedKind.GUESSES, backend.clock.now()) == 3
     await backend.attempts.begin("bob", "there")
 
