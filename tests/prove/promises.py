@@ -133,7 +133,7 @@ PROMISES: tuple[Promise, ...] = (
         "clients that disconnect do not break the connections to the database",
         Real("aborted"),
         "tests/adapters/sql/engine/test_postgres.py::"
-        "test_cancelled_reads_leave_every_connection_fit_for_use",
+        "test_cancelled_reads_leave_every_connection_usable",
     ),
     _promise(
         18,
@@ -172,7 +172,7 @@ PROMISES: tuple[Promise, ...] = (
         "tests/adapters/sql/engine/test_sqlite.py::"
         "test_a_full_disk_is_an_error_and_not_a_damaged_database",
         "tests/adapters/sql/engine/test_postgres_away.py::"
-        "test_every_error_of_the_server_is_told_in_the_stores_words",
+        "test_every_error_of_the_server_becomes_a_store_error",
     ),
     _promise(
         24,

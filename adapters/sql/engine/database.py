@@ -1,4 +1,4 @@
-"""What the stores need of a database, whichever engine it is."""
+"""The database interface that every SQL adapter uses, for SQLite and PostgreSQL alike."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,23 +15,23 @@ from domain.times import from_micros
 
 Row = tuple[Any, ...]
 Values = Mapping[str, Any]
-#: A statement with its values; or with as many rows as are enough, together with those before it:
-#: when there are so many already, it is left out and has no rows.
+#: A statement with its values; with a number, it is skipped and has no rows once the statements
+#: before it that have a number, too, have returned so many rows.
 SqlQuery = tuple[ClauseElement, Values] | tuple[ClauseElement, Values, int]
 
 #: A statement that writes, with its values.
 SqlWrite = tuple[ClauseElement, Values]
 
-#: A read that needs longer is stopped.
+#: A read that takes longer is stopped.
 READ_S = 5.0
-#: So many reads may wait in one lane; more would only be told that they took too long.
+#: Reads that may wait in one pool; any more would only run out of time there.
 MAX_WAITING = 500
 
 # ---------------------------------------------------------------- rows
 
 
 def named_row(names: Iterable[str], row: Sequence[Any], times: Iterable[str]) -> dict[str, Any]:
-    """Return the values of a row by these names; those of `times` as times."""
+    """Return the values of a row by these names, with those in `times` as datetimes."""
     named = dict(zip(names, row, strict=True))
     return named | {name: from_micros(named[name]) for name in times}
 
@@ -40,7 +40,7 @@ def named_row(names: Iterable[str], row: Sequence[Any], times: Iterable[str]) ->
 
 
 class Statement:
-    """A statement compiled once: its text, and the order in which its values go to the driver."""
+    """A compiled statement: its text, and the order in which the driver takes its values."""
 
     def __init__(self, clause: ClauseElement, dialect: Dialect) -> None:
         compiled = clause.compile(dialect=dialect)
@@ -49,13 +49,13 @@ class Statement:
         self._fixed: Values = compiled.params
 
     def values(self, given: Values) -> list[Any]:
-        """The values in the driver's order; those fixed in the statement need not be given."""
+        """Return the values in the driver's order; those fixed in the statement may be absent."""
         fixed = self._fixed
         return [given[name] if name in given else fixed[name] for name in self._names]
 
 
 class BoundStatement(NamedTuple):
-    """A query as the driver takes it: its text, its values in order, and how many rows suffice."""
+    """A query as the driver takes it: text, values in order, and how many rows are enough."""
 
     text: str
     values: list[Any]
@@ -63,21 +63,21 @@ class BoundStatement(NamedTuple):
 
 
 class Compiler:
-    """Compiles each statement the first time it is used and remembers it as long as it lives."""
+    """A compiler that keeps each statement's compiled form as long as the statement lives."""
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
         self._compiled: WeakKeyDictionary[ClauseElement, Statement] = WeakKeyDictionary()
 
     def __call__(self, clause: ClauseElement) -> Statement:
-        """The compiled form of a statement."""
+        """Return the compiled form of a statement."""
         statement = self._compiled.get(clause)
         if statement is None:
             statement = self._compiled[clause] = Statement(clause, self.dialect)
         return statement
 
     def bound(self, queries: Sequence[SqlQuery]) -> list[BoundStatement]:
-        """Several queries as the driver takes them."""
+        """Return queries as the driver takes them."""
         return [self._bound(*query) for query in queries]
 
     def _bound(
@@ -91,7 +91,7 @@ class Compiler:
 
 
 class SqlSession(Protocol):
-    """A connection in use by one task."""
+    """A connection that one task uses."""
 
     @abstractmethod
     async def rows(self, clause: ClauseElement, values: Values) -> list[Row]:
@@ -99,15 +99,15 @@ class SqlSession(Protocol):
 
     @abstractmethod
     async def run(self, clause: ClauseElement, values: Values) -> int:
-        """Run a statement and return how many rows it touched."""
+        """Run a statement and return the number of rows it changed."""
 
     @abstractmethod
     async def run_all(self, writes: Sequence[SqlWrite]) -> list[int]:
-        """Run statements one after another, and return how many rows each of them touched."""
+        """Run statements in order and return the number of rows each of them changed."""
 
     @abstractmethod
     async def many(self, clause: ClauseElement, values: Iterable[Row]) -> None:
-        """Run a statement once for each row of values, given in the statement's order."""
+        """Run a statement once for each row of values, which are in the statement's order."""
 
     @abstractmethod
     async def stage(self, into: Insert, rows: Iterable[Row]) -> None:
@@ -115,17 +115,17 @@ class SqlSession(Protocol):
 
     @abstractmethod
     def transaction(self) -> AbstractAsyncContextManager[None]:
-        """A write transaction: committed when the block ends, undone when it raises."""
+        """Begin a write transaction: committed at the block's end, rolled back if it raises."""
 
     @abstractmethod
     async def note_change(self) -> None:
-        """Say inside a transaction that what readers keep may no longer hold once it commits."""
+        """Announce in a transaction that caches of what it changes end with its commit."""
 
 
 class Database(Changes, Protocol):
-    """An open database; its errors are StoreUnavailable, StoreFull and QueryTooSlow."""
+    """An open database; it raises StoreUnavailable, StoreFull and QueryTooSlow."""
 
-    #: The name SQLAlchemy and Alembic have for its kind.
+    #: The dialect's name in SQLAlchemy and Alembic.
     engine: str
 
     @abstractmethod
@@ -136,32 +136,32 @@ class Database(Changes, Protocol):
         short: bool = False,
         table: Table | None = None,
     ) -> list[list[Row]]:
-        """Return the rows of several queries on one state of the data.
+        """Return the rows of several queries in one snapshot.
 
-        Scans have a lane of their own; `short` are those an index leads to, and few of them. The
-        `table`, if one is given, is as it is in that state, and not built anew meanwhile.
+        Scans have a pool of their own; `short` means that an index leads to a few rows. A `table`
+        is locked against being rebuilt before the snapshot is taken.
         """
 
     @abstractmethod
     def write(self, durable: bool = True) -> AbstractAsyncContextManager[SqlSession]:
-        """A write transaction; one that is not durable may be forgotten when the power fails."""
+        """Begin a write transaction; one that is not durable may be lost in a power failure."""
 
     @abstractmethod
     def session(self) -> AbstractAsyncContextManager[SqlSession]:
-        """A connection of one's own, for temporary tables; closed when the block ends."""
+        """Open a connection for temporary tables; it is closed when the block ends."""
 
     @abstractmethod
     def migration(self) -> AbstractAsyncContextManager[SqlSession]:
-        """The transaction that makes or changes tables: one at a time, the others wait for it."""
+        """Begin the transaction that creates or changes tables; others wait until it ends."""
 
     @abstractmethod
     async def distrust(self, session: SqlSession) -> None:
-        """Within a migration, before a table is built anew: let no process rely on its `version`.
+        """Stop every process from relying on its `version`, before a migration rebuilds a table.
 
-        On return every process reads anew what it knows, until the migration has ended. So nobody
-        reads the new table in the belief that it is the old one.
+        From its return to the end of the migration, no process uses what it has cached, so that
+        none reads the new table with the old one's columns in mind.
         """
 
     @abstractmethod
     def now(self, clock: Clock) -> int | None:
-        """The value of `now` for `dialects.now`; None where the database knows the time."""
+        """Return the value of `now` for `dialects.now`; None for the database's own clock."""

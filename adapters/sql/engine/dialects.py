@@ -1,4 +1,4 @@
-"""The few words that SQLite and PostgreSQL spell differently, or SQLAlchemy lacks."""
+"""SQL that SQLite and PostgreSQL spell differently, or that SQLAlchemy lacks."""
 
 from typing import Any
 
@@ -18,17 +18,17 @@ from sqlalchemy.schema import CreateColumn, ExecutableDDLElement
 from sqlalchemy.sql.compiler import DDLCompiler, SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-# ---------------------------------------------------------------- a row in place of another
+# ---------------------------------------------------------------- upserts
 
 
 def replacing(table: Table, where: ColumnElement[bool] | None = None) -> Insert:
-    """Insert a row, or put it in place of the one with the same key, if `where` holds for that."""
-    put, key = insert(table), [column.key for column in table.primary_key]
-    changed = {c.key: put.excluded[c.key] for c in table.c if c.key not in key}
-    return put.on_conflict_do_update(index_elements=key, set_=changed, where=where)
+    """Return an insert that replaces the row of the same key, if `where` holds for that row."""
+    upsert, key = insert(table), [column.key for column in table.primary_key]
+    changed = {c.key: upsert.excluded[c.key] for c in table.c if c.key not in key}
+    return upsert.on_conflict_do_update(index_elements=key, set_=changed, where=where)
 
 
-# ---------------------------------------------------------------- the present now
+# ---------------------------------------------------------------- the present time
 
 
 class _Now(FunctionElement[int]):
@@ -38,26 +38,26 @@ class _Now(FunctionElement[int]):
 
 
 def now() -> ColumnElement[int]:
-    """The present time in microseconds: the value given as `now`, or the database's own clock.
+    """Return the present time in microseconds: the value of `now`, or the database's own clock.
 
-    The statement's values must hold `now`, as `Database.now` gives it.
+    The statement's values must contain `now`, from `Database.now`.
     """
     return _Now()
 
 
 @compiles(_Now, "sqlite")
-def _now_given(element: _Now, compiler: SQLCompiler, **kw: Any) -> str:
+def _now_parameter(element: _Now, compiler: SQLCompiler, **kw: Any) -> str:
     return compiler.process(bindparam("now", type_=BigInteger()), **kw)
 
 
 @compiles(_Now, "postgresql")
-def _now_of_the_server(element: _Now, compiler: SQLCompiler, **kw: Any) -> str:
+def _now_or_server_clock(element: _Now, compiler: SQLCompiler, **kw: Any) -> str:
     given = compiler.process(bindparam("now", type_=BigInteger()), **kw)
-    # As a subquery it is computed once, and an index may be searched for it.
+    # A subquery is computed once, so that an index can be searched for its value.
     return f"(SELECT coalesce({given}, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint))"
 
 
-# ---------------------------------------------------------------- text in text
+# ---------------------------------------------------------------- substrings
 
 
 class _Position(FunctionElement[int]):
@@ -67,7 +67,7 @@ class _Position(FunctionElement[int]):
 
 
 def position(text: Any, part: Any) -> ColumnElement[int]:
-    """Where a part begins in a text, counted from 1; 0 when it is not in it."""
+    """Return where a part begins in a text, counted from 1; 0 if it is not found."""
     return _Position(text, part)
 
 
@@ -90,11 +90,11 @@ class _Listed(FunctionElement[bool]):
     inherit_cache = True
 
     def self_group(self, against: Any = None) -> Any:
-        return self  # a comparison with 1 around it would keep SQLite from its index
+        return self  # SQLite uses no index if this is wrapped in a comparison with 1
 
 
 def listed(column: ColumnElement[Any], items: ColumnElement[str]) -> ColumnElement[bool]:
-    """Whether a column's value is one of the items of a JSON list; an index may be searched."""
+    """Return whether a column's value is an item of a JSON list, so that an index can be used."""
     return _Listed(column, items)
 
 
@@ -109,7 +109,7 @@ def _any_of_array(element: _Listed, compiler: SQLCompiler, **kw: Any) -> str:
     column, items = (compiler.process(clause, **kw) for clause in element.clauses)
     value = compiler.dialect.type_compiler_instance.process(next(iter(element.clauses)).type)
     inner = f"SELECT value::{value} FROM jsonb_array_elements_text({items}::jsonb)"
-    # An array is computed once and searched for in an index; a subquery would be joined.
+    # An array is computed once and looked up in an index; a subquery would be joined.
     return f"({column} = ANY (ARRAY({inner})))"
 
 
@@ -120,7 +120,7 @@ class _Holds(FunctionElement[bool]):
 
 
 def holds(items: ColumnElement[str], item: ColumnElement[str]) -> ColumnElement[bool]:
-    """Whether a JSON list of texts, kept as text, holds this one."""
+    """Return whether a JSON list of texts contains this one."""
     return _Holds(items, item)
 
 
@@ -136,7 +136,7 @@ def _jsonb_exists(element: _Holds, compiler: SQLCompiler, **kw: Any) -> str:
     return f"jsonb_exists({items}::jsonb, {item})"
 
 
-# ---------------------------------------------------------------- what is there
+# ---------------------------------------------------------------- the catalogue of tables
 
 
 class _HasTable(FunctionElement[bool]):
@@ -146,7 +146,7 @@ class _HasTable(FunctionElement[bool]):
 
 
 def has_table(name: str) -> ColumnElement[bool]:
-    """Whether there is a table of that name."""
+    """Return whether a table of that name exists."""
     return _HasTable(bindparam(None, name, type_=Text()))
 
 
@@ -165,7 +165,7 @@ def _to_regclass(element: _HasTable, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 class AddColumn(ExecutableDDLElement):
-    """Adds a column, empty in every row, to a table that is there."""
+    """DDL that adds a column, null in every row."""
 
     def __init__(self, column: Column[Any]) -> None:
         self.column = column
@@ -178,7 +178,7 @@ def _add_column(element: AddColumn, compiler: DDLCompiler, **kw: Any) -> str:
 
 
 class RenameTable(ExecutableDDLElement):
-    """Gives one table the name of another."""
+    """DDL that gives a table the name of another."""
 
     def __init__(self, table: Table, named: Table) -> None:
         self.table = table

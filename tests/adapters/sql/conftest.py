@@ -1,4 +1,4 @@
-"""Databases of one's own, with posts in them."""
+"""A database for each test, with posts in it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,7 +25,7 @@ from domain.payloads import Payload
 from domain.reports import FetchReport
 from tests.services.postgres import administering, migrated_database, server_url
 
-#: Filters and orders of posts that an index answers.
+#: Filters and sort orders of posts that an index answers.
 FAST_POSTS: list[tuple[list[tuple[str, str]], str]] = [
     ([], "id"),
     ([], "-id"),
@@ -44,7 +44,7 @@ FAST_POSTS: list[tuple[list[tuple[str, str]], str]] = [
 
 @pytest.fixture
 async def path(tmp_path: Path) -> Path:
-    """Where the database is; posts are migrated."""
+    """Return the path of a database with a table of posts."""
     path = tmp_path / "catchment.db"
     database = SqliteDatabase(path)
     await migrate(database, [POSTS])
@@ -54,13 +54,13 @@ async def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def clock() -> SteerableClock:
-    """A clock that stands still."""
+    """Return a clock that only tests move."""
     return SteerableClock()
 
 
 @pytest.fixture
 async def database(path: Path) -> AsyncIterator[SqliteDatabase]:
-    """The open database."""
+    """Open the database."""
     database = SqliteDatabase(path)
     yield database
     await database.close()
@@ -68,70 +68,70 @@ async def database(path: Path) -> AsyncIterator[SqliteDatabase]:
 
 @pytest.fixture
 def store(database: SqliteDatabase) -> SqlStore:
-    """The store over it."""
+    """Return the store over it."""
     return SqlStore(database)
 
 
 @pytest.fixture
 async def url() -> AsyncIterator[str]:
-    """Where a PostgreSQL database is; posts are migrated."""
+    """Return the URL of a PostgreSQL database with a table of posts."""
     async with migrated_database((POSTS,)) as url:
         yield url
 
 
 @pytest.fixture
 async def postgres(url: str) -> AsyncIterator[PostgresDatabase]:
-    """The open database."""
+    """Open the database."""
     database = PostgresDatabase(url)
     yield database
     await database.close()
 
 
 async def read(database: Database, statement: str, scan: bool = False) -> Any:
-    """The first value of the first row a statement gives."""
+    """Return the first value of the first row of a statement."""
     [rows] = await database.snapshot([(text(statement), {})], scan=scan)
     return rows[0][0] if rows else None
 
 
 async def until(is_so: Callable[[], Awaitable[bool]]) -> None:
-    """Let others run until something is so."""
+    """Let other tasks run until a condition holds."""
     async with asyncio.timeout(10):
         while not await is_so():
             await asyncio.sleep(0)
 
 
 @asynccontextmanager
-async def out_of_reach(url: str, who: str = "true") -> AsyncIterator[None]:
-    """Nobody can connect to the database, and of those who had those named have been thrown out."""
+async def unreachable(url: str, victims: str = "true") -> AsyncIterator[None]:
+    """Refuse connections to the database, and end the existing ones that `victims` selects."""
     name = urlsplit(url).path.removeprefix("/")
-    theirs = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND {who}"
+    end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND {victims}"
     async with administering(server_url()) as owner:
         await owner.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         try:
-            await owner.fetch(theirs, name)
+            await owner.fetch(end, name)
             yield
         finally:
             await owner.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
 
-async def waiting_for_locks(onlooker: Any) -> int:
-    """How many in the database of this connection wait for a lock."""
+async def waiting_for_locks(connection: Any) -> int:
+    """Return how many sessions of this connection's database wait for a lock."""
     waiting = (
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
-    return int(await onlooker.fetchval(waiting))
+    return int(await connection.fetchval(waiting))
 
 
-async def waits_for_a_lock(onlooker: Any) -> bool:
-    """Whether somebody does."""
-    return await waiting_for_locks(onlooker) > 0
+async def waits_for_a_lock(connection: Any) -> bool:
+    """Return whether any session does."""
+    return await waiting_for_locks(connection) > 0
 
 
-async def bring(
+async def store_posts(
     database: Database, clock: SteerableClock, posts: list[Post], job_id: str = "job"
 ) -> None:
-    """Fetch these posts."""
+    """Store these posts as a fetch would."""
     jobs, intakes = SqlJobs(database, clock), SqlIntakes(database, clock)
     await jobs.request(FetchJob(id=job_id, dataset="posts", queued_at=clock.now()))
     job = await jobs.claim(job_id)
@@ -144,5 +144,5 @@ async def bring(
 
 
 def some_posts(count: int) -> list[Post]:
-    """So many posts, ten by each user."""
+    """Return so many posts, ten of each user."""
     return [Post(n, n // 10 + 1, f"title {n}", f"body {n}") for n in range(1, count + 1)]

@@ -1,4 +1,4 @@
-"""PostgreSQL through asyncpg: lanes that read, lanes that write, and an ear for changes."""
+"""PostgreSQL through asyncpg: pools for reads, scans and writes, and a listener for changes."""
 
 import asyncio
 import time
@@ -34,25 +34,25 @@ from domain.times import to_micros
 READERS = 4
 SCANNERS = 2
 WRITERS = 4
-#: Each intake has a connection of its own while it is open.
+#: One for each open intake.
 SESSIONS = 16
 
-#: For reads an index leads straight to, in their order: that plan is right whatever the values are,
-#: and need not be looked for anew each time, which would take as long as the read itself.
+#: For reads that an index answers in order: the generic plan is right for all values, and planning
+#: each one again would take as long as the read itself.
 DIRECT: Mapping[str, str] = {"plan_cache_mode": "force_generic_plan"}
-#: A slow query takes one core, and leaves the others to those that are not.
+#: A scan uses one core and leaves the others to fast reads.
 ALONE: Mapping[str, str] = {"max_parallel_workers_per_gather": "0"}
 
 _WAIT_S = 10.0
-#: A short write that takes longer than this meets a database that does not answer.
+#: A short write that takes longer means that the database does not respond.
 WRITE_S = 2.0
 _WRITING: Mapping[str, str] = {"lock_timeout": "10s", "statement_timeout": "0"}
-#: A merge may wait for another one into the same dataset, and those of millions take long.
+#: A merge may wait for another one into the same dataset, which is slow with millions of records.
 _MERGING: Mapping[str, str] = {**_WRITING, "lock_timeout": "60s"}
-_ALONE = select(func.pg_advisory_xact_lock(MIGRATION_LOCK))
+_MIGRATION_LOCK = select(func.pg_advisory_xact_lock(MIGRATION_LOCK))
 _NOTIFY_DISTRUST = select(func.pg_notify(CHANNEL, DISTRUST))
-_UNTRUSTED = select(func.pg_advisory_xact_lock(TRUST_LOCK))
-_FORGETFUL = "BEGIN; SET LOCAL synchronous_commit TO off"
+_TRUST_LOCK = select(func.pg_advisory_xact_lock(TRUST_LOCK))
+_BEGIN_NOT_DURABLE = "BEGIN; SET LOCAL synchronous_commit TO off"
 
 
 def postgres_compiler() -> Compiler:
@@ -63,8 +63,8 @@ def postgres_compiler() -> Compiler:
 class PostgresDatabase(Database, Probe):
     """One PostgreSQL database; a read that takes longer than `read_s` is stopped.
 
-    `url` is `postgresql://user:password@host:port/database`. Time-conditional statements go by the
-    database's own clock, unless `own_time` is switched off. Nothing is connected before it is used.
+    `url` is `postgresql://user:password@host:port/database`. Statements that compare times use the
+    database's own clock, unless `own_time` is false. Connections are made when first used.
     """
 
     engine = "postgresql"
@@ -86,18 +86,19 @@ class PostgresDatabase(Database, Probe):
         short: bool = False,
         table: Table | None = None,
     ) -> list[list[Row]]:
-        """The rows of several queries on one state of the data."""
-        lane = self._scans if scan else self._reads
-        return await lane.snapshot(self._compiler.bound(queries), table)
+        """Return the rows of several queries in one snapshot."""
+        pool = self._scans if scan else self._reads
+        return await pool.snapshot(self._compiler.bound(queries), table)
 
     @asynccontextmanager
     async def write(self, durable: bool = True) -> AsyncIterator[SqlSession]:
-        """A write transaction."""
+        """Begin a write transaction."""
         crowded = StoreUnavailable("the database is busy with other writing; try again")
-        begin = "BEGIN" if durable else _FORGETFUL
+        begin = "BEGIN" if durable else _BEGIN_NOT_DURABLE
         try:
             async with self._writes.lend(WRITE_S, crowded) as connection:
-                session = PostgresSession(connection, self._compiler, self._listener.moved, begin)
+                on_change = self._listener.count_change
+                session = PostgresSession(connection, self._compiler, on_change, begin)
                 async with session.transaction():
                     yield session
         except QueryTooSlow as error:
@@ -105,7 +106,7 @@ class PostgresDatabase(Database, Probe):
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[SqlSession]:
-        """A connection of one's own; its temporary tables end with it."""
+        """Open a connection for temporary tables, which end with it."""
         try:
             async with asyncio.timeout(_WAIT_S):
                 await self._sessions.acquire()
@@ -114,7 +115,7 @@ class PostgresDatabase(Database, Probe):
         try:
             connection = await self._connect()
             try:
-                yield PostgresSession(connection, self._compiler, self._listener.moved)
+                yield PostgresSession(connection, self._compiler, self._listener.count_change)
             finally:
                 await end(connection)
         finally:
@@ -122,47 +123,47 @@ class PostgresDatabase(Database, Probe):
 
     @asynccontextmanager
     async def migration(self) -> AsyncIterator[SqlSession]:
-        """The transaction that makes or changes tables."""
+        """Begin the transaction that creates or changes tables."""
         async with self.session() as session, session.transaction():
-            await session.rows(_ALONE, {})
+            await session.rows(_MIGRATION_LOCK, {})
             yield session
 
     async def distrust(self, session: SqlSession) -> None:
-        """Notify everybody, and return when all have heard and rely on no version any more."""
+        """Notify all processes and return when none relies on its version any more."""
         async with self.write(durable=False) as notifying:
             await notifying.rows(_NOTIFY_DISTRUST, {})
-        await session.rows(_UNTRUSTED, {})
+        await session.rows(_TRUST_LOCK, {})
 
     def now(self, clock: Clock) -> int | None:
-        """None, for the database's own time, unless that is switched off."""
+        """Return None for the database's own clock, unless that is switched off."""
         return None if self._own_time else to_micros(clock.now())
 
     @property
     def works(self) -> str:
-        """What is said of it while it works."""
+        """The status text of a healthy database."""
         return "connected"
 
     async def check(self) -> None:
-        """Return when the database can be read; StoreUnavailable says why it cannot."""
+        """Return if the database can be read; raise StoreUnavailable with the reason if not."""
         await self._reads.snapshot([BoundStatement("SELECT name FROM datasets LIMIT 1", [])])
 
     def version(self) -> int:
-        """How many changes have been heard of; a new number each time while none can be heard."""
+        """Return the number of changes heard of; a new number each time while disconnected."""
         return self._listener.version()
 
     async def listening(self) -> None:
-        """Return when changes by others are heard, so that `version` stands still between them."""
+        """Return once changes are heard, so that `version` stays the same between them."""
         await self._listener.hearing()
 
     async def close(self) -> None:
-        """Close every connection; what is being written ends first."""
+        """Close every connection after the writes in progress."""
         await self._listener.close()
-        for lane in (self._writes, self._reads, self._scans):
-            await lane.close()
+        for pool in (self._writes, self._reads, self._scans):
+            await pool.close()
 
     async def _connect(self) -> Connection:
         return await self._connector.connect(time.monotonic(), _MERGING)
 
     def _forget_idle(self) -> None:
-        for lane in (self._reads, self._scans, self._writes):
-            lane.forget_idle()
+        for pool in (self._reads, self._scans, self._writes):
+            pool.forget_idle()

@@ -1,4 +1,4 @@
-"""What can go wrong with PostgreSQL, in the store's words."""
+"""PostgreSQL's errors translated into the store's."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,34 +11,34 @@ _AWAY = "the database cannot be reached"
 _TOO_SLOW = "this query needs more time than a query gets; use an indexed field"
 _NOT_MIGRATED = "the database is not migrated; run: catchment migrate"
 
-#: By SQLSTATE, or by how it begins: its first two characters name a class.
+#: By SQLSTATE, or by its beginning: the first two characters name a class.
 _UNAVAILABLE: Mapping[str, str] = {
     "08": "the connection to the database was lost",
     "25006": "the database takes no writes; it may be a standby",
-    "25P03": "the database ended a transaction that stood still",
+    "25P03": "the database ended a transaction that was idle too long",
     "28": "the database refuses the user or the password in its URL; correct it",
     "3D000": "the database named in its URL does not exist; create it first: createdb NAME",
     "3F000": "the database's user has no schema to make tables in",
-    "40": "the database broke off this write for the sake of another; try again",
+    "40": "the database cancelled this write because of another one; try again",
     "42501": "the database's user may not do this; it needs the right to make and change tables",
     "42703": _NOT_MIGRATED,
     "42704": "the database does not know a setting in its URL; correct it",
     "42P01": _NOT_MIGRATED,
-    "53200": "the database has no memory left",
+    "53200": "the database is out of memory",
     "53300": "the database takes no more connections; raise its max_connections",
     "55000": "the database does not accept connections",
     "55P03": "the database is busy with another process's writing",
     "57P": "the database is starting, stopping or was just restarted",
     "58": "the database cannot use its own files",
-    "53": "the database is short of something it needs; its log says of what",
+    "53": "the database is out of some resource; its log says which",
     "XX": "the database failed; its log says why",
     "XX001": "the database is damaged",
     "XX002": "the database is damaged",
 }
-#: With these the connection has ended: what was asked on it may be asked on another.
+#: The connection has ended; a read may be repeated on another one.
 _LOST = ("08", "25P03", "57P")
 
-#: The last kind is how the driver takes it when the server has just ended an idle connection.
+#: The driver raises the last one when the server has just ended an idle connection.
 _DRIVER_ERRORS = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
@@ -49,7 +49,7 @@ _DRIVER_ERRORS = (
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn the driver's errors into the store's."""
+    """Translate the driver's errors into the store's."""
     try:
         yield
     except _DRIVER_ERRORS as error:
@@ -58,23 +58,23 @@ def translated() -> Iterator[None]:
 
 @contextmanager
 def translated_while_connecting() -> Iterator[None]:
-    """Turn the driver's errors into the store's, where no query runs yet."""
+    """Translate the driver's errors while connecting, when no query runs yet."""
     try:
         with translated():
             yield
     except QueryTooSlow as error:
         raise StoreUnavailable(_AWAY) from error
-    except ValueError as error:  # the driver's words would show the password
+    except ValueError as error:  # the driver's message would show the password
         raise StoreUnavailable("the database's URL cannot be understood; correct it") from error
 
 
 def translation(error: Exception) -> Exception:
-    """The store's error for one of the driver's; the same one where we have no word for it."""
+    """Return the store's error for one of the driver's, or the same one if there is none."""
     if isinstance(error, asyncpg.PostgresError):
         return _meaning(error.sqlstate or "") or error
     if isinstance(error, TimeoutError):
         return QueryTooSlow(_TOO_SLOW)
-    if isinstance(error, ValueError):  # of the driver's kind: what it was given makes no sense
+    if isinstance(error, ValueError):  # also a driver's error: an invalid argument
         return error
     return StoreUnavailable(_AWAY)
 
@@ -89,7 +89,7 @@ def _meaning(state: str) -> StoreError | None:
 
 
 def may_be_read_again(error: Exception) -> bool:
-    """Whether it was the connection that failed, or what it remembered of a table's columns."""
+    """Return whether the connection failed, or its cached plan for a table's columns."""
     if isinstance(error, asyncpg.InvalidCachedStatementError):
         return True
     if isinstance(error, asyncpg.PostgresError):

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: how each is made, and lanes that lend them to a task at a time."""
+"""Connections to PostgreSQL: how each is made, and pools that lend them to one task at a time."""
 
 import asyncio
 import socket
@@ -18,16 +18,16 @@ from adapters.sql.engine.postgres.errors import (
 )
 from domain.errors import QueryTooSlow, StoreError, StoreUnavailable
 
-#: An asyncpg.Connection; the driver tells no types.
+#: An asyncpg.Connection; the driver has no type hints.
 Connection: TypeAlias = Any
 Queries = Sequence[BoundStatement]
 
-#: A database that has not answered a new connection by then is away.
+#: A database that does not accept a connection within this time is unreachable.
 CONNECT_S = 1.5
-#: A connection whose last use was broken off is given so long to be fit for the next.
-_MEND_S = 2.0
+#: Time to roll back on a connection whose last use was cancelled.
+_ROLLBACK_S = 2.0
 _END_S = 2.0
-#: A connection that has not come back by then, when all are closed, leads to a server that hangs.
+#: A connection that is not returned by then, when the pool is closed, is abandoned.
 _RETURN_S = 10.0
 _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
@@ -35,13 +35,13 @@ _SETTINGS: Mapping[str, str] = {
     "application_name": "catchment",
     "default_transaction_isolation": "read committed",
     "idle_in_transaction_session_timeout": "30s",
-    # Compiling a plan to machine code takes longer than any of our queries.
+    # Compiling a plan takes longer than any of our queries.
     "jit": "off",
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
-#: The same at our end, so that no write waits a quarter of an hour for a machine that is gone.
+#: The same at the client, so that no write waits a quarter of an hour for a lost machine.
 _KEEPALIVE: Mapping[str, int] = {
     "TCP_KEEPIDLE": 10,
     "TCP_KEEPINTVL": 5,
@@ -51,7 +51,7 @@ _KEEPALIVE: Mapping[str, int] = {
 
 
 class Connector:
-    """Makes connections; when one cannot be made, all who wait for one learn it at once."""
+    """Factory of connections; when one fails, all callers that already wait fail at once."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -61,7 +61,7 @@ class Connector:
     async def connect(
         self, asked_at: float, settings: Mapping[str, str], command_s: float | None = None
     ) -> Connection:
-        """A new connection for somebody who has been waiting since `asked_at`."""
+        """Return a new connection; fail if another attempt failed after `asked_at`."""
         if self._failed_at >= asked_at:
             raise StoreUnavailable(self._failure)
         try:
@@ -82,23 +82,23 @@ class Connector:
 
 
 def _keep_alive(connection: Connection) -> None:
-    # The driver has no option for it.
+    # The driver has no option for these.
     opened = connection._transport.get_extra_info("socket")
     if opened.family in (socket.AF_INET, socket.AF_INET6):
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in _KEEPALIVE.items():
-            if hasattr(socket, name):  # not every system has all of them
+            if hasattr(socket, name):  # some systems lack some of them
                 opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 async def end(connection: Connection) -> None:
-    """Close a connection, with or without the server's consent."""
+    """Close a connection, also if the server does not respond."""
     with suppress(StoreError), translated():
         await connection.close(timeout=_END_S)
 
 
 class ConnectionPool:
-    """So many connections at most, each lent to one task at a time, the others waiting in order."""
+    """Up to `size` connections, each lent to one task at a time; other tasks wait in order."""
 
     def __init__(
         self,
@@ -113,11 +113,11 @@ class ConnectionPool:
         self._command_s = command_s
         self._turns = asyncio.Semaphore(size)
         self._idle: list[Connection] = []
-        self._mending: set[asyncio.Task[None]] = set()
+        self._rollbacks: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def lend(self, wait_s: float, crowded: StoreError) -> AsyncIterator[Connection]:
-        """A connection; raises `crowded` when none has been free for so long."""
+        """Lend a connection; raise `crowded` if none becomes free in time."""
         asked_at = time.monotonic()
         try:
             async with asyncio.timeout(wait_s):
@@ -126,22 +126,23 @@ class ConnectionPool:
             raise crowded from error
         connection = None
         try:
-            connection = self._free() or await self._connector.connect(
+            connection = self._pop_idle() or await self._connector.connect(
                 asked_at, self._settings, self._command_s
             )
             yield connection
         except BaseException:
-            self._take_back_broken(connection)
+            self._recover(connection)
             raise
-        self._take_back(connection)
+        self._idle.append(connection)
+        self._turns.release()
 
     def forget_idle(self) -> None:
-        """End the connections nobody uses: the server they led to may be gone."""
+        """End the idle connections: their server may be gone."""
         while self._idle:
             self._idle.pop().terminate()
 
     async def close(self) -> None:
-        """Wait a while for every connection to come back, and close it."""
+        """Wait for every connection to be returned, but not forever, and close it."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_RETURN_S):
                 for _ in range(self._size):
@@ -149,30 +150,26 @@ class ConnectionPool:
         while self._idle:
             await end(self._idle.pop())
 
-    def _free(self) -> Connection | None:
+    def _pop_idle(self) -> Connection | None:
         while self._idle:
             connection = self._idle.pop()
             if not connection.is_closed():
                 return connection
         return None
 
-    def _take_back(self, connection: Connection) -> None:
-        self._idle.append(connection)
-        self._turns.release()
-
-    def _take_back_broken(self, connection: Connection | None) -> None:
+    def _recover(self, connection: Connection | None) -> None:
         if connection is None or connection.is_closed():
             self._turns.release()
             return
-        # Whoever was broken off does not wait for it, but nobody else gets this turn before.
-        mending = asyncio.create_task(self._mend(connection))
-        self._mending.add(mending)
-        mending.add_done_callback(self._mending.discard)
+        # The cancelled task does not wait for it, but its turn is taken until then.
+        rollback = asyncio.create_task(self._roll_back(connection))
+        self._rollbacks.add(rollback)
+        rollback.add_done_callback(self._rollbacks.discard)
 
-    async def _mend(self, connection: Connection) -> None:
+    async def _roll_back(self, connection: Connection) -> None:
         try:
-            # The driver has told the server to cancel what still runs, and waits for that first.
-            await connection.execute("ROLLBACK", timeout=_MEND_S)
+            # The driver has asked the server to cancel the running query, and waits for that first.
+            await connection.execute("ROLLBACK", timeout=_ROLLBACK_S)
             self._idle.append(connection)
         except BaseException as error:
             connection.terminate()
@@ -183,7 +180,7 @@ class ConnectionPool:
 
 
 class ReadConnectionPool(ConnectionPool):
-    """A lane whose connections only read, within a time that waiting counts towards."""
+    """A pool of read-only connections; the time limit includes waiting for one."""
 
     def __init__(
         self, connector: Connector, size: int, read_s: float, settings: Mapping[str, str]
@@ -194,7 +191,7 @@ class ReadConnectionPool(ConnectionPool):
         self._waiting = 0
 
     async def snapshot(self, queries: Queries, table: Table | None = None) -> list[list[Row]]:
-        """Return the rows of several queries on one state of the data, and of the table's."""
+        """Return the rows of several queries in one snapshot, with `table` locked before it."""
         if self._waiting >= MAX_WAITING:
             raise QueryTooSlow("too many slow queries are waiting already; try again shortly")
         until = time.monotonic() + self._read_s
@@ -213,7 +210,7 @@ class ReadConnectionPool(ConnectionPool):
         except Exception as error:
             if not may_be_read_again(error):
                 raise
-        # The others have probably been lost with this one, so the next one shall be new.
+        # The other idle connections have probably been lost as well.
         self.forget_idle()
         return await self._read(queries, table, until)
 
@@ -226,10 +223,10 @@ class ReadConnectionPool(ConnectionPool):
                 rows: list[Row] = await connection.fetch(text, *values, timeout=left_s)
                 return rows
 
-            if len(queries) == 1:  # one statement is one state of the data anyway
+            if len(queries) == 1:  # one statement is a snapshot in itself
                 return [await fetch(queries[0].text, queries[0].values)]
-            # A snapshot is of rows alone: a table is what it is when it is locked, so that comes
-            # first. Of one that was built anew later an older snapshot would show no row.
+            # The lock comes first: a snapshot covers rows, not tables, and would show no rows of a
+            # table that was rebuilt after it.
             lock = "" if table is None else f'; LOCK TABLE "{table.name}" IN ACCESS SHARE MODE'
             await connection.execute(_SNAPSHOT + lock)
             answers: list[list[Row]] = []

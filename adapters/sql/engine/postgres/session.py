@@ -1,4 +1,4 @@
-"""A connection to PostgreSQL in use by one task."""
+"""A connection to PostgreSQL that one task uses."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
@@ -12,26 +12,26 @@ from adapters.sql.engine.postgres.errors import translated
 from adapters.sql.engine.postgres.pool import Connection
 from domain.errors import StoreUnavailable
 
-#: Whoever listens on this channel hears of every change.
+#: Every change is notified on this channel.
 CHANNEL = "catchment_changes"
 
-_UNDO_S = 0.5
-_STAGED_AT_ONCE = 1000
+_ROLLBACK_S = 0.5
+_BATCH = 1000
 
 
 class PostgresSession(SqlSession):
-    """One connection, lent or one's own; `begin` is how its transactions begin."""
+    """A connection from a pool or of its own; `begin` is the statement that begins transactions."""
 
     def __init__(
         self,
         connection: Connection,
         compiler: Compiler,
-        moved: Callable[[], None],
+        on_change: Callable[[], None],
         begin: str = "BEGIN",
     ) -> None:
         self._connection = connection
         self._compiler = compiler
-        self._moved = moved
+        self._on_change = on_change
         self._begin = begin
         self._changes = False
 
@@ -45,15 +45,15 @@ class PostgresSession(SqlSession):
             return rows
 
     async def run(self, clause: ClauseElement, values: Values) -> int:
-        """Run a statement and return how many rows it touched."""
+        """Run a statement and return the number of rows it changed."""
         statement = self._compiler(clause)
         with translated():
-            told = await self._connection.execute(statement.text, *statement.values(values))
-        count = told.rpartition(" ")[2]  # such as INSERT 0 1, or CREATE TABLE
+            tag = await self._connection.execute(statement.text, *statement.values(values))
+        count = tag.rpartition(" ")[2]  # such as INSERT 0 1, or CREATE TABLE
         return int(count) if count.isdecimal() else 0
 
     async def run_all(self, writes: Sequence[SqlWrite]) -> list[int]:
-        """Run statements one after another, and return how many rows each of them touched."""
+        """Run statements in order and return the number of rows each of them changed."""
         return [await self.run(*write) for write in writes]
 
     async def many(self, clause: ClauseElement, values: Iterable[Row]) -> None:
@@ -62,51 +62,51 @@ class PostgresSession(SqlSession):
             await self._connection.executemany(self._compiler(clause).text, values)
 
     async def stage(self, into: Insert, rows: Iterable[Row]) -> None:
-        """Add many rows to a temporary table; those of a generator are made on a thread."""
+        """Add many rows to a temporary table; a generator of them runs on a thread."""
         with translated():
-            await self._connection.copy_records_to_table(into.table.name, records=_in_pieces(rows))
+            await self._connection.copy_records_to_table(into.table.name, records=_in_batches(rows))
 
     async def note_change(self) -> None:
-        """Notify everybody of this transaction, ourselves at once."""
+        """Notify all processes at the commit, this one at once."""
         self._changes = True
         with translated():
             await self._connection.fetch("SELECT pg_notify($1, '')", CHANNEL)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
-        """A write transaction."""
+        """Begin a write transaction."""
         with translated():
             await self._connection.execute(self._begin)
         try:
             yield
             await self._commit()
         except BaseException:
-            await self._undo()
+            await self._roll_back()
             raise
         finally:
-            # Also after an error: a commit may have come through without our hearing of it.
+            # Also after an error: the commit may have succeeded without our learning of it.
             if self._changes:
                 self._changes = False
-                self._moved()
+                self._on_change()
 
     async def _commit(self) -> None:
         with translated():
             if await self._connection.execute("COMMIT") != "COMMIT":
                 raise StoreUnavailable("the database did not commit this write; try again")
 
-    async def _undo(self) -> None:
-        # When even this fails, the connection is not used again, and its end undoes everything.
+    async def _roll_back(self) -> None:
+        # If this fails, too, the connection is not used again, and its end rolls back.
         with suppress(Exception):
-            await self._connection.execute("ROLLBACK", timeout=_UNDO_S)
+            await self._connection.execute("ROLLBACK", timeout=_ROLLBACK_S)
 
 
-async def _in_pieces(rows: Iterable[Row]) -> AsyncIterator[Row]:
-    """The rows, a thousand of them at once: memory stays small, and others have their turn."""
+async def _in_batches(rows: Iterable[Row]) -> AsyncIterator[Row]:
+    """Yield the rows, made in batches on a thread to bound memory and free the event loop."""
     iterator: Iterator[Row] = iter(rows)
-    while piece := await asyncio.to_thread(_next, iterator):
-        for row in piece:
+    while batch := await asyncio.to_thread(_next, iterator):
+        for row in batch:
             yield row
 
 
 def _next(rows: Iterator[Row]) -> list[Row]:
-    return list(islice(rows, _STAGED_AT_ONCE))
+    return list(islice(rows, _BATCH))

@@ -1,7 +1,7 @@
-"""Connections to SQLite: how each is opened, those that write, and those that read.
+"""Connections to SQLite: how each is opened, writing sessions, and readers.
 
-A thread costs more than the read itself where an index leads straight to a few rows, for handing
-over, waking up and contending for the interpreter; so short reads run on the event loop's thread.
+Short reads run on the event loop's thread: where an index leads to a few rows, handing the read to
+another thread and contending for the GIL would cost more than the read itself.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 def connect(path: Path, *, read_only: bool = False, durable: bool = True) -> sqlite3.Connection:
-    """Open a connection the way every connection of ours is: WAL, explicit transactions."""
+    """Open a connection with explicit transactions and our pragmas."""
     mode = "ro" if read_only else "rwc"
     with translated():
         connection = sqlite3.connect(
@@ -58,7 +58,7 @@ def connect(path: Path, *, read_only: bool = False, durable: bool = True) -> sql
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn the driver's errors into the store's."""
+    """Translate the driver's errors into the store's."""
     try:
         yield
     except sqlite3.IntegrityError:
@@ -68,7 +68,7 @@ def translated() -> Iterator[None]:
 
 
 def translation(error: sqlite3.DatabaseError) -> Exception:
-    """The store's error for one of the driver's; the same one where we have no word for it."""
+    """Return the store's error for one of the driver's, or the same one if there is none."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_INTERRUPT:
         return QueryTooSlow("this query needs more time than a query gets; use an indexed field")
@@ -87,7 +87,7 @@ def translation(error: sqlite3.DatabaseError) -> Exception:
 
 
 class SqliteSession(SqlSession):
-    """One connection on one thread of its own."""
+    """One connection on its own thread."""
 
     def __init__(
         self, path: Path, compiler: Compiler, lock: asyncio.Lock, durable: bool = True
@@ -105,47 +105,47 @@ class SqliteSession(SqlSession):
         return await self._call(lambda c: c.execute(statement.text, given).fetchall())
 
     async def run(self, clause: ClauseElement, values: Values) -> int:
-        """Run a statement and return how many rows it touched."""
+        """Run a statement and return the number of rows it changed."""
         statement = self._compiler(clause)
         given = statement.values(values)
         return await self._call(lambda c: c.execute(statement.text, given).rowcount)
 
     async def run_all(self, writes: Sequence[SqlWrite]) -> list[int]:
-        """Run statements one after another, with one way to the thread and back."""
+        """Run statements in order, all in one call to the thread."""
         bound = self._compiler.bound(writes)
         return await self._call(lambda c: [c.execute(b.text, b.values).rowcount for b in bound])
 
     async def many(self, clause: ClauseElement, values: Iterable[Row]) -> None:
         """Run a statement once for each row of values."""
         text = self._compiler(clause).text
-        # One transaction for all of them, also where only a temporary table is written.
+        # One transaction for all of them, also for a temporary table.
         await self._call(lambda c: _many(c, text, values))
 
     async def stage(self, into: Insert, rows: Iterable[Row]) -> None:
-        """Add many rows to a temporary table; those of a generator are made on the thread."""
+        """Add many rows to a temporary table; a generator of them runs on the thread."""
         await self.many(into, rows)
 
     async def note_change(self) -> None:
-        """Nothing: `data_version` moves with every commit."""
+        """Do nothing: `data_version` changes with every commit."""
 
     async def write_ahead(self) -> None:
-        """Choose write-ahead logging, which the file remembers."""
+        """Turn on write-ahead logging, which the file keeps."""
         await self._call(_write_ahead)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
-        """A write transaction; in one process the writers wait here, not at the file's lock."""
+        """Begin a write transaction; writers of one process wait here, not at the file's lock."""
         async with self._lock:
             try:
                 await self._call(lambda c: c.execute("BEGIN IMMEDIATE"))
                 yield
                 await self._call(lambda c: c.execute("COMMIT"))
             except BaseException:
-                await self._call(_undo)
+                await self._call(_roll_back)
                 raise
 
     async def close(self) -> None:
-        """Close the connection, if there was ever one, and let its thread end."""
+        """Close the connection, if it was opened, and end its thread."""
         try:
             if self._connection is not None:
                 await self._call(lambda c: c.close())
@@ -158,7 +158,7 @@ class SqliteSession(SqlSession):
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
-            # Nobody may use the connection while its thread still does.
+            # The connection must not be used while its thread still uses it.
             await asyncio.wait([future])
             future.exception()
             raise
@@ -171,7 +171,7 @@ class SqliteSession(SqlSession):
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    # SQLite itself does not wait here, whatever its busy_timeout.
+    # SQLite ignores busy_timeout here.
     until = time.monotonic() + BUSY_S
     while True:
         try:
@@ -183,7 +183,7 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             time.sleep(0.02)
 
 
-def _undo(connection: sqlite3.Connection) -> None:
+def _roll_back(connection: sqlite3.Connection) -> None:
     if connection.in_transaction:
         connection.execute("ROLLBACK")
 
@@ -197,21 +197,21 @@ def _many(connection: sqlite3.Connection, text: str, values: Iterable[Row]) -> N
         connection.executemany(text, values)
         connection.execute("COMMIT")
     except BaseException:
-        _undo(connection)
+        _roll_back(connection)
         raise
 
 
 # ---------------------------------------------------------------- reading
 
-#: Inline reads are given up after this long.
+#: Inline reads are aborted after this long.
 INLINE_S = 0.002
 
-_STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 10_000
-_GIVEN_UP = {sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_STEPS_BETWEEN_TIME_CHECKS = 10_000
+_ABORTED = {sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 class ReaderPool:
-    """Threads that read, each on a read-only connection of its own."""
+    """Reader threads, each with its own read-only connection."""
 
     def __init__(self, path: Path, threads: int, name: str, read_s: float) -> None:
         self._path = path
@@ -222,7 +222,7 @@ class ReaderPool:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
     async def snapshot(self, queries: Sequence[BoundStatement]) -> list[list[Row]]:
-        """The rows of several queries on one state of the data; waiting counts as time taken."""
+        """Return the rows of several queries in one snapshot; the limit includes waiting."""
         if self._waiting >= MAX_WAITING:
             raise QueryTooSlow("too many slow queries are waiting already; try again shortly")
         loop = asyncio.get_running_loop()
@@ -248,31 +248,31 @@ class ReaderPool:
         return reader
 
     def close(self) -> None:
-        """Wait for what is being read, and close every connection."""
+        """Wait for the reads in progress, and close every connection."""
         self._threads.shutdown(wait=True)
         for reader in self._readers:
             reader.connection.close()
 
 
 class InlineReader:
-    """One read-only connection that never makes its caller wait."""
+    """A read-only connection on the event loop's thread, for reads that are over at once."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._reader: _Reader | None = None
 
     def read(self, queries: Sequence[BoundStatement]) -> list[list[Row]] | None:
-        """The rows of several queries on one state of the data; None when they take too long."""
+        """Return the rows of several queries in one snapshot; None if that takes too long."""
         reader = self._reader or self._opened()
         try:
             return reader.answers(queries, time.monotonic() + INLINE_S)
         except sqlite3.DatabaseError as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _GIVEN_UP:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _ABORTED:
                 return None
             raise translation(error) from error
 
     def close(self) -> None:
-        """Close the connection, if there was ever one."""
+        """Close the connection, if it was opened."""
         if self._reader is not None:
             self._reader.connection.close()
 
@@ -283,19 +283,19 @@ class InlineReader:
 
 
 class _Reader:
-    """A read-only connection that stops what it reads when the time for it is over."""
+    """A read-only connection with a time limit for each read."""
 
     def __init__(self, path: Path) -> None:
         self.connection = connect(path, read_only=True)
         self._until = math.inf
-        self.connection.set_progress_handler(self._is_over, _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK)
+        self.connection.set_progress_handler(self._is_over, _STEPS_BETWEEN_TIME_CHECKS)
 
     def answers(self, queries: Sequence[BoundStatement], until: float) -> list[list[Row]]:
-        """The rows of several queries on one state of the data."""
+        """Return the rows of several queries in one snapshot."""
         connection = self.connection
         self._until = until
         try:
-            if len(queries) == 1:  # one statement is one state of the data anyway
+            if len(queries) == 1:  # one statement is a snapshot in itself
                 return [connection.execute(queries[0].text, queries[0].values).fetchall()]
             connection.execute("BEGIN")
             answers: list[list[Row]] = []
@@ -306,8 +306,8 @@ class _Reader:
                 found += 0 if enough is None else len(answers[-1])
             return answers
         finally:
-            self._until = math.inf  # ending a transaction must not be stopped as well
-            if connection.in_transaction:  # some errors have ended it already
+            self._until = math.inf  # ending the transaction must not be aborted
+            if connection.in_transaction:  # some errors end it themselves
                 connection.execute("COMMIT")
 
     def _is_over(self) -> bool:

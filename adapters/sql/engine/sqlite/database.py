@@ -1,4 +1,4 @@
-"""SQLite: the driver on its own threads, one writer at a time, readers that can only read."""
+"""SQLite: the driver on its own threads, one writer at a time, read-only readers."""
 
 import asyncio
 import sqlite3
@@ -52,8 +52,8 @@ class SqliteDatabase(Database, Probe):
         self._reads = ReaderPool(path, READERS, "sqlite-reader", read_s)
         self._scans = ReaderPool(path, 1, "sqlite-scan", read_s)
         self._inline = InlineReader(path)
-        # Never writes, so that every commit is another connection's to it.
-        self._watching: sqlite3.Connection | None = None
+        # Never writes, so that its `data_version` counts every commit.
+        self._watcher: sqlite3.Connection | None = None
         self._version: int | None = None
 
     async def snapshot(
@@ -63,24 +63,24 @@ class SqliteDatabase(Database, Probe):
         short: bool = False,
         table: Table | None = None,
     ) -> list[list[Row]]:
-        """The rows of several queries on one state of the data; short ones are read at once."""
+        """Return the rows of several queries in one snapshot; short ones are read inline."""
         bound = self._compiler.bound(queries)
         if short:
-            self._version = None  # whoever compares versions wants one from after this
+            self._version = None  # a version compared afterwards must be read after this
             if (found := self._inline.read(bound)) is not None:
                 return found
         return await (self._scans if scan else self._reads).snapshot(bound)
 
     @asynccontextmanager
     async def write(self, durable: bool = True) -> AsyncIterator[SqlSession]:
-        """A write transaction."""
+        """Begin a write transaction."""
         session = self._durable if durable else self._quick
         async with session.transaction():
             yield session
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[SqliteSession]:
-        """A connection of one's own."""
+        """Open a connection for temporary tables."""
         session = SqliteSession(self.path, self._compiler, self._lock)
         try:
             yield session
@@ -89,7 +89,7 @@ class SqliteDatabase(Database, Probe):
 
     @asynccontextmanager
     async def migration(self) -> AsyncIterator[SqlSession]:
-        """The transaction that makes or changes tables; the file and its folder are made first."""
+        """Begin the transaction that creates or changes tables; create the file if needed."""
         try:
             await asyncio.to_thread(self._make)
         except OSError as error:
@@ -100,24 +100,24 @@ class SqliteDatabase(Database, Probe):
                 yield session
 
     async def distrust(self, session: SqlSession) -> None:
-        """Return at once: a version read here is never older than what is read after it."""
+        """Do nothing: a version read here is never older than a read after it."""
 
     def _make(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        # Hashes of passwords are in it; what SQLite puts beside it is as closed as it is.
+        # Password hashes are in it; SQLite gives its journal files the same mode.
         self.path.touch(mode=0o600)
 
     def now(self, clock: Clock) -> int:
-        """The clock's moment: SQLite has no time finer than a millisecond."""
+        """Return the clock's time: SQLite's own has only milliseconds."""
         return to_micros(clock.now())
 
     @property
     def works(self) -> str:
-        """What is said of it while it works."""
+        """The status text of a healthy database."""
         return "connected"
 
     async def check(self) -> None:
-        """Return when the database can be read; StoreUnavailable says why it cannot."""
+        """Return if the database can be read; raise StoreUnavailable with the reason if not."""
         try:
             await self._reads.snapshot([BoundStatement("SELECT name FROM datasets LIMIT 1", [])])
         except StoreError:
@@ -128,32 +128,32 @@ class SqliteDatabase(Database, Probe):
             ) from error
 
     def version(self) -> int:
-        """SQLite's own count of what other connections have committed, read without waiting.
+        """Return SQLite's count of the commits of other connections, read without waiting.
 
-        It is read once for all requests that have arrived by now: what the loop has to do already
-        comes before its forgetting, and whatever arrives later comes after it.
+        It is read once for all requests that have arrived by now: the event loop serves those
+        before it forgets the number, and any later ones after it.
         """
         if self._version is None:
-            self._version = self._counted()
+            self._version = self._read_version()
             asyncio.get_running_loop().call_soon(self._forget_version)
         return self._version
 
     def _forget_version(self) -> None:
         self._version = None
 
-    def _counted(self) -> int:
-        if self._watching is None:
-            self._watching = connect(self.path, read_only=True)
+    def _read_version(self) -> int:
+        if self._watcher is None:
+            self._watcher = connect(self.path, read_only=True)
         try:
-            [version] = self._watching.execute("PRAGMA data_version").fetchone()
+            [version] = self._watcher.execute("PRAGMA data_version").fetchone()
         except sqlite3.DatabaseError as error:
             raise translation(error) from error
         return int(version)
 
     async def close(self) -> None:
-        """Close every connection; what is being written ends first."""
-        if self._watching is not None:
-            self._watching.close()
+        """Close every connection after the writes in progress."""
+        if self._watcher is not None:
+            self._watcher.close()
         self._inline.close()
         async with self._lock:
             await self._durable.close()

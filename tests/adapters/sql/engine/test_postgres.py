@@ -1,4 +1,4 @@
-"""PostgreSQL as a neighbour: slow queries, servers that are away, lost connections."""
+"""PostgreSQL: settings of connections, transactions, slow queries, cancelled reads."""
 
 import asyncio
 from typing import Any
@@ -18,7 +18,7 @@ _MOVE = text("UPDATE datasets SET seq = 99")
 _ENDLESS = text("SELECT pg_sleep(1000)")
 
 
-# ---------------------------------------------------------------- connections as they should be
+# ---------------------------------------------------------------- settings of connections
 
 
 @pytest.mark.parametrize(
@@ -49,10 +49,10 @@ async def test_every_writer_has_its_limits(postgres: PostgresDatabase) -> None:
         waits = await session.rows(text("SHOW lock_timeout"), {})
         durable = await session.rows(text("SHOW synchronous_commit"), {})
     async with postgres.write(durable=False) as session:
-        forgetful = await session.rows(text("SHOW synchronous_commit"), {})
+        not_durable = await session.rows(text("SHOW synchronous_commit"), {})
 
     # Databases for tests do not wait for the disk at all.
-    assert (waits, durable, forgetful) == ([("10s",)], [("off",)], [("off",)])
+    assert (waits, durable, not_durable) == ([("10s",)], [("off",)], [("off",)])
 
 
 async def test_a_reader_cannot_write(postgres: PostgresDatabase) -> None:
@@ -72,7 +72,7 @@ async def test_a_transaction_that_raises_leaves_nothing_behind(postgres: Postgre
     assert await read(postgres, "SELECT seq FROM datasets") == 0
 
 
-async def test_a_cancelled_transaction_leaves_nothing_and_blocks_nobody(
+async def test_a_cancelled_transaction_leaves_nothing_and_holds_no_lock(
     postgres: PostgresDatabase,
 ) -> None:
     inside = asyncio.Event()
@@ -92,7 +92,7 @@ async def test_a_cancelled_transaction_leaves_nothing_and_blocks_nobody(
         assert await session.rows(text("SELECT seq FROM datasets FOR UPDATE"), {}) == [(0,)]
 
 
-async def test_an_error_nobody_heeds_is_no_commit(postgres: PostgresDatabase) -> None:
+async def test_an_ignored_error_prevents_the_commit(postgres: PostgresDatabase) -> None:
     with pytest.raises(StoreUnavailable, match="did not commit"):
         async with postgres.write() as session:
             await session.run(_MOVE, {})
@@ -102,9 +102,9 @@ async def test_an_error_nobody_heeds_is_no_commit(postgres: PostgresDatabase) ->
     assert await read(postgres, "SELECT seq FROM datasets") == 0
 
 
-async def test_several_queries_are_of_one_state(postgres: PostgresDatabase, url: str) -> None:
+async def test_several_queries_share_one_snapshot(postgres: PostgresDatabase, url: str) -> None:
     async with administering(url) as other:
-        # The first query waits until the other's commit has come through.
+        # The first query waits until the other connection has committed.
         await other.execute("SELECT pg_advisory_lock(1)")
         waiting = text("SELECT pg_advisory_lock_shared(1)")
         reading = asyncio.create_task(
@@ -155,7 +155,7 @@ async def test_a_slow_query_does_not_hold_up_the_fast_ones(url: str) -> None:
     await database.close()
 
 
-async def test_a_read_that_waited_too_long_is_told_so_and_not_begun(url: str) -> None:
+async def test_a_read_that_waited_too_long_fails_without_being_started(url: str) -> None:
     database = PostgresDatabase(url, read_s=0.1)
 
     reads = [asyncio.create_task(read(database, _ENDLESS.text, scan=True)) for _ in range(9)]
@@ -166,7 +166,7 @@ async def test_a_read_that_waited_too_long_is_told_so_and_not_begun(url: str) ->
     await database.close()
 
 
-async def test_a_lane_takes_only_so_many_readers(url: str) -> None:
+async def test_a_pool_limits_how_many_reads_wait(url: str) -> None:
     database = PostgresDatabase(url, read_s=0.2)
 
     reads = [read(database, _ENDLESS.text, scan=True) for _ in range(MAX_WAITING + 10)]
@@ -176,7 +176,7 @@ async def test_a_lane_takes_only_so_many_readers(url: str) -> None:
     await database.close()
 
 
-async def test_cancelled_reads_leave_every_connection_fit_for_use(
+async def test_cancelled_reads_leave_every_connection_usable(
     postgres: PostgresDatabase, url: str
 ) -> None:
     several = [(_SEQ, {}), (_ENDLESS, {})]

@@ -1,4 +1,4 @@
-"""PostgreSQL that is wrong, away or restarted: what is told, how soon, and how it recovers."""
+"""PostgreSQL that fails, is unreachable or restarts: which error, how soon, and the recovery."""
 
 import asyncio
 import socket
@@ -21,7 +21,7 @@ from adapters.sql.engine.postgres.pool import CONNECT_S
 from adapters.sql.schema.migrate import migrate
 from domain.builtin.posts import POSTS
 from domain.errors import StoreError, StoreFull, StoreUnavailable
-from tests.adapters.sql.conftest import out_of_reach, read, until, waits_for_a_lock
+from tests.adapters.sql.conftest import read, unreachable, until, waits_for_a_lock
 from tests.services.postgres import administering, empty_database, user
 from tests.services.proxy import proxied
 
@@ -30,7 +30,7 @@ _MOVE = text("UPDATE datasets SET seq = 99")
 _ENDLESS = text("SELECT pg_sleep(1000)")
 
 
-# ---------------------------------------------------------------- what can go wrong
+# ---------------------------------------------------------------- errors
 
 
 def _raising(state: str) -> Any:
@@ -59,7 +59,7 @@ def _raising(state: str) -> Any:
         ("XX001", StoreUnavailable),
     ],
 )
-async def test_every_error_of_the_server_is_told_in_the_stores_words(
+async def test_every_error_of_the_server_becomes_a_store_error(
     postgres: PostgresDatabase, state: str, kind: type[StoreError]
 ) -> None:
     with pytest.raises(kind):
@@ -75,10 +75,10 @@ async def _failure(url: str) -> str:
     return str(failure.value)
 
 
-async def test_a_wrong_url_is_told_without_its_password(url: str) -> None:
+async def test_errors_about_a_wrong_url_hide_its_password(url: str) -> None:
     parts = urlsplit(url)
     async with user(url, "LOGIN CONNECTION LIMIT 0") as crowded, user(url, "NOLOGIN") as locked_out:
-        told = [
+        failures = [
             await _failure(locked_out),
             await _failure(crowded),
             await _failure(parts._replace(path="/no_such_database").geturl()),
@@ -86,10 +86,12 @@ async def test_a_wrong_url_is_told_without_its_password(url: str) -> None:
             await _failure("postgresql://u:hunter2@h:port/d"),
         ]
 
-    assert ["user or the password" in told[0], "no more connections" in told[1]] == [True] * 2
-    assert ["does not exist" in told[2], "a setting in its URL" in told[3]] == [True] * 2
-    assert "cannot be understood" in told[4]
-    assert "hunter2" not in " ".join(told)
+    assert ["user or the password" in failures[0], "no more connections" in failures[1]] == [
+        True
+    ] * 2
+    assert ["does not exist" in failures[2], "a setting in its URL" in failures[3]] == [True] * 2
+    assert "cannot be understood" in failures[4]
+    assert "hunter2" not in " ".join(failures)
 
 
 async def test_a_database_that_was_never_migrated_is_not_ready() -> None:
@@ -117,7 +119,7 @@ async def _every_call(database: PostgresDatabase) -> list[Any]:
     return await asyncio.gather(*calls, return_exceptions=True)
 
 
-async def test_nobody_waits_for_a_server_that_refuses_connections() -> None:
+async def test_a_server_that_refuses_connections_fails_every_call_at_once() -> None:
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         port = reserved.getsockname()[1]
     database = PostgresDatabase(f"postgresql://u:p@127.0.0.1:{port}/d")
@@ -130,7 +132,7 @@ async def test_nobody_waits_for_a_server_that_refuses_connections() -> None:
     await database.close()
 
 
-async def test_nobody_waits_long_for_a_server_that_says_nothing() -> None:
+async def test_a_silent_server_fails_every_call_soon() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=500) as silent:
         port = silent.getsockname()[1]
         database = PostgresDatabase(f"postgresql://u:p@127.0.0.1:{port}/d")
@@ -148,7 +150,7 @@ async def test_a_database_that_is_back_is_used_at_once(
 ) -> None:
     assert await read(postgres, "SELECT 1") == 1
 
-    async with out_of_reach(url):
+    async with unreachable(url):
         assert {type(end) for end in await _every_call(postgres)} == {StoreUnavailable}
 
     assert not [end for end in await _every_call(postgres) if isinstance(end, Exception)]
@@ -221,7 +223,7 @@ async def test_many_writers_take_turns(postgres: PostgresDatabase, url: str) -> 
         assert await other.fetchval(opened) <= WRITERS + 2
 
 
-async def test_time_is_the_databases_own_unless_it_is_told_another(
+async def test_time_is_the_databases_own_unless_that_is_switched_off(
     postgres: PostgresDatabase, url: str
 ) -> None:
     steered = PostgresDatabase(url, own_time=False)
@@ -232,7 +234,7 @@ async def test_time_is_the_databases_own_unless_it_is_told_another(
     await steered.close()
 
 
-async def test_a_write_to_a_server_that_hangs_is_given_up_and_so_is_its_connection() -> None:
+async def test_a_write_to_a_server_that_hangs_fails_and_ends_its_connection() -> None:
     async with empty_database() as url, proxied(url) as (proxy, through):
         database = PostgresDatabase(through)
         await migrate(database, [POSTS])

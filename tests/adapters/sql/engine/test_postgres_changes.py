@@ -1,4 +1,4 @@
-"""How PostgreSQL tells of changes: at once of our own, soon of others', and never too few."""
+"""Changes in PostgreSQL: our own are seen at once, others' soon, and none is missed."""
 
 import asyncio
 import time
@@ -23,7 +23,13 @@ from domain.dataset import Dataset
 from domain.errors import StoreUnavailable
 from domain.filters import Filter
 from domain.paging import PageRequest, Sort
-from tests.adapters.sql.conftest import bring, out_of_reach, some_posts, until, waits_for_a_lock
+from tests.adapters.sql.conftest import (
+    some_posts,
+    store_posts,
+    unreachable,
+    until,
+    waits_for_a_lock,
+)
 from tests.services.postgres import administering
 
 _LISTENERS = "query LIKE 'SELECT pg_try_advisory_lock%'"
@@ -31,37 +37,37 @@ _LISTENERS = "query LIKE 'SELECT pg_try_advisory_lock%'"
 
 @pytest.fixture
 async def other(url: str) -> AsyncIterator[PostgresDatabase]:
-    """The same database, opened by another process."""
+    """Open the same database as another process would."""
     other = PostgresDatabase(url)
     yield other
     await other.close()
 
 
-async def _heard(database: PostgresDatabase, before: int) -> None:
-    async def has_moved() -> bool:
+async def _wait_for_change(database: PostgresDatabase, before: int) -> None:
+    async def has_changed() -> bool:
         return database.version() != before
 
-    await until(has_moved)
+    await until(has_changed)
 
 
-def _stands_still(database: PostgresDatabase | Listener) -> bool:
+def _is_stable(database: PostgresDatabase | Listener) -> bool:
     return len({database.version() for _ in range(3)}) == 1
 
 
-async def _is_deaf(database: PostgresDatabase | Listener) -> None:
-    async def is_deaf() -> bool:
-        return not _stands_still(database)
+async def _wait_for_disconnect(database: PostgresDatabase | Listener) -> None:
+    async def is_disconnected() -> bool:
+        return not _is_stable(database)
 
-    await until(is_deaf)
+    await until(is_disconnected)
 
 
-async def test_while_nobody_listens_every_version_is_new(postgres: PostgresDatabase) -> None:
+async def test_without_a_connection_every_version_is_new(postgres: PostgresDatabase) -> None:
     versions = [postgres.version() for _ in range(5)]
 
     await asyncio.wait_for(postgres.listening(), 5)
 
     assert len({*versions, postgres.version()}) == 6
-    assert _stands_still(postgres)
+    assert _is_stable(postgres)
 
 
 async def test_own_changes_count_at_once(postgres: PostgresDatabase, clock: SteerableClock) -> None:
@@ -76,7 +82,7 @@ async def test_own_changes_count_at_once(postgres: PostgresDatabase, clock: Stee
     assert postgres.version() != before
 
 
-async def test_a_write_that_notes_no_change_moves_nothing(postgres: PostgresDatabase) -> None:
+async def test_a_write_that_notes_no_change_leaves_the_version(postgres: PostgresDatabase) -> None:
     await postgres.listening()
     before = postgres.version()
 
@@ -86,7 +92,7 @@ async def test_a_write_that_notes_no_change_moves_nothing(postgres: PostgresData
     assert postgres.version() == before
 
 
-async def test_the_changes_of_another_process_are_heard(
+async def test_the_changes_of_another_process_are_wait_for_change(
     postgres: PostgresDatabase, other: PostgresDatabase, clock: SteerableClock
 ) -> None:
     await postgres.listening()
@@ -94,13 +100,13 @@ async def test_the_changes_of_another_process_are_heard(
     assert await store.count(POSTS, Filter()) == 0
     before = postgres.version()
 
-    await bring(other, clock, some_posts(3))
-    await _heard(postgres, before)
+    await store_posts(other, clock, some_posts(3))
+    await _wait_for_change(postgres, before)
 
     assert await store.count(POSTS, Filter()) == 3
 
 
-async def test_what_was_undone_is_not_told(
+async def test_a_rolled_back_change_is_not_notified(
     postgres: PostgresDatabase, other: PostgresDatabase
 ) -> None:
     await asyncio.gather(postgres.listening(), other.listening())
@@ -112,44 +118,44 @@ async def test_what_was_undone_is_not_told(
             raise ZeroDivisionError
     async with other.write() as session:
         await session.note_change()
-    await _heard(postgres, before)
+    await _wait_for_change(postgres, before)
 
     assert postgres.version() == before + 1
 
 
-async def test_while_the_connection_is_lost_nothing_kept_is_used(
+async def test_while_the_connection_is_lost_no_cache_is_used(
     postgres: PostgresDatabase, url: str
 ) -> None:
     await postgres.listening()
     before = postgres.version()
 
-    async with out_of_reach(url, _LISTENERS):
-        await _is_deaf(postgres)
+    async with unreachable(url, _LISTENERS):
+        await _wait_for_disconnect(postgres)
         away = [postgres.version() for _ in range(3)]
     await asyncio.wait_for(postgres.listening(), 5)
 
     back = postgres.version()
     assert len({before, *away, back}) == 5
-    assert _stands_still(postgres)
+    assert _is_stable(postgres)
 
 
-async def test_what_changed_while_the_connection_was_lost_is_not_missed(
+async def test_a_change_while_the_connection_was_lost_is_not_missed(
     postgres: PostgresDatabase, other: PostgresDatabase, url: str, clock: SteerableClock
 ) -> None:
     await postgres.listening()
     store = SqlStore(postgres)
-    async with other.session() as session:  # connected before nobody else can be
+    async with other.session() as session:  # connected before connections are refused
         assert (await store.freshness(POSTS)).seq == 0
 
-        async with out_of_reach(url, _LISTENERS):
-            await _is_deaf(postgres)
+        async with unreachable(url, _LISTENERS):
+            await _wait_for_disconnect(postgres)
             await session.run(text("UPDATE datasets SET seq = 7"), {})
         await asyncio.wait_for(postgres.listening(), 5)
 
     assert (await store.freshness(POSTS)).seq == 7
 
 
-async def test_a_database_nobody_asked_for_changes_opens_no_connection_for_them(
+async def test_no_connection_listens_until_a_version_is_read(
     postgres: PostgresDatabase, url: str
 ) -> None:
     await postgres.check()
@@ -162,7 +168,7 @@ async def test_a_database_nobody_asked_for_changes_opens_no_connection_for_them(
     assert listening == 0
 
 
-# ---------------------------------------------------------------- tables that are built anew
+# ---------------------------------------------------------------- rebuilt tables
 
 
 class _Renamed(msgspec.Struct, frozen=True):
@@ -176,25 +182,25 @@ _CHANGED = Dataset(name="posts", record=_Renamed, key=("id",))
 
 
 @pytest.fixture
-async def as_before(url: str) -> AsyncIterator[None]:
-    """Leave the table of the posts as others expect it."""
+async def restored(url: str) -> AsyncIterator[None]:
+    """Restore the table of posts after the test."""
     yield
     database = PostgresDatabase(url)
     await SqlTables(database).prepare([POSTS])
     await database.close()
 
 
-@pytest.mark.usefixtures("as_before")
-async def test_a_table_is_built_anew_once_nobody_relies_on_a_version(
+@pytest.mark.usefixtures("restored")
+async def test_a_table_is_rebuilt_once_no_process_relies_on_a_version(
     postgres: PostgresDatabase, other: PostgresDatabase, url: str
 ) -> None:
     await postgres.listening()
-    async with administering(url) as slow, administering(url) as onlooker:
+    async with administering(url) as slow, administering(url) as observer:
         await slow.execute(f"SELECT pg_advisory_lock_shared({TRUST_LOCK})")
 
         preparing = asyncio.create_task(SqlTables(other).prepare([_CHANGED]))
-        await until(lambda: waits_for_a_lock(onlooker))
-        await _is_deaf(postgres)
+        await until(lambda: waits_for_a_lock(observer))
+        await _wait_for_disconnect(postgres)
         assert not preparing.done()
         assert (await SqlStore(postgres).freshness(POSTS)).seq == 0
 
@@ -202,12 +208,12 @@ async def test_a_table_is_built_anew_once_nobody_relies_on_a_version(
         await preparing
     await asyncio.wait_for(postgres.listening(), 5)
 
-    assert _stands_still(postgres)
+    assert _is_stable(postgres)
     assert (await SqlStore(postgres).freshness(_CHANGED)).seq == 1
 
 
-@pytest.mark.usefixtures("as_before")
-async def test_a_column_is_added_without_waiting_for_anybody(
+@pytest.mark.usefixtures("restored")
+async def test_a_column_is_added_without_waiting_for_readers(
     postgres: PostgresDatabase, url: str
 ) -> None:
     wider = msgspec.defstruct("Wider", [*POSTS.record.__annotations__.items(), ("note", str)])
@@ -220,20 +226,20 @@ async def test_a_column_is_added_without_waiting_for_anybody(
     assert (await SqlStore(postgres).freshness(added)).seq == 1
 
 
-@pytest.mark.usefixtures("as_before")
-async def test_a_reader_that_waited_for_a_table_being_built_anew_is_refused(
+@pytest.mark.usefixtures("restored")
+async def test_a_reader_that_waited_for_a_rebuild_is_refused(
     postgres: PostgresDatabase, url: str
 ) -> None:
     layout = SqlDataset.of(_CHANGED).layout_text
     request = PageRequest(sort=Sort.parse(POSTS, "id"))
-    async with administering(url) as owner, administering(url) as onlooker:
+    async with administering(url) as owner, administering(url) as observer:
         await owner.execute(
             "BEGIN; ALTER TABLE d_posts RENAME TO old; CREATE TABLE d_posts (LIKE old)"
         )
         await owner.execute("UPDATE datasets SET layout = $1 WHERE name = 'posts'", layout)
 
         reading = asyncio.create_task(SqlStore(postgres).find(POSTS, request))
-        await until(lambda: waits_for_a_lock(onlooker))
+        await until(lambda: waits_for_a_lock(observer))
         await owner.execute("COMMIT")
 
         with pytest.raises(StoreUnavailable, match="have been changed"):
@@ -241,7 +247,7 @@ async def test_a_reader_that_waited_for_a_table_being_built_anew_is_refused(
         await owner.execute("DROP TABLE d_posts; ALTER TABLE old RENAME TO d_posts")
 
 
-# ---------------------------------------------------------------- lines that fall silent
+# ---------------------------------------------------------------- connections that fall silent
 
 
 async def _pump(
@@ -252,14 +258,14 @@ async def _pump(
             await flows.wait()
             writer.write(data)
     except ConnectionError:
-        pass  # one end is gone, and the other shall be told
+        pass  # one end is gone, so the other is closed
     finally:
         writer.transport.abort()
 
 
 @asynccontextmanager
-async def _line(url: str) -> AsyncIterator[tuple[str, asyncio.Event]]:
-    """A way to the server on which, when the event is cleared, nothing comes through any more."""
+async def _interruptible(url: str) -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """Forward connections to the server as long as the event is set."""
     parts, flows = urlsplit(url), asyncio.Event()
     folder = dict(parse_qsl(parts.query)).get("host")
 
@@ -279,15 +285,15 @@ async def _line(url: str) -> AsyncIterator[tuple[str, asyncio.Event]]:
 
 async def test_a_connection_that_has_fallen_silent_is_noticed(url: str) -> None:
     lost = asyncio.Event()
-    async with _line(url) as (through, flows):
+    async with _interruptible(url) as (through, flows):
         connector = Connector(through)
         listener = Listener(lambda: connector.connect(time.monotonic(), {}), lost.set, 0.05)
         await listener.hearing()
-        assert _stands_still(listener)
+        assert _is_stable(listener)
 
         flows.clear()
         await asyncio.wait_for(lost.wait(), 5)
-        assert not _stands_still(listener)
+        assert not _is_stable(listener)
 
         flows.set()
         await asyncio.wait_for(listener.hearing(), 5)

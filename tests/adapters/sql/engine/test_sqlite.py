@@ -1,4 +1,4 @@
-"""SQLite as a neighbour: other writers, full disks, slow queries, damaged files."""
+"""SQLite: other writers, full disks, slow queries, damaged files."""
 
 import asyncio
 import sqlite3
@@ -19,7 +19,7 @@ from domain.builtin.posts import POSTS
 from domain.errors import QueryTooSlow, StoreFull, StoreUnavailable
 from domain.filters import Filter
 from domain.paging import Counting, PageRequest, Sort
-from tests.adapters.sql.conftest import FAST_POSTS, bring, some_posts
+from tests.adapters.sql.conftest import FAST_POSTS, some_posts, store_posts
 
 _ENDLESS = text(
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
@@ -58,7 +58,7 @@ async def test_a_transaction_that_raises_leaves_nothing_behind(database: SqliteD
     assert await database.snapshot([(text("SELECT seq FROM datasets"), {})]) == [[(0,)]]
 
 
-async def test_a_cancelled_transaction_leaves_nothing_and_blocks_nobody(
+async def test_a_cancelled_transaction_leaves_nothing_and_holds_no_lock(
     database: SqliteDatabase,
 ) -> None:
     inside = asyncio.Event()
@@ -92,7 +92,7 @@ async def test_reads_go_on_while_another_process_writes(
     assert seen == [[(0,)]]
 
 
-async def test_nobody_writes_between_what_a_transaction_reads_and_what_it_writes(
+async def test_no_other_process_writes_between_a_transactions_read_and_write(
     path: Path, database: SqliteDatabase
 ) -> None:
     other = connect(path)
@@ -133,10 +133,10 @@ async def test_a_slow_query_does_not_hold_up_the_fast_ones(path: Path) -> None:
 async def test_a_full_disk_is_an_error_and_not_a_damaged_database(
     path: Path, database: SqliteDatabase, clock: SteerableClock
 ) -> None:
-    await bring(database, clock, some_posts(10))
+    await store_posts(database, clock, some_posts(10))
     store = SqlStore(database)
 
-    # A database may have no more pages than it is told: the same error as a disk without room.
+    # A limit on the number of pages gives the same error as a full disk.
     async with database.session() as session:
         await session.rows(text("PRAGMA max_page_count = 1"), {})
         with pytest.raises(StoreFull):
@@ -147,7 +147,7 @@ async def test_a_full_disk_is_an_error_and_not_a_damaged_database(
     assert await database.snapshot([(text("PRAGMA integrity_check"), {})]) == [[("ok",)]]
 
 
-async def test_a_file_that_is_no_database_is_refused_in_plain_words(tmp_path: Path) -> None:
+async def test_a_file_that_is_not_a_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "letter.db").write_text("Dear reader, " * 1000)
 
     database = SqliteDatabase(tmp_path / "letter.db")
@@ -166,11 +166,11 @@ async def test_a_database_that_was_never_migrated_is_not_ready(tmp_path: Path) -
     await database.close()
 
 
-# ---------------------------------------------------------------- what is declared fast is fast
+# ---------------------------------------------------------------- fast queries use an index
 
 
 @pytest.mark.parametrize(("filter", "sort"), FAST_POSTS)
-async def test_a_query_that_is_called_fast_scans_and_sorts_nothing(
+async def test_a_fast_query_scans_and_sorts_nothing(
     database: SqliteDatabase, filter: list[tuple[str, str]], sort: str
 ) -> None:
     request = PageRequest(filter=Filter.parse(POSTS.fields, filter), sort=Sort.parse(POSTS, sort))
@@ -192,9 +192,7 @@ async def test_a_query_that_is_called_fast_scans_and_sorts_nothing(
         ([("user_id__ne", "1")], "id"),
     ],
 )
-def test_a_query_no_index_leads_to_is_called_a_scan(
-    filter: list[tuple[str, str]], sort: str
-) -> None:
+def test_a_query_without_an_index_is_a_scan(filter: list[tuple[str, str]], sort: str) -> None:
     asked = Filter.parse(POSTS.fields, filter)
 
     assert not POSTS.answers_fast(asked, Sort.parse(POSTS, sort).names)
@@ -218,7 +216,7 @@ async def _plan(database: SqliteDatabase, request: PageRequest) -> str:
     return "\n".join(plans)
 
 
-# ---------------------------------------------------------------- what many callers may cost
+# ---------------------------------------------------------------- the cost of many callers
 
 
 async def test_lists_of_every_length_make_few_statements(store: SqlStore) -> None:
@@ -233,7 +231,7 @@ async def test_lists_of_every_length_make_few_statements(store: SqlStore) -> Non
     assert len(shapes) == 1
 
 
-async def test_a_read_that_waited_too_long_is_told_so_and_not_begun(path: Path) -> None:
+async def test_a_read_that_waited_too_long_fails_without_being_started(path: Path) -> None:
     database = SqliteDatabase(path, read_s=0.1)
 
     reads = [asyncio.create_task(database.snapshot([(_ENDLESS, {})], scan=True)) for _ in range(5)]
@@ -244,7 +242,7 @@ async def test_a_read_that_waited_too_long_is_told_so_and_not_begun(path: Path) 
     await database.close()
 
 
-async def test_a_lane_takes_only_so_many_readers(path: Path) -> None:
+async def test_a_pool_limits_how_many_reads_wait(path: Path) -> None:
     database = SqliteDatabase(path, read_s=0.1)
 
     reads = [database.snapshot([(_ENDLESS, {})], scan=True) for _ in range(MAX_WAITING + 10)]
@@ -257,11 +255,11 @@ async def test_a_lane_takes_only_so_many_readers(path: Path) -> None:
 async def test_counting_everything_again_costs_no_count(
     database: SqliteDatabase, store: SqlStore, clock: SteerableClock
 ) -> None:
-    await bring(database, clock, some_posts(10))
+    await store_posts(database, clock, some_posts(10))
     assert await store.count(POSTS, Filter()) == 10
     async with database.write() as session:
-        await session.run(text("DELETE FROM d_posts"), {})  # behind the store's back
+        await session.run(text("DELETE FROM d_posts"), {})  # without the store noticing
 
     assert await store.count(POSTS, Filter()) == 10
-    await bring(database, clock, some_posts(3), job_id="next")
+    await store_posts(database, clock, some_posts(3), job_id="next")
     assert await store.count(POSTS, Filter()) == 3

@@ -1,4 +1,4 @@
-"""Reading SQLite: what is short is read at once, what is not never holds up the event loop."""
+"""Reads of SQLite: short ones run inline, others never block the event loop."""
 
 import asyncio
 import math
@@ -16,7 +16,7 @@ from adapters.sql.engine.sqlite.connections import InlineReader, _Reader, connec
 from adapters.sql.engine.sqlite.database import SqliteDatabase
 from domain.builtin.posts import POSTS
 from domain.paging import PageRequest, Sort
-from tests.adapters.sql.conftest import bring, some_posts
+from tests.adapters.sql.conftest import some_posts, store_posts
 
 _LONG = (
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)"
@@ -25,29 +25,29 @@ _LONG = (
 _TWO = [BoundStatement("SELECT 1", []), BoundStatement("SELECT 2", [])]
 
 
-async def test_a_short_read_does_not_wait_for_anything(database: SqliteDatabase) -> None:
+async def test_a_short_read_never_waits(database: SqliteDatabase) -> None:
     reading = database.snapshot([(text("SELECT 1"), {}), (text("SELECT 2"), {})], short=True)
 
     with suppress(StopIteration):
         reading.send(None)
-        raise AssertionError("it waits")
+        raise AssertionError("the read waited")
     reading.close()
 
 
-async def test_a_read_that_was_taken_for_short_is_handed_to_a_thread(
+async def test_a_read_that_turns_out_long_is_handed_to_a_thread(
     path: Path, database: SqliteDatabase
 ) -> None:
-    glance = InlineReader(path)
+    reader = InlineReader(path)
 
-    found = glance.read([BoundStatement(_LONG, [])])
+    found = reader.read([BoundStatement(_LONG, [])])
     answer = await database.snapshot([(text(_LONG), {})], short=True)
-    glance.close()
+    reader.close()
 
     assert found is None
     assert answer == [[(1_000_000,)]]
 
 
-async def test_a_writer_is_not_waited_for(path: Path, database: SqliteDatabase) -> None:
+async def test_a_read_does_not_wait_for_a_writer(path: Path, database: SqliteDatabase) -> None:
     other = connect(path)
     other.execute("BEGIN EXCLUSIVE")
     other.execute("UPDATE datasets SET seq = 99")
@@ -59,10 +59,10 @@ async def test_a_writer_is_not_waited_for(path: Path, database: SqliteDatabase) 
     assert seen == [[(0,)]]
 
 
-def test_a_reader_that_was_stopped_at_any_moment_reads_on(path: Path) -> None:
+def test_a_reader_that_was_aborted_at_any_point_reads_on(path: Path) -> None:
     reader = _Reader(path)
 
-    # SQLite looks at the clock after so many steps of a statement, counted over all of its runs.
+    # SQLite checks the time after so many steps of a statement, counted over all of its runs.
     for _ in range(5000):
         with suppress(sqlite3.OperationalError):
             reader.answers(_TWO, -math.inf)
@@ -86,10 +86,10 @@ def test_a_query_is_left_out_when_enough_was_found_before(path: Path) -> None:
     assert not_full == [[(1,)], [(2,)]]
 
 
-# ---------------------------------------------------------------- whether anything was written
+# ---------------------------------------------------------------- versions
 
 
-async def test_what_has_arrived_by_now_is_told_one_version(
+async def test_requests_that_have_arrived_share_one_version(
     path: Path, database: SqliteDatabase
 ) -> None:
     other = connect(path)
@@ -104,10 +104,10 @@ async def test_what_has_arrived_by_now_is_told_one_version(
     assert before == now != later
 
 
-async def test_a_page_and_its_freshness_are_of_one_state_whatever_is_written_between(
+async def test_a_page_and_its_freshness_share_one_snapshot(
     path: Path, database: SqliteDatabase, store: SqlStore, clock: SteerableClock
 ) -> None:
-    await bring(database, clock, some_posts(10))
+    await store_posts(database, clock, some_posts(10))
     request = PageRequest(sort=Sort.parse(POSTS, "id"))
     await store.find(POSTS, request)
     other = connect(path)

@@ -90,7 +90,7 @@ async def test_the_numbers_of_merges_are_in_the_order_of_their_commits(
 
     async with (
         administering(url) as other,
-        administering(url) as onlooker,
+        administering(url) as observer,
         _staged(postgres, clock, job, some_posts(100), "one") as one,
         _staged(postgres, clock, job, some_posts(250)[100:], "two") as two,
     ):
@@ -101,7 +101,7 @@ async def test_the_numbers_of_merges_are_in_the_order_of_their_commits(
         ]
 
         async def both_wait() -> bool:
-            return await waiting_for_locks(onlooker) == 2
+            return await waiting_for_locks(observer) == 2
 
         await until(both_wait)
         await other.execute("COMMIT")
@@ -160,8 +160,8 @@ async def test_a_job_can_be_renewed_while_its_merge_waits_or_works(
     ):
         await other.execute("BEGIN; SELECT seq FROM datasets FOR UPDATE")
         committing = asyncio.create_task(intake.commit(_checkpoint(clock)))
-        async with administering(url) as onlooker:
-            await until(lambda: waits_for_a_lock(onlooker))
+        async with administering(url) as observer:
+            await until(lambda: waits_for_a_lock(observer))
         clock.advance(1)
 
         await SqlJobs(postgres, clock).renew(job)
@@ -181,8 +181,8 @@ async def test_a_claim_waits_for_a_merge_that_is_just_committing(
     async with postgres.session() as session, session.transaction():
         await session.rows(text("SELECT id FROM jobs WHERE id = 'job' FOR UPDATE"), {})
         claiming = asyncio.create_task(SqlJobs(postgres, clock).claim("job"))
-        async with administering(url) as onlooker:
-            await until(lambda: waits_for_a_lock(onlooker))
+        async with administering(url) as observer:
+            await until(lambda: waits_for_a_lock(observer))
         assert not claiming.done()
 
     successor = await claiming

@@ -201,8 +201,8 @@ async def test_a_body_that_arrives_while_it_is_removed_is_kept_anew(
         await pruning.execute("DELETE FROM payloads")
 
         arriving = asyncio.create_task(_arrive(postgres, job, body))
-        async with administering(url) as onlooker:
-            await until(lambda: waits_for_a_lock(onlooker))
+        async with administering(url) as observer:
+            await until(lambda: waits_for_a_lock(observer))
         await begun.commit()
         await arriving
 

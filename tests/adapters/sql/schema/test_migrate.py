@@ -28,7 +28,7 @@ from domain.dataset import Dataset
 from domain.errors import StoreUnavailable
 from domain.filters import Filter
 from domain.paging import PageRequest, Sort
-from tests.adapters.sql.conftest import bring, some_posts
+from tests.adapters.sql.conftest import some_posts, store_posts
 from tests.services.postgres import administering, empty_database, user
 
 #: Opens one database, as often as it is called.
@@ -277,7 +277,7 @@ async def test_an_index_leads_with_the_declared_fields_and_ends_in_the_key(datab
 
 
 async def test_a_new_field_is_added_and_the_rows_stay(database: Any, clock: SteerableClock) -> None:
-    await bring(database, clock, some_posts(3))
+    await store_posts(database, clock, some_posts(3))
     wider = _posts(Wider, ("user_id",))
 
     done = await migrate(database, [wider])
@@ -294,7 +294,7 @@ async def test_a_new_field_is_added_and_the_rows_stay(database: Any, clock: Stee
 async def test_a_changed_type_builds_the_table_anew_and_keeps_what_still_fits(
     database: Any, clock: SteerableClock
 ) -> None:
-    await bring(database, clock, some_posts(2))
+    await store_posts(database, clock, some_posts(2))
     other = _posts(Other)
 
     await migrate(database, [other])
@@ -310,12 +310,12 @@ async def test_a_changed_type_builds_the_table_anew_and_keeps_what_still_fits(
 async def test_a_table_can_be_built_anew_again_and_again(
     database: Any, clock: SteerableClock
 ) -> None:
-    await bring(database, clock, some_posts(2))
+    await store_posts(database, clock, some_posts(2))
 
     for dataset in (_posts(Other), POSTS, _posts(Other), POSTS):
         assert len(await migrate(database, [dataset])) == 1
 
-    await bring(database, clock, some_posts(3), job_id="next")
+    await store_posts(database, clock, some_posts(3), job_id="next")
     assert [row.user_id for row in await _all(database, clock, POSTS)] == [1, 1, 1]
     assert await _indexes(database) == {("user_id", "id"), ("_changed_at", "id")}
 
@@ -323,7 +323,7 @@ async def test_a_table_can_be_built_anew_again_and_again(
 async def test_another_key_empties_the_table_until_payloads_are_read_again(
     database: Any, clock: SteerableClock
 ) -> None:
-    await bring(database, clock, some_posts(2))
+    await store_posts(database, clock, some_posts(2))
     rekeyed = Dataset(name="posts", record=Wider, key=("title",), default_sort="title")
 
     await migrate(database, [rekeyed])
@@ -346,7 +346,7 @@ async def test_a_process_that_has_read_before_reads_on_when_another_has_migrated
     reopen: Open, clock: SteerableClock
 ) -> None:
     reading, migrating = reopen(), reopen()
-    await bring(reading, clock, some_posts(3))
+    await store_posts(reading, clock, some_posts(3))
     before = [await _all(reading, clock, POSTS) for _ in range(10)]
 
     await migrate(migrating, [_posts(Wider, ("user_id",), ("title",))])
