@@ -17,7 +17,8 @@ CatchmentError
 │   ├── LoginRequired          the caller is anonymous
 │   ├── WrongCredentials       the name or the password is wrong
 │   ├── InvalidToken           the token is invalid, expired or revoked
-│   └── Forbidden              the caller's role does not allow it
+│   ├── Forbidden              the caller's role does not allow it
+│   └── SignupClosed           only admins make accounts, or there are too many already
 ├── NameTaken                  the username is taken
 ├── TooManyRequests            a client exceeded its rate limit, or tried too many passwords
 ├── SourceError                a source returned nothing usable
@@ -147,6 +148,10 @@ class InvalidToken(AccessDenied):
 
 class Forbidden(AccessDenied):
     """A request that the caller's role does not allow."""
+
+
+class SignupClosed(AccessDenied):
+    """A sign-up where only admins make accounts, or where there are as many as there may be."""
 
 
 class NameTaken(CatchmentError):

@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from domain.dataset import Role
-from domain.errors import Forbidden, InvalidInput, LoginRequired
+from domain.errors import Forbidden, InvalidInput, LoginRequired, SignupClosed
 from domain.fields import storable
 
 SHORTEST_PASSWORD = 8
@@ -14,6 +14,8 @@ SHORTEST_PASSWORD = 8
 LONGEST_PASSWORD_BYTES = 1024
 
 NAME_PATTERN = r"[A-Za-z0-9._@-]{1,64}"
+#: So many accounts may be signed up for in all, unless a setting says otherwise.
+MOST_ACCOUNTS = 10_000
 
 _NAME = re.compile(NAME_PATTERN)
 
@@ -42,6 +44,13 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, disabled=True, version=self.version + 1)
 
 
+class SignupRules(msgspec.Struct, frozen=True):
+    """Whether strangers may make accounts, and how many accounts there may then be in all."""
+
+    open: bool = True
+    most: int = MOST_ACCOUNTS
+
+
 class Caller(msgspec.Struct, frozen=True):
     """The caller of a request: its role and, after a login, its name and session."""
 
@@ -60,6 +69,11 @@ class Caller(msgspec.Struct, frozen=True):
 
 
 ANONYMOUS = Caller()
+
+
+def full(most: int) -> SignupClosed:
+    """Return the error of a sign-up that finds `most` accounts."""
+    return SignupClosed(f"there are {most} accounts, and no more may sign up; ask an admin")
 
 
 def key_of(name: str) -> str:

@@ -21,7 +21,7 @@ from domain.errors import InvalidToken, NameTaken, TooManyRequests
 from domain.politeness import Rate
 from domain.sessions import ApiToken, Claims, Session, is_replay
 from domain.throttling import Allowance, Attempts, Guess, allowance, spacing_s
-from domain.users import User, key_of
+from domain.users import User, full, key_of
 
 
 class MemoryAccounts(Accounts):
@@ -30,8 +30,10 @@ class MemoryAccounts(Accounts):
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
 
-    async def add(self, user: User) -> None:
+    async def add(self, user: User, most: int | None = None) -> None:
         """Keep a new user."""
+        if most is not None and len(self._database.users) >= most:
+            raise full(most)
         if user.key in self._database.users:
             raise NameTaken(f"there is a user {user.name!r} already")
         self._put(user)

@@ -8,24 +8,30 @@ from domain.dataset import Role
 from domain.errors import (
     InvalidInput,
     NameTaken,
+    SignupClosed,
     StoreError,
     StoreUnavailable,
     UnknownUser,
     WrongCredentials,
 )
-from domain.users import Caller, User, checked_name, checked_password, key_of
+from domain.users import Caller, SignupRules, User, checked_name, checked_password, key_of
 
 
-class SignUp:
-    """Makes an account."""
+class AddUser:
+    """Makes an account for somebody, as an admin or the operator."""
 
     def __init__(self, accounts: Accounts, hasher: PasswordHasher, clock: Clock) -> None:
         self._accounts = accounts
         self._hasher = hasher
         self._clock = clock
 
-    async def __call__(self, name: str, password: str, role: Role = Role.USER) -> User:
-        """The new user; InvalidInput for a bad name or password, NameTaken."""
+    async def __call__(
+        self, name: str, password: str, role: Role = Role.USER, most: int | None = None
+    ) -> User:
+        """Return the new user; InvalidInput for a bad name or password, NameTaken.
+
+        SignupClosed when there are `most` users already.
+        """
         checked_name(name)
         _check_password(self._hasher, password)
         user = User(
@@ -34,24 +40,38 @@ class SignUp:
             password=await self._hasher.hash(password),
             created_at=self._clock.now(),
         )
-        await self._accounts.add(user)
+        await self._accounts.add(user, most)
         return user
 
 
-class EnsureAdmin:
-    """Sees to it that there is the admin whom the settings name."""
+class SignUp:
+    """Makes an account for a stranger, where that is allowed."""
 
-    def __init__(self, accounts: Accounts, sign_up: SignUp) -> None:
-        self._accounts = accounts
-        self._sign_up = sign_up
+    def __init__(self, add_user: AddUser, rules: SignupRules) -> None:
+        self._add_user = add_user
+        self._rules = rules
 
     async def __call__(self, name: str, password: str) -> User:
-        """Whoever has that name from now on; an account that is there is left as it is."""
+        """Return the new user, as AddUser does; SignupClosed where only admins make accounts."""
+        if not self._rules.open:
+            raise SignupClosed("only admins make accounts here; ask one of them")
+        return await self._add_user(name, password, most=self._rules.most)
+
+
+class EnsureAdmin:
+    """Creates the admin whom the settings name."""
+
+    def __init__(self, accounts: Accounts, add_user: AddUser) -> None:
+        self._accounts = accounts
+        self._add_user = add_user
+
+    async def __call__(self, name: str, password: str) -> User:
+        """Return the user of that name from now on; an existing account is left as it is."""
         found = await self._accounts.get(name)
         if found is not None:
             return found
         try:
-            return await self._sign_up(name, password, Role.ADMIN)
+            return await self._add_user(name, password, Role.ADMIN)
         except NameTaken:
             # Another process that has just started was faster.
             return await _known(self._accounts, name)

@@ -15,8 +15,12 @@ class Accounts(Protocol):
     """Keeps users; names that differ in case alone are one."""
 
     @abstractmethod
-    async def add(self, user: User) -> None:
-        """Keep a new user; NameTaken when there is one of that name."""
+    async def add(self, user: User, most: int | None = None) -> None:
+        """Keep a new user; NameTaken when there is one of that name.
+
+        SignupClosed when there are `most` users already, counted as it is kept, so that no two
+        take the last place.
+        """
 
     @abstractmethod
     async def get(self, name: str) -> User | None:

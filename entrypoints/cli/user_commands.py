@@ -68,7 +68,7 @@ async def _add(given: Settings, name: str, password: str, admin: bool) -> str:
 
     async with running(given) as container:
         role = Role.ADMIN if admin else Role.USER
-        user = await container.sign_up()(name, password, role)
+        user = await container.add_user()(name, password, role)
         return f"{user.name} can now log in, with the role {user.role}."
 
 

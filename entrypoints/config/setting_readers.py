@@ -22,7 +22,7 @@ V = TypeVar("V")
 SQLITE = "sqlite:///"
 _SHORTEST_SECRET = 32
 #: The default rate limits of one client, by purpose.
-CLIENT_LIMITS = "fetch=600/1m,login=30/1m,tasks=300/1m"
+CLIENT_LIMITS = "fetch=600/1m,login=30/1m,signup=200/1d,tasks=300/1m"
 
 
 class Setting(msgspec.Struct, Generic[V], frozen=True):
@@ -100,6 +100,17 @@ def token(text: str) -> str:
     if not re.fullmatch(r"[!-~]*", text):
         raise ValueError("expected visible ASCII characters without spaces, or nothing")
     return text
+
+
+def whole(least: int) -> Callable[[str], int]:
+    """Return a parser of a whole number that is not below the least one."""
+
+    def read(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or int(text) < least:
+            raise ValueError(f"expected a whole number, {least} or more")
+        return int(text)
+
+    return read
 
 
 def flag(text: str) -> bool:

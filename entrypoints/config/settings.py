@@ -24,7 +24,7 @@ from domain.retention import (
     RetainedKind,
     RetentionPolicy,
 )
-from domain.users import checked_name, checked_password
+from domain.users import MOST_ACCOUNTS, SignupRules, checked_name, checked_password
 from entrypoints.config import setting_readers as read
 from entrypoints.config.setting_readers import Setting, setting
 from entrypoints.config.units import PerDataset, duration, per_dataset, positive_duration, rates
@@ -86,6 +86,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "false",
         "Whether a login is required for everything except health, documentation and logging in.",
     )
+    signup: str = setting(
+        read.or_nothing(read.choice("open", "closed")),
+        "",
+        "Who may make an account: with `open` anyone, with `closed` only the"
+        " operator, by `catchment user add`. When empty, it is"
+        " `closed` where `CATCHMENT_REQUIRE_LOGIN` is on, and otherwise `open`.",
+    )
+    max_accounts: int = setting(
+        read.whole(1),
+        str(MOST_ACCOUNTS),
+        "How many accounts there may be before signing up ends. `catchment user add` may"
+        " make more. How many"
+        " one client may sign up for is a limit of `CATCHMENT_CLIENT_LIMITS`.",
+    )
     access_token_ttl: timedelta = setting(
         positive_duration, "10m", "The lifetime of an access token."
     )
@@ -98,9 +112,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         read.client_limits,
         read.CLIENT_LIMITS,
         "Requests one client may send in a window of time: `fetch`, `login` (sign up, log in,"
-        " change a password) and `tasks` (create, change, delete). Limits that are not named"
-        " keep their defaults; all requests of a window may come at once. Users are counted by"
-        " name; other clients, and attempts to log in, by address, IPv6 by /64.",
+        " change a password), `signup` and `tasks` (create, change, delete). Limits that are not"
+        " named keep their defaults; all requests of a window may come at once. Users are counted"
+        " by name; other clients, and those that sign up or log in, by address, IPv6 by /64.",
     )
     cors_origins: tuple[str, ...] = setting(
         read.list_of("origins such as https://app.example.com, or *", read.is_origin),
@@ -284,6 +298,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Return the path of the SQLite file; None when the database is PostgreSQL."""
         path = self.database_url.removeprefix(read.SQLITE)
         return Path(path) if path != self.database_url else None
+
+    @property
+    def signup_rules(self) -> SignupRules:
+        """Return who may sign up."""
+        default = "closed" if self.require_login else "open"
+        return SignupRules((self.signup or default) == "open", self.max_accounts)
 
     @property
     def keeping(self) -> RetentionPolicy:

@@ -31,7 +31,7 @@ from adapters.system.passwords import ArgonPasswordHasher
 from adapters.system.tokens import JwtTokens
 from application.accounts.api_tokens import ApiTokenService
 from application.accounts.authentication import Authenticate
-from application.accounts.sign_up import ChangePassword, DisableUser, EnsureAdmin, SignUp
+from application.accounts.sign_up import AddUser, ChangePassword, DisableUser, EnsureAdmin, SignUp
 from application.datasets.catalogue import Catalogue
 from application.datasets.fetch_one import FetchOne
 from application.datasets.registry import Registry
@@ -156,8 +156,9 @@ class Container(containers.DeclarativeContainer):
     fetch_posts = registry.provided.current[POSTS.name].fetch
     query_posts = registry.provided.current[POSTS.name].query
     catalogue = providers.Singleton(Catalogue, registry, quarantine, clock)
-    sign_up = providers.Singleton(SignUp, accounts, hasher, clock)
-    ensure_admin = providers.Singleton(EnsureAdmin, accounts, sign_up)
+    add_user = providers.Singleton(AddUser, accounts, hasher, clock)
+    sign_up = providers.Singleton(SignUp, add_user, settings.provided.signup_rules)
+    ensure_admin = providers.Singleton(EnsureAdmin, accounts, add_user)
     change_password = providers.Singleton(
         ChangePassword, accounts, sessions, login_attempts, hasher
     )

@@ -10,7 +10,9 @@ from typing import Any
 from adapters.memory.accounts import MemoryPasswordHasher
 from adapters.memory.system import SeededRandom
 from domain.dataset import Role
+from entrypoints.config.setting_readers import CLIENT_LIMITS
 from entrypoints.config.settings import load
+from entrypoints.config.units import rates
 from entrypoints.processes.lifecycle import doing, running
 from entrypoints.sample_upstream import SampleUpstream
 from entrypoints.sample_upstream.subjects import settings_for
@@ -84,7 +86,7 @@ def _settings(upstream: SampleUpstream, database: Path) -> Mapping[str, str]:
         **settings_for(upstream.url("")),
         "CATCHMENT_DATABASE_URL": f"sqlite:///{database}",
         "CATCHMENT_RATE_LIMITS": f"{host}:{port}={_ENDLESS}",
-        "CATCHMENT_CLIENT_LIMITS": f"fetch={_ENDLESS},login={_ENDLESS},tasks={_ENDLESS}",
+        "CATCHMENT_CLIENT_LIMITS": ",".join(f"{name}={_ENDLESS}" for name in rates(CLIENT_LIMITS)),
         "CATCHMENT_ACCESS_TOKEN_TTL": "1d",
     }
 
@@ -92,5 +94,5 @@ def _settings(upstream: SampleUpstream, database: Path) -> Mapping[str, str]:
 async def _fill(container: Container) -> None:
     """Have somebody of every role, and a few records of every dataset."""
     for role in (Role.USER, Role.ADMIN):
-        await container.sign_up()(role.value, PASSWORD, role)
+        await container.add_user()(role.value, PASSWORD, role)
     await asyncio.gather(*(fetch(Role.ADMIN) for fetch in container.registry().fetches.values()))

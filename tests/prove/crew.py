@@ -15,6 +15,8 @@ from typing import Any
 
 import httpx
 
+from entrypoints.config.setting_readers import CLIENT_LIMITS
+from entrypoints.config.units import rates
 from entrypoints.sample_upstream import SampleUpstream
 from tests.prove.figures import told as told
 
@@ -100,7 +102,7 @@ class Crew:
             "CATCHMENT_FETCH_EVERY": "off",
             "CATCHMENT_FETCH_ON_START": "false",
             "CATCHMENT_GITHUB_URL": "",
-            "CATCHMENT_CLIENT_LIMITS": "fetch=100000/1s,login=100000/1s,tasks=100000/1s",
+            "CATCHMENT_CLIENT_LIMITS": ",".join(f"{n}=100000/1s" for n in rates(CLIENT_LIMITS)),
             "CATCHMENT_RATE_LIMITS": f"{host}:{port}=100000/1s",
             **settings,
         }

@@ -17,7 +17,7 @@ from adapters.http.accounts.schemas import (
 from adapters.http.protocol.access import OPEN, USER, address_of, caller_of, may_call
 from adapters.http.protocol.bodies import FormBody
 from adapters.http.protocol.client_address import client_network
-from adapters.http.protocol.rate_limits import LOGIN, limited
+from adapters.http.protocol.rate_limits import LOGIN, SIGNUP, limited
 from adapters.http.protocol.routing import (
     AnyRequest,
     Identifier,
@@ -67,13 +67,13 @@ class TokenList(msgspec.Struct, frozen=True):
 @post(
     "/auth/signup",
     summary="Create an account",
-    responses=problems(401, 409, 429, *_BODY),
-    guards=[limited(LOGIN)],
+    responses=problems(401, 403, 409, 429, *_BODY),
+    guards=[limited(LOGIN), limited(SIGNUP)],
     opt=may_call(OPEN),
     tags=["auth"],
 )
 async def signup(data: JSONBody[NewAccount], sign_up: Use[SignUp]) -> Account:
-    """Create an account with the role user."""
+    """Create an account with the role user, unless only admins make accounts here."""
     user = await sign_up(data.username, data.password)
     return Account(user.name)
 

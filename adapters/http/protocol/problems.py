@@ -71,6 +71,10 @@ PROBLEM_CODES: Mapping[str, tuple[int, str]] = {
         "The query needed more time than a query gets; filter or sort by an indexed field.",
     ),
     "redirect_refused": (502, "The upstream redirected to where we do not go."),
+    "signup_closed": (
+        403,
+        "Only admins make accounts here, or there are as many as there may be; ask an admin.",
+    ),
     "source_blocked": (503, "A rate limit, ours or the upstream's; see Retry-After."),
     "source_failed": (502, "A source gave nothing usable."),
     "source_refused": (502, "The upstream understood the request and said no."),

@@ -18,10 +18,14 @@ from domain.errors import TooManyRequests
 from domain.politeness import Rate
 from domain.users import key_of
 
-#: Always counted by network: a client that guesses passwords can have many names.
 LOGIN = "login"
+SIGNUP = "signup"
 FETCH = "fetch"
 TASK_WRITES = "tasks"
+
+
+#: Always counted by network: a client that guesses passwords can have many names.
+_BY_NETWORK = frozenset({LOGIN, SIGNUP})
 
 
 class Limiter:
@@ -62,6 +66,6 @@ def limited(purpose: str) -> Guard:
 
 def _client(scope: Any, purpose: str) -> str:
     name = caller_of(scope).name
-    if name is None or purpose == LOGIN:
+    if name is None or purpose in _BY_NETWORK:
         return f"at {client_network(address_of(scope))}"
     return f"user {key_of(name)}"

@@ -2,19 +2,22 @@
 
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from adapters.sql.engine.database import Database, named_row
-from adapters.sql.schema.tables import users
+from adapters.sql.schema.tables import meta, users
 from application.ports.accounts import Accounts
 from domain.dataset import Role
 from domain.errors import NameTaken
 from domain.times import to_micros
-from domain.users import User, key_of
+from domain.users import User, full, key_of
 
 _NAMES = tuple(users.c.keys())
 _ADD = upsert(users).on_conflict_do_nothing()
+#: Held until the transaction ends, so that of two who sign up at once one counts the other.
+_TURN = select(meta.c.name).where(meta.c.name == "epoch").with_for_update()
+_COUNT = select(func.count()).select_from(users)
 _GET = select(users).where(users.c.key == bindparam("of"))
 _REPLACE = (
     update(users)
@@ -34,9 +37,14 @@ class SqlAccounts(Accounts):
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, user: User) -> None:
+    async def add(self, user: User, most: int | None = None) -> None:
         """Keep a new user."""
         async with self._database.write() as session:
+            if most is not None:
+                await session.rows(_TURN, {})
+                [[count]] = await session.rows(_COUNT, {})
+                if count >= most:
+                    raise full(most)
             if not await session.run(_ADD, _row_of(user)):
                 raise NameTaken(f"there is a user {user.name!r} already")
             await session.note_change()

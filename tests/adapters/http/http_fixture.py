@@ -23,7 +23,7 @@ from adapters.system.tokens import JwtTokens
 from application.accounts.api_tokens import ApiTokenService
 from application.accounts.authentication import Authenticate
 from application.accounts.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh, SessionUseCases
-from application.accounts.sign_up import ChangePassword, DisableUser, SignUp
+from application.accounts.sign_up import AddUser, ChangePassword, DisableUser, SignUp
 from application.datasets.catalogue import Catalogue
 from application.datasets.fetch_one import FetchOne
 from application.datasets.query import Query
@@ -57,6 +57,7 @@ from domain.paging import PageRequest
 from domain.politeness import Cadence
 from domain.schedules import Schedule
 from domain.tasks import TASKS
+from domain.users import SignupRules
 from entrypoints.config.setting_readers import client_limits
 
 SECRET = b"a secret of the tests, 32 bytes long"
@@ -262,6 +263,7 @@ class HttpFixture:
         cadence: Cadence = Cadence(every=timedelta(minutes=15)),  # noqa: B008 - a frozen value
         deadline: timedelta = timedelta(seconds=60),
         sources: Mapping[str, Sequence[str]] | None = None,
+        signup: SignupRules = SignupRules(),  # noqa: B008 - a frozen value
         **settings: Any,
     ) -> None:
         self.datasets = datasets or (POSTS, GAUGES)
@@ -320,7 +322,7 @@ class HttpFixture:
             list_quarantine=ListQuarantine(self.quarantine, self.registry.fetches),
             replay_quarantine=replay(self.quarantine, self.registry.fetches),
             tasks=self.tasks,
-            accounts=self._people(changes or memory.changes),
+            accounts=self._people(changes or memory.changes, signup),
             check_health=health,
             show_stats=ShowStats(self.catalogue, memory.source_history),
             idempotency=self.idempotency,
@@ -353,7 +355,7 @@ class HttpFixture:
         kept["tables"] = {n: t for n, t in self.database.tables.items() if t.seq or t.rows}
         return repr((kept, now, broken, probes))
 
-    def _people(self, changes: Changes) -> AccountUseCases:
+    def _people(self, changes: Changes, signup: SignupRules) -> AccountUseCases:
         """The use cases of accounts, with real tokens and passwords that are quickly hashed."""
         clock, random, memory = self.clock, self.random, self.memory
         accounts, sessions, api_tokens = memory.accounts, memory.sessions, memory.api_tokens
@@ -362,9 +364,10 @@ class HttpFixture:
         self.hasher = memory.hasher
         self.tokens = tokens
         self.disable = DisableUser(accounts, sessions)
+        self.add_user = AddUser(accounts, self.hasher, clock)
         self.people = AccountUseCases(
             authenticate=Authenticate(accounts, sessions, api_tokens, tokens, changes, clock),
-            sign_up=SignUp(accounts, self.hasher, clock),
+            sign_up=SignUp(self.add_user, signup),
             sessions=SessionUseCases(
                 log_in=LogIn(
                     accounts, sessions, attempts, self.hasher, grant, clock, random, self.events
@@ -382,7 +385,7 @@ class HttpFixture:
         if role is Role.ANYONE:
             return {}
         if role.value not in self.database.users:
-            await self.people.sign_up(role.value, PASSWORD, role)
+            await self.add_user(role.value, PASSWORD, role)
         granted = await self.people.sessions.log_in(role.value, PASSWORD, "the tests")
         return {"Authorization": f"Bearer {granted.access_token}"}
 

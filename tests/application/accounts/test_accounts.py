@@ -10,19 +10,20 @@ from adapters.memory.in_memory import InMemory
 from application.accounts.api_tokens import ApiTokenService
 from application.accounts.authentication import Authenticate
 from application.accounts.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh
-from application.accounts.sign_up import ChangePassword, DisableUser, EnsureAdmin, SignUp
+from application.accounts.sign_up import AddUser, ChangePassword, DisableUser, EnsureAdmin, SignUp
 from domain.dataset import Role
 from domain.errors import (
     Forbidden,
     InvalidToken,
     LoginRequired,
+    SignupClosed,
     StoreUnavailable,
     TooManyRequests,
     UnknownUser,
     WrongCredentials,
 )
 from domain.events import LoginRefused
-from domain.users import ANONYMOUS, Caller, User
+from domain.users import ANONYMOUS, Caller, SignupRules, User
 
 PASSWORD = "correct horse"
 
@@ -53,7 +54,7 @@ class AccountUseCases(InMemory):
         super().__init__()
         self.accounts = RacingAccounts(self.database)
         grant = Grant(self.tokens, self.clock, Lifetimes())
-        self.sign_up = SignUp(self.accounts, self.hasher, self.clock)
+        self.add_user = AddUser(self.accounts, self.hasher, self.clock)
         self.log_in = LogIn(
             self.accounts,
             self.sessions,
@@ -85,12 +86,33 @@ class AccountUseCases(InMemory):
 async def people() -> AccountUseCases:
     """One user, who is nobody special."""
     people = AccountUseCases()
-    await people.sign_up("Ann", PASSWORD)
+    await people.add_user("Ann", PASSWORD)
     return people
 
 
+async def test_where_signing_up_is_closed_only_admins_make_accounts(
+    people: AccountUseCases,
+) -> None:
+    sign_up = SignUp(people.add_user, SignupRules(open=False))
+
+    with pytest.raises(SignupClosed, match="only admins"):
+        await sign_up("bob", PASSWORD)
+
+    assert (await people.add_user("bob", PASSWORD)).name == "bob"
+
+
+async def test_there_are_so_many_accounts_and_no_more_sign_up(people: AccountUseCases) -> None:
+    sign_up = SignUp(people.add_user, SignupRules(most=2))
+    await sign_up("bob", PASSWORD)
+
+    with pytest.raises(SignupClosed, match="there are 2 accounts"):
+        await sign_up("carl", PASSWORD)
+
+    assert (await people.add_user("carl", PASSWORD)).name == "carl"
+
+
 async def test_the_first_admin_is_made_once_and_then_left_alone(people: AccountUseCases) -> None:
-    ensure_admin = EnsureAdmin(people.accounts, people.sign_up)
+    ensure_admin = EnsureAdmin(people.accounts, people.add_user)
 
     made = await ensure_admin("root", PASSWORD)
     again = await ensure_admin("root", "another password")
@@ -102,7 +124,7 @@ async def test_the_first_admin_is_made_once_and_then_left_alone(people: AccountU
 async def test_of_two_processes_that_start_at_once_one_makes_the_first_admin(
     people: AccountUseCases,
 ) -> None:
-    ensure_admin = EnsureAdmin(people.accounts, people.sign_up)
+    ensure_admin = EnsureAdmin(people.accounts, people.add_user)
 
     one, other = await asyncio.gather(
         ensure_admin("root", PASSWORD), ensure_admin("root", PASSWORD)
@@ -115,7 +137,7 @@ async def test_of_two_processes_that_start_at_once_one_makes_the_first_admin(
 async def test_a_user_who_has_the_name_of_the_first_admin_becomes_none(
     people: AccountUseCases,
 ) -> None:
-    found = await EnsureAdmin(people.accounts, people.sign_up)("ann", PASSWORD)
+    found = await EnsureAdmin(people.accounts, people.add_user)("ann", PASSWORD)
 
     assert found.role is Role.USER
 

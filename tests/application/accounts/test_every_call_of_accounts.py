@@ -7,10 +7,10 @@ import pytest
 from application.accounts.api_tokens import ApiTokenService
 from application.accounts.authentication import Authenticate
 from application.accounts.sessions import Grant, Granted, Lifetimes, LogIn, LogOut, Refresh
-from application.accounts.sign_up import ChangePassword, DisableUser, EnsureAdmin, SignUp
+from application.accounts.sign_up import AddUser, ChangePassword, DisableUser, EnsureAdmin, SignUp
 from domain.dataset import Role
 from domain.errors import InvalidToken, NameTaken, UnknownToken, WrongCredentials
-from domain.users import Caller
+from domain.users import Caller, SignupRules
 from tests.application.sweeping import Case, sweep
 
 PASSWORD, ANOTHER = "correct horse", "battery staple"
@@ -26,8 +26,9 @@ class AccountsCase(Case):
         attempts, hasher = self.counted(self.login_attempts), self.counted(self.hasher)
         api_tokens = self.counted(self.api_tokens)
         grant = Grant(self.tokens, clock, Lifetimes())
-        self.sign_up = SignUp(accounts, hasher, clock)
-        self.ensure_admin = EnsureAdmin(accounts, self.sign_up)
+        self.add_user = AddUser(accounts, hasher, clock)
+        self.sign_up = SignUp(self.add_user, SignupRules())
+        self.ensure_admin = EnsureAdmin(accounts, self.add_user)
         self.log_in = LogIn(accounts, sessions, attempts, hasher, grant, clock, random, self.events)
         self.refresh = Refresh(accounts, sessions, self.tokens, grant)
         self.log_out = LogOut(sessions)

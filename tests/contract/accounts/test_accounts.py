@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from domain.dataset import Role
-from domain.errors import InvalidToken, NameTaken
+from domain.errors import InvalidToken, NameTaken, SignupClosed
 from domain.sessions import GRACE, ApiToken, Session
 from domain.users import User
 from tests.contract.backends import Backend
@@ -52,6 +52,27 @@ async def test_a_name_is_taken_once_however_many_want_it(backend: Backend) -> No
     )
 
     assert [type(error) for error in tries if error is not None] == [NameTaken] * 19
+
+
+async def test_of_many_who_sign_up_at_once_no_more_are_kept_than_there_may_be(
+    backend: Backend,
+) -> None:
+    # Nobody waits for a connection afterwards, so that all count at the same time.
+    await asyncio.gather(*(backend.accounts.add(ann(backend, f"early {n}")) for n in range(10)))
+    tries = await asyncio.gather(
+        *(backend.accounts.add(ann(backend, f"late {n}"), most=13) for n in range(10)),
+        return_exceptions=True,
+    )
+
+    assert [type(error) for error in tries if error is not None] == [SignupClosed] * 7
+    await backend.accounts.add(ann(backend, "one more"))
+
+
+async def test_a_taken_name_is_taken_however_many_there_may_be(backend: Backend) -> None:
+    await backend.accounts.add(ann(backend))
+
+    with pytest.raises(NameTaken):
+        await backend.accounts.add(ann(backend), most=4)
 
 
 async def test_a_user_is_replaced_as_seen(backend: Backend) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from domain.politeness import Cadence, Rate
 from domain.retention import RetainedKind
+from domain.users import SignupRules
 from entrypoints.config.redaction import redacted, without_password
 from entrypoints.config.secret_key import secret_of
 from entrypoints.config.settings import (
@@ -54,7 +55,29 @@ def test_a_value_can_differ_from_one_dataset_to_the_next() -> None:
 def test_a_limit_that_is_not_named_is_the_usual_one() -> None:
     limits = load({"CATCHMENT_CLIENT_LIMITS": "fetch=5/1h"}).client_limits
 
-    assert limits == {"fetch": Rate(5, 3600), "login": Rate(30, 60), "tasks": Rate(300, 60)}
+    assert limits == {
+        "fetch": Rate(5, 3600),
+        "login": Rate(30, 60),
+        "signup": Rate(200, 86_400),
+        "tasks": Rate(300, 60),
+    }
+
+
+@pytest.mark.parametrize(
+    ("signup", "require_login", "is_open"),
+    [
+        ("", "false", True),
+        ("", "true", False),
+        ("open", "true", True),
+        ("closed", "false", False),
+    ],
+)
+def test_signing_up_is_closed_where_a_login_is_required_unless_a_setting_says_otherwise(
+    signup: str, require_login: str, is_open: bool
+) -> None:
+    given = {"CATCHMENT_SIGNUP": signup, "CATCHMENT_REQUIRE_LOGIN": require_login}
+
+    assert load(given).signup_rules == SignupRules(is_open, 10_000)
 
 
 def test_a_cadence_is_put_together_for_each_dataset() -> None:
@@ -190,6 +213,9 @@ def test_what_holds_a_password_is_not_shown_when_it_cannot_be_used(name: str) ->
         ("RATE_LIMITS", "60/1h", "expected host=count/window"),
         ("RATE_LIMITS", "host=0/1h", "expected requests per window"),
         ("RATE_LIMITS", "host=5/0s", "expected requests per window"),
+        ("SIGNUP", "maybe", "expected one of open, closed"),
+        ("MAX_ACCOUNTS", "0", "expected a whole number, 1 or more"),
+        ("MAX_ACCOUNTS", "many", "expected a whole number, 1 or more"),
         ("CLIENT_LIMITS", "read=5/1m", "expected limits such as fetch="),
         ("ALLOWED_PRIVATE_HOSTS", "10.0.0.5", "expected host:port"),
         ("MAX_BODY", "1MiB", "expected two sizes"),

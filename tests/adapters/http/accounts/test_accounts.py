@@ -9,6 +9,7 @@ import pytest
 
 from domain.dataset import Role
 from domain.sessions import GRACE
+from domain.users import SignupRules
 from entrypoints.config.setting_readers import client_limits
 from tests.adapters.http.http_fixture import PASSWORD, HttpFixture, problem
 
@@ -114,6 +115,29 @@ async def test_c33_of_a_hundred_who_want_one_name_one_gets_it() -> None:
     statuses = [answer.status_code for answer in await asyncio.gather(*tries)]
 
     assert (statuses.count(201), statuses.count(409)) == (1, 99)
+
+
+async def test_where_signing_up_is_closed_it_is_403(empty: HttpFixture) -> None:
+    fixture = HttpFixture(signup=SignupRules(open=False))
+
+    answer = await fixture.client.post("/auth/signup", json=ANN)
+
+    problem(answer, 403, "signup_closed")
+    assert not fixture.database.users
+
+
+async def test_one_network_signs_up_so_often_a_day() -> None:
+    fixture = HttpFixture(client_limits=client_limits("login=600/1m,signup=3/1d"))
+    answers = []
+    for number in range(4):
+        account = {**ANN, "username": f"user{number}"}
+        answers.append(await fixture.client.post("/auth/signup", json=account))
+
+    assert [answer.status_code for answer in answers] == [201, 201, 201, 429]
+    assert answers[0].headers["ratelimit"] == '"login";r=599;t=0, "signup";r=2;t=0'
+    refused = problem(answers[3], 429, "too_many_requests")
+    assert "3 requests in 86400 seconds" in refused["detail"]
+    assert (await login(fixture, username="user0")).status_code == 200
 
 
 # ---------------------------------------------------------------- logging in
