@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from adapters.system.logs import configure
-from entrypoints.config.settings import InvalidSetting, Settings, load
+from entrypoints.config.loading import load
+from entrypoints.config.settings import InvalidSetting, Settings
 from entrypoints.processes.api import address_of, embedded, ensure_configured_admin, listen, serving
 from entrypoints.processes.lifecycle import doing, running, signals
 from entrypoints.sample_upstream import ASSETS_FILE, SampleUpstream, settings_for

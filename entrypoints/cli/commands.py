@@ -10,6 +10,7 @@ import click
 
 from domain.errors import CatchmentError
 from domain.tasks import TASKS
+from entrypoints.config import loading
 from entrypoints.config import settings as s
 from entrypoints.config.redaction import without_password
 
@@ -34,10 +35,10 @@ def read_settings(given: dict[str, str] | None = None) -> s.Settings:
     from adapters.system.logs import configure
     from entrypoints.wiring.datasets import SHIPPED
 
-    given = s.environment() if given is None else given
-    read = s.load(given)
-    s.check_names(read, [line.dataset.name for line in SHIPPED], TASKS.name)
-    for warning in s.unknown_names(given):
+    given = loading.environment() if given is None else given
+    read = loading.load(given)
+    loading.check_names(read, [line.dataset.name for line in SHIPPED], TASKS.name)
+    for warning in loading.unknown_names(given):
         click.echo(f"warning: {warning}", err=True)
     configure(read.log_level, read.log_format)
     return read

@@ -10,6 +10,7 @@ from entrypoints.cli.commands import read_settings, reporting_errors, run, stora
 from entrypoints.cli.reprocess_commands import rebuild, replay
 from entrypoints.cli.user_commands import create_token, user
 from entrypoints.config import settings as s
+from entrypoints.config.loading import environment, given_text
 from entrypoints.config.redaction import redacted, without_password
 from entrypoints.version import VERSION
 
@@ -178,11 +179,11 @@ def check() -> None:
     from entrypoints.cli.quota_report import free_plans, monthly_calls
     from entrypoints.wiring.container import Container
 
-    given = s.environment()
+    given = environment()
     read = read_settings(given)
     width = max(map(len, s.SETTINGS)) + len(s.PREFIX)
     for name in s.SETTINGS:
-        shown = redacted(name, s.given_text(given, name))
+        shown = redacted(name, given_text(given, name))
         click.echo(f"{s.PREFIX + name:{width}}  {shown or '(empty)'}")
     registered = Container(settings=read).registry().current
     for line in monthly_calls(registered):

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from entrypoints.config.settings import load
+from entrypoints.config.loading import load
 from entrypoints.processes.lifecycle import running
 
 

@@ -11,8 +11,9 @@ import pytest
 import yaml
 
 from entrypoints.cli.main import main
+from entrypoints.config.loading import environment, load
 from entrypoints.config.secrets import write
-from entrypoints.config.settings import PREFIX, SETTINGS, environment, load
+from entrypoints.config.settings import PREFIX, SETTINGS
 from tests.docs.markdown import DOCS, ROOT, codes, rows, section
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))

@@ -28,8 +28,9 @@ from domain.jobs import JobStatus
 from domain.reports import Counts, Failure, Outcome, SourceReport
 from domain.repositories import Enrichment
 from domain.tasks import TASKS
+from entrypoints.config.loading import load
 from entrypoints.config.setting_readers import Setting
-from entrypoints.config.settings import PREFIX, SETTINGS, load
+from entrypoints.config.settings import PREFIX, SETTINGS
 from entrypoints.wiring.datasets import SHIPPED
 from tests.docs.generate import (
     COMMANDS_PAGE,

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from adapters.memory.system import SeededRandom
-from entrypoints.config.settings import load
+from entrypoints.config.loading import load
 from entrypoints.processes.lifecycle import running
 from entrypoints.sample_upstream import SampleUpstream
 from tests.e2e.conftest import Start

@@ -10,8 +10,8 @@ from typing import Any
 from adapters.memory.accounts import MemoryPasswordHasher
 from adapters.memory.system import SeededRandom
 from domain.dataset import Role
+from entrypoints.config.loading import load
 from entrypoints.config.setting_readers import CLIENT_LIMITS
-from entrypoints.config.settings import load
 from entrypoints.config.units import rates
 from entrypoints.processes.lifecycle import doing, running
 from entrypoints.sample_upstream import SampleUpstream

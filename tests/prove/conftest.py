@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from entrypoints.config.settings import load
+from entrypoints.config.loading import load
 from entrypoints.processes.lifecycle import running
 from entrypoints.sample_upstream import SampleUpstream
 from entrypoints.wiring.container import Container

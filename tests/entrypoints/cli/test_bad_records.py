@@ -16,7 +16,8 @@ from domain.dataset import Role
 from domain.filters import Filter
 from domain.payloads import Batch, Payload
 from domain.reports import Counts
-from entrypoints.config.settings import Settings, load
+from entrypoints.config.loading import load
+from entrypoints.config.settings import Settings
 from entrypoints.processes.lifecycle import running
 from entrypoints.sample_upstream import SampleUpstream
 from entrypoints.sample_upstream.words import sample_posts

@@ -5,7 +5,7 @@ from click.testing import CliRunner
 
 from entrypoints.cli.main import main
 from entrypoints.cli.quota_report import FREE_PLANS, free_plans, monthly_calls
-from entrypoints.config.settings import load
+from entrypoints.config.loading import load
 from entrypoints.wiring.container import Container
 
 PAPRIKA = "api.coinpaprika.com"

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
+from entrypoints.config.loading import environment, load
 from entrypoints.config.secrets import write
-from entrypoints.config.settings import environment, load
 
 
 def _files(directory: Path) -> dict[str, str]:

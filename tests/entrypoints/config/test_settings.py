@@ -8,18 +8,10 @@ import pytest
 from domain.politeness import Cadence, Rate
 from domain.retention import RetainedKind
 from domain.users import SignupRules
+from entrypoints.config.loading import check_names, environment, load, unknown_names
 from entrypoints.config.redaction import redacted, without_password
 from entrypoints.config.secret_key import secret_of
-from entrypoints.config.settings import (
-    SETTINGS,
-    InvalidSetting,
-    Settings,
-    check_names,
-    environment,
-    host_of,
-    load,
-    unknown_names,
-)
+from entrypoints.config.settings import SETTINGS, InvalidSetting, Settings, host_of
 from entrypoints.config.units import PerDataset
 
 

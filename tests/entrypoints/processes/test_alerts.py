@@ -12,7 +12,8 @@ from adapters.memory.system import SteerableClock
 from adapters.sql.engine.postgres.database import PostgresDatabase
 from application.operations.alerts import LOOK_S
 from domain.politeness import BREAKER_MINIMUM, BREAKER_OPEN_S
-from entrypoints.config.settings import Settings, load
+from entrypoints.config.loading import load
+from entrypoints.config.settings import Settings
 from entrypoints.processes.lifecycle import keeping, running
 from entrypoints.wiring.container import Container
 from entrypoints.wiring.datasets import SHIPPED

@@ -14,7 +14,8 @@ from domain.dataset import Role
 from domain.paging import PageRequest, Sort
 from domain.politeness import Host, Rate
 from domain.tasks import TaskEdit
-from entrypoints.config.settings import Settings, load
+from entrypoints.config.loading import load
+from entrypoints.config.settings import Settings
 from entrypoints.processes.lifecycle import pruned, running
 from entrypoints.wiring.container import Container
 from entrypoints.wiring.datasets import SHIPPED
