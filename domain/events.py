@@ -17,6 +17,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Something that has happened; the class says what."""
 
 
+class Measurement(Event, frozen=True, kw_only=True):
+    """Something that happens too often to be worth a line of a log, and is counted."""
+
+
 # ---------------------------------------------------------------- requests
 
 
@@ -27,6 +31,7 @@ class RequestServed(Event, frozen=True, kw_only=True):
     is 0 when the client left before there was a response; a `ready` response came from the cache.
     """
 
+    request_id: str
     method: str
     route: str
     path: str
@@ -83,6 +88,38 @@ class ScheduleFailed(Event, frozen=True, kw_only=True):
 
     dataset: str | None = None
     error: Exception
+
+
+# ---------------------------------------------------------------- fetches
+
+
+class FetchFresh(Measurement, frozen=True, kw_only=True):
+    """A fetch asked no source, because what is stored is fresh."""
+
+    dataset: str
+
+
+class Merged(Measurement, frozen=True, kw_only=True):
+    """What one source brought in was merged into its dataset."""
+
+    dataset: str
+    source: str
+    duration_ms: float
+
+
+class UpstreamAsked(Measurement, frozen=True, kw_only=True):
+    """A request to an upstream has ended, with this status; with 0 if no whole answer came."""
+
+    host: str
+    status: int
+    duration_ms: float
+
+
+class UpstreamWaited(Measurement, frozen=True, kw_only=True):
+    """A request to an upstream was held back, so that it would not be one too many."""
+
+    host: str
+    duration_ms: float
 
 
 # ---------------------------------------------------------------- announcements

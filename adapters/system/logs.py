@@ -190,6 +190,7 @@ class Logs:
 
 def _request(event: events.RequestServed) -> dict[str, Any]:
     return {
+        "request_id": event.request_id,
         "method": event.method,
         "path": event.path,
         "status": event.status,

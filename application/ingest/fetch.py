@@ -27,6 +27,7 @@ from domain.errors import (
     UnknownDataset,
     UnknownJob,
 )
+from domain.events import FetchFresh
 from domain.jobs import FetchJob, JobStatus, Mode
 from domain.payloads import Batch, Payload
 from domain.politeness import Cadence
@@ -262,6 +263,7 @@ class Fetch(Generic[R]):
         job = await self._job_backend.history.get(last.job_id)
         if job is None or job.report is None:
             return None
+        self._job_backend.events.publish(FetchFresh(dataset=self.dataset.name))
         return self._fetched(job, freshness, Outcome.FRESH)
 
     def _fetched(

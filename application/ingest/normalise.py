@@ -1,13 +1,17 @@
 """The tally: reads payloads into an intake, and counts what becomes of every record."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any, Generic
 
 import msgspec
 
 from application.ports.ingest import Intake, Source
+from application.ports.operations import Events
+from application.ports.system import Clock
 from domain.checkpoints import Checkpoint
 from domain.dataset import Dataset, R
+from domain.events import Merged
 from domain.payloads import Batch, Payload
 from domain.reports import Counts, Failure, Rejection
 
@@ -17,6 +21,8 @@ HOLD_SHARE = 0.20
 
 #: A body of more bytes is read on a thread of its own: as CSV it takes some hundredths of a second.
 LARGE = 128 * 1024
+
+MILLISECOND = timedelta(milliseconds=1)
 
 _EXCERPT = 200
 
@@ -68,13 +74,38 @@ class RejectionStats:
         )
 
 
+class Merge:
+    """Merges what one source brought into an intake, and publishes how long that took."""
+
+    def __init__(self, dataset: str, source: str, events: Events, clock: Clock) -> None:
+        self._dataset = dataset
+        self._source = source
+        self._events = events
+        self._clock = clock
+
+    async def __call__(
+        self, intake: Intake[Any], checkpoint: Checkpoint | None, anew: bool = False
+    ) -> Counts:
+        """Commit the intake; errors are those of its `commit`."""
+        began = self._clock.now()
+        counts = await intake.commit(checkpoint, anew=anew)
+        took = max(timedelta(), self._clock.now() - began)
+        self._events.publish(
+            Merged(dataset=self._dataset, source=self._source, duration_ms=took / MILLISECOND)
+        )
+        return counts
+
+
 class SourceLoad(Generic[R]):
     """Takes payloads into one intake and counts what becomes of their records."""
 
-    def __init__(self, dataset: Dataset[R], source: Source[R], intake: Intake[R]) -> None:
+    def __init__(
+        self, dataset: Dataset[R], source: Source[R], intake: Intake[R], merge: Merge
+    ) -> None:
         self._dataset = dataset
         self._source = source
         self._intake = intake
+        self._merge = merge
         self._sums = RejectionStats()
 
     async def take(self, payload: Payload) -> None:
@@ -93,7 +124,7 @@ class SourceLoad(Generic[R]):
             raise QualityGateFailed(self._sums.unmerged, failure)
         rejected = self._sums.rejected
         noted = msgspec.structs.replace(checkpoint, counts=rejected)
-        return await self._intake.commit(noted) + rejected
+        return await self._merge(self._intake, noted) + rejected
 
 
 async def read(dataset: Dataset[R], source: Source[R], payload: Payload) -> Batch[R]:

@@ -4,7 +4,7 @@ from typing import Generic
 
 import msgspec
 
-from application.ingest.normalise import QualityGateFailed, RejectionStats, read
+from application.ingest.normalise import Merge, QualityGateFailed, RejectionStats, read
 from application.ports.ingest import Intake, Intakes, Replay, Source
 from domain.checkpoints import Checkpoint
 from domain.dataset import Dataset, R
@@ -18,12 +18,18 @@ class Reprocess(Generic[R]):
     """Reads the kept payloads of one source again: all of them, or what waits in quarantine."""
 
     def __init__(
-        self, dataset: Dataset[R], source: Source[R], intakes: Intakes, normaliser_version: str
+        self,
+        dataset: Dataset[R],
+        source: Source[R],
+        intakes: Intakes,
+        normaliser_version: str,
+        merge: Merge,
     ) -> None:
         self._dataset = dataset
         self._source = source
         self._intakes = intakes
         self._normaliser = normaliser_version
+        self._merge = merge
 
     async def everything(
         self, job: FetchJob, known: Checkpoint | None, dry_run: bool = False
@@ -34,7 +40,7 @@ class Reprocess(Generic[R]):
         QualityGateFailed when too much can no longer be read. A dry run writes nothing.
         """
         async with self._intakes.open(self._dataset, self._source.name, job) as intake:
-            reading = _Reading(self._dataset, self._source, intake)
+            reading = _Reading(self._dataset, self._source, intake, self._merge)
             async for kept in intake.kept():
                 await reading.take(kept)
             checkpoint = known and _recounted(known, self._normaliser)
@@ -58,7 +64,7 @@ class Reprocess(Generic[R]):
                 if failure is not None:
                     raise QualityGateFailed(counts, failure)
                 return counts, None  # nothing waits
-            reading = _Reading(self._dataset, self._source, intake)
+            reading = _Reading(self._dataset, self._source, intake, self._merge)
             async for kept in intake.kept(replay):
                 if kept.receipt.merged or kept.receipt.job_id not in left_out:
                     await reading.take(kept)
@@ -120,10 +126,13 @@ class _Trial:
 class _Reading(Generic[R]):
     """Takes kept payloads into an intake; rejections are written once it is known to be merged."""
 
-    def __init__(self, dataset: Dataset[R], source: Source[R], intake: Intake[R]) -> None:
+    def __init__(
+        self, dataset: Dataset[R], source: Source[R], intake: Intake[R], merge: Merge
+    ) -> None:
         self._dataset = dataset
         self._source = source
         self._intake = intake
+        self._merge = merge
         self._read: list[tuple[Payload, list[Rejection]]] = []
         self._found: set[tuple[int, Rejection]] = set()
         self._sums = RejectionStats()
@@ -155,7 +164,7 @@ class _Reading(Generic[R]):
         for payload, rejections in self._read:
             await self._intake.reject(rejections, payload)
         noted = checkpoint and msgspec.structs.replace(checkpoint, counts=rejected)
-        return await self._intake.commit(noted, anew=anew) + rejected
+        return await self._merge(self._intake, noted, anew=anew) + rejected
 
     def _judge(self) -> None:
         """What was merged once was good enough then; only when it reads worse now is it held."""

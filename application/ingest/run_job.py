@@ -44,7 +44,8 @@ class JobRunner(Generic[R]):
     ) -> None:
         self._dataset = dataset
         self._sources = {source.name: source for source in sources}
-        asking = [SourceSync(dataset, source, intakes, clock) for source in sources]
+        events = job_backend.events
+        asking = [SourceSync(dataset, source, intakes, clock, events) for source in sources]
         self._gathers: list[JobStep] = [*asking, *gathers]
         self._store = store
         self._clock = clock

@@ -7,9 +7,10 @@ from typing import Generic, Protocol
 
 import msgspec
 
-from application.ingest.normalise import QualityGateFailed, SourceLoad
+from application.ingest.normalise import Merge, QualityGateFailed, SourceLoad
 from application.ingest.reprocess import Reprocess
 from application.ports.ingest import Ask, Intake, Intakes, Source
+from application.ports.operations import Events
 from application.ports.system import Clock
 from domain.checkpoints import MAX_CONFIRMATIONS, Checkpoint
 from domain.dataset import Dataset, R
@@ -53,7 +54,12 @@ class SourceSync(JobStep, Generic[R]):
     """Asks one source, keeps what it says, and merges what can be read of it."""
 
     def __init__(
-        self, dataset: Dataset[R], source: Source[R], intakes: Intakes, clock: Clock
+        self,
+        dataset: Dataset[R],
+        source: Source[R],
+        intakes: Intakes,
+        clock: Clock,
+        events: Events,
     ) -> None:
         self.source = source.name
         self.host = source.host
@@ -63,7 +69,8 @@ class SourceSync(JobStep, Generic[R]):
         self._source = source
         self._intakes = intakes
         self._clock = clock
-        self._reread = Reprocess(dataset, source, intakes, self.normaliser_version)
+        self._merge = Merge(dataset.name, source.name, events, clock)
+        self._reread = Reprocess(dataset, source, intakes, self.normaliser_version, self._merge)
 
     async def __call__(
         self, job: FetchJob, checkpoint: Checkpoint | None, deadline: datetime, due: bool = True
@@ -136,7 +143,8 @@ class SourceSync(JobStep, Generic[R]):
 
     async def _ask(self, job: FetchJob, ask: Ask) -> Counts:
         async with self._intakes.open(self._dataset, self.source, job) as intake:
-            tally, digest = SourceLoad(self._dataset, self._source, intake), hashlib.sha256()
+            tally = SourceLoad(self._dataset, self._source, intake, self._merge)
+            digest = hashlib.sha256()
             last: Payload | None = None
             waiting: Payload | None = None
             async for received in self._source.ask(_doubting(ask)):

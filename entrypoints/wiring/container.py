@@ -111,6 +111,7 @@ class Container(containers.DeclarativeContainer):
         budget,
         clock,
         random,
+        events,
         allowed_private=registry.provided.private_hosts,
         follow_hosts=settings.provided.follow_hosts,
         user_agent=f"catchment/{VERSION}",

@@ -23,4 +23,4 @@ async def test_a_fetch_that_is_waited_for_is_published_with_its_report() -> None
 
     fetched = await memory.fetch_posts(memory.source(Post, [Post(1, 7, "Hello", "World")]))()
 
-    assert memory.events.published == [JobEnded(job=fetched.job, waited_for=True)]
+    assert memory.events.of(JobEnded) == [JobEnded(job=fetched.job, waited_for=True)]

@@ -14,7 +14,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import msgspec
 
 from adapters.http.datasets.query_string import Key, ReadRequest
-from adapters.http.protocol.asgi import Line, Message, Scope, request_id_of
+from adapters.http.protocol.asgi import Line, Message, Scope, path_of, request_id_of
 from adapters.http.protocol.compression import ENCODED, MIN_BYTES, SENT_LEVEL, Packed, pack
 from adapters.http.protocol.conditional import ANY, has
 from adapters.http.protocol.links import origin_of
@@ -76,12 +76,26 @@ class PackedAnswer(NamedTuple):
 
 
 class SentAnswer(NamedTuple):
-    """How one request was answered: with this answer, this status and these headers."""
+    """How one request was answered: with this answer, this status and these headers.
+
+    `path` is that of the request, as events have it.
+    """
 
     answer: ReadyAnswer
     status: int
     lines: tuple[Line, ...]
     packed: Packed | None
+    path: str
+
+
+class RepeatedAnswer(NamedTuple):
+    """The answer to a request that came before exactly so: its two messages, and what it was."""
+
+    start: Message
+    body: Message
+    path: str
+    request_id: str
+    started: float
 
 
 class LruCache(Generic[V]):
@@ -142,7 +156,7 @@ class ResponseCache:
 
     # ------------------------------------------------------------ for the request as it came
 
-    def repeat(self, scope: Scope) -> tuple[Message, Message] | None:
+    def repeat(self, scope: Scope) -> RepeatedAnswer | None:
         """Return the answer to a request that came before exactly so, if it still holds."""
         started = perf_counter()
         sent = self._kept.get(_exact_key(scope))
@@ -156,26 +170,30 @@ class ResponseCache:
                 return None
         except StoreError:
             return None  # the routes say so
-        request_id = self._random.identifier().encode()
+        request_id = self._random.identifier()
         headers = [
             *sent.lines,
-            (b"x-request-id", request_id),
+            (b"x-request-id", request_id.encode()),
             *self._age_lines(answer.status, now, private=False),
         ]
         body = b""
         if sent.status != HTTPStatus.NOT_MODIFIED and answer.body is not None:
-            ending = _ending(request_id, started, answer.status.stale)
+            ending = _ending(request_id.encode(), started, answer.status.stale)
             packed = sent.packed
             body = answer.body + ending if packed is None else packed.with_ending(ending)
             headers.append((b"content-length", b"%d" % len(body)))
         start = {"type": "http.response.start", "status": sent.status, "headers": headers}
-        return start, {"type": "http.response.body", "body": body}
+        message = {"type": "http.response.body", "body": body}
+        return RepeatedAnswer(start, message, sent.path, request_id, started)
 
     def note(self, scope: Scope, message: Message) -> None:
-        """Keep how a request was answered; `message` begins the answer, ANSWER is what it says."""
-        if scope["method"] != "GET":
+        """Keep how a request was answered, if a route has left its answer as ANSWER.
+
+        `message` begins the answer.
+        """
+        answer: ReadyAnswer | None = scope.get(ANSWER)
+        if answer is None or scope["method"] != "GET":
             return
-        answer: ReadyAnswer = scope[ANSWER]
         # The body counts here as well, for the other level may forget it sooner.
         packed: Packed | None = scope.get(_PACKED)
         size = OBJECTS_BYTES + len(answer.body or b"") + (len(packed.start) if packed else 0)
@@ -184,9 +202,9 @@ class ResponseCache:
                 return
             size += len(name) + len(value)
         lines = tuple([line for line in message["headers"] if line[0] not in _VARYING])
-        key = _exact_key(scope)
-        size += sum(map(len, key[:_TEXTS]))
-        self._kept.put(key, SentAnswer(answer, int(message["status"]), lines, packed), size)
+        key, path = _exact_key(scope), path_of(scope)
+        size += sum(map(len, key[:_TEXTS])) + len(path)
+        self._kept.put(key, SentAnswer(answer, int(message["status"]), lines, packed, path), size)
 
     # ------------------------------------------------------------ for all who ask the same
 

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import structlog
 
-from adapters.http.datasets.response_cache import ANSWER, READY, ResponseCache
+from adapters.http.datasets.endpoint import PREFIX
+from adapters.http.datasets.response_cache import READY, RepeatedAnswer, ResponseCache
 from adapters.http.middleware.authentication import AuthenticationMiddleware
 from adapters.http.middleware.cors import Cors
 from adapters.http.protocol.asgi import (
@@ -26,6 +27,7 @@ from adapters.http.protocol.asgi import (
     added_headers,
     job_id_of,
     path_of,
+    request_id_of,
     send_reply,
 )
 from adapters.http.protocol.client_address import Origin
@@ -96,11 +98,13 @@ class RequestContextMiddleware:
             return
         if self._origin is not None:
             self._origin.look(scope)
-        if (answer := self.responses.repeat(scope)) is not None:
-            for message in answer:
-                await send(message)
-        else:
+        if (repeated := self.responses.repeat(scope)) is None:
             await self._answer(scope, receive, send)
+            return
+        await send(repeated.start)
+        await send(repeated.body)
+        if self._reads_wanted:
+            self._publish_repeated(repeated)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
@@ -118,7 +122,7 @@ class RequestContextMiddleware:
                 status = message["status"]
                 cors = self._cors.lines(scope) if self._cors else ()
                 _seal(message, request_id, [*added_headers(scope), *cors])
-                self._note(scope, message)
+                self.responses.note(scope, message)
             await send(message)
 
         try:
@@ -145,11 +149,6 @@ class RequestContextMiddleware:
         finally:
             self._publish(scope, status, started)
 
-    def _note(self, scope: Scope, message: Message) -> None:
-        # Where every read is published, every read has to come by here.
-        if ANSWER in scope and not self._reads_wanted:
-            self.responses.note(scope, message)
-
     def _publish(self, scope: Scope, status: int, started: float) -> None:
         """Publish one request; its status is 0 when the client left before there was one."""
         is_read = scope["method"] in READING
@@ -158,6 +157,7 @@ class RequestContextMiddleware:
         kind = ReadServed if is_read else RequestServed
         self._events.publish(
             kind(
+                request_id=request_id_of(scope),
                 method=scope["method"],
                 route=self._pattern(scope),
                 path=path_of(scope),
@@ -165,6 +165,19 @@ class RequestContextMiddleware:
                 duration_ms=round((perf_counter() - started) * 1000, 2),
                 ready=READY in scope,
                 job=job_id_of(scope),
+            )
+        )
+
+    def _publish_repeated(self, answer: RepeatedAnswer) -> None:
+        self._events.publish(
+            ReadServed(
+                request_id=answer.request_id,
+                method="GET",
+                route=PREFIX,
+                path=answer.path,
+                status=answer.start["status"],
+                duration_ms=round((perf_counter() - answer.started) * 1000, 2),
+                ready=True,
             )
         )
 

@@ -35,9 +35,11 @@ from adapters.outbound.polite.network import Network, RequestLimits, Resolve, re
 from adapters.outbound.polite.rate_headers import renewed_s
 from adapters.outbound.polite.urls import Url
 from application.concurrency import ShieldedTasks
+from application.ports.operations import Events
 from application.ports.politeness import Budget
 from application.ports.system import Clock, Random
 from domain.errors import SourceBlocked, SourceError, SourceRefused, SourceUnavailable
+from domain.events import UpstreamAsked, UpstreamWaited
 from domain.politeness import MAX_TRIES, Admission, retry_delay_s
 from domain.reports import Traffic
 
@@ -64,6 +66,7 @@ class PoliteClient:
         budget: Budget,
         clock: Clock,
         random: Random,
+        events: Events,
         *,
         allowed_private: Container[str] = frozenset(),
         follow_hosts: frozenset[str] = frozenset(),
@@ -77,6 +80,7 @@ class PoliteClient:
         self._budget = budget
         self._clock = clock
         self._random = random
+        self._events = events
         self._follow_hosts = follow_hosts
         self._max_wire = max_wire
         self._patience_s = patience_s
@@ -149,11 +153,13 @@ class PoliteClient:
             try:
                 return await self._tried(request, errand)
             except RetryableError as setback:
-                await self._recover(setback, errand)
+                await self._recover(request, setback, errand)
                 await self._admitted(request, errand, setback.error)
                 errand.traffic.retries += 1
 
-    async def _recover(self, setback: RetryableError, errand: "_CallContext") -> None:
+    async def _recover(
+        self, request: UpstreamRequest, setback: RetryableError, errand: "_CallContext"
+    ) -> None:
         errand.failures += 1
         if errand.failures >= MAX_TRIES:
             raise setback.error
@@ -163,7 +169,7 @@ class PoliteClient:
         again_at = self._clock.now() + timedelta(seconds=max(delay_s, setback.least_s))
         if again_at >= errand.ask_until:
             raise setback.error
-        await self._wait(again_at, errand)
+        await self._wait(request.url.key, again_at, errand)
 
     # ------------------------------------------------------------ asking permission
 
@@ -187,7 +193,7 @@ class PoliteClient:
             if again_at >= errand.ask_until or again_at > self._clock.now() + LONGEST_WAIT:
                 told = failed if failed is not None and failed.retry_at else None
                 raise told or self._not_now(key, verdict, again_at, errand)
-            await self._wait(again_at, errand)
+            await self._wait(key, again_at, errand)
 
     def _not_now(
         self, key: str, verdict: Admission, again_at: datetime, errand: "_CallContext"
@@ -204,12 +210,14 @@ class PoliteClient:
                 told += f", after {counted(sent)}; CATCHMENT_RATE_LIMITS can allow more"
         return SourceBlocked(told, retry_at=again_at)
 
-    async def _wait(self, until: datetime, errand: "_CallContext") -> None:
+    async def _wait(self, key: str, until: datetime, errand: "_CallContext") -> None:
         # At least a moment, in case that rounding put the time to ask again into the past.
         seconds = max(0.001, (until - self._clock.now()).total_seconds())
         began = self._clock.now()
         await self._clock.sleep(seconds)
-        errand.traffic.wait_ms += round((self._clock.now() - began).total_seconds() * 1000)
+        waited_ms = max(0, round((self._clock.now() - began).total_seconds() * 1000))
+        errand.traffic.wait_ms += waited_ms
+        self._events.publish(UpstreamWaited(host=key, duration_ms=waited_ms))
 
     # ------------------------------------------------------------ one try
 
@@ -229,10 +237,11 @@ class PoliteClient:
         errand: "_CallContext",
         began: datetime,
     ) -> "_Arrived":
-        key, ok = request.url.key, True
+        key, ok, status = request.url.key, True, 0
         slow_from = max(SLOW, (errand.ask_until - began) / 2)
         try:
             reply = await self._exchange.send(request, limits)
+            status = reply.status
             arrived_at = self._clock.now()
             judge(reply, request, arrived_at)
             ok = arrived_at - began <= slow_from
@@ -248,6 +257,8 @@ class PoliteClient:
                 await self._budget.block(key, failure.retry_at)
             raise
         finally:
+            took_ms = max(0.0, (self._clock.now() - began).total_seconds() * 1000)
+            self._events.publish(UpstreamAsked(host=key, status=status, duration_ms=took_ms))
             errand.traffic.bytes += limits.body_bytes
             await self._budget.record_outcome(key, ok)
 

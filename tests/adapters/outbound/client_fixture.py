@@ -15,6 +15,7 @@ from adapters.memory.database import MemoryDatabase
 from adapters.memory.datasets import MemoryStore
 from adapters.memory.ingest import MemoryIntakes
 from adapters.memory.jobs import MemoryJobs
+from adapters.memory.operations import MemoryEvents
 from adapters.memory.politeness import MemoryBudget
 from adapters.memory.system import SeededRandom, SteerableClock
 from adapters.outbound.builtin.posts import jsonplaceholder
@@ -77,6 +78,7 @@ class ClientFixture:
     client: PoliteClient
     budget: MemoryBudget
     database: MemoryDatabase
+    events: MemoryEvents
     named: str = "127.0.0.1"
     random: SeededRandom = field(default_factory=SeededRandom)
 
@@ -157,7 +159,8 @@ class ClientFixture:
         intakes = MemoryIntakes(self.database, self.clock)
         known = (await store.freshness(dataset)).of(source.name)
         deadline = self.clock.now() + timedelta(seconds=seconds)
-        report = await SourceSync(dataset, source, intakes, self.clock)(claimed, known, deadline)
+        sync = SourceSync(dataset, source, intakes, self.clock, self.events)
+        report = await sync(claimed, known, deadline)
         del self.database.jobs[job.id]
         return report
 
@@ -191,17 +194,19 @@ async def open_client(
     async with SampleUpstream() as upstream:
         upstream.now = clock.now
         budget = MemoryBudget(database, clock, {}, rate)
+        events = MemoryEvents()
         client = PoliteClient(
             budget,
             clock,
             SeededRandom(),
+            events,
             allowed_private=frozenset({f"{named}:{upstream.url('').rpartition(':')[2]}"})
             if allowed_private is None
             else allowed_private,
             **options,
         )
         try:
-            yield ClientFixture(upstream, clock, client, budget, database, named)
+            yield ClientFixture(upstream, clock, client, budget, database, events, named)
         finally:
             await client.close()
 

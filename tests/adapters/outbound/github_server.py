@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from adapters.memory.database import MemoryDatabase
+from adapters.memory.operations import MemoryEvents
 from adapters.memory.politeness import MemoryBudget
 from adapters.memory.system import SeededRandom, SteerableClock
 from adapters.outbound.github import GitHubRepositories
@@ -131,7 +132,12 @@ async def github(
         played.url = f"http://{place}"
         budget = MemoryBudget(MemoryDatabase(), clock, {}, rate)
         client = PoliteClient(
-            budget, clock, SeededRandom(), allowed_private=frozenset({place}), **options
+            budget,
+            clock,
+            SeededRandom(),
+            MemoryEvents(),
+            allowed_private=frozenset({place}),
+            **options,
         )
         repositories = GitHubRepositories(client, f"{played.url}/", token)
         try:

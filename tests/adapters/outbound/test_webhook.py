@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from adapters.memory.database import MemoryDatabase
+from adapters.memory.operations import MemoryEvents
 from adapters.memory.politeness import MemoryBudget
 from adapters.memory.system import SeededRandom, SteerableClock
 from adapters.outbound.polite.client import PoliteClient
@@ -40,7 +41,12 @@ class Line:
         self.budget = MemoryBudget(MemoryDatabase(), clock, {}, rate)
         allowed = frozenset({listening.host} if may_be_private else ())
         self.client = PoliteClient(
-            self.budget, clock, SeededRandom(), allowed_private=allowed, user_agent="ours"
+            self.budget,
+            clock,
+            SeededRandom(),
+            MemoryEvents(),
+            allowed_private=allowed,
+            user_agent="ours",
         )
         self.notify = HttpNotifier(self.client, listening.url, clock).notify
 

@@ -15,6 +15,7 @@ from domain.errors import (
     SourceUnavailable,
     TooManyWaiting,
 )
+from domain.events import FetchFresh, Merged
 from domain.jobs import JobStatus
 from domain.politeness import Cadence
 from domain.reports import Counts, Outcome
@@ -49,6 +50,19 @@ async def test_within_the_interval_nothing_is_asked_and_the_last_job_is_the_answ
     assert again.job == first.job
     assert len(source.asked) == 1
     assert len(rig.database.jobs) == 1
+    assert rig.events.of(FetchFresh) == [FetchFresh(dataset="posts")]
+
+
+async def test_a_merge_is_measured_and_a_repeat_that_merges_nothing_is_not(rig: Rig) -> None:
+    source = rig.source("one", posts(3))
+    fetch = rig.fetch(source)
+    for pages in ([posts(3)], [posts(3)], [posts(4)]):
+        source.pages = pages
+        await fetch()
+        rig.clock.advance(60)
+
+    merged = Merged(dataset="posts", source="one", duration_ms=0.0)
+    assert rig.events.of(Merged) == [merged, merged]
 
 
 async def test_after_the_interval_the_source_is_asked_again(rig: Rig) -> None:

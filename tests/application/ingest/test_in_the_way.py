@@ -185,7 +185,7 @@ async def test_a_replay_whose_lease_is_lost_merges_nothing(rig: Rig) -> None:
     rig.database.jobs[job.id] = job.claimed(rig.clock.now() + LEASE)
 
     with pytest.raises(LeaseLost):
-        await SourceSync(POSTS, fixed(rig), rig.intakes, rig.clock).reprocess(job, None)
+        await SourceSync(POSTS, fixed(rig), rig.intakes, rig.clock, rig.events).reprocess(job, None)
 
     assert len(await rig.stored()) == 1
     assert await rig.quarantine.count("posts") == 1

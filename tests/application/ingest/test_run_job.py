@@ -29,7 +29,7 @@ async def test_a_job_is_run_and_its_end_published(rig: Rig) -> None:
     await run_job(rig, *fetches)(job.id)
 
     assert (await rig.known(job.id)).status is JobStatus.SUCCEEDED
-    assert rig.events.published == [JobEnded(job=await rig.known(job.id))]
+    assert rig.events.of(JobEnded) == [JobEnded(job=await rig.known(job.id))]
     assert len(others.asked) == 1
 
 
@@ -57,7 +57,7 @@ async def test_an_announcement_that_comes_twice_runs_the_job_once(rig: Rig) -> N
     await first
     await run(job.id)  # when it has ended
 
-    assert (len(source.asked), len(rig.events.published)) == (1, 1)
+    assert (len(source.asked), len(rig.events.of(JobEnded))) == (1, 1)
 
 
 async def test_an_announcement_of_nothing_is_nothing(rig: Rig) -> None:

@@ -136,7 +136,7 @@ async def test_a_worker_killed_after_the_merge_leaves_only_the_end_to_write_down
     source = rig.source("one", posts(1))
     job = await rig.abandoned()
     fetch = rig.fetch(source)
-    await SourceSync(POSTS, source, rig.intakes, rig.clock)(
+    await SourceSync(POSTS, source, rig.intakes, rig.clock, rig.events)(
         job, None, rig.clock.now() + timedelta(seconds=60)
     )
     caller = asyncio.create_task(fetch())

@@ -1,13 +1,11 @@
 """The response cache: what was answered before is answered again, for as long as it is so."""
 
 import asyncio
-import logging
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
-import structlog
 
 from adapters.http.protocol.asgi import REQUEST_ID
 from domain.builtin.posts import Post
@@ -284,17 +282,6 @@ async def test_age_and_staleness_go_on() -> None:
     later = await asked(fixture, "/data")
 
     assert later.headers["age"] == "7"
-
-
-async def test_where_every_read_is_logged_no_request_is_known(
-    logged: list[Any],
-) -> None:
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG))
-    fixture = HttpFixture()
-    await fixture.bring(posts(1))
-    await asked(fixture, "/data")
-
-    assert not await is_known(fixture, "/data")
 
 
 def _without_what_varies(answer: httpx.Response) -> dict[str, object]:

@@ -102,7 +102,8 @@ async def test_an_event_has_the_pattern_of_the_route_and_whether_a_record_was_re
     fixture = HttpFixture(events=events)
     await fixture.bring(posts(1))
     status_url = (await fixture.client.post("/fetch")).json()["status_url"]
-    for path in (status_url, "/data/posts/1", "/data", "/data", "/docs", "/nothing/at/all"):
+    reads = ["/data/posts/1", "/data", "/data", "/data"]
+    for path in (status_url, *reads, "/docs", "/nothing/at/all"):
         await fixture.client.get(path)
 
     served = events.of(RequestServed)
@@ -112,9 +113,43 @@ async def test_an_event_has_the_pattern_of_the_route_and_whether_a_record_was_re
         (ReadServed, "/data", False),
         (ReadServed, "/data", False),
         (ReadServed, "/data", True),
+        (ReadServed, "/data", True),
         (ReadServed, "/docs", False),
         (ReadServed, "", False),
     ]
+
+
+async def test_a_repeated_read_is_a_line_with_its_own_name(
+    empty: HttpFixture, lines: Events
+) -> None:
+    await empty.bring(posts(1))
+    lines.clear()
+
+    answers = [await empty.client.get("/data") for _ in range(3)]
+
+    assert [event["request_id"] for event in lines] == [
+        answer.headers["x-request-id"] for answer in answers
+    ]
+
+
+async def test_a_repeated_read_is_an_event_like_any_other_with_the_name_its_client_got() -> None:
+    events = MemoryEvents()
+    fixture = HttpFixture(events=events)
+    await fixture.bring(posts(1))
+    client = fixture.client
+
+    answers = [await client.get("/data/posts/1") for _ in range(3)]
+    gone = [
+        await client.get("/data/posts/1", headers={"If-None-Match": answers[0].headers["etag"]})
+        for _ in range(3)
+    ]
+
+    served = events.of(ReadServed)
+    assert [event.ready for event in served] == [False, True, True, True, True, True]
+    assert [event.status for event in served] == [200, 200, 200, 304, 304, 304]
+    assert {(e.method, e.route, e.path) for e in served} == {("GET", "/data", "/data/posts/1")}
+    assert [e.request_id for e in served] == [a.headers["x-request-id"] for a in answers + gone]
+    assert all(event.duration_ms >= 0 for event in served)
 
 
 @pytest.mark.parametrize("level", [logging.INFO, logging.WARNING])

@@ -1,0 +1,62 @@
+"""What the client measures: every request with its status, and every wait, by the host."""
+
+from datetime import timedelta
+
+import pytest
+
+from adapters.outbound.polite.urls import parse
+from domain.errors import SourceError
+from domain.events import UpstreamAsked, UpstreamWaited
+from domain.politeness import Rate
+from domain.reports import Traffic
+from tests.adapters.outbound.client_fixture import ClientFixture, Failed, open_client
+
+
+async def outcome(fixture: ClientFixture, fault: str) -> Failed | None:
+    """Ask, and return how that failed, if it did."""
+    try:
+        await fixture.get(fault)
+    except SourceError as error:
+        return Failed(error, Traffic(), 0.0)
+    return None
+
+
+@pytest.mark.parametrize(
+    ("fault", "statuses"),
+    [("/posts", [200]), ("U7-404", [404]), ("U1-503", [503] * 4), ("U20-close", [0] * 4)],
+)
+async def test_every_try_is_measured_with_the_status_that_came(
+    fixture: ClientFixture, fault: str, statuses: list[int]
+) -> None:
+    await outcome(fixture, fault)
+
+    asked = fixture.events.of(UpstreamAsked)
+    assert [(event.host, event.status) for event in asked] == [
+        (fixture.key, status) for status in statuses
+    ]
+    assert all(event.duration_ms >= 0 for event in asked)
+
+
+async def test_a_wait_for_permission_and_one_before_a_retry_are_measured() -> None:
+    async with open_client(rate=Rate(1, 1.0)) as fixture:
+        await fixture.get("/posts")
+        await fixture.get("/posts")
+
+        [waited] = fixture.events.of(UpstreamWaited)
+        assert waited.host == fixture.key
+        assert waited.duration_ms == pytest.approx(1050, abs=2)
+
+    async with open_client() as fixture:
+        await outcome(fixture, "U1-503")
+
+        waits = fixture.events.of(UpstreamWaited)
+        assert [event.host for event in waits] == [fixture.key] * 3
+
+
+async def test_an_alert_that_is_sent_is_measured_like_a_question(fixture: ClientFixture) -> None:
+    until = fixture.clock.now() + timedelta(seconds=10)
+
+    with pytest.raises(SourceError):
+        await fixture.client.post(parse(fixture.url("/posts")), b"{}", until, Traffic())
+
+    assert [event.status for event in fixture.events.of(UpstreamAsked)] == [405]
