@@ -246,7 +246,7 @@ FAULTS = (
     Fault(
         "a tick is fired by everybody",
         "adapters.sql:SqlSchedules.fire",
-        edit(ast.If, "_moved", into=part("test", "operand")),
+        edit(ast.If, "_move", into=part("test", "operand")),
         f"{_CONTRACT}/jobs/test_schedules.py -k 'many_who_fire and sqlite'",
     ),
     Fault(
@@ -275,7 +275,7 @@ FAULTS = (
     ),
     Fault(
         "of a key that comes twice the first record wins",
-        "adapters.sql:_comes_again",
+        "adapters.sql:_is_repeated_later",
         edit(ast.Attribute, "max", into=named("min")),
         f"{_CONTRACT}/ingest/test_store_merge.py -k 'the_last_record_wins and sqlite'",
     ),

@@ -43,7 +43,7 @@ PROMISES: tuple[Promise, ...] = (
         "a job has one effect, though it may be run more than once",
         Real("stopped"),
         "tests/adapters/sql/ingest/test_merging.py::"
-        "test_a_worker_stopped_past_its_lease_writes_nothing_at_all",
+        "test_a_worker_that_lost_its_lease_writes_nothing",
         "tests/contract/jobs/test_jobs.py",
     ),
     _promise(

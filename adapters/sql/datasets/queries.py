@@ -1,7 +1,7 @@
-"""Pages as SQL: the meaning of filters, sorts and cursors, written for the database.
+"""Pages as SQL: filters, sorts and cursors as SELECT statements.
 
-A page is read in segments, because an index leads to it only then: first the rows that have a
-value in the first sort field, then those that have none. Segments are read until the page is full.
+A page is read in segments, so that an index can be used for each: first the rows with a value in
+the first sort field, then those without. Segments are read until the page is full.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ Bind = Callable[[str], Any]
 
 
 def _between(column: Any, bind: Bind) -> Clause:
-    # Not as BETWEEN: PostgreSQL takes no COLLATE on its bounds.
+    # PostgreSQL allows no COLLATE on the bounds of BETWEEN.
     return and_(column >= bind("_0"), column <= bind("_1"))
 
 
@@ -67,7 +67,7 @@ _UPPER = (Operator.LT, Operator.LTE)
 
 
 class Comparison(NamedTuple):
-    """What of a condition decides the text of the statement: everything but the values."""
+    """A condition without its values, which is what decides the statement's text."""
 
     field: str
     operator: Operator
@@ -75,7 +75,7 @@ class Comparison(NamedTuple):
 
     @classmethod
     def of(cls, condition: Condition) -> "Comparison":
-        """The comparison a condition makes."""
+        """Return the comparison of a condition."""
         size = 1
         if condition.operator is Operator.ISNULL:
             size = int(condition.value)
@@ -84,7 +84,7 @@ class Comparison(NamedTuple):
         return cls(condition.field.name, condition.operator, size)
 
     def clause(self, column: Any, name: str) -> Any:
-        """The comparison over a column; its values are bound under names that begin with `name`."""
+        """Return the comparison with a column; the names of its parameters begin with `name`."""
 
         def bind(suffix: str) -> Any:
             return bindparam(name + suffix, type_=column.type)
@@ -97,10 +97,11 @@ class Comparison(NamedTuple):
         return _CLAUSE[self.operator](column, bind)
 
     def beyond(self, column: Any, name: str, descending: bool) -> Any:
-        """What of the comparison is still to be met after a cursor, in an order by this column.
+        """Return what remains of the comparison after a cursor, in an order by this column.
 
-        The cursor's own record has met it, and so has all that lies further from one of its bounds:
-        an index would be led to that bound, and not to the cursor. None when nothing is left.
+        The cursor's record is within the bounds, so every later one meets the bound that lies
+        before it. Repeating that bound would lead an index there and not to the cursor. None if
+        nothing remains.
         """
         if self.operator in (_UPPER if descending else _LOWER):
             return None
@@ -111,37 +112,37 @@ class Comparison(NamedTuple):
 
     def _listed(self, column: Any, bind: Bind) -> Any:
         if isinstance(column.type, Float):
-            return column.in_([bind(f"_{place}") for place in range(self.size)])
+            return column.in_([bind(f"_{number}") for number in range(self.size)])
         return listed(column, bindparam(bind("").key, type_=Text()))
 
 
 def _binds_each(condition: Condition) -> bool:
-    """Whether a list's values are bound one by one: numbers would not survive as JSON text."""
+    """Return whether a list's values are bound one by one: JSON text would not keep numbers."""
     listed = condition.operator in (Operator.IN, Operator.NIN)
     return listed and condition.field.type is FieldType.NUMBER
 
 
 def _room_for(count: int) -> int:
-    """The next power of two: lists of all lengths then make few different statements."""
+    """Return the next power of two, so that lists of all lengths make few statements."""
     return 1 << (count - 1).bit_length()
 
 
 def encoded(field: Field, value: Any) -> Any:
-    """A value as its column holds it."""
+    """Return a value as its column stores it."""
     encoder = encoder_of(field)
-    # A list field is asked for one of its items, and those are plain text.
+    # A list field is compared with one of its items, which is plain text.
     return value if encoder is None or isinstance(value, str) or value is None else encoder(value)
 
 
 def values_of(filter: Filter) -> Values:
-    """The values of a filter's conditions, by the names its clauses give them."""
+    """Return the values of a filter's conditions, by the names of their parameters."""
     values: dict[str, Any] = {}
     for number, condition in enumerate(filter.conditions):
         if condition.operator is Operator.BETWEEN or _binds_each(condition):
             listed = [encoded(condition.field, value) for value in condition.value]
-            # The last one fills the room that is left; it changes nothing.
+            # Repeating the last value fills the parameters that are left, and changes nothing.
             listed += listed[-1:] * (_room_for(len(listed)) - len(listed))
-            values |= {f"f{number}_{place}": value for place, value in enumerate(listed)}
+            values |= {f"f{number}_{n}": value for n, value in enumerate(listed)}
         elif condition.operator.takes_list:
             listed = [encoded(condition.field, value) for value in condition.value]
             values[f"f{number}"] = msgspec.json.encode(listed).decode()
@@ -151,26 +152,26 @@ def values_of(filter: Filter) -> Values:
 
 
 def shape_of(filter: Filter) -> tuple[Comparison, ...]:
-    """What of a filter decides the text of its statement."""
+    """Return a filter's comparisons, without their values."""
     return tuple(map(Comparison.of, filter.conditions))
 
 
 def clauses(table: Any, shape: Sequence[Comparison]) -> list[Clause]:
-    """A filter as clauses over the table's columns."""
+    """Return a filter as clauses over the table's columns."""
     return [part.clause(table.c[part.field], f"f{n}") for n, part in enumerate(shape)]
 
 
 def clauses_beyond(
     table: Any, shape: Sequence[Comparison], first: str, descending: bool
 ) -> list[Clause]:
-    """A filter as it is still to be met after a cursor, in an order by the field `first`."""
-    left = (
+    """Return what remains of a filter after a cursor, in an order by the field `first`."""
+    remaining = (
         part.beyond(table.c[part.field], f"f{n}", descending)
         if part.field == first
         else part.clause(table.c[part.field], f"f{n}")
         for n, part in enumerate(shape)
     )
-    return [clause for clause in left if clause is not None]
+    return [clause for clause in remaining if clause is not None]
 
 
 # ---------------------------------------------------------------- sorts and cursors
@@ -203,18 +204,18 @@ class _Column(NamedTuple):
 
 
 def _after(columns: Sequence[_Column], missing: Sequence[bool]) -> Clause:
-    """Strictly after the cursor's position; `missing` tells which of its values are null."""
-    even = len({column.descending for column in columns}) == 1
-    if even and not any(column.nullable for column in columns):
-        # A row value leads an index straight to the place; a tree of ORs does not.
-        here = tuple_(*(column.column for column in columns))
-        there = tuple_(*(bindparam(c.name, type_=c.column.type) for c in columns))
-        beyond: Clause = here < there if columns[0].descending else here > there
-        return beyond
+    """Return the clause for rows after the cursor; `missing` says which of its values are null."""
+    one_direction = len({column.descending for column in columns}) == 1
+    if one_direction and not any(column.nullable for column in columns):
+        # An index can be searched by a row value, and not by a tree of ORs.
+        row = tuple_(*(column.column for column in columns))
+        cursor = tuple_(*(bindparam(c.name, type_=c.column.type) for c in columns))
+        after: Clause = row < cursor if columns[0].descending else row > cursor
+        return after
     return or_(
         *(
             and_(
-                *(c.same(gone) for c, gone in zip(columns[:n], missing, strict=False)),
+                *(c.same(is_null) for c, is_null in zip(columns[:n], missing, strict=False)),
                 column.after(missing[n]),
             )
             for n, column in enumerate(columns)
@@ -226,7 +227,7 @@ def _after(columns: Sequence[_Column], missing: Sequence[bool]) -> Clause:
 
 
 class Shape(msgspec.Struct, frozen=True):
-    """Everything about a request that decides the text of its statements, and no value."""
+    """A request without its values, which is what decides the text of its statements."""
 
     filter: tuple[Comparison, ...]
     sort: Sort
@@ -236,7 +237,7 @@ class Shape(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, request: PageRequest) -> "Shape":
-        """The shape of a request."""
+        """Return the shape of a request."""
         cursor = request.cursor
         missing = None if cursor is None else tuple(value is None for value in cursor.position)
         return cls(
@@ -249,9 +250,9 @@ class Shape(msgspec.Struct, frozen=True):
 
 
 class PageStatements(NamedTuple):
-    """The statements of one shape: the segments in order, and the count if it is asked for.
+    """The statements of one shape: the segments in order, and the count if one is requested.
 
-    `fast` says that an index leads straight to the page.
+    `fast` means that an index answers them.
     """
 
     segments: tuple[Select[Any], ...]
@@ -259,14 +260,14 @@ class PageStatements(NamedTuple):
     fast: bool
 
 
-#: A statement with more values than this is rare, large, and not worth remembering.
+#: A statement with more values than this is rare and large, and not cached.
 _MAX_VALUES = 64
-#: So many shapes of one dataset are remembered; then the oldest is forgotten.
+#: Shapes of one dataset that are cached; beyond that, the oldest is dropped.
 MAX_SHAPES = 256
 
 
 def statements_of(engine: str, dataset: Dataset[Any], shape: Shape) -> PageStatements:
-    """Return the statements by which an engine reads a page of this shape, built once."""
+    """Return the statements that read a page of this shape on an engine, from the cache."""
     sql = SqlDataset.of(dataset)
     known: PageStatements | None = sql.pages.get((engine, shape))
     if known is not None:
@@ -288,12 +289,12 @@ def _built(engine: str, dataset: Dataset[Any], sql: SqlDataset, shape: Shape) ->
     ]
     every = select(*sql.columns)
     first = columns[0]
-    left = clauses_beyond(table, shape.filter, first.column.name, first.descending)
-    # Whether an index leads there does not depend on the values.
-    asked = (Condition(dataset.fields[c.field], c.operator, None) for c in shape.filter)
-    fast = dataset.answers_fast(Filter(tuple(asked)), shape.sort.names)
+    remaining = clauses_beyond(table, shape.filter, first.column.name, first.descending)
+    # Whether an index can be used does not depend on the values.
+    conditions = (Condition(dataset.fields[c.field], c.operator, None) for c in shape.filter)
+    fast = dataset.answers_fast(Filter(tuple(conditions)), shape.sort.names)
     stepwise = fast and engine == "sqlite" and sql.is_numbered
-    later = _Later(every.where(*left), stepwise)
+    later = _Later(every.where(*remaining), stepwise)
     segments = _segments(every.where(*where), later, columns, shape)
     return PageStatements(tuple(segments), _count(table, where, shape), fast)
 
@@ -316,12 +317,12 @@ def _segments(
     where = []
     if shape.missing is not None and shape.missing[0]:
         where = [_after(columns[1:], shape.missing[1:])]
-    # Sorting by what is null in every row shows PostgreSQL that its index is in this order.
+    # Sorting by a column that is null in every row shows PostgreSQL that its index has this order.
     yield _cut(page.where(first.column.is_(None), *where), present)
 
 
 class _Later(NamedTuple):
-    """What comes after a cursor; `stepwise` where no row value leads an index to its place."""
+    """The rows after a cursor; `stepwise` where an index cannot be searched by a row value."""
 
     page: Select[Any]
     stepwise: bool
@@ -329,7 +330,7 @@ class _Later(NamedTuple):
     def __call__(
         self, columns: Sequence[_Column], missing: Sequence[bool], offset: bool = False
     ) -> Iterator[Select[Any]]:
-        """The segments: most often one, or one for each field that may be the first to differ."""
+        """Yield one segment, or one for each field that may be the first to differ."""
         if not self.stepwise or offset or any(column.nullable for column in columns):
             yield _cut(self.page.where(_after(columns, missing)), columns, offset)
             return
@@ -355,7 +356,7 @@ def _count(table: Any, where: Sequence[Clause], shape: Shape) -> Select[Any] | N
 
 
 def page_values(request: PageRequest) -> Values:
-    """The values of a request's page statements."""
+    """Return the values of a request's page statements."""
     values: dict[str, Any] = {**values_of(request.filter), "limit": request.limit + 1}
     values["offset"] = request.offset
     if request.cursor is not None:

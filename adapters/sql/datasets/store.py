@@ -1,4 +1,4 @@
-"""The store over SQL: one code for every dataset and every engine."""
+"""The store over SQL, the same for every dataset and engine."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -51,28 +51,28 @@ _FRESHNESS = (_STATE, _CHECKPOINTS, _LAST_STATUS, _NEXT_FETCH_AT)
 
 @dataclass
 class _Known:
-    """What was read last of one dataset."""
+    """The state of one dataset when it was read last."""
 
     freshness: Freshness = Freshness()  # noqa: RUF009 - a frozen value
-    #: The version of the database at which the freshness was read, or after which.
+    #: The version of the database at or before the read.
     version: int | None = None
-    #: How many records each role sees, with the sequence number at which they were counted.
+    #: The number of records of each filter, with the sequence number when they were counted.
     counts: dict[Filter, tuple[int, int]] = field(default_factory=dict)
 
 
 class SqlStore(Store):
-    """Reads the records of any dataset in a SQL database."""
+    """The records of any dataset in a SQL database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: WeakKeyDictionary[Dataset[Any], _Known] = WeakKeyDictionary()
 
     async def find(self, dataset: Dataset[R], request: PageRequest) -> Page[Any]:
-        """Return one page, its count and the dataset's freshness, all of one snapshot."""
+        """Return a page, its count and the dataset's freshness from one snapshot."""
         statements = statements_of(self._database.engine, dataset, Shape.of(request))
         values = page_values(request)
         enough = request.limit + 1
-        # A page without records is asked for its count.
+        # A page of no records is read for its count.
         segments = statements.segments if request.limit else ()
         queries: list[SqlQuery] = [(s, values, enough) for s in segments]
         if statements.counting is not None:
@@ -101,7 +101,7 @@ class SqlStore(Store):
         return rows[0] if rows and seen.matches(rows[0]) else None
 
     async def count(self, dataset: Dataset[R], seen: Filter) -> int:
-        """Return how many records match, counted once for each state of the dataset."""
+        """Return how many records match; each state of the dataset is counted once."""
         freshness = await self.freshness(dataset)
         counts = self._known[dataset].counts
         if seen in counts and counts[seen][0] == freshness.seq:
@@ -114,7 +114,7 @@ class SqlStore(Store):
         return int(counted)
 
     async def freshness(self, dataset: Dataset[R]) -> Freshness:
-        """Return the dataset's sequence number, checkpoints and last status, of any layout."""
+        """Return the dataset's sequence number, checkpoints and last status, with any layout."""
         freshness, _ = await self._read(dataset, [], short=True)
         return freshness
 
@@ -125,7 +125,7 @@ class SqlStore(Store):
         scan: bool = False,
         short: bool = False,
     ) -> tuple[Freshness, list[list[Row]]]:
-        """Return the dataset's freshness and the rows of the queries, all of one snapshot."""
+        """Return the dataset's freshness and the rows of the queries from one snapshot."""
         version = self._database.version()
         known = self._known.setdefault(dataset, _Known())
         try:
@@ -133,14 +133,14 @@ class SqlStore(Store):
                 answers: list[list[Row]] = []
                 if queries:
                     answers = await self._database.snapshot(queries, scan=scan, short=short)
-                # Unless somebody wrote in between, both are of one state.
+                # If nothing was written in between, both are of one state.
                 if self._database.version() == version:
                     return known.freshness, answers
             return await self._read_anew(dataset, known, version, queries, scan, short)
         except StoreError:
             raise
         except Exception:
-            # No engine takes a statement over columns that are gone, or of another type by now.
+            # A statement fails over columns that are gone or have another type by now.
             [states] = await self._database.snapshot([(_STATE, {"dataset": dataset.name})])
             for _, layout in states:
                 SqlDataset.of(dataset).require_layout(layout)
@@ -158,15 +158,15 @@ class SqlStore(Store):
         named = {"dataset": dataset.name}
         state: list[SqlQuery] = [(statement, named) for statement in _FRESHNESS]
         sql = SqlDataset.of(dataset)
-        [states, checkpoints, statuses, planned, *answers] = await self._database.snapshot(
+        [states, checkpoints, statuses, scheduled, *answers] = await self._database.snapshot(
             [*state, *queries], scan=scan, short=short, table=sql.table if queries else None
         )
         freshness = Freshness(
             states[0][0] if states else 0,
-            # A database may have an order of its own for names.
+            # The order of names depends on the database.
             tuple(sorted(map(_checkpoint, checkpoints), key=attrgetter("source"))),
             JobStatus(statuses[0][0]) if statuses else None,
-            from_micros(planned[0][0]) if planned else None,
+            from_micros(scheduled[0][0]) if scheduled else None,
         )
         if not states or sql.fits(states[0][1]):
             known.freshness, known.version = freshness, version

@@ -1,4 +1,4 @@
-"""Idempotency keys over SQL: one row a key, taken by whoever inserts it."""
+"""Idempotency keys over SQL: one row each, taken by inserting it."""
 
 import msgspec
 from sqlalchemy import bindparam, delete, select, update
@@ -12,24 +12,24 @@ from application.ports.system import Clock
 from domain.errors import KeyInUse, KeyReused
 from domain.times import MICROSECOND
 
-#: So many keys that are past their time are forgotten with every new one.
+#: How many expired keys are deleted with each new one.
 _SWEPT = 10
 
 _columns = idempotency.c
-_PAST = (
+_EXPIRED = (
     select(_columns.key)
     .where(_columns.begun_at <= now() - KEPT // MICROSECOND)
     .order_by(_columns.begun_at)
     .limit(_SWEPT)
 )
-_FORGET_PAST = delete(idempotency).where(_columns.key.in_(_PAST))
-_FORGET_SAME_PAST = delete(idempotency).where(
+_DELETE_EXPIRED = delete(idempotency).where(_columns.key.in_(_EXPIRED))
+_DELETE_SAME_EXPIRED = delete(idempotency).where(
     _columns.key == bindparam("of"), _columns.begun_at <= now() - KEPT // MICROSECOND
 )
 _TAKE = (
     upsert(idempotency)
     .values(
-        key=bindparam("of"), request=bindparam("asked"), job_id=bindparam("job"), begun_at=now()
+        key=bindparam("of"), request=bindparam("request"), job_id=bindparam("job"), begun_at=now()
     )
     .on_conflict_do_nothing()
 )
@@ -45,8 +45,10 @@ _TAKE_OVER = (
 _GET = select(_columns.request, _columns.job_id, _columns.answer).where(
     _columns.key == bindparam("of")
 )
-_END = update(idempotency).where(_columns.key == bindparam("of")).values(answer=bindparam("told"))
-#: As if it had been cut off just long enough ago.
+_END = (
+    update(idempotency).where(_columns.key == bindparam("of")).values(answer=bindparam("response"))
+)
+#: Back-dates the key so that it counts as abandoned.
 _RELEASE = (
     update(idempotency)
     .where(_columns.key == bindparam("of"))
@@ -56,24 +58,24 @@ _ABANDON = delete(idempotency).where(_columns.key == bindparam("of"), _columns.a
 
 
 class SqlIdempotency(Idempotency):
-    """Keeps idempotency keys in a SQL database."""
+    """Idempotency keys in a SQL database."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     async def begin(self, key: str, request: str, job_id: str) -> Begun:
-        """Take a key for a request, or find what it was answered."""
+        """Take a key for a request, or return its saved answer."""
         now = self._database.now(self._clock)
-        named = {"of": key, "asked": request, "job": job_id, "now": now}
+        named = {"of": key, "request": request, "job": job_id, "now": now}
         async with self._database.write() as session:
-            writes = [(write, named) for write in (_FORGET_PAST, _FORGET_SAME_PAST, _TAKE)]
+            writes = [(write, named) for write in (_DELETE_EXPIRED, _DELETE_SAME_EXPIRED, _TAKE)]
             [*_, taken] = await session.run_all(writes)
             if taken:
                 return Begun(job_id)
             rows = await session.rows(_GET, named)
             if not rows:
-                raise KeyInUse("this key is just being freed; send the request again")
+                raise KeyInUse("this Idempotency-Key has just expired; send the request again")
             [[known, given, answer]] = rows
             if known != request:
                 raise KeyReused("this Idempotency-Key came with another request before")
@@ -84,17 +86,16 @@ class SqlIdempotency(Idempotency):
             return Begun(given)
 
     async def end(self, key: str, answer: SavedAnswer) -> None:
-        """Remember the answer."""
+        """Save the answer."""
         async with self._database.write() as session:
-            told = msgspec.msgpack.encode(answer)
-            await session.run(_END, {"of": key, "told": told})
+            await session.run(_END, {"of": key, "response": msgspec.msgpack.encode(answer)})
 
     async def abandon(self, key: str) -> None:
-        """Forget a key whose request came to nothing."""
+        """Delete a key whose request had no effect."""
         async with self._database.write() as session:
             await session.run(_ABANDON, {"of": key})
 
     async def release(self, key: str) -> None:
-        """Let a request of which nobody knows what came be begun again."""
+        """Allow a request with an unknown result to be repeated."""
         async with self._database.write() as session:
             await session.run(_RELEASE, {"of": key})

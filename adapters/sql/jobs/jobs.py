@@ -1,4 +1,4 @@
-"""Jobs in SQL: one row each with lease and fence, their history, and that of their sources."""
+"""Jobs over SQL: one row each with lease and fence, their history, and their sources' totals."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -22,11 +22,11 @@ from domain.totals import SourceTotals
 
 _TIMES = ("queued_at", "run_at", "started_at", "finished_at", "lease_until")
 _LEASE_US = LEASE // MICROSECOND
-#: A job may end between our finding that it is in the way and our looking at it; then we try again.
+#: A job may end between a conflict with it and reading it; then the request is tried again.
 _TRIES = 10
 
 _REQUEST = upsert(jobs).on_conflict_do_nothing()
-_IN_THE_WAY = (
+_CONFLICT = (
     select(jobs)
     .where(
         or_(
@@ -37,14 +37,14 @@ _IN_THE_WAY = (
     .order_by((jobs.c.id == bindparam("job")).desc())
     .limit(1)
 )
-_WAITS = and_(
+_WAITING = and_(
     jobs.c.status == JobStatus.QUEUED.value,
     or_(jobs.c.run_at.is_(None), jobs.c.run_at <= now()),
 )
 ABANDONED = and_(jobs.c.status == JobStatus.RUNNING.value, jobs.c.lease_until <= now())
 _CLAIM = (
     update(jobs)
-    .where(jobs.c.id == bindparam("job"), or_(_WAITS, ABANDONED))
+    .where(jobs.c.id == bindparam("job"), or_(_WAITING, ABANDONED))
     .values(
         status=JobStatus.RUNNING.value,
         fence=jobs.c.fence + 1,
@@ -65,12 +65,12 @@ _RELEASE = (
     update(jobs)
     .where(_HELD)
     .values(
-        status=bindparam("becomes"),
-        attempts=bindparam("tried"),
-        run_at=bindparam("not_before"),
-        finished_at=bindparam("ended_at"),
+        status=bindparam("new_status"),
+        attempts=bindparam("new_attempts"),
+        run_at=bindparam("new_run_at"),
+        finished_at=bindparam("new_finished_at"),
         lease_until=None,
-        report=bindparam("told"),
+        report=bindparam("new_report"),
     )
 )
 _CANCEL = (
@@ -88,48 +88,48 @@ _CANCEL = (
 
 
 class SqlJobs(Jobs):
-    """Keeps jobs in a SQL database."""
+    """Jobs in a SQL database."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     async def request(self, job: FetchJob) -> FetchJob:
-        """Write down a queued job, or return the one that is in its way."""
+        """Insert a queued job, or return the one it conflicts with."""
         async with self._database.write() as session:
             return await requested(session, job)
 
     async def claim(self, job_id: str) -> FetchJob | None:
-        """Take a waiting or abandoned job; None if it is taken."""
+        """Claim a waiting or abandoned job; return None if it is neither."""
         named = {"job": job_id, "now": self._now()}
         async with self._database.write() as session:
             rows = await session.rows(_CLAIM, named)
         return job_of(rows[0]) if rows else None
 
     async def renew(self, job: FetchJob) -> None:
-        """Extend the lease; a forgotten renewal costs nothing, so it does not wait for the disk."""
+        """Extend the lease; losing this in a crash is harmless, so it need not be durable."""
         async with self._database.write(durable=False) as session:
             named = {"job": job.id, "held": job.fence, "now": self._now()}
-            _check(job, await session.run(_RENEW, named))
+            _require_held(job, await session.run(_RENEW, named))
 
     async def release(self, job: FetchJob) -> None:
-        """Write down what a held job has become."""
+        """Store the new state of a held job, and add its runs to the totals."""
         named = {
             "job": job.id,
             "held": job.fence,
-            "becomes": job.status.value,
-            "tried": job.attempts,
-            "not_before": to_micros(job.run_at),
-            "ended_at": to_micros(job.finished_at),
-            "told": _text(job.report),
+            "new_status": job.status.value,
+            "new_attempts": job.attempts,
+            "new_run_at": to_micros(job.run_at),
+            "new_finished_at": to_micros(job.finished_at),
+            "new_report": _text(job.report),
         }
         async with self._database.write() as session:
-            [touched, *_] = await session.run_all([(_RELEASE, named), *_added_totals(job)])
-            _check(job, touched)
+            [changed, *_] = await session.run_all([(_RELEASE, named), *_added_totals(job)])
+            _require_held(job, changed)
             await session.note_change()
 
     async def cancel(self, job_id: str) -> FetchJob | None:
-        """End an unfinished job, whoever holds it."""
+        """Cancel an unfinished job, also one that a worker holds."""
         async with self._database.write() as session:
             rows = await session.rows(_CANCEL, {"job": job_id, "now": self._now()})
             await session.note_change()
@@ -140,18 +140,18 @@ class SqlJobs(Jobs):
 
 
 async def requested(session: SqlSession, job: FetchJob) -> FetchJob:
-    """Write down a queued job inside a transaction, or return the one that is in its way."""
+    """Insert a queued job within a transaction, or return the one it conflicts with."""
     for _ in range(_TRIES):
         if await session.run(_REQUEST, _row_of(job)):
             return job
-        rows = await session.rows(_IN_THE_WAY, {"job": job.id, "of": job.dataset})
+        rows = await session.rows(_CONFLICT, {"job": job.id, "of": job.dataset})
         if rows:
             return job_of(rows[0])
-    raise StoreUnavailable(f"the jobs of {job.dataset} come and go too fast; try again")
+    raise StoreUnavailable(f"the jobs of {job.dataset} change too quickly; try again")
 
 
 def job_of(row: Row) -> FetchJob:
-    """The job in a row of the jobs table."""
+    """Return the job in a row of the jobs table."""
     named = named_row(jobs.c.keys(), row, _TIMES)
     named["mode"] = Mode(named["mode"])
     named["force"] = bool(named["force"])
@@ -172,13 +172,13 @@ def _row_of(job: FetchJob) -> dict[str, Any]:
     }
 
 
-def _check(job: FetchJob, touched: int) -> None:
-    if not touched:
+def _require_held(job: FetchJob, changed: int) -> None:
+    if not changed:
         raise LeaseLost(f"job {job.id} has ended or been taken over")
 
 
-def _text(told: FetchReport | Failure | None) -> str | None:
-    return None if told is None else msgspec.json.encode(told).decode()
+def _text(value: FetchReport | Failure | None) -> str | None:
+    return None if value is None else msgspec.json.encode(value).decode()
 
 
 _LOST_US = LOST // MICROSECOND
@@ -200,19 +200,19 @@ _OVERDUE = (
 
 
 class SqlJobHistory(JobHistory):
-    """Reads the jobs a SQL database holds."""
+    """The job history in a SQL database."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     async def get(self, job_id: str) -> FetchJob | None:
-        """One job."""
+        """Return a job, or None."""
         [rows] = await self._database.snapshot([(_GET, {"job": job_id})])
         return job_of(rows[0]) if rows else None
 
     async def recent(self, wanted: Wanted, limit: int, before: str | None = None) -> list[FetchJob]:
-        """The wanted jobs, newest first."""
+        """Return the wanted jobs, newest first."""
         datasets = msgspec.json.encode(wanted.datasets).decode()
         named = {"of": datasets, "most": limit, "before": before, "status": wanted.status}
         query = _recent(wanted.status is not None, before is not None)
@@ -220,7 +220,7 @@ class SqlJobHistory(JobHistory):
         return [job_of(row) for row in rows]
 
     async def overdue(self, limit: int) -> list[str]:
-        """The jobs nobody runs, though they may run."""
+        """Return the jobs that no worker runs, though they may run."""
         named = {"most": limit, "now": self._database.now(self._clock)}
         [rows] = await self._database.snapshot([(_OVERDUE, named)])
         return [job_id for [job_id] in rows]
@@ -253,21 +253,21 @@ _TOTALS = select(source_totals).where(listed(_totals.dataset, bindparam("of", ty
 
 
 class SqlSourceHistory(SourceHistory):
-    """Reads the totals a SQL database holds."""
+    """The totals of sources in a SQL database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def totals(self, datasets: Sequence[str]) -> list[SourceTotals]:
-        """The totals of every source of these datasets that has run."""
+        """Return the totals of the sources of these datasets that have run."""
         named = {"of": msgspec.json.encode(datasets).decode()}
         [rows] = await self._database.snapshot([(_TOTALS, named)])
-        # A database may have an order of its own for names.
-        return sorted(map(_totals_of, rows), key=lambda known: (known.dataset, known.source))
+        # The order of names depends on the database.
+        return sorted(map(_totals_of, rows), key=lambda totals: (totals.dataset, totals.source))
 
 
 def _added_totals(job: FetchJob) -> list[SqlWrite]:
-    """Return what adds the runs of a job to the totals of its sources, if it has ended."""
+    """Return the writes that add an ended job's runs to the totals of its sources."""
     if job.report is None or job.finished_at is None:
         return []
     ended_at, sources = job.finished_at, job.report.sources

@@ -1,4 +1,4 @@
-"""Schedules over SQL: a tick is taken by one conditional update, in its job's transaction."""
+"""Schedules over SQL: a tick is claimed by a conditional update, in its job's transaction."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ _FIELDS = Schedule.__struct_fields__
 
 _NOW = select(now())
 _ALL = select(*(schedules.c[name] for name in _FIELDS)).order_by(schedules.c.dataset)
-#: Nobody moves a schedule while they are declared.
+#: No schedule changes while they are declared.
 _ALL_LOCKED = _ALL.with_for_update()
 _ADD = upsert(schedules).on_conflict_do_nothing()
 _REMOVE = delete(schedules).where(schedules.c.dataset == bindparam("of"))
@@ -37,14 +37,14 @@ _MOVE = (
 
 
 class SqlSchedules(Schedules):
-    """Keeps schedules in a SQL database."""
+    """Schedules in a SQL database."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     async def declare(self, periods: Mapping[str, timedelta]) -> None:
-        """Keep exactly the schedules of these datasets."""
+        """Add, change and delete schedules so that exactly these remain."""
         async with self._database.write() as session:
             now, known = await self._locked(session)
             for dataset in known.keys() - periods.keys():
@@ -54,7 +54,7 @@ class SqlSchedules(Schedules):
                 if seen is None:
                     await session.run(_ADD, _row_of(Schedule.starting(dataset, every, now)))
                 elif seen.every != every:
-                    await session.run(_MOVE, _moving(seen, seen.changed(every, now)))
+                    await session.run(_MOVE, _move_values(seen, seen.changed(every, now)))
             await session.note_change()
 
     async def _locked(self, session: SqlSession) -> tuple[datetime, dict[str, Schedule]]:
@@ -63,32 +63,32 @@ class SqlSchedules(Schedules):
         return from_micros(now), {schedule.dataset: schedule for schedule in found}
 
     async def current(self) -> tuple[datetime, list[Schedule]]:
-        """The present moment by the database's clock, and every schedule."""
+        """Return the time by the database's clock, and every schedule."""
         named = {"now": self._database.now(self._clock)}
         [[[now]], rows] = await self._database.snapshot([(_NOW, named), (_ALL, {})])
         return from_micros(now), [schedule_of(row) for row in rows]
 
     async def fire(self, seen: Schedule, following: Schedule, job: FetchJob) -> FetchJob | None:
-        """Move a schedule on and write its job down, both or neither."""
+        """Move a schedule on and insert its job, both or neither."""
         async with self._database.write() as session:
-            if not await self._moved(session, seen, following):
+            if not await self._move(session, seen, following):
                 return None
             return await requested(session, job)
 
     async def move(self, seen: Schedule, following: Schedule) -> bool:
-        """Move a schedule without running."""
+        """Move a schedule on without a job."""
         async with self._database.write() as session:
-            return await self._moved(session, seen, following)
+            return await self._move(session, seen, following)
 
-    async def _moved(self, session: SqlSession, seen: Schedule, following: Schedule) -> bool:
-        moved = await session.run(_MOVE, _moving(seen, following))
-        if moved:
+    async def _move(self, session: SqlSession, seen: Schedule, following: Schedule) -> bool:
+        changed = await session.run(_MOVE, _move_values(seen, following))
+        if changed:
             await session.note_change()
-        return bool(moved)
+        return bool(changed)
 
 
 def schedule_of(row: Row) -> Schedule:
-    """The schedule in a row of the schedules table."""
+    """Return the schedule in a row of the schedules table."""
     named = named_row(_FIELDS, row, ("tick_at", "next_run_at"))
     named["every"] *= MICROSECOND
     return Schedule(**named)
@@ -104,7 +104,7 @@ def _row_of(schedule: Schedule) -> dict[str, Any]:
     }
 
 
-def _moving(seen: Schedule, following: Schedule) -> Values:
+def _move_values(seen: Schedule, following: Schedule) -> Values:
     return {
         "of": seen.dataset,
         **{f"seen_{name}": value for name, value in _row_of(seen).items()},

@@ -1,4 +1,4 @@
-"""Retention over SQL: what is old is found by an index and removed by its key."""
+"""Retention over SQL: old rows are found by an index and deleted by their keys."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -45,38 +45,39 @@ _THESE = bindparam("these", type_=Text())
 _NETWORKS_KEPT_US = NETWORKS_KEPT // MICROSECOND
 
 
-class _Way(NamedTuple):
-    """How one kind is removed: what is old, and the end of these."""
+class _Statements(NamedTuple):
+    """The statements that find and delete the old rows of one kind."""
 
-    old: Select[Any]
-    end: Delete
+    find: Select[Any]
+    delete: Delete
 
 
-def _way(key: Column[Any], at: Column[Any], *unneeded: ColumnElement[bool]) -> _Way:
-    """Remove the rows of a table by their key, oldest first, unless somebody else is about to."""
+def _statements(key: Column[Any], at: Column[Any], *unneeded: ColumnElement[bool]) -> _Statements:
+    """Return the statements for a table, oldest first, skipping rows that are being deleted."""
     old = select(key).where(at < _BEFORE, *unneeded).order_by(at).limit(bindparam("most"))
-    return _Way(old.with_for_update(skip_locked=True), delete(key.table).where(listed(key, _THESE)))
+    deletion = delete(key.table).where(listed(key, _THESE))
+    return _Statements(old.with_for_update(skip_locked=True), deletion)
 
 
 _other = jobs.alias("other")
 _LAST_END = select(func.max(_other.c.finished_at)).where(_other.c.dataset == jobs.c.dataset)
-_WAYS = {
-    RetainedKind.QUARANTINE: _way(quarantine.c.id, quarantine.c.rejected_at),
-    RetainedKind.JOBS: _way(
+_STATEMENTS = {
+    RetainedKind.QUARANTINE: _statements(quarantine.c.id, quarantine.c.rejected_at),
+    RetainedKind.JOBS: _statements(
         jobs.c.id,
         jobs.c.finished_at,
         jobs.c.finished_at < _LAST_END.scalar_subquery(),
         ~exists().where(checkpoints.c.job_id == jobs.c.id),
     ),
-    RetainedKind.KEYS: _way(idempotency.c.key, idempotency.c.begun_at),
-    # Their refresh tokens go with them.
-    RetainedKind.SESSIONS: _way(sessions.c.id, sessions.c.expires_at),
-    RetainedKind.GUESSES: _way(
+    RetainedKind.KEYS: _statements(idempotency.c.key, idempotency.c.begun_at),
+    # Their refresh tokens are deleted by the foreign key.
+    RetainedKind.SESSIONS: _statements(sessions.c.id, sessions.c.expires_at),
+    RetainedKind.GUESSES: _statements(
         attempts.c.key,
         attempts.c.seen_at,
         or_(~attempts.c.known, attempts.c.seen_at < _BEFORE - _NETWORKS_KEPT_US),
     ),
-    RetainedKind.CLIENTS: _way(client_limits.c.client, client_limits.c.full_at),
+    RetainedKind.CLIENTS: _statements(client_limits.c.client, client_limits.c.full_at),
 }
 
 _newest = receipts.alias("newest")
@@ -101,48 +102,48 @@ _OLD_RECEIPTS = (
     )
     .order_by(receipts.c.received_at, receipts.c.id)
     .limit(bindparam("most"))
-    # Not a body that is just arriving again: whoever receives it holds it.
+    # Skips a body that is just arriving again, because its intake has locked it.
     .with_for_update(of=[receipts, payloads], skip_locked=True)
 )
-_END_RECEIPTS = delete(receipts).where(listed(receipts.c.id, _THESE))
-#: Their pieces go with them.
-_END_BODIES = delete(payloads).where(
+_DELETE_RECEIPTS = delete(receipts).where(listed(receipts.c.id, _THESE))
+#: Their chunks are deleted by the foreign key.
+_DELETE_BODIES = delete(payloads).where(
     listed(payloads.c.hash, _THESE), ~exists().where(receipts.c.hash == payloads.c.hash)
 )
 
 
 class SqlRetention(Retention):
-    """Removes what is old from a SQL database; a removal forgotten in a crash is made again."""
+    """Deletion of old rows in a SQL database; one lost in a crash is repeated later."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def prune(self, kept: RetainedKind, before: datetime, most: int) -> int:
-        """Remove some of what is older than `before`."""
+        """Delete some of the rows older than `before`."""
         named = {"before": to_micros(before), "most": most}
         async with self._database.write(durable=False) as session:
             if kept is RetainedKind.PAYLOADS:
                 return await _prune_payloads(session, named)
-            way = _WAYS[kept]
-            old = await session.rows(way.old, named)
+            statements = _STATEMENTS[kept]
+            old = await session.rows(statements.find, named)
             if old:
-                await session.run(way.end, {"these": _json([key for [key] in old])})
+                await session.run(statements.delete, {"these": _json([key for [key] in old])})
             return len(old)
 
 
 async def _prune_payloads(session: SqlSession, named: Values) -> int:
     most = named["most"]
-    # Each is two rows at least: its own, and its body's.
+    # Each is at least two rows: its own, and its body's.
     found = await session.rows(_OLD_RECEIPTS, {**named, "most": max(1, most // 2)})
-    old = _some(found, most)
+    old = _up_to(found, most)
     if old:
-        await session.run(_END_RECEIPTS, {"these": _json([receipt for receipt, _, _ in old])})
-        await session.run(_END_BODIES, {"these": _json([digest for _, digest, _ in old])})
+        await session.run(_DELETE_RECEIPTS, {"these": _json([receipt for receipt, _, _ in old])})
+        await session.run(_DELETE_BODIES, {"these": _json([digest for _, digest, _ in old])})
     return len(old)
 
 
-def _some(old: Sequence[Any], most: int) -> Sequence[Any]:
-    """As many receipts as are no more rows with their bodies and all pieces; one at least."""
+def _up_to(old: Sequence[Any], most: int) -> Sequence[Any]:
+    """Return the first receipts with at most so many rows, bodies included; at least one."""
     rows = 0
     for count, (_, _, size) in enumerate(old):
         rows += 2 + -(-size // CHUNK)

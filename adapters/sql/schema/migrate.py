@@ -1,6 +1,6 @@
-"""Migration: bring a database to what this version of the program expects, under a lock.
+"""Migration: bring a database to the schema of this version, under a lock.
 
-Alembic owns the system tables; the table of a dataset follows from its `Dataset` value.
+Alembic migrates the system tables; the table of a dataset is derived from its `Dataset` value.
 """
 
 import secrets
@@ -34,31 +34,31 @@ from domain.dataset import Dataset
 from domain.errors import StoreUnavailable
 from domain.layouts import Layout
 
-#: The newest revision under migrations/versions; known here so that Alembic, which takes long to
-#: import, is needed only when there is something to apply.
+#: The newest revision under migrations/versions, repeated here so that Alembic, which is slow to
+#: import, is needed only when there is a revision to apply.
 HEAD = "0007"
 
-_DATABASE_ID = select(meta.c.value).where(meta.c.name == "epoch")
-_NAME_DATABASE = (
-    upsert(meta).values(name="epoch", value=bindparam("drawn")).on_conflict_do_nothing()
+_GET_DATABASE_ID = select(meta.c.value).where(meta.c.name == "epoch")
+_PUT_DATABASE_ID = (
+    upsert(meta).values(name="epoch", value=bindparam("new")).on_conflict_do_nothing()
 )
 _HAS_REVISION = select(has_table("alembic_version"))
 _REVISION: Select[Any] = select(column("version_num")).select_from(table("alembic_version"))
 _LAYOUT = select(datasets.c.layout).where(datasets.c.name == bindparam("of"))
 _LOCK = _LAYOUT.with_for_update()
-_DECLARE = insert(datasets).values(name=bindparam("of"), seq=0, layout=bindparam("drawn"))
+_DECLARE = insert(datasets).values(name=bindparam("of"), seq=0, layout=bindparam("new"))
 _CHANGE = (
     update(datasets)
     .where(datasets.c.name == bindparam("of"))
-    # Readers must not take what they saw of the old rows for what is there now.
-    .values(layout=bindparam("drawn"), seq=datasets.c.seq + 1)
+    # The number moves so that readers do not use what they have cached of the old rows.
+    .values(layout=bindparam("new"), seq=datasets.c.seq + 1)
 )
 
 
 async def migrate(database: Database, declared: Sequence[Dataset[Any]]) -> list[str]:
-    """Migrate a database, making it if it is a file; says what was done, nothing when all was done.
+    """Migrate a database, creating it if it is a file, and return a line for each change made.
 
-    Several processes may start at once: one does the work while the others wait for its lock.
+    Several processes may start at once: one migrates while the others wait for its lock.
     """
     async with database.migration() as session:
         done = [line async for line in _system(session, database.engine)]
@@ -69,8 +69,8 @@ async def migrate(database: Database, declared: Sequence[Dataset[Any]]) -> list[
 
 
 async def database_id_of(database: Database) -> str:
-    """The database's random name, part of every ETag, so that a new database has other ones."""
-    [[[value]]] = await database.snapshot([(_DATABASE_ID, {})])
+    """Return the database's random identifier, which makes the ETags of each database its own."""
+    [[[value]]] = await database.snapshot([(_GET_DATABASE_ID, {})])
     return str(value)
 
 
@@ -83,13 +83,13 @@ async def _system(session: SqlSession, engine: str) -> AsyncIterator[str]:
         return
     if revision is not None and revision > HEAD:
         raise StoreUnavailable(
-            f"this database was made by a newer version ({revision}, and we know {HEAD})"
+            f"this database was made by a newer version ({revision}, this one knows {HEAD})"
         )
     from adapters.sql.schema.migrations.upgrade import steps
 
     for step in steps(revision, HEAD, engine):
         await session.run(text(step.replace(":", r"\:")), {})
-    await session.run(_NAME_DATABASE, {"drawn": secrets.token_hex(8)})
+    await session.run(_PUT_DATABASE_ID, {"new": secrets.token_hex(8)})
     yield f"system tables: {revision or 'none'} -> {HEAD}"
 
 
@@ -103,13 +103,13 @@ async def _revision(session: SqlSession) -> str | None:
 
 
 class SqlTables(Tables):
-    """Makes and changes the tables of datasets in a SQL database."""
+    """The tables of datasets in a SQL database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def prepare(self, datasets: Sequence[Dataset[Any]]) -> None:
-        """Give each dataset a table of its layout, all of them in one transaction."""
+        """Create or change the tables of datasets, all in one transaction."""
         async with self._database.migration() as session:
             if await _prepared(self._database, session, datasets):
                 await session.note_change()
@@ -123,7 +123,7 @@ async def _prepared(
 
 
 async def _dataset(database: Database, session: SqlSession, dataset: SqlDataset) -> str:
-    named = {"of": dataset.name, "drawn": dataset.layout_text}
+    named = {"of": dataset.name, "new": dataset.layout_text}
     known = await session.rows(_LAYOUT, named)
     if not known:
         await _create(session, dataset.table)
@@ -136,35 +136,35 @@ async def _dataset(database: Database, session: SqlSession, dataset: SqlDataset)
     grows = old.grows_into(dataset.layout)
     if not grows:
         await database.distrust(session)
-    # First the row and then the table, as a merge takes them: it ends, or waits for us.
+    # The row is locked before the table, in the order of a merge, so that neither deadlocks.
     await session.rows(_LOCK, named)
     if grows:
-        added = [column for column in dataset.columns if column.name not in old.columns]
-        await _run_all(session, *map(AddColumn, added))
+        new = [column for column in dataset.columns if column.name not in old.columns]
+        await _run_all(session, *map(AddColumn, new))
     else:
         await _rebuild(session, dataset, old.kept_by(dataset.layout))
     await session.run(_CHANGE, named)
     return f"table of {dataset.name}: changed; the next fetch reads kept payloads again"
 
 
-async def _create(session: SqlSession, made: Table) -> None:
-    await _run_all(session, CreateTable(made), *map(CreateIndex, made.indexes))
+async def _create(session: SqlSession, new: Table) -> None:
+    await _run_all(session, CreateTable(new), *map(CreateIndex, new.indexes))
 
 
 async def _rebuild(session: SqlSession, dataset: SqlDataset, kept: Sequence[str]) -> None:
-    """Build the table anew; what still fits is carried over until it is read again."""
+    """Rebuild the table; values that still fit are copied until payloads are read again."""
     old = dataset.table
-    # No dataset's name has two underscores, so this one is free.
+    # No dataset's name contains two underscores, so this name is free.
     new = old.to_metadata(MetaData(), name=f"{old.name}__new")
     await _run_all(session, CreateTable(new))
     if kept:
         names = [*kept, "_source", "_receipt", "_seq", "_hash"]
-        # A row that has lost a value must be written again, even by the record it came from.
+        # A row that lost a value must be written again even if its record is unchanged.
         is_whole = {*kept} == {*dataset.layout.columns}
         hash_ = old.c._hash if is_whole else literal(0, old.c._hash.type)
-        carried = select(*(old.c[name] for name in names[:-1]), hash_)
-        await session.run(insert(new).from_select(names, carried), {})
-    # The names of indexes are free again once the old table is gone.
+        copied = select(*(old.c[name] for name in names[:-1]), hash_)
+        await session.run(insert(new).from_select(names, copied), {})
+    # The names of indexes are free again once the old table is dropped.
     await _run_all(session, DropTable(old), RenameTable(new, old), *map(CreateIndex, old.indexes))
 
 

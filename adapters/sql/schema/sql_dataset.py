@@ -1,4 +1,4 @@
-"""One dataset in SQL: its tables, how its records are written to columns, and its merge."""
+"""One dataset in SQL: its tables, the encoding of its records, and its merge."""
 
 import hashlib
 import struct
@@ -54,12 +54,12 @@ Codec = Callable[[Any], Any]
 
 _ENCODE: dict[FieldType, Codec] = {
     FieldType.TIME: to_micros,
-    # SQLite keeps no sign of zero, and nothing else shall tell the two zeros apart.
+    # SQLite drops the sign of zero, so PostgreSQL and the hash must not keep it either.
     FieldType.NUMBER: (0.0).__add__,
     FieldType.TEXTS: lambda value: msgspec.json.encode(value).decode(),
 }
 
-#: Text in the order of its bytes, and folded in ASCII alone, as it is in SQLite and in Python.
+#: Text sorted by bytes, with only ASCII letters folded, as in SQLite and Python.
 _PLAIN_TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 
 _COLUMN: dict[FieldType, Any] = {
@@ -74,12 +74,12 @@ _COLUMN: dict[FieldType, Any] = {
 
 _INT64 = struct.Struct(">q")
 _pack = msgspec.msgpack.Encoder().encode
-#: What came in one merge has one time; making it anew for each record would take long.
+#: All records of one merge have the same time; converting it for each would be slow.
 _changed_at = lru_cache(maxsize=256)(from_micros)
 
 
 def encoder_of(field: Field) -> Codec | None:
-    """Return how a field's value is written to its column; None when it is written as it is."""
+    """Return the encoder of a field's values; None if its column stores them as they are."""
     return _ENCODE.get(field.type)
 
 
@@ -91,9 +91,9 @@ def _decoder_of(field: Field, hint: Any) -> Codec | None:
     return msgspec.json.Decoder(hint).decode if field.type is FieldType.TEXTS else None
 
 
-# ---------------------------------------------------------------- the object
+# ---------------------------------------------------------------- the dataset
 
-#: Changes of one dataset follow each other, so that their numbers are in the order of commits.
+#: Changes of one dataset are serialised, so that their numbers have the order of their commits.
 _LAST_CHANGE = (
     select(datasets.c.seq, datasets.c.changed_at, datasets.c.layout)
     .where(datasets.c.name == bindparam("of"))
@@ -107,7 +107,7 @@ _NOTE_CHANGE = (
 
 
 class ChangeStamp(NamedTuple):
-    """One transaction's change of a dataset: its number, and its time in whole microseconds."""
+    """The sequence number and the time in microseconds of one transaction's change."""
 
     seq: int
     at: int
@@ -126,36 +126,36 @@ class MergeStatements(NamedTuple):
 
 
 class SqlDataset:
-    """Everything SQL has of one dataset, built once for each `Dataset` value.
+    """Everything that SQL needs for one dataset, built once for each `Dataset` value.
 
-    It is forgotten together with the dataset, and therefore never refers to it.
+    It is released together with the dataset, and therefore never refers to it.
     """
 
     def __init__(self, dataset: Dataset[Any]) -> None:
         self.name = dataset.name
         self.key = dataset.key
         self.layout = Layout.of(dataset)
-        #: The layout as the table of datasets keeps it.
+        #: The layout as stored in the table of datasets.
         self.layout_text = msgspec.json.encode(self.layout).decode()
         self.table = _table(dataset)
         #: The columns of the dataset's fields, in their order.
         self.columns = [self.table.c[name] for name in dataset.fields]
-        #: Whether the key is one number: SQLite then has no column of that name in its indexes. An
-        #: index still leads to it after equal values, but not by a row value that ends in it.
+        #: Whether the key is one integer. SQLite's indexes then end in the row id instead of a key
+        #: column: sorted by it, but not searchable by a row value that ends in it.
         self.is_numbered = [dataset.fields[n].type for n in self.key] == [FieldType.INTEGER]
-        #: The statements that read pages, by the engine and the shape of the request.
+        #: The statements that read pages, by engine and shape of the request.
         self.pages: dict[Any, Any] = {}
         self._row = dataset.row
         self._own = [field for field in dataset.fields.values() if field is not CHANGED_AT]
         hints = get_type_hints(dataset.record, include_extras=True)
         decoders = ((n, _decoder_of(f, hints[f.name])) for n, f in enumerate(self._own))
-        self._decoders = [(place, decode) for place, decode in decoders if decode is not None]
+        self._decoders = [(index, decode) for index, decode in decoders if decode is not None]
         encoders = ((n, encoder_of(f)) for n, f in enumerate(self._own))
-        self._encoders = [(place, encode) for place, encode in encoders if encode is not None]
+        self._encoders = [(index, encode) for index, encode in encoders if encode is not None]
 
     @classmethod
     def of(cls, dataset: Dataset[Any]) -> "SqlDataset":
-        """Return the one object of a dataset."""
+        """Return the SQL side of a dataset, built once."""
         known = _KNOWN.get(dataset)
         if known is None:
             known = _KNOWN[dataset] = cls(dataset)
@@ -177,47 +177,47 @@ class SqlDataset:
         decoders, row_type = self._decoders, self._row
         if not decoders:
             return [row_type(*own, _changed_at(changed_at)) for *own, changed_at in rows]
-        turned = []
+        decoded = []
         for *values, changed_at in rows:
-            for place, decode in decoders:
-                if values[place] is not None:
-                    values[place] = decode(values[place])
-            turned.append(row_type(*values, _changed_at(changed_at)))
-        return turned
+            for index, decode in decoders:
+                if values[index] is not None:
+                    values[index] = decode(values[index])
+            decoded.append(row_type(*values, _changed_at(changed_at)))
+        return decoded
 
-    def staged(self, records: Sequence[Any], receipt: int, first_place: int) -> Iterator[Row]:
-        """Yield the rows that stage records: their values, the receipt, a hash, the place."""
-        for place, record in enumerate(records, first_place):
+    def staged(self, records: Sequence[Any], receipt: int, start: int) -> Iterator[Row]:
+        """Yield the staged rows of records: values, receipt, hash, and a number from `start`."""
+        for number, record in enumerate(records, start):
             values: Sequence[Any] = msgspec.structs.astuple(record)
             if self._encoders:
                 values = self._encoded(values)
             digest = hashlib.blake2b(_pack(values), digest_size=8).digest()
-            yield (*values, receipt, *_INT64.unpack(digest), place)
+            yield (*values, receipt, *_INT64.unpack(digest), number)
 
     def _encoded(self, values: Sequence[Any]) -> Sequence[Any]:
         encoded = list(values)
-        for column, encode in self._encoders:
-            if encoded[column] is not None:
-                encoded[column] = encode(encoded[column])
+        for index, encode in self._encoders:
+            if encoded[index] is not None:
+                encoded[index] = encode(encoded[index])
         return encoded
 
     @cached_property
     def by_key(self) -> Select[Any]:
-        """The statement that reads the record with a key, given as `key_` and each field's name."""
+        """The statement that reads a record by its key, from parameters named `key_<field>`."""
         columns = [self.table.c[name] for name in self.key]
         same = (column == bindparam(f"key_{column.name}", type_=column.type) for column in columns)
         return select(*self.columns).where(*same)
 
     @cached_property
     def stage(self) -> Table:
-        """The temporary table where an intake waits for its merge; `_place` orders what came."""
+        """The temporary table of records to be merged; `_number` is the order of their arrival."""
         return Table(
             f"stage_{self.name}",
             MetaData(),
             *(Column(field.name, _COLUMN[field.type]) for field in self._own),
             Column("_receipt", BigInteger),
             Column("_hash", BigInteger),
-            Column("_place", BigInteger),
+            Column("_number", BigInteger),
             prefixes=["TEMPORARY"],
         )
 
@@ -226,7 +226,7 @@ class SqlDataset:
         """The statements that stage records and merge them."""
         stage, table = self.stage, self.table
         incoming: dict[str, Any] = {
-            **{column.name: column for column in stage.c if column.name != "_place"},
+            **{column.name: column for column in stage.c if column.name != "_number"},
             "_source": bindparam("source", type_=table.c._source.type),
             "_seq": bindparam("seq", type_=table.c._seq.type),
             CHANGED_AT.name: bindparam("changed_at", type_=table.c[CHANGED_AT.name].type),
@@ -237,12 +237,12 @@ class SqlDataset:
         return MergeStatements(
             create=CreateTable(stage, if_not_exists=True),
             stage=insert(stage),
-            drop_repeats=delete(stage).where(_comes_again(stage, self.key)),
-            drop_gone=_not_given_again(table, stage, self.key),
+            drop_repeats=delete(stage).where(_is_repeated_later(stage, self.key)),
+            drop_gone=_deletion_of_gone(table, stage, self.key),
             update=update(table)
             .where(same, newer)
             .values({name: value for name, value in incoming.items() if name not in self.key}),
-            # SQLite reads ON after a SELECT without WHERE as part of a join.
+            # SQLite parses ON after a SELECT without WHERE as part of a join.
             insert=insert(table)
             .from_select(list(incoming), added.where(true()))
             .on_conflict_do_nothing(),
@@ -250,19 +250,19 @@ class SqlDataset:
         )
 
     async def next_change(self, session: SqlSession, clock: Clock) -> ChangeStamp:
-        """Draw the stamp of what this transaction changes; others wait for its end.
+        """Return the stamp of this transaction's change, and lock the dataset until its end.
 
-        StoreUnavailable when the table has another layout; this one it has until the end.
+        Raise StoreUnavailable if the table has another layout; it cannot change before the end.
 
-        Its time is later than that of the change before, also when another machine's clock is fast
-        or ours was set back, so that reading on after the last time seen misses nothing.
+        The time is later than that of the last change, even if another machine's clock is fast or
+        ours was set back, so that reading on from the last time seen misses no record.
         """
         [[seq, at, layout]] = await session.rows(_LAST_CHANGE, {"of": self.name})
         self.require_layout(layout)
         return ChangeStamp(int(seq) + 1, max(to_micros(clock.now()), int(at) + 1))
 
     async def note_change(self, session: SqlSession, change: ChangeStamp) -> None:
-        """Make the change that was drawn the dataset's last, because records have changed."""
+        """Record a change as the dataset's last one, because records have changed."""
         named = {"of": self.name, "next": change.seq, "at": change.at}
         await session.run(_NOTE_CHANGE, named)
 
@@ -271,14 +271,14 @@ _KNOWN: WeakKeyDictionary[Dataset[Any], SqlDataset] = WeakKeyDictionary()
 
 # ---------------------------------------------------------------- its tables
 
-#: PostgreSQL cuts a longer name off, and then two may be the same.
+#: PostgreSQL truncates longer names, which could make two of them equal.
 _LONGEST_NAME = 63
 
 
 def _table(dataset: Dataset[Any]) -> Table:
     name = f"d_{dataset.name}"
     own = [
-        # The key comes from the records; no engine may number them.
+        # The key comes from the records; the database must not number them.
         Column(
             field.name,
             _COLUMN[field.type],
@@ -310,10 +310,10 @@ def _index_name(table: str, fields: Sequence[str]) -> str:
     return f"{name[: _LONGEST_NAME - len(digest) - 1]}_{digest}"
 
 
-def _not_given_again(table: Table, stage: Table, key: Sequence[str]) -> Delete:
-    """Delete the rows of one source whose payload is kept, but for those that are staged again.
+def _deletion_of_gone(table: Table, stage: Table, key: Sequence[str]) -> Delete:
+    """Return the deletion of a source's rows whose payload is kept but did not stage them again.
 
-    The payloads are those whose receipts are left: what is pruned loses both at once.
+    A receipt that is left means that its payload is left: both are pruned together.
     """
     merged = select(receipts.c.id).where(
         receipts.c.dataset == bindparam("of"),
@@ -332,15 +332,15 @@ def _not_given_again(table: Table, stage: Table, key: Sequence[str]) -> Delete:
     return delete(table).where(table.c._receipt.in_(merged), row.not_in(again))
 
 
-def _comes_again(stage: Table, key: Sequence[str]) -> ColumnElement[bool]:
-    """Return whether a row of the same key comes after this one."""
+def _is_repeated_later(stage: Table, key: Sequence[str]) -> ColumnElement[bool]:
+    """Return whether a row of the same key was staged after this one."""
     columns = [stage.c[name] for name in key]
     repeated = (
-        select(*columns, func.max(stage.c._place).label("last"))
+        select(*columns, func.max(stage.c._number).label("last"))
         .group_by(*columns)
         .having(func.count() > 1)
         .subquery()
     )
     same = (repeated.c[name] == stage.c[name] for name in key)
-    later: Select[Any] = select(literal_column("1")).where(*same, stage.c._place < repeated.c.last)
+    later: Select[Any] = select(literal_column("1")).where(*same, stage.c._number < repeated.c.last)
     return exists(later.correlate(stage))

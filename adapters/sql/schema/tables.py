@@ -22,7 +22,7 @@ from sqlalchemy import (
 from domain.jobs import JobStatus
 from domain.reports import Counts
 
-#: SQLite numbers rows by itself only when the key is spelled INTEGER.
+#: SQLite generates row numbers only for a key of the exact type INTEGER.
 Number = BigInteger().with_variant(Integer, "sqlite")
 
 metadata = MetaData(
@@ -143,7 +143,7 @@ jobs = Table(
     CheckConstraint(f"status IN ({', '.join(repr(str(s)) for s in JobStatus)})", name="status"),
     CheckConstraint("(status = 'running') = (lease_until IS NOT NULL)", name="lease"),
     CheckConstraint(f"({_OPEN}) = (finished_at IS NULL)", name="finished"),
-    # One unfinished job a dataset: whoever asks for another is shown this one.
+    # One unfinished job a dataset: a request for another returns this one.
     Index(
         "ix_jobs_open",
         "dataset",
@@ -179,7 +179,7 @@ hosts = Table(
     Column("open_until_s", Float, nullable=False),
     Column("open_for_s", Float, nullable=False),
     Column("credit", Float, nullable=False),
-    # Moves with every change, so that a change made to an older state is noticed and made again.
+    # Grows with every change, so that a change to an outdated state is noticed and repeated.
     Column("version", BigInteger, nullable=False, server_default=text("0")),
 )
 
@@ -187,11 +187,11 @@ repositories = Table(
     "repositories",
     metadata,
     Column("name", String, primary_key=True),
-    # What GitHub said, as JSON.
-    Column("told", Text, nullable=False),
-    Column("told_at", BigInteger, nullable=False),
-    Column("looked_at", BigInteger, nullable=False),
-    Index(None, "looked_at"),
+    # GitHub's answer as JSON.
+    Column("told", Text, key="result", nullable=False),
+    Column("told_at", BigInteger, key="since", nullable=False),
+    Column("looked_at", BigInteger, key="checked_at", nullable=False),
+    Index(None, "checked_at"),
 )
 
 schedules = Table(
@@ -209,15 +209,15 @@ alarms = Table(
     metadata,
     Column("kind", String, nullable=False),
     Column("dataset", String, nullable=False),
-    # Empty where an alarm is about the whole dataset.
+    # Empty for an alarm about the whole dataset.
     Column("source", String, nullable=False),
     Column("subject", Text, nullable=False),
     Column("detail", Text, nullable=False),
     Column("raised", Boolean, nullable=False),
-    Column("told", Boolean, nullable=False),
+    Column("told", Boolean, key="delivered", nullable=False),
     Column("watched_since", BigInteger, nullable=False),
     Column("since", BigInteger, nullable=False),
-    Column("taken_until", BigInteger),
+    Column("taken_until", BigInteger, key="claimed_until"),
     PrimaryKeyConstraint("kind", "dataset", "source"),
 )
 
@@ -283,7 +283,7 @@ client_limits = Table(
     "client_limits",
     metadata,
     Column("client", String, primary_key=True),
-    # When a client has everything back that it has spent.
+    # When the client's full allowance is restored.
     Column("full_at", BigInteger, nullable=False),
     Index(None, "full_at"),
 )

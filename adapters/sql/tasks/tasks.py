@@ -1,4 +1,4 @@
-"""Tasks over SQL: rows of their dataset's table, written by users and not by merges."""
+"""Tasks over SQL: rows of their dataset's table, written one by one and not by merges."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,10 +27,10 @@ _REMOVE = delete(_TABLE).where(_SAME)
 
 
 class SqlTasks(Tasks):
-    """Writes the tasks of a SQL database.
+    """Tasks in a SQL database.
 
-    A write begins with the lock on the dataset's sequence number, so that all of them follow each
-    other, and what one of them reads is what the one before it has written.
+    A write begins by locking the dataset's sequence number, so that writes are serialised and each
+    reads what the one before it has written.
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -40,16 +40,16 @@ class SqlTasks(Tasks):
     async def add(self, task: Task) -> Any:
         """Store a new task."""
         async with self._database.write() as session:
-            moved = await _SQL.next_change(session, self._clock)
-            values, row = self._written(task, moved)
+            stamp = await _SQL.next_change(session, self._clock)
+            values, row = self._written(task, stamp)
             await session.run(_ADD, values)
-            await _moved(session, moved)
+            await _note_change(session, stamp)
         return row
 
     async def change(self, task_id: str, change: Callable[[Task], Task]) -> Any | None:
-        """Store what becomes of a task."""
+        """Apply a change to a task and store the result."""
         async with self._database.write() as session:
-            moved = await _SQL.next_change(session, self._clock)
+            stamp = await _SQL.next_change(session, self._clock)
             known = await _row_of(session, task_id)
             if known is None:
                 return None
@@ -57,31 +57,31 @@ class SqlTasks(Tasks):
             after = change(before)
             if after == before:
                 return known
-            values, row = self._written(after, moved)
+            values, row = self._written(after, stamp)
             named = {f"new_{name}": value for name, value in values.items()}
             await session.run(_CHANGE, {"of": task_id, **named})
-            await _moved(session, moved)
+            await _note_change(session, stamp)
         return row
 
     async def remove(self, task_id: str, admit: Callable[[Task], None]) -> bool:
         """Remove a task, unless `admit` raises."""
         async with self._database.write() as session:
-            moved = await _SQL.next_change(session, self._clock)
+            stamp = await _SQL.next_change(session, self._clock)
             known = await _row_of(session, task_id)
             if known is None:
                 return False
             admit(task_of(known))
             await session.run(_REMOVE, {"of": task_id})
-            await _moved(session, moved)
+            await _note_change(session, stamp)
         return True
 
-    def _written(self, task: Task, moved: ChangeStamp) -> tuple[Values, Any]:
-        """A task as its columns hold it, and as it is read back."""
+    def _written(self, task: Task, stamp: ChangeStamp) -> tuple[Values, Any]:
+        """Return a task's column values, and its row as it will be read."""
         [staged] = _SQL.staged([task], 0, 0)
         values = dict(zip(_SQL.stage.c.keys(), staged, strict=True))
-        del values["_place"]
-        values |= {"_source": "", "_seq": moved.seq, CHANGED_AT.name: moved.at}
-        return values, TASKS.stored(task, from_micros(moved.at))
+        del values["_number"]
+        values |= {"_source": "", "_seq": stamp.seq, CHANGED_AT.name: stamp.at}
+        return values, TASKS.stored(task, from_micros(stamp.at))
 
 
 async def _row_of(session: SqlSession, task_id: str) -> Any | None:
@@ -89,6 +89,6 @@ async def _row_of(session: SqlSession, task_id: str) -> Any | None:
     return rows[0] if rows else None
 
 
-async def _moved(session: SqlSession, moved: ChangeStamp) -> None:
-    await _SQL.note_change(session, moved)
+async def _note_change(session: SqlSession, stamp: ChangeStamp) -> None:
+    await _SQL.note_change(session, stamp)
     await session.note_change()

@@ -1,13 +1,13 @@
-"""Alembic's entry: writes the revisions as SQL, for whoever asked to run it."""
+"""Alembic's entry point: writes the revisions as SQL statements for `upgrade.steps`."""
 
 from alembic import context
 
 from adapters.sql.schema.tables import metadata
 
-_asked = context.config.attributes
+_attributes = context.config.attributes
 context.configure(
-    dialect_name=_asked["engine"],
-    output_buffer=_asked["steps"],
+    dialect_name=_attributes["engine"],
+    output_buffer=_attributes["steps"],
     transactional_ddl=False,  # the transaction is the caller's
     target_metadata=metadata,
 )

@@ -1,4 +1,4 @@
-"""Asks Alembic what to do, and leaves the doing to a connection that is ours."""
+"""Alembic's offline mode: its statements run on a connection of ours."""
 
 from pathlib import Path
 
@@ -7,27 +7,27 @@ from alembic.config import Config
 
 
 def steps(revision: str | None, head: str, engine: str) -> list[str]:
-    """The statements that lead from a revision, or from nothing, to another one."""
-    written = _Statements()
+    """Return the statements that migrate from one revision, or from none, to another."""
+    output = _Statements()
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.set_main_option("path_separator", "os")
-    config.attributes.update(engine=engine, steps=written)
+    config.attributes.update(engine=engine, steps=output)
     command.upgrade(config, f"{revision or 'base'}:{head}", sql=True)
-    return written.all
+    return output.all
 
 
 class _Statements:
-    """Takes what Alembic writes, which is one statement or one comment at a time."""
+    """An output stream for Alembic, which writes one statement or comment at a time."""
 
     def __init__(self) -> None:
         self.all: list[str] = []
 
     def write(self, text: str) -> None:
-        """Keep a statement."""
+        """Keep a statement, skip a comment."""
         statement = text.strip().removesuffix(";")
         if not statement.startswith("--"):
             self.all.append(statement)
 
     def flush(self) -> None:
-        """Nothing waits."""
+        """Do nothing, since nothing is buffered."""

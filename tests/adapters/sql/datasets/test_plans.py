@@ -1,8 +1,8 @@
-"""What a dataset declares fast is fast: no full scan, no sort step, on either engine.
+"""Queries declared fast are fast: no full scan and no sort step, on either engine.
 
-Every index of every dataset is tried: values for its first fields, the order of the rest, in both
-directions, with a range, on the first page and after a cursor. The tables are full of rows that
-differ in their key alone, where a plan that does not lead to the very place looks at many in vain.
+Every index of every dataset is tried: equal values for its first fields, the order of the rest in
+both directions, with a range, on the first page and after a cursor. The rows differ in their key
+alone, so that a plan that does not find the exact position reads many rows in vain.
 """
 
 import sqlite3
@@ -29,22 +29,22 @@ from tests.services.postgres import administering, migrated_database
 
 ROWS = 4000
 LIMIT = 10
-#: SQLite's machine takes about thirty steps for a row, and a few to find the first one.
+#: SQLite's virtual machine takes about thirty steps for a row, and a few to find the first one.
 MOST_STEPS = 1000
 
-_MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
-_MICROS = int(_MOMENT.timestamp()) * 1_000_000
-#: The value every row has, as the domain and as SQL has it.
+_TIME = datetime(2026, 1, 1, tzinfo=UTC)
+_MICROS = int(_TIME.timestamp()) * 1_000_000
+#: The value of every row, in the domain and in SQL.
 _VALUES: dict[FieldType, tuple[Any, str]] = {
     FieldType.INTEGER: (2000, "2000"),
     FieldType.NUMBER: (2000.0, "2000.0"),
     FieldType.BOOLEAN: (True, "(1 = 1)"),
-    FieldType.TIME: (_MOMENT, str(_MICROS)),
+    FieldType.TIME: (_TIME, str(_MICROS)),
     FieldType.TEXT: ("2000", "'2000'"),
     FieldType.TEXTS: ((), "'[]'"),
 }
 
-#: Far below and far above it.
+#: Values far below and far above it.
 _BOUNDS: dict[FieldType, tuple[Any, Any]] = {
     FieldType.INTEGER: (1, 10_000),
     FieldType.NUMBER: (1.0, 10_000.0),
@@ -56,15 +56,13 @@ every_dataset = pytest.mark.parametrize("dataset", DATASETS, ids=lambda dataset:
 
 
 @every_dataset
-async def test_sqlite_goes_straight_to_what_is_called_fast(
-    dataset: Dataset[Any], tmp_path: Path
-) -> None:
+async def test_sqlite_reads_fast_queries_by_an_index(dataset: Dataset[Any], tmp_path: Path) -> None:
     database = SqliteDatabase(tmp_path / "full.db")
     await migrate(database, [dataset])
     connection, compiler = connect(database.path), sqlite_compiler()
     connection.execute(f"{_filling(dataset)} FROM {_NUMBERS['sqlite']}")
 
-    for request in _asked(dataset):
+    for request in _requests(dataset):
         statements = _compiled(compiler, "sqlite", dataset, request)
         plans = [_sqlite_plan(connection, statement, request) for statement in statements]
         assert not [plan for plan in plans if "TEMP B-TREE" in plan], _named(dataset, request)
@@ -76,32 +74,32 @@ async def test_sqlite_goes_straight_to_what_is_called_fast(
 
 
 @every_dataset
-async def test_postgresql_goes_straight_to_what_is_called_fast(dataset: Dataset[Any]) -> None:
+async def test_postgresql_reads_fast_queries_by_an_index(dataset: Dataset[Any]) -> None:
     compiler = postgres_compiler()
     async with migrated_database((dataset,)) as url, administering(url) as connection:
         for name, value in DIRECT.items():
             await connection.execute(f"SET {name} TO {value}")
         await connection.execute(f"{_filling(dataset)} FROM {_NUMBERS['postgresql']}")
 
-        for request in _asked(dataset):
+        for request in _requests(dataset):
             for statement in _compiled(compiler, "postgresql", dataset, request):
-                await connection.execute(f"PREPARE asked AS {statement.text}")
+                await connection.execute(f"PREPARE page AS {statement.text}")
                 values = ", ".join("NULL" for _ in statement.values(page_values(request)))
-                lines = await connection.fetch(f"EXPLAIN EXECUTE asked({values})")
-                await connection.execute("DEALLOCATE asked")
+                lines = await connection.fetch(f"EXPLAIN EXECUTE page({values})")
+                await connection.execute("DEALLOCATE page")
                 plan = "\n".join(line for [line] in lines)
-                told = f"{_named(dataset, request)}\n{plan}"
-                assert plan.startswith("Limit"), told
-                assert not [word for word in ("Sort", "Seq Scan", "Bitmap") if word in plan], told
+                shown = f"{_named(dataset, request)}\n{plan}"
+                assert plan.startswith("Limit"), shown
+                assert not [word for word in ("Sort", "Seq Scan", "Bitmap") if word in plan], shown
                 if request.filter.conditions or request.cursor:
-                    assert "Index Cond" in plan, told
+                    assert "Index Cond" in plan, shown
 
 
-# ---------------------------------------------------------------- what is asked
+# ---------------------------------------------------------------- requests
 
 
-def _asked(dataset: Dataset[Any]) -> Iterator[PageRequest]:
-    """Every question an index is for: from its beginning, from within, from where values end."""
+def _requests(dataset: Dataset[Any]) -> Iterator[PageRequest]:
+    """Yield the requests of every index: first page, after a record, after the last value."""
     row = dataset.row(*map(_value, dataset.fields.values()))
     for request in _fast(dataset):
         assert dataset.answers_fast(request.filter, request.sort.names)
@@ -141,7 +139,7 @@ def _named(dataset: Dataset[Any], request: PageRequest) -> str:
     return f"{dataset.name}: {request.filter.format()} by {request.sort.text}{after}"
 
 
-# ---------------------------------------------------------------- what is there
+# ---------------------------------------------------------------- rows
 
 _NUMBERS = {
     "sqlite": f"(WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {ROWS})"
@@ -151,7 +149,7 @@ _NUMBERS = {
 
 
 def _filling(dataset: Dataset[Any]) -> str:
-    """What puts so many rows into a table, all alike but for the last field of their key."""
+    """Return an INSERT of rows that differ in the last field of their key only."""
     own = [_column(dataset, field) for field in list(dataset.fields.values())[:-1]]
     return f"INSERT INTO d_{dataset.name} SELECT {', '.join(own)}, 's', 1, 1, 1, {_MICROS}"
 
@@ -162,7 +160,7 @@ def _column(dataset: Dataset[Any], field: Field) -> str:
     return f"'{field.choices[0]}'" if field.choices else _VALUES[field.type][1]
 
 
-# ---------------------------------------------------------------- how it is read
+# ---------------------------------------------------------------- statements
 
 
 def _compiled(
@@ -182,7 +180,7 @@ def _sqlite_plan(connection: sqlite3.Connection, statement: Statement, request: 
 def _steps(
     connection: sqlite3.Connection, statements: list[Statement], request: PageRequest
 ) -> int:
-    """How many steps of SQLite's machine it takes to read one page, segment by segment."""
+    """Return how many steps SQLite takes to read one page, segment by segment."""
     steps = rows = 0
 
     def step() -> int:

@@ -1,4 +1,4 @@
-"""How PostgreSQL answers what is called fast: along an index, in its order, up to the limit."""
+"""PostgreSQL answers fast queries along an index, in its order, up to the limit."""
 
 import re
 from collections.abc import AsyncIterator
@@ -36,7 +36,7 @@ FROM generate_series(1, 5000) n
 
 @pytest.fixture
 async def connection() -> AsyncIterator[asyncpg.Connection]:
-    """A connection as quick reads have it, to a database that is full and has no statistics."""
+    """Open a connection with the settings of fast reads, to many rows without statistics."""
     async with migrated_database(DECLARED) as url, administering(url) as connection:
         for name, value in DIRECT.items():
             await connection.execute(f"SET {name} TO {value}")
@@ -45,22 +45,22 @@ async def connection() -> AsyncIterator[asyncpg.Connection]:
         yield connection
 
 
-async def _plans(connection: asyncpg.Connection, dataset: Dataset[Any], asked: Any) -> list[str]:
+async def _plans(connection: asyncpg.Connection, dataset: Dataset[Any], request: Any) -> list[str]:
     compiler = postgres_compiler()
     plans = []
-    for segment in statements_of("postgresql", dataset, Shape.of(asked)).segments:
+    for segment in statements_of("postgresql", dataset, Shape.of(request)).segments:
         statement = compiler(segment)
-        await connection.execute(f"PREPARE asked AS {statement.text}")
-        # The plan is the same whatever the values are.
+        await connection.execute(f"PREPARE page AS {statement.text}")
+        # The plan is the same for all values.
         values = ", ".join("NULL" for _ in statement.values({}))
-        lines = await connection.fetch(f"EXPLAIN EXECUTE asked({values})")
-        await connection.execute("DEALLOCATE asked")
+        lines = await connection.fetch(f"EXPLAIN EXECUTE page({values})")
+        await connection.execute("DEALLOCATE page")
         plans.append("\n".join(line for [line] in lines))
     return plans
 
 
 def _pages(dataset: Dataset[Any], filter: list[tuple[str, str]], sort: str) -> list[PageRequest]:
-    """The first page, and the one after a row of the dataset."""
+    """Return requests for the first page and for the page after a row of the dataset."""
     first = PageRequest(filter=Filter.parse(dataset.fields, filter), sort=Sort.parse(dataset, sort))
     record = some_posts(1)[0] if dataset is POSTS else sample(1, count=5, note="n", rating=1.0)
     row = dataset.stored(record, SteerableClock().now())
@@ -81,28 +81,28 @@ FAST_SAMPLES: list[tuple[list[tuple[str, str]], str]] = [
 ]
 
 
-async def test_what_is_called_fast_is_read_along_an_index(connection: asyncpg.Connection) -> None:
+async def test_fast_queries_are_read_along_an_index(connection: asyncpg.Connection) -> None:
     cases = [(POSTS, case) for case in FAST_POSTS] + [(SAMPLES, case) for case in FAST_SAMPLES]
     for dataset, (filter, sort) in cases:
-        for asked in _pages(dataset, filter, sort):
-            assert dataset.answers_fast(asked.filter, asked.sort.names)
-            for plan in await _plans(connection, dataset, asked):
+        for request in _pages(dataset, filter, sort):
+            assert dataset.answers_fast(request.filter, request.sort.names)
+            for plan in await _plans(connection, dataset, request):
                 assert plan.startswith("Limit"), (filter, sort)
                 assert not {"Sort", "Seq", "Bitmap"} & set(re.findall(r"\w+", plan)), (filter, sort)
-                assert "Index Cond" in plan or not (filter or asked.cursor), (filter, sort)
+                assert "Index Cond" in plan or not (filter or request.cursor), (filter, sort)
 
 
 async def test_a_list_of_values_is_searched_for_in_an_index(
     connection: asyncpg.Connection,
 ) -> None:
-    [asked, _] = _pages(POSTS, [("user_id__in", "1,2,3")], "user_id")
+    [request, _] = _pages(POSTS, [("user_id__in", "1,2,3")], "user_id")
 
-    [plan] = await _plans(connection, POSTS, asked)
+    [plan] = await _plans(connection, POSTS, request)
 
     assert "Index Cond: (user_id = ANY" in plan
 
 
-async def test_a_moment_is_computed_once_and_searched_for_in_an_index(
+async def test_the_present_time_is_computed_once_and_searched_for_in_an_index(
     connection: asyncpg.Connection,
 ) -> None:
     await connection.execute("SET enable_seqscan TO off; CREATE INDEX ON jobs (lease_until)")

@@ -1,4 +1,4 @@
-"""How merges go beside each other, beside heartbeats and beside little memory, on both engines."""
+"""Merges beside other merges and heartbeats, and in bounded memory, on both engines."""
 
 import asyncio
 import tracemalloc
@@ -26,7 +26,7 @@ from tests.services.postgres import administering
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def either(request: pytest.FixtureRequest) -> Any:
-    """A database of each engine."""
+    """Return a database of each engine."""
     return request.getfixturevalue("database" if request.param == "sqlite" else "postgres")
 
 
@@ -59,7 +59,7 @@ async def test_staging_takes_no_more_memory_for_more_rows(either: Any) -> None:
     async with either.session() as session:
         await session.run(merge.create, {})
         tracemalloc.start()
-        await session.stage(merge.stage, (([*row, place]) for place in range(30_000)))
+        await session.stage(merge.stage, (([*row, number]) for number in range(30_000)))
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         staged = await session.rows(text("SELECT count(*) FROM stage_posts"), {})
@@ -68,7 +68,7 @@ async def test_staging_takes_no_more_memory_for_more_rows(either: Any) -> None:
     assert peak < 3_000_000  # all at once they would be over 10 MB
 
 
-async def test_two_merges_at_once_follow_each_other(either: Any, clock: SteerableClock) -> None:
+async def test_two_merges_at_once_are_serialised(either: Any, clock: SteerableClock) -> None:
     job = await _claimed(either, clock)
 
     async with (
@@ -110,9 +110,7 @@ async def test_the_numbers_of_merges_are_in_the_order_of_their_commits(
     assert await read(postgres, "SELECT seq FROM datasets") == 2
 
 
-async def test_of_repeats_across_many_pages_only_the_last_is_kept(
-    either: Any, clock: SteerableClock
-) -> None:
+async def test_the_last_of_repeats_across_pages_is_kept(either: Any, clock: SteerableClock) -> None:
     job = await _claimed(either, clock)
     again = [Post(post.id, 7, "again", "") for post in reversed(some_posts(500)) if post.id % 2]
 
@@ -125,7 +123,7 @@ async def test_of_repeats_across_many_pages_only_the_last_is_kept(
     assert await read(either, "SELECT count(*) FROM d_posts WHERE title = 'again'") == 250
 
 
-async def test_a_worker_stopped_past_its_lease_writes_nothing_at_all(
+async def test_a_worker_that_lost_its_lease_writes_nothing(
     either: Any, clock: SteerableClock
 ) -> None:
     job = await _claimed(either, clock)
@@ -148,9 +146,7 @@ async def test_a_worker_stopped_past_its_lease_writes_nothing_at_all(
     assert await read(either, counts) == before
 
 
-async def test_a_job_can_be_renewed_while_its_merge_waits_or_works(
-    url: str, clock: SteerableClock
-) -> None:
+async def test_a_job_can_be_renewed_during_its_merge(url: str, clock: SteerableClock) -> None:
     postgres = PostgresDatabase(url, own_time=False)
     job = await _claimed(postgres, clock)
 

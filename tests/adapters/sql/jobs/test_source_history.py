@@ -1,4 +1,4 @@
-"""The totals of sources over SQL: they are moved by the very transaction that ends the job."""
+"""The totals of sources over SQL: written in the transaction that ends the job."""
 
 import sqlite3
 

@@ -1,4 +1,4 @@
-"""Retention over SQL: small transactions, nothing left over, and nobody in anybody's way."""
+"""Retention over SQL: small transactions, nothing left over, no conflicts with fetches."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -38,28 +38,28 @@ MANY = 10_500
 
 
 class CountedSqlite(SqliteDatabase):
-    """A database that counts its write transactions, and the rows each of them touched."""
+    """A database that counts the rows that each write transaction changes."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self.touched: list[int] = []
+        self.changed: list[int] = []
 
     @asynccontextmanager
     async def write(self, durable: bool = True) -> AsyncIterator[SqlSession]:
-        """A write transaction."""
+        """Begin a write transaction."""
         async with super().write(durable) as session:
-            [[before]] = await session.rows(_TOUCHED, {})
+            [[before]] = await session.rows(_CHANGED, {})
             yield session
-            [[after]] = await session.rows(_TOUCHED, {})
-            self.touched.append(after - before)
+            [[after]] = await session.rows(_CHANGED, {})
+            self.changed.append(after - before)
 
 
-#: Rows that go because the row they belong to goes are counted, too.
-_TOUCHED = text("SELECT total_changes()")
+#: Rows deleted by a foreign key are counted, too.
+_CHANGED = text("SELECT total_changes()")
 
 
 async def fill(database: Database, clock: SteerableClock) -> None:
-    """Have very much of everything, all of it old but one job and one fetch."""
+    """Insert many rows of every kind, all old but one job and one fetch."""
     at, now = to_micros(clock.now()), to_micros(clock.now() + DAY * 30)
     numbers = range(MANY)
     async with database.write() as session:
@@ -87,20 +87,20 @@ def _receipt(number: int) -> tuple[Any, ...]:
 
 
 async def count(database: Database, table: str) -> int:
-    """How many rows a table has."""
+    """Return how many rows a table has."""
     return int(await read(database, f"SELECT count(*) FROM {table}"))
 
 
 async def counts(database: Database) -> list[int]:
-    """How many rows all of these tables have."""
+    """Return how many rows each of these tables has."""
     tables = ("quarantine", "receipts", "payloads", "payload_chunks", "jobs")
     return [await count(database, table) for table in tables]
 
 
-async def test_very_much_is_removed_in_transactions_of_few_rows(path: Path) -> None:
+async def test_many_rows_are_removed_in_small_transactions(path: Path) -> None:
     clock, database = HurriedClock(), CountedSqlite(path)
     await fill(database, clock)
-    database.touched.clear()
+    database.changed.clear()
 
     removed = await Prune(SqlRetention(database), clock, KEEPING)()
     left = await counts(database)
@@ -112,11 +112,13 @@ async def test_very_much_is_removed_in_transactions_of_few_rows(path: Path) -> N
         RetainedKind.JOBS: MANY - 1,
     }
     assert left == [0, 1, 1, 1, 1]
-    assert sum(database.touched) == MANY + 3 * (MANY - 1) + MANY - 1
-    assert max(database.touched) <= BATCH
+    assert sum(database.changed) == MANY + 3 * (MANY - 1) + MANY - 1
+    assert max(database.changed) <= BATCH
 
 
-async def test_the_same_on_postgresql_by_two_at_once(postgres: PostgresDatabase) -> None:
+async def test_many_rows_are_removed_by_two_at_once_on_postgresql(
+    postgres: PostgresDatabase,
+) -> None:
     clock = HurriedClock()
     await fill(postgres, clock)
     prune = Prune(SqlRetention(postgres), clock, KEEPING)
@@ -137,7 +139,7 @@ async def test_the_same_on_postgresql_by_two_at_once(postgres: PostgresDatabase)
 
 
 async def claimed(database: Database, clock: SteerableClock, job_id: str) -> FetchJob:
-    """A job that is running."""
+    """Return a running job."""
     jobs_ = SqlJobs(database, clock)
     await jobs_.request(FetchJob(id=job_id, dataset="posts", queued_at=clock.now()))
     job = await jobs_.claim(job_id)
@@ -164,7 +166,7 @@ async def test_a_body_that_is_just_arriving_again_is_not_removed(
 
 
 class Pruned:
-    """A session beside which somebody prunes after every statement."""
+    """A session that prunes, as another process would, after every statement."""
 
     def __init__(self, session: SqlSession, retention: SqlRetention, clock: SteerableClock) -> None:
         self.removed = 0
@@ -179,10 +181,10 @@ class Pruned:
         return rows
 
     async def run(self, clause: ClauseElement, values: Values) -> int:
-        """Run a statement and return how many rows it touched."""
-        touched = await self._session.run(clause, values)
+        """Run a statement and return the number of rows it changed."""
+        changed = await self._session.run(clause, values)
         self.removed += await self._retention.prune(RetainedKind.PAYLOADS, self._clock.now(), BATCH)
-        return touched
+        return changed
 
 
 async def test_a_body_that_arrives_while_it_is_removed_is_kept_anew(
@@ -214,7 +216,7 @@ async def _arrive(database: Database, job: FetchJob, body: Payload) -> None:
         await receive(session, job, "one", body, pack(body.body))
 
 
-async def test_what_is_pruned_while_payloads_are_read_again_is_passed_over(
+async def test_payloads_pruned_during_a_replay_are_skipped(
     database: SqliteDatabase, clock: SteerableClock
 ) -> None:
     intakes, jobs_ = SqlIntakes(database, clock), SqlJobs(database, clock)
@@ -238,7 +240,7 @@ async def test_what_is_pruned_while_payloads_are_read_again_is_passed_over(
 @pytest.mark.parametrize(
     "what", [RetainedKind.QUARANTINE, RetainedKind.PAYLOADS, RetainedKind.JOBS]
 )
-async def test_a_prune_that_is_broken_off_removes_nothing(
+async def test_a_cancelled_prune_removes_nothing(
     database: SqliteDatabase, clock: SteerableClock, what: RetainedKind
 ) -> None:
     await fill(database, clock)

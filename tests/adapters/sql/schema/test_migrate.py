@@ -1,4 +1,4 @@
-"""Migrations: what is applied, what a changed dataset does to its table, and by whom."""
+"""Migrations: revisions of the system tables, and tables that follow their datasets."""
 
 import asyncio
 import sqlite3
@@ -31,9 +31,9 @@ from domain.paging import PageRequest, Sort
 from tests.adapters.sql.conftest import some_posts, store_posts
 from tests.services.postgres import administering, empty_database, user
 
-#: Opens one database, as often as it is called.
+#: Opens the same database each time it is called.
 Open = Callable[[], Any]
-#: Makes an empty database.
+#: Creates an empty database.
 Make = Callable[[], Awaitable[Open]]
 
 _INDEXES = {
@@ -68,12 +68,12 @@ _SCHEMA = {
 
 @pytest.fixture(params=["sqlite", "postgres"])
 async def make(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Make]:
-    """Makes empty databases of each engine."""
+    """Return a function that creates empty databases, for each engine."""
     async with AsyncExitStack() as stack:
 
-        def opener(kind: type[Any], place: Any) -> Open:
+        def opener(kind: type[Any], location: Any) -> Open:
             def open_() -> Any:
-                database = kind(place)
+                database = kind(location)
                 stack.push_async_callback(database.close)
                 return database
 
@@ -90,7 +90,7 @@ async def make(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
 
 @pytest.fixture
 async def reopen(make: Make) -> Open:
-    """Opens a database to which posts were migrated."""
+    """Return a function that opens a database with a table of posts."""
     reopen = await make()
     await migrate(reopen(), [POSTS])
     return reopen
@@ -98,7 +98,7 @@ async def reopen(make: Make) -> Open:
 
 @pytest.fixture
 def database(reopen: Open) -> Any:
-    """The same, opened."""
+    """Open the database of `reopen`."""
     return reopen()
 
 
@@ -121,7 +121,7 @@ async def _indexes(database: Any) -> set[tuple[str, ...]]:
 # ---------------------------------------------------------------- system tables
 
 
-def test_the_newest_revision_is_the_one_the_program_expects() -> None:
+def test_the_program_expects_the_newest_revision() -> None:
     scripts = ScriptDirectory("adapters/sql/schema/migrations")
 
     assert scripts.get_current_head() == HEAD
@@ -141,7 +141,7 @@ def test_the_revisions_make_exactly_the_tables_the_program_uses(path: Path) -> N
     assert differences == []
 
 
-async def test_on_postgresql_too() -> None:
+async def test_the_revisions_make_exactly_these_tables_on_postgresql_too() -> None:
     async with empty_database() as migrated_url, empty_database() as made_url:
         migrated, made = PostgresDatabase(migrated_url), PostgresDatabase(made_url)
         await migrate(migrated, [])
@@ -165,14 +165,14 @@ async def test_migrating_again_does_nothing(database: Any) -> None:
     assert await database_id_of(database) == database_id
 
 
-async def test_every_new_database_has_an_epoch_of_its_own(database: Any, make: Make) -> None:
+async def test_every_new_database_has_its_own_identifier(database: Any, make: Make) -> None:
     other = (await make())()
     await migrate(other, [POSTS])
 
     assert await database_id_of(other) != await database_id_of(database)
 
 
-async def test_of_several_processes_that_start_at_once_one_does_the_work(make: Make) -> None:
+async def test_of_several_processes_that_start_at_once_one_migrates(make: Make) -> None:
     reopen = await make()
 
     done = await asyncio.gather(*(migrate(reopen(), [POSTS]) for _ in range(4)))
@@ -180,7 +180,7 @@ async def test_of_several_processes_that_start_at_once_one_does_the_work(make: M
     assert sorted(map(len, done)) == [0, 0, 0, 2]
 
 
-async def test_a_database_of_the_first_version_is_brought_to_this_one(make: Make) -> None:
+async def test_a_database_of_the_first_version_is_upgraded_to_this_one(make: Make) -> None:
     reopen = await make()
     database = reopen()
     async with database.migration() as session:
@@ -200,7 +200,7 @@ async def test_a_database_of_the_first_version_is_brought_to_this_one(make: Make
         assert await _schema(database) == await _schema(newest)
 
 
-async def test_a_database_of_a_newer_version_is_refused_in_plain_words(database: Any) -> None:
+async def test_a_database_of_a_newer_version_is_refused(database: Any) -> None:
     async with database.write() as session:
         await session.run(text("UPDATE alembic_version SET version_num = '9999'"), {})
 
@@ -218,11 +218,11 @@ async def test_a_failed_migration_leaves_the_database_as_it_was(database: Any) -
 
 
 def _clashing() -> Dataset[Any]:
-    # Two of its indexes have the same name, which no engine lets pass.
+    # Two of its indexes have the same name, which both engines refuse.
     return Dataset(name="posts", record=Wider, key=("id",), indexes=(("title",), ("title",)))
 
 
-async def test_a_folder_that_cannot_be_made_is_refused_in_plain_words(path: Path) -> None:
+async def test_a_folder_that_cannot_be_created_is_refused(path: Path) -> None:
     database = SqliteDatabase(path / "folder" / "catchment.db")
 
     with pytest.raises(StoreUnavailable, match="cannot be made"):
@@ -230,7 +230,7 @@ async def test_a_folder_that_cannot_be_made_is_refused_in_plain_words(path: Path
     await database.close()
 
 
-async def test_a_user_who_may_not_make_tables_is_told_so() -> None:
+async def test_a_user_without_the_right_to_create_tables_is_refused() -> None:
     async with empty_database() as url:
         async with administering(url) as owner:
             await owner.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
@@ -291,7 +291,7 @@ async def test_a_new_field_is_added_and_the_rows_stay(database: Any, clock: Stee
     ]
 
 
-async def test_a_changed_type_builds_the_table_anew_and_keeps_what_still_fits(
+async def test_a_changed_type_rebuilds_the_table_and_keeps_what_still_fits(
     database: Any, clock: SteerableClock
 ) -> None:
     await store_posts(database, clock, some_posts(2))
@@ -307,9 +307,7 @@ async def test_a_changed_type_builds_the_table_anew_and_keeps_what_still_fits(
     assert await _indexes(database) == {("_changed_at", "id")}
 
 
-async def test_a_table_can_be_built_anew_again_and_again(
-    database: Any, clock: SteerableClock
-) -> None:
+async def test_a_table_can_be_rebuilt_again_and_again(database: Any, clock: SteerableClock) -> None:
     await store_posts(database, clock, some_posts(2))
 
     for dataset in (_posts(Other), POSTS, _posts(Other), POSTS):
@@ -331,7 +329,7 @@ async def test_another_key_empties_the_table_until_payloads_are_read_again(
     assert await _all(database, clock, rekeyed) == []
 
 
-async def test_changing_the_table_moves_the_sequence_so_that_no_old_etag_holds(
+async def test_changing_the_table_moves_the_sequence_and_so_every_etag(
     database: Any, clock: SteerableClock
 ) -> None:
     store = SqlStore(database)
@@ -342,7 +340,7 @@ async def test_changing_the_table_moves_the_sequence_so_that_no_old_etag_holds(
     assert (await store.freshness(POSTS)).seq == before + 1
 
 
-async def test_a_process_that_has_read_before_reads_on_when_another_has_migrated(
+async def test_a_process_reads_on_after_another_has_migrated(
     reopen: Open, clock: SteerableClock
 ) -> None:
     reading, migrating = reopen(), reopen()
@@ -354,7 +352,7 @@ async def test_a_process_that_has_read_before_reads_on_when_another_has_migrated
     assert [await _all(reading, clock, POSTS) for _ in range(10)] == before
 
 
-async def test_names_that_sql_knows_and_names_that_look_alike_are_all_right(database: Any) -> None:
+async def test_reserved_words_and_similar_names_are_valid(database: Any) -> None:
     class Before(msgspec.Struct, frozen=True):
         id: int
         order: str

@@ -1,4 +1,4 @@
-"""What SQL has of a dataset: one object for each value, and no more than there is room for."""
+"""The SQL side of a dataset: one object for each value, with a bounded cache of statements."""
 
 from adapters.sql.datasets.queries import MAX_SHAPES, Shape, statements_of
 from adapters.sql.schema.sql_dataset import SqlDataset
@@ -8,14 +8,14 @@ from domain.filters import Condition, Filter, Operator
 from domain.paging import PageRequest, Sort
 
 
-def test_a_dataset_has_one_object_and_another_value_another() -> None:
+def test_each_dataset_value_has_one_object() -> None:
     same = Dataset(name=POSTS.name, record=POSTS.record, key=POSTS.key)
 
     assert SqlDataset.of(POSTS) is SqlDataset.of(POSTS)
     assert SqlDataset.of(same) is not SqlDataset.of(POSTS)
 
 
-def test_a_layout_is_written_as_it_has_always_been() -> None:
+def test_the_stored_form_of_a_layout_never_changes() -> None:
     assert SqlDataset.of(POSTS).layout_text == (
         '{"columns":{"id":"integer","user_id":"integer","title":"string","body":"string",'
         '"_changed_at":"datetime"},"key":["id"],'
@@ -23,7 +23,7 @@ def test_a_layout_is_written_as_it_has_always_been() -> None:
     )
 
 
-def test_statements_are_built_once_for_a_shape_and_only_so_many_are_kept() -> None:
+def test_statements_are_built_once_for_a_shape_and_the_cache_is_bounded() -> None:
     dataset = Dataset(name="many", record=POSTS.record, key=POSTS.key)
 
     def shape(count: int) -> Shape:

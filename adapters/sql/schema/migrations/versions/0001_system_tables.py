@@ -8,7 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Apply."""
+    """Apply the revision."""
     op.create_table(
         "checkpoints",
         sa.Column("dataset", sa.String(), nullable=False),

@@ -1,4 +1,4 @@
-"""Jobs that wait and are forced, schedules, idempotency keys, and hosts whose changes are seen."""
+"""Waiting and forced jobs, schedules, idempotency keys, and version numbers of hosts."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Apply."""
+    """Apply the revision."""
     op.add_column(
         "jobs", sa.Column("force", sa.Boolean(), server_default=sa.false(), nullable=False)
     )

@@ -1,4 +1,4 @@
-"""Users, their sessions and tokens, guesses at passwords, and what clients have asked."""
+"""Users, their sessions and tokens, login attempts, and rate limits of clients."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Apply."""
+    """Apply the revision."""
     op.create_table(
         "users",
         sa.Column("key", sa.String(), nullable=False),

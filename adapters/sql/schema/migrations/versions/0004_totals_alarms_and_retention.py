@@ -1,4 +1,4 @@
-"""The totals of sources, alarms, and indexes by which what is old is found."""
+"""The totals of sources, alarms, and the indexes of retention."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,7 +18,7 @@ _COUNTS = (
 
 
 def upgrade() -> None:
-    """Apply."""
+    """Apply the revision."""
     op.create_table(
         "source_totals",
         sa.Column("dataset", sa.String(), nullable=False),

@@ -1,4 +1,4 @@
-"""What is known of the repositories that tasks speak of."""
+"""The state of the repositories of tasks."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Apply."""
+    """Apply the revision."""
     op.create_table(
         "repositories",
         sa.Column("name", sa.String(), nullable=False),
