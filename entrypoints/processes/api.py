@@ -12,12 +12,12 @@ from contextlib import asynccontextmanager, contextmanager
 import uvicorn
 from uvicorn.server import Server
 
+from adapters.http.protocol.http1 import Http1Protocol
 from application.datasets.registry import Generation
 from domain.dataset import Role
 from domain.errors import InvalidInput
 from domain.events import AdminRoleMissing
 from entrypoints.config.settings import InvalidSetting, Settings
-from entrypoints.processes.http_protocol import Http1Protocol
 from entrypoints.processes.lifecycle import BackgroundTask, doing, keeping, running, signals
 from entrypoints.wiring.container import Container
 

@@ -374,6 +374,18 @@ FAULTS = (
         "tests/application/ingest/test_run_job.py",
     ),
     Fault(
+        "requests are read ahead of their turn",
+        "adapters.http:HeldFlow.resume_reading",
+        edit(ast.UnaryOp, "_is_held", into=code("True")),
+        "tests/adapters/http/protocol/test_http1.py",
+    ),
+    Fault(
+        "a head may be as large as a client likes",
+        "adapters.http:Http1Protocol._take_head",
+        compare(ast.Gt, ast.Lt, "left"),
+        "tests/adapters/http/protocol/test_http1.py",
+    ),
+    Fault(
         "a token that GitHub sends back is kept",
         "adapters.outbound:GitHubRepositories._harmless",
         edit(ast.IfExp, into=part("orelse")),

@@ -226,6 +226,12 @@ PROMISES: tuple[Promise, ...] = (
         "secrets are in no log, no response and no table",
         Real("canaries"),
     ),
+    _promise(
+        33,
+        "no client can exhaust memory, or keep others waiting",
+        Real("floods", needs_servers=False),
+        "tests/adapters/http/protocol/test_http1.py",
+    ),
     Promise(
         "SIMULATION",
         "the use cases hold their promises in a simulation, for every seed",

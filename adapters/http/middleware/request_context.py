@@ -17,6 +17,7 @@ from adapters.http.datasets.response_cache import READY, RepeatedAnswer, Respons
 from adapters.http.middleware.authentication import AuthenticationMiddleware
 from adapters.http.middleware.cors import Cors
 from adapters.http.protocol.asgi import (
+    REFUSAL,
     REQUEST_ID,
     App,
     Gone,
@@ -31,6 +32,7 @@ from adapters.http.protocol.asgi import (
     send_reply,
 )
 from adapters.http.protocol.client_address import Origin
+from adapters.http.protocol.framing import MAX_URL_BYTES
 from adapters.http.protocol.links import enter
 from adapters.http.protocol.problems import READ_ONLY, READING, Refusal, Reply, reply_to, status_of
 from application.ports.operations import Events
@@ -40,7 +42,6 @@ from domain.events import ReadServed, RequestFailed, RequestServed
 #: More than any honest request needs.
 MAX_HEADER_BYTES = 16 * 1024
 MAX_HEADERS = 100
-MAX_URL_BYTES = 8 * 1024
 
 _SANE = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
@@ -220,6 +221,8 @@ def _look(headers: Iterable[tuple[bytes, bytes]]) -> _Seen:
 
 
 def _inspect(scope: Scope, seen: _Seen) -> None:
+    if REFUSAL in scope:
+        raise scope[REFUSAL]
     if seen.size > MAX_HEADER_BYTES or len(scope["headers"]) > MAX_HEADERS:
         raise Refusal(
             "headers_too_large",

@@ -19,6 +19,8 @@ Line = tuple[bytes, bytes]
 
 #: Where the front leaves the request's identifier for those behind it.
 REQUEST_ID = "catchment.request_id"
+#: Where the server leaves why it could not read a request; then there is nothing else of it.
+REFUSAL = "catchment.refusal"
 #: Where a route leaves the identifier of the job it has dealt with, for the log.
 _JOB_ID = "catchment.job_id"
 #: Where those on the way leave headers for the answer.

@@ -32,7 +32,11 @@ PROBLEM_CODES: Mapping[str, tuple[int, str]] = {
     ),
     "forbidden": (403, "You are known, and your role does not allow this."),
     "gave_up": (503, "No worker survived this job, however often it was tried."),
-    "headers_too_large": (431, "All request headers together are too large."),
+    "head_too_slow": (408, "The headers did not arrive in time; send them at once."),
+    "headers_too_large": (
+        431,
+        "All request headers together are too large, or the trailers behind a body.",
+    ),
     "held": (
         502,
         "So many records could not be read that nothing was merged; the old data stays and the"

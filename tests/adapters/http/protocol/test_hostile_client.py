@@ -35,7 +35,6 @@ ROWS = range(1, 43)
 
 #: Rows that these routes cannot show yet, or never will, and why.
 NOT_YET = {
-    11: "not applicable: idle and dripping connections belong to the proxy in front (ruling 30)",
     36: "not applicable: there is no cookie login",
 }
 
