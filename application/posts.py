@@ -1,4 +1,4 @@
-"""The use cases of the posts, by name."""
+"""The use cases of posts."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -14,7 +14,7 @@ from domain.politeness import Cadence
 
 
 class FetchPosts(Fetch[Post]):
-    """Fetches the posts from all of their sources."""
+    """The use case that fetches the posts from all of their sources."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class FetchPosts(Fetch[Post]):
 
 
 class QueryPosts(Query[Post]):
-    """Reads the posts."""
+    """The use case that reads the posts."""
 
     def __init__(self, store: Store) -> None:
         super().__init__(POSTS, store)

@@ -18,7 +18,7 @@ CatchmentError
 │   ├── WrongCredentials       the name or the password is wrong
 │   ├── InvalidToken           the token is invalid, expired or revoked
 │   ├── Forbidden              the caller's role does not allow it
-│   └── SignupClosed           only admins make accounts, or there are too many already
+│   └── SignupClosed           only admins create accounts, or there are too many
 ├── NameTaken                  the username is taken
 ├── TooManyRequests            a client exceeded its rate limit, or tried too many passwords
 ├── SourceError                a source returned nothing usable
@@ -151,7 +151,7 @@ class Forbidden(AccessDenied):
 
 
 class SignupClosed(AccessDenied):
-    """A sign-up where only admins make accounts, or where there are as many as there may be."""
+    """A sign-up while only admins create accounts, or while the number of accounts is at its limit."""
 
 
 class NameTaken(CatchmentError):

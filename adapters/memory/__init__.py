@@ -1,1 +1,1 @@
-"""In-memory adapters of every driven port: for trying things out, and for tests."""
+"""In-memory adapters of every driven port, for tests and for trying things out."""

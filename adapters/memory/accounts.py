@@ -25,13 +25,13 @@ from domain.users import User, full, key_of
 
 
 class MemoryAccounts(Accounts):
-    """Keeps users in a memory database."""
+    """Users in a memory database."""
 
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
 
     async def add(self, user: User, most: int | None = None) -> None:
-        """Keep a new user."""
+        """Store a new user; raise NameTaken if the name is taken, SignupClosed at `most` users."""
         if most is not None and len(self._database.users) >= most:
             raise full(most)
         if user.key in self._database.users:
@@ -39,11 +39,11 @@ class MemoryAccounts(Accounts):
         self._put(user)
 
     async def get(self, name: str) -> User | None:
-        """The user of that name."""
+        """Return the user of that name, None if there is none."""
         return self._database.users.get(key_of(name))
 
     async def replace(self, seen: User, changed: User) -> bool:
-        """Put a changed user in place."""
+        """Replace a user if it is still equal to `seen`; return whether it was."""
         if self._database.users.get(seen.key) != seen:
             return False
         self._put(changed)
@@ -55,19 +55,19 @@ class MemoryAccounts(Accounts):
 
 
 class MemorySessions(Sessions):
-    """Keeps sessions in a memory database."""
+    """Sessions in a memory database."""
 
     def __init__(self, database: MemoryDatabase, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     async def open(self, session: Session, digest: str) -> None:
-        """Keep a new session with its first refresh token."""
+        """Store a new session with the digest of its first refresh token."""
         self._database.sessions[session.id] = session
         self._database.refresh_tokens[digest] = RefreshToken(session.id)
 
     async def rotate(self, digest: str, successor: str) -> Session:
-        """Use a refresh token; used again too late, it ends the session."""
+        """Replace a refresh token by its successor; a repetition after GRACE ends the session."""
         now, token = self._clock.now(), self._database.refresh_tokens.get(digest)
         session = self._database.sessions[token.session] if token else None
         if token is None or session is None or not session.is_open(now):
@@ -80,7 +80,7 @@ class MemorySessions(Sessions):
         return session
 
     async def end(self, digest_or_id: str) -> None:
-        """End one session."""
+        """End the session with that identifier or that refresh token, if there is one."""
         token = self._database.refresh_tokens.get(digest_or_id)
         self._end(token.session if token else digest_or_id)
 
@@ -91,7 +91,7 @@ class MemorySessions(Sessions):
                 self._end(session.id)
 
     async def is_open(self, session_id: str) -> bool:
-        """Whether there is such a session, and its tokens still count."""
+        """Return whether there is such a session and its tokens are valid."""
         session = self._database.sessions.get(session_id)
         return session is not None and session.is_open(self._clock.now())
 
@@ -104,26 +104,26 @@ class MemorySessions(Sessions):
 
 
 class MemoryApiTokens(ApiTokens):
-    """Keeps API tokens in a memory database."""
+    """API tokens in a memory database."""
 
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
 
     async def add(self, token: ApiToken) -> None:
-        """Keep a new token."""
+        """Store a new token."""
         self._database.api_tokens[token.id] = token
 
     async def find(self, digest: str) -> ApiToken | None:
-        """The token whose text has this digest."""
+        """Return the token whose text has this digest, None if there is none."""
         tokens = self._database.api_tokens.values()
         return next((token for token in tokens if token.digest == digest), None)
 
     async def of(self, user: str) -> list[ApiToken]:
-        """A user's tokens, oldest first."""
+        """Return a user's tokens, oldest first."""
         return [token for token in self._database.api_tokens.values() if token.user == user]
 
     async def revoke(self, user: str, token_id: str) -> bool:
-        """Take a token of that user's away."""
+        """Revoke a token of that user; return whether there was one."""
         token = self._database.api_tokens.get(token_id)
         if token is None or token.user != user:
             return False
@@ -133,14 +133,14 @@ class MemoryApiTokens(ApiTokens):
 
 
 class MemoryClientLimits(ClientLimits):
-    """Counts what clients ask in a memory database."""
+    """Request counters of clients in a memory database."""
 
     def __init__(self, database: MemoryDatabase, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     async def spend(self, client: str, rate: Rate) -> Allowance:
-        """Count one more request, if there is one left."""
+        """Count one more request if one is left."""
         now_s = self._clock.now().timestamp()
         full_at_s = max(self._database.full_at_s.get(client, now_s), now_s)
         following_s = full_at_s + spacing_s(rate)
@@ -151,79 +151,79 @@ class MemoryClientLimits(ClientLimits):
 
 
 class MemoryLoginAttempts(LoginAttempts):
-    """Counts guesses in a memory database."""
+    """Counters of password attempts in a memory database."""
 
     def __init__(self, database: MemoryDatabase, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
-    async def begin(self, account: str, place: str) -> None:
-        """Count a guess; TooManyRequests when none may be made from there now."""
-        now, known = self._clock.now(), self._guess(account, place)
+    async def begin(self, account: str, network: str) -> None:
+        """Count an attempt; raise TooManyRequests if none is allowed from this network now."""
+        now, known = self._clock.now(), self._guess(account, network)
         wait_s = known.wait_s(now)
         if wait_s:
             raise TooManyRequests("too many wrong passwords; wait before the next try", wait_s)
-        self._put(account, place, known.after_attempt(now))
+        self._put(account, network, known.after_attempt(now))
 
-    async def succeed(self, account: str, place: str) -> None:
-        """The last guess was right."""
-        self._put(account, place, self._guess(account, place).succeeded(self._clock.now()))
+    async def succeed(self, account: str, network: str) -> None:
+        """Record that the last attempt was correct."""
+        self._put(account, network, self._guess(account, network).succeeded(self._clock.now()))
 
-    def _guess(self, account: str, place: str) -> Guess:
+    def _guess(self, account: str, network: str) -> Guess:
         attempts = self._database.attempts
-        here = attempts.get((account, place), Attempts())
+        here = attempts.get((account, network), Attempts())
         return Guess(here, attempts.get((account, ""), Attempts()))
 
-    def _put(self, account: str, place: str, guess: Guess) -> None:
-        self._database.attempts[account, place] = guess.here
+    def _put(self, account: str, network: str, guess: Guess) -> None:
+        self._database.attempts[account, network] = guess.here
         self._database.attempts[account, ""] = guess.strangers
 
 
 class MemoryPasswordHasher(PasswordHasher):
-    """Hashes at once, and counts how often it was asked; hashes of `old` make are renewed."""
+    """A fast hasher that counts its checks; it renews hashes that start with `old`."""
 
     def __init__(self) -> None:
         self.checks = 0
 
     async def hash(self, password: str) -> str:
-        """A hash to keep in place of the password."""
+        """Return the hash to store instead of the password."""
         return f"new {_digest(password)}"
 
     async def verify(self, password: str, hashed: str | None) -> Verified:
-        """Whether the hash is that of the password."""
+        """Return whether the password has this hash."""
         self.checks += 1
-        make, _, digest = (hashed or "").partition(" ")
+        version, _, digest = (hashed or "").partition(" ")
         if digest != _digest(password):
             return Verified(ok=False)
-        return Verified(ok=True, renewed=await self.hash(password) if make == "old" else None)
+        return Verified(ok=True, renewed=await self.hash(password) if version == "old" else None)
 
     def is_common(self, password: str) -> bool:
-        """Whether the password is among those that are guessed first."""
+        """Return whether the password is a common one."""
         return password.lower() == "password"
 
 
 class MemoryTokens(Tokens):
-    """Writes claims down as they are."""
+    """Tokens that hold their claims unsigned."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
     def issue(self, claims: Claims) -> str:
-        """An access token that says this."""
+        """Return an access token with these claims."""
         return base64.urlsafe_b64encode(msgspec.json.encode(claims)).decode()
 
     def read(self, token: str) -> Claims:
-        """What an access token says."""
+        """Return the claims of an access token; raise InvalidToken unless it is valid."""
         try:
             claims = msgspec.json.decode(base64.urlsafe_b64decode(token), type=Claims)
         except (ValueError, msgspec.DecodeError) as error:
             raise InvalidToken("this is not one of our tokens") from error
         if claims.expires_at <= self._clock.now():
-            raise InvalidToken("this token has run out")
+            raise InvalidToken("this token has expired")
         return claims
 
     def successor(self, token: str) -> str:
-        """The one refresh token that follows this one."""
+        """Return the refresh token that follows this one."""
         return _digest(token)
 
 

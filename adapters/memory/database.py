@@ -1,4 +1,4 @@
-"""What the memory adapters share, as others share a database."""
+"""The database that the memory adapters share."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ from domain.throttling import Attempts
 from domain.totals import SourceTotals
 from domain.users import User
 
-#: What makes a rejection the same one: its source, the page it stood on, and what it says.
+#: The identity of a rejection: its source, its page, and the rejection itself.
 Rejected = tuple[str, int, Rejection]
 
 
@@ -32,7 +32,7 @@ NEVER = datetime(1, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class StoredRow:
-    """A stored record, and the receipt of the payload it was read from."""
+    """A stored record, and the receipt of its payload."""
 
     record: Any
     receipt: int
@@ -40,7 +40,7 @@ class StoredRow:
 
 @dataclass
 class Table:
-    """The records of one dataset, and how they stand."""
+    """The records of one dataset, and their state."""
 
     rows: dict[Key, StoredRow] = field(default_factory=dict)
     seq: int = 0
@@ -49,13 +49,13 @@ class Table:
     layout: Layout | None = None
 
     def changes_at(self, now: datetime) -> datetime:
-        """The time of the next change: now, but later than the last one whatever the clock says."""
+        """Return the time of the next change: now, but always later than the last one."""
         return max(now, self.changed_at + timedelta(microseconds=1))
 
 
 @dataclass
 class RefreshToken:
-    """Which session a refresh token belongs to, and when it was used."""
+    """The session of a refresh token, and when the token was used."""
 
     session: str
     used_at: datetime | None = None
@@ -63,7 +63,7 @@ class RefreshToken:
 
 @dataclass
 class KnownKey:
-    """An idempotency key, and what came with it."""
+    """An idempotency key, with the request and the response it belongs to."""
 
     request: str
     job_id: str
@@ -72,7 +72,7 @@ class KnownKey:
 
 
 class MemoryDatabase:
-    """Everything kept, as long as the process lives."""
+    """Everything stored, for the lifetime of the process."""
 
     def __init__(self) -> None:
         self.tables: defaultdict[str, Table] = defaultdict(Table)
@@ -100,7 +100,7 @@ class MemoryDatabase:
         self.writes = 0
 
     def table_of(self, dataset: Dataset[Any]) -> Table:
-        """Return the table of a dataset; StoreUnavailable when it has another one's layout."""
+        """Return the table of a dataset; raise StoreUnavailable if its layout does not fit."""
         table, layout = self.tables[dataset.name], Layout.of(dataset)
         table.layout = table.layout or layout
         if not table.layout.serves(layout):
@@ -108,7 +108,7 @@ class MemoryDatabase:
         return table
 
     def freshness(self, dataset: str) -> Freshness:
-        """How a dataset stands now."""
+        """Return the state of a dataset now."""
         table = self.tables[dataset]
         ended = [
             job.status
@@ -125,7 +125,7 @@ class MemoryDatabase:
         )
 
     def requested(self, job: FetchJob) -> FetchJob:
-        """Write down a queued job; the same one, or its dataset's unfinished one, is in its way."""
+        """Store a queued job and return it, or its dataset's unfinished job if there is one."""
         if job.id in self.jobs:
             return self.jobs[job.id]
         for known in self.jobs.values():
@@ -135,7 +135,7 @@ class MemoryDatabase:
         return job
 
     def require_held(self, job: FetchJob) -> None:
-        """Let a job pass that its worker still holds; LeaseLost otherwise."""
+        """Raise LeaseLost unless the worker with this fence still holds the job."""
         known = self.jobs.get(job.id)
         if known is None or known.status is not JobStatus.RUNNING or known.fence != job.fence:
-            raise LeaseLost(f"job {job.id} has ended or is in the hands of another worker")
+            raise LeaseLost(f"job {job.id} has ended or was claimed by another worker")

@@ -1,4 +1,4 @@
-"""Datasets in memory: stored records, and the number that moves with every commit."""
+"""Datasets in memory: records, tables, and the version that changes with every commit."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,13 +13,13 @@ from domain.paging import Counting, Page, PageRequest
 
 
 class MemoryStore(Store):
-    """Keeps records in a memory database."""
+    """Records in a memory database."""
 
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
 
     async def find(self, dataset: Dataset[R], request: PageRequest) -> Page[Any]:
-        """One page of `sorted(filter(matches, records))`."""
+        """Return one page of `sorted(filter(matches, records))`."""
         matching = self._matching(dataset, request.filter)
         following = request.sort.sorted(matching)
         if request.cursor is not None:
@@ -38,16 +38,16 @@ class MemoryStore(Store):
         )
 
     async def get(self, dataset: Dataset[R], key: Key, seen: Filter) -> Any | None:
-        """The record with that key, if there is one and `seen` matches it."""
+        """Return the record with that key, if there is one and `seen` matches it."""
         row = self._database.table_of(dataset).rows.get(key)
         return row.record if row is not None and seen.matches(row.record) else None
 
     async def count(self, dataset: Dataset[R], seen: Filter) -> int:
-        """How many records match."""
+        """Return the number of records that match."""
         return len(self._matching(dataset, seen))
 
     async def freshness(self, dataset: Dataset[R]) -> Freshness:
-        """The dataset's sequence number and checkpoints."""
+        """Return the dataset's sequence number and checkpoints."""
         return self._database.freshness(dataset.name)
 
     def _matching(self, dataset: Dataset[R], filter: Filter) -> list[Any]:
@@ -56,13 +56,13 @@ class MemoryStore(Store):
 
 
 class MemoryTables(Tables):
-    """Fits the rows of a memory database to the datasets as they are now."""
+    """The migration of a memory database's tables to the current layouts."""
 
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
 
     async def prepare(self, datasets: Sequence[Dataset[Any]]) -> None:
-        """Give each dataset a table of its layout; rows keep the values that still fit."""
+        """Migrate each dataset's table to its layout; rows keep the values that still fit."""
         for dataset in datasets:
             table, layout = self._database.tables[dataset.name], Layout.of(dataset)
             if table.layout not in (None, layout):
@@ -81,11 +81,11 @@ def _refitted(dataset: Dataset[Any], kept: Sequence[str], record: Any) -> Any:
 
 
 class MemoryChanges(Changes):
-    """Counts the writes to a memory database."""
+    """The version of a memory database."""
 
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
 
     def version(self) -> int:
-        """How often anything was committed."""
+        """Return the number of commits."""
         return self._database.writes

@@ -1,4 +1,4 @@
-"""InMemory: every driven port in memory over one database, for tests and for trying things out."""
+"""InMemory: every driven port over one memory database, for tests and for trying things out."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -53,10 +53,10 @@ GENEROUS = Rate(1000, 1.0)
 
 
 class InMemory:
-    """An attribute for each driven port, all over one `database`, one `clock` and one `random`.
+    """All driven ports, one attribute each, with one `database`, one `clock` and one `random`.
 
-    Another `database` or `clock` may be shared with it; `rates` are those of hosts, and
-    `default_rate` that of all others.
+    `database` and `clock` may be shared with other instances. `rates` are the rates by host,
+    `default_rate` is that of all other hosts.
     """
 
     def __init__(
@@ -101,35 +101,35 @@ class InMemory:
 
     @property
     def job_backend(self) -> JobBackend:
-        """The ports that every job passes."""
+        """Return the ports that every job needs."""
         return JobBackend(self.jobs, self.history, self.queue, self.schedules, self.events)
 
     def source(
         self, record: type[R], *pages: Sequence[R] | bytes, name: str = "memory"
     ) -> MemorySource[R]:
-        """Return a source that answers with these pages."""
+        """Return a source with these pages."""
         return MemorySource(name, record, self.clock, *pages)
 
     def fetch(self, dataset: Dataset[R], *sources: Source[R], **options: Any) -> Fetch[R]:
-        """Return what fetches a dataset from these sources; `options` are those of `Fetch`."""
+        """Return the use case that fetches a dataset; `options` are those of `Fetch`."""
         ports = self.store, self.intakes, self.clock, self.job_backend, self.random
         return Fetch(dataset, sources, *ports, **options)
 
     def query(self, dataset: Dataset[R]) -> Query[R]:
-        """Return what reads a dataset."""
+        """Return the use case that reads a dataset."""
         return Query(dataset, self.store)
 
     def registry(self, *fetches: Fetch[Any]) -> Registry:
-        """Return a registry of the datasets that these fetch."""
+        """Return a registry of the datasets of these use cases."""
         registered = [RegisteredDataset(each, Query(each.dataset, self.store)) for each in fetches]
         return Registry(self.tables, lambda: Generation(registered))
 
     def fetch_posts(self, *sources: MemorySource[Post]) -> FetchPosts:
-        """Return what fetches the posts from these sources."""
+        """Return the use case that fetches the posts from these sources."""
         return FetchPosts(
             sources, self.store, self.intakes, self.clock, self.job_backend, self.random
         )
 
     def query_posts(self) -> QueryPosts:
-        """Return what reads the posts."""
+        """Return the use case that reads the posts."""
         return QueryPosts(self.store)

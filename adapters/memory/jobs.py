@@ -11,20 +11,20 @@ import msgspec
 
 from adapters.memory.database import KnownKey, MemoryDatabase
 from application.concurrency import task_pool
-from application.jobs.announcements import handled
+from application.jobs.announcements import handle_announcement
 from application.ports.jobs import (
     ABANDONED,
     KEPT,
     Begun,
     Handle,
     Idempotency,
+    JobFilter,
     JobHistory,
     Jobs,
     Queue,
     SavedAnswer,
     Schedules,
     SourceHistory,
-    Wanted,
 )
 from application.ports.operations import Events, Probe
 from application.ports.system import Clock
@@ -36,18 +36,18 @@ from domain.totals import SourceTotals
 
 
 class MemoryJobs(Jobs):
-    """Keeps jobs in a memory database."""
+    """Jobs in a memory database."""
 
     def __init__(self, database: MemoryDatabase, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     async def request(self, job: FetchJob) -> FetchJob:
-        """Write down a queued job, or return the one that is in its way."""
+        """Store a queued job and return it, or its dataset's unfinished job if there is one."""
         return self._database.requested(job)
 
     async def claim(self, job_id: str) -> FetchJob | None:
-        """Take a waiting or abandoned job, with a lease and the next fence; None if it is taken."""
+        """Claim a queued or abandoned job, with a lease and the next fence; None if impossible."""
         now = self._clock.now()
         job = self._database.jobs.get(job_id)
         if job is None or not job.is_claimable(now):
@@ -56,14 +56,14 @@ class MemoryJobs(Jobs):
         return self._database.jobs[job_id]
 
     async def renew(self, job: FetchJob) -> None:
-        """Extend the lease; LeaseLost when another worker holds the job or it has ended."""
+        """Extend the lease; raise LeaseLost if the worker no longer holds the job."""
         self._database.require_held(job)
         lease_until = self._clock.now() + LEASE
         held = msgspec.structs.replace(self._database.jobs[job.id], lease_until=lease_until)
         self._database.jobs[job.id] = held
 
     async def release(self, job: FetchJob) -> None:
-        """Write down what a held job has become, under its fence; LeaseLost as for `renew`."""
+        """Store the new state of a held job; raise LeaseLost as `renew` does."""
         self._database.require_held(job)
         self._database.writes += 1
         self._database.jobs[job.id] = job
@@ -74,7 +74,7 @@ class MemoryJobs(Jobs):
                 self._database.totals[key] = known.after(source, job.finished_at)
 
     async def cancel(self, job_id: str) -> FetchJob | None:
-        """End an unfinished job, whoever holds it."""
+        """Cancel an unfinished job, even if a worker holds it; None if there is none."""
         job = self._database.jobs.get(job_id)
         if job is None or job.status.is_final:
             return None
@@ -84,29 +84,31 @@ class MemoryJobs(Jobs):
 
 
 class MemoryJobHistory(JobHistory):
-    """Reads the jobs of a memory database."""
+    """The job history of a memory database."""
 
     def __init__(self, database: MemoryDatabase, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     async def get(self, job_id: str) -> FetchJob | None:
-        """One job."""
+        """Return one job, None if there is none."""
         return self._database.jobs.get(job_id)
 
-    async def recent(self, wanted: Wanted, limit: int, before: str | None = None) -> list[FetchJob]:
-        """The wanted jobs, newest first."""
+    async def recent(
+        self, filter: JobFilter, limit: int, before: str | None = None
+    ) -> list[FetchJob]:
+        """Return the matching jobs, newest first."""
         found = [
             job
             for job in self._database.jobs.values()
-            if job.dataset in wanted.datasets
-            and wanted.status in (None, job.status)
+            if job.dataset in filter.datasets
+            and filter.status in (None, job.status)
             and (before is None or job.id < before)
         ]
         return sorted(found, key=lambda job: job.id, reverse=True)[:limit]
 
     async def overdue(self, limit: int) -> list[str]:
-        """The jobs nobody runs, though they may run."""
+        """Return the jobs that may run but that no worker runs."""
         now = self._clock.now()
         found = [job for job in self._database.jobs.values() if job.is_claimable(now)]
         lost = [
@@ -118,22 +120,22 @@ class MemoryJobHistory(JobHistory):
 
 
 class MemorySourceHistory(SourceHistory):
-    """Reads the totals of a memory database."""
+    """The totals of sources in a memory database."""
 
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
 
     async def totals(self, datasets: Sequence[str]) -> list[SourceTotals]:
-        """The totals of every source of these datasets that has run."""
+        """Return the totals of every source of these datasets that has run."""
         known = self._database.totals
         return [known[key] for key in sorted(known) if key[0] in datasets]
 
 
 class MemoryQueue(Queue, Probe):
-    """Hands announcements to the listeners of this process, `at_once` to each at a time.
+    """The queue of a process without a broker: it announces jobs to the process's own listeners.
 
-    It is the queue of a process without a broker. While no listener has time the newest
-    `most_kept` are kept. What a handler fails at is handed over `tries` times altogether.
+    A listener handles `at_once` announcements at a time; the newest `most_kept` wait while all
+    listeners are busy. A failed announcement is handled `tries` times in all.
     """
 
     def __init__(
@@ -145,33 +147,33 @@ class MemoryQueue(Queue, Probe):
         self._waiting: asyncio.Queue[_Announcement] = asyncio.Queue(most_kept)
 
     async def announce(self, job_id: str) -> None:
-        """Hand the job to a listener of this process; it never fails."""
+        """Announce the job to a listener of this process; never raises."""
         self._put(_Announcement(job_id))
 
     def listening(self, handle: Handle) -> AbstractAsyncContextManager[None]:
-        """Hand announced jobs to `handle` while the block lasts."""
-        return task_pool(self._waiting, partial(self._deal, handle), self._at_once)
+        """Pass announced jobs to `handle` during the block."""
+        return task_pool(self._waiting, partial(self._handle, handle), self._at_once)
 
     @property
     def works(self) -> str:
-        """The word for a queue that is part of this process."""
+        """Return the status of a queue that is part of this process."""
         return "embedded"
 
     async def check(self) -> None:
-        """Return: what is part of this process is always there."""
+        """Return: a queue in the same process is always available."""
 
     async def close(self) -> None:
-        """Return: there is nothing to let go of."""
+        """Return: there is nothing to close."""
 
     def _put(self, announcement: "_Announcement") -> None:
         if self._waiting.full():
             self._waiting.get_nowait()  # the store still knows the job: the sweep finds it
         self._waiting.put_nowait(announcement)
 
-    async def _deal(self, handle: Handle, announcement: "_Announcement") -> None:
+    async def _handle(self, handle: Handle, announcement: "_Announcement") -> None:
         job_id, failures = announcement
         try:
-            if await handled(handle, job_id, self._events):
+            if await handle_announcement(handle, job_id, self._events):
                 return
         except asyncio.CancelledError:
             self._put(announcement)  # others may listen
@@ -183,21 +185,21 @@ class MemoryQueue(Queue, Probe):
 
 
 class _Announcement(NamedTuple):
-    """A job that waits, and how often handling it has failed."""
+    """An announced job, and how often handling it has failed."""
 
     job_id: str
     failures: int = 0
 
 
 class MemorySchedules(Schedules):
-    """Keeps schedules in a memory database."""
+    """Schedules in a memory database."""
 
     def __init__(self, database: MemoryDatabase, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     async def declare(self, periods: Mapping[str, timedelta]) -> None:
-        """Keep exactly the schedules of these datasets."""
+        """Store exactly the schedules of these datasets; existing ones continue."""
         now, known = self._clock.now(), self._database.schedules
         self._database.writes += 1
         self._database.schedules = {
@@ -208,16 +210,16 @@ class MemorySchedules(Schedules):
         }
 
     async def current(self) -> tuple[datetime, list[Schedule]]:
-        """The present moment, and every schedule."""
+        """Return the time, and every schedule."""
         known = self._database.schedules
         return self._clock.now(), [known[dataset] for dataset in sorted(known)]
 
     async def fire(self, seen: Schedule, following: Schedule, job: FetchJob) -> FetchJob | None:
-        """Move a schedule on and write its job down, both or neither."""
+        """Advance a schedule and store its job, both or neither."""
         return self._database.requested(job) if await self.move(seen, following) else None
 
     async def move(self, seen: Schedule, following: Schedule) -> bool:
-        """Move a schedule without running."""
+        """Replace a schedule if it is still equal to `seen`; return whether it was."""
         if self._database.schedules.get(seen.dataset) != seen:
             return False
         self._database.writes += 1
@@ -226,17 +228,17 @@ class MemorySchedules(Schedules):
 
 
 class MemoryIdempotency(Idempotency):
-    """Keeps idempotency keys in a memory database."""
+    """Idempotency keys in a memory database."""
 
     def __init__(self, database: MemoryDatabase, clock: Clock) -> None:
         self._keys = database.keys
         self._clock = clock
 
     async def begin(self, key: str, request: str, job_id: str) -> Begun:
-        """Take a key for a request, or find what it was answered."""
+        """Reserve a key for a request, or return the response it already has."""
         now = self._clock.now()
-        for past in [k for k, known in self._keys.items() if now >= known.begun_at + KEPT]:
-            del self._keys[past]
+        for expired in [k for k, known in self._keys.items() if now >= known.begun_at + KEPT]:
+            del self._keys[expired]
         known = self._keys.get(key)
         if known is None:
             self._keys[key] = KnownKey(request, job_id, now)
@@ -250,16 +252,16 @@ class MemoryIdempotency(Idempotency):
         return Begun(known.job_id, known.answer)
 
     async def end(self, key: str, answer: SavedAnswer) -> None:
-        """Remember the answer."""
+        """Store the response."""
         if key in self._keys:
             self._keys[key].answer = answer
 
     async def abandon(self, key: str) -> None:
-        """Forget a key whose request came to nothing."""
+        """Delete a key whose request had no effect."""
         if key in self._keys and self._keys[key].answer is None:
             del self._keys[key]
 
     async def release(self, key: str) -> None:
-        """Let a request of which nobody knows what came be begun again."""
+        """Allow a request of unknown outcome to begin again, with the same job."""
         if key in self._keys:
             self._keys[key].begun_at -= ABANDONED

@@ -18,60 +18,60 @@ E = TypeVar("E", bound=Event)
 
 
 class MemoryEvents(Events):
-    """Remembers every event, in order."""
+    """All published events, in order."""
 
     def __init__(self) -> None:
         self.published: list[Event] = []
 
     def publish(self, event: Event) -> None:
-        """Remember the event."""
+        """Record the event."""
         self.published.append(event)
 
     def wants(self, kind: type[Event]) -> bool:
-        """Return True: every kind is remembered."""
+        """Return True: events of every kind are recorded."""
         return True
 
     def of(self, kind: type[E]) -> list[E]:
-        """The events of one kind so far."""
+        """Return the events of one kind so far."""
         return [event for event in self.published if isinstance(event, kind)]
 
 
 class MemoryAlerts(Alerts):
-    """Keeps alarms in a memory database."""
+    """Alert states in a memory database."""
 
     def __init__(self, database: MemoryDatabase, clock: Clock) -> None:
-        self._alarms = database.alarms
+        self._states = database.alarms
         self._clock = clock
 
     async def current(self) -> tuple[datetime, list[AlertState]]:
-        """The present moment, and every alarm."""
-        return self._clock.now(), [self._alarms[key] for key in sorted(self._alarms)]
+        """Return the time, and every alert state."""
+        return self._clock.now(), [self._states[key] for key in sorted(self._states)]
 
     async def move(self, seen: AlertState | None, following: AlertState) -> bool:
-        """Change an alarm, unless it is no longer as it was seen."""
-        if self._alarms.get(following.key) != seen:
+        """Replace an alert state if it is still equal to `seen`; return whether it was."""
+        if self._states.get(following.key) != seen:
             return False
-        self._alarms[following.key] = following
+        self._states[following.key] = following
         return True
 
 
 class MemoryNotifier(Notifier):
-    """Remembers every alert, until `failure` is set; `takes_s` is how long an alert takes."""
+    """A notifier that records alerts, or fails once `failure` is set; an alert takes `takes_s`."""
 
     def __init__(self, clock: Clock) -> None:
-        self.heard: list[Alert] = []
+        self.sent: list[Alert] = []
         self.tries = 0
         self.failure: SourceError | None = None
         self.takes_s = 0.0
         self._clock = clock
 
     async def notify(self, alert: Alert) -> None:
-        """Remember the alert, or raise the failure that was set."""
+        """Record the alert, or raise the failure that was set."""
         self.tries += 1
         await self._clock.sleep(self.takes_s)
         if self.failure is not None:
             raise self.failure
-        self.heard.append(alert)
+        self.sent.append(alert)
 
 
 K = TypeVar("K")
@@ -79,11 +79,11 @@ V = TypeVar("V")
 
 
 class MemoryRetention(Retention):
-    """Removes what is old from a memory database."""
+    """The removal of expired rows from a memory database."""
 
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
-        self._ways: Mapping[RetainedKind, Callable[[datetime, int], int]] = {
+        self._prune_kind: Mapping[RetainedKind, Callable[[datetime, int], int]] = {
             RetainedKind.QUARANTINE: self._quarantine,
             RetainedKind.PAYLOADS: self._payloads,
             RetainedKind.JOBS: self._jobs,
@@ -94,8 +94,8 @@ class MemoryRetention(Retention):
         }
 
     async def prune(self, kept: RetainedKind, before: datetime, most: int) -> int:
-        """Remove some of what is older than `before`."""
-        return self._ways[kept](before, most)
+        """Remove up to `most` expired rows of one kind; return how many."""
+        return self._prune_kind[kept](before, most)
 
     def _quarantine(self, before: datetime, most: int) -> int:
         old = [
@@ -187,7 +187,7 @@ def _drop(kept: dict[K, V], is_old: Callable[[V], bool], most: int | None = None
 
 
 class MemoryProbe(Probe):
-    """Finds all well, until `failure` is set."""
+    """A probe that succeeds, or fails once `failure` is set."""
 
     def __init__(self, works: str = "connected") -> None:
         self.failure: CatchmentError | None = None
@@ -195,10 +195,10 @@ class MemoryProbe(Probe):
 
     @property
     def works(self) -> str:
-        """The word it was given."""
+        """Return the given status word."""
         return self._works
 
     async def check(self) -> None:
-        """Return when all is well; raise the failure that was set."""
+        """Return, or raise the failure that was set."""
         if self.failure is not None:
             raise self.failure

@@ -13,7 +13,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class MemoryBudget(Budget):
-    """Keeps what it knows of hosts in a memory database; `default` is the rate of the unnamed."""
+    """Budgets of hosts in a memory database; `default` is the rate of hosts without their own."""
 
     def __init__(
         self, database: MemoryDatabase, clock: Clock, rates: Mapping[str, Rate], default: Rate
@@ -24,22 +24,22 @@ class MemoryBudget(Budget):
         self._default = default
 
     async def spend(self, host: str, retry: bool = False) -> tuple[Admission, datetime]:
-        """Ask to send one request: GO spends a token; otherwise the time to ask again."""
+        """Spend the permission for one request; return the decision, and when to ask again."""
         rate = self._rates.get(host, self._default)
         known = await self.state(host)
-        self._hosts[host], verdict, at_s = known.spend(rate, self._now_s, retry)
-        return verdict, _moment(at_s)
+        self._hosts[host], admission, at_s = known.spend(rate, self._now_s, retry)
+        return admission, _time_of(at_s)
 
     async def record_outcome(self, host: str, ok: bool) -> None:
-        """Tell how a request that was let go ended."""
+        """Record the result of an admitted request."""
         self._hosts[host] = (await self.state(host)).record_outcome(ok, self._now_s)
 
     async def block(self, host: str, until: datetime) -> None:
-        """Leave the host alone until then, because it said so."""
+        """Block requests to the host until then, as it demanded."""
         self._hosts[host] = (await self.state(host)).block(until.timestamp(), self._now_s)
 
     async def state(self, host: str) -> Host:
-        """What is remembered about the host."""
+        """Return the state of the host."""
         return self._hosts.get(host, Host())
 
     @property
@@ -47,6 +47,6 @@ class MemoryBudget(Budget):
         return self._clock.now().timestamp()
 
 
-def _moment(seconds: float) -> datetime:
-    # Rounded up: whoever asks again at this moment must not be a fraction too early.
+def _time_of(seconds: float) -> datetime:
+    # Rounded up, so that a request at this time is not a fraction too early.
     return _EPOCH + timedelta(microseconds=math.ceil(seconds * 1e6))

@@ -14,7 +14,7 @@ from domain.tasks import TASKS, Task, task_of
 
 
 class MemoryTasks(Tasks):
-    """Writes the tasks of a memory database."""
+    """Tasks in a memory database."""
 
     def __init__(self, database: MemoryDatabase, clock: Clock) -> None:
         self._database = database
@@ -25,7 +25,7 @@ class MemoryTasks(Tasks):
         return self._put(task)
 
     async def change(self, task_id: str, change: Callable[[Task], Task]) -> Any | None:
-        """Store what becomes of a task."""
+        """Store the changed task; None if there is no such task."""
         known = self._rows.get((task_id,))
         if known is None:
             return None
@@ -34,7 +34,7 @@ class MemoryTasks(Tasks):
         return known.record if after == before else self._put(after)
 
     async def remove(self, task_id: str, admit: Callable[[Task], None]) -> bool:
-        """Remove a task, unless `admit` raises."""
+        """Remove a task unless `admit` raises; return whether there was one."""
         known = self._rows.get((task_id,))
         if known is None:
             return False
@@ -61,10 +61,10 @@ class MemoryTasks(Tasks):
 
 
 class MemoryRepositories(Repositories):
-    """Answers with the facts it was given; of a repository it was not, that there is none.
+    """A GitHub that knows only the given facts; any other repository does not exist.
 
-    `failure` is raised instead of any answer, or `failures` for the repositories named there;
-    `takes_s` is how long an answer takes. `asked` is every look, with what was known.
+    `failure` is raised instead of any response, or `failures` by repository; a response takes
+    `takes_s`. `asked` records every lookup, with the known result.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -77,18 +77,18 @@ class MemoryRepositories(Repositories):
 
     @property
     def host(self) -> str:
-        """The name of this memory."""
+        """Return a fixed host name."""
         return "github.memory"
 
-    async def look(
+    async def lookup(
         self, name: str, known: LookupResult | None, deadline: datetime, traffic: Traffic
     ) -> LookupResult:
-        """The facts, or what was known when they are the same."""
+        """Return the facts, or `known` if they have not changed."""
         self.asked.append((name, known))
         await self._clock.sleep(self.takes_s)
         failure = self.failures.get(name, self.failure)
         if failure is not None:
-            # A budget that is spent lets nothing leave; a refusal is an answer.
+            # With a spent budget no request is sent; a refusal is a response.
             traffic.requests += failure.retry_at is None or isinstance(failure, SourceRefused)
             raise failure
         traffic.requests += 1
@@ -100,24 +100,24 @@ class MemoryRepositories(Repositories):
 
 
 class MemoryKnownRepositories(KnownRepositories):
-    """Keeps what is known of repositories in a memory database."""
+    """Known repositories in a memory database."""
 
     def __init__(self, database: MemoryDatabase) -> None:
         self._known = database.repositories
 
     async def get(self, name: str) -> KnownRepository | None:
-        """What is known of one repository."""
+        """Return the known state of one repository, None if there is none."""
         return self._known.get(name)
 
     async def keep(self, known: KnownRepository) -> None:
-        """Remember this of a repository."""
+        """Store the state of a repository."""
         self._known[known.name] = known
 
     async def forget(self, name: str) -> None:
-        """Know nothing more of a repository."""
+        """Delete the state of a repository."""
         self._known.pop(name, None)
 
     async def due(self, before: datetime) -> list[str]:
-        """The repositories nobody has looked at since before then."""
+        """Return the repositories not looked up since then, longest ago first."""
         found = [known for known in self._known.values() if known.checked_at <= before]
         return [known.name for known in sorted(found, key=lambda known: known.checked_at)]

@@ -56,7 +56,7 @@ class GitHubRepositories(Repositories):
         """The host it asks."""
         return self._host
 
-    async def look(
+    async def lookup(
         self, name: str, known: LookupResult | None, deadline: datetime, traffic: Traffic
     ) -> LookupResult:
         """What GitHub says of a repository now, or what was known when that has not changed."""

@@ -9,7 +9,7 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from adapters.queue.rabbitmq_link import Broker, Link, parse, plainly
 from application.concurrency import task_pool
-from application.jobs.announcements import handled
+from application.jobs.announcements import handle_announcement
 from application.ports.jobs import Handle, Queue
 from application.ports.operations import Events, Probe
 from domain.errors import QueueUnavailable
@@ -149,7 +149,7 @@ class Consumer:
             self._events.publish(self._dropped(None))
             return message.reject()
         job_id = message.body.decode()
-        if await handled(self._handle, job_id, self._events):
+        if await handle_announcement(self._handle, job_id, self._events):
             return message.ack()
         if message.headers.get("x-delivery-count", 0) == self._broker.tries - 1:
             self._events.publish(self._dropped(job_id))

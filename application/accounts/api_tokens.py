@@ -1,4 +1,4 @@
-"""API tokens: what programs log in with, for as long as their user likes."""
+"""API tokens: long-lived tokens for programs, until their user revokes them."""
 
 from application.accounts.authentication import API_TOKEN_PREFIX
 from application.ports.accounts import Accounts, ApiTokens
@@ -9,12 +9,12 @@ from domain.sessions import ApiToken, digest_of
 from domain.users import Caller, key_of
 
 LONGEST_NAME = 100
-#: Nobody has so many programs.
-MOST = 100
+#: The most API tokens of one user.
+MAX_TOKENS = 100
 
 
 class ApiTokenService:
-    """Makes, lists and revokes the API tokens of users; a token cannot make another."""
+    """The use cases of API tokens; a caller with an API token cannot create another."""
 
     def __init__(
         self, accounts: Accounts, api_tokens: ApiTokens, clock: Clock, random: Random
@@ -25,29 +25,31 @@ class ApiTokenService:
         self._random = random
 
     async def create(self, caller: Caller, name: str) -> tuple[ApiToken, str]:
-        """A new token of the caller's with its text, which is never shown again."""
-        return await self._created(key_of(caller.person), name)
+        """Create a token of the caller; return it with its text, which is never shown again."""
+        return await self._create(key_of(caller.person), name)
 
     async def create_for(self, user: str, name: str) -> tuple[ApiToken, str]:
-        """A new token of a user's, as the operator; UnknownUser."""
+        """Create a token of a user, as the operator; raise UnknownUser if there is none."""
         if await self._accounts.get(user) is None:
             raise UnknownUser(f"there is no user {user!r}")
-        return await self._created(key_of(user), name)
+        return await self._create(key_of(user), name)
 
     async def list(self, caller: Caller) -> list[ApiToken]:
-        """The caller's tokens, oldest first."""
+        """Return the caller's tokens, oldest first."""
         return await self._api_tokens.of(key_of(caller.person))
 
     async def revoke(self, caller: Caller, token_id: str) -> None:
-        """Take one of the caller's tokens away; UnknownToken."""
+        """Revoke one of the caller's tokens; raise UnknownToken if there is none."""
         if not await self._api_tokens.revoke(key_of(caller.person), token_id):
             raise UnknownToken("you have no API token of that identifier")
 
-    async def _created(self, user: str, name: str) -> tuple[ApiToken, str]:
+    async def _create(self, user: str, name: str) -> tuple[ApiToken, str]:
         if not 1 <= len(name) <= LONGEST_NAME or storable(name) != name or not name.isprintable():
             raise InvalidInput("/name", f"expected 1 to {LONGEST_NAME} printable characters")
-        if len(await self._api_tokens.of(user)) >= MOST:
-            raise InvalidInput("/name", f"expected fewer than {MOST} tokens; revoke one first")
+        if len(await self._api_tokens.of(user)) >= MAX_TOKENS:
+            raise InvalidInput(
+                "/name", f"expected fewer than {MAX_TOKENS} tokens; revoke one first"
+            )
         text = API_TOKEN_PREFIX + self._random.secret()
         token = ApiToken(
             id=self._random.identifier(),

@@ -1,4 +1,4 @@
-"""Authentication: finds out who is asking from the token a request carries."""
+"""Authentication: the caller of a request, by the token in it."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -10,26 +10,26 @@ from domain.errors import InvalidToken
 from domain.sessions import Claims, digest_of
 from domain.users import Caller, User
 
-#: Tokens of programs begin like this, so that people and scanners know one when they see it.
+#: The start of every API token, so that people and secret scanners recognise one.
 API_TOKEN_PREFIX = "cat_"  # noqa: S105 - not a secret
-#: What was found out about a bearer is believed for no longer than this.
-BELIEVED = timedelta(seconds=5)
-MOST_KNOWN = 10_000
+#: The longest time for which an authenticated token is cached.
+CACHED_FOR = timedelta(seconds=5)
+MAX_CACHED = 10_000
 _LONGEST = 4096
 
 
-class _Known(NamedTuple):
+class _Cached(NamedTuple):
     caller: Caller
     version: int
     until: datetime
 
 
 class Authenticate:
-    """Tells who the bearer of a token is.
+    """The use case that finds the caller with a token.
 
-    What it has found out is believed for some seconds, and only as long as nobody has written
-    anything: a user locked out here is locked out at once, and elsewhere within BELIEVED. At most
-    `most_known` bearers are known.
+    Results are cached for some seconds, until the next write to the database: a user disabled by
+    this process is locked out at once, elsewhere within CACHED_FOR. The cache holds at most
+    `max_cached` tokens.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Authenticate:
         tokens: Tokens,
         changes: Changes,
         clock: Clock,
-        most_known: int = MOST_KNOWN,
+        max_cached: int = MAX_CACHED,
     ) -> None:
         self._accounts = accounts
         self._sessions = sessions
@@ -48,31 +48,31 @@ class Authenticate:
         self._tokens = tokens
         self._changes = changes
         self._clock = clock
-        self._most_known = most_known
-        self._known: dict[str | tuple[str, str, int], _Known] = {}
+        self._max_cached = max_cached
+        self._cache: dict[str | tuple[str, str, int], _Cached] = {}
 
     async def __call__(self, token: str) -> Caller:
-        """Whose token it is; InvalidToken unless it is ours and counts."""
+        """Return the caller with this token; raise InvalidToken unless it is ours and valid."""
         if len(token) > _LONGEST:
             raise _invalid()
         if token.startswith(API_TOKEN_PREFIX):
             digest = digest_of(token)
-            return self._believed(digest) or self._learn(digest, await self._program(digest))
+            return self._from_cache(digest) or self._cached(digest, await self._program(digest))
         claims = self._tokens.read(token)
         key = (claims.user, claims.session, claims.version)
-        return self._believed(key) or self._learn(key, await self._person(claims))
+        return self._from_cache(key) or self._cached(key, await self._person(claims))
 
-    def _believed(self, key: str | tuple[str, str, int]) -> Caller | None:
-        known = self._known.get(key)
-        if known is None or known.until <= self._clock.now():
+    def _from_cache(self, key: str | tuple[str, str, int]) -> Caller | None:
+        cached = self._cache.get(key)
+        if cached is None or cached.until <= self._clock.now():
             return None
-        return known.caller if known.version == self._changes.version() else None
+        return cached.caller if cached.version == self._changes.version() else None
 
-    def _learn(self, key: str | tuple[str, str, int], found: tuple[Caller, int]) -> Caller:
+    def _cached(self, key: str | tuple[str, str, int], found: tuple[Caller, int]) -> Caller:
         caller, version = found
-        if len(self._known) >= self._most_known:
-            self._known.clear()
-        self._known[key] = _Known(caller, version, self._clock.now() + BELIEVED)
+        if len(self._cache) >= self._max_cached:
+            self._cache.clear()
+        self._cache[key] = _Cached(caller, version, self._clock.now() + CACHED_FOR)
         return caller
 
     async def _program(self, digest: str) -> tuple[Caller, int]:
@@ -94,5 +94,5 @@ class Authenticate:
 
 
 def _invalid() -> InvalidToken:
-    # One text for every reason: whoever tries tokens learns nothing.
+    # One text for every reason, so that guessing tokens reveals nothing.
     return InvalidToken("this token is invalid or expired; log in again")

@@ -1,4 +1,4 @@
-"""Sessions: logging in, staying logged in, and logging out."""
+"""Sessions: the use cases of logging in, refreshing tokens and logging out."""
 
 from datetime import timedelta
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from domain.users import Caller, User, is_name, key_of
 
 
 class Granted(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody who has logged in holds; `expires_in` are the access token's seconds."""
+    """The tokens of a session; `expires_in` is the access token's lifetime in seconds."""
 
     access_token: str
     refresh_token: str
@@ -24,14 +24,14 @@ class Granted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Lifetimes(msgspec.Struct, frozen=True):
-    """How long an access token lasts, and a session with all its refresh tokens."""
+    """The lifetimes of an access token, and of a session with all its refresh tokens."""
 
     access: timedelta = timedelta(minutes=10)
     session: timedelta = timedelta(days=30)
 
 
 class Grant:
-    """Writes the tokens of sessions."""
+    """Issues the tokens of sessions."""
 
     def __init__(self, tokens: Tokens, clock: Clock, lifetimes: Lifetimes) -> None:
         self._tokens = tokens
@@ -39,7 +39,7 @@ class Grant:
         self.lifetimes = lifetimes
 
     def __call__(self, user: User, session: Session, refresh_token: str) -> Granted:
-        """The tokens of a session, which an access token does not outlast."""
+        """Return the tokens of a session, which no access token outlives."""
         now = self._clock.now()
         expires_at = min(now + self.lifetimes.access, session.expires_at)
         claims = Claims(
@@ -53,7 +53,7 @@ class Grant:
 
 
 class LogIn:
-    """Opens a session for whoever knows a password."""
+    """The use case that opens a session for a correct username and password."""
 
     def __init__(
         self,
@@ -75,15 +75,15 @@ class LogIn:
         self._random = random
         self._events = events
 
-    async def __call__(self, name: str, password: str, place: str) -> Granted:
-        """The tokens of a new session; `place` is where the guess comes from.
+    async def __call__(self, name: str, password: str, network: str) -> Granted:
+        """Open a session and return its tokens; `network` is the network of the client.
 
-        WrongCredentials, the same whether or not there is such a user; TooManyRequests when too
-        much was guessed.
+        Raise WrongCredentials, the same whether or not there is such a user, and TooManyRequests
+        after too many attempts.
         """
         account, user = key_of(name), None
         try:
-            await self._attempts.begin(account, place)
+            await self._attempts.begin(account, network)
             user = await self._accounts.get(name) if is_name(name) else None
             hashed = user.password if user and not user.disabled else None
             verified = await self._hasher.verify(password, hashed)
@@ -91,16 +91,16 @@ class LogIn:
                 raise WrongCredentials("the username or the password is wrong")
         except (TooManyRequests, WrongCredentials) as error:
             known = user.name if user else ""
-            self._events.publish(LoginRefused(account=known, network=place, code=error.code))
+            self._events.publish(LoginRefused(account=known, network=network, code=error.code))
             raise
-        await self._attempts.succeed(account, place)
+        await self._attempts.succeed(account, network)
         if verified.renewed is not None:
-            # When somebody else changes the user at the same time, the next login does this.
+            # If the user is changed at the same time, the next login does this.
             renewed = msgspec.structs.replace(user, password=verified.renewed)
             await self._accounts.replace(user, renewed)
-        return await self._opened(user)
+        return await self._open(user)
 
-    async def _opened(self, user: User) -> Granted:
+    async def _open(self, user: User) -> Granted:
         now, refresh_token = self._clock.now(), self._random.secret()
         session = Session(
             id=self._random.identifier(),
@@ -114,7 +114,7 @@ class LogIn:
 
 
 class Refresh:
-    """Goes on with a session: a refresh token is given in for new tokens."""
+    """The use case that continues a session: it exchanges a refresh token for new tokens."""
 
     def __init__(
         self, accounts: Accounts, sessions: Sessions, tokens: Tokens, grant: Grant
@@ -125,25 +125,25 @@ class Refresh:
         self._grant = grant
 
     async def __call__(self, refresh_token: str) -> Granted:
-        """New tokens; InvalidToken, also for a token used before: then its session ends."""
-        # Computed, not drawn: who asks twice because an answer was lost gets the same one.
+        """Return new tokens; raise InvalidToken, also for a used token, whose session ends then."""
+        # Computed, not random: a retry after a lost response gets the same one.
         successor = self._tokens.successor(refresh_token)
         session = await self._sessions.rotate(digest_of(refresh_token), digest_of(successor))
         user = await self._accounts.get(session.user)
-        # Somebody may have logged in with the old password while it was being changed.
+        # There may have been a login with the old password while it was being changed.
         if user is None or user.disabled or user.version != session.version:
             raise InvalidToken("this session has ended; log in again")
         return self._grant(user, session, successor)
 
 
 class LogOut:
-    """Ends a session."""
+    """The use case that ends a session."""
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
 
     async def __call__(self, caller: Caller, refresh_token: str | None = None) -> None:
-        """End the session of a refresh token, or else the one the caller asks in."""
+        """End the session of the refresh token, or else the caller's own."""
         if refresh_token is not None:
             await self._sessions.end(digest_of(refresh_token))
         elif caller.session is not None:
@@ -153,7 +153,7 @@ class LogOut:
 
 
 class SessionUseCases(NamedTuple):
-    """What is done with sessions, together."""
+    """The use cases of sessions."""
 
     log_in: LogIn
     refresh: Refresh

@@ -1,4 +1,4 @@
-"""Accounts: signing up, changing a password, and what the operator does to users."""
+"""Accounts: the use cases of signing up, changing passwords and disabling users."""
 
 from contextlib import suppress
 
@@ -18,7 +18,7 @@ from domain.users import Caller, SignupRules, User, checked_name, checked_passwo
 
 
 class AddUser:
-    """Makes an account for somebody, as an admin or the operator."""
+    """The use case of admins and the operator that creates an account."""
 
     def __init__(self, accounts: Accounts, hasher: PasswordHasher, clock: Clock) -> None:
         self._accounts = accounts
@@ -28,9 +28,9 @@ class AddUser:
     async def __call__(
         self, name: str, password: str, role: Role = Role.USER, most: int | None = None
     ) -> User:
-        """Return the new user; InvalidInput for a bad name or password, NameTaken.
+        """Create a user; raise InvalidInput for a bad name or password, or NameTaken.
 
-        SignupClosed when there are `most` users already.
+        Raise SignupClosed if there are `most` users already.
         """
         checked_name(name)
         _check_password(self._hasher, password)
@@ -45,28 +45,28 @@ class AddUser:
 
 
 class SignUp:
-    """Makes an account for a stranger, where that is allowed."""
+    """The use case of new users that creates an account, if the settings allow it."""
 
     def __init__(self, add_user: AddUser, rules: SignupRules) -> None:
         self._add_user = add_user
         self._rules = rules
 
     async def __call__(self, name: str, password: str) -> User:
-        """Return the new user, as AddUser does; SignupClosed where only admins make accounts."""
+        """Create a user as AddUser does; raise SignupClosed if only admins may do so."""
         if not self._rules.open:
-            raise SignupClosed("only admins make accounts here; ask one of them")
+            raise SignupClosed("only admins create accounts here; ask one of them")
         return await self._add_user(name, password, most=self._rules.most)
 
 
 class EnsureAdmin:
-    """Creates the admin whom the settings name."""
+    """The use case that creates the admin named in the settings, if missing."""
 
     def __init__(self, accounts: Accounts, add_user: AddUser) -> None:
         self._accounts = accounts
         self._add_user = add_user
 
     async def __call__(self, name: str, password: str) -> User:
-        """Return the user of that name from now on; an existing account is left as it is."""
+        """Return the user of that name; an existing account is not changed."""
         found = await self._accounts.get(name)
         if found is not None:
             return found
@@ -74,11 +74,11 @@ class EnsureAdmin:
             return await self._add_user(name, password, Role.ADMIN)
         except NameTaken:
             # Another process that has just started was faster.
-            return await _known(self._accounts, name)
+            return await _existing(self._accounts, name)
 
 
 class ChangePassword:
-    """Changes a password; every session ends, and whoever is logged in must do so again."""
+    """The use case that changes a password; every session of the user ends."""
 
     def __init__(
         self,
@@ -92,52 +92,52 @@ class ChangePassword:
         self._attempts = attempts
         self._hasher = hasher
 
-    async def __call__(self, caller: Caller, current: str, new: str, place: str) -> None:
-        """Change the caller's own; WrongCredentials unless they know the current one.
+    async def __call__(self, caller: Caller, current: str, new: str, network: str) -> None:
+        """Change the caller's password; raise WrongCredentials if the current one is wrong.
 
-        That is a guess like any other: TooManyRequests when too much was guessed. Forbidden for
+        It counts as a login attempt: raise TooManyRequests after too many. Raise Forbidden for
         programs.
         """
         name = caller.person
         _check_password(self._hasher, new, "new_password")
-        await self._attempts.begin(key_of(name), place)
+        await self._attempts.begin(key_of(name), network)
         user = await self._accounts.get(name)
         verified = await self._hasher.verify(current, user.password if user else None)
         if user is None or not verified.ok:
             raise WrongCredentials("the current password is another one")
-        await self._attempts.succeed(key_of(name), place)
+        await self._attempts.succeed(key_of(name), network)
         await self._put(user, new)
 
     async def set(self, name: str, new: str) -> None:
-        """Give a user another password, as the operator; UnknownUser."""
+        """Set a user's password, as the operator; raise UnknownUser if there is none."""
         _check_password(self._hasher, new)
-        await self._put(await _known(self._accounts, name), new)
+        await self._put(await _existing(self._accounts, name), new)
 
     async def _put(self, user: User, new: str) -> None:
         hashed = await self._hasher.hash(new)
         if not await self._accounts.replace(user, user.with_password(hashed)):
             raise StoreUnavailable("the account was changed at the same time; try again")
-        # No session goes on for another version of its user: only the list of them is older.
+        # The user's new version already ends every session; this only tidies the rows.
         with suppress(StoreError):
             await self._sessions.end_all(user.key)
 
 
 class DisableUser:
-    """Locks a user out: every session and every token of theirs ends."""
+    """The use case that disables a user; all sessions and tokens of the user end."""
 
     def __init__(self, accounts: Accounts, sessions: Sessions) -> None:
         self._accounts = accounts
         self._sessions = sessions
 
     async def __call__(self, name: str) -> None:
-        """Lock the user out; UnknownUser."""
-        user = await _known(self._accounts, name)
+        """Disable the user; raise UnknownUser if there is none."""
+        user = await _existing(self._accounts, name)
         while not await self._accounts.replace(user, user.locked_out()):
-            user = await _known(self._accounts, name)
+            user = await _existing(self._accounts, name)
         await self._sessions.end_all(user.key)
 
 
-async def _known(accounts: Accounts, name: str) -> User:
+async def _existing(accounts: Accounts, name: str) -> User:
     user = await accounts.get(name)
     if user is None:
         raise UnknownUser(f"there is no user {name!r}")

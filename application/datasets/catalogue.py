@@ -1,4 +1,4 @@
-"""The catalogue: which datasets there are, and how current each of them is."""
+"""The catalogue: the datasets that users see, and the freshness of each."""
 
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from domain.politeness import Cadence
 
 
 class FreshnessStatus(msgspec.Struct, frozen=True):
-    """How current a dataset is at one time."""
+    """The freshness of a dataset at one time."""
 
     fetched_at: datetime | None
     next_fetch_at: datetime | None
@@ -25,39 +25,39 @@ class FreshnessStatus(msgspec.Struct, frozen=True):
     stale_at: datetime | None = None
 
     def holds(self, now: datetime) -> bool:
-        """Return whether it is still so, as long as nothing has been fetched."""
+        """Return whether the status still holds at this time, without another fetch."""
         return self.stale or self.stale_at is None or now <= self.stale_at
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One dataset as the catalogue shows it to one viewer."""
+    """One dataset as shown to one viewer."""
 
     dataset: Dataset[Any]
     sources: tuple[str, ...]
     records: int
     quarantined: int
     freshness: Freshness
-    standing: FreshnessStatus
+    status: FreshnessStatus
 
 
 class Catalogue:
-    """The datasets that users see, each with the use cases that fetch and read it."""
+    """The datasets that users see, with the use cases that fetch and read them."""
 
     def __init__(self, registry: Registry, quarantine: Quarantine, clock: Clock) -> None:
         self._registry = registry
         self._quarantine = quarantine
         self._clock = clock
-        # The last status of each dataset, and what it followed from.
+        # The last status of each dataset, with the values it was computed from.
         self._statuses: dict[str, tuple[Freshness, Cadence, FreshnessStatus]] = {}
 
     @property
     def generation(self) -> Generation:
-        """The generation of the registry: another as soon as any dataset is added or changed."""
+        """Return the current generation of the registry, which changes with any dataset."""
         return self._registry.current
 
     @property
     def datasets(self) -> list[Dataset[Any]]:
-        """The datasets, in the order they were declared."""
+        """Return the datasets, in the order of their declaration."""
         return [each.dataset for each in self._registry.current.catalogue.values()]
 
     def query(self, name: str) -> Query[Any]:
@@ -75,16 +75,17 @@ class Catalogue:
         return fetch
 
     async def is_replaced(self, reader: Reader[Any]) -> bool:
-        """Return whether the reader is out of use, so that its errors mean nothing."""
+        """Return whether the reader was replaced, so that its errors may be ignored."""
         return await self._registry.is_replaced(reader)
 
     def freshness_status(
         self, name: str, freshness: Freshness, cadence: Cadence | None = None
     ) -> FreshnessStatus:
-        """Return how current a dataset with this freshness is now; `cadence` is its own if None."""
+        """Return the status of a dataset with this freshness; `cadence` is its own if None."""
         now, cadence = self._clock.now(), cadence or self.fetch(name).cadence
-        known, by, status = self._statuses.get(name, (None, None, None))
-        if known is freshness and by is cadence and status is not None and status.holds(now):
+        known, known_cadence, status = self._statuses.get(name, (None, None, None))
+        is_same = known is freshness and known_cadence is cadence
+        if is_same and status is not None and status.holds(now):
             return status
         status = FreshnessStatus(
             freshness.fetched_at,
@@ -113,6 +114,6 @@ class Catalogue:
             records=await reader.count(),
             quarantined=await self._quarantine.count(name),
             freshness=freshness,
-            # By its own cadence: it may be replaced or removed meanwhile.
-            standing=self.freshness_status(name, freshness, fetch.cadence),
+            # With its own cadence: the dataset may be replaced or removed meanwhile.
+            status=self.freshness_status(name, freshness, fetch.cadence),
         )

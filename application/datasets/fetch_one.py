@@ -1,4 +1,4 @@
-"""Populating: one fetch on the spot, for a client that wants to see the record it brought."""
+"""FetchOne: an immediate fetch whose caller wants to see a record of it."""
 
 from typing import Any
 
@@ -12,21 +12,21 @@ from domain.errors import SourceError, UnknownRecord
 
 
 class FetchedOne(msgspec.Struct, frozen=True):
-    """A fetch, and the record it touched; None when it brought none that can be read."""
+    """A fetch, and a record of it; None if it has none that the viewer may read."""
 
     fetched: Fetched
     record: Any | None
 
 
 class FetchOne:
-    """Fetches a dataset now, whatever its interval, and finds the record the fetch touched."""
+    """The use case that fetches a dataset now, and returns a record of that fetch."""
 
     def __init__(self, catalogue: Catalogue, receipts: Receipts) -> None:
         self._catalogue = catalogue
         self._receipts = receipts
 
     async def __call__(self, dataset: str, viewer: Role) -> FetchedOne:
-        """What came of it; errors as for any forced fetch."""
+        """Fetch with `force`, and return the last record of the fetch; raises as `Fetch` does."""
         fetch, query = self._catalogue.fetch(dataset), self._catalogue.query(dataset)
         fetched = await fetch(viewer, force=True)
         last = await self._receipts.last(fetched.job.id)
@@ -37,5 +37,5 @@ class FetchOne:
             key = query.dataset.key_of(batch.records[-1])
             return FetchedOne(fetched, await query.get(key, viewer))
         except (IndexError, SourceError, UnknownRecord):
-            # It was rejected, or held, and the report says so.
+            # The record was rejected or quarantined, as the report says.
             return FetchedOne(fetched, None)

@@ -1,4 +1,4 @@
-"""Query: the one way anything is ever read."""
+"""Query: the use case that reads a dataset. All reads go through it."""
 
 from collections.abc import AsyncGenerator
 from math import inf
@@ -15,29 +15,29 @@ from domain.paging import Page, PageRequest
 
 #: How many records an export reads at a time.
 CHUNK = 1000
-#: And where each time means to look at every record, because no index is in that order.
+#: The same for an export without a matching index, which scans all records for each page.
 SCANNED_CHUNK = 5 * CHUNK
 
 
 class Reader(Generic[R]):
-    """Reads one dataset for one role, which may read it and sees the records that match `seen`."""
+    """The reader of one dataset for one role, which sees the records that match `seen`."""
 
     def __init__(self, dataset: Dataset[R], store: Store, seen: Filter) -> None:
         self.dataset = dataset
-        #: Whether the dataset was replaced or removed since.
+        #: Whether the dataset has been replaced or removed.
         self.is_retired = False
         self._store = store
         self._seen = seen
 
     async def page(self, request: PageRequest) -> Page[Any]:
-        """Return one page of records; raise InvalidCursor for a cursor of another question."""
+        """Return one page of records; raise InvalidCursor for a cursor of another query."""
         if self._seen.conditions:
             request = msgspec.structs.replace(request, filter=request.filter & self._seen)
         request.check()
         return await self._store.find(self.dataset, request)
 
     async def get(self, key: Key) -> Any:
-        """Return the record with that key; raise UnknownRecord when none that is seen has it."""
+        """Return the record with that key; raise UnknownRecord if the role sees none."""
         row = await self._store.get(self.dataset, key, self._seen)
         if row is None:
             raise no_record(self.dataset)
@@ -46,9 +46,9 @@ class Reader(Generic[R]):
     async def walk(
         self, request: PageRequest, most: int | None = None
     ) -> AsyncGenerator[list[Any], None]:
-        """Yield every record from the request's page on, at `most` so many, in chunks up to CHUNK.
+        """Yield every record from the request's page on, at most `most`, in chunks up to CHUNK.
 
-        Each is of one snapshot. An answer without records is one empty chunk.
+        Each chunk is of one snapshot. A result without records is one empty chunk.
         """
         is_fast = self.dataset.answers_fast(request.filter, request.sort.names)
         size = CHUNK if is_fast else SCANNED_CHUNK
@@ -64,7 +64,7 @@ class Reader(Generic[R]):
             request = msgspec.structs.replace(request, cursor=page.next_cursor, offset=0)
 
     async def count(self) -> int:
-        """Return how many records are seen."""
+        """Return the number of records that the role sees."""
         return await self._store.count(self.dataset, self._seen)
 
     async def freshness(self) -> Freshness:
@@ -73,9 +73,9 @@ class Reader(Generic[R]):
 
 
 class Query(Generic[R]):
-    """Reads one dataset, as far as the viewer may see it.
+    """The use case that reads one dataset, restricted to what the viewer may see.
 
-    Every method raises LoginRequired or Forbidden when the viewer may not read the dataset.
+    Its methods raise LoginRequired or Forbidden if the viewer may not read the dataset.
     """
 
     def __init__(self, dataset: Dataset[R], store: Store) -> None:
@@ -83,24 +83,24 @@ class Query(Generic[R]):
         self._readers = {role: Reader(dataset, store, dataset.seen_by(role)) for role in Role}
 
     def for_role(self, viewer: Role) -> Reader[R]:
-        """Return what reads for this viewer, who is not checked again."""
+        """Return the reader for this viewer, whose role it does not check again."""
         viewer.require(self.dataset.read_by)
         return self._readers[viewer]
 
     def retire(self, retired: bool = True) -> None:
-        """Mark what reads here as out of use, or as in use again."""
+        """Mark the readers as retired, or as in use again."""
         for reader in self._readers.values():
             reader.is_retired = retired
 
     async def __call__(self, request: PageRequest, viewer: Role = Role.ANYONE) -> Page[Any]:
-        """Return one page of records; raise InvalidCursor for a cursor of another question."""
+        """Return one page of records; raise InvalidCursor for a cursor of another query."""
         return await self.for_role(viewer).page(request)
 
     async def get(self, key: Key, viewer: Role = Role.ANYONE) -> Any:
-        """Return the record with that key; raise UnknownRecord when the viewer sees none."""
+        """Return the record with that key; raise UnknownRecord if the viewer sees none."""
         return await self.for_role(viewer).get(key)
 
 
 def no_record(dataset: Dataset[Any]) -> UnknownRecord:
-    """Return the error for a key that no record has which may be seen."""
+    """Return the error for a key without a visible record."""
     return UnknownRecord(f"no record of {dataset.name} has that key")

@@ -22,9 +22,9 @@ V = TypeVar("V")
 class RegisteredDataset(Generic[R]):
     """One dataset with the use cases that fetch and read it, and the limits of its sources.
 
-    A dataset that is not `listed` has a table, a schedule and jobs, and is not in the catalogue.
-    `urls` say where its sources are, `private_hosts` which hosts, as "host:port", may have a
-    private address, and `rates` how often a host may be asked.
+    A dataset that is not `listed` has a table, a schedule and jobs, but is not in the catalogue.
+    `urls` are those of its sources, `private_hosts` the hosts, as "host:port", that may have a
+    private address, and `rates` the rate limits by host.
     """
 
     fetch: Fetch[R]
@@ -36,20 +36,20 @@ class RegisteredDataset(Generic[R]):
 
     @property
     def dataset(self) -> Dataset[R]:
-        """The dataset itself."""
+        """Return the dataset itself."""
         return self.query.dataset
 
     @property
     def name(self) -> str:
-        """The name of the dataset."""
+        """Return the name of the dataset."""
         return self.query.dataset.name
 
 
 class Generation(Mapping[str, RegisteredDataset[Any]]):
-    """All datasets that hold at one time, by name; it never changes.
+    """All datasets at one time, by name; immutable.
 
-    Of two rates for one host the lower holds. `rates` and `private_hosts` are the operator's own;
-    such a rate holds in place of all others.
+    Of two rates for one host the lower applies. `rates` and `private_hosts` are the operator's own;
+    such a rate overrides all others.
     """
 
     def __init__(
@@ -81,50 +81,50 @@ class Generation(Mapping[str, RegisteredDataset[Any]]):
 
 
 class Registry:
-    """Holds the current generation, which can be replaced while everything runs.
+    """The holder of the current generation, which can be replaced at run time.
 
-    Use cases ask it each time. `first` makes the first generation when it is asked for, because
-    the sources in it need a client that goes by the limits of the registry.
+    Use cases read it at every call. `first` builds the first generation lazily, because its
+    sources need a client that reads the limits from the registry.
     """
 
     def __init__(self, tables: Tables, first: Callable[[], Generation]) -> None:
         self._tables = tables
         self._first = first
-        #: The datasets that were removed, whose waiting jobs have to end.
+        #: Removed datasets, whose queued jobs must still be ended.
         self._removed: dict[str, RegisteredDataset[Any]] = {}
-        #: What was replaced and may still run.
+        #: Replaced use cases that may still run.
         self._retired: set[Fetch[Any]] = set()
         self._replacing = asyncio.Lock()
         self._swapping = asyncio.Lock()
         #: The use cases that fetch the datasets of the catalogue, by name.
         self.fetches: Mapping[str, Fetch[Any]] = _View(lambda: self.current.fetches)
-        #: How often hosts may be asked.
+        #: The rate limits by host.
         self.rates: Mapping[str, Rate] = _View(lambda: self.current.rates)
         #: The hosts that may have a private address, as "host:port".
         self.private_hosts: Container[str] = _PrivateHosts(self)
 
     @cached_property
     def current(self) -> Generation:
-        """The generation that holds now; keep it for as long as several looks must agree."""
+        """Return the current generation; keep the value where several reads must agree."""
         return self._first()
 
     def fetch_of(self, name: str) -> Fetch[Any] | None:
-        """Return what runs the jobs of a dataset, removed or not; None for an unknown one."""
+        """Return the use case that runs a dataset's jobs, even a removed one's; None if unknown."""
         registered = self.current.get(name) or self._removed.get(name)
         return None if registered is None else registered.fetch
 
     async def replace(self, new: Generation) -> None:
         """Replace the current generation.
 
-        The tables are prepared first; when that fails, the old generation goes on. Then one
-        reference is swapped. A running job ends as it began; a waiting one is run by the new
-        definition, or fails where there is none any more. A dataset whose table must be built anew
-        is replaced once its running job has ended.
+        The tables are prepared first; if that fails, the old generation stays. Then one reference
+        is swapped. A running job ends with the old definition; a queued one is run with the new
+        definition, or fails if the dataset was removed. A dataset whose table must be rebuilt is
+        replaced once its running job has ended.
         """
         async with self._replacing:
             old = self.current
             with ExitStack() as held:
-                # What still runs could not merge its records into the new table.
+                # A running job could not merge its records into the new table.
                 for fetch in _rebuilt(self._running(), new):
                     held.enter_context(fetch.held())
                     await fetch.idle()
@@ -133,17 +133,17 @@ class Registry:
                     self._swap(old, new)
 
     async def is_replaced(self, reader: Reader[Any]) -> bool:
-        """Return whether the reader is out of use, once a swap that is under way is done."""
+        """Return whether the reader was replaced, after any swap in progress."""
         async with self._swapping:
             return reader.is_retired
 
     async def drain(self) -> None:
-        """Return when no fetch is running here any more."""
+        """Wait until no fetch runs in this process."""
         for fetch in self._running():
             await fetch.drain()
 
     async def close(self) -> None:
-        """Stop what is running here; its jobs are taken over when their leases run out."""
+        """Cancel the fetches of this process; others claim their jobs when the leases expire."""
         for fetch in self._running():
             await fetch.close()
 
@@ -161,7 +161,7 @@ class Registry:
             else:
                 self._removed.pop(name, None)
                 each.fetch.hand_over(following.fetch)
-        # Last, because what was replaced may share its use cases with what replaces it.
+        # Last, because old and new entries may share their use cases.
         for name, each in new.items():
             if old.get(name) is not each:
                 each.query.retire(False)
@@ -169,13 +169,13 @@ class Registry:
         self._retired = {fetch for fetch in self._retired if fetch.is_running}
 
     def _running(self) -> list[Fetch[Any]]:
-        # Not `current`, which would make the first generation.
+        # Not `current`, which would build the first generation.
         known: Generation | None = vars(self).get("current")
         return [*self._retired, *(each.fetch for each in (known or {}).values())]
 
 
 def _rebuilt(fetches: Iterable[Fetch[Any]], new: Generation) -> list[Fetch[Any]]:
-    """Return what fetches the datasets whose tables must be built anew."""
+    """Return the use cases of the datasets whose tables must be rebuilt."""
     following = {dataset.name: Layout.of(dataset) for dataset in new.datasets}
     return [
         fetch
@@ -194,7 +194,7 @@ def _lowest(rates: Iterable[Mapping[str, Rate]]) -> dict[str, Rate]:
 
 
 class _View(Mapping[str, V]):
-    """A mapping of the current generation: it follows when that is replaced."""
+    """A view of a mapping in the current generation."""
 
     def __init__(self, read: Callable[[], Mapping[str, V]]) -> None:
         self._read = read

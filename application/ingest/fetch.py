@@ -9,7 +9,7 @@ from typing import Generic
 
 import msgspec
 
-from application.concurrency import SingleFlight, end_of, heard
+from application.concurrency import SingleFlight, result_of, retrieve_exception
 from application.ingest.job_backend import JobBackend
 from application.ingest.run_job import JobRunner
 from application.ingest.sync_source import JobStep
@@ -236,9 +236,9 @@ class Fetch(Generic[R]):
         if joined is None or joined.done():
             joined = self._joined = asyncio.create_task(self._fetch(force, job_id))
             joined.add_done_callback(self._left)
-            joined.add_done_callback(heard)
+            joined.add_done_callback(retrieve_exception)
         # It goes on when the caller leaves: others may have joined.
-        return await end_of(joined)
+        return await result_of(joined)
 
     def _left(self, task: asyncio.Task[Fetched]) -> None:
         if self._joined is task:

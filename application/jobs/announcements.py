@@ -1,4 +1,4 @@
-"""Announcements: have one handled, and publish what its handler raises."""
+"""Announcements of jobs: handle one, and publish the error of its handler."""
 
 import asyncio
 
@@ -7,10 +7,10 @@ from application.ports.operations import Events
 from domain.events import AnnouncementFailed
 
 
-async def handled(handle: Handle, job_id: str, events: Events) -> bool:
-    """Return whether the handler returned; an error of its own is published and ends nothing else.
+async def handle_announcement(handle: Handle, job_id: str, events: Events) -> bool:
+    """Return whether the handler succeeded; publish its error if not.
 
-    It raises CancelledError only when the task that called it is cancelled.
+    Raise CancelledError only if the calling task is cancelled.
     """
     try:
         await handle(job_id)

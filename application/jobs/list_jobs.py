@@ -1,24 +1,24 @@
-"""Jobs: what became of fetches, and calling one off."""
+"""Jobs: the use cases of finding, listing and cancelling them."""
 
 from application.datasets.registry import Registry
 from application.ingest.job_backend import JobBackend
-from application.ports.jobs import Wanted
+from application.ports.jobs import JobFilter
 from domain.dataset import Role
 from domain.errors import IllegalTransition, UnknownDataset, UnknownJob
 from domain.jobs import FetchJob, JobStatus
 
 
 class FindJob:
-    """Finds one job by its identifier, for whoever may read its dataset."""
+    """The use case that finds one job by its identifier."""
 
     def __init__(self, job_backend: JobBackend, registry: Registry) -> None:
         self._history = job_backend.history
         self._registry = registry
 
     async def __call__(self, job_id: str, viewer: Role) -> FetchJob:
-        """The job; UnknownJob when there is none of that identifier, LoginRequired or Forbidden.
+        """Return the job; raise UnknownJob, or LoginRequired or Forbidden for the viewer.
 
-        What became of a dataset that was taken out is for admins.
+        The viewer must be allowed to read its dataset; only admins see jobs of removed datasets.
         """
         job = await self._history.get(job_id)
         if job is None:
@@ -29,7 +29,7 @@ class FindJob:
 
 
 class ListJobs:
-    """Lists the jobs of the datasets the viewer may read, newest first."""
+    """The use case that lists the jobs of the datasets the viewer may read, newest first."""
 
     def __init__(self, job_backend: JobBackend, registry: Registry) -> None:
         self._history = job_backend.history
@@ -43,7 +43,11 @@ class ListJobs:
         status: JobStatus | None = None,
         before: str | None = None,
     ) -> list[FetchJob]:
-        """The jobs, older than `before` if given; UnknownDataset, LoginRequired or Forbidden."""
+        """Return the jobs, those older than `before` if given.
+
+        Raise UnknownDataset for another dataset, LoginRequired or Forbidden if the viewer may not
+        read it.
+        """
         catalogue = self._registry.current.catalogue
         if dataset is None:
             names = [n for n, e in catalogue.items() if viewer.at_least(e.dataset.read_by)]
@@ -54,17 +58,17 @@ class ListJobs:
             raise UnknownDataset.among(catalogue)
         if not names:
             return []
-        return await self._history.recent(Wanted(tuple(names), status), limit, before)
+        return await self._history.recent(JobFilter(tuple(names), status), limit, before)
 
 
 class CancelJob:
-    """Calls a job off, whether it waits or runs."""
+    """The use case that cancels a queued or running job."""
 
     def __init__(self, job_backend: JobBackend) -> None:
         self._job_backend = job_backend
 
     async def __call__(self, job_id: str, viewer: Role) -> FetchJob:
-        """The cancelled job, for an admin; UnknownJob, or IllegalTransition when it has ended."""
+        """Cancel a job, for an admin; raise UnknownJob, or IllegalTransition if it has ended."""
         viewer.require(Role.ADMIN)
         cancelled = await self._job_backend.jobs.cancel(job_id)
         if cancelled is not None:

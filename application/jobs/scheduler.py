@@ -1,4 +1,4 @@
-"""Schedules: fetching by itself, so that what is served stays current."""
+"""The scheduler: starts the scheduled fetches of all datasets."""
 
 from datetime import datetime
 from typing import Any
@@ -13,15 +13,16 @@ from domain.events import ScheduleFailed
 from domain.jobs import FetchJob, Mode
 from domain.schedules import Schedule
 
-#: The schedules are looked at no less often than this: others may change them.
-LOOK_S = 1.0
+#: The longest time between two checks: other processes may change the schedules.
+CHECK_S = 1.0
 _SHORTEST_S = 0.01
 
 
 class Scheduler:
-    """Fires every schedule when it is due, until cancelled; any number of these may run.
+    """A loop that fires every schedule when it is due; several may run at the same time.
 
-    `on_start` has each dataset fetched at the start, or when it is registered, unless it is fresh.
+    With `on_start`, each dataset that is not fresh is also fetched at the start, or when it is
+    registered.
     """
 
     def __init__(
@@ -38,16 +39,16 @@ class Scheduler:
         self._clock = clock
         self._random = random
         self._on_start = on_start
-        self._away = False
+        self._is_failing = False
 
     async def __call__(self) -> None:
         """Run until cancelled."""
         while True:
             await self._follow_registry()
-            await self._clock.sleep(await self._look())
+            await self._clock.sleep(await self._check())
 
     async def _follow_registry(self) -> None:
-        """Declare the schedules of a new generation, and begin what is new in it."""
+        """Declare the schedules of a new generation, and fetch its new datasets."""
         while self._declared is not (generation := self._registry.current):
             fetches = [each.fetch for each in generation.values() if each.fetch.sources]
             periods = {fetch.dataset.name: fetch.cadence.every for fetch in fetches}
@@ -56,37 +57,37 @@ class Scheduler:
                     {name: every for name, every in periods.items() if every is not None}
                 )
             except StoreError:
-                await self._clock.sleep(LOOK_S)
+                await self._clock.sleep(CHECK_S)
                 continue
             before, self._declared = self._declared, generation
             for fetch in fetches if self._on_start else ():
                 known = None if before is None else before.get(fetch.dataset.name)
                 if known is None or known.fetch is not fetch:
-                    await self._begin(fetch)
+                    await self._fetch_now(fetch)
 
-    async def _begin(self, fetch: Fetch[Any]) -> None:
+    async def _fetch_now(self, fetch: Fetch[Any]) -> None:
         try:
             await fetch.start(Role.ADMIN, mode=Mode.SCHEDULE)
-        except CatchmentError as error:  # the others are begun all the same
+        except CatchmentError as error:  # the other datasets are still fetched
             failed = ScheduleFailed(dataset=fetch.dataset.name, error=error)
             self._job_backend.events.publish(failed)
 
-    async def _look(self) -> float:
-        """Fire what is due; how long to wait until the next look (seconds)."""
+    async def _check(self) -> float:
+        """Fire the due schedules; return the seconds to wait until the next check."""
         try:
-            now, standing = await self._job_backend.schedules.current()
-            following = [await self._passed(schedule, now) for schedule in standing]
-            self._away = False
-        except Exception as error:  # whatever it is, the scheduler outlives it
-            if not self._away:
+            now, schedules = await self._job_backend.schedules.current()
+            following = [await self._fire_if_due(schedule, now) for schedule in schedules]
+            self._is_failing = False
+        except Exception as error:  # no error ends the scheduler
+            if not self._is_failing:
                 self._job_backend.events.publish(ScheduleFailed(error=error))
-            self._away = True
-            return LOOK_S
+            self._is_failing = True
+            return CHECK_S
         waits = [(schedule.next_run_at - now).total_seconds() for schedule in following]
-        return max(_SHORTEST_S, min([LOOK_S, *waits]))
+        return max(_SHORTEST_S, min([CHECK_S, *waits]))
 
-    async def _passed(self, schedule: Schedule, now: datetime) -> Schedule:
-        """Fire a schedule if it is due; what it is afterwards, whoever was faster."""
+    async def _fire_if_due(self, schedule: Schedule, now: datetime) -> Schedule:
+        """Fire a schedule if it is due; return the following schedule, even if another fired it."""
         if not schedule.is_due(now):
             return schedule
         job = FetchJob(
@@ -100,6 +101,6 @@ class Scheduler:
         if fired is not None and fired.id == job.id:
             await self._job_backend.announce(job.id)
         elif fired is not None and not fired.mode.asks:
-            # What is in the way fetches nothing: the tick is kept until it is out of the way.
+            # The dataset's unfinished job is no fetch: the tick is repeated once it has ended.
             await self._job_backend.schedules.move(following, schedule)
         return following

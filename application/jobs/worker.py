@@ -12,12 +12,12 @@ from domain.jobs import FetchJob
 
 #: How often a worker looks for jobs whose announcement or whose worker was lost.
 SWEEP_S = 1.0
-#: So many jobs run in one worker at once.
+#: The most jobs that run in one worker at once.
 AT_ONCE = 8
 
 
 class RunJob:
-    """Runs one job by its identifier, whichever dataset it fetches."""
+    """The use case that runs one job by its identifier, of any dataset."""
 
     def __init__(self, registry: Registry, job_backend: JobBackend) -> None:
         self._registry = registry
@@ -25,11 +25,11 @@ class RunJob:
         self._suspected = asyncio.Lock()
 
     async def __call__(self, job_id: str) -> None:
-        """Run the job, unless it has ended or is in other hands; never raises.
+        """Run the job, unless it has ended or another worker holds it; never raises.
 
-        The row is the truth: a job that could not be run here is found again by a sweep. Of
-        jobs that are suspected to have killed their workers one runs at a time, so that one that
-        does kill them takes no other with it time after time.
+        The job's row is authoritative: a sweep finds a job that could not be run here. Jobs
+        suspected of having killed their workers run one at a time, so that a job that does so
+        never takes another suspected one with it.
         """
         dataset = None
         try:
@@ -41,8 +41,8 @@ class RunJob:
             if ran is not None:
                 self._job_backend.publish_run(ran)
         except LeaseLost:
-            return  # whoever has it now publishes its end
-        except Exception as error:  # one job's misfortune must not end the worker
+            return  # the worker that holds it now publishes its end
+        except Exception as error:  # no job's error ends the worker
             self._job_backend.events.publish(
                 JobInterrupted(job=job_id, dataset=dataset, error=error)
             )
@@ -60,7 +60,7 @@ class RunJob:
 
 
 class Worker:
-    """Runs the jobs that are announced, and those that nobody else runs, until cancelled."""
+    """A loop that runs announced jobs, and abandoned ones that a sweep finds."""
 
     def __init__(
         self, run_job: RunJob, job_backend: JobBackend, clock: Clock, at_once: int = AT_ONCE
@@ -69,18 +69,18 @@ class Worker:
         self._job_backend = job_backend
         self._clock = clock
         self._at_once = at_once
-        self._room = asyncio.Semaphore(at_once)
+        self._slots = asyncio.Semaphore(at_once)
         self._swept: dict[str, asyncio.Task[None]] = {}
-        self._leaving = False
+        self._is_stopping = False
 
     async def __call__(self) -> None:
-        """Work until cancelled, then end what is in hand; cancelled again, leave it to others."""
+        """Run jobs until cancelled, then finish the running ones; a second cancel abandons them."""
         try:
             async with self._job_backend.queue.listening(self._run):
-                # The block is left without an error, so that it ends what it has in hand.
+                # Leaving the block without an error lets it finish its running jobs.
                 with contextlib.suppress(asyncio.CancelledError):
                     await self._sweep()
-                self._leaving = True
+                self._is_stopping = True
             await self._end_swept()
         finally:
             for task in self._swept.values():
@@ -89,18 +89,18 @@ class Worker:
         raise asyncio.CancelledError
 
     async def _sweep(self) -> None:
-        away = False
+        is_failing = False
         while True:
             await self._clock.sleep(SWEEP_S)
             free = self._at_once - len(self._swept)
             try:
                 found = await self._job_backend.history.overdue(free) if free else []
-                away = False
-            except Exception as error:  # whatever it is, the worker outlives it
-                if not away:
+                is_failing = False
+            except Exception as error:  # no error ends the worker
+                if not is_failing:
                     self._job_backend.events.publish(SweepFailed(error=error))
-                away = True
-                continue  # what cannot be read now can be read a second later
+                is_failing = True
+                continue  # the next sweep tries again
             for job_id in found:
                 if job_id not in self._swept:
                     self._swept[job_id] = asyncio.create_task(self._run_swept(job_id))
@@ -112,9 +112,9 @@ class Worker:
             del self._swept[job_id]
 
     async def _run(self, job_id: str) -> None:
-        async with self._room:
-            # What has not begun when we leave is found by others.
-            if not self._leaving:
+        async with self._slots:
+            # A job that has not started when the worker stops is found by others.
+            if not self._is_stopping:
                 await self._run_job(job_id)
 
     async def _end_swept(self) -> None:

@@ -1,4 +1,4 @@
-"""Alerts: watch what may go wrong, and send the operator one alert for each beginning and end."""
+"""Alerts: the loop that sends the operator one alert for each start and end of an incident."""
 
 import asyncio
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ from domain.alerts import AlertState, Incident, Kind, open_breaker, staleness
 from domain.dataset import Role
 from domain.events import AlertFailed, AlertSent, WatchFailed
 
-#: How often is looked; what could not be sent is tried again then.
-LOOK_S = 10.0
+#: The time between two checks, after which failed alerts are sent again.
+CHECK_S = 10.0
 
-_WELL = {
+_RECOVERED = {
     Kind.STALE: "it has been fetched again",
     Kind.BREAKER: "it answers again",
 }
@@ -23,7 +23,7 @@ _UNWATCHED = "it is not watched any more: its source was switched off"
 
 
 class AlertMonitor:
-    """Looks at every dataset and source until cancelled; any number of these may run."""
+    """A loop that checks every dataset and source; several may run at the same time."""
 
     def __init__(
         self,
@@ -40,77 +40,77 @@ class AlertMonitor:
         self._notifier = notifier
         self._clock = clock
         self._events = events
-        self._away = False
+        self._is_failing = False
 
     async def __call__(self) -> None:
-        """Watch until cancelled; an alert that is being sent is sent to its end."""
+        """Run until cancelled; an alert that is being sent is completed."""
         while True:
-            # Before the first look, too: what turned old while nothing ran is fetched at the start.
-            await self._clock.sleep(LOOK_S)
-            await self._look()
+            # Also before the first check: data that became stale meanwhile is fetched at the start.
+            await self._clock.sleep(CHECK_S)
+            await self._check()
 
-    async def _look(self) -> None:
+    async def _check(self) -> None:
         try:
-            # First, so that whoever looks later than another changes nothing of what that one saw.
-            now, standing = await self._alerts.current()
+            # Read first: a state that another process changes after this is not overwritten.
+            now, states = await self._alerts.current()
             generation = self._registry.current
-            known = {alarm.key: alarm for alarm in standing}
+            known = {state.key: state for state in states}
             for watched in _watched(generation, now):
                 seen = known.pop(watched.key, None)
-                alarm = seen or watched
-                trouble = await self._trouble(generation, alarm, now)
-                await self._pass(seen, alarm.seen(trouble, _WELL[alarm.kind]), now)
-            for alarm in known.values():
-                await self._pass(alarm, alarm.seen(None, _UNWATCHED), now)
-            self._away = False
-        except Exception as error:  # whatever it is, the watch outlives it
-            if not self._away:
+                state = seen or watched
+                incident = await self._incident(generation, state, now)
+                await self._update(seen, state.seen(incident, _RECOVERED[state.kind]), now)
+            for state in known.values():
+                await self._update(state, state.seen(None, _UNWATCHED), now)
+            self._is_failing = False
+        except Exception as error:  # no error ends the monitor
+            if not self._is_failing:
                 self._events.publish(WatchFailed(error=error))
-            self._away = True
+            self._is_failing = True
 
-    async def _trouble(
-        self, generation: Generation, alarm: AlertState, now: datetime
+    async def _incident(
+        self, generation: Generation, state: AlertState, now: datetime
     ) -> Incident | None:
-        registered = generation.catalogue[alarm.dataset]
-        if alarm.kind is Kind.BREAKER:
-            host = registered.fetch.hosts[alarm.source]
+        registered = generation.catalogue[state.dataset]
+        if state.kind is Kind.BREAKER:
+            host = registered.fetch.hosts[state.source]
             return open_breaker(await self._budget.state(host), now)
         freshness = await registered.query.for_role(Role.ADMIN).freshness()
-        return staleness(registered.fetch.cadence, freshness, alarm.watched_since, now)
+        return staleness(registered.fetch.cadence, freshness, state.watched_since, now)
 
-    async def _pass(self, seen: AlertState | None, following: AlertState, now: datetime) -> None:
-        """Save what was seen and, if an alert waits and no other process was faster, send it."""
+    async def _update(self, seen: AlertState | None, following: AlertState, now: datetime) -> None:
+        """Store the new state and, if it has an alert that no other process claimed, send that."""
         waiting = following.is_waiting(now)
         if waiting:
             following = following.claimed(now)
         if following != seen and await self._alerts.move(seen, following) and waiting:
-            await self._to_its_end(following)
+            await self._send_shielded(following)
 
-    async def _to_its_end(self, taken: AlertState) -> None:
-        sending = asyncio.create_task(self._send(taken))
+    async def _send_shielded(self, claimed: AlertState) -> None:
+        sending = asyncio.create_task(self._send(claimed))
         try:
             await asyncio.shield(sending)
         except asyncio.CancelledError:
-            # Broken off, it might have arrived all the same, and would be sent a second time.
+            # A cancelled request might arrive all the same, and would be sent a second time.
             await asyncio.wait([sending])
             sending.exception()  # retrieved, so that asyncio does not log it as never retrieved
             raise
         finally:
             sending.cancel()
 
-    async def _send(self, taken: AlertState) -> None:
-        alert = taken.alert(self._clock.now())
+    async def _send(self, claimed: AlertState) -> None:
+        alert = claimed.alert(self._clock.now())
         event: AlertSent | AlertFailed = AlertSent(alert=alert)
         try:
             await self._notifier.notify(alert)
-        except Exception as error:  # the others are sent all the same
+        except Exception as error:  # the other alerts are still sent
             event = AlertFailed(alert=alert, error=error)
         self._events.publish(event)
-        await self._alerts.move(taken, taken.released(delivered=isinstance(event, AlertSent)))
+        await self._alerts.move(claimed, claimed.released(delivered=isinstance(event, AlertSent)))
 
 
 def _watched(generation: Generation, now: datetime) -> Iterator[AlertState]:
-    """Yield all there is to watch, each as it is when nothing was ever seen of it."""
+    """Yield the initial state of every subject to watch."""
     for name, fetch in generation.fetches.items():
         if fetch.sources:
             yield AlertState.quiet(Kind.STALE, name, name, now)

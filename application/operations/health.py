@@ -1,4 +1,4 @@
-"""Health: whether the service can do its work, and how every source stands."""
+"""Health: whether the service works, and the state of every source."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from domain.politeness import Breaker
 
 
 class HealthStatus(StrEnum):
-    """How the service is: degraded means that it serves, but not what it should."""
+    """The status of the service; degraded means that it serves, but incompletely or stale."""
 
     OK = "ok"
     DEGRADED = "degraded"
@@ -24,7 +24,7 @@ class HealthStatus(StrEnum):
 
 
 class SourceHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """When a source last answered, whether that is too long ago, and whether it may be asked."""
+    """The health of one source: its last success, its staleness and its breaker."""
 
     source: str
     dataset: str
@@ -34,25 +34,25 @@ class SourceHealth(msgspec.Struct, frozen=True, kw_only=True):
     blocked_until: datetime | None = None
 
     @property
-    def is_in_trouble(self) -> bool:
-        """Whether it is overdue, or has failed so often that it must prove itself again."""
+    def is_unhealthy(self) -> bool:
+        """Return whether the source is stale, or its breaker is not closed."""
         return self.stale or self.breaker is not Breaker.CLOSED
 
 
 class HealthReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The service's condition at one moment; `queue` and `database` say why not, if so."""
+    """The health of the service at one time; `queue` and `database` give the reason if not ok."""
 
     status: HealthStatus
     database: str
     queue: str
     sources: tuple[SourceHealth, ...]
     checked_at: datetime
-    #: Whether database and queue can both be used.
+    #: Whether both database and queue work.
     works: bool
 
 
 class CheckHealth:
-    """Looks at the database, at the queue, and at the age of what every source gave."""
+    """The use case that checks the database, the queue and every source."""
 
     def __init__(
         self, registry: Registry, database: Probe, queue: Probe, budget: Budget, clock: Clock
@@ -64,23 +64,23 @@ class CheckHealth:
         self._clock = clock
 
     async def __call__(self) -> HealthReport:
-        """The condition now; it never raises, because it is asked when things are bad."""
-        queue = await self._look_at_queue()
+        """Return the health now; never raises, because it is needed most when things fail."""
+        queue = await self._queue_status()
         try:
             await self.ready()
             sources = tuple([health async for health in self._sources()])
         except StoreError as error:
             return self._report(HealthStatus.DOWN, error.detail, queue)
         works = queue == self._queue.works
-        degraded = not works or any(source.is_in_trouble for source in sources)
-        condition = HealthStatus.DEGRADED if degraded else HealthStatus.OK
-        return self._report(condition, self._database.works, queue, sources, works)
+        degraded = not works or any(source.is_unhealthy for source in sources)
+        status = HealthStatus.DEGRADED if degraded else HealthStatus.OK
+        return self._report(status, self._database.works, queue, sources, works)
 
     async def ready(self) -> None:
-        """Return when reads can be answered; StoreUnavailable says why not."""
+        """Raise StoreUnavailable, with the reason, unless the database can be read."""
         await self._database.check()
 
-    async def _look_at_queue(self) -> str:
+    async def _queue_status(self) -> str:
         try:
             await self._queue.check()
         except QueueUnavailable as error:
@@ -105,15 +105,15 @@ class CheckHealth:
         )
 
     async def _sources(self) -> AsyncIterator[SourceHealth]:
-        # Not the catalogue's entries: they count records, and health must not wait for that.
+        # Not the catalogue's entries: they count records, which takes too long for a health check.
         now = self._clock.now()
         now_s = now.timestamp()
         for registered in self._registry.current.catalogue.values():
             cadence = registered.fetch.cadence
             freshness = await registered.query.for_role(Role.ADMIN).freshness()
-            for source, asked in registered.fetch.hosts.items():
+            for source, name in registered.fetch.hosts.items():
                 checkpoint = freshness.of(source)
-                host = await self._budget.state(asked)
+                host = await self._budget.state(name)
                 blocked = host.blocked_until_s > now_s
                 yield SourceHealth(
                     source=source,

@@ -1,4 +1,4 @@
-"""Stats: how much was received, how much is stored and waits, and how each source has done."""
+"""Stats: the numbers of received, stored and quarantined records, and the totals by source."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,7 +11,7 @@ from domain.totals import SourceTotals
 
 
 class Stats(msgspec.Struct, frozen=True, kw_only=True):
-    """All numbers at one moment; `received` counts every record of every run there ever was."""
+    """All numbers at one time; `received` counts the records of all runs, also removed ones."""
 
     received: int
     stored: int
@@ -20,14 +20,14 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShowStats:
-    """Counts what the viewer may read, and nothing else."""
+    """The use case that counts the records of the datasets the viewer may read."""
 
     def __init__(self, catalogue: Catalogue, history: SourceHistory) -> None:
         self._catalogue = catalogue
         self._history = history
 
     async def __call__(self, viewer: Role = Role.ANYONE) -> Stats:
-        """The numbers of the datasets the viewer may read; a source that has not run is in them."""
+        """Return the numbers of the datasets the viewer may read, with sources that never ran."""
         entries = await self._catalogue.entries(viewer)
         known = await self._history.totals([entry.dataset.name for entry in entries])
         sources = tuple(total for entry in entries for total in _totals(entry, known))
@@ -40,7 +40,7 @@ class ShowStats:
 
 
 def _totals(entry: Entry, known: Sequence[SourceTotals]) -> Iterator[SourceTotals]:
-    """The sources of one dataset by name: those that are switched on, and those that ever ran."""
+    """Yield the totals of a dataset's sources by name: active ones, and all that ever ran."""
     name = entry.dataset.name
     ran = {total.source: total for total in known if total.dataset == name}
     for source in sorted({*ran, *entry.sources}):

@@ -1,4 +1,4 @@
-"""What accounts need: users, sessions, tokens, passwords and limits for each client."""
+"""The ports of accounts: users, sessions, tokens, passwords and limits of clients."""
 
 from abc import abstractmethod
 from typing import Protocol
@@ -12,43 +12,44 @@ from domain.users import User
 
 
 class Accounts(Protocol):
-    """Keeps users; names that differ in case alone are one."""
+    """The store of users; names that differ only in case are equal."""
 
     @abstractmethod
     async def add(self, user: User, most: int | None = None) -> None:
-        """Keep a new user; NameTaken when there is one of that name.
+        """Store a new user; raise NameTaken if the name is taken.
 
-        SignupClosed when there are `most` users already, counted as it is kept, so that no two
-        take the last place.
+        Raise SignupClosed if there are `most` users already. The count and the write are one step,
+        so that `most` is never exceeded.
         """
 
     @abstractmethod
     async def get(self, name: str) -> User | None:
-        """The user of that name."""
+        """Return the user of that name, None if there is none."""
 
     @abstractmethod
     async def replace(self, seen: User, changed: User) -> bool:
-        """Put a changed user in place; False when it is no longer as it was seen."""
+        """Replace a user if it is still equal to `seen`; return whether it was."""
 
 
 class Sessions(Protocol):
-    """Keeps sessions with the digests of their refresh tokens, each of which is used once."""
+    """The store of sessions with the digests of their refresh tokens; each is used once."""
 
     @abstractmethod
     async def open(self, session: Session, digest: str) -> None:
-        """Keep a new session with its first refresh token."""
+        """Store a new session with the digest of its first refresh token."""
 
     @abstractmethod
     async def rotate(self, digest: str, successor: str) -> Session:
-        """Use a refresh token, so that from now on its successor counts; returns the session.
+        """Replace a refresh token by its successor; return the session.
 
-        Used again within GRACE it does the same. InvalidToken when there is no such token or its
-        session has ended; used again later, it has been stolen, and ends the session.
+        A repetition within GRACE does the same. Raise InvalidToken if there is no such token or
+        its session has ended. A later repetition means that the token was stolen: it ends the
+        session and raises InvalidToken.
         """
 
     @abstractmethod
     async def end(self, digest_or_id: str) -> None:
-        """End the session of that identifier, or that this refresh token belongs to, if any."""
+        """End the session with that identifier or that refresh token, if there is one."""
 
     @abstractmethod
     async def end_all(self, user: str) -> None:
@@ -56,93 +57,92 @@ class Sessions(Protocol):
 
     @abstractmethod
     async def is_open(self, session_id: str) -> bool:
-        """Whether there is such a session, and its tokens still count."""
+        """Return whether there is such a session and its tokens are valid."""
 
 
 class ApiTokens(Protocol):
-    """Keeps the tokens of programs."""
+    """The store of API tokens."""
 
     @abstractmethod
     async def add(self, token: ApiToken) -> None:
-        """Keep a new token."""
+        """Store a new token."""
 
     @abstractmethod
     async def find(self, digest: str) -> ApiToken | None:
-        """The token whose text has this digest."""
+        """Return the token whose text has this digest, None if there is none."""
 
     @abstractmethod
     async def of(self, user: str) -> list[ApiToken]:
-        """A user's tokens, oldest first."""
+        """Return a user's tokens, oldest first."""
 
     @abstractmethod
     async def revoke(self, user: str, token_id: str) -> bool:
-        """Take a token of that user's away; False when there is none."""
+        """Revoke a token of that user; return whether there was one."""
 
 
 class Verified(msgspec.Struct, frozen=True):
-    """Whether a password was right; `renewed` is a better hash to keep from now on, if any."""
+    """Whether a password was correct; `renewed` is a stronger hash to store instead, if any."""
 
     ok: bool
     renewed: str | None = None
 
 
 class PasswordHasher(Protocol):
-    """Turns passwords into hashes, which takes long on purpose.
+    """A password hash that is slow on purpose.
 
-    TooManyWaiting when so many passwords wait that one more is turned away.
+    Methods raise TooManyWaiting if too many calls wait already.
     """
 
     @abstractmethod
     async def hash(self, password: str) -> str:
-        """A hash to keep in place of the password."""
+        """Return the hash to store instead of the password."""
 
     @abstractmethod
     async def verify(self, password: str, hashed: str | None) -> Verified:
-        """Whether the hash is that of the password; None never is, and takes as long to tell."""
+        """Return whether the password has this hash; None never matches, and takes as long."""
 
     @abstractmethod
     def is_common(self, password: str) -> bool:
-        """Whether the password is among those that are guessed first."""
+        """Return whether the password is a common one, which attackers try first."""
 
 
 class Tokens(Protocol):
-    """Writes and reads tokens that only we can have written."""
+    """The signer of access tokens, and the chain of refresh tokens."""
 
     @abstractmethod
     def issue(self, claims: Claims) -> str:
-        """An access token that says this."""
+        """Return a signed access token with these claims."""
 
     @abstractmethod
     def read(self, token: str) -> Claims:
-        """What an access token says; InvalidToken unless we wrote it and it still holds."""
+        """Return the claims of an access token; raise InvalidToken unless it is valid."""
 
     @abstractmethod
     def successor(self, token: str) -> str:
-        """The one refresh token that follows this one; nobody else can compute it."""
+        """Return the refresh token that follows this one; only we can compute it."""
 
 
 class ClientLimits(Protocol):
-    """Counts what clients ask."""
+    """The counters of requests by client."""
 
     @abstractmethod
     async def spend(self, client: str, rate: Rate) -> Allowance:
-        """Count one more request, if one is left; all that the rate allows may come at once."""
+        """Count one more request if one is left; the whole rate may be spent in one burst."""
 
 
 class LoginAttempts(Protocol):
-    """Counts guesses at passwords, before it is known whether they are right.
+    """The counters of password attempts, which count before their result is known.
 
-    `account` is the name that was given, `place` where the guess comes from.
+    `account` is the given username, `network` the network of the client.
     """
 
     @abstractmethod
-    async def begin(self, account: str, place: str) -> None:
-        """Count a guess; TooManyRequests when none may be made from there now.
+    async def begin(self, account: str, network: str) -> None:
+        """Count an attempt; raise TooManyRequests if none is allowed from this network now.
 
-        A place from which the account was logged in to before is not held up by guesses from
-        elsewhere.
+        Attempts from elsewhere do not delay a network with an earlier login to the account.
         """
 
     @abstractmethod
-    async def succeed(self, account: str, place: str) -> None:
-        """The last guess was right."""
+    async def succeed(self, account: str, network: str) -> None:
+        """Record that the last attempt was correct."""

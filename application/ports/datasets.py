@@ -1,4 +1,4 @@
-"""Where records are kept."""
+"""The ports of datasets: stored records, their version and their tables."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -11,49 +11,48 @@ from domain.paging import Page, PageRequest
 
 
 class Store(Protocol):
-    """Reads the records of any dataset; every read is one snapshot.
+    """The reads of all datasets; every read is one snapshot.
 
-    StoreUnavailable when the database cannot be reached, or when it has been prepared for another
-    layout that no longer has all of the dataset's fields; QueryTooSlow for a read that takes too
-    long.
+    Methods raise StoreUnavailable if the database is unreachable, or was migrated to a layout
+    without some of the dataset's fields, and QueryTooSlow for a read that takes too long.
     """
 
     @abstractmethod
     async def find(self, dataset: Dataset[R], request: PageRequest) -> Page[Any]:
-        """One page of `sorted(filter(matches, records))`."""
+        """Return one page of `sorted(filter(matches, records))`."""
 
     @abstractmethod
     async def get(self, dataset: Dataset[R], key: Key, seen: Filter) -> Any | None:
-        """The record with that key, if there is one and `seen` matches it."""
+        """Return the record with that key, if there is one and `seen` matches it."""
 
     @abstractmethod
     async def count(self, dataset: Dataset[R], seen: Filter) -> int:
-        """How many records match."""
+        """Return the number of records that match."""
 
     @abstractmethod
     async def freshness(self, dataset: Dataset[R]) -> Freshness:
-        """The dataset's sequence number and checkpoints, whatever layout its table has."""
+        """Return the dataset's sequence number and checkpoints, in any layout of its table."""
 
 
 class Changes(Protocol):
-    """Tells whether anything was written, so that what was read before may still be said."""
+    """The version of the database, which validates cached reads."""
 
     @abstractmethod
     def version(self) -> int:
-        """A number that differs from the last one when anything was committed, by whomever.
+        """Return a number that changes with every commit of any process.
 
-        Cheap enough to be asked with every read. StoreUnavailable as for a read.
+        It is cheap enough for every read. Raise StoreUnavailable as reads do.
         """
 
 
 class Tables(Protocol):
-    """Makes room for records: each dataset has a table of its own."""
+    """The tables of the datasets, one each."""
 
     @abstractmethod
     async def prepare(self, datasets: Sequence[Dataset[Any]]) -> None:
-        """Give each dataset a table of its layout, in one step and while others read and write.
+        """Migrate each dataset's table to its layout, atomically, while others read and write.
 
-        A table of another layout keeps the values that still fit, and its sequence number moves. A
-        reader or an intake that has the dataset as it was goes on where all of its fields are still
-        there, and gets StoreUnavailable otherwise. The tables of other datasets stay as they are.
+        A migrated table keeps the values that still fit, and its sequence number increases. Reads
+        and intakes with the old layout continue while all of its fields exist, and raise
+        StoreUnavailable otherwise. The tables of other datasets are not changed.
         """

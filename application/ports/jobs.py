@@ -1,4 +1,4 @@
-"""What jobs need: their rows, their history, the queue, schedules and idempotency keys."""
+"""The ports of jobs: jobs, their history, the queue, schedules and idempotency keys."""
 
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -14,125 +14,127 @@ from domain.totals import SourceTotals
 
 
 class Jobs(Protocol):
-    """Moves jobs, so that each is run by one worker at a time; times are the store's."""
+    """The job store; a job is run by one worker at a time. All times are the store's."""
 
     @abstractmethod
     async def request(self, job: FetchJob) -> FetchJob:
-        """Write down a queued job and return it.
+        """Store a queued job and return it.
 
-        If the job is known already, or its dataset has an unfinished one, return that instead.
+        If the job exists, or its dataset has an unfinished one, return that instead.
         """
 
     @abstractmethod
     async def claim(self, job_id: str) -> FetchJob | None:
-        """Take a waiting or abandoned job, with a lease and the next fence.
+        """Claim a queued or abandoned job, with a lease and the next fence.
 
-        None if it is taken, has ended, or may not run yet.
+        Return None if another worker holds it, it has ended, or it may not run yet.
         """
 
     @abstractmethod
     async def renew(self, job: FetchJob) -> None:
-        """Extend the lease; LeaseLost when another worker holds the job or it has ended."""
+        """Extend the lease; raise LeaseLost if another worker holds the job or it has ended."""
 
     @abstractmethod
     async def release(self, job: FetchJob) -> None:
-        """Write down what a held job has become: ended, or waiting again; LeaseLost as above.
+        """Store the new state of a held job, ended or deferred; raise LeaseLost as `renew` does.
 
-        The end of a job and what it adds to the totals of its sources are written together.
+        The end of a job and its addition to the totals of its sources are one transaction.
         """
 
     @abstractmethod
     async def cancel(self, job_id: str) -> FetchJob | None:
-        """End an unfinished job, whoever holds it; None when there is no unfinished one."""
+        """Cancel an unfinished job, even if a worker holds it; None if there is none."""
 
 
-class Wanted(msgspec.Struct, frozen=True):
-    """Which jobs are wanted: of these datasets, in this status if one is given."""
+class JobFilter(msgspec.Struct, frozen=True):
+    """A filter for jobs: those of these datasets, with this status if it is given."""
 
     datasets: tuple[str, ...]
     status: JobStatus | None = None
 
 
 class JobHistory(Protocol):
-    """Tells what became of jobs."""
+    """The jobs of the past and the present, read-only."""
 
     @abstractmethod
     async def get(self, job_id: str) -> FetchJob | None:
-        """One job."""
+        """Return one job, None if there is none."""
 
     @abstractmethod
-    async def recent(self, wanted: Wanted, limit: int, before: str | None = None) -> list[FetchJob]:
-        """The wanted jobs, newest first; those older than the job `before`, if it is given."""
+    async def recent(
+        self, filter: JobFilter, limit: int, before: str | None = None
+    ) -> list[FetchJob]:
+        """Return the matching jobs, newest first; those older than the job `before`, if given."""
 
     @abstractmethod
     async def overdue(self, limit: int) -> list[str]:
-        """The jobs nobody runs, though they may run: waiting for longer than LOST, or abandoned."""
+        """Return the jobs that no worker runs: those queued longer than LOST, or abandoned."""
 
 
 class SourceHistory(Protocol):
-    """Tells what became of all runs of the sources, also of those whose jobs are forgotten."""
+    """The totals of all runs of the sources, also of removed jobs."""
 
     @abstractmethod
     async def totals(self, datasets: Sequence[str]) -> list[SourceTotals]:
-        """The totals of every source of these datasets that has run, by dataset and source."""
+        """Return the totals of every source of these datasets that has run, sorted."""
 
 
-#: Deals with one announced job; returns when nothing more is to be done about it here.
+#: Handles one announced job; returns when this process has nothing more to do about it.
 Handle = Callable[[str], Awaitable[None]]
 
 
 class Queue(Protocol):
-    """Carries the identifiers of waiting jobs to workers; what is lost here loses no job.
+    """The announcements of queued jobs to workers; a lost announcement loses no job.
 
-    An announcement reaches one worker, or a second one when the first did not live to the end of
-    its handling, so it may come twice.
+    An announcement reaches one worker, and another one if the first died while handling it: it is
+    delivered at least once.
     """
 
     @abstractmethod
     async def announce(self, job_id: str) -> None:
-        """Tell the workers that a job waits; QueueUnavailable when that cannot be done now."""
+        """Announce a queued job; raise QueueUnavailable if it is impossible now."""
 
     @abstractmethod
     def listening(self, handle: Handle) -> AbstractAsyncContextManager[None]:
-        """Hand every announced job to `handle`, several at once, while the block lasts.
+        """Pass announced jobs to `handle`, several at once, during the block.
 
-        Leaving the block takes no more announcements and returns when those in hand are dealt
-        with; cancelled meanwhile, it leaves them to others. A broker that goes away is waited for.
+        On leaving the block no more announcements are taken, and the running handlers are waited
+        for; a cancellation leaves their jobs to others. A lost broker is waited for.
         """
 
 
 class Schedules(Protocol):
-    """Keeps schedules, and lets each tick be fired once, however many schedulers there are."""
+    """The store of schedules; each tick is fired once, by any number of schedulers."""
 
     @abstractmethod
     async def declare(self, periods: Mapping[str, timedelta]) -> None:
-        """Keep exactly the schedules of these datasets; one that is there already goes on."""
+        """Store exactly the schedules of these datasets; existing ones continue."""
 
     @abstractmethod
     async def current(self) -> tuple[datetime, list[Schedule]]:
-        """The present moment by the store's clock, and every schedule."""
+        """Return the time of the store's clock, and every schedule."""
 
     @abstractmethod
     async def fire(self, seen: Schedule, following: Schedule, job: FetchJob) -> FetchJob | None:
-        """Move a schedule on and write its job down, both or neither.
+        """Advance a schedule and store its job, both or neither; return the job.
 
-        The dataset's unfinished job is returned where there is one. None when the schedule is no
-        longer as it was seen: somebody else was faster.
+        Return the dataset's unfinished job instead if there is one, and None if the schedule is no
+        longer equal to `seen`: another scheduler was faster.
         """
 
     @abstractmethod
     async def move(self, seen: Schedule, following: Schedule) -> bool:
-        """Move a schedule without running; False when it is no longer as it was seen."""
+        """Replace a schedule if it is still equal to `seen`; return whether it was."""
 
 
-#: The same key gets the same answer for this long.
+#: A key gets the same response for this long.
 KEPT = timedelta(hours=24)
-#: A first request that has not been answered for this long was cut off.
+#: A first request without a response for this long was interrupted.
 ABANDONED = timedelta(seconds=120)
 
 
 class SavedAnswer(msgspec.Struct, frozen=True):
-    """An answer as it was given: status, headers and body."""
+    """A response as it was sent: status, headers and body."""
 
     status: int
     headers: dict[str, str]
@@ -140,31 +142,31 @@ class SavedAnswer(msgspec.Struct, frozen=True):
 
 
 class Begun(msgspec.Struct, frozen=True):
-    """A request with a key: the job it is to make, and its answer if it has been given one."""
+    """A request with a key: the identifier of its job, and its response if it has one."""
 
     job_id: str
     answer: SavedAnswer | None = None
 
 
 class Idempotency(Protocol):
-    """Remembers, by key, what was asked and answered."""
+    """The store of idempotency keys, with their requests and responses."""
 
     @abstractmethod
     async def begin(self, key: str, request: str, job_id: str) -> Begun:
-        """Take a key for a request, or find what it was answered.
+        """Reserve a key for a request, or return the response it already has.
 
-        A request that was cut off is begun again with the job it was given then. KeyInUse while
-        the first request is being answered; KeyReused when that was another request.
+        An interrupted request begins again with the same job. Raise KeyInUse while the first
+        request has no response yet, KeyReused if the key belongs to another request.
         """
 
     @abstractmethod
     async def end(self, key: str, answer: SavedAnswer) -> None:
-        """Remember the answer."""
+        """Store the response."""
 
     @abstractmethod
     async def abandon(self, key: str) -> None:
-        """Forget a key whose request came to nothing, so that it may be tried again."""
+        """Delete a key whose request had no effect, so that it can be tried again."""
 
     @abstractmethod
     async def release(self, key: str) -> None:
-        """Let a request of which nobody knows what came be begun again, with the same job."""
+        """Allow a request of unknown outcome to begin again, with the same job."""

@@ -1,4 +1,4 @@
-"""What operating the service needs: events, alerts, retention and health probes."""
+"""The ports of operations: events, alerts, retention and health probes."""
 
 from abc import abstractmethod
 from datetime import datetime
@@ -10,67 +10,66 @@ from domain.retention import RetainedKind
 
 
 class Events(Protocol):
-    """Hands what has happened to all who subscribe to it: logs, metrics, webhooks."""
+    """The publisher of events to their subscribers: logs, metrics, webhooks."""
 
     @abstractmethod
     def publish(self, event: Event) -> None:
-        """Hand an event to its subscribers before returning.
+        """Pass an event to its subscribers before returning.
 
-        It never raises and takes microseconds: a subscriber with more to do does it later.
+        It never raises, and takes microseconds: a subscriber does longer work later.
         """
 
     @abstractmethod
     def wants(self, kind: type[Event]) -> bool:
-        """Whether anything subscribes to such events, which never changes; if not, make none."""
+        """Return whether such events have a subscriber, which never changes; if not, make none."""
 
 
 class Alerts(Protocol):
-    """Keeps alarms, and lets each alert be taken by one watcher, however many there are."""
+    """The store of alert states; each alert is claimed once, by any number of monitors."""
 
     @abstractmethod
     async def current(self) -> tuple[datetime, list[AlertState]]:
-        """The present moment by the store's clock, and every alarm there is."""
+        """Return the time of the store's clock, and every alert state."""
 
     @abstractmethod
     async def move(self, seen: AlertState | None, following: AlertState) -> bool:
-        """Change an alarm, or write down a new one where none was seen.
+        """Replace a state, or store a new one if `seen` is None; return whether it was done.
 
-        False when it is no longer as it was seen: somebody else was faster.
+        False means that the state is no longer equal to `seen`: another monitor was faster.
         """
 
 
 class Notifier(Protocol):
-    """Tells the operator."""
+    """The channel that sends alerts to the operator."""
 
     @abstractmethod
     async def notify(self, alert: Alert) -> None:
-        """Return once the alert has arrived.
+        """Send an alert, and return once it has arrived.
 
-        SourceError says why that is not certain: it may be sent again, and arrive twice then.
+        Raise SourceError, with the reason, if that is uncertain; a retry may make it arrive twice.
         """
 
 
 class Retention(Protocol):
-    """Removes what is old and needed by nobody any more."""
+    """The removal of rows that have expired and are not needed."""
 
     @abstractmethod
     async def prune(self, kept: RetainedKind, before: datetime, most: int) -> int:
-        """Remove some of what is older than `before`, in one transaction of at most `most` rows.
+        """Remove rows older than `before`, at most `most` in one transaction; return how many.
 
-        Returns how many were removed; 0 only when there is nothing left, or when what is left is
-        being removed by somebody else. What is needed stays, as `RetainedKind` says. One thing that
-        consists of more rows than `most` is removed alone.
+        The result is 0 only if nothing is left, or others are removing the rest. Needed rows stay,
+        as `RetainedKind` says. An entity of more than `most` rows is removed alone.
         """
 
 
 class Probe(Protocol):
-    """Looks whether one thing we depend on works."""
+    """A health check of one dependency."""
 
     @property
     @abstractmethod
     def works(self) -> str:
-        """One word for its working: "connected", or "embedded" for what runs in this process."""
+        """Return the status of a working one: "connected", or "embedded" in this process."""
 
     @abstractmethod
     async def check(self) -> None:
-        """Return when it works; StoreUnavailable or QueueUnavailable says why it does not."""
+        """Raise StoreUnavailable or QueueUnavailable, with the reason, unless it works."""

@@ -1,4 +1,4 @@
-"""What may be asked of a host, shared by everybody who asks."""
+"""The port of politeness: budgets of requests to hosts, shared by all processes."""
 
 from abc import abstractmethod
 from datetime import datetime
@@ -8,20 +8,20 @@ from domain.politeness import Admission, Host
 
 
 class Budget(Protocol):
-    """One politeness budget per host, whoever spends it and however often we restart."""
+    """The politeness budgets, one per host, shared by all processes and kept across restarts."""
 
     @abstractmethod
     async def spend(self, host: str, retry: bool = False) -> tuple[Admission, datetime]:
-        """Ask to send one request: GO spends a token; otherwise the time to ask again."""
+        """Spend the permission for one request; return the decision, and when to ask again."""
 
     @abstractmethod
     async def record_outcome(self, host: str, ok: bool) -> None:
-        """Tell how a request that was let go ended."""
+        """Record the result of an admitted request."""
 
     @abstractmethod
     async def block(self, host: str, until: datetime) -> None:
-        """Leave the host alone until then, because it said so."""
+        """Block requests to the host until then, as it demanded."""
 
     @abstractmethod
     async def state(self, host: str) -> Host:
-        """What is remembered about the host."""
+        """Return the state of the host."""

@@ -1,4 +1,4 @@
-"""Time and chance: the two things no program can compute."""
+"""The ports of the system: time and randomness."""
 
 from abc import abstractmethod
 from datetime import datetime
@@ -6,28 +6,28 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Tells the time, and waits."""
+    """The time, and waiting."""
 
     @abstractmethod
     def now(self) -> datetime:
-        """The present moment, aware, in UTC."""
+        """Return the current time, aware, in UTC."""
 
     @abstractmethod
     async def sleep(self, seconds: float) -> None:
-        """Return when so many seconds have passed."""
+        """Wait for so many seconds."""
 
 
 class Random(Protocol):
-    """A source of chance."""
+    """The source of randomness."""
 
     @abstractmethod
     def identifier(self) -> str:
-        """A new identifier nobody can guess: 32 hexadecimal digits, in order of creation."""
+        """Return a new unguessable identifier: 32 hexadecimal digits, in order of creation."""
 
     @abstractmethod
     def fraction(self) -> float:
-        """A number drawn evenly from 0 up to, not including, 1."""
+        """Return a uniform random number from 0 up to, not including, 1."""
 
     @abstractmethod
     def secret(self) -> str:
-        """A text nobody can guess, of 43 letters, digits, - and _."""
+        """Return an unguessable text of 43 letters, digits, - and _."""

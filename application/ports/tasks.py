@@ -1,4 +1,4 @@
-"""What tasks need: their rows, and the repositories they are about."""
+"""The ports of tasks: their rows, and the repositories they are about."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -11,10 +11,10 @@ from domain.tasks import Task
 
 
 class Tasks(Protocol):
-    """Writes tasks, each change to what the one before it has left: none is ever lost.
+    """The writes of tasks; each change applies to the latest version, so none is lost.
 
-    What is returned is the row of TASKS as it is stored. Every write moves the dataset's sequence
-    number. StoreUnavailable and StoreFull as for any write.
+    Methods return the stored row of TASKS. Every write increases the dataset's sequence number.
+    Methods raise StoreUnavailable and StoreFull as all writes do.
     """
 
     @abstractmethod
@@ -23,52 +23,53 @@ class Tasks(Protocol):
 
     @abstractmethod
     async def change(self, task_id: str, change: Callable[[Task], Task]) -> Any | None:
-        """Store what becomes of a task; None when there is none of that identifier.
+        """Store the changed task; None if there is no such task.
 
-        `change` is given the task as it is when nobody else can change it any more. When it raises,
-        or gives the same task back, nothing is written.
+        `change` gets the latest version, locked against other changes. If it raises or returns an
+        equal task, nothing is written.
         """
 
     @abstractmethod
     async def remove(self, task_id: str, admit: Callable[[Task], None]) -> bool:
-        """Remove a task, unless `admit` raises when it sees it; False when there is none."""
+        """Remove a task unless `admit` raises for it; return whether there was one."""
 
 
 class Repositories(Protocol):
-    """GitHub, or whatever answers like it."""
+    """GitHub's API of repositories."""
 
     @property
     @abstractmethod
     def host(self) -> str:
-        """Whom it asks: the host, as politeness budgets name it."""
+        """Return the host, as politeness budgets name it."""
 
     @abstractmethod
-    async def look(
+    async def lookup(
         self, name: str, known: LookupResult | None, deadline: datetime, traffic: Traffic
     ) -> LookupResult:
-        """What GitHub says of a repository now; `known` itself when that has not changed.
+        """Return GitHub's current result for a repository; `known` itself if it has not changed.
 
-        That there is no such repository is an answer. Adds to `traffic` what it costs, also when
-        it fails with SourceUnavailable, SourceBlocked, SourceTimedOut, SourceRefused or
-        UnexpectedContent. A refusal with a time to come back is of whoever asks, not of what.
+        A missing repository is a result, too. The traffic is added to `traffic`, also of a lookup
+        that raises SourceUnavailable, SourceBlocked, SourceTimedOut, SourceRefused or
+        UnexpectedContent. A SourceRefused with a `retry_at` is about the caller, not the
+        repository.
         """
 
 
 class KnownRepositories(Protocol):
-    """What is known of repositories, each by its name as tasks spell it."""
+    """The store of known repositories, by name as written in tasks."""
 
     @abstractmethod
     async def get(self, name: str) -> KnownRepository | None:
-        """What is known of one repository, if anything is."""
+        """Return the known state of one repository, None if there is none."""
 
     @abstractmethod
     async def keep(self, known: KnownRepository) -> None:
-        """Remember this of a repository, in place of what was known."""
+        """Store the state of a repository."""
 
     @abstractmethod
     async def forget(self, name: str) -> None:
-        """Know nothing more of a repository."""
+        """Delete the state of a repository."""
 
     @abstractmethod
     async def due(self, before: datetime) -> list[str]:
-        """The repositories nobody has looked at since before then, longest ago first."""
+        """Return the repositories not looked up since then, longest ago first."""

@@ -1,4 +1,4 @@
-"""Enrich tasks whose repositories are due for a lookup."""
+"""The enrichment of tasks whose repositories are due for a lookup."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -23,18 +23,18 @@ from domain.reports import Counts, Failure, SourceReport, SourceStatus, Traffic
 from domain.repositories import Enrichment, Finding
 from domain.tasks import TASKS, Task, task_of
 
-#: Whoever is limited without being told for how long asks again no sooner (GitHub's own advice).
+#: The wait after a rate limit without a time, as GitHub's documentation advises.
 LIMITED_FOR = timedelta(minutes=1)
 
 _FAILED = Finding(Enrichment.UNAVAILABLE)
 
 
 class EnrichTasks(JobStep):
-    """Looks at every repository whose tasks wait for it, and at those that are due by a schedule.
+    """The job step that looks up the repositories of pending tasks, and those due by a schedule.
 
-    A user's change made meanwhile is never lost: what GitHub says is added to the task as it is
-    then. When GitHub may not be asked any more, what is left waits until it may; when it refuses
-    whoever asks, the job fails and says why, because only an operator can help.
+    A user's concurrent change is never lost: facts are added to the latest version of a task. At
+    GitHub's rate limit the rest waits until requests are allowed again. If GitHub refuses the
+    caller, the job fails with the reason, because only an operator can help.
     """
 
     source = "github"
@@ -49,7 +49,7 @@ class EnrichTasks(JobStep):
         clock: Clock,
     ) -> None:
         self.host = repository_lookup.host
-        self._look_at = repository_lookup
+        self._lookup = repository_lookup
         self._tasks = tasks
         self._intakes = intakes
         self._query = Query(TASKS, store)
@@ -58,38 +58,38 @@ class EnrichTasks(JobStep):
     async def __call__(
         self, job: FetchJob, checkpoint: Checkpoint | None, deadline: datetime, due: bool = True
     ) -> SourceReport:
-        """Enrich what can be enriched before the deadline; a failure is a report, no exception."""
-        so_far = _SoFar(deadline=deadline)
-        while so_far.stopped is None and (names := await self._wanted(job, so_far.seen)):
+        """Enrich tasks until the deadline; a failure is reported, not raised."""
+        so_far = _Progress(deadline=deadline)
+        while so_far.stopped is None and (names := await self._due(job, so_far.seen)):
             await self._enrich_all(names, so_far)
         if so_far.stopped is not None:
             return so_far.report(so_far.stopped)
         if so_far.failure is not None and not so_far.answers:
             return so_far.report(SourceStatus.FAILED)
-        await self._note(job, so_far.counts)
+        await self._store_checkpoint(job, so_far.counts)
         return so_far.report(SourceStatus.PARTIAL if so_far.failure else SourceStatus.SUCCEEDED)
 
     async def reprocess(
         self, job: FetchJob, checkpoint: Checkpoint | None, dry_run: bool = False
     ) -> SourceReport:
-        """Nothing: of what GitHub said only the facts are kept."""
+        """Return an empty report: GitHub's responses are not stored, only their facts."""
         return SourceReport(source=self.source, status=SourceStatus.SUCCEEDED)
 
     def done(self, checkpoint: Checkpoint) -> SourceReport:
-        """What the job of this checkpoint did."""
+        """Return the report of this checkpoint's job."""
         status = SourceStatus.SUCCEEDED
         return SourceReport(source=self.source, status=status, counts=checkpoint.counts)
 
     # ------------------------------------------------------------ which repositories
 
-    async def _wanted(self, job: FetchJob, seen: set[str]) -> list[str]:
-        """Those nobody knows anything of come first, also those that were asked for meanwhile."""
+    async def _due(self, job: FetchJob, seen: set[str]) -> list[str]:
+        """Return the repositories to look up, pending ones first, with tasks added meanwhile."""
         names: dict[str, None] = {}
         for enrichment in (Enrichment.PENDING, Enrichment.UNAVAILABLE):
-            async for row in self._walk(_whose("repository", enrichment=enrichment)):
+            async for row in self._walk(_tasks_with("repository", enrichment=enrichment)):
                 names[row.repository] = None
         if job.mode is Mode.SCHEDULE:
-            names |= dict.fromkeys(await self._look_at.due())
+            names |= dict.fromkeys(await self._lookup.due())
         return [name for name in names if name not in seen]
 
     async def _walk(self, request: PageRequest) -> AsyncIterator[Any]:
@@ -99,31 +99,31 @@ class EnrichTasks(JobStep):
 
     # ------------------------------------------------------------ one repository
 
-    async def _enrich_all(self, names: list[str], so_far: "_SoFar") -> None:
+    async def _enrich_all(self, names: list[str], so_far: "_Progress") -> None:
         for name in names:
             so_far.seen.add(name)
             if so_far.stopped is None:
                 await self._enrich(name, so_far)
 
-    async def _enrich(self, name: str, so_far: "_SoFar") -> None:
-        its_tasks = _whose("", repository=name)
+    async def _enrich(self, name: str, so_far: "_Progress") -> None:
+        its_tasks = _tasks_with("", repository=name)
         some = await self._query(msgspec.structs.replace(its_tasks, limit=1), Role.ADMIN)
         if not some.rows:
-            await self._look_at.forget(name)
+            await self._lookup.forget(name)
             return
         if self._clock.now() >= so_far.deadline:
             so_far.stop("source_timed_out", "there was no time for more", self._clock.now())
             return
-        finding = await self._looked(name, so_far)
+        finding = await self._find(name, so_far)
         if finding is None:
             return
         async for row in self._walk(its_tasks):
-            so_far.counts += await self._told(task_of(row), finding)
+            so_far.counts += await self._add_facts(task_of(row), finding)
 
-    async def _looked(self, name: str, so_far: "_SoFar") -> Finding | None:
-        """What came of a look; None when no more can be asked for now."""
+    async def _find(self, name: str, so_far: "_Progress") -> Finding | None:
+        """Return the result of a lookup; None if no more requests are allowed for now."""
         try:
-            known = await self._look_at(name, so_far.deadline, so_far.traffic)
+            known = await self._lookup(name, so_far.deadline, so_far.traffic)
         except SourceError as error:
             retry_at = error.retry_at
             if retry_at is None and isinstance(error, SourceBlocked):
@@ -140,8 +140,8 @@ class EnrichTasks(JobStep):
         so_far.answers += 1
         return known.finding
 
-    async def _told(self, seen: Task, finding: Finding) -> Counts:
-        """Add what was found to a task, as it is now, if it still speaks of that repository."""
+    async def _add_facts(self, seen: Task, finding: Finding) -> Counts:
+        """Add the finding to the latest version of a task, if that has the same repository."""
         now = self._clock.now()
         if seen.enriched(finding, now) == seen:
             return Counts(received=1, unchanged=1)
@@ -150,12 +150,12 @@ class EnrichTasks(JobStep):
             return task.enriched(finding, now) if task.repository == seen.repository else task
 
         row = await self._tasks.change(seen.id, change)
-        # It may have been deleted meanwhile.
+        # The task may have been deleted meanwhile.
         return Counts(received=1, updated=1) if row is not None else Counts()
 
     # ------------------------------------------------------------ how it ended
 
-    async def _note(self, job: FetchJob, counts: Counts) -> None:
+    async def _store_checkpoint(self, job: FetchJob, counts: Counts) -> None:
         async with self._intakes.open(TASKS, self.source, job) as intake:
             await intake.commit(
                 Checkpoint(
@@ -168,8 +168,8 @@ class EnrichTasks(JobStep):
             )
 
 
-class _SoFar(msgspec.Struct, kw_only=True):
-    """How far one job is."""
+class _Progress(msgspec.Struct, kw_only=True):
+    """The progress of one job."""
 
     deadline: datetime
     seen: set[str] = msgspec.field(default_factory=set)
@@ -180,12 +180,12 @@ class _SoFar(msgspec.Struct, kw_only=True):
     stopped: SourceStatus | None = None
 
     def stop(self, code: str, detail: str, retry_at: datetime) -> None:
-        """Do no more for now; what is left can be done at that time."""
+        """Stop the job; the rest can be done from that time on."""
         self.failure = Failure(code, detail, retry_at)
         self.stopped = SourceStatus.PARTIAL
 
     def report(self, status: SourceStatus) -> SourceReport:
-        """What there is to tell."""
+        """Return the report of the job."""
         return SourceReport(
             source=EnrichTasks.source,
             status=status,
@@ -195,7 +195,7 @@ class _SoFar(msgspec.Struct, kw_only=True):
         )
 
 
-def _whose(sort: str, **wanted: str) -> PageRequest:
-    """The tasks of which this is true, in an order that an index has."""
-    filter = Filter.parse(TASKS.fields, wanted.items())
+def _tasks_with(sort: str, **values: str) -> PageRequest:
+    """Return a request for the tasks with these values, in the order of an index."""
+    filter = Filter.parse(TASKS.fields, values.items())
     return PageRequest(filter=filter, sort=Sort.parse(TASKS, sort))

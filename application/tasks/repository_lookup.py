@@ -1,4 +1,4 @@
-"""Looking at repositories: one request for all who want to know the same, and none while fresh."""
+"""RepositoryLookup: one request for concurrent lookups of a repository, none while fresh."""
 
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,9 +12,9 @@ from domain.repositories import KnownRepository, LookupResult
 
 
 class RepositoryLookup:
-    """Looks at one repository: asks for it unless it was looked at less than `fresh_for` ago.
+    """The lookup of one repository, with a request if the last one is `fresh_for` ago.
 
-    A refusal is an answer as well: it is given again for as long, without asking.
+    A refusal is repeated for the same time, without a request.
     """
 
     def __init__(
@@ -28,43 +28,43 @@ class RepositoryLookup:
         self._known = known
         self._clock = clock
         self._fresh_for = fresh_for
-        self._looks: SingleFlight[KnownRepository] = SingleFlight()
+        self._lookups: SingleFlight[KnownRepository] = SingleFlight()
         self._refused: dict[str, tuple[SourceRefused, datetime]] = {}
 
     @property
     def host(self) -> str:
-        """The host that is asked."""
+        """Return the host that lookups are sent to."""
         return self._repositories.host
 
     async def __call__(self, name: str, deadline: datetime, traffic: Traffic) -> KnownRepository:
-        """What is known of the repository now; the errors of a source when it cannot be asked."""
-        return await self._looks(name, partial(self._look, name, deadline, traffic))
+        """Return the current state of a repository; raise SourceError if the lookup fails."""
+        return await self._lookups(name, partial(self._lookup, name, deadline, traffic))
 
     async def due(self) -> list[str]:
-        """The known repositories that are not fresh any more, longest ago first."""
+        """Return the known repositories that are no longer fresh, longest ago first."""
         return await self._known.due(self._clock.now() - self._fresh_for)
 
     async def forget(self, name: str) -> None:
-        """Know nothing more of a repository, because no task speaks of it."""
+        """Delete the state of a repository, because no task refers to it."""
         self._refused.pop(name, None)
         await self._known.forget(name)
 
     async def close(self) -> None:
-        """Stop looking."""
-        await self._looks.close()
+        """Cancel the running lookups."""
+        await self._lookups.close()
 
-    async def _look(self, name: str, deadline: datetime, traffic: Traffic) -> KnownRepository:
+    async def _lookup(self, name: str, deadline: datetime, traffic: Traffic) -> KnownRepository:
         known = await self._known.get(name)
         if known is not None and known.is_fresh(self._clock.now(), self._fresh_for):
             return known
-        result = await self._ask(name, known, deadline, traffic)
+        result = await self._request(name, known, deadline, traffic)
         now = self._clock.now()
         first = KnownRepository(name=name, result=result, since=now, checked_at=now)
         current = first if known is None else known.after(result, now)
         await self._known.keep(current)
         return current
 
-    async def _ask(
+    async def _request(
         self, name: str, known: KnownRepository | None, deadline: datetime, traffic: Traffic
     ) -> LookupResult:
         if name in self._refused:
@@ -73,9 +73,9 @@ class RepositoryLookup:
                 raise SourceRefused(refused.detail, code=refused.code)
         try:
             before = known.result if known else None
-            return await self._repositories.look(name, before, deadline, traffic)
+            return await self._repositories.lookup(name, before, deadline, traffic)
         except SourceRefused as refused:
-            # With a time it is not about this repository: the host itself is left alone.
+            # A refusal with a time is not about this repository: the host itself is blocked.
             if refused.retry_at is None:
                 self._refused[name] = refused, self._clock.now()
             raise

@@ -1,4 +1,4 @@
-"""Tasks: made, changed and deleted by users, whatever state GitHub is in."""
+"""Tasks: the use cases of reading, creating, changing and deleting them, also without GitHub."""
 
 import asyncio
 import contextlib
@@ -23,38 +23,38 @@ from domain.reports import Traffic
 from domain.repositories import Enrichment, Finding
 from domain.tasks import PENDING, TASKS, WRITE_BY, Task, TaskEdit, new_task, task_of
 
-#: So long does somebody who writes a task wait for GitHub, and no longer.
+#: The longest time for which a request that writes a task waits for GitHub.
 PATIENCE_S = 3.0
 
 _UNAVAILABLE = Finding(Enrichment.UNAVAILABLE)
 
 
 class QueryTasks(Query[Task]):
-    """Reads the tasks."""
+    """The use case that reads the tasks."""
 
     def __init__(self, store: Store) -> None:
         super().__init__(TASKS, store)
 
 
 class TaskEnricher:
-    """Finds out about a task's repository: within seconds if it can be done, or else by a job.
+    """The enrichment of a written task: within PATIENCE_S if possible, otherwise by a job.
 
-    Without `repository_lookup` GitHub is not asked, now or later.
+    Without `repository_lookup` no requests are sent to GitHub.
     """
 
     def __init__(
         self, repository_lookup: RepositoryLookup | None, fetch: Fetch[Task], clock: Clock
     ) -> None:
-        self._look_at = repository_lookup
+        self._repository_lookup = repository_lookup
         self._fetch = fetch
         self._clock = clock
 
-    async def look(self, repository: str) -> Finding:
-        """What can be found out while somebody waits; it does not fail when GitHub does."""
-        if self._look_at is None:
+    async def lookup(self, repository: str) -> Finding:
+        """Return the finding for a repository, pending or unavailable if GitHub fails."""
+        if self._repository_lookup is None:
             return _UNAVAILABLE
         deadline = self._clock.now() + self._fetch.deadline
-        looking = asyncio.ensure_future(self._look_at(repository, deadline, Traffic()))
+        looking = asyncio.ensure_future(self._repository_lookup(repository, deadline, Traffic()))
         patience = asyncio.ensure_future(self._clock.sleep(PATIENCE_S))
         try:
             await asyncio.wait([looking, patience], return_when=asyncio.FIRST_COMPLETED)
@@ -64,12 +64,12 @@ class TaskEnricher:
         except SourceError:
             return _UNAVAILABLE
         finally:
-            # The look itself goes on: what it finds is known to the job that comes after it.
+            # The shared lookup itself goes on: the job that follows finds its result.
             looking.cancel()
             patience.cancel()
 
-    async def follow(self, row: Any) -> Any:
-        """The same task; whoever still has to look at its repository is asked for at once."""
+    async def enrich_later(self, row: Any) -> Any:
+        """Return the task; start a job if its repository has not been looked up yet."""
         if self._fetch.sources and not Enrichment(row.enrichment).is_settled:
             with contextlib.suppress(StoreError):  # the task is stored; the schedule finds it
                 await self._fetch.start(Role.ADMIN, force=True)
@@ -77,35 +77,35 @@ class TaskEnricher:
 
 
 class CreateTask:
-    """Makes a task."""
+    """The use case that creates a task."""
 
-    def __init__(self, tasks: Tasks, enriching: TaskEnricher, clock: Clock, random: Random) -> None:
+    def __init__(self, tasks: Tasks, enricher: TaskEnricher, clock: Clock, random: Random) -> None:
         self._tasks = tasks
-        self._enriching = enriching
+        self._enricher = enricher
         self._clock = clock
         self._random = random
 
     async def __call__(self, edit: TaskEdit, viewer: Role = Role.ANYONE) -> Any:
-        """The task as stored, which has at least a title and a repository.
+        """Create a task and return it as stored; the edit has at least a title and a repository.
 
-        InvalidInput points to the field that no task may have; LoginRequired or Forbidden.
+        Raise InvalidInput with a pointer to an invalid field, LoginRequired or Forbidden.
         """
         viewer.require(WRITE_BY)
         edit.check()
-        finding = await self._enriching.look(edit.given["repository"])
+        finding = await self._enricher.lookup(edit.given["repository"])
         task = new_task(self._random.identifier(), edit, finding, self._clock.now())
-        return await self._enriching.follow(await self._tasks.add(task))
+        return await self._enricher.enrich_later(await self._tasks.add(task))
 
 
 class ChangeTask:
-    """Changes a task, or all of it."""
+    """The use case that changes some or all fields of a task."""
 
     def __init__(
-        self, tasks: Tasks, query: QueryTasks, enriching: TaskEnricher, clock: Clock
+        self, tasks: Tasks, query: QueryTasks, enricher: TaskEnricher, clock: Clock
     ) -> None:
         self._tasks = tasks
         self._query = query
-        self._enriching = enriching
+        self._enricher = enricher
         self._clock = clock
 
     async def __call__(
@@ -115,9 +115,9 @@ class ChangeTask:
         viewer: Role = Role.ANYONE,
         seen: Set[int] | None = None,
     ) -> Any:
-        """The task as it has become; `seen` are the versions it may be made from, None for any.
+        """Change a task and return it as stored; `seen` are the accepted versions, None for any.
 
-        InvalidInput, UnknownRecord, StaleVersion; LoginRequired or Forbidden.
+        Raise InvalidInput, UnknownRecord, StaleVersion, LoginRequired or Forbidden.
         """
         viewer.require(WRITE_BY)
         edit.check()
@@ -125,7 +125,7 @@ class ChangeTask:
         before.require(seen)
         repository = edit.given.get("repository", before.repository)
         moves = repository != before.repository
-        finding = await self._enriching.look(repository) if moves else PENDING
+        finding = await self._enricher.lookup(repository) if moves else PENDING
 
         def change(task: Task) -> Task:
             task.require(seen)
@@ -134,11 +134,11 @@ class ChangeTask:
         row = await self._tasks.change(task_id, change)
         if row is None:
             raise no_record(TASKS)
-        return await self._enriching.follow(row)
+        return await self._enricher.enrich_later(row)
 
 
 class DeleteTask:
-    """Deletes a task."""
+    """The use case that deletes a task."""
 
     def __init__(self, tasks: Tasks) -> None:
         self._tasks = tasks
@@ -146,7 +146,7 @@ class DeleteTask:
     async def __call__(
         self, task_id: str, viewer: Role = Role.ANYONE, seen: Set[int] | None = None
     ) -> None:
-        """Delete it; errors as for a change."""
+        """Delete a task; raises as ChangeTask does."""
         viewer.require(WRITE_BY)
         if not await self._tasks.remove(task_id, lambda task: task.require(seen)):
             raise no_record(TASKS)
@@ -154,7 +154,7 @@ class DeleteTask:
 
 @dataclass(frozen=True)
 class TaskUseCases:
-    """All that can be done with tasks."""
+    """The use cases of tasks."""
 
     query: QueryTasks
     create: CreateTask

@@ -79,10 +79,10 @@ def tasks_of(
     random: Random,
 ) -> TaskUseCases:
     """What users do with tasks."""
-    query, enriching = QueryTasks(store), TaskEnricher(repository_lookup, fetch, clock)
+    query, enricher = QueryTasks(store), TaskEnricher(repository_lookup, fetch, clock)
     return TaskUseCases(
         query=query,
-        create=CreateTask(tasks, enriching, clock, random),
-        change=ChangeTask(tasks, query, enriching, clock),
+        create=CreateTask(tasks, enricher, clock, random),
+        change=ChangeTask(tasks, query, enricher, clock),
         delete=DeleteTask(tasks),
     )

@@ -41,10 +41,10 @@ class TaskRig(Rig):
         )
         looks = None if github_is_off else self.repository_lookup
         self.fetch_tasks = self.fetch_all([] if github_is_off else [self.enrich])
-        enriching = TaskEnricher(looks, self.fetch_tasks, self.clock)
+        enricher = TaskEnricher(looks, self.fetch_tasks, self.clock)
         self.query_tasks = QueryTasks(self.store)
-        self.create_task = self.creating(enriching)
-        self.change_task = ChangeTask(self.tasks, self.query_tasks, enriching, self.clock)
+        self.create_task = self.creating(enricher)
+        self.change_task = ChangeTask(self.tasks, self.query_tasks, enricher, self.clock)
         self.delete_task = DeleteTask(self.tasks)
 
     def fetch_all(
@@ -54,9 +54,9 @@ class TaskRig(Rig):
         job_backend = job_backend or self.job_backend
         return self.fetch(dataset=TASKS, job_backend=job_backend, gathers=gathers)
 
-    def creating(self, enriching: TaskEnricher) -> CreateTask:
+    def creating(self, enricher: TaskEnricher) -> CreateTask:
         """What makes tasks."""
-        return CreateTask(self.tasks, enriching, self.clock, self.random)
+        return CreateTask(self.tasks, enricher, self.clock, self.random)
 
     async def create(self, repository: str = "a/b", title: str = "a title") -> Task:
         """Make a task."""

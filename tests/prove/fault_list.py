@@ -118,7 +118,7 @@ FAULTS = (
     Fault(
         "a cursor serves any question",
         "domain:PageRequest.check",
-        compared(ast.NotEq, "question", into=code("False")),
+        compared(ast.NotEq, "query_digest", into=code("False")),
         "tests/application/datasets/test_query.py",
     ),
     Fault(
@@ -178,7 +178,7 @@ FAULTS = (
     ),
     Fault(
         "whoever leaves stops the run of the others",
-        "application:end_of",
+        "application:result_of",
         edit(ast.Call, "wait", into=part("args", 0, "elts", 0)),
         "tests/application/ingest/test_run.py tests/application/ingest/test_fetch.py",
     ),
@@ -318,7 +318,7 @@ FAULTS = (
     ),
     Fault(
         "a request is cancelled with whoever asked",
-        "application:end_of",
+        "application:result_of",
         edit(ast.Call, "wait", into=part("args", 0, "elts", 0)),
         "tests/adapters/outbound/polite/test_cancellation.py",
     ),
@@ -332,14 +332,14 @@ FAULTS = (
         "an announcement is acknowledged before it is dealt with",
         "adapters.queue:Consumer._dealt",
         both(
-            edit(ast.If, "handled", into=after("await self._settle(message.ack())")),
-            edit(ast.If, "handled", into=with_field("body", "return asyncio.sleep(0)")),
+            edit(ast.If, "handle_announcement", into=after("await self._settle(message.ack())")),
+            edit(ast.If, "handle_announcement", into=with_field("body", "return asyncio.sleep(0)")),
         ),
         f"{_CONTRACT}/jobs/test_queue.py -k abandoned",
     ),
     Fault(
         "what a listener leaves undone is lost",
-        "adapters.memory:MemoryQueue._deal",
+        "adapters.memory:MemoryQueue._handle",
         edit(ast.ExceptHandler, "CancelledError", into=with_field("body", "raise")),
         f"{_CONTRACT}/jobs/test_queue.py -k 'abandoned and embedded'",
     ),

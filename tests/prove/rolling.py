@@ -15,7 +15,7 @@ from tests.prove.servers import Servers
 
 REPLICAS, CLIENTS, ROUNDS, MIGRATORS = 3, 10, 2, 4
 #: How often the balancer looks at each replica; a replica tells a second before it leaves.
-LOOK_S = 0.1
+CHECK_S = 0.1
 
 
 class Balancer:
@@ -36,7 +36,7 @@ class Balancer:
                         answer = await asking.get(replica.url + "/health/ready")
                         ready += [replica.url] if answer.status_code == 200 else []
                 self.ready = ready
-                await asyncio.sleep(LOOK_S)
+                await asyncio.sleep(CHECK_S)
 
     def next(self) -> str:
         """Whose turn it is."""

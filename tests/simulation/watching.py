@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from application.ports.jobs import Wanted
+from application.ports.jobs import JobFilter
 from domain.builtin.posts import POSTS
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset
@@ -96,7 +96,7 @@ class Lookout:
     # ------------------------------------------------------------ jobs
 
     async def _look_at_jobs(self, backend: Backend) -> None:
-        wanted = Wanted(tuple(dataset.name for dataset in _DATASETS))
+        wanted = JobFilter(tuple(dataset.name for dataset in _DATASETS))
         found = await backend.history.recent(wanted, _NEWEST)
         for job in found:
             self._saw_job(self.jobs.get(job.id), job)

@@ -73,8 +73,8 @@ def _summary(entry: Entry) -> DatasetSummary:
     return DatasetSummary(
         name=entry.dataset.name,
         records=entry.records,
-        fetched_at=entry.standing.fetched_at,
-        stale=entry.standing.stale,
+        fetched_at=entry.status.fetched_at,
+        stale=entry.status.stale,
         url=link_to(f"/data/{entry.dataset.name}"),
     )
 

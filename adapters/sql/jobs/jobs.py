@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from adapters.sql.engine.database import Database, Row, SqlSession, SqlWrite, named_row
 from adapters.sql.engine.dialects import listed, now
 from adapters.sql.schema.tables import jobs, source_totals
-from application.ports.jobs import JobHistory, Jobs, SourceHistory, Wanted
+from application.ports.jobs import JobFilter, JobHistory, Jobs, SourceHistory
 from application.ports.system import Clock
 from domain.errors import LeaseLost, StoreUnavailable
 from domain.jobs import LEASE, LOST, FetchJob, JobStatus, Mode
@@ -211,8 +211,10 @@ class SqlJobHistory(JobHistory):
         [rows] = await self._database.snapshot([(_GET, {"job": job_id})])
         return job_of(rows[0]) if rows else None
 
-    async def recent(self, wanted: Wanted, limit: int, before: str | None = None) -> list[FetchJob]:
-        """Return the wanted jobs, newest first."""
+    async def recent(
+        self, wanted: JobFilter, limit: int, before: str | None = None
+    ) -> list[FetchJob]:
+        """Return the matching jobs, newest first."""
         datasets = msgspec.json.encode(wanted.datasets).decode()
         named = {"of": datasets, "most": limit, "before": before, "status": wanted.status}
         query = _recent(wanted.status is not None, before is not None)

@@ -37,7 +37,7 @@ from application.operations.health import CheckHealth
 from application.operations.stats import ShowStats
 from application.ports.datasets import Changes, Store
 from application.ports.ingest import Intake, Intakes
-from application.ports.jobs import Handle, Idempotency, Queue, Wanted
+from application.ports.jobs import Handle, Idempotency, JobFilter, Queue
 from application.ports.operations import Events
 from application.tasks.enrich import EnrichTasks
 from application.tasks.repository_lookup import RepositoryLookup
@@ -228,7 +228,9 @@ class BreakableHistory(MemoryJobHistory):
         self._fail()
         return await super().get(job_id)
 
-    async def recent(self, wanted: Wanted, limit: int, before: str | None = None) -> list[FetchJob]:
+    async def recent(
+        self, wanted: JobFilter, limit: int, before: str | None = None
+    ) -> list[FetchJob]:
         """The wanted jobs."""
         self._fail()
         return await super().recent(wanted, limit, before)
@@ -410,11 +412,11 @@ class HttpFixture:
             gathers=[enrich],
         )
         query = QueryTasks(self.store)
-        enriching = TaskEnricher(repository_lookup, self.fetch_tasks, self.clock)
+        enricher = TaskEnricher(repository_lookup, self.fetch_tasks, self.clock)
         return TaskUseCases(
             query=query,
-            create=CreateTask(tasks, enriching, self.clock, self.random),
-            change=ChangeTask(tasks, query, enriching, self.clock),
+            create=CreateTask(tasks, enricher, self.clock, self.random),
+            change=ChangeTask(tasks, query, enricher, self.clock),
             delete=DeleteTask(tasks),
         )
 

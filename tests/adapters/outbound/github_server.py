@@ -100,11 +100,11 @@ class GitHubStage:
     repositories: GitHubRepositories
     traffic: Traffic = field(default_factory=Traffic)
 
-    async def look(
+    async def lookup(
         self, name: str = "encode/httpx", known: LookupResult | None = None, seconds: float = 60
     ) -> LookupResult:
         """Look at a repository, with so much time."""
-        return await self.repositories.look(name, known, self.later(seconds), self.traffic)
+        return await self.repositories.lookup(name, known, self.later(seconds), self.traffic)
 
     def says(self, *replies: Reply | str, name: str = "encode/httpx") -> None:
         """Let these be the answers for a repository."""

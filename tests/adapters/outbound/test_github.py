@@ -42,7 +42,7 @@ async def stage() -> AsyncIterator[GitHubStage]:
 async def test_a_repository_is_read_with_its_validator(stage: GitHubStage) -> None:
     stage.says(telling(HTTPX, ETag='W/"abc"'))
 
-    told = await stage.look()
+    told = await stage.lookup()
 
     assert told == LookupResult(FACTS, 'W/"abc"')
     [asked] = stage.server.asked
@@ -56,14 +56,14 @@ async def test_a_repository_is_read_with_its_validator(stage: GitHubStage) -> No
 async def test_what_may_be_missing_may_be_missing(stage: GitHubStage) -> None:
     stage.says(telling({"stargazers_count": 0, "description": None}))
 
-    assert await stage.look() == LookupResult(RepoFacts(None, 0, None))
+    assert await stage.lookup() == LookupResult(RepoFacts(None, 0, None))
 
 
 async def test_what_is_known_is_asked_for_conditionally(stage: GitHubStage) -> None:
     known = LookupResult(FACTS, '"abc"')
     stage.says(Reply(304, {"ETag": '"abc"'}))
 
-    assert await stage.look(known=known) is known
+    assert await stage.lookup(known=known) is known
     assert stage.server.asked[0].headers["if-none-match"] == '"abc"'
     assert (stage.traffic.requests, stage.traffic.not_modified) == (1, 1)
 
@@ -71,7 +71,7 @@ async def test_what_is_known_is_asked_for_conditionally(stage: GitHubStage) -> N
 async def test_what_has_changed_is_told(stage: GitHubStage) -> None:
     stage.says(telling({**HTTPX, "stargazers_count": 13001}, ETag='"new"'))
 
-    told = await stage.look(known=LookupResult(FACTS, '"old"'))
+    told = await stage.lookup(known=LookupResult(FACTS, '"old"'))
 
     assert told == LookupResult(RepoFacts(FACTS.description, 13001, "Python"), '"new"')
 
@@ -80,7 +80,7 @@ async def test_what_has_changed_is_told(stage: GitHubStage) -> None:
 async def test_a_repository_nobody_may_see_is_an_answer(stage: GitHubStage, status: int) -> None:
     stage.says(Reply(status, {}, b'{"message": "Not Found"}'))
 
-    assert await stage.look() == LookupResult(None)
+    assert await stage.lookup() == LookupResult(None)
     assert len(stage.server.asked) == 1
 
 
@@ -90,7 +90,7 @@ async def test_a_repository_that_was_renamed_is_followed_on_the_same_host(
     stage.says(Reply(301, {"Location": f"{stage.server.url}/repositories/7"}))
     stage.server.replies["/repositories/7"] = [telling(HTTPX, ETag='"7"')]
 
-    told = await stage.look(known=LookupResult(FACTS, '"abc"'))
+    told = await stage.lookup(known=LookupResult(FACTS, '"abc"'))
 
     assert told == LookupResult(FACTS, '"7"', f"{stage.server.url}/repositories/7")
     assert stage.validators() == [("/repos/encode/httpx", '"abc"'), ("/repositories/7", None)]
@@ -105,8 +105,8 @@ async def test_a_validator_goes_where_it_came_from_behind_a_redirect_too(
         Reply(304, {"ETag": '"7"'}),
     ]
 
-    told = await stage.look()
-    again = await stage.look(known=told)
+    told = await stage.lookup()
+    again = await stage.lookup(known=told)
 
     assert again is told
     assert (stage.traffic.requests, stage.traffic.not_modified) == (4, 1)
@@ -119,7 +119,7 @@ async def test_a_new_repository_of_the_old_name_is_not_asked_for_by_the_other_s_
     moved = LookupResult(FACTS, '"7"', f"{stage.server.url}/repositories/7")
     stage.says(telling({**HTTPX, "stargazers_count": 1}, ETag='"8"'))
 
-    told = await stage.look(known=moved)
+    told = await stage.lookup(known=moved)
 
     assert told == LookupResult(RepoFacts(FACTS.description, 1, "Python"), '"8"')
     assert stage.validators() == [("/repos/encode/httpx", None)]
@@ -128,7 +128,7 @@ async def test_a_new_repository_of_the_old_name_is_not_asked_for_by_the_other_s_
 async def test_texts_no_store_can_keep_are_made_fit(stage: GitHubStage) -> None:
     stage.says(telling({**HTTPX, "description": "a\0b" + "x" * 5000, "language": "\0"}))
 
-    told = await stage.look()
+    told = await stage.lookup()
 
     assert told.facts is not None
     assert told.facts.description == ("a\ufffdb" + "x" * 5000)[:LONGEST_TEXT]
@@ -162,7 +162,7 @@ async def test_garbage_is_no_repository(stage: GitHubStage, body: bytes) -> None
     stage.says(Reply(200, {"Content-Type": "application/json"}, body))
 
     with pytest.raises(UnexpectedContent):
-        await stage.look()
+        await stage.lookup()
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ async def test_every_failure_is_told_as_one(reply: Reply | str, error: type[Sour
         stage.says(reply)
 
         with pytest.raises(error):
-            await stage.look()
+            await stage.lookup()
 
 
 @pytest.mark.parametrize("status", [403, 429])
@@ -198,9 +198,9 @@ async def test_at_github_s_limit_nobody_asks_before_it_is_renewed(
     stage.says(Reply(status, spent))
 
     with pytest.raises(SourceBlocked) as blocked:
-        await stage.look()
+        await stage.lookup()
     with pytest.raises(SourceBlocked) as again:
-        await stage.look("another/one")
+        await stage.lookup("another/one")
 
     assert blocked.value.retry_at == again.value.retry_at == reset
     assert len(stage.server.asked) == 1
@@ -213,9 +213,9 @@ async def test_the_last_request_that_is_allowed_is_answered_and_the_next_one_wai
     spent = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": f"{reset.timestamp():.0f}"}
     stage.says(telling(HTTPX, **spent))
 
-    first = await stage.look()
+    first = await stage.lookup()
     with pytest.raises(SourceBlocked) as blocked:
-        await stage.look("another/one")
+        await stage.lookup("another/one")
 
     assert first.facts == FACTS
     assert blocked.value.retry_at == reset
@@ -226,14 +226,14 @@ async def test_what_is_left_of_the_limit_may_be_used(stage: GitHubStage) -> None
     left = {"X-RateLimit-Remaining": "1", "X-RateLimit-Reset": "99999999999"}
     stage.says(telling(HTTPX, **left))
 
-    assert await stage.look() == await stage.look()
+    assert await stage.lookup() == await stage.lookup()
 
 
 async def test_a_retry_after_is_obeyed(stage: GitHubStage) -> None:
     stage.says(Reply(403, {"Retry-After": "60"}), telling(HTTPX))
 
     with pytest.raises(SourceBlocked) as blocked:
-        await stage.look(seconds=30)
+        await stage.lookup(seconds=30)
 
     assert blocked.value.retry_at == stage.later(60)
     assert len(stage.server.asked) == 1
@@ -261,13 +261,13 @@ async def test_a_refusal_of_whoever_asks_is_the_last_answer_for_a_while(
     for number in range(24):
         stage.says(reply, name=f"a/{number}")
         with pytest.raises(SourceError) as refused:
-            await stage.look(f"a/{number}")
+            await stage.lookup(f"a/{number}")
         errors.append(refused.value)
     asked = len(stage.server.asked)
     stage.clock.advance(seconds)
     stage.says(telling(HTTPX))
 
-    assert (await stage.look()).facts == FACTS
+    assert (await stage.lookup()).facts == FACTS
     assert asked == 1
     assert {error.retry_at for error in errors} == {stage.later(0)}
     assert [error.code for error in errors] == [code] + ["source_blocked"] * 23
@@ -284,9 +284,9 @@ async def test_a_refusal_of_one_repository_is_not_the_others(
     stage.says(telling(HTTPX))
 
     with contextlib.suppress(SourceRefused):
-        await stage.look("a/secret")
+        await stage.lookup("a/secret")
 
-    assert (await stage.look()).facts == FACTS
+    assert (await stage.lookup()).facts == FACTS
 
 
 async def test_sixty_an_hour_are_never_more() -> None:
@@ -295,7 +295,7 @@ async def test_sixty_an_hour_are_never_more() -> None:
         until = stage.later(3600)
         while stage.clock.now() < until:
             try:
-                await stage.look(seconds=30)
+                await stage.lookup(seconds=30)
             except SourceBlocked as blocked:
                 stage.clock.advance((blocked.retry_at or until) - stage.clock.now())
 
@@ -310,7 +310,7 @@ async def test_a_token_is_sent_also_where_the_same_host_sends_us() -> None:
         stage.says(Reply(301, {"Location": "/repositories/7"}))
         stage.server.replies["/repositories/7"] = [telling(HTTPX)]
 
-        await stage.look()
+        await stage.lookup()
 
         assert [asked.headers["authorization"] for asked in stage.server.asked] == [
             "Bearer a-token",
@@ -324,7 +324,7 @@ async def test_a_token_is_sent_to_nobody_else() -> None:
         other.says(telling(HTTPX))
 
         with pytest.raises(SourceRefused) as refused:
-            await stage.look()
+            await stage.lookup()
 
         assert refused.value.code == "redirect_refused"
         assert other.server.asked == []
@@ -336,7 +336,7 @@ async def test_no_error_tells_the_token(reply: Reply) -> None:
         stage.says(reply)
 
         with pytest.raises(SourceError) as failed:
-            await stage.look()
+            await stage.lookup()
 
         error: BaseException | None = failed.value
         while error is not None:
@@ -349,7 +349,7 @@ async def test_u43_a_token_that_is_sent_back_is_not_kept() -> None:
         echo = {**HTTPX, "description": "Bearer a-token sent this", "language": "a-token"}
         stage.says(telling(echo, ETag='"a-token"'))
 
-        told = await stage.look()
+        told = await stage.lookup()
 
         assert told == LookupResult(RepoFacts("Bearer *** sent this", 13000, "***"), None)
 
@@ -359,7 +359,7 @@ async def test_u43_a_token_in_an_address_is_not_kept_either() -> None:
         stage.says(Reply(301, {"Location": "/repositories/7?by=a-token"}))
         stage.server.replies["/repositories/7?by=a-token"] = [telling(HTTPX, ETag='"7"')]
 
-        assert await stage.look() == LookupResult(FACTS)
+        assert await stage.lookup() == LookupResult(FACTS)
 
 
 # ---------------------------------------------------------------- a caller who leaves

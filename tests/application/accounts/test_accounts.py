@@ -78,7 +78,7 @@ class AccountUseCases(InMemory):
             self.tokens,
             self.changes,
             self.clock,
-            most_known=2,
+            max_cached=2,
         )
 
 

@@ -64,16 +64,16 @@ async def test_an_entry_tells_how_the_dataset_stands(rig: Rig, catalogue: Catalo
 
     assert (posts_entry.records, posts_entry.quarantined) == (2, 1)
     assert posts_entry.freshness.seq == 1
-    assert posts_entry.standing.fetched_at == fetched_at
-    assert posts_entry.standing.next_fetch_at == fetched_at + HOUR
-    assert posts_entry.standing.stale
+    assert posts_entry.status.fetched_at == fetched_at
+    assert posts_entry.status.next_fetch_at == fetched_at + HOUR
+    assert posts_entry.status.stale
     assert secret_entry.sources == ("two", "three")
-    assert (secret_entry.records, secret_entry.standing.next_fetch_at) == (0, None)
-    assert secret_entry.standing.stale
+    assert (secret_entry.records, secret_entry.status.next_fetch_at) == (0, None)
+    assert secret_entry.status.stale
 
 
 @pytest.mark.parametrize(
-    ("standing", "holds_for_ever", "holds_now"),
+    ("status", "holds_for_ever", "holds_now"),
     [
         (FreshnessStatus(None, None, stale=True), True, True),
         (FreshnessStatus(NOW, None, stale=False), True, True),
@@ -81,22 +81,22 @@ async def test_an_entry_tells_how_the_dataset_stands(rig: Rig, catalogue: Catalo
         (FreshnessStatus(NOW, None, stale=True, stale_at=NOW), True, True),
     ],
 )
-def test_a_standing_holds_until_time_makes_it_stale(
-    standing: FreshnessStatus, holds_for_ever: bool, holds_now: bool
+def test_a_status_holds_until_time_makes_it_stale(
+    status: FreshnessStatus, holds_for_ever: bool, holds_now: bool
 ) -> None:
-    assert standing.holds(NOW) is holds_now
-    assert standing.holds(NOW + timedelta(microseconds=1)) is holds_for_ever
+    assert status.holds(NOW) is holds_now
+    assert status.holds(NOW + timedelta(microseconds=1)) is holds_for_ever
 
 
-async def test_a_standing_that_holds_is_not_worked_out_again(catalogue: Catalogue) -> None:
+async def test_a_status_that_holds_is_not_worked_out_again(catalogue: Catalogue) -> None:
     await catalogue.fetch("posts")()
     freshness = await catalogue.query("posts").for_role(Role.ANYONE).freshness()
-    standing = catalogue.freshness_status("posts", freshness)
+    status = catalogue.freshness_status("posts", freshness)
 
-    assert catalogue.freshness_status("posts", freshness) is standing
+    assert catalogue.freshness_status("posts", freshness) is status
 
 
-async def test_a_standing_flips_once_its_time_has_come(rig: Rig, catalogue: Catalogue) -> None:
+async def test_a_status_flips_once_its_time_has_come(rig: Rig, catalogue: Catalogue) -> None:
     await catalogue.fetch("posts")()
     freshness = await catalogue.query("posts").for_role(Role.ANYONE).freshness()
     fresh = catalogue.freshness_status("posts", freshness)

@@ -9,7 +9,7 @@ import pytest
 from application.jobs.list_jobs import CancelJob
 from application.jobs.scheduler import Scheduler
 from application.jobs.worker import RunJob
-from application.operations.alerts import LOOK_S, AlertMonitor
+from application.operations.alerts import CHECK_S, AlertMonitor
 from application.operations.prune import Prune
 from domain.alerts import CLAIM_TIMEOUT, AlertEvent
 from domain.dataset import Role
@@ -140,14 +140,14 @@ class Alerting(JobsCase):
     async def act(self) -> None:
         self.clock.advance(PERIOD * 2)
         watching = asyncio.create_task(self.watch())
-        await self.clock.elapse(CLAIM_TIMEOUT + timedelta(seconds=3 * LOOK_S))
+        await self.clock.elapse(CLAIM_TIMEOUT + timedelta(seconds=3 * CHECK_S))
         await self.fetch(self.source("one", NEW), cadence=Cadence(every=DAY))()
         self.clock.advance(1)
-        await self.clock.elapse(CLAIM_TIMEOUT + timedelta(seconds=3 * LOOK_S))
+        await self.clock.elapse(CLAIM_TIMEOUT + timedelta(seconds=3 * CHECK_S))
         await ended(watching)
 
     async def is_done(self) -> None:
-        told = [alert.event for alert in self.notifier.heard]
+        told = [alert.event for alert in self.notifier.sent]
         # What may not have arrived is told again; nothing is told that was not so.
         assert told[0] is AlertEvent.RAISED
         assert AlertEvent.RECOVERED in told or self.countdown.failed

@@ -10,7 +10,7 @@ import pytest
 
 from adapters.memory.operations import MemoryAlerts
 from application.ingest.fetch import Fetch
-from application.operations.alerts import LOOK_S, AlertMonitor
+from application.operations.alerts import CHECK_S, AlertMonitor
 from domain.alerts import CLAIM_TIMEOUT, AlertEvent, AlertState, Kind
 from domain.builtin.posts import Post
 from domain.dataset import Dataset
@@ -60,7 +60,7 @@ class JobPoller:
         finally:
             await ended(*tasks)
 
-    async def passes(self, by: float | timedelta = LOOK_S) -> None:
+    async def passes(self, by: float | timedelta = CHECK_S) -> None:
         """Let time pass, so that everybody looks at least once."""
         await self.rig.clock.elapse(by)
 
@@ -79,7 +79,7 @@ class JobPoller:
     @property
     def told(self) -> list[tuple[AlertEvent, Kind, str]]:
         """What the operator has heard, in order."""
-        return [(alert.event, alert.kind, alert.subject) for alert in self.operator.heard]
+        return [(alert.event, alert.kind, alert.subject) for alert in self.operator.sent]
 
 
 @pytest.fixture
@@ -111,13 +111,13 @@ async def test_a_dataset_that_goes_stale_is_told_once_and_its_recovery_once(
 
     assert early == []
     assert watch.told == [(RAISED, Kind.STALE, "posts"), (RECOVERED, Kind.STALE, "posts")]
-    raised, recovered = watch.operator.heard
+    raised, recovered = watch.operator.sent
     assert (raised.dataset, raised.source, raised.since) == (
         "posts",
         None,
         fetched_at + PERIOD * 2,
     )
-    assert raised.at - raised.since <= timedelta(seconds=LOOK_S)
+    assert raised.at - raised.since <= timedelta(seconds=CHECK_S)
     assert recovered.since == raised.since
     assert [sent.alert for sent in rig.events.of(AlertSent)] == [raised, recovered]
 
@@ -134,7 +134,7 @@ async def test_a_breaker_that_opens_is_told_once_and_its_recovery_once(
         await watch.passes(BREAKER_OPEN_S * 4)
 
     assert watch.told == [(RAISED, Kind.BREAKER, "one"), (RECOVERED, Kind.BREAKER, "one")]
-    assert {(alert.dataset, alert.source) for alert in watch.operator.heard} == {("posts", "one")}
+    assert {(alert.dataset, alert.source) for alert in watch.operator.sent} == {("posts", "one")}
 
 
 async def test_a_probe_that_fails_is_still_the_same_trouble(rig: Rig, watch: JobPoller) -> None:
@@ -201,10 +201,10 @@ async def test_a_source_that_is_switched_off_has_recovered(rig: Rig, watch: JobP
         await watch.passes()
 
     async with watch.watching():
-        await watch.passes(LOOK_S * 5)
+        await watch.passes(CHECK_S * 5)
 
     assert watch.told == [(RAISED, Kind.BREAKER, "one"), (RECOVERED, Kind.BREAKER, "one")]
-    assert "switched off" in watch.operator.heard[-1].detail
+    assert "switched off" in watch.operator.sent[-1].detail
 
 
 # ---------------------------------------------------------------- many watchers, and restarts
@@ -216,9 +216,9 @@ async def test_many_watchers_tell_once(rig: Rig, watch: JobPoller, takes_s: floa
     fetch = fetching(rig, Cadence())
     async with watch.watching(fetch, watchers=5):
         await watch.fails()
-        await watch.passes(LOOK_S * 5)
+        await watch.passes(CHECK_S * 5)
         await watch.answers()
-        await watch.passes(LOOK_S * 5)
+        await watch.passes(CHECK_S * 5)
 
     assert watch.told == [(RAISED, Kind.BREAKER, "one"), (RECOVERED, Kind.BREAKER, "one")]
     assert watch.operator.tries == 2
@@ -229,7 +229,7 @@ async def test_what_was_told_is_not_told_again_after_a_restart(rig: Rig, watch: 
     fetch = fetching(rig, Cadence())
     for _ in range(3):
         async with watch.watching(fetch):
-            await watch.passes(LOOK_S * 3)
+            await watch.passes(CHECK_S * 3)
 
     assert watch.told == [(RAISED, Kind.BREAKER, "one")]
 
@@ -254,7 +254,7 @@ async def test_what_a_dead_watcher_had_taken_is_told_by_another_a_while_later(
     fetch = fetching(rig, Cadence())
     async with watch.watching(fetch):
         await watch.passes()
-    watch.operator.heard.clear()
+    watch.operator.sent.clear()
     for key, alarm in rig.database.alarms.items():
         if alarm.raised:  # it was killed before it could say so
             rig.database.alarms[key] = alarm.released(delivered=False).claimed(rig.clock.now())
@@ -262,7 +262,7 @@ async def test_what_a_dead_watcher_had_taken_is_told_by_another_a_while_later(
     async with watch.watching(fetch):
         await watch.passes(CLAIM_TIMEOUT - timedelta(seconds=1))
         early = watch.told
-        await watch.passes(LOOK_S)
+        await watch.passes(CHECK_S)
 
     assert (early, watch.told) == ([], [(RAISED, Kind.BREAKER, "one")])
 
@@ -321,7 +321,7 @@ async def test_what_could_not_be_told_is_tried_again_at_the_next_look(
     watch.operator.failure = AWAY
     await watch.fails()
     async with watch.watching(fetching(rig, Cadence())):
-        await watch.passes(LOOK_S * 3)
+        await watch.passes(CHECK_S * 3)
         tries = watch.operator.tries
         watch.operator.failure = None
         await watch.passes()
@@ -342,7 +342,7 @@ async def test_trouble_that_was_over_before_it_could_be_told_is_told_with_its_en
         await watch.answers()
         await watch.passes()
         watch.operator.failure = None
-        await watch.passes(LOOK_S * 3)
+        await watch.passes(CHECK_S * 3)
 
     assert watch.told == [(RAISED, Kind.BREAKER, "one"), (RECOVERED, Kind.BREAKER, "one")]
 
@@ -354,7 +354,7 @@ async def test_a_store_that_goes_away_is_logged_once_and_does_not_end_the_watch(
     async with watch.watching(fetch):
         watch.alerts.is_away = True
         await watch.fails()
-        await watch.passes(LOOK_S * 5)
+        await watch.passes(CHECK_S * 5)
         early = list(rig.events.published)
         watch.alerts.is_away = False
         await watch.passes()

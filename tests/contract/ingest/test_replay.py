@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from application.ports.ingest import Intake, Replay
-from application.ports.jobs import Wanted
+from application.ports.jobs import JobFilter
 from domain.errors import LeaseLost
 from domain.jobs import FetchJob, JobStatus, Mode
 from domain.payloads import Payload
@@ -59,7 +59,7 @@ async def test_a_receipt_says_which_job_it_was_for_and_what_became_of_it(backend
 
 
 async def _jobs(backend: Backend) -> list[FetchJob]:
-    return await backend.history.recent(Wanted((SAMPLES.name,)), 10)
+    return await backend.history.recent(JobFilter((SAMPLES.name,)), 10)
 
 
 async def test_a_replay_reads_what_waits_and_what_was_committed_since(backend: Backend) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from application.ports.jobs import Wanted
+from application.ports.jobs import JobFilter
 from domain.builtin.posts import POSTS
 from domain.dataset import Dataset
 from domain.jobs import LEASE, LOST, FetchJob, JobStatus
@@ -14,7 +14,7 @@ from tests.contract.backends import Backend
 from tests.strategies import SAMPLES
 
 MICROSECOND = timedelta(microseconds=1)
-BOTH = Wanted((SAMPLES.name, POSTS.name))
+BOTH = JobFilter((SAMPLES.name, POSTS.name))
 
 
 async def ended(
@@ -68,7 +68,7 @@ async def test_only_the_jobs_of_the_wanted_datasets_are_shown(backend: Backend) 
         (("posts", "samples"), [two, one]),
         (("rivers",), []),
     ]:
-        assert await backend.history.recent(Wanted(wanted), 10) == shown
+        assert await backend.history.recent(JobFilter(wanted), 10) == shown
 
 
 @pytest.mark.parametrize("status", list(JobStatus))
@@ -92,7 +92,7 @@ async def test_status_dataset_and_place_go_together(backend: Backend) -> None:
     await ended(backend, POSTS)
     last = await ended(backend)
 
-    wanted = Wanted(("samples",), JobStatus.SUCCEEDED)
+    wanted = JobFilter(("samples",), JobStatus.SUCCEEDED)
 
     assert await backend.history.recent(wanted, 10, before=last.id) == [first]
     assert await backend.history.recent(wanted, 1) == [last]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, invariant, rule
 
-from application.ports.jobs import Wanted
+from application.ports.jobs import JobFilter
 from domain.builtin.posts import POSTS
 from domain.errors import LeaseLost
 from domain.jobs import FetchJob, JobStatus
@@ -141,7 +141,7 @@ class JobsMachine(Machine):
 
     @invariant()
     def every_job_is_that_of_the_model(self) -> None:
-        wanted = Wanted((SAMPLES.name, POSTS.name))
+        wanted = JobFilter((SAMPLES.name, POSTS.name))
 
         newest_first = [self.jobs[job_id] for job_id in sorted(self.jobs, reverse=True)]
         assert self.run(self.backend.history.recent(wanted, 1000)) == newest_first

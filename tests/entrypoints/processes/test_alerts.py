@@ -10,7 +10,7 @@ import pytest
 
 from adapters.memory.system import SteerableClock
 from adapters.sql.engine.postgres.database import PostgresDatabase
-from application.operations.alerts import LOOK_S
+from application.operations.alerts import CHECK_S
 from domain.politeness import BREAKER_MINIMUM, BREAKER_OPEN_S
 from entrypoints.config.loading import load
 from entrypoints.config.settings import Settings
@@ -39,7 +39,7 @@ class Rhythm(SteerableClock):
     async def looks(self, rounds: int = 1) -> None:
         """Have every watcher look so often."""
         for _ in range(rounds):
-            await self.looked(self.slept + WATCHERS, LOOK_S)
+            await self.looked(self.slept + WATCHERS, CHECK_S)
 
     async def looked(self, slept: int, by: float = 0.0) -> None:
         """Return when somebody has gone to sleep so often."""
