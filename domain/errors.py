@@ -151,7 +151,7 @@ class Forbidden(AccessDenied):
 
 
 class SignupClosed(AccessDenied):
-    """A sign-up while only admins create accounts, or while the number of accounts is at its limit."""
+    """A sign-up while only admins create accounts, or while there are too many."""
 
 
 class NameTaken(CatchmentError):
