@@ -17,7 +17,8 @@ GZIP = b"\x1f\x8b\x08"
 class Payload(msgspec.Struct, frozen=True, kw_only=True):
     """One body as received.
 
-    `page` counts from 0 within one fetch. `receipt` is assigned by the store, 0 before.
+    `page` counts from 0 within one fetch. The store assigns `receipt`, 0 before, and notes in
+    `is_known` whether the same bytes had been kept before they came.
     """
 
     url: str
@@ -28,6 +29,7 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     etag: str | None = None
     last_modified: str | None = None
     receipt: int = 0
+    is_known: bool = False
 
     @property
     def is_packed(self) -> bool:
@@ -54,6 +56,32 @@ class StoredPayload(msgspec.Struct, frozen=True):
 
     payload: Payload
     receipt: Receipt
+
+
+class Replay(msgspec.Struct, frozen=True):
+    """What a replay is about: all that waits in quarantine, or the payload of one receipt."""
+
+    receipt: int | None = None
+
+
+class Walk(msgspec.Struct, frozen=True):
+    """The pages of a walk that is under way; `first` is the receipt of the first one."""
+
+    first: int
+
+
+def selected(receipts: Sequence[Receipt], what: Replay | Walk | None) -> list[Receipt]:
+    """Return those of a source's receipts, oldest first, that are read again.
+
+    They are those of a walk, those that a replay needs, or else all that were committed.
+    """
+    match what:
+        case Walk(first):
+            return [receipt for receipt in receipts if receipt.id >= first]
+        case Replay(only):
+            return replayed(receipts, only)
+        case None:
+            return [receipt for receipt in receipts if receipt.merged]
 
 
 def replayed(receipts: Sequence[Receipt], only: int | None = None) -> list[Receipt]:

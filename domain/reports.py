@@ -28,6 +28,12 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
         return Counts(**{name: mine[name] + theirs[name] for name in mine})
 
     @property
+    def repeated(self) -> "Counts":
+        """Return what becomes of the same records when they come again."""
+        unchanged = self.inserted + self.updated + self.unchanged
+        return msgspec.structs.replace(self, inserted=0, updated=0, unchanged=unchanged, deleted=0)
+
+    @property
     def changed(self) -> bool:
         """Return whether any stored record changed."""
         return bool(self.inserted or self.updated or self.deleted)

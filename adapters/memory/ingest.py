@@ -17,7 +17,6 @@ from application.ports.ingest import (
     Quarantined,
     Receipts,
     Received,
-    Replay,
     Source,
 )
 from application.ports.system import Clock
@@ -25,7 +24,7 @@ from domain.checkpoints import Checkpoint
 from domain.dataset import Dataset, Key, R
 from domain.errors import SourceError, UnexpectedContent
 from domain.jobs import FetchJob
-from domain.payloads import Batch, Payload, Receipt, StoredPayload, replayed
+from domain.payloads import Batch, Payload, Receipt, Replay, StoredPayload, Walk, selected
 from domain.reports import Counts, Rejection
 
 _EXCERPT = 200
@@ -163,25 +162,22 @@ class MemoryIntake(Intake[R], Generic[R]):
         self._received = 0
 
     async def keep(self, payload: Payload) -> Payload:
-        """Keep a body for good, before anything is read from it; returns it with its receipt."""
+        """Keep a body for good, before anything is read from it."""
         self._database.require_held(self._job)
         self._database.receipts += 1
+        is_known = payload.body in self._database.bodies
         body = self._database.bodies.setdefault(payload.body, payload.body)
         kept = msgspec.structs.replace(payload, body=body, receipt=self._database.receipts)
         self._database.kept[self._dataset.name, self._source].append(kept)
         self._database.fetched_by[kept.receipt] = self._job.id
         self._receipts.append(kept.receipt)
-        return kept
+        return msgspec.structs.replace(kept, is_known=is_known)
 
-    async def kept(self, replay: Replay | None = None) -> AsyncIterator[StoredPayload]:
-        """Every payload of this source whose fetch was committed, or what a replay reads again."""
+    async def kept(self, what: Replay | Walk | None = None) -> AsyncIterator[StoredPayload]:
+        """Every payload of this source whose fetch was committed, or those that are asked for."""
         payloads = {p.receipt: p for p in self._database.kept[self._dataset.name, self._source]}
         receipts = list(map(self._receipt, payloads.values()))
-        if replay is None:
-            wanted = [receipt for receipt in receipts if receipt.merged]
-        else:
-            wanted = replayed(receipts, replay.receipt)
-        for receipt in wanted:
+        for receipt in selected(receipts, what):
             yield StoredPayload(payloads[receipt.id], receipt)
 
     def _receipt(self, payload: Payload) -> Receipt:

@@ -33,7 +33,7 @@ class FetchOne:
         if last is None:
             return FetchedOne(fetched, None)
         try:
-            batch = fetch.normalise(last.source, last.payload)
+            batch = await fetch.normalise(last.source, last.payload)
             key = query.dataset.key_of(batch.records[-1])
             return FetchedOne(fetched, await query.get(key, viewer))
         except (IndexError, SourceError, UnknownRecord):

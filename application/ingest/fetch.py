@@ -96,9 +96,9 @@ class Fetch(Generic[R]):
         self._waiting = 0
         self._is_dismissed = False
 
-    def normalise(self, source: str, payload: Payload) -> Batch[R]:
+    async def normalise(self, source: str, payload: Payload) -> Batch[R]:
         """Return what a payload of one of the sources holds; raise KeyError for another source."""
-        return self.run.normalise(source, payload)
+        return await self.run.normalise(source, payload)
 
     async def __call__(
         self, viewer: Role = Role.ANYONE, force: bool = False, job_id: str | None = None

@@ -5,12 +5,12 @@ from typing import Generic
 import msgspec
 
 from application.ingest.normalise import Merge, QualityGateFailed, RejectionStats, read
-from application.ports.ingest import Intake, Intakes, Replay, Source
+from application.ports.ingest import Intake, Intakes, Source
 from domain.checkpoints import Checkpoint
 from domain.dataset import Dataset, R
 from domain.errors import SourceError
 from domain.jobs import FetchJob
-from domain.payloads import Batch, Payload, StoredPayload
+from domain.payloads import Batch, Payload, Replay, StoredPayload
 from domain.reports import Counts, Failure, Rejection
 
 

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from application.concurrency import ShieldedTasks
 from application.ingest.job_backend import JobBackend
+from application.ingest.normalise import read
 from application.ingest.sync_source import JobStep, SourceSync
 from application.ports.datasets import Store
 from application.ports.ingest import Intakes, Source
@@ -60,9 +61,9 @@ class JobRunner(Generic[R]):
         #: Whether no job may be started for now.
         self.is_held = False
 
-    def normalise(self, source: str, payload: Payload) -> Batch[R]:
-        """What a payload of one of the sources holds; KeyError for a source that is not ours."""
-        return self._sources[source].normalise(payload)
+    async def normalise(self, source: str, payload: Payload) -> Batch[R]:
+        """Return what a payload of one of the sources holds; raise KeyError for another source."""
+        return await read(self._dataset, self._sources[source], payload)
 
     def has_work(self, freshness: Freshness) -> bool:
         """Whether any source is due, or anything kept must be read again."""

@@ -16,7 +16,7 @@ from domain.checkpoints import MAX_CONFIRMATIONS, Checkpoint
 from domain.dataset import Dataset, R
 from domain.errors import SourceError, UnexpectedContent
 from domain.jobs import FetchJob, Mode
-from domain.payloads import Payload
+from domain.payloads import Payload, Walk
 from domain.reports import Counts, Failure, SourceReport, SourceStatus, Traffic
 
 
@@ -143,25 +143,20 @@ class SourceSync(JobStep, Generic[R]):
 
     async def _ask(self, job: FetchJob, ask: Ask) -> Counts:
         async with self._intakes.open(self._dataset, self.source, job) as intake:
-            tally = SourceLoad(self._dataset, self._source, intake, self._merge)
-            digest = hashlib.sha256()
-            last: Payload | None = None
-            waiting: Payload | None = None
+            load = SourceLoad(self._dataset, self._source, intake, self._merge)
+            walk = _WalkedPages(load, intake)
             async for received in self._source.ask(_doubting(ask)):
-                last = await intake.keep(received)
-                digest.update(hashlib.sha256(last.body).digest())
-                # The first page waits for a second: a lone page may be the one we had last time.
-                if waiting is not None:
-                    await tally.take(waiting)
-                waiting = last
-            if last is None or waiting is None:
+                await walk.arrived(await intake.keep(received))
+            if walk.last is None:
                 return await self._confirm(intake, ask.checkpoint, job)
-            checkpoint = self._checkpoint(last, digest.hexdigest(), job)
+            checkpoint = self._checkpoint(walk.last, walk.digest, job)
             known = ask.checkpoint
-            if known is not None and known.digest == checkpoint.digest:
-                return await self._repeat(intake, known.counts, checkpoint)
-            await tally.take(waiting)
-            return await tally.commit(checkpoint)
+            if known is not None and known.digest == walk.digest and not walk.is_read:
+                repeated = known.counts.repeated
+                await intake.commit(msgspec.structs.replace(checkpoint, counts=repeated))
+                return repeated
+            await walk.read(walk.last)
+            return await load.commit(checkpoint)
 
     async def _confirm(self, intake: Intake[R], known: Checkpoint | None, job: FetchJob) -> Counts:
         if known is None:
@@ -173,12 +168,6 @@ class SourceSync(JobStep, Generic[R]):
             confirmations=known.confirmations + 1,
         )
         return await intake.commit(confirmed)
-
-    async def _repeat(self, intake: Intake[R], before: Counts, checkpoint: Checkpoint) -> Counts:
-        unchanged = before.inserted + before.updated + before.unchanged
-        repeated = msgspec.structs.replace(before, inserted=0, updated=0, unchanged=unchanged)
-        await intake.commit(msgspec.structs.replace(checkpoint, counts=repeated))
-        return repeated
 
     def _checkpoint(self, last: Payload, digest: str, job: FetchJob) -> Checkpoint:
         # Validators describe one page, so they can speak for the whole only when it is one page.
@@ -193,6 +182,51 @@ class SourceSync(JobStep, Generic[R]):
             digest=digest,
             normaliser_version=self.normaliser_version,
         )
+
+
+class _WalkedPages(Generic[R]):
+    """The pages of one walk, which are read only once the walk is known to bring something new.
+
+    As long as every page is one that was kept before, all of them may be those of the last walk:
+    its records, and what it rejected, must then stay as they are. So they wait, and are read from
+    the store as soon as a page is new.
+    """
+
+    def __init__(self, load: SourceLoad[R], intake: Intake[R]) -> None:
+        self._load = load
+        self._intake = intake
+        self._digest = hashlib.sha256()
+        self._first = 0
+        #: The page that came last, if any came.
+        self.last: Payload | None = None
+        #: Whether what came has been read.
+        self.is_read = False
+
+    @property
+    def digest(self) -> str:
+        """Return a text that is equal for walks of equal pages in the same order."""
+        return self._digest.hexdigest()
+
+    async def arrived(self, page: Payload) -> None:
+        """Take the next page, which has been kept."""
+        self._digest.update(hashlib.sha256(page.body).digest())
+        self._first = self._first or page.receipt
+        self.last = page
+        if self.is_read:
+            await self._load.take(page)
+        elif not page.is_known:
+            await self.read(page)
+
+    async def read(self, last: Payload) -> None:
+        """Read what waits, of which this page is the last."""
+        if self.is_read:
+            return
+        self.is_read = True
+        if self._first < last.receipt:
+            async for kept in self._intake.kept(Walk(self._first)):
+                if kept.receipt.id < last.receipt:
+                    await self._load.take(kept.payload)
+        await self._load.take(last)
 
 
 def _doubting(ask: Ask) -> Ask:

@@ -11,7 +11,7 @@ import msgspec
 from domain.checkpoints import Checkpoint
 from domain.dataset import Dataset, R
 from domain.jobs import FetchJob
-from domain.payloads import Batch, Payload, StoredPayload
+from domain.payloads import Batch, Payload, Replay, StoredPayload, Walk
 from domain.reports import Counts, Rejection, Traffic
 
 R_in = TypeVar("R_in", bound=msgspec.Struct, contravariant=True)
@@ -62,12 +62,6 @@ class Source(Protocol[R]):
         """
 
 
-class Replay(msgspec.Struct, frozen=True):
-    """What a replay is about: all that waits in quarantine, or the payload of one receipt."""
-
-    receipt: int | None = None
-
-
 class Intake(Protocol[R_in]):
     """What one source brings in during one job; nothing of it is seen before `commit`.
 
@@ -77,13 +71,16 @@ class Intake(Protocol[R_in]):
 
     @abstractmethod
     async def keep(self, payload: Payload) -> Payload:
-        """Keep a body for good, before anything is read from it; returns it with its receipt."""
+        """Keep a body for good, before anything is read from it.
+
+        Returns it with its receipt, and with whether the same bytes were kept before.
+        """
 
     @abstractmethod
-    def kept(self, replay: Replay | None = None) -> AsyncIterator[StoredPayload]:
+    def kept(self, what: Replay | Walk | None = None) -> AsyncIterator[StoredPayload]:
         """Every payload of this source whose fetch was committed, oldest receipt first.
 
-        With `replay` those that a replay reads again, committed or not: see `payloads.replayed`.
+        Those of a replay or a walk, committed or not, if `what` is one: see `payloads.selected`.
         """
 
     @abstractmethod

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.builtin.posts import Post
-from domain.payloads import Batch, Payload, Receipt, replayed
+from domain.payloads import Batch, Payload, Receipt, Replay, Walk, replayed, selected
 from domain.reports import Rejection
 
 
@@ -20,6 +20,19 @@ def receipt(number: int, job_id: str, **changed: object) -> Receipt:
 def numbers(receipts: list[Receipt], only: int | None = None) -> list[int]:
     """Return which receipts are read again."""
     return [found.id for found in replayed(receipts, only)]
+
+
+def test_what_is_read_again_is_what_was_committed_a_replay_or_a_walk_under_way() -> None:
+    received = [
+        receipt(1, "a"),
+        receipt(2, "b", merged=False, waiting=1),
+        receipt(3, "c", merged=False),
+        receipt(4, "c", merged=False),
+    ]
+
+    read = [[r.id for r in selected(received, what)] for what in (None, Replay(), Walk(3))]
+
+    assert read == [[1], [2], [3, 4]]
 
 
 def test_nothing_is_replayed_without_rejected_records() -> None:

@@ -63,6 +63,14 @@ def test_counts_show_whether_anything_changed(one: Counts, changed: bool) -> Non
     assert one.changed is changed
 
 
+def test_what_comes_again_changes_nothing() -> None:
+    counts = Counts(
+        received=11, inserted=1, updated=2, unchanged=3, duplicates=4, deleted=5, quarantined=1
+    )
+
+    assert counts.repeated == Counts(received=11, unchanged=6, duplicates=4, quarantined=1)
+
+
 @pytest.mark.parametrize(
     ("sources", "outcome"),
     [

@@ -16,13 +16,13 @@ from adapters.sql.ingest.payloads import kept, pack, receive
 from adapters.sql.ingest.quarantine import reject, release
 from adapters.sql.schema.sql_dataset import SqlDataset
 from adapters.sql.schema.tables import checkpoints, jobs, receipts
-from application.ports.ingest import Intake, Intakes, R_in, Replay
+from application.ports.ingest import Intake, Intakes, R_in
 from application.ports.system import Clock
 from domain.checkpoints import Checkpoint
 from domain.dataset import Dataset, R
 from domain.errors import LeaseLost
 from domain.jobs import FetchJob, JobStatus
-from domain.payloads import Payload, StoredPayload
+from domain.payloads import Payload, Replay, StoredPayload, Walk
 from domain.reports import Counts, Rejection
 from domain.times import to_micros
 
@@ -98,13 +98,13 @@ class SqlIntake(Intake[R_in]):
         packed = await asyncio.to_thread(pack, payload.body)
         async with self._session.transaction():
             await self._hold()
-            receipt = await receive(self._session, self._job, self._source, payload, packed)
-        self._first_receipt = self._first_receipt or receipt
-        return msgspec.structs.replace(payload, receipt=receipt)
+            received = await receive(self._session, self._job, self._source, payload, packed)
+        self._first_receipt = self._first_receipt or received.receipt
+        return received
 
-    async def kept(self, replay: Replay | None = None) -> AsyncIterator[StoredPayload]:
-        """Yield every payload whose fetch was committed, or what a replay reads again."""
-        async for one in kept(self._session, self._dataset.name, self._source, replay):
+    async def kept(self, what: Replay | Walk | None = None) -> AsyncIterator[StoredPayload]:
+        """Yield every payload whose fetch was committed, or those that are asked for."""
+        async for one in kept(self._session, self._dataset.name, self._source, what):
             yield one
 
     async def add(self, records: Sequence[R_in], payload: Payload) -> None:

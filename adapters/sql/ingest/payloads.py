@@ -5,14 +5,15 @@ import zlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from adapters.sql.engine.database import Database, Row, SqlSession
 from adapters.sql.schema.tables import payload_chunks, payloads, quarantine, receipts
-from application.ports.ingest import Receipts, Received, Replay
+from application.ports.ingest import Receipts, Received
 from domain.jobs import FetchJob
-from domain.payloads import Payload, Receipt, StoredPayload, replayed
+from domain.payloads import Payload, Receipt, Replay, StoredPayload, Walk, selected
 from domain.times import from_micros, to_micros
 
 #: A body is kept in compressed pieces of at most this many bytes before compression.
@@ -42,7 +43,11 @@ _WAITING = (
 _RECEIVED = (
     select(receipts, func.coalesce(_WAITING.c.waiting, 0))
     .outerjoin(_WAITING, _WAITING.c.receipt == receipts.c.id)
-    .where(receipts.c.dataset == bindparam("of"), receipts.c.source == bindparam("by"))
+    .where(
+        receipts.c.dataset == bindparam("of"),
+        receipts.c.source == bindparam("by"),
+        receipts.c.id >= bindparam("since"),
+    )
     .order_by(receipts.c.id)
 )
 _CHUNKS = (
@@ -72,10 +77,11 @@ def pack(body: bytes) -> Packed:
 
 async def receive(
     session: SqlSession, job: FetchJob, source: str, payload: Payload, packed: Packed
-) -> int:
-    """Keep a body, unless the same one is kept already, and note its arrival; gives the receipt."""
+) -> Payload:
+    """Keep a body, unless the same one is kept already, and note its arrival; see `Intake.keep`."""
     body = {"hash": packed.digest, "size": packed.size}
-    if not await session.rows(_HOLD_PAYLOAD, body) and await session.run(_KEEP_PAYLOAD, body):
+    is_known = bool(await session.rows(_HOLD_PAYLOAD, body))
+    if not is_known and await session.run(_KEEP_PAYLOAD, body):
         await session.many(_KEEP_CHUNK, packed.chunks)
     named = {
         "dataset": job.dataset,
@@ -89,23 +95,19 @@ async def receive(
         "merged": False,
     }
     [[receipt]] = await session.rows(_KEEP_RECEIPT, named)
-    return int(receipt)
+    return msgspec.structs.replace(payload, receipt=int(receipt), is_known=is_known)
 
 
 async def kept(
-    session: SqlSession, dataset: str, source: str, replay: Replay | None
+    session: SqlSession, dataset: str, source: str, what: Replay | Walk | None
 ) -> AsyncIterator[StoredPayload]:
-    """Every payload of a source whose fetch was committed, or what a replay reads again."""
-    rows = await session.rows(_RECEIVED, {"of": dataset, "by": source})
+    """Every payload of a source whose fetch was committed, or those that are asked for."""
+    since = what.first if isinstance(what, Walk) else 0
+    rows = await session.rows(_RECEIVED, {"of": dataset, "by": source, "since": since})
     received = {
         row[0]: dict(zip((*receipts.c.keys(), "waiting"), row, strict=True)) for row in rows
     }
-    noted = list(map(_receipt, received.values()))
-    if replay is None:
-        wanted = [receipt for receipt in noted if receipt.merged]
-    else:
-        wanted = replayed(noted, replay.receipt)
-    for receipt in wanted:
+    for receipt in selected(list(map(_receipt, received.values())), what):
         row = received[receipt.id]
         chunks = await session.rows(_CHUNKS, {"hash": receipt.body})
         if not chunks and receipt.body != _EMPTY:

@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
-from application.ports.ingest import Intake, Replay
+from application.ports.ingest import Intake
 from application.ports.jobs import JobFilter
 from domain.errors import LeaseLost
 from domain.jobs import FetchJob, JobStatus, Mode
-from domain.payloads import Payload
+from domain.payloads import Payload, Replay
 from domain.reports import Counts, FetchReport, Rejection
 from tests.contract.backends import Backend
 from tests.strategies import SAMPLES, sample

@@ -2,7 +2,9 @@
 
 from datetime import timedelta
 
-from domain.payloads import Payload
+import msgspec
+
+from domain.payloads import Payload, Walk
 from tests.contract.backends import Backend
 from tests.strategies import SAMPLES
 
@@ -41,7 +43,29 @@ async def test_payloads_come_back_in_order_byte_for_byte(backend: Backend) -> No
     kept = await _keep(backend, BODIES)
 
     assert [payload.body for payload in kept] == BODIES
-    assert await _kept(backend) == kept
+    assert await _kept(backend) == [msgspec.structs.replace(one, is_known=False) for one in kept]
+
+
+async def test_a_payload_is_known_when_the_same_bytes_were_kept_before(backend: Backend) -> None:
+    first = await _keep(backend, [b"", b"1", b"1"])
+    again = await _keep(backend, [b"1", b"2", b""], source="two", commits=False)
+
+    assert [payload.is_known for payload in first + again] == [
+        *[False, False, True],
+        *[True, False, True],
+    ]
+
+
+async def test_the_pages_of_a_walk_can_be_read_before_they_are_committed(backend: Backend) -> None:
+    await _keep(backend, [b"1", b"2"])
+    await _keep(backend, [b"another source's"], source="two")
+    job = await backend.claimed()
+
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
+        pages = [await intake.keep(backend.payload(body)) for body in (b"1", b"3")]
+        read = [kept.payload async for kept in intake.kept(Walk(pages[0].receipt))]
+
+    assert read == [msgspec.structs.replace(page, is_known=False) for page in pages]
 
 
 async def test_payloads_of_an_uncommitted_fetch_are_not_read_again(

@@ -433,15 +433,17 @@ async def test_a_large_file_comes_in_pages_with_exact_lines(
 async def test_an_unchanged_large_file_is_found_unchanged(
     fixture: ClientFixture, source: Source[CryptoAsset], path: Path
 ) -> None:
-    path.write_text(
-        f"note,{HEADER}" + "".join(f"{'x' * 90},S{n},asset {n},1\n" for n in range(20_000))
-    )
+    rows = [f"{'x' * 90},S{n},asset {n},1\n" for n in range(20_000)]
+    path.write_text("".join([f"note,{HEADER}", *rows, "of page one,S0,asset 0,2\n"]))
     first = await fetched(fixture, source)
+    before = fixture.database.tables["crypto_assets"].rows["csv", "s0-asset-0"]
 
-    again = await fetched(fixture, source)
+    again = [(await fetched(fixture, source)).counts for _ in range(2)]
 
-    assert first.counts == Counts(received=20_000, inserted=20_000)
-    assert again.counts == Counts(received=20_000, unchanged=20_000)
+    assert first.counts == Counts(received=20_001, inserted=20_000, duplicates=1)
+    assert again == [Counts(received=20_001, unchanged=20_000, duplicates=1)] * 2
+    assert fixture.database.tables["crypto_assets"].rows["csv", "s0-asset-0"] == before
+    assert before.record.price_usd == 2
 
 
 async def test_what_is_wrong_with_a_file_is_said(
