@@ -132,8 +132,8 @@ async def test_a_point_that_is_read_again_later_is_what_it_was(
     [
         ({"value": BYTES[:3]}, "", "the value has 3 bytes, and 4 were expected"),
         ({"value": [*BYTES, 0]}, "", "the value has 5 bytes, and 4 were expected"),
-        ({"value": [256, 0, 0, 0]}, "", "numbers that are no bytes"),
-        ({"value": [-1, 0, 0, 0]}, "", "numbers that are no bytes"),
+        ({"value": [256, 0, 0, 0]}, "", "numbers outside 0 to 255, which are not bytes"),
+        ({"value": [-1, 0, 0, 0]}, "", "numbers outside 0 to 255, which are not bytes"),
         ({"value": [0, 0, 128, 127]}, "", "not a finite number"),
         ({"value": [0, 0, 192, 127]}, "", "not a finite number"),
         ({"value": [0, 0, 0, "x"]}, "/value/3", "Expected `int`, got `str`"),
