@@ -1,1 +1,1 @@
-"""The queue between processes: how workers hear of jobs through RabbitMQ."""
+"""The queue between processes: announcements of jobs through RabbitMQ."""

@@ -1,4 +1,4 @@
-"""RabbitMQ: announces jobs to other processes, and receives their announcements."""
+"""RabbitMQ: the queue that announces jobs to workers in other processes."""
 
 import asyncio
 import re
@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from adapters.queue.rabbitmq_link import Broker, Link, parse, plainly
+from adapters.queue.rabbitmq_link import Broker, Link, parse, translated_errors
 from application.concurrency import task_pool
 from application.jobs.announcements import handle_announcement
 from application.ports.jobs import Handle, Queue
@@ -43,49 +43,49 @@ class Consumer:
         self._watch_s = watch_s
         self._longest_delay_s = longest_delay_s
         self._inbox: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
-        self._leaving = False
-        self._stirred = asyncio.Event()  # set on a loss and at the end
-        self._is_away = False
+        self._is_stopping = False
+        self._woken = asyncio.Event()  # set on a loss and at the end
+        self._is_lost = False
         self._delay_s = FIRST_DELAY_S
         self._taken = 0
-        self._in_hand = 0
+        self._handling = 0
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        """Process announcements while the block lasts."""
-        keeping = asyncio.create_task(self._keep())
+        """Handle announcements during the block."""
+        connecting = asyncio.create_task(self._stay_connected())
         try:
-            async with task_pool(self._inbox, self._deal, self._at_once):
+            async with task_pool(self._inbox, self._handle_message, self._at_once):
                 try:
                     yield
                 finally:
-                    self._leaving = True
-                    self._stirred.set()
+                    self._is_stopping = True
+                    self._woken.set()
         finally:
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
+            connecting.cancel()
+            await asyncio.gather(connecting, return_exceptions=True)
 
     # ------------------------------------------------------------ consuming
 
-    async def _keep(self) -> None:
-        while not self._leaving:
+    async def _stay_connected(self) -> None:
+        while not self._is_stopping:
             try:
                 await self._consume()
             except QueueUnavailable as error:
-                self._lost(error)
+                self._note_loss(error)
             await asyncio.sleep(self._delay_s)
             self._delay_s = min(2 * self._delay_s, self._longest_delay_s)
 
     async def _consume(self) -> None:
         """Consume until the connection is lost (QueueUnavailable) or the worker stops."""
-        link = await Link.open(self._broker, "catchment: listening", self._stirred.set)
+        link = await Link.open(self._broker, "catchment: listening", self._woken.set)
         try:
-            if not self._leaving:
+            if not self._is_stopping:
                 await link.consume(self._take, self._at_once)
-                self._found()
+                self._note_connected()
                 await self._watch(link)
                 await link.stop()
-            await self._give_back()
+            await self._requeue_inbox()
             # Running jobs are acknowledged on this link, so it stays open until the cancellation.
             await asyncio.Event().wait()
         finally:
@@ -95,55 +95,55 @@ class Consumer:
 
     async def _watch(self, link: Link) -> None:
         """Return when the worker stops; raise QueueUnavailable when no announcements arrive."""
-        passed_over: int | None = None
+        idle_at: int | None = None
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._watch_s):
-                    await self._stirred.wait()
-            self._stirred.clear()
-            if self._leaving:
+                    await self._woken.wait()
+            self._woken.clear()
+            if self._is_stopping:
                 return
-            waiting, consumers = await link.look()
+            waiting, consumers = await link.counts()
             if not consumers:
-                raise self._unavailable("has forgotten that we listen")
-            # The consumers may be others. But then nothing waits while this one is idle.
-            is_idle = not self._in_hand and self._inbox.empty()
-            before, passed_over = passed_over, self._taken if waiting and is_idle else None
-            if before is not None and before == passed_over:
-                raise self._unavailable("lets announcements wait while we are idle")
+                raise self._unavailable("has lost our consumer")
+            # The consumers may be others; then announcements would wait while this one is idle.
+            is_idle = not self._handling and self._inbox.empty()
+            before, idle_at = idle_at, self._taken if waiting and is_idle else None
+            if before is not None and before == idle_at:
+                raise self._unavailable("does not deliver waiting announcements")
 
     def _unavailable(self, reason: str) -> QueueUnavailable:
-        return QueueUnavailable(f"the broker at {self._broker.place} {reason}")
+        return QueueUnavailable(f"the broker at {self._broker.address} {reason}")
 
-    def _lost(self, error: QueueUnavailable) -> None:
-        if not self._is_away and not self._leaving:
+    def _note_loss(self, error: QueueUnavailable) -> None:
+        if not self._is_lost and not self._is_stopping:
             self._events.publish(BrokerLost(reason=error.detail))
-        self._is_away = True
+        self._is_lost = True
 
-    def _found(self) -> None:
-        if self._is_away:
+    def _note_connected(self) -> None:
+        if self._is_lost:
             self._events.publish(BrokerFound())
-        self._is_away = False
+        self._is_lost = False
         self._delay_s = FIRST_DELAY_S
 
     # ------------------------------------------------------------ announcements
 
     async def _take(self, message: AbstractIncomingMessage) -> None:
         # Called by the library, in a task it cancels with the channel: so only enqueue here.
-        if self._leaving:
+        if self._is_stopping:
             await self._settle(message.nack())
             return
         self._taken += 1
         self._inbox.put_nowait(message)
 
-    async def _deal(self, message: AbstractIncomingMessage) -> None:
-        self._in_hand += 1
+    async def _handle_message(self, message: AbstractIncomingMessage) -> None:
+        self._handling += 1
         try:
-            await self._settle(await self._dealt(message))
+            await self._settle(await self._settlement(message))
         finally:
-            self._in_hand -= 1
+            self._handling -= 1
 
-    async def _dealt(self, message: AbstractIncomingMessage) -> Awaitable[None]:
+    async def _settlement(self, message: AbstractIncomingMessage) -> Awaitable[None]:
         """Handle an announcement; return its acknowledgement, rejection or requeue."""
         if not _JOB_ID.fullmatch(message.body):
             self._events.publish(self._dropped(None))
@@ -158,13 +158,13 @@ class Consumer:
     def _dropped(self, job_id: str | None) -> AnnouncementDropped:
         return AnnouncementDropped(job=job_id, tries=self._broker.tries, kept_in=self._broker.dead)
 
-    async def _give_back(self) -> None:
+    async def _requeue_inbox(self) -> None:
         while not self._inbox.empty():
             await self._settle(self._inbox.get_nowait().nack())
 
     async def _settle(self, settling: Awaitable[None]) -> None:
         # When the channel is gone the broker delivers the announcement again.
-        with suppress(QueueUnavailable), plainly(self._broker.place):
+        with suppress(QueueUnavailable), translated_errors(self._broker.address):
             async with asyncio.timeout(self._broker.patience_s):
                 await settling
 
@@ -213,11 +213,11 @@ class RabbitQueue(Queue, Probe):
         self._is_closed = False
 
     async def announce(self, job_id: str) -> None:
-        """Return when the broker has confirmed the announcement."""
-        await self._ask(lambda link: link.publish(job_id))
+        """Announce the job, and return once the broker has confirmed it."""
+        await self._request(lambda link: link.publish(job_id))
 
     def listening(self, handle: Handle) -> AbstractAsyncContextManager[None]:
-        """Pass announced jobs to `handle` while the block lasts."""
+        """Pass announced jobs to `handle` during the block."""
         consumer = Consumer(
             self._broker,
             handle,
@@ -230,12 +230,12 @@ class RabbitQueue(Queue, Probe):
 
     @property
     def works(self) -> str:
-        """Return the health status of a broker that responds."""
+        """Return the status of a broker that responds."""
         return "connected"
 
     async def check(self) -> None:
-        """Return if the broker responds; raise QueueUnavailable with the reason if not."""
-        await self._ask(Link.look)
+        """Raise QueueUnavailable, with the reason, unless the broker responds."""
+        await self._request(Link.counts)
 
     async def close(self) -> None:
         """Close the connection; nothing can be announced afterwards."""
@@ -248,14 +248,14 @@ class RabbitQueue(Queue, Probe):
 
     # ------------------------------------------------------------ the reused link
 
-    async def _ask(self, question: Callable[[Link], Awaitable[object]]) -> None:
+    async def _request(self, operation: Callable[[Link], Awaitable[object]]) -> None:
         deadline = _now() + self._broker.patience_s
         while True:
-            link = await self._reached(deadline)
+            link = await self._usable_link(deadline)
             try:
-                with plainly(self._broker.place):
+                with translated_errors(self._broker.address):
                     async with asyncio.timeout_at(deadline):
-                        await question(link)
+                        await operation(link)
                 return
             except QueueUnavailable:
                 await self._refuse_if_blocked(link)
@@ -264,10 +264,10 @@ class RabbitQueue(Queue, Probe):
                     raise
             await asyncio.sleep(AGAIN_S)
 
-    async def _reached(self, deadline: float) -> Link:
-        with plainly(self._broker.place):
+    async def _usable_link(self, deadline: float) -> Link:
+        with translated_errors(self._broker.address):
             async with asyncio.timeout_at(deadline):
-                link = await self._linked()
+                link = await self._connected()
         await self._refuse_if_blocked(link)
         return link
 
@@ -275,17 +275,17 @@ class RabbitQueue(Queue, Probe):
         # The link is kept: the broker reports on it when it accepts messages again.
         if await link.is_blocked():
             raise QueueUnavailable(
-                f"the broker at {self._broker.place} is short of memory or disk, and accepts"
+                f"the broker at {self._broker.address} is short of memory or disk, and accepts"
                 " no messages"
             )
 
-    async def _linked(self) -> Link:
+    async def _connected(self) -> Link:
         if self._link is not None and self._link.is_open:
             return self._link
         self._drop(self._link)
         if self._is_closed or self._waiting >= MOST_WAITING:
             why = "too many callers wait for" if not self._is_closed else "this process has closed"
-            raise QueueUnavailable(f"{why} the broker at {self._broker.place}")
+            raise QueueUnavailable(f"{why} the broker at {self._broker.address}")
         self._waiting += 1
         try:
             # A caller may be cancelled; the attempt continues for the others.

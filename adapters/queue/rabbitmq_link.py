@@ -41,8 +41,8 @@ _REASONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] 
 
 
 @contextmanager
-def plainly(place: str) -> Iterator[None]:
-    """Translate every failure of the broker at `place` into QueueUnavailable."""
+def translated_errors(address: str) -> Iterator[None]:
+    """Translate every failure of the broker at this address into QueueUnavailable."""
     try:
         yield
     except QueueUnavailable:
@@ -52,16 +52,16 @@ def plainly(place: str) -> Iterator[None]:
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
-        raise QueueUnavailable(f"the broker at {place} {_LOST}") from error
+        raise QueueUnavailable(f"the broker at {address} {_LOST}") from error
     except Exception as error:
-        raise QueueUnavailable(f"the broker at {place} {_reason(error)}") from error
+        raise QueueUnavailable(f"the broker at {address} {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, amqp.InvalidFrameError) and "Connection.OpenOk" in str(error):
-        return "does not let this user into the virtual host"  # or has none of that name
+        return "does not let this user into the virtual host"  # or it does not exist
     if isinstance(error, amqp.ChannelPreconditionFailed) and "inequivalent" in str(error):
-        return f"has our queue with other settings; delete it, no job is lost: {error}"
+        return f"has our queue with other settings; delete it (no job is lost): {error}"
     for kinds, reason in _REASONS:
         if isinstance(error, kinds):
             return reason
@@ -90,7 +90,7 @@ class Broker:
     connect_s: float
 
     @property
-    def place(self) -> str:
+    def address(self) -> str:
         """Return the host and port of the broker, for messages."""
         port = self.url.port or (5671 if self.url.scheme == "amqps" else 5672)
         return f"{self.url.host_subcomponent}:{port}"
@@ -119,7 +119,7 @@ def parse(url: str) -> URL:
 
 
 class Link:
-    """One connection with one channel; when these or its consumer are lost `on_loss` is called."""
+    """One connection with one channel; `on_loss` is called when these or the consumer are lost."""
 
     def __init__(self, broker: Broker, name: str, on_loss: Callable[[], None]) -> None:
         self._broker = broker
@@ -135,10 +135,10 @@ class Link:
     async def open(
         cls, broker: Broker, name: str, on_loss: Callable[[], None] = lambda: None
     ) -> "Link":
-        """Connect and declare the queues; QueueUnavailable when that cannot be done in time."""
+        """Connect and declare the queues; raise QueueUnavailable if that is impossible in time."""
         link = cls(broker, name, on_loss)
         try:
-            with plainly(broker.place):
+            with translated_errors(broker.address):
                 async with asyncio.timeout(broker.connect_s):
                     await link._connection.connect()
                     await link._declare()
@@ -149,7 +149,7 @@ class Link:
 
     @property
     def is_open(self) -> bool:
-        """Return whether all stands, as far as is known here."""
+        """Return whether connection and channel are open, as far as this process knows."""
         return not (self._is_lost or self._channel.is_closed)
 
     async def is_blocked(self) -> bool:
@@ -163,7 +163,7 @@ class Link:
         return False
 
     async def publish(self, job_id: str) -> None:
-        """Return when the broker has confirmed the announcement."""
+        """Announce the job, and return once the broker has confirmed it."""
         message = Message(
             job_id.encode(), content_type="text/plain", delivery_mode=DeliveryMode.PERSISTENT
         )
@@ -174,8 +174,8 @@ class Link:
     async def consume(
         self, take: Callable[[AbstractIncomingMessage], Awaitable[None]], at_once: int
     ) -> None:
-        """Start the consumer; the broker delivers so many unacknowledged announcements."""
-        with plainly(self._broker.place):
+        """Start the consumer, with at most `at_once` unacknowledged announcements."""
+        with translated_errors(self._broker.address):
             async with asyncio.timeout(self._broker.patience_s):
                 await self._channel.set_qos(prefetch_count=at_once)
                 self._consumer = await self._jobs.consume(take)
@@ -183,13 +183,13 @@ class Link:
     async def stop(self) -> None:
         """Stop the consumer; delivered announcements can still be acknowledged."""
         if self._consumer is not None:
-            with plainly(self._broker.place):
+            with translated_errors(self._broker.address):
                 async with asyncio.timeout(self._broker.patience_s):
                     await self._jobs.cancel(self._consumer)
 
-    async def look(self) -> tuple[int, int]:
+    async def counts(self) -> tuple[int, int]:
         """Return the numbers of waiting announcements and of consumers."""
-        with plainly(self._broker.place):
+        with translated_errors(self._broker.address):
             if not self.is_open:
                 raise ConnectionResetError
             channel = await self._channel.get_underlay_channel()

@@ -1,4 +1,4 @@
-"""EventDispatcher: hands each event to those who subscribe to its kind."""
+"""EventDispatcher: passes each event to the subscribers of its kind."""
 
 import logging
 from abc import abstractmethod
@@ -14,16 +14,16 @@ _log = logging.getLogger(__name__)
 
 
 class Subscriber(Protocol):
-    """Handles events of some kinds."""
+    """A handler of events of some kinds."""
 
     @property
     @abstractmethod
     def handlers(self) -> Mapping[type[Event], Handler]:
-        """The function for each kind of event; asked for once."""
+        """Return the function for each kind of event; read once."""
 
 
 class EventDispatcher(Events):
-    """Hands each event to its handlers, in the order of the subscribers."""
+    """A dispatcher of events to their handlers, in the order of the subscribers."""
 
     def __init__(self, *subscribers: Subscriber) -> None:
         self._handlers: dict[type[Event], list[Handler]] = {}
@@ -32,7 +32,7 @@ class EventDispatcher(Events):
                 self._handlers.setdefault(kind, []).append(handler)
 
     def publish(self, event: Event) -> None:
-        """Call the handlers of the event's kind; an error of one keeps no other from it."""
+        """Call the handlers of the event's kind; an error of one does not affect the others."""
         for handler in self._handlers.get(type(event), ()):
             try:
                 handler(event)
@@ -40,5 +40,5 @@ class EventDispatcher(Events):
                 _log.exception("a subscriber failed at %s", type(event).__name__)
 
     def wants(self, kind: type[Event]) -> bool:
-        """Whether there is a handler for events of this kind."""
+        """Return whether there is a handler for events of this kind."""
         return kind in self._handlers

@@ -1,4 +1,4 @@
-"""Logs: structured lines on standard error, for people or for machines, made of events."""
+"""Logs: structured lines of events on standard error, for people or for programs."""
 
 import logging
 import sys
@@ -26,7 +26,7 @@ def configure(level: str, form: str) -> None:
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if form == "json"
-        # Tracebacks without the values in them: those may be somebody's secrets.
+        # Tracebacks without local values, which may be secrets.
         else structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
@@ -49,17 +49,17 @@ def configure(level: str, form: str) -> None:
 
 
 class Logs:
-    """Logs events; kinds that the level hides are not subscribed to, so they cost nothing."""
+    """The subscriber that logs events; it does not subscribe to kinds hidden by the level."""
 
     def __init__(self) -> None:
-        # Bound once: a logger that is not bound takes 20 times as long.
+        # Bound once: an unbound logger takes 20 times as long.
         self._log: Any = structlog.get_logger().bind()
         self.handlers: dict[type[events.Event], Handler] = {
             events.RequestFailed: self._request_failed,
             events.JobEnded: self._job_ended,
             events.JobDeferred: self._job_deferred,
             events.JobInterrupted: self._job_interrupted,
-            events.SweepFailed: self._asked_for_none,
+            events.SweepFailed: self._sweep_failed,
             events.ScheduleFailed: self._schedule_failed,
             events.AnnouncementFailed: self._announcement_failed,
             events.AnnouncementDropped: self._announcement_dropped,
@@ -97,7 +97,7 @@ class Logs:
             return  # its caller has the report
         log = self._log.bind(dataset=job.dataset, job=job.id)
         if report is None:
-            log.info("fetch called off", status=job.status.value)
+            log.info("job cancelled", status=job.status.value)
         elif report.outcome is Outcome.FAILED:
             log.warning(
                 "fetch failed; what is stored stays, and `catchment demo` needs no upstream",
@@ -106,7 +106,7 @@ class Logs:
         else:
             counts = msgspec.structs.asdict(report.counts)
             counted = {name: count for name, count in counts.items() if count}
-            message = "fetched" if job.mode.asks else "read again"
+            message = "fetched" if job.mode.asks else "reprocessed"
             log.info(message, outcome=report.outcome.value, **counted)
 
     def _job_deferred(self, event: events.JobDeferred) -> None:
@@ -118,7 +118,7 @@ class Logs:
     def _job_interrupted(self, event: events.JobInterrupted) -> None:
         self._fetch_failed(event.error, dataset=event.dataset or "?", job=event.job)
 
-    def _asked_for_none(self, event: events.SweepFailed) -> None:
+    def _sweep_failed(self, event: events.SweepFailed) -> None:
         self._fetch_failed(event.error, dataset="*")
 
     def _schedule_failed(self, event: events.ScheduleFailed) -> None:
@@ -128,12 +128,12 @@ class Logs:
         if isinstance(error, CatchmentError):
             self._log.error("fetch could not run", reason=error.detail, **named)
         else:
-            self._log.error("fetch broke off", exc_info=error, **named)
+            self._log.error("fetch interrupted", exc_info=error, **named)
 
     # ------------------------------------------------------------ announcements
 
     def _announcement_failed(self, event: events.AnnouncementFailed) -> None:
-        message = "an announced job could not be dealt with"
+        message = "an announced job could not be handled"
         self._log.error(message, job=event.job, exc_info=event.error)
 
     def _announcement_dropped(self, event: events.AnnouncementDropped) -> None:
@@ -144,28 +144,28 @@ class Logs:
             self._log.error("an announcement is given up", job=event.job, **kept)
 
     def _broker_lost(self, event: events.BrokerLost) -> None:
-        message = "announcements cannot arrive, and are waited for"
+        message = "connection to the broker lost; reconnecting"
         self._log.warning(message, reason=event.reason)
 
     def _broker_found(self, event: events.BrokerFound) -> None:
-        self._log.info("announcements arrive again")
+        self._log.info("connection to the broker restored")
 
     # ------------------------------------------------------------ operations
 
     def _alert_sent(self, event: events.AlertSent) -> None:
         alert = event.alert
         if alert.event is AlertEvent.RAISED:
-            self._log.warning("alert told", detail=alert.detail, **_subject(event))
+            self._log.warning("alert sent", detail=alert.detail, **_subject(event))
         else:
-            self._log.info("recovery told", detail=alert.detail, **_subject(event))
+            self._log.info("recovery sent", detail=alert.detail, **_subject(event))
 
     def _alert_failed(self, event: events.AlertFailed) -> None:
-        message = "alert could not be told, and is tried again"
+        message = "alert could not be sent; it is tried again"
         named = {**_subject(event), **_reason(event.error)}
         self._log.error(message, event_=event.alert.event.value, **named)
 
     def _watch_failed(self, event: events.WatchFailed) -> None:
-        self._log.error("nothing can be watched", **_reason(event.error))
+        self._log.error("alerts could not be checked", **_reason(event.error))
 
     def _pruned(self, event: events.Pruned) -> None:
         counted = {kind.value: count for kind, count in event.removed.items() if count}
@@ -173,7 +173,7 @@ class Logs:
             self._log.info("pruned", **counted)
 
     def _prune_failed(self, event: events.PruneFailed) -> None:
-        self._log.error("what is old could not be removed", **_reason(event.error))
+        self._log.error("expired rows could not be removed", **_reason(event.error))
 
     # ------------------------------------------------------------ accounts
 
@@ -184,7 +184,8 @@ class Logs:
 
     def _admin_role_missing(self, event: events.AdminRoleMissing) -> None:
         self._log.warning(
-            "the account that CATCHMENT_ADMIN_USERNAME names is no admin", username=event.username
+            "the account that CATCHMENT_ADMIN_USERNAME names is not an admin",
+            username=event.username,
         )
 
 
@@ -205,5 +206,5 @@ def _subject(event: events.AlertSent | events.AlertFailed) -> dict[str, str | No
 
 
 def _reason(error: Exception) -> dict[str, Any]:
-    """Return a sentence for an error of ours, a traceback for any other."""
+    """Return the sentence of an expected error, or the traceback of any other."""
     return {"reason": error.detail} if isinstance(error, CatchmentError) else {"exc_info": error}

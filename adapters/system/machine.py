@@ -49,7 +49,7 @@ class SystemRandom(Random):
         return f"{self._last_us:013x}{self._drawn[start : self._used]}"
 
     def fraction(self) -> float:
-        """Return a uniformly distributed number from 0 up to, not including, 1."""
+        """Return a uniform random number from 0 up to, not including, 1."""
         return secrets.randbits(_FLOAT_BITS) / (1 << _FLOAT_BITS)
 
     def secret(self) -> str:

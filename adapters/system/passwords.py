@@ -41,7 +41,7 @@ class ArgonPasswordHasher(PasswordHasher):
         return await self._slowly(lambda: self._hashes.hash(password))
 
     async def verify(self, password: str, hashed: str | None) -> Verified:
-        """Return whether the hash is that of the password; None never is, after the same time."""
+        """Return whether the password has this hash; None never matches, and takes as long."""
         return await self._slowly(lambda: self._verified(password, hashed))
 
     def is_common(self, password: str) -> bool:

@@ -329,8 +329,8 @@ FAULTS = (
         "tests/adapters/outbound/polite/test_redirects.py",
     ),
     Fault(
-        "an announcement is acknowledged before it is dealt with",
-        "adapters.queue:Consumer._dealt",
+        "an announcement is acknowledged before it is handled",
+        "adapters.queue:Consumer._settlement",
         both(
             edit(ast.If, "handle_announcement", into=after("await self._settle(message.ack())")),
             edit(ast.If, "handle_announcement", into=with_field("body", "return asyncio.sleep(0)")),

@@ -8,7 +8,7 @@ import pytest
 from pamqp import commands, frame
 
 from adapters.queue.rabbitmq import MOST_WAITING, RabbitQueue
-from adapters.queue.rabbitmq_link import Broker, Link, parse, plainly
+from adapters.queue.rabbitmq_link import Broker, Link, parse, translated_errors
 from domain.errors import QueueUnavailable
 from tests.adapters.queue.stand import Stand, fails, now, tasks, works_again
 from tests.contract.queues import Listener, job_ids
@@ -89,7 +89,10 @@ async def test_what_the_broker_returns_has_not_been_announced(stand: Stand) -> N
     await stand.delete()
 
     try:
-        with pytest.raises(QueueUnavailable, match="has lost the queue"), plainly(broker.place):
+        with (
+            pytest.raises(QueueUnavailable, match="has lost the queue"),
+            translated_errors(broker.address),
+        ):
             await link.publish(JOB)
     finally:
         await link.close()

@@ -80,7 +80,7 @@ LINES: list[tuple[events.Event, dict[str, Any] | None]] = [
     (
         events.JobEnded(job=job(DONE, mode=Mode.REPLAY)),
         line(
-            "read again",
+            "reprocessed",
             "info",
             dataset="posts",
             job="7",
@@ -95,7 +95,7 @@ LINES: list[tuple[events.Event, dict[str, Any] | None]] = [
     ),
     (
         events.JobEnded(job=job(status=JobStatus.CANCELLED)),
-        line("fetch called off", "info", dataset="posts", job="7", status="cancelled"),
+        line("job cancelled", "info", dataset="posts", job="7", status="cancelled"),
     ),
     (events.JobEnded(job=job(FAILED), waited_for=True), None),
     (
@@ -107,7 +107,7 @@ LINES: list[tuple[events.Event, dict[str, Any] | None]] = [
     (events.JobDeferred(job=job(run_at=NOW), waited_for=True), None),
     (
         events.JobInterrupted(job="7", dataset="posts", error=BROKEN),
-        line("fetch broke off", "error", dataset="posts", job="7", exc_info=BROKEN),
+        line("fetch interrupted", "error", dataset="posts", job="7", exc_info=BROKEN),
     ),
     (
         events.JobInterrupted(job="7", dataset=None, error=GONE),
@@ -123,11 +123,11 @@ LINES: list[tuple[events.Event, dict[str, Any] | None]] = [
     ),
     (
         events.ScheduleFailed(error=BROKEN),
-        line("fetch broke off", "error", dataset="*", exc_info=BROKEN),
+        line("fetch interrupted", "error", dataset="*", exc_info=BROKEN),
     ),
     (
         events.AnnouncementFailed(job="7", error=BROKEN),
-        line("an announced job could not be dealt with", "error", job="7", exc_info=BROKEN),
+        line("an announced job could not be handled", "error", job="7", exc_info=BROKEN),
     ),
     (
         events.AnnouncementDropped(job="7", tries=5),
@@ -143,21 +143,21 @@ LINES: list[tuple[events.Event, dict[str, Any] | None]] = [
     ),
     (
         events.BrokerLost(reason="it is away"),
-        line("announcements cannot arrive, and are waited for", "warning", reason="it is away"),
+        line("connection to the broker lost; reconnecting", "warning", reason="it is away"),
     ),
-    (events.BrokerFound(), line("announcements arrive again", "info")),
+    (events.BrokerFound(), line("connection to the broker restored", "info")),
     (
         events.AlertSent(alert=alert()),
-        line("alert told", "warning", detail="it keeps failing", **FATES),
+        line("alert sent", "warning", detail="it keeps failing", **FATES),
     ),
     (
         events.AlertSent(alert=alert(AlertEvent.RECOVERED)),
-        line("recovery told", "info", detail="it keeps failing", **FATES),
+        line("recovery sent", "info", detail="it keeps failing", **FATES),
     ),
     (
         events.AlertFailed(alert=alert(), error=GONE),
         line(
-            "alert could not be told, and is tried again",
+            "alert could not be sent; it is tried again",
             "error",
             event_="raised",
             reason=GONE.detail,
@@ -166,11 +166,11 @@ LINES: list[tuple[events.Event, dict[str, Any] | None]] = [
     ),
     (
         events.WatchFailed(error=GONE),
-        line("nothing can be watched", "error", reason=GONE.detail),
+        line("alerts could not be checked", "error", reason=GONE.detail),
     ),
     (
         events.WatchFailed(error=BROKEN),
-        line("nothing can be watched", "error", exc_info=BROKEN),
+        line("alerts could not be checked", "error", exc_info=BROKEN),
     ),
     (events.Pruned(removed={RetainedKind.JOBS: 0, RetainedKind.PAYLOADS: 0}), None),
     (
@@ -179,11 +179,11 @@ LINES: list[tuple[events.Event, dict[str, Any] | None]] = [
     ),
     (
         events.PruneFailed(error=GONE),
-        line("what is old could not be removed", "error", reason=GONE.detail),
+        line("expired rows could not be removed", "error", reason=GONE.detail),
     ),
     (
         events.PruneFailed(error=BROKEN),
-        line("what is old could not be removed", "error", exc_info=BROKEN),
+        line("expired rows could not be removed", "error", exc_info=BROKEN),
     ),
     (
         events.LoginRefused(account="ann", network="192.0.2.1", code="wrong_credentials"),
@@ -198,7 +198,7 @@ LINES: list[tuple[events.Event, dict[str, Any] | None]] = [
     (
         events.AdminRoleMissing(username="ann"),
         line(
-            "the account that CATCHMENT_ADMIN_USERNAME names is no admin",
+            "the account that CATCHMENT_ADMIN_USERNAME names is not an admin",
             "warning",
             username="ann",
         ),
