@@ -35,6 +35,7 @@ from adapters.http.protocol.bodies import bounded_request
 from adapters.http.protocol.client_address import Origin, Proxies
 from adapters.http.protocol.compression import compressing
 from adapters.http.protocol.cursors import CursorSigner
+from adapters.http.protocol.hosts import Hosts
 from adapters.http.protocol.query_params import QueryGuard
 from adapters.http.protocol.rate_limits import Limiter
 from adapters.http.protocol.routing import error_handler, provide
@@ -161,7 +162,7 @@ def create_app(use_cases: UseCases, settings: HttpSettings) -> RequestContextMid
     cors = Cors(settings.cors_origins) if settings.cors_origins else None
     authentication = AuthenticationMiddleware(
         use_cases.accounts.authenticate,
-        settings.allowed_hosts,
+        Hosts(settings.allowed_hosts) if settings.allowed_hosts else None,
         proxies,
         cors,
         [*_open_paths(), *PREFIXES],

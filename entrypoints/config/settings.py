@@ -122,7 +122,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         read.list_of("hosts such as api.example.com or *.example.com", read.is_host),
         "",
         "The accepted `Host` names, such as `api.example.com` or `*.example.com`, separated"
-        " by commas; when empty, all.",
+        " by commas. When empty, all; but a service that listens on loopback and has no"
+        " `TRUSTED_PROXIES` accepts the names of loopback alone: `localhost`, `127.0.0.0/8` and"
+        " `[::1]`.",
     )
     trusted_proxies: tuple[str, ...] = setting(
         read.list_of("addresses or networks such as 10.0.0.0/8", read.is_network),

@@ -1,6 +1,7 @@
 """What the container makes of the settings for those who come in by HTTP."""
 
 from adapters.http.app import HttpSettings
+from adapters.http.protocol.hosts import LOOPBACK, is_loopback
 from application.accounts.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh, SessionUseCases
 from application.ports.accounts import Accounts, LoginAttempts, PasswordHasher, Sessions, Tokens
 from application.ports.operations import Events
@@ -22,10 +23,19 @@ def http_settings_of(settings: Settings, database_id: str) -> HttpSettings:
         require_login=settings.require_login,
         client_limits=settings.client_limits,
         cors_origins=settings.cors_origins,
-        allowed_hosts=settings.allowed_hosts,
+        allowed_hosts=_hosts_of(settings),
         trusted_proxies=settings.trusted_proxies,
         root_path=settings.root_path,
     )
+
+
+def _hosts_of(settings: Settings) -> tuple[str, ...]:
+    """Return the accepted hosts; where only this machine can connect, its own names.
+
+    A page of another site whose name leads to this machine could read everything otherwise.
+    """
+    is_alone = not settings.allowed_hosts and not settings.trusted_proxies
+    return LOOPBACK if is_alone and is_loopback(settings.host) else settings.allowed_hosts
 
 
 def sessions_of(

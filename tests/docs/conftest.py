@@ -15,6 +15,6 @@ async def openapi(tmp_path: Any) -> dict[str, Any]:
     settings = load({"CATCHMENT_DATABASE_URL": f"sqlite:///{tmp_path}/catchment.db"})
     async with running(settings) as container:
         transport = httpx.ASGITransport(app=container.app())
-        async with httpx.AsyncClient(transport=transport, base_url="http://docs") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             document: dict[str, Any] = (await client.get("/openapi.json")).json()
             return document

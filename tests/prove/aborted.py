@@ -16,13 +16,13 @@ from tests.prove.servers import Servers
 
 ABORTED, AT_ONCE, AFTERWARDS = 2000, 50, 20
 REQUESTS = (
-    "GET /data?limit={n} HTTP/1.1\r\nHost: a\r\n\r\n",
-    "GET /data?title__contains={n}&count=exact HTTP/1.1\r\nHost: a\r\n\r\n",
-    "GET /data?format=csv&id__gt={n} HTTP/1.1\r\nHost: a\r\n\r\n",
-    "POST /fetch HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
-    "POST /tasks HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+    "GET /data?limit={n} HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "GET /data?title__contains={n}&count=exact HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "GET /data?format=csv&id__gt={n} HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "POST /fetch HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n",
+    "POST /tasks HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     'Content-Length: 39\r\n\r\n{{"title": "{n:04}", "repository": "a/b"}}',
-    "POST /tasks HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+    "POST /tasks HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     "Content-Length: 99\r\n\r\n{{",
 )
 _IDLE = """

@@ -232,6 +232,12 @@ PROMISES: tuple[Promise, ...] = (
         Real("floods", needs_servers=False),
         "tests/adapters/http/protocol/test_http1.py",
     ),
+    _promise(
+        34,
+        "no page of another site can change anything, or read what is local",
+        "tests/adapters/http/protocol/test_authentication_middleware.py",
+        "tests/entrypoints/wiring/test_http.py",
+    ),
     Promise(
         "SIMULATION",
         "the use cases hold their promises in a simulation, for every seed",

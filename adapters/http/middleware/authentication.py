@@ -5,9 +5,10 @@ import binascii
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from adapters.http.middleware.cors import Cors
+from adapters.http.middleware.cors import Cors, refuse_other_sites
 from adapters.http.protocol.access import set_caller
 from adapters.http.protocol.client_address import Proxies
+from adapters.http.protocol.hosts import Hosts
 from adapters.http.protocol.problems import Refusal, Reply
 from application.accounts.authentication import API_TOKEN_PREFIX
 from domain.errors import InvalidToken, StoreError
@@ -26,13 +27,13 @@ class AuthenticationMiddleware:
     def __init__(
         self,
         authenticate: Callable[[str], Awaitable[Caller]],
-        hosts: Iterable[str],
+        hosts: Hosts | None,
         proxies: Proxies | None,
         cors: Cors | None,
         open_paths: Iterable[str],
     ) -> None:
         self._authenticate = authenticate
-        self._hosts = tuple(host.lower() for host in hosts)
+        self._hosts = hosts
         self._proxies = proxies
         self._cors = cors
         self._open_paths = tuple(open_paths)
@@ -47,9 +48,14 @@ class AuthenticationMiddleware:
         if (
             self._hosts
             and not _is_below(path, (_HEALTH,))
-            and not self._is_ours(seen.get(b"host", (b"",))[0])
+            and not self._hosts.accepts(seen.get(b"host", (b"",))[0])
         ):
-            raise Refusal("unknown_host", "this service does not answer for that host")
+            raise Refusal(
+                "unknown_host",
+                "this service does not answer for that host; CATCHMENT_ALLOWED_HOSTS names those it"
+                " does",
+            )
+        refuse_other_sites(scope, self._cors)
         if self._proxies:
             self._proxies.look_through(scope)
         if self._cors and (preflight := self._cors.preflight(scope)) is not None:
@@ -64,15 +70,6 @@ class AuthenticationMiddleware:
                 if not _is_below(path, (_HEALTH,)):
                     raise
         return None
-
-    def _is_ours(self, host: bytes) -> bool:
-        name = host.decode("latin-1").lower()
-        if not name.endswith("]"):
-            name = name.rpartition(":")[0] or name
-        return any(
-            name == ours or (ours.startswith("*.") and name.endswith(ours[1:]))
-            for ours in self._hosts
-        )
 
 
 def _is_below(path: str, places: tuple[str, ...]) -> bool:

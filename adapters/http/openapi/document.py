@@ -25,6 +25,7 @@ from adapters.http.openapi.parameters import (
 from adapters.http.openapi.responses import HEADERS, describe_responses, problem
 from adapters.http.protocol.access import OPEN, Access, RoleGuard, access_of, routes_of
 from adapters.http.protocol.bodies import FORM, MULTIPART, media_types_of
+from adapters.http.protocol.problems import READING
 from adapters.http.protocol.routing import Answer, dataset_of
 from domain.dataset import Dataset, Role
 
@@ -136,7 +137,7 @@ def _describe(operation: Json, handler: HTTPRouteHandler, components: Json) -> N
         operation["requestBody"] = {"required": not body.has_default, "content": content}
     answers = handler.responses or {}
     headers = {str(s): spec.headers for s, spec in answers.items() if isinstance(spec, Answer)}
-    describe_responses(operation, headers)
+    describe_responses(operation, headers, writes=not handler.http_methods <= READING)
 
 
 def _parameter(parameter: Json, components: Json) -> Json:

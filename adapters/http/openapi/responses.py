@@ -8,7 +8,9 @@ from adapters.http.protocol.problems import MEDIA_TYPE
 
 #: Answered before any routing, or anything that is broken; 503 also stands for a store that cannot
 #: tell whether a token counts.
-_ANYWHERE = (400, 401, 405, 414, 426, 431, 500, 503)
+_ANYWHERE = (400, 401, 405, 408, 414, 426, 431, 500, 503)
+#: Any operation that writes refuses pages of other sites.
+_WRITING = (*_ANYWHERE, 403)
 
 
 def _header(description: str, required: bool = True, **schema: str | int) -> Json:
@@ -47,10 +49,12 @@ def problem(status: int) -> Json:
     return {"description": HTTPStatus(status).phrase, "content": content}
 
 
-def describe_responses(operation: Json, headers: Mapping[str, tuple[str, ...]]) -> None:
+def describe_responses(
+    operation: Json, headers: Mapping[str, tuple[str, ...]], writes: bool = False
+) -> None:
     """Add what any operation may answer, and to every answer its headers; `headers` by status."""
     responses = operation["responses"]
-    for status in _ANYWHERE:
+    for status in _WRITING if writes else _ANYWHERE:
         responses.setdefault(str(status), problem(status))
     for status, response in responses.items():
         names = ("X-Request-ID", *headers.get(status, ()))

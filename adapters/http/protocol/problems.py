@@ -19,6 +19,7 @@ PROBLEM_CODES: Mapping[str, tuple[int, str]] = {
     "bad_encoding": (502, "The upstream's compressed answer cannot be unpacked."),
     "body_too_large": (413, "The body is larger than a body may be."),
     "body_too_slow": (408, "The body did not arrive in time; send it faster or not at all."),
+    "cross_site": (403, "A page of another site sent this, and its origin is not allowed to."),
     "dataset_busy": (
         409,
         "A fetch of the dataset waits for its source; call it off, or try again when it has run.",

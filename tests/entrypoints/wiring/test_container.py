@@ -80,7 +80,7 @@ async def test_what_is_called_stale_is_what_the_setting_of_the_dataset_says(
     async with running(settings, clock=clock, sources={"posts": [source]}) as container:
         await container.fetch_posts()()
         transport = httpx.ASGITransport(app=container.app())
-        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             for _ in range(2):
                 clock.advance(timedelta(minutes=3))
                 page, record = await client.get("/data"), await client.get("/data/posts/1")

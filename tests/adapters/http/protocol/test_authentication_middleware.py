@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from adapters.http.protocol.hosts import LOOPBACK, Hosts
 from domain.politeness import Rate
 from tests.adapters.http.http_fixture import BASE, HttpFixture, problem
 
@@ -83,11 +84,94 @@ async def test_c35_only_the_hosts_that_are_named_are_answered_for(host: str, sta
         problem(answer, 400, "unknown_host")
 
 
+@pytest.mark.parametrize(
+    ("host", "is_accepted"),
+    [
+        ("localhost", True),
+        ("LOCALHOST:8000", True),
+        ("127.0.0.1:8000", True),
+        ("127.1.2.3", True),
+        ("[::1]:8000", True),
+        ("evil.example", False),
+        ("localhost.evil.example", False),
+        ("127.0.0.1.evil.example:8000", False),
+        ("10.0.0.1", False),
+        ("[::2]", False),
+        ("a.localhost", False),
+    ],
+)
+def test_c35_the_names_of_loopback_lead_to_this_machine(host: str, is_accepted: bool) -> None:
+    assert Hosts(LOOPBACK).accepts(host.encode()) is is_accepted
+
+
 async def test_c35_a_forwarded_host_is_passed_over() -> None:
     fixture = HttpFixture(allowed_hosts=("api.test",))
     headers = {"Host": "evil.test", "X-Forwarded-Host": "api.test"}
 
     problem(await fixture.client.get("/", headers=headers), 400, "unknown_host")
+
+
+# ---------------------------------------------------------------- writes of other sites
+
+_WRITES = (
+    ("POST", "/fetch"),
+    ("POST", "/tasks"),
+    ("PUT", "/tasks/1"),
+    ("PATCH", "/tasks/1"),
+    ("DELETE", "/tasks/1"),
+    ("POST", "/auth/login"),
+    ("POST", "/nothing"),
+)
+
+
+@pytest.mark.parametrize(("method", "path"), _WRITES)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": BASE},
+        {"Origin": "https://evil.test"},
+        {"Origin": "null"},
+        {"Origin": "http://catchment.test:8001"},
+    ],
+)
+async def test_c36_a_page_of_another_site_cannot_write(
+    client: httpx.AsyncClient, headers: dict[str, str], method: str, path: str
+) -> None:
+    problem(await client.request(method, path, headers=headers), 403, "cross_site")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Origin": BASE},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "https://behind.a.proxy"},
+        {"Sec-Fetch-Site": "none"},
+    ],
+)
+async def test_c36_programs_and_pages_of_this_site_can(
+    fixture: HttpFixture, headers: dict[str, str]
+) -> None:
+    assert (await fixture.client.post("/fetch", headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize("site", [{}, {"Sec-Fetch-Site": "cross-site"}])
+async def test_c36_a_page_that_is_named_can(site: dict[str, str]) -> None:
+    fixture = HttpFixture(cors_origins=("https://app.test",))
+
+    ours = await fixture.client.post("/fetch", headers={"Origin": "https://app.test", **site})
+    others = await fixture.client.post("/fetch", headers={"Origin": "https://evil.test", **site})
+
+    assert ours.status_code != 403
+    problem(others, 403, "cross_site")
+
+
+async def test_c36_a_page_of_another_site_can_read_what_is_open(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/data", headers={"Sec-Fetch-Site": "cross-site"})
+
+    assert answer.status_code == 200
 
 
 # ---------------------------------------------------------------- addresses
