@@ -88,6 +88,8 @@ def _settings(upstream: SampleUpstream, database: Path) -> Mapping[str, str]:
         "CATCHMENT_RATE_LIMITS": f"{host}:{port}={_ENDLESS}",
         "CATCHMENT_CLIENT_LIMITS": ",".join(f"{name}={_ENDLESS}" for name in rates(CLIENT_LIMITS)),
         "CATCHMENT_ACCESS_TOKEN_TTL": "1d",
+        # The name by which Schemathesis asks.
+        "CATCHMENT_ALLOWED_HOSTS": "testserver",
     }
 
 
