@@ -31,14 +31,16 @@ def reporting_errors(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def read_settings(given: dict[str, str] | None = None) -> s.Settings:
-    """Return the settings of the environment, or the given ones; warn of unknown names."""
+    """Return the settings of the environment, or the given ones; warn of what is
+    probably a mistake.
+    """
     from adapters.system.logs import configure
     from entrypoints.wiring.datasets import SHIPPED
 
     given = loading.environment() if given is None else given
     read = loading.load(given)
     loading.check_names(read, [line.dataset.name for line in SHIPPED], TASKS.name)
-    for warning in loading.unknown_names(given):
+    for warning in (*loading.unknown_names(given), *loading.wide_networks(read)):
         click.echo(f"warning: {warning}", err=True)
     configure(read.log_level, read.log_format)
     return read

@@ -1,6 +1,7 @@
 """Reads the settings from the environment and `.env`, and reports what is wrong with them."""
 
 import difflib
+import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,9 @@ from dotenv import dotenv_values
 
 from domain.errors import InvalidInput, SourceRefused
 from entrypoints.config.settings import PREFIX, SETTINGS, InvalidSetting, Settings
+
+#: The prefix of a network that is narrow enough to be of proxies alone, by the version of IP.
+_NARROW = {4: 24, 6: 64}
 
 
 def environment(file: Path = Path(".env")) -> dict[str, str]:
@@ -77,3 +81,14 @@ def unknown_names(given: Mapping[str, str]) -> list[str]:
         hint = f"; did you mean {PREFIX}{near[0]}?" if near else ""
         warnings.append(f"{name} is not a setting and has no effect{hint}")
     return warnings
+
+
+def wide_networks(settings: Settings) -> list[str]:
+    """Return a warning for every trusted network that has room for more than proxies."""
+    return [
+        f"{PREFIX}TRUSTED_PROXIES names {text}: every client in it can claim any address, and so"
+        " has no limits; name the addresses of the proxies"
+        for text in settings.trusted_proxies
+        if (network := ipaddress.ip_network(text, strict=False)).prefixlen
+        < _NARROW[network.version]
+    ]

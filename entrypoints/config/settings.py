@@ -127,11 +127,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         " `[::1]`.",
     )
     trusted_proxies: tuple[str, ...] = setting(
-        read.list_of("addresses or networks such as 10.0.0.0/8", read.is_network),
+        read.list_of("addresses or networks such as 10.0.0.5", read.is_network),
         "",
-        "The addresses or networks of trusted proxies, such as `10.0.0.0/8`, separated by"
-        " commas. `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Prefix` from any other"
-        " address are ignored.",
+        "The addresses of trusted proxies, such as `10.0.0.5`, or networks that nothing else is"
+        " in, separated by commas: whatever sends from there can claim any address."
+        " `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Prefix` from any other address"
+        " are ignored.",
     )
     root_path: str = setting(
         read.root_path,

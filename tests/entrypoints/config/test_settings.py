@@ -8,7 +8,7 @@ import pytest
 from domain.politeness import Cadence, Rate
 from domain.retention import RetainedKind
 from domain.users import SignupRules
-from entrypoints.config.loading import check_names, environment, load, unknown_names
+from entrypoints.config.loading import check_names, environment, load, unknown_names, wide_networks
 from entrypoints.config.redaction import redacted, without_password
 from entrypoints.config.secret_key import secret_of
 from entrypoints.config.settings import SETTINGS, InvalidSetting, Settings, host_of
@@ -295,6 +295,22 @@ def test_an_unknown_name_warns_and_offers_the_nearest() -> None:
 
     assert "did you mean CATCHMENT_FETCH_EVERY?" in warning
     assert "did you mean" not in plain
+
+
+@pytest.mark.parametrize(
+    ("proxies", "wide"),
+    [
+        ("", []),
+        ("10.0.0.5", []),
+        ("10.0.0.0/24,::1,fd00::/64", []),
+        ("10.0.0.0/23", ["10.0.0.0/23"]),
+        ("10.0.0.5,10.0.0.0/8,fd00::/8,0.0.0.0/0", ["10.0.0.0/8", "fd00::/8", "0.0.0.0/0"]),
+    ],
+)
+def test_a_network_with_room_for_clients_is_warned_of(proxies: str, wide: list[str]) -> None:
+    warnings = wide_networks(load({"CATCHMENT_TRUSTED_PROXIES": proxies}))
+
+    assert [warning.split()[2].rstrip(":") for warning in warnings] == wide
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
