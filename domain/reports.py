@@ -11,7 +11,8 @@ from domain.fields import storable
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """The numbers of received records, by what became of them.
 
-    Always received = inserted + updated + unchanged + duplicates + quarantined.
+    Always received = inserted + updated + unchanged + duplicates + quarantined + held. The held
+    ones could be read, and were not merged because too much beside them was rejected.
     """
 
     received: int = 0
@@ -21,6 +22,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     duplicates: int = 0
     deleted: int = 0
     quarantined: int = 0
+    held: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
         """Return the sums."""

@@ -59,7 +59,7 @@ class RejectionStats:
     def unmerged(self) -> Counts:
         """The counts of all of them where nothing is merged."""
         good = self._received - self.bad
-        return Counts(received=self._received, unchanged=good, quarantined=self.bad)
+        return Counts(received=self._received, quarantined=self.bad, held=good)
 
     @property
     def failure(self) -> Failure | None:

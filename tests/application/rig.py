@@ -35,7 +35,12 @@ def posts(count: int, title: str = "title", first: int = 1) -> list[Post]:
 def adds_up(counts: Counts) -> bool:
     """Whether every record received is accounted for."""
     return counts.received == (
-        counts.inserted + counts.updated + counts.unchanged + counts.duplicates + counts.quarantined
+        counts.inserted
+        + counts.updated
+        + counts.unchanged
+        + counts.duplicates
+        + counts.quarantined
+        + counts.held
     )
 
 

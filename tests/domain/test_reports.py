@@ -29,6 +29,7 @@ counts = st.builds(
     duplicates=number,
     deleted=number,
     quarantined=number,
+    held=number,
 )
 BROKEN = Failure("source_unavailable", "no answer")
 

@@ -141,5 +141,10 @@ class Witness:
 def adds_up(counts: Counts) -> bool:
     """Whether every record received is accounted for."""
     return counts.received == (
-        counts.inserted + counts.updated + counts.unchanged + counts.duplicates + counts.quarantined
+        counts.inserted
+        + counts.updated
+        + counts.unchanged
+        + counts.duplicates
+        + counts.quarantined
+        + counts.held
     )

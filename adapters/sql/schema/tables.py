@@ -165,7 +165,8 @@ source_totals = Table(
     Column("last_status", String, nullable=False),
     Column("last_success_at", BigInteger),
     Column("last_error", Text),
-    *(Column(name, BigInteger, nullable=False) for name in Counts.__struct_fields__),
+    *(Column(n, BigInteger, nullable=False) for n in Counts.__struct_fields__ if n != "held"),
+    Column("held", BigInteger, server_default=text("0"), nullable=False),
     PrimaryKeyConstraint("dataset", "source"),
 )
 

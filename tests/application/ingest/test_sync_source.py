@@ -248,6 +248,14 @@ async def test_too_many_bad_records_hold_the_merge(
     assert len(await rig.stored()) == (0 if held else good)
 
 
+async def test_a_first_fetch_that_is_held_left_nothing_unchanged(rig: Rig) -> None:
+    fetched = await rig.fetch(rig.source("one", many(good=30, bad=25)))()
+
+    assert only(fetched).counts == Counts(received=55, quarantined=25, held=30)
+    assert fetched.outcome is Outcome.FAILED
+    assert await rig.stored() == []
+
+
 async def test_a_held_merge_keeps_the_old_data_and_says_why(rig: Rig) -> None:
     source = rig.source("one", posts(2, title="old"))
     fetch = rig.fetch(source)
@@ -259,7 +267,7 @@ async def test_a_held_merge_keeps_the_old_data_and_says_why(rig: Rig) -> None:
 
     report = only(held)
     assert report.status is SourceStatus.FAILED
-    assert report.counts == Counts(received=36, unchanged=6, quarantined=30)
+    assert report.counts == Counts(received=36, quarantined=30, held=6)
     assert report.error is not None
     assert report.error.detail.startswith("30 of 36 records cannot be read")
     assert "/5" in report.error.detail

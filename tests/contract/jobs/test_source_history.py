@@ -18,7 +18,14 @@ GOOD = SourceReport(
     source="one",
     status=SourceStatus.PARTIAL,
     counts=Counts(
-        received=28, inserted=1, updated=2, unchanged=3, duplicates=4, deleted=5, quarantined=18
+        received=35,
+        inserted=1,
+        updated=2,
+        unchanged=3,
+        duplicates=4,
+        deleted=5,
+        quarantined=18,
+        held=7,
     ),
 )
 BAD = SourceReport(source="two", status=SourceStatus.FAILED, error=FAILURE)

@@ -36,6 +36,7 @@ COUNTS = {
     "duplicates": 0,
     "deleted": 0,
     "quarantined": 0,
+    "held": 0,
 }
 
 

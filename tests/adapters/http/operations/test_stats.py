@@ -6,6 +6,7 @@ import httpx
 
 from domain.dataset import Role
 from domain.errors import SourceUnavailable, StoreUnavailable
+from domain.reports import Counts
 from tests.adapters.http.http_fixture import (
     POSTS,
     SOME_GAUGES,
@@ -28,8 +29,7 @@ async def stats(fixture: HttpFixture) -> dict[str, Any]:
 
 def counts(**some: int) -> dict[str, int]:
     """Counts as they are told, zero where nothing is said."""
-    names = ("received", "inserted", "updated", "unchanged", "duplicates", "deleted", "quarantined")
-    return {name: some.get(name, 0) for name in names}
+    return {name: some.get(name, 0) for name in Counts.__struct_fields__}
 
 
 async def test_everything_is_counted_and_every_source_told(client: httpx.AsyncClient) -> None:
