@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from adapters.memory.operations import MemoryEvents
 from adapters.memory.system import SteerableClock
 from adapters.outbound.polite.client import PoliteClient
 from adapters.outbound.polite.failures import RetryableError, incomplete, late, slow, unreachable
@@ -212,7 +213,7 @@ class SimulatedClient(PoliteClient):
     def __init__(
         self, budget: Budget, clock: SteerableClock, random: Random, upstream: Upstream, by: str
     ) -> None:
-        super().__init__(budget, clock, random, tls=_TLS)
+        super().__init__(budget, clock, random, MemoryEvents(), tls=_TLS)
         self._exchange = _Exchange(upstream, by)  # type: ignore[assignment]
 
 
