@@ -1,0 +1,220 @@
+"""Walks: from the pages of an upstream to the next request, or to the end and what it proves."""
+
+from collections.abc import Hashable, Mapping, Sequence
+
+import msgspec
+
+from domain.errors import UnexpectedContent
+from domain.pages import (
+    After,
+    FirstPage,
+    NoPages,
+    Number,
+    Offset,
+    Pages,
+)
+
+#: The statuses that past the end of numbered pages mean that there is no such page.
+PAST_THE_END = frozenset({400, 404, 416})
+#: So many empty pages in a row that lead on are no walk any more.
+MOST_EMPTY = 100
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """What one page says.
+
+    `url` is where it was asked; `records` identify its records, in order. `leads` is the absolute
+    URL of the next page, or the parameters of a token. `past_the_end` pages have no body, only one
+    of the statuses PAST_THE_END.
+    """
+
+    url: str
+    records: Sequence[Hashable] = ()
+    leads: str | Mapping[str, str] | None = None
+    more: bool | None = None
+    total: int | None = None
+    last: int | None = None
+    after: str | None = None
+    past_the_end: bool = False
+
+
+class NextUrl(msgspec.Struct, frozen=True):
+    """The next page is at this URL."""
+
+    url: str
+
+
+class NextParams(msgspec.Struct, frozen=True):
+    """The next page is at the first URL with these parameters."""
+
+    params: Mapping[str, str]
+
+
+class End(msgspec.Struct, frozen=True):
+    """There is no further page.
+
+    It is `proven` where the upstream showed that everything came; a likely end never deletes.
+    """
+
+    proven: bool
+
+
+Step = NextUrl | NextParams | End
+
+
+class Walk:
+    """The state of one walk over the pages of a source."""
+
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+        self._paginator = pages.paginator
+        #: How many pages, and how many records on them, have come.
+        self.count = 0
+        self.received = 0
+        self._known: set[Hashable] = set()
+        self._first: tuple[Hashable, ...] = ()
+        self._previous: tuple[Hashable, ...] = ()
+        self._totals: set[int] = set()
+        self._asked: set[Hashable] = set()
+        self._empty = 0
+
+    @property
+    def may_pass_the_end(self) -> bool:
+        """Return whether a status of PAST_THE_END may answer the next request."""
+        return self.count > 0 and isinstance(self._paginator, Number | Offset | After)
+
+    def after(self, page: Page) -> Step:
+        """Return what follows a page; raise UnexpectedContent where that cannot be told.
+
+        Its codes are `more_pages`, `page_ignored`, `pagination_loop`, `too_many_pages` and
+        `too_many_records`.
+        """
+        if page.past_the_end:
+            return End(proven=False)
+        if self._is_clamped(page):
+            return End(proven=False)
+        self._note(page)
+        step = self._step(page)
+        if not isinstance(step, End):
+            self._check_further(step)
+        return step
+
+    # ------------------------------------------------------------ what came
+
+    def _is_clamped(self, page: Page) -> bool:
+        """Return whether a server that clamps gave its last page again; raise for a loop."""
+        records = tuple(page.records)
+        if not records or not self.count:
+            return False
+        if records == self._first:
+            raise UnexpectedContent(
+                f"page {self.count + 1} is page one again: the upstream ignores what asks for a"
+                " page",
+                code="page_ignored",
+            )
+        is_counted = isinstance(self._paginator, Number | Offset)
+        if is_counted and self.count > 1 and records == self._previous:
+            return True
+        if self._known.issuperset(records):
+            raise _loop(f"page {self.count + 1} holds no record that did not come before")
+        return False
+
+    def _note(self, page: Page) -> None:
+        records = tuple(page.records)
+        if not self.count:
+            self._first = records
+            self._asked.add(page.url)
+        self._previous = records
+        self.count += 1
+        self.received += len(records)
+        self._known.update(records)
+        self._empty = 0 if records else self._empty + 1
+        if page.total is not None:
+            self._totals.add(page.total)
+        if self.received > self._pages.max_records:
+            raise UnexpectedContent(
+                f"there are more than {self._pages.max_records} records; max_records allows more",
+                code="too_many_records",
+            )
+
+    # ------------------------------------------------------------ what follows
+
+    def _step(self, page: Page) -> Step:
+        paginator = self._paginator
+        if isinstance(paginator, NoPages):
+            return self._only(page)
+        if isinstance(paginator, FirstPage):
+            return End(proven=False)
+        if isinstance(paginator, Number | Offset | After):
+            return self._counted(page, paginator)
+        return self._led(page)
+
+    def _only(self, page: Page) -> End:
+        if page.leads is not None or page.more:
+            raise _more("the answer leads to a next page")
+        if page.total is not None and page.total > self.received:
+            raise _more(f"{page.total} records are announced, and {self.received} came")
+        return self._end(proven=True)
+
+    def _led(self, page: Page) -> Step:
+        if page.more is False:
+            return self._end(proven=True)
+        if page.records and self._is_complete(page):
+            # A total that is too low must not prove an end while the upstream leads on.
+            return self._end(proven=page.leads is None)
+        match page.leads:
+            case None if page.more:
+                raise _more("there is more, and no way to the next page")
+            case None:
+                return self._end(proven=True)
+            case str(url):
+                return NextUrl(url)
+            case params:
+                return NextParams(params)
+
+    def _counted(self, page: Page, paginator: Number | Offset | After) -> Step:
+        if not page.records or page.more is False or self._is_complete(page):
+            return self._end(proven=True)
+        if isinstance(paginator, Number):
+            return NextParams({paginator.send: str(paginator.first + self.count)})
+        if isinstance(paginator, Offset):
+            return NextParams({paginator.send: str(self.received)})
+        if page.after is None:
+            raise UnexpectedContent(f"the last record has no value at {paginator.pointer}")
+        return NextParams({paginator.send: page.after})
+
+    def _is_complete(self, page: Page) -> bool:
+        # A total may come on page one alone.
+        told = max(self._totals, default=None)
+        if told is not None and self.received >= told:
+            return True
+        return page.last is not None and self.count >= page.last
+
+    def _end(self, proven: bool) -> End:
+        # Records that moved between pages are counted twice, so that only distinct ones count.
+        is_contradicted = len(self._totals) > 1 or any(
+            total > len(self._known) for total in self._totals
+        )
+        return End(proven and not is_contradicted)
+
+    def _check_further(self, step: NextUrl | NextParams) -> None:
+        asked = step.url if isinstance(step, NextUrl) else tuple(sorted(step.params.items()))
+        if asked in self._asked:
+            raise _loop("the pages lead round in circles")
+        self._asked.add(asked)
+        if self.count >= self._pages.max_pages:
+            raise UnexpectedContent(
+                f"there are more than {self._pages.max_pages} pages", code="too_many_pages"
+            )
+        if self._empty >= MOST_EMPTY:
+            raise _loop(f"{MOST_EMPTY} empty pages in a row lead on")
+
+
+def _more(what: str) -> UnexpectedContent:
+    return UnexpectedContent(
+        f'{what}: say how its pages are walked, or pages = "first"', code="more_pages"
+    )
+
+
+def _loop(what: str) -> UnexpectedContent:
+    return UnexpectedContent(what, code="pagination_loop")
