@@ -55,6 +55,7 @@ class Dataset(Generic[R]):
 
     `indexes` lists the filters and sorts that must be fast, each as the fields of one index; the
     key always has one. `visible` restricts the records a role sees; other roles see everything.
+    `about` describes it to users.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Dataset(Generic[R]):
     read_by: Role = Role.ANYONE
     fetch_by: Role = Role.ANYONE
     visible: Mapping[Role, Filter] = field(default_factory=dict)
+    about: str = ""
 
     def __deepcopy__(self, memo: object) -> "Dataset[R]":
         """Return the dataset itself: it is immutable, and compared by identity."""

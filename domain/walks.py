@@ -12,12 +12,17 @@ from domain.pages import (
     Number,
     Offset,
     Pages,
+    Token,
 )
 
 #: The statuses that past the end of numbered pages mean that there is no such page.
 PAST_THE_END = frozenset({400, 404, 416})
 #: So many empty pages in a row that lead on are no walk any more.
 MOST_EMPTY = 100
+
+
+#: Ways in which a parameter of ours asks for a page.
+_ASKED_FOR = (Number, Offset, After, Token)
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +111,7 @@ class Walk:
         records = tuple(page.records)
         if not records or not self.count:
             return False
-        if records == self._first:
+        if records == self._first and isinstance(self._paginator, _ASKED_FOR):
             raise UnexpectedContent(
                 f"page {self.count + 1} is page one again: the upstream ignores what asks for a"
                 " page",

@@ -1,0 +1,164 @@
+"""The grammar of declarations: the tables of a TOML file that declares datasets, as types.
+
+The reference of the grammar and its JSON Schema are generated from these types.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+Scalar = str | int | float | bool
+
+
+def _about(text: str) -> msgspec.Meta:
+    return msgspec.Meta(description=text)
+
+
+class FieldBlock(
+    msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename=lambda name: name.strip("_")
+):
+    """One field of a record. A text in its place is its type alone."""
+
+    type: Annotated[
+        str,
+        _about(
+            "`integer`, `number`, `boolean`, `string`, `datetime` or `list` (of texts); with `?`"
+            " the value may be null or missing."
+        ),
+    ]
+    from_: Annotated[
+        str | None,
+        _about(
+            "Where the value is: a JSON Pointer relative to the record, `$/x` in the body around"
+            " it, `#` for the name or position of the record, `@source` for the name of the"
+            " source. Without it, `/` and the name of the field."
+        ),
+    ] = None
+    as_: Annotated[
+        str | None,
+        _about(
+            "How the value is written: a datetime as `seconds`, `milliseconds`, `date`, `http` or a"
+            " pattern such as `%d.%m.%Y`; an integer or number as `text`; a boolean as `number`; a"
+            " string as `json`, which keeps a nested value as its text."
+        ),
+    ] = None
+    zone: Annotated[
+        str | None, _about("The time zone of a datetime whose text has none: `Europe/Berlin`.")
+    ] = None
+    null: Annotated[list[str], _about("Texts that mean null.")] = []
+    const: Annotated[Scalar | None, _about("The same value for every record.")] = None
+    choices: Annotated[list[str], _about("The texts that a string may have.")] = []
+
+
+class PagesBlock(
+    msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename=lambda name: name.strip("_")
+):
+    """How one page leads to the next, and what the upstream says of the end."""
+
+    link: Annotated[bool, _about('`Link: rel="next"` leads on.')] = False
+    next: Annotated[
+        str | None,
+        _about("Where the body has the URL of the next page, or a list of links with `rel`."),
+    ] = None
+    next_header: Annotated[str | None, _about("The header with the URL of the next page.")] = None
+    token: Annotated[
+        str | None, _about("Where the body has the token of the next page; sent as `send`.")
+    ] = None
+    token_header: Annotated[
+        str | None, _about("The header with the token of the next page; sent as `send`.")
+    ] = None
+    number: Annotated[str | None, _about("The parameter that numbers pages.")] = None
+    from_: Annotated[int | None, _about("The number of the first page, 1 if not given.")] = None
+    offset: Annotated[
+        str | None, _about("The parameter that says how many records to pass over.")
+    ] = None
+    after: Annotated[
+        str | None, _about("Where the last record has the value that leads on; sent as `send`.")
+    ] = None
+    send: Annotated[
+        str | None, _about("The parameter that a token, or the value of `after`, is sent as.")
+    ] = None
+    more: Annotated[str | None, _about("Where the body says whether there is more.")] = None
+    total: Annotated[str | None, _about("Where the body has the number of all records.")] = None
+    total_header: Annotated[str | None, _about("The header with the number of all records.")] = None
+    last: Annotated[str | None, _about("Where the body has the number of the last page.")] = None
+    last_header: Annotated[str | None, _about("The header with the number of the last page.")] = (
+        None
+    )
+
+
+class SourceBlock(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What belongs to asking one source."""
+
+    url: Annotated[str, _about("The address of the list, `https://…`.")]
+    params: Annotated[dict[str, Scalar], _about("Parameters that are added to the URL.")] = {}
+    headers: Annotated[dict[str, str], _about("Headers that are sent to the host of the URL.")] = {}
+    format: Annotated[
+        Literal["json", "ndjson", "csv"] | None,
+        _about("How the body is written; JSON if not given."),
+    ] = None
+    records: Annotated[
+        str,
+        _about(
+            "The JSON Pointer to the list of records, the body itself if not given; a step `*` is"
+            " every element or member."
+        ),
+    ] = ""
+    columns: Annotated[
+        str | None, _about("The JSON Pointer to the names of columns, where records are rows.")
+    ] = None
+    pages: Annotated[
+        Literal["none", "link", "first"] | PagesBlock | None,
+        _about('How pages are walked; `"first"` wants the first page alone.'),
+    ] = None
+    max_pages: Annotated[int | None, _about("More pages fail the fetch: 10 000.")] = None
+    max_records: Annotated[int | None, _about("More records fail the fetch: 1 000 000.")] = None
+
+
+class DatasetBlock(SourceBlock, kw_only=True, forbid_unknown_fields=True):
+    """One dataset: its source, its fields, its key, and how it is served."""
+
+    key: Annotated[str | list[str], _about("The field, or fields, that identify a record.")]
+    fields: Annotated[
+        dict[str, str | FieldBlock],
+        _about("The fields of a record by name: a type, or a table."),
+    ]
+    about: Annotated[str, _about("What the dataset is, shown in its documentation.")] = ""
+    sort: Annotated[str, _about("The default order, such as `-updated_at`.")] = ""
+    indexes: Annotated[
+        list[str | list[str]], _about("The filters and sorts to be fast, as fields of an index.")
+    ] = []
+    every: Annotated[str | None, _about("The period of the schedule, such as `10m`, or `off`.")] = (
+        None
+    )
+    at_most_every: Annotated[
+        str | None, _about("The minimum interval between fetches, such as `60s`.")
+    ] = None
+    stale_after: Annotated[str | None, _about("The age at which data is stale.")] = None
+    deadline: Annotated[str | None, _about("The most time for one fetch, up to `1h`.")] = None
+    read_by: Annotated[
+        Literal["anyone", "user", "admin"] | None, _about("Who may read the dataset.")
+    ] = None
+    fetch_by: Annotated[
+        Literal["anyone", "user", "admin"] | None, _about("Who may fetch the dataset.")
+    ] = None
+    visible: Annotated[
+        dict[str, str],
+        _about('The records that a role sees, as a filter of `/data`: `{ user = "valid=true" }`.'),
+    ] = {}
+
+
+class HostBlock(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What holds for one host, as `example.com` or `127.0.0.1:8900`."""
+
+    rate: Annotated[
+        str | None, _about("How many requests it may get in a window of time, such as `20/1s`.")
+    ] = None
+    private: Annotated[bool, _about("Whether its name may lead to a private address.")] = False
+
+
+class DeclarationsFile(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A file of declarations."""
+
+    hosts: Annotated[dict[str, HostBlock], _about("Hosts by name.")] = {}
+    datasets: Annotated[dict[str, DatasetBlock], _about("Datasets by name.")] = {}
