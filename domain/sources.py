@@ -1,6 +1,6 @@
 """Sources as values: a request, a paginator, a format, and a mapping to records."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode, urlsplit
@@ -8,9 +8,11 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 
 from domain.dataset import R
+from domain.pages import Pages
 from domain.payloads import Payload
+from domain.pointers import Pointer
 
-E = TypeVar("E", bound=msgspec.Struct)
+E = TypeVar("E")
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -33,28 +35,20 @@ class Request(msgspec.Struct, frozen=True):
         return parts._replace(query=query).geturl()
 
 
-# ---------------------------------------------------------------- paginators
-
-
-class NoPages(msgspec.Struct, frozen=True):
-    """A single response with all records."""
-
-
-class NextLink(msgspec.Struct, frozen=True):
-    """Pages linked by `Link: rel="next"` on the same host, at most `max_pages`."""
-
-    max_pages: int = 10_000
-
-
-Paginator = NoPages | NextLink
-
 # ---------------------------------------------------------------- formats
 
 
 class JsonFormat(msgspec.Struct, frozen=True):
-    """A JSON list of objects or, if `single`, one object without a list around it."""
+    """A JSON list of objects or, if `single`, one object without a list around it.
+
+    The list is at `records`; its elements may be rows, whose names are at `columns`. If it
+    `is_lenient`, an object in place of the list is a single record.
+    """
 
     single: bool = False
+    records: Pointer = Pointer()
+    columns: Pointer | None = None
+    is_lenient: bool = False
 
     @property
     def media_type(self) -> str:
@@ -84,7 +78,24 @@ class CsvFormat(msgspec.Struct, frozen=True):
         return False
 
 
-Format = JsonFormat | CsvFormat
+class NdjsonFormat(msgspec.Struct, frozen=True):
+    """A JSON value on each line."""
+
+    @property
+    def media_type(self) -> str:
+        """What an upstream is asked for."""
+        return "application/x-ndjson"
+
+    @property
+    def is_self_delimiting(self) -> bool:
+        """Whether a body that was cut short is seen to be, by its text alone.
+
+        One that ends between two lines looks whole.
+        """
+        return False
+
+
+Format = JsonFormat | NdjsonFormat | CsvFormat
 
 # ---------------------------------------------------------------- the whole
 
@@ -96,10 +107,18 @@ class RecordMapping(Generic[E, R]):
     `element` is the upstream's type of one element: an object of a JSON list, whose other members
     are ignored, or a row of a CSV table, whose fields name its columns. `record` makes a record of
     an element and its payload; a ValueError rejects that element alone.
+
+    Where more than the payload matters, `context` makes of it, and of the values at `surroundings`
+    in the body, what `record` gets in its place; if a record `needs_member`, the name or position
+    of each element is set there, as `member`. `around` is what it made for one payload.
     """
 
     element: type[E]
-    record: Callable[[E, Payload], R]
+    record: Callable[[E, Any], R]
+    context: Callable[[Payload, Sequence[Any]], Any] | None = None
+    surroundings: tuple[Pointer, ...] = ()
+    needs_member: bool = False
+    around: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +126,8 @@ class SourceDefinition(Generic[R]):
     """The definition of one source of a dataset.
 
     Raise `normaliser_version` whenever the format or the mapping changes: stored payloads are then
-    reprocessed, without a request to the upstream.
+    reprocessed, without a request to the upstream. `key` is where elements have
+    what identifies them; without it, all of an element does.
     """
 
     name: str
@@ -115,4 +135,5 @@ class SourceDefinition(Generic[R]):
     format: Format
     mapping: RecordMapping[Any, R]
     normaliser_version: str
-    pages: Paginator = field(default_factory=NoPages)
+    pages: Pages = field(default_factory=Pages)
+    key: tuple[Pointer, ...] = ()

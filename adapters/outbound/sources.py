@@ -1,25 +1,33 @@
 """Sources as their definitions say: asked over HTTP, or read from a file of this machine."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 
 from adapters.outbound.files import HOST, LocalFile, OpenFile, file_of, first_line
 from adapters.outbound.formats import csv, json
 from adapters.outbound.formats.csv import columns_of, read_csv
 from adapters.outbound.formats.csv_pages import pages_of
-from adapters.outbound.formats.json import read_json
+from adapters.outbound.formats.json import read_json, read_ndjson
+from adapters.outbound.page_facts import PageFacts
 from adapters.outbound.polite.client import PoliteClient
 from adapters.outbound.polite.failures import incomplete, late
 from adapters.outbound.polite.links import next_link
-from adapters.outbound.polite.messages import NotModified, UpstreamResponse, Validators, harmless
+from adapters.outbound.polite.messages import (
+    NotModified,
+    UpstreamResponse,
+    Validators,
+    Wanted,
+    harmless,
+)
 from adapters.outbound.polite.urls import Url, parse
 from application.ports.ingest import Ask, Source
 from application.ports.system import Clock
 from domain.checkpoints import Checkpoint
 from domain.dataset import R
-from domain.errors import UnexpectedContent
+from domain.pages import LinkHeader
 from domain.payloads import GZIP, Batch, Payload
-from domain.sources import CsvFormat, JsonFormat, NextLink, NoPages, SourceDefinition
+from domain.sources import CsvFormat, JsonFormat, NdjsonFormat, SourceDefinition
+from domain.walks import PAST_THE_END, End, NextParams, NextUrl, Step, Walk
 
 
 def source_of(definition: SourceDefinition[R], client: PoliteClient) -> Source[R]:
@@ -46,7 +54,7 @@ class DefinedSource(Source[R]):
     def normaliser_version(self) -> str:
         """Names the version of the mapping, and of what reads the format."""
         match self._definition.format:
-            case JsonFormat():
+            case JsonFormat() | NdjsonFormat():
                 reading = json.READING
             case CsvFormat():
                 reading = csv.READING
@@ -56,8 +64,10 @@ class DefinedSource(Source[R]):
         """Read the records of a payload."""
         mapping = self._definition.mapping
         match self._definition.format:
-            case JsonFormat(single):
-                return read_json(payload, mapping, single)
+            case JsonFormat() as format:
+                return read_json(payload, mapping, format)
+            case NdjsonFormat():
+                return read_ndjson(payload, mapping)
             case CsvFormat():
                 return read_csv(payload, mapping, first_line(payload.url))
 
@@ -69,6 +79,7 @@ class HttpSource(DefinedSource[R]):
         super().__init__(definition)
         self._client = client
         self._url = parse(definition.request.address)
+        self._facts = PageFacts(definition, self._url)
         self._is_self_delimiting = definition.format.is_self_delimiting
         own = {name.lower(): value for name, value in definition.request.headers.items()}
         self._headers = {"accept": definition.format.media_type, **own}
@@ -81,40 +92,48 @@ class HttpSource(DefinedSource[R]):
     async def ask(self, ask: Ask) -> AsyncIterator[Payload]:
         """Yield the pages; nothing when the first one says that nothing changed."""
         known = _validators(ask.checkpoint)
-        url: Url | None = self._url
-        seen: set[str] = set()
-        while url is not None:
-            answer = await self._get(url, ask, known)
+        walk, step = Walk(self._definition.pages), None
+        while not isinstance(step, End):
+            passes = PAST_THE_END if walk.may_pass_the_end else frozenset()
+            answer = await self._get(self._next(step), ask, known, passes)
             if isinstance(answer, NotModified):
                 if known is None or not self._leads_on(answer):
                     return
                 known = None  # more follows than was known: everything is asked for
                 continue
+            if answer.status in passes:
+                return
             if not self._is_self_delimiting:
                 _check_whole(answer)
-            yield answer.payload(page=len(seen))
-            seen.add(url.text)
-            known, url = None, self._next(answer, seen)
+            page = self._facts.of(answer, is_first=step is None)
+            yield answer.payload(page=walk.count)
+            step, known = walk.after(page), None
 
     async def _get(
-        self, url: Url, ask: Ask, known: Validators | None
+        self, url: Url, ask: Ask, known: Validators | None, passes: Collection[int]
     ) -> UpstreamResponse | NotModified:
         # Behind a redirect the pages may be another host's, which is sent nothing of ours.
         headers = self._headers if self._url.is_same_host(url) else harmless(self._headers)
         return await self._client.get(
-            url, ask.deadline, ask.traffic, validators=known, headers=headers
+            url,
+            ask.deadline,
+            ask.traffic,
+            validators=known,
+            headers=headers,
+            wanted=Wanted(headers=self._facts.headers, statuses=passes),
         )
 
     def _leads_on(self, answer: NotModified) -> bool:
-        is_paged = isinstance(self._definition.pages, NextLink)
+        is_paged = isinstance(self._definition.pages.paginator, LinkHeader)
         return is_paged and next_link(answer.headers.get("link", "")) is not None
 
-    def _next(self, answer: UpstreamResponse, seen: set[str]) -> Url | None:
-        match self._definition.pages:
-            case NoPages():
-                return None
-            case NextLink(max_pages):
-                return _linked(answer, self._url, seen, max_pages)
+    def _next(self, step: Step | None) -> Url:
+        match step:
+            case NextUrl(url):
+                return parse(url)
+            case NextParams(params):
+                return self._url.with_params(params)
+        return self._url
 
 
 def _validators(checkpoint: Checkpoint | None) -> Validators | None:
@@ -129,24 +148,6 @@ def _check_whole(answer: UpstreamResponse) -> None:
     is_ended = answer.body.endswith((b"\r", b"\n")) or answer.body.startswith(GZIP)
     if not answer.bounded and not is_ended:
         raise incomplete(parse(answer.url).place)
-
-
-def _linked(answer: UpstreamResponse, first: Url, seen: set[str], max_pages: int) -> Url | None:
-    """Return the URL a Link header names as the next page, if any, unless it was seen before.
-
-    It is on the host that the page came from or, behind a redirect, on that of the `first` page.
-    """
-    link = next_link(answer.headers.get("link", ""))
-    if link is None:
-        return None
-    url = parse(answer.url).leads_to(link) or first.leads_to(link)
-    if url is None:
-        raise UnexpectedContent("the next page is on another host, where we do not follow")
-    if url.text in seen:
-        raise UnexpectedContent("the pages lead round in circles", code="pagination_loop")
-    if len(seen) >= max_pages:
-        raise UnexpectedContent(f"there are more than {max_pages} pages", code="too_many_pages")
-    return url
 
 
 class FileSource(DefinedSource[R]):
@@ -177,8 +178,8 @@ class FileSource(DefinedSource[R]):
 
     async def _pages(self, opened: OpenFile, ask: Ask) -> AsyncIterator[Payload]:
         received_at = self._clock.now()
-        fields, required = columns_of(self._definition.mapping.element)
-        pages = pages_of(opened.text, self._file.content_type, required, fields)
+        columns = columns_of(self._definition.mapping.element)
+        pages = pages_of(opened.text, self._file.content_type, columns.required, columns.fields)
         number = 0
         with self._file.reading():
             while (page := await asyncio.to_thread(next, pages, None)) is not None:

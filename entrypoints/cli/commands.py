@@ -12,6 +12,7 @@ from domain.errors import CatchmentError
 from domain.tasks import TASKS
 from entrypoints.config import loading
 from entrypoints.config import settings as s
+from entrypoints.config.declarations import InvalidDeclarations
 from entrypoints.config.redaction import without_password
 
 
@@ -22,7 +23,7 @@ def reporting_errors(command: Callable[..., Any]) -> Callable[..., Any]:
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
-        except (s.InvalidSetting, CatchmentError) as error:
+        except (s.InvalidSetting, InvalidDeclarations, CatchmentError) as error:
             raise click.ClickException(str(error)) from error
         except KeyboardInterrupt:
             sys.exit(130)
@@ -31,15 +32,14 @@ def reporting_errors(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def read_settings(given: dict[str, str] | None = None) -> s.Settings:
-    """Return the settings of the environment, or the given ones; warn of what is
-    probably a mistake.
-    """
+    """Return the settings of the environment, or the given ones; warn of probable mistakes."""
     from adapters.system.logs import configure
-    from entrypoints.wiring.datasets import SHIPPED
+    from entrypoints.wiring.datasets import SHIPPED, declarations_of
 
     given = loading.environment() if given is None else given
     read = loading.load(given)
-    loading.check_names(read, [line.dataset.name for line in SHIPPED], TASKS.name)
+    shipped = [line.dataset.name for line in SHIPPED]
+    loading.check_names(read, [*shipped, *declarations_of(read).datasets], TASKS.name)
     for warning in (*loading.unknown_names(given), *loading.wide_networks(read)):
         click.echo(f"warning: {warning}", err=True)
     configure(read.log_level, read.log_format)

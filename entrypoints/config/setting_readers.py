@@ -13,7 +13,8 @@ from adapters.outbound.files import file_of
 from adapters.outbound.polite.urls import ascii_key, parse
 from domain.fields import parse_boolean
 from domain.politeness import Rate
-from entrypoints.config.units import rates, size
+from domain.units import size
+from entrypoints.config.units import rates
 
 #: The part of a value that is hidden: all of it, everything after the host, or the password.
 Hidden = Literal["value", "path", "password"]

@@ -20,10 +20,11 @@ from domain.retention import (
     RetainedKind,
     RetentionPolicy,
 )
+from domain.units import duration, positive_duration
 from domain.users import MOST_ACCOUNTS, SignupRules, checked_name, checked_password
 from entrypoints.config import setting_readers as read
 from entrypoints.config.setting_readers import Setting, setting
-from entrypoints.config.units import PerDataset, duration, per_dataset, positive_duration, rates
+from entrypoints.config.units import PerDataset, per_dataset, rates
 
 PREFIX = "CATCHMENT_"
 
@@ -173,6 +174,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "Whether every dataset that is not fresh is fetched once when the scheduler, or a"
         " `serve` without a broker, starts. When `false`, only the schedule fetches; the first"
         " run of a new schedule is one period after its creation.",
+    )
+    datasets: str = setting(
+        str,
+        "",
+        "A TOML file, or a folder of them, that declares datasets of your own:"
+        " [the grammar](declarations.md). When empty, `datasets.toml` is read if it is there.",
     )
     default_dataset: str = setting(
         str, "posts", "The dataset of `/data` and `/fetch` without a name."

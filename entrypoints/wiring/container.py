@@ -50,7 +50,7 @@ from domain.politeness import Rate
 from entrypoints.config.secret_key import secret_of
 from entrypoints.config.settings import Settings
 from entrypoints.version import VERSION
-from entrypoints.wiring.datasets import generation_of, sources_of
+from entrypoints.wiring.datasets import declarations_of, generation_of, sources_of
 from entrypoints.wiring.http import http_settings_of, sessions_of
 from entrypoints.wiring.servers import database_of, queue_of
 from entrypoints.wiring.tasks import (
@@ -123,7 +123,8 @@ class Container(containers.DeclarativeContainer):
 
     # ------------------------------------------------------------ use cases
 
-    sources = providers.Singleton(sources_of, settings, client)
+    declarations = providers.Singleton(declarations_of, settings)
+    sources = providers.Singleton(sources_of, settings, declarations, client)
     repository_lookup = providers.Singleton(
         repository_lookup_of, settings, client, known_repositories, clock
     )
@@ -146,6 +147,7 @@ class Container(containers.DeclarativeContainer):
     generation = providers.Factory(
         generation_of,
         settings,
+        declarations,
         sources,
         registered_tasks,
         store,

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from adapters.outbound.builtin.crypto_assets import assets_csv, coinpaprika
 from adapters.outbound.builtin.data_points import telemetry
 from adapters.outbound.builtin.posts import jsonplaceholder
+from adapters.outbound.declared.sources import definition_of
 from adapters.outbound.polite.client import PoliteClient
 from adapters.outbound.sources import source_of
 from application.datasets.query import Query
@@ -21,8 +23,12 @@ from domain.builtin.crypto_assets import CRYPTO_ASSETS
 from domain.builtin.data_points import DATA_POINTS
 from domain.builtin.posts import POSTS
 from domain.dataset import Dataset
+from domain.declarations import Declaration, Declarations
+from domain.politeness import Cadence
 from domain.sources import SourceDefinition
+from entrypoints.config.declarations import declared_private_hosts, read_declarations
 from entrypoints.config.settings import Settings, host_of
+from entrypoints.config.units import PerDataset
 
 #: What defines a source that is at a URL.
 Define = Callable[[str], SourceDefinition[Any]]
@@ -56,16 +62,29 @@ SHIPPED: tuple[Shipped, ...] = (
 )
 
 
-def sources_of(settings: Settings, client: PoliteClient) -> dict[str, list[Source[Any]]]:
+def declarations_of(settings: Settings) -> Declarations:
+    """Return the datasets that the operator declares beside the shipped ones."""
+    return read_declarations(settings.datasets, [line.dataset.name for line in SHIPPED])
+
+
+def sources_of(
+    settings: Settings, declared: Declarations, client: PoliteClient
+) -> dict[str, list[Source[Any]]]:
     """Return the sources of each dataset that are switched on."""
+    shipped = {line.dataset.name: [*line.definitions(settings)] for line in SHIPPED}
+    own = {
+        name: [definition_of(source, each.dataset) for source in each.sources]
+        for name, each in declared.datasets.items()
+    }
     return {
-        line.dataset.name: [source_of(each, client) for each in line.definitions(settings)]
-        for line in SHIPPED
+        name: [source_of(definition, client) for definition in definitions]
+        for name, definitions in {**shipped, **own}.items()
     }
 
 
 def generation_of(
     settings: Settings,
+    declared: Declarations,
     sources: Mapping[str, Sequence[Source[Any]]],
     tasks: RegisteredDataset[Any],
     store: Store,
@@ -88,11 +107,43 @@ def generation_of(
             private_hosts=private_hosts_of(*urls),
         )
 
+    def registered_own(each: Declaration) -> RegisteredDataset[Any]:
+        dataset = each.dataset
+        ports = sources.get(dataset.name, ()), store, intakes, clock, job_backend, random
+        limits = _cadence(settings, each), each.deadline or settings.fetch_deadline
+        urls = tuple(source.request.url for source in each.sources)
+        return RegisteredDataset(
+            fetch=Fetch(dataset, *ports, *limits),
+            query=Query(dataset, store),
+            urls=urls,
+            private_hosts=private_hosts_of(*urls),
+            rates={n: host.rate for n, host in declared.hosts.items() if host.rate is not None},
+        )
+
     return Generation(
-        [*map(registered, SHIPPED), tasks],
+        [*map(registered, SHIPPED), *map(registered_own, declared.datasets.values()), tasks],
         settings.rate_limits,
-        settings.allowed_private_hosts | private_hosts_of(settings.alert_url),
+        settings.allowed_private_hosts
+        | private_hosts_of(settings.alert_url)
+        | declared_private_hosts(declared),
     )
+
+
+def _cadence(settings: Settings, declared: Declaration) -> Cadence:
+    """Return how often a declared dataset is fetched: a setting that names it wins."""
+    name = declared.dataset.name
+    own: dict[str, tuple[timedelta | None, PerDataset[Any]]] = {
+        "interval": (declared.at_most_every, settings.min_fetch_interval),
+        "every": (declared.every, settings.fetch_every),
+        "stale_after": (declared.stale_after, settings.stale_after),
+    }
+    cadence = {
+        field: setting.of(name) if value is None or name in setting.special else value
+        for field, (value, setting) in own.items()
+    }
+    if not declared.is_scheduled and name not in settings.fetch_every.special:
+        cadence["every"] = None
+    return Cadence(**cadence)
 
 
 def private_hosts_of(*urls: str) -> frozenset[str]:

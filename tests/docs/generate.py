@@ -4,11 +4,13 @@ import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
+import msgspec
 from click.testing import CliRunner
 
+from domain.blocks import DatasetBlock, FieldBlock, HostBlock, PagesBlock, SourceBlock
 from entrypoints.cli.main import main
 from entrypoints.config.setting_readers import Setting
 from entrypoints.config.settings import PREFIX, SETTINGS
@@ -17,6 +19,7 @@ from tests.docs.markdown import REFERENCE, ROOT
 EXAMPLE = ROOT / ".env.example"
 SETTINGS_PAGE = REFERENCE / "settings.md"
 COMMANDS_PAGE = REFERENCE / "commands.md"
+DECLARATIONS_PAGE = REFERENCE / "declarations.md"
 
 _COLUMNS = 100
 _LINK = re.compile(r"\[([^]]*)\]\([^)]*\)")
@@ -30,7 +33,30 @@ def generated() -> dict[Path, str]:
         EXAMPLE: example(SETTINGS),
         SETTINGS_PAGE: settings_page(SETTINGS_PAGE.read_text(encoding="utf-8"), SETTINGS),
         COMMANDS_PAGE: commands_page(COMMANDS_PAGE.read_text(encoding="utf-8"), helps()),
+        DECLARATIONS_PAGE: declarations_page(DECLARATIONS_PAGE.read_text(encoding="utf-8")),
     }
+
+
+def declarations_page(page: str) -> str:
+    """Return the page with the tables of keys made anew, each below the name of its type."""
+    for kind in (SourceBlock, DatasetBlock, FieldBlock, PagesBlock, HostBlock):
+        rows = "".join(_key_rows(kind))
+        head = f"<!-- {kind.__name__} -->\n| key | meaning |\n|---|---|\n"
+        page = re.sub(re.escape(head) + r"(?:\|.*\n)*", lambda _, t=head + rows: t, page)
+    return page
+
+
+def _key_rows(kind: type[msgspec.Struct]) -> Iterator[str]:
+    inherited = {field.name for base in kind.__bases__ for field in _fields(base)}
+    for field in _fields(kind):
+        if field.name not in inherited:
+            meaning = get_args(field.type)[1].description
+            required = " Required." if field.required else ""
+            yield f"| `{field.encode_name}` | {meaning}{required} |\n"
+
+
+def _fields(kind: type[Any]) -> tuple[Any, ...]:
+    return msgspec.structs.fields(kind) if kind is not msgspec.Struct else ()
 
 
 def example(settings: Mapping[str, Setting[Any]]) -> str:

@@ -6,9 +6,10 @@ from adapters.outbound.builtin.posts import PostPayload, jsonplaceholder
 from adapters.outbound.polite.urls import parse
 from domain.builtin.posts import POSTS
 from domain.dataset import Dataset
+from domain.pages import LinkHeader, Pages
 from domain.payloads import Payload
 from domain.politeness import Rate
-from domain.sources import JsonFormat, NextLink, RecordMapping, Request, SourceDefinition
+from domain.sources import JsonFormat, RecordMapping, Request, SourceDefinition
 from tests.sharing import SharedPost
 
 #: Two sources feed it: each of its records says whose it is.
@@ -27,7 +28,7 @@ def shared(name: str, url: str) -> SourceDefinition[SharedPost]:
     return SourceDefinition(
         name=name,
         request=Request(url),
-        pages=NextLink(),
+        pages=Pages(paginator=LinkHeader()),
         format=JsonFormat(),
         mapping=RecordMapping(PostPayload, post),
         normaliser_version="shared-1",

@@ -28,6 +28,7 @@ class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One dataset of the catalogue."""
 
     name: str
+    about: str
     key: tuple[str, ...]
     default_sort: str
     fields: list[FieldInfo]
@@ -73,6 +74,7 @@ def _dataset_info(entry: Entry) -> DatasetInfo:
     dataset = entry.dataset
     return DatasetInfo(
         name=dataset.name,
+        about=dataset.about,
         key=dataset.key,
         default_sort=dataset.default_sort,
         fields=[

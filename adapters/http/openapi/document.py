@@ -263,8 +263,9 @@ def _list_item(dataset: Dataset[Any], name: str, path: str) -> Json:
     parameters = [*control_parameters(dataset), *condition_parameters(dataset), IF_NONE_MATCH]
     operation = f"read_{path.strip('/').replace('/', '_')}"
     read = _read(operation, f"List {dataset.name}", parameters, records)
-    read["description"] = (
-        "Return the records that match, a page at a time; as NDJSON or CSV all of them, streamed."
+    read["description"] = _described(
+        dataset,
+        "Return the records that match, a page at a time; as NDJSON or CSV all of them, streamed.",
     )
     return {"get": read}
 
@@ -284,8 +285,12 @@ def _record_item(dataset: Dataset[Any], name: str) -> Json:
     parameters = [*key, fields_parameter(dataset), IF_NONE_MATCH]
     operation, summary = f"read_one_of_{dataset.name}", f"Get one of {dataset.name}"
     read = _read(operation, summary, parameters, record)
-    read["description"] = "Return the record with this key."
+    read["description"] = _described(dataset, "Return the record with this key.")
     return {"get": read}
+
+
+def _described(dataset: Dataset[Any], text: str) -> str:
+    return f"{dataset.about.strip()}\n\n{text}" if dataset.about else text
 
 
 def _read(operation: str, summary: str, parameters: list[Json], content: Json) -> Json:

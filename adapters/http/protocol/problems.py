@@ -64,11 +64,13 @@ PROBLEM_CODES: Mapping[str, tuple[int, str]] = {
     "login_required": (401, "This needs somebody who is logged in."),
     "malformed_query": (400, "The query has too much, or something twice."),
     "malformed_request": (400, "The request cannot be understood."),
+    "more_pages": (502, "The upstream has more than the one page that its declaration expects."),
     "method_not_allowed": (405, "The path does not take that method; see Allow."),
     "name_taken": (409, "Somebody else has that username."),
     "no_sources": (409, "Every source of the dataset is switched off; reads go on."),
     "not_acceptable": (406, "None of the accepted media types is offered."),
     "not_found": (404, "There is nothing at this path."),
+    "page_ignored": (502, "The upstream gave its first page again in place of another one."),
     "pagination_loop": (502, "The upstream's pages lead round in circles."),
     "protocol_error": (502, "The upstream does not speak HTTP as it should."),
     "query_too_slow": (

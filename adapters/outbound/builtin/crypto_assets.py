@@ -7,8 +7,9 @@ import msgspec
 
 from domain.builtin.crypto_assets import CryptoAsset, checked, slug_of
 from domain.fields import Int64
+from domain.pages import LinkHeader, Pages
 from domain.payloads import Payload
-from domain.sources import CsvFormat, JsonFormat, NextLink, RecordMapping, Request, SourceDefinition
+from domain.sources import CsvFormat, JsonFormat, RecordMapping, Request, SourceDefinition
 
 
 class DollarsPayload(msgspec.Struct):
@@ -42,7 +43,7 @@ def coinpaprika(url: str) -> SourceDefinition[CryptoAsset]:
     return SourceDefinition(
         name="coinpaprika",
         request=Request(url),
-        pages=NextLink(),
+        pages=Pages(paginator=LinkHeader()),
         format=JsonFormat(),
         mapping=RecordMapping(TickerPayload, _of_ticker),
         normaliser_version="coinpaprika-1",

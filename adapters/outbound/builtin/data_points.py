@@ -3,8 +3,9 @@
 import msgspec
 
 from domain.builtin.data_points import DataPoint, point_of
+from domain.pages import LinkHeader, Pages
 from domain.payloads import Payload
-from domain.sources import JsonFormat, NextLink, RecordMapping, Request, SourceDefinition
+from domain.sources import JsonFormat, RecordMapping, Request, SourceDefinition
 
 
 class PointPayload(msgspec.Struct):
@@ -20,7 +21,7 @@ def telemetry(url: str) -> SourceDefinition[DataPoint]:
     return SourceDefinition(
         name="telemetry",
         request=Request(url),
-        pages=NextLink(),
+        pages=Pages(paginator=LinkHeader()),
         format=JsonFormat(single=True),
         mapping=RecordMapping(PointPayload, _point),
         normaliser_version="telemetry-1",

@@ -4,8 +4,9 @@ import msgspec
 
 from domain.builtin.posts import Post
 from domain.fields import Int64
+from domain.pages import LinkHeader, Pages
 from domain.payloads import Payload
-from domain.sources import JsonFormat, NextLink, RecordMapping, Request, SourceDefinition
+from domain.sources import JsonFormat, RecordMapping, Request, SourceDefinition
 
 
 class PostPayload(msgspec.Struct, rename="camel"):
@@ -22,7 +23,7 @@ def jsonplaceholder(url: str) -> SourceDefinition[Post]:
     return SourceDefinition(
         name="jsonplaceholder",
         request=Request(url),
-        pages=NextLink(),
+        pages=Pages(paginator=LinkHeader()),
         format=JsonFormat(),
         mapping=RecordMapping(PostPayload, _post),
         normaliser_version="jsonplaceholder-1",

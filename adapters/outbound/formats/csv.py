@@ -74,45 +74,55 @@ def _check_length(text: bytes) -> None:
 
 
 class Columns(NamedTuple):
-    """The columns of a table that are read, by name, and which of them must be there."""
+    """The columns of a table that are read, by name, and which of them must be there.
+
+    `attributes` are the names of the columns' fields in an element.
+    """
 
     fields: dict[str, Field]
     required: tuple[str, ...]
+    attributes: dict[str, str]
 
 
-def columns_of(element: type[msgspec.Struct]) -> Columns:
+def columns_of(element: type[Any]) -> Columns:
     """Return the columns of a type of row: one for each field, required if it has no default."""
-    required = tuple(field.name for field in msgspec.structs.fields(element) if field.required)
-    return Columns(fields_of(element), required)
+    described = msgspec.structs.fields(element)
+    fields = fields_of(element)
+    return Columns(
+        {field.encode_name: fields[field.name] for field in described},
+        tuple(field.encode_name for field in described if field.required),
+        {field.encode_name: field.name for field in described},
+    )
 
 
 class _Cells:
     """The cells of a table that are read: what reads each, and in which place of a row it is."""
 
     def __init__(self, columns: Columns, names: list[str]) -> None:
-        fields = columns.fields
-        self._readers: list[tuple[str, Reader, int]] = [
-            (name, reader_of(field), names.index(name))
-            for name, field in fields.items()
+        attributes = columns.attributes
+        self._readers: list[tuple[str, str, Reader, int]] = [
+            (name, attributes[name], reader_of(field), names.index(name))
+            for name, field in columns.fields.items()
             if name in names
         ]
-        self._required = columns.required
-        self._absent = {name: None for name in columns.required if fields[name].nullable}
+        self._required = [(name, attributes[name]) for name in columns.required]
+        absent = (name for name in columns.required if columns.fields[name].nullable)
+        self._absent = {attributes[name]: None for name in absent}
 
     def values(self, row: "CsvRow") -> dict[str, Any]:
-        """Return the values of a row by column; a ValueError says what is wrong with it."""
+        """Return the values of a row by attribute; a ValueError says what is wrong with it."""
         if row.reason:
             raise ValueError(row.reason)
         values: dict[str, Any] = {**self._absent}
         cells = row.cells
-        for name, read, place in self._readers:
+        for name, attribute, read, place in self._readers:
             text = cells[place].strip()
             if text:
                 try:
-                    values[name] = read(text)
+                    values[attribute] = read(text)
                 except ValueError as error:
                     raise ValueError(f"{name}: {error}") from error
-        if missing := [name for name in self._required if name not in values]:
+        if missing := [name for name, attribute in self._required if attribute not in values]:
             raise ValueError(f"{missing[0]} is empty")
         return values
 

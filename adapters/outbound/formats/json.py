@@ -2,7 +2,9 @@
 
 import re
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
 
 import msgspec
 
@@ -13,61 +15,110 @@ from adapters.outbound.formats.bounds import (
     too_many_records,
 )
 from adapters.outbound.formats.charsets import NOT_TEXT, json_to_utf8
-from adapters.outbound.formats.json_values import ElementReader, reader_of
+from adapters.outbound.formats.json_text import (
+    elements,
+    found,
+    rows,
+    too_deep,
+    value_at,
+    value_or_none,
+)
+from adapters.outbound.formats.json_values import reader_of
 from adapters.outbound.formats.packed import unpacked
 from domain.dataset import R
 from domain.errors import UnexpectedContent
 from domain.payloads import Batch, Payload
+from domain.pointers import parse_pointer
 from domain.reports import Rejection
-from domain.sources import E, RecordMapping
+from domain.sources import E, JsonFormat, RecordMapping
 
-MAX_DEPTH = 64
 #: Names what comes out of the same bytes: raise it with every change of that.
 READING = "json-2"
+#: A list of records, and nothing around it.
+PLAIN = JsonFormat()
 
 _PAGE = re.compile(rb"<(?:!doctype html|html|head|body|title|h1|p|!--)\b", re.IGNORECASE)
 _PLACE = re.compile(r" - at `\$(.*)`$")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 
 
-def read_json(payload: Payload, mapping: RecordMapping[E, R], single: bool = False) -> Batch[R]:
+def read_json(
+    payload: Payload, mapping: RecordMapping[E, R], format: JsonFormat = PLAIN
+) -> Batch[R]:
     """Read a list of records, or a `single` one; what cannot be read of it is a rejection.
 
     All elements are read at once, or one by one when that fails, to tell good from bad and to read
     what is spelled in some other way. UnexpectedContent when they cannot be told apart.
     """
     text = json_to_utf8(unpacked(payload.body), payload.content_type).strip()
-    reader = reader_of(mapping.element)
-    if single:
-        return _read_each([("", _object(text))], payload, mapping, reader)
+    mapping = _within(text, payload, mapping)
+    if format.single:
+        return _read_each([("", _object(text))], payload, mapping)
+    if format.columns is not None:
+        return _read_each(rows(text, format.records, format.columns), payload, mapping)
+    if not format.records.is_single:
+        return _read_each(found(text, format.records), payload, mapping)
+    text, place = value_at(text, format.records), str(format.records)
+    if text.startswith(b"{") and format.is_lenient:
+        return _read_each([(place, text)], payload, mapping)
     _check_list(text)
+    if not mapping.needs_member:
+        batch = _read_all(text, payload, mapping, f"{place}/{{}}".format)
+        if batch is not None:
+            return batch
+    places = ((f"{place}/{index}", element) for index, element in enumerate(elements(text)))
+    return _read_each(places, payload, mapping)
+
+
+def read_ndjson(payload: Payload, mapping: RecordMapping[E, R]) -> Batch[R]:
+    """Read a record from each line; a line that is none is a rejection."""
+    text = json_to_utf8(unpacked(payload.body), payload.content_type)
+    lines = [line for line in enumerate(text.splitlines(), 1) if line[1].strip()]
+    if len(lines) > MAX_RECORDS:
+        raise too_many_records()
+    mapping = _within(b"{}", payload, mapping)
+    return _read_each(((f"/line {number}", line) for number, line in lines), payload, mapping)
+
+
+def _within(text: bytes, payload: Payload, mapping: RecordMapping[E, R]) -> RecordMapping[E, R]:
+    """Return the mapping of the records of this body, which has the values it wants of it."""
+    if mapping.context is None:
+        return mapping
+    values = [value_or_none(text, pointer) for pointer in mapping.surroundings]
+    return replace(mapping, around=mapping.context(payload, values))
+
+
+def _read_all(
+    text: bytes, payload: Payload, mapping: RecordMapping[E, R], pointer: Callable[[int], str]
+) -> Batch[R] | None:
+    """Return all elements of a list at once; None when any of them cannot be read so."""
     try:
-        if not reader.doubts(text):
-            found: list[E] = msgspec.json.decode(
-                text, type=types.GenericAlias(list, (mapping.element,))
-            )
-            record = mapping.record
-            return Batch([record(each, payload) for each in found], [], "/{}".format)
+        if reader_of(mapping.element).doubts(text):
+            return None
+        found: list[E] = msgspec.json.decode(
+            text, type=types.GenericAlias(list, (mapping.element,))
+        )
+        record, around = mapping.record, mapping.around or payload
+        return Batch([record(each, around) for each in found], [], pointer)
     except RecursionError as error:
         raise too_deep() from error
     except (msgspec.DecodeError, ValueError):
-        pass
-    places = ((f"/{index}", element) for index, element in enumerate(elements(text)))
-    return _read_each(places, payload, mapping, reader)
+        return None
 
 
 def _read_each(
-    places: Iterable[tuple[str, bytes]],
-    payload: Payload,
-    mapping: RecordMapping[E, R],
-    reader: ElementReader[E],
+    places: Iterable[tuple[str, bytes]], payload: Payload, mapping: RecordMapping[E, R]
 ) -> Batch[R]:
     good: list[str] = []
     batch: Batch[R] = Batch([], [], good.__getitem__)
+    reader = reader_of(mapping.element)
+    around: Any = mapping.around or payload
     for place, element in places:
         check_rejections(batch)
         try:
-            batch.records.append(mapping.record(reader(element), payload))
+            if mapping.needs_member:
+                around.member = parse_pointer(place).steps[-1]
+            batch.records.append(mapping.record(reader(element), around))
             good.append(place)
         except (msgspec.DecodeError, ValueError) as error:
             batch.rejections.append(_rejection(place, element, error))
@@ -120,55 +171,3 @@ def _check_list(text: bytes) -> None:
         for index, _ in enumerate(elements(text)):
             if index >= MAX_RECORDS:
                 raise too_many_records()
-
-
-# ---------------------------------------------------------------- the elements of a list
-
-_STRING = rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)'
-_FLAT = rb'(?:[^"\[\]{}]++|' + _STRING + rb")*+"
-#: A list or object without another inside is one token, which makes most records one token.
-_TOKEN = re.compile(
-    rb"\{" + _FLAT + rb"\}|\[" + _FLAT + rb"\]|" + _STRING + rb"|[\[\]{},]", re.DOTALL
-)
-
-
-def elements(text: bytes) -> Iterator[bytes]:
-    """Yield the elements of a JSON list one by one, whether or not they are valid JSON.
-
-    A strict parser gives up at the first bad one; this one only follows quotes and brackets.
-    UnexpectedContent when the list does not end, ends twice, or nests too deeply.
-    """
-    text = text.strip()
-    depth, start = 1, 1
-    for token in _TOKEN.finditer(text, 1):
-        mark = token[0]
-        if mark == b"," and depth == 1:
-            yield text[start : token.start()]
-            start = token.end()
-        elif mark in (b"[", b"{"):
-            depth = _deeper(depth)
-        elif mark in (b"]", b"}"):
-            depth -= 1
-            if depth == 0:
-                yield from _last(text, start, token.start())
-                return
-    raise UnexpectedContent("the JSON list does not end", code="incomplete")
-
-
-def _last(text: bytes, start: int, end: int) -> Iterator[bytes]:
-    if end != len(text) - 1:
-        raise UnexpectedContent("there is more text after the JSON list")
-    # What follows the last comma is a record only if there is something.
-    if text[start:end].strip():
-        yield text[start:end]
-
-
-def _deeper(depth: int) -> int:
-    if depth >= MAX_DEPTH:
-        raise too_deep()
-    return depth + 1
-
-
-def too_deep() -> UnexpectedContent:
-    """The nesting of a body is an attack, or a mistake."""
-    return UnexpectedContent(f"the JSON nests more than {MAX_DEPTH} deep", code="too_deep")

@@ -4,9 +4,9 @@ import math
 import re
 from collections.abc import Callable
 from datetime import datetime
-from functools import lru_cache
 from itertools import starmap, zip_longest
 from typing import Any, Generic
+from weakref import WeakKeyDictionary
 
 import msgspec
 from msgspec import inspect
@@ -63,10 +63,14 @@ class ElementReader(Generic[E]):
 _SPELLED = msgspec.json.Decoder(float_hook=_Literal)
 
 
-@lru_cache(maxsize=256)
+_READERS: WeakKeyDictionary[type[Any], ElementReader[Any]] = WeakKeyDictionary()
+
+
 def reader_of(element: type[E]) -> ElementReader[E]:
-    """Return the reader of a type of element; built once and then remembered."""
-    return ElementReader(element)
+    """Return the reader of a type of element, built once for as long as the type is in use."""
+    if (reader := _READERS.get(element)) is None:
+        _READERS[element] = reader = ElementReader(element)
+    return reader
 
 
 # ---------------------------------------------------------------- what a value means

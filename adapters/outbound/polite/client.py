@@ -22,6 +22,7 @@ from adapters.outbound.polite.messages import (
     NO_HEADERS,
     NO_RULES,
     NOT_MODIFIED,
+    NOTHING_ELSE,
     REDIRECTS,
     HostRules,
     NotModified,
@@ -29,6 +30,7 @@ from adapters.outbound.polite.messages import (
     UpstreamRequest,
     UpstreamResponse,
     Validators,
+    Wanted,
     judge,
 )
 from adapters.outbound.polite.network import Network, RequestLimits, Resolve, resolve
@@ -101,6 +103,7 @@ class PoliteClient:
         validators: Validators | None = None,
         headers: Mapping[str, str] = NO_HEADERS,
         rules: HostRules = NO_RULES,
+        wanted: Wanted = NOTHING_ELSE,
     ) -> UpstreamResponse | NotModified:
         """Ask for one URL until the deadline, which covers everything, retries and waits too.
 
@@ -108,7 +111,7 @@ class PoliteClient:
         are of, also when a redirect leads there.
         SourceUnavailable, SourceBlocked, SourceTimedOut, SourceRefused or UnexpectedContent.
         """
-        request = UpstreamRequest(url, headers, validators, rules)
+        request = UpstreamRequest(url, headers, validators, rules, wanted=wanted)
         errand = _CallContext(ask_until, traffic)
         for _ in range(MAX_REDIRECTS + 1):
             reply, arrived_at = await self._persist(request, errand)
@@ -118,9 +121,9 @@ class PoliteClient:
                 traffic.fresh_until = min(filter(None, stated), default=None)
             if reply.status == NOT_MODIFIED:
                 traffic.not_modified += 1
-                return NotModified(request.url.text, reply.kept_headers)
+                return NotModified(request.url.text, reply.kept_headers(wanted))
             if reply.status not in REDIRECTS:
-                return reply.answer(request.url, arrived_at)
+                return reply.answer(request, arrived_at)
             request = request.redirected(reply.header("location"), self._follow_hosts)
         raise SourceRefused(
             f"{request.url.place} sends us round in circles", code="redirect_refused"

@@ -57,6 +57,19 @@ class HostRules(msgspec.Struct, frozen=True):
 NO_RULES = HostRules()
 
 
+class Wanted(msgspec.Struct, frozen=True):
+    """What an asker wants to see of an answer, beside the usual.
+
+    `headers` are names in lower case; an answer of one of the `statuses` is no failure.
+    """
+
+    headers: Collection[str] = frozenset()
+    statuses: Collection[int] = frozenset()
+
+
+NOTHING_ELSE = Wanted()
+
+
 class UpstreamRequest(msgspec.Struct, frozen=True):
     """What is asked: a GET, perhaps only for what has changed, or a POST of a JSON body.
 
@@ -68,6 +81,7 @@ class UpstreamRequest(msgspec.Struct, frozen=True):
     validators: Validators | None = None
     rules: HostRules = NO_RULES
     body: bytes | None = None
+    wanted: Wanted = NOTHING_ELSE
 
     @property
     def etag(self) -> str | None:
@@ -104,7 +118,7 @@ class UpstreamRequest(msgspec.Struct, frozen=True):
             )
         if self.url.is_same_host(url):
             return msgspec.structs.replace(self, url=url)
-        return UpstreamRequest(url, harmless(self.headers), self.validators)
+        return UpstreamRequest(url, harmless(self.headers), self.validators, wanted=self.wanted)
 
 
 def harmless(headers: Mapping[str, str]) -> Mapping[str, str]:
@@ -115,8 +129,8 @@ def harmless(headers: Mapping[str, str]) -> Mapping[str, str]:
 class UpstreamResponse(msgspec.Struct, frozen=True, kw_only=True):
     """A body, decoded, with what the upstream says about it; `url` is where it was found.
 
-    `headers` holds `link` and `cache-control`, where present. An answer is `bounded` when it said
-    where it ends, so that it cannot have been cut short unnoticed.
+    `headers` holds `link`, `cache-control` and what was wanted, where present. An answer is
+    `bounded` when it said where it ends, so that it cannot have been cut short unnoticed.
     """
 
     url: str
@@ -156,10 +170,10 @@ class RawResponse(msgspec.Struct, frozen=True):
     headers: Mapping[str, tuple[str, ...]]
     body: bytes = b""
 
-    @property
-    def kept_headers(self) -> Mapping[str, str]:
-        """The headers that an asker may need."""
-        return {name: self.header(name) for name in _KEPT_HEADERS if name in self.headers}
+    def kept_headers(self, wanted: Wanted) -> Mapping[str, str]:
+        """Return the headers that an asker may need."""
+        names = (*_KEPT_HEADERS, *wanted.headers)
+        return {name: self.header(name) for name in names if name in self.headers}
 
     @property
     def _is_bounded(self) -> bool:
@@ -175,17 +189,17 @@ class RawResponse(msgspec.Struct, frozen=True):
         fresh = fresh_s(self.headers)
         return None if fresh is None else now + timedelta(seconds=fresh)
 
-    def answer(self, url: Url, now: datetime) -> UpstreamResponse:
-        """What the asker gets to see of a good reply."""
+    def answer(self, request: UpstreamRequest, now: datetime) -> UpstreamResponse:
+        """Return what the asker gets to see of a good reply."""
         return UpstreamResponse(
-            url=url.text,
+            url=request.url.text,
             status=self.status,
             body=self.body,
             received_at=now,
             content_type=self.header("content-type"),
             etag=_kept_etag(self.header("etag")),
             last_modified=_kept_last_modified(self.header("last-modified"), now),
-            headers=self.kept_headers,
+            headers=self.kept_headers(request.wanted),
             bounded=self._is_bounded,
         )
 
@@ -199,6 +213,8 @@ def judge(reply: RawResponse, request: UpstreamRequest, now: datetime) -> None:
     To a POST only a status is: what was sent has arrived. RetryableError for what may pass;
     SourceUnavailable, SourceRefused or UnexpectedContent.
     """
+    if reply.status in request.wanted.statuses:
+        return
     if reply.status >= 400:
         _judge_failure(reply, request, now)
     elif request.body is None:

@@ -1,8 +1,8 @@
 """Addresses we ask: read strictly, named harmlessly, followed only where that is allowed."""
 
 import re
-from collections.abc import Collection
-from urllib.parse import quote, urljoin
+from collections.abc import Collection, Mapping
+from urllib.parse import parse_qsl, quote, urlencode, urljoin
 
 import msgspec
 
@@ -56,6 +56,12 @@ class Url(msgspec.Struct, frozen=True):
             return there
         is_downgrade = self.scheme == "https" and there.scheme != "https"
         return there if not is_downgrade and there._is_one_of(others) else None
+
+    def with_params(self, params: Mapping[str, str]) -> "Url":
+        """Return this address with parameters in place of those of the same names."""
+        before, _, query = self.text.partition("#")[0].partition("?")
+        kept = [p for p in parse_qsl(query, keep_blank_values=True) if p[0] not in params]
+        return parse(f"{before}?{urlencode([*kept, *params.items()])}")
 
     def is_same_host(self, other: "Url") -> bool:
         """Whether both are of one host and port, so that a secret of one is no news to the other.

@@ -6,9 +6,9 @@ import pytest
 
 from adapters.outbound.builtin.posts import jsonplaceholder
 from adapters.outbound.sources import HttpSource
+from domain.pages import LinkHeader, Pages
 from domain.politeness import Rate
 from domain.reports import Counts
-from domain.sources import NextLink
 from tests.adapters.outbound.client_fixture import (
     Answering,
     ClientFixture,
@@ -70,7 +70,9 @@ async def test_pages_in_a_circle_are_left(
 
 @pytest.mark.parametrize("fault", ["U32-endless", "U32-empty-forever"])
 async def test_the_number_of_pages_is_bounded(fixture: ClientFixture, fault: str) -> None:
-    short = replace(jsonplaceholder(fixture.url(fault)), pages=NextLink(max_pages=5))
+    short = replace(
+        jsonplaceholder(fixture.url(fault)), pages=Pages(paginator=LinkHeader(), max_pages=5)
+    )
     report = await fixture.fetch(fault, source=HttpSource(short, fixture.client))
 
     assert report.error is not None

@@ -9,7 +9,8 @@ from adapters.outbound.builtin.posts import jsonplaceholder
 from adapters.outbound.sources import HttpSource, source_of
 from domain.builtin.posts import Post
 from domain.errors import SourceRefused
-from domain.sources import NoPages, Request, SourceDefinition
+from domain.pages import FirstPage, Pages
+from domain.sources import Request, SourceDefinition
 from tests.adapters.outbound.client_fixture import Answering, ClientFixture, open_client, reply
 
 POST = b'[{"userId":7,"id":1,"title":"a","body":"b"}]'
@@ -79,7 +80,7 @@ async def test_a_source_cannot_ask_for_what_we_do_not_unpack(
 async def test_a_source_without_pages_is_one_answer_whatever_that_links_to(
     fixture: ClientFixture, server: Answering, definition: SourceDefinition[Post]
 ) -> None:
-    source = HttpSource(replace(definition, pages=NoPages()), fixture.client)
+    source = HttpSource(replace(definition, pages=Pages(paginator=FirstPage())), fixture.client)
 
     report = await fixture.fetch("", source=source)
 

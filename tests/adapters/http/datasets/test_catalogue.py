@@ -64,6 +64,7 @@ async def test_the_catalogue_describes_every_dataset(client: httpx.AsyncClient) 
     fields = posts_card.pop("fields")
     assert posts_card == {
         "name": "posts",
+        "about": "",
         "key": ["id"],
         "default_sort": "id",
         "indexes": [["id"], ["user_id"]],

@@ -127,7 +127,7 @@ def test_the_same_table_gives_the_same_records_in_whatever_way_it_is_written(
 
     assert [(a.source_id, a.symbol, a.name, a.price_usd, a.rank) for a in read] == table
     if not way["packed"]:
-        fields, required = columns_of(MAPPING.element)
+        fields, required, _ = columns_of(MAPPING.element)
         pages = list(pages_of(io.BytesIO(body), kind, required, fields))
         paged = [record for page in pages for record in assets(page.body, "text/csv")]
         assert paged == read

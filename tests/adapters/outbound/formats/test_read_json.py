@@ -13,7 +13,7 @@ from domain.builtin.posts import Post
 from domain.errors import UnexpectedContent
 from domain.payloads import Batch, Payload
 from domain.reports import Rejection
-from domain.sources import RecordMapping
+from domain.sources import JsonFormat, RecordMapping
 
 GOOD = b'{"userId":7,"id":1,"title":"a","body":"b"}'
 
@@ -39,6 +39,7 @@ def sum_of(element: Reading, payload: Payload) -> Sum:
 
 POSTS = jsonplaceholder("").mapping
 SUMS = RecordMapping(Reading, sum_of)
+SINGLE = JsonFormat(single=True)
 
 
 def payload(body: bytes, content_type: str = "application/json") -> Payload:
@@ -155,9 +156,9 @@ def test_whatever_is_json_is_read_whatever_its_label(content_type: str) -> None:
 def test_whatever_is_something_else_is_not_and_says_what_it_is(
     body: bytes, kind: str, content_type: str
 ) -> None:
-    for single in (False, True):
+    for format in (JsonFormat(), SINGLE):
         with pytest.raises(UnexpectedContent, match=f"the body is {kind}, and a JSON") as refused:
-            read_json(payload(body, content_type), POSTS, single)
+            read_json(payload(body, content_type), POSTS, format)
 
         assert refused.value.code == "unexpected_content"
 
@@ -166,7 +167,7 @@ def test_whatever_is_something_else_is_not_and_says_what_it_is(
 
 
 def test_a_single_object_is_one_record() -> None:
-    assert read_json(payload(b' {"values":[{"a":1}]}\n'), SUMS, single=True) == Batch([Sum(1)], [])
+    assert read_json(payload(b' {"values":[{"a":1}]}\n'), SUMS, SINGLE) == Batch([Sum(1)], [])
 
 
 @pytest.mark.parametrize(
@@ -186,7 +187,7 @@ def test_a_single_object_is_one_record() -> None:
 def test_what_is_wrong_with_a_single_object_has_no_number(
     body: bytes, rejection: Rejection
 ) -> None:
-    assert read_json(payload(body), SUMS, single=True) == Batch([], [rejection])
+    assert read_json(payload(body), SUMS, SINGLE) == Batch([], [rejection])
 
 
 @pytest.mark.parametrize(
@@ -202,7 +203,7 @@ def test_what_is_wrong_with_a_single_object_has_no_number(
 )
 def test_what_is_no_single_object_is_refused(body: bytes, code: str) -> None:
     with pytest.raises(UnexpectedContent) as unexpected:
-        read_json(payload(body), SUMS, single=True)
+        read_json(payload(body), SUMS, SINGLE)
 
     assert unexpected.value.code == code
 
@@ -218,16 +219,16 @@ def test_what_is_no_single_object_is_refused(body: bytes, code: str) -> None:
         st.text(max_size=12),
     ),
     st.sampled_from([b"[]", b"[" + GOOD + b"]", b"{}", GOOD.replace(b'"a"', b'"\xe9"'), b"<html>"]),
-    st.booleans(),
+    st.sampled_from([JsonFormat(), JsonFormat(single=True)]),
 )
 def test_a_label_that_lies_is_never_a_failure_of_ours(
-    charset: str, body: bytes, single: bool
+    charset: str, body: bytes, format: JsonFormat
 ) -> None:
     answer = payload(body, f"application/json; charset={charset}")
 
     try:
-        batch = read_json(answer, POSTS, single)
+        batch = read_json(answer, POSTS, format)
     except UnexpectedContent:
-        assert body not in (b"[]", b"[" + GOOD + b"]") or single
+        assert body not in (b"[]", b"[" + GOOD + b"]") or format.single
     else:
         assert len(batch.records) + len(batch.rejections) == (body != b"[]")

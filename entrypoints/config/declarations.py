@@ -1,0 +1,158 @@
+"""Declared datasets, read from a TOML file or a folder of them."""
+
+import re
+import tomllib
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from adapters.outbound.polite.urls import parse
+from domain.declarations import NOTHING_DECLARED, Declarations, declarations_of
+from domain.errors import SourceRefused
+from domain.strict_reading import InvalidTable, Keys, Problem
+
+#: The file that is read where no setting names another.
+USUAL = "datasets.toml"
+MAX_FILE = 8 * 1024 * 1024
+MAX_DATASETS = 10_000
+
+
+class InvalidDeclarations(Exception):
+    """Everything that is wrong with the files, a line for each mistake: file, line, key, advice."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("\n".join(lines))
+
+
+def read_declarations(
+    path: str, taken: Collection[str] = (), most: int = MAX_DATASETS
+) -> Declarations:
+    """Return what the file, or all files of the folder, declare; InvalidDeclarations otherwise.
+
+    Without a path the usual file is read, if it is there. Names that are `taken`, and more than
+    the `most` datasets, are refused.
+    """
+    given = Path(path or USUAL)
+    if not given.exists():
+        if not path:
+            return NOTHING_DECLARED
+        raise InvalidDeclarations([f"{path}: there is no such file or folder"])
+    tables = [_Table(file) for file in _files(given)]
+    merged = _merged(tables)
+    try:
+        declared = declarations_of(merged)
+    except InvalidTable as invalid:
+        raise InvalidDeclarations([_line(tables, each) for each in invalid.problems]) from None
+    problems = [*_taken(declared, taken), *_bad_urls(declared)]
+    if len(declared.datasets) > most:
+        problems.append(Problem(("datasets",), f"there are more than {most} datasets"))
+    if problems:
+        raise InvalidDeclarations([_line(tables, each) for each in problems])
+    return declared
+
+
+class _Table:
+    """One file: its table, and where its keys stand."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        if file.stat().st_size > MAX_FILE:
+            raise InvalidDeclarations([f"{file}: it is larger than {MAX_FILE // 2**20} MiB"])
+        try:
+            self.text = file.read_text(encoding="utf-8")
+            self.table: dict[str, Any] = tomllib.loads(self.text)
+        except UnicodeDecodeError:
+            raise InvalidDeclarations([f"{file}: it is not UTF-8"]) from None
+        except tomllib.TOMLDecodeError as error:
+            raise InvalidDeclarations([f"{file}: it is no TOML: {error}"]) from None
+
+    def has(self, keys: Keys) -> bool:
+        """Return whether the first two keys, such as datasets and a name, stand in this file."""
+        table: Any = self.table
+        for key in keys[:2]:
+            if not isinstance(table, dict) or key not in table:
+                return False
+            table = table[key]
+        return True
+
+    def line(self, keys: Keys) -> int:
+        """Return the line on which the keys stand, or as many of them as stand on one."""
+        found, depth = 1, 0
+        table: Keys = ()
+        for number, text in enumerate(self.text.splitlines(), 1):
+            if header := _HEADER.match(text):
+                table = _split(header[1])
+                here: Keys = table
+            elif pair := _PAIR.match(text):
+                here = (*table, *_split(pair[1]))
+            else:
+                continue
+            if len(here) > depth and keys[: len(here)] == here:
+                found, depth = number, len(here)
+        return found
+
+
+_KEY = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
+_KEYS = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
+_HEADER = re.compile(rf"\s*\[\s*({_KEYS})\s*\]")
+_PAIR = re.compile(rf"\s*({_KEYS})\s*=")
+
+
+def _split(keys: str) -> Keys:
+    return tuple(key.strip("\"'") for key in re.findall(_KEY, keys))
+
+
+def _files(given: Path) -> list[Path]:
+    return sorted(given.glob("*.toml")) if given.is_dir() else [given]
+
+
+def _merged(tables: list[_Table]) -> dict[str, Any]:
+    """Return all tables as one; InvalidDeclarations where one name stands in two files."""
+    merged: dict[str, Any] = {}
+    for each in tables:
+        for kind, named in each.table.items():
+            if not isinstance(named, dict):
+                merged[kind] = named
+                continue
+            there = merged.setdefault(kind, {})
+            for name, block in named.items():
+                if name in there:
+                    line = each.line((kind, name))
+                    raise InvalidDeclarations(
+                        [f"{each.file}:{line}: {kind}.{name} stands in two files"]
+                    )
+                there[name] = block
+    return merged
+
+
+def _line(tables: list[_Table], problem: Problem) -> str:
+    there = next((each for each in tables if each.has(problem.keys)), tables[0])
+    return f"{there.file}:{there.line(problem.keys)}: {problem}"
+
+
+def _taken(declared: Declarations, taken: Collection[str]) -> Iterator[Problem]:
+    for name in declared.datasets:
+        if name in taken:
+            yield Problem(("datasets", name), "the name is that of a dataset that comes along")
+
+
+def _bad_urls(declared: Declarations) -> Iterator[Problem]:
+    for name, each in declared.datasets.items():
+        for source in each.sources:
+            try:
+                parse(source.request.address)
+            except SourceRefused as error:
+                yield Problem(("datasets", name, "url"), error.detail)
+
+
+def declared_private_hosts(declared: Declarations) -> frozenset[str]:
+    """Return the hosts, as "host:port", that the file allows to have a private address."""
+    private = [name for name, host in declared.hosts.items() if host.private]
+    return frozenset(
+        each
+        for name in private
+        for each in ([name] if _PORT.search(name) else [f"{name}:80", f"{name}:443"])
+    )
+
+
+_PORT = re.compile(r":[0-9]+$")
