@@ -1,4 +1,4 @@
-"""Local files an operator has named: opened with care, and told of by their names alone."""
+"""Local files named by the operator: only regular files are read, and no path is shown."""
 
 import hashlib
 import os
@@ -18,16 +18,16 @@ from domain.errors import SourceRefused, SourceUnavailable, UnexpectedContent
 
 MAX_SIZE = 1024 * MIB
 
-#: What stands in place of a host, for files have none.
+#: The host name of files, which have none.
 HOST = "file"
 
 _LINE = "#line="
 
 
 class LocalFile(msgspec.Struct, frozen=True):
-    """A file on this machine; `charset` says what its bytes are, where that is not UTF-8.
+    """A file on this machine, in the charset `charset`.
 
-    Nothing that others get to see holds more of the path than the file's own name.
+    Messages and URLs contain only the name of the file, not its path.
     """
 
     path: Path
@@ -35,22 +35,22 @@ class LocalFile(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """The name of the file, without the folders it is in."""
+        """Return the name of the file, without its folders."""
         return self.path.name
 
     @property
     def content_type(self) -> str:
-        """What it holds, as an upstream would say."""
+        """Return the content type, as an upstream would send it."""
         return f"text/csv; charset={self.charset}"
 
     def url(self, line: int) -> str:
-        """The address of what begins on one of its lines."""
+        """Return the URL of a page that starts on this line."""
         return f"{HOST}:///{quote(self.name)}{_LINE}{line}"
 
     def open(self) -> "OpenFile":
-        """Open it; SourceUnavailable when it cannot be, UnexpectedContent when it is too large."""
+        """Open the file; raise SourceUnavailable, or UnexpectedContent if it is too large."""
         with self.reading():
-            # A pipe would be waited for, and a device read for ever.
+            # Opening a pipe would block, and reading a device might never end.
             if not stat.S_ISREG(self.path.stat().st_mode):
                 raise SourceUnavailable(f"{self.name} is not a file that can be read")
             opened = OpenFile(self, self.path.open("rb"))
@@ -64,7 +64,7 @@ class LocalFile(msgspec.Struct, frozen=True):
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Turn what the system says against reading into SourceUnavailable."""
+        """Translate every OSError into SourceUnavailable."""
         try:
             yield
         except OSError as error:
@@ -72,7 +72,7 @@ class LocalFile(msgspec.Struct, frozen=True):
 
 
 class OpenFile:
-    """A file that is being read, as it was when it was opened."""
+    """An open file, with its identity at the time of opening."""
 
     def __init__(self, named: LocalFile, content: BinaryIO) -> None:
         self.content = content
@@ -80,23 +80,23 @@ class OpenFile:
         found = os.fstat(content.fileno())
         self.size = found.st_size
         self._written = _written(found)
-        # A file put in its place may have its size, and be given its time.
+        # A replaced file may have the same size and time.
         self._identity = (*self._written, found.st_ino, found.st_ctime_ns)
 
     @property
     def text(self) -> Readable:
-        """What is read from it: its bytes, or what is in them where they are gzip."""
+        """Return the content, unpacked if it is gzip."""
         return unpacking(self.content, MAX_SIZE)
 
     @property
     def etag(self) -> str:
-        """Another one once the file has changed, or another file is read or stands in its place."""
-        told = f"{self._named.path.absolute()} {self._named.charset} {self._identity}"
-        return f'"{hashlib.sha256(told.encode(errors="replace")).hexdigest()[:32]}"'
+        """Return a value that differs for another, a changed or a replaced file."""
+        identity = f"{self._named.path.absolute()} {self._named.charset} {self._identity}"
+        return f'"{hashlib.sha256(identity.encode(errors="replace")).hexdigest()[:32]}"'
 
     def check(self) -> None:
-        """SourceUnavailable when it was changed while it was read: half of it may be new."""
-        # Not by all that tells files apart: who may read it can change without what is in it.
+        """Raise SourceUnavailable if the file was changed meanwhile: its parts may not match."""
+        # Not by the whole identity: permissions may change without the content.
         if _written(os.fstat(self.content.fileno())) != self._written:
             raise SourceUnavailable(
                 f"{self._named.name} was changed while it was read, so nothing of it is used",
@@ -104,20 +104,20 @@ class OpenFile:
             )
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the file."""
         self.content.close()
 
 
 def _written(found: os.stat_result) -> tuple[int, int]:
-    """When a file was last written, and how long it is."""
+    """Return the time of the last write, and the size."""
     return found.st_mtime_ns, found.st_size
 
 
 def file_of(text: str) -> LocalFile | None:
-    """The file a path or a file:// URL names, or None when it is the URL of something else.
+    """Return the file that a path or a file:// URL names; None for any other URL.
 
-    `?charset=windows-1252` behind a URL says what the file's bytes are. SourceRefused for a file
-    of another machine, and for a charset that is not known.
+    `?charset=windows-1252` in the URL names the charset of the file. Raise SourceRefused for a file
+    of another machine, and for an unknown charset.
     """
     if not text.lower().startswith(f"{HOST}:"):
         return None if "://" in text else LocalFile(Path(text))
@@ -137,6 +137,6 @@ def file_of(text: str) -> LocalFile | None:
 
 
 def first_line(url: str) -> int | None:
-    """The number of the line on which a page of a file begins; None for any other address."""
-    place, mark, line = url.partition(_LINE)
-    return int(line) if mark and place.startswith(f"{HOST}:") else None
+    """Return the number of the first line of a page of a file; None for any other URL."""
+    file, mark, line = url.partition(_LINE)
+    return int(line) if mark and file.startswith(f"{HOST}:") else None

@@ -1,4 +1,4 @@
-"""GitHub: what it says of a repository, asked as politely as any other upstream."""
+"""GitHub: lookups of repositories, through the polite client."""
 
 from datetime import datetime
 from typing import Annotated
@@ -21,18 +21,18 @@ from domain.fields import INT64_MAX, storable
 from domain.reports import Traffic
 from domain.repositories import LookupResult, RepoFacts
 
-#: What of a text is kept; GitHub's own are far shorter.
+#: Longer texts are cut; GitHub's own limits are much lower.
 LONGEST_TEXT = 1000
 
-#: It ends a request of its own after 10 seconds, wants a minute's rest at a limit without a time,
-#: and shuts out for a while whoever comes again and again with a token that does not hold.
+#: GitHub ends a request after 10 seconds, asks for a minute's pause at a limit without a time, and
+#: blocks clients that keep sending an invalid token.
 RULES = HostRules(patience_s=10.0, limited_for_s=60.0, refused_for_s=600.0)
 
 _MEDIA_TYPE = "application/vnd.github+json"
 
 
 class _Payload(msgspec.Struct):
-    """A repository as GitHub spells it; all the rest of it is passed over."""
+    """The used members of a repository in GitHub's response."""
 
     stargazers_count: Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
     description: str | None = None
@@ -40,7 +40,7 @@ class _Payload(msgspec.Struct):
 
 
 class GitHubRepositories(Repositories):
-    """Asks GitHub's REST API at this address; a token raises what may be asked of it."""
+    """The repositories of GitHub's REST API at this URL; a token raises its rate limit."""
 
     def __init__(self, client: PoliteClient, url: str, token: str = "") -> None:
         self._host = parse(url).key
@@ -53,13 +53,13 @@ class GitHubRepositories(Repositories):
 
     @property
     def host(self) -> str:
-        """The host it asks."""
+        """Return the host of the API."""
         return self._host
 
     async def lookup(
         self, name: str, known: LookupResult | None, deadline: datetime, traffic: Traffic
     ) -> LookupResult:
-        """What GitHub says of a repository now, or what was known when that has not changed."""
+        """Return GitHub's current result for a repository; `known` if it has not changed."""
         url = parse(f"{self._url}/repos/{name}")
         try:
             answer = await self._client.get(
@@ -75,9 +75,9 @@ class GitHubRepositories(Repositories):
         if known is not None and isinstance(answer, NotModified):
             return known
         if isinstance(answer, NotModified):
-            raise UnexpectedContent(f"{self._host} says that nothing changed of what is not known")
+            raise UnexpectedContent(f"{self._host} answered 304 to an unconditional request")
         facts = self._facts(answer)
-        if answer.etag is None or self._is_told(answer.etag + answer.url):
+        if answer.etag is None or self._has_token(answer.etag + answer.url):
             return LookupResult(facts)
         return LookupResult(facts, answer.etag, answer.url if answer.url != url.text else "")
 
@@ -87,16 +87,16 @@ class GitHubRepositories(Repositories):
             read = msgspec.json.decode(text, type=_Payload)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise UnexpectedContent("GitHub's answer cannot be read as a repository") from error
-        description, language = self._kept(read.description), self._kept(read.language)
+        description, language = self._cleaned(read.description), self._cleaned(read.language)
         return RepoFacts(description, read.stargazers_count, language)
 
-    def _kept(self, text: str | None) -> str | None:
-        return text and storable(self._harmless(text) or "")[:LONGEST_TEXT]
+    def _cleaned(self, text: str | None) -> str | None:
+        return text and storable(self._without_token(text) or "")[:LONGEST_TEXT]
 
-    def _harmless(self, text: str | None) -> str | None:
-        """A text without our token: whoever is sent it may send it back, for everybody to read."""
+    def _without_token(self, text: str | None) -> str | None:
+        """Return a text without our token, which a malicious server may echo for all to read."""
         return text.replace(self._token, "***") if text and self._token else text
 
-    def _is_told(self, text: str) -> bool:
-        """Whether a text tells our token."""
-        return self._harmless(text) != text
+    def _has_token(self, text: str) -> bool:
+        """Return whether a text contains our token."""
+        return self._without_token(text) != text

@@ -1,4 +1,4 @@
-"""Facts of pages: what an answer says of its records, of the next page, and of the end."""
+"""Facts of pages: the records of a response, its next page, and whether it is the last one."""
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
@@ -19,13 +19,13 @@ from domain.pointers import Pointer
 from domain.sources import JsonFormat, NdjsonFormat, SourceDefinition
 from domain.walks import Page
 
-#: The members by which a link says that it leads on, and where to.
+#: The members of a link with its relation, and with its target.
 _RELATIONS = ("rel", "relation")
 _TARGETS = ("href", "uri", "url")
 
 
 class PageFacts:
-    """Finds the facts of the pages of one source."""
+    """The facts of the pages of one source."""
 
     def __init__(self, definition: SourceDefinition[Any], first: Url) -> None:
         self._format = definition.format
@@ -37,7 +37,7 @@ class PageFacts:
 
     @property
     def headers(self) -> frozenset[str]:
-        """Return the names of the headers that say something of pages."""
+        """Return the names of the headers about pages."""
         names = [self._ends.total_header, self._ends.last_header]
         if isinstance(self._paginator, NextHeader):
             names.append(self._paginator.name)
@@ -46,7 +46,7 @@ class PageFacts:
         return frozenset(name.lower() for name in names if name)
 
     def of(self, answer: UpstreamResponse, is_first: bool) -> Page:
-        """Return what a page says; UnexpectedContent where that cannot be read."""
+        """Return the facts of a page; raise UnexpectedContent if they are invalid."""
         text = _text(answer)
         if isinstance(self._paginator, NoPages):
             return self._only(answer, text)
@@ -68,7 +68,7 @@ class PageFacts:
         )
 
     def _only(self, answer: UpstreamResponse, text: bytes) -> Page:
-        """Return what the one page there should be says, whatever it calls it."""
+        """Return the facts of a page that should be the only one, by their usual names."""
         hints = _hints(text) if isinstance(self._format, JsonFormat) else _Hints()
         return Page(
             url=answer.url,
@@ -80,7 +80,7 @@ class PageFacts:
 
     @property
     def _may_be_all(self) -> bool:
-        """Return whether a first page that leads nowhere is all, whatever it holds."""
+        """Return whether a first page without a next one is complete, whatever it contains."""
         led = FirstPage | LinkHeader | NextMember | NextHeader | Token
         says = self._ends.total or self._ends.total_header
         return isinstance(self._paginator, led) and not says
@@ -107,13 +107,13 @@ class PageFacts:
                 ]
             return [bytes(each) for each in msgspec.json.decode(listed, type=list[msgspec.Raw])]
         except msgspec.DecodeError:
-            return [text]  # what cannot be told apart is one, and rejected as that
+            return [text]  # an invalid list counts as one element, which is rejected
 
     def _identities(self, elements: Sequence[bytes]) -> list[Hashable]:
         return [self._identity(element) for element in elements]
 
     def _identity(self, element: bytes) -> Hashable:
-        """Return what tells a record from others: its key, or else all of it."""
+        """Return the identity of a record: its key, or else its whole text."""
         if self._key is None:
             return hash(element)
         try:
@@ -145,12 +145,12 @@ class PageFacts:
         return None
 
     def _resolved(self, answer: UpstreamResponse, link: str | None) -> str | None:
-        """Return where a link leads: on the host of its page, or of the first one."""
+        """Return the target of a link, which must be on the host of its page or the first one."""
         if not link:
             return None
         url = parse(answer.url).leads_to(link) or self._first.leads_to(link)
         if url is None:
-            raise UnexpectedContent("the next page is on another host, where we do not follow")
+            raise UnexpectedContent("the next page is on another host, which is not followed")
         return url.text
 
 
@@ -159,7 +159,7 @@ def _text(answer: UpstreamResponse) -> bytes:
 
 
 def _target(value: Any) -> str | None:
-    """Return the URL of the next page: a text, a link, or the link among several that leads on."""
+    """Return the URL of the next page from a text, a link, or a list of links."""
     if isinstance(value, dict):
         targets: Iterator[Any] = (value[name] for name in _TARGETS if value.get(name))
         return _target(next(targets, None))
@@ -178,7 +178,7 @@ def _token(send: str, token: Any) -> Mapping[str, str] | None:
 
 
 class _Hints(msgspec.Struct):
-    """What an answer that should be all says of more: where it leads, and how many there are."""
+    """The hints of a response that there are more pages or records."""
 
     leads: str | None = None
     more: bool | None = None
@@ -186,7 +186,7 @@ class _Hints(msgspec.Struct):
 
 
 def _hints(text: bytes) -> _Hints:
-    """Return what is said by the usual names, in the body and in what is beside the records."""
+    """Return the hints under the usual names, in the body and in members beside the records."""
     try:
         body = msgspec.json.decode(text, type=dict[str, Any]) if text.startswith(b"{") else {}
     except (msgspec.DecodeError, UnicodeDecodeError):

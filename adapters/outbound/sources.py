@@ -1,4 +1,4 @@
-"""Sources as their definitions say: asked over HTTP, or read from a file of this machine."""
+"""Sources built from their definitions: over HTTP, or from a local file."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
@@ -31,7 +31,7 @@ from domain.walks import PAST_THE_END, End, NextParams, NextUrl, Step, Walk
 
 
 def source_of(definition: SourceDefinition[R], client: PoliteClient) -> Source[R]:
-    """Return the source a definition describes; SourceRefused for an address that cannot be one."""
+    """Return the source of a definition; raise SourceRefused for an invalid URL."""
     if isinstance(definition.format, CsvFormat):
         file = file_of(definition.request.url)
         if file is not None:
@@ -40,19 +40,19 @@ def source_of(definition: SourceDefinition[R], client: PoliteClient) -> Source[R
 
 
 class DefinedSource(Source[R]):
-    """A source that is called, and read, as its definition says, wherever it is."""
+    """A source with the name, the version and the format of its definition."""
 
     def __init__(self, definition: SourceDefinition[R]) -> None:
         self._definition = definition
 
     @property
     def name(self) -> str:
-        """The source's name, as users read it."""
+        """Return the name of the source, as shown to users."""
         return self._definition.name
 
     @property
     def normaliser_version(self) -> str:
-        """Names the version of the mapping, and of what reads the format."""
+        """Return the versions of the mapping and of the format's reader."""
         match self._definition.format:
             case JsonFormat() | NdjsonFormat():
                 reading = json.READING
@@ -73,7 +73,7 @@ class DefinedSource(Source[R]):
 
 
 class HttpSource(DefinedSource[R]):
-    """Asks one URL over HTTP, and the pages it leads to."""
+    """A source at one URL, with the pages that follow it."""
 
     def __init__(self, definition: SourceDefinition[R], client: PoliteClient) -> None:
         super().__init__(definition)
@@ -86,20 +86,20 @@ class HttpSource(DefinedSource[R]):
 
     @property
     def host(self) -> str:
-        """The host it asks."""
+        """Return the host of the URL."""
         return self._url.key
 
     async def ask(self, ask: Ask) -> AsyncIterator[Payload]:
-        """Yield the pages; nothing when the first one says that nothing changed."""
+        """Yield the pages; none if the first one has not been modified."""
         known = _validators(ask.checkpoint)
         walk, step = Walk(self._definition.pages), None
         while not isinstance(step, End):
             passes = PAST_THE_END if walk.may_pass_the_end else frozenset()
             answer = await self._get(self._next(step), ask, known, passes)
             if isinstance(answer, NotModified):
-                if known is None or not self._leads_on(answer):
+                if known is None or not self._has_next(answer):
                     return
-                known = None  # more follows than was known: everything is asked for
+                known = None  # there are new pages: request everything
                 continue
             if answer.status in passes:
                 return
@@ -112,7 +112,7 @@ class HttpSource(DefinedSource[R]):
     async def _get(
         self, url: Url, ask: Ask, known: Validators | None, passes: Collection[int]
     ) -> UpstreamResponse | NotModified:
-        # Behind a redirect the pages may be another host's, which is sent nothing of ours.
+        # After a redirect the pages may be on another host, which must not get our headers.
         headers = self._headers if self._url.is_same_host(url) else harmless(self._headers)
         return await self._client.get(
             url,
@@ -123,7 +123,7 @@ class HttpSource(DefinedSource[R]):
             wanted=Wanted(headers=self._facts.headers, statuses=passes),
         )
 
-    def _leads_on(self, answer: NotModified) -> bool:
+    def _has_next(self, answer: NotModified) -> bool:
         is_paged = isinstance(self._definition.pages.paginator, LinkHeader)
         return is_paged and next_link(answer.headers.get("link", "")) is not None
 
@@ -137,21 +137,21 @@ class HttpSource(DefinedSource[R]):
 
 
 def _validators(checkpoint: Checkpoint | None) -> Validators | None:
-    """What is known of the one URL a checkpoint speaks of, if it speaks of one."""
+    """Return the validators of a checkpoint, None without a URL."""
     if checkpoint is None or not checkpoint.url:
         return None
     return Validators(checkpoint.url, checkpoint.etag, checkpoint.last_modified)
 
 
 def _check_whole(answer: UpstreamResponse) -> None:
-    """Raise SourceUnavailable when a body may have been cut short, in the middle of a row."""
+    """Raise SourceUnavailable if a body may be truncated in the middle of a row."""
     is_ended = answer.body.endswith((b"\r", b"\n")) or answer.body.startswith(GZIP)
     if not answer.bounded and not is_ended:
-        raise incomplete(parse(answer.url).place)
+        raise incomplete(parse(answer.url).label)
 
 
 class FileSource(DefinedSource[R]):
-    """Reads one CSV file on this machine, a large one in pages."""
+    """A source that reads a local CSV file, in pages if it is large."""
 
     def __init__(self, definition: SourceDefinition[R], file: LocalFile, clock: Clock) -> None:
         super().__init__(definition)
@@ -160,11 +160,11 @@ class FileSource(DefinedSource[R]):
 
     @property
     def host(self) -> str:
-        """That of any local file, `file`: asking it costs nothing."""
+        """Return `file`, the host of all local files; they need no budget."""
         return HOST
 
     async def ask(self, ask: Ask) -> AsyncIterator[Payload]:
-        """Yield the pages of the file, or nothing when it has not changed."""
+        """Yield the pages of the file; none if it has not changed."""
         opened = await asyncio.to_thread(self._file.open)
         try:
             if ask.checkpoint is not None and ask.checkpoint.etag == opened.etag:

@@ -1,4 +1,4 @@
-"""The operator as a URL that takes an alert as JSON."""
+"""The webhook that sends alerts to the operator as JSON."""
 
 from datetime import timedelta
 
@@ -12,12 +12,12 @@ from domain.alerts import Alert
 from domain.errors import SourceTimedOut
 from domain.reports import Traffic
 
-#: So long an alert may take, waiting for the host's budget included.
+#: The longest time for sending an alert, including the wait for the host's budget.
 LONGEST = timedelta(seconds=10)
 
 
 class HttpNotifier(Notifier):
-    """Sends each alert to one URL, politely: its host has a budget and a breaker, too."""
+    """A notifier that posts alerts to one URL, within the budget and breaker of its host."""
 
     def __init__(self, client: PoliteClient, url: str, clock: Clock) -> None:
         self._client = client
@@ -25,12 +25,12 @@ class HttpNotifier(Notifier):
         self._clock = clock
 
     async def notify(self, alert: Alert) -> None:
-        """Send the alert once; any answer of the 200s is its arrival."""
+        """Send the alert once; any 2xx response means that it has arrived."""
         until = self._clock.now() + LONGEST
-        # The path of the URL may hold a token, so it is in no message.
+        # The path of the URL may contain a token, so no message shows it.
         url = parse(self._url, discreet=True)
         try:
             await self._client.post(url, msgspec.json.encode(alert), until, Traffic())
         except SourceTimedOut as error:
             seconds = f"{LONGEST.total_seconds():.0f} seconds"
-            raise SourceTimedOut(f"{url.place} did not take the alert within {seconds}") from error
+            raise SourceTimedOut(f"{url.label} did not take the alert within {seconds}") from error

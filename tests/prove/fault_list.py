@@ -306,14 +306,14 @@ FAULTS = (
     ),
     Fault(
         "a retry costs no retry",
-        "adapters.outbound:PoliteClient._admitted",
+        "adapters.outbound:PoliteClient._wait_for_admission",
         edit(ast.keyword, "retry", into=with_field("value", "False")),
         "tests/adapters/outbound/polite/test_statuses.py",
     ),
     Fault(
         "`Retry-After` is forgotten",
-        "adapters.outbound:PoliteClient._settled",
-        edit(ast.Expr, "_leave_alone", "block_s", into=gone),
+        "adapters.outbound:PoliteClient._send_and_record",
+        edit(ast.Expr, "_block", "block_s", into=gone),
         "tests/adapters/outbound/polite/test_statuses.py",
     ),
     Fault(
@@ -387,7 +387,7 @@ FAULTS = (
     ),
     Fault(
         "a token that GitHub sends back is kept",
-        "adapters.outbound:GitHubRepositories._harmless",
+        "adapters.outbound:GitHubRepositories._without_token",
         edit(ast.IfExp, into=part("orelse")),
         "tests/adapters/outbound/test_github.py",
     ),

@@ -1,4 +1,4 @@
-"""Crypto assets come from CoinPaprika, a public list of prices, and from a user's own CSV file."""
+"""The sources of crypto assets: CoinPaprika, a public list of prices, and a user's CSV file."""
 
 from datetime import datetime
 from typing import Annotated
@@ -13,7 +13,7 @@ from domain.sources import CsvFormat, JsonFormat, RecordMapping, Request, Source
 
 
 class DollarsPayload(msgspec.Struct):
-    """What an asset costs; every number but the price may be unknown."""
+    """The numbers of an asset in dollars; all but the price may be unknown."""
 
     price: float
     volume_24h: float | None = None
@@ -22,13 +22,13 @@ class DollarsPayload(msgspec.Struct):
 
 
 class QuotesPayload(msgspec.Struct):
-    """Prices in the currencies that were asked for; dollars are always among them."""
+    """Prices by currency; dollars are always among them."""
 
     dollars: DollarsPayload = msgspec.field(name="USD")
 
 
 class TickerPayload(msgspec.Struct):
-    """An asset as CoinPaprika spells it."""
+    """An asset as CoinPaprika sends it."""
 
     id: str
     name: str
@@ -39,7 +39,7 @@ class TickerPayload(msgspec.Struct):
 
 
 def coinpaprika(url: str) -> SourceDefinition[CryptoAsset]:
-    """Return the source of CoinPaprika's tickers, or of anything that answers like it."""
+    """Return the source of CoinPaprika's tickers, or of a compatible API."""
     return SourceDefinition(
         name="coinpaprika",
         request=Request(url),
@@ -68,7 +68,7 @@ def _of_ticker(element: TickerPayload, payload: Payload) -> CryptoAsset:
 
 
 class AssetRow(msgspec.Struct, kw_only=True):
-    """An asset as a row of a user's file; columns without a default must be there."""
+    """An asset as a row of a user's file; columns without a default are required."""
 
     id: str | None = None
     symbol: str

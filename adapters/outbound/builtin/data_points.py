@@ -1,4 +1,4 @@
-"""Data points come from a machine that answers with its latest measurement, one at a time."""
+"""The source of data points: a machine that returns its latest measurement."""
 
 import msgspec
 
@@ -9,7 +9,7 @@ from domain.sources import JsonFormat, RecordMapping, Request, SourceDefinition
 
 
 class PointPayload(msgspec.Struct):
-    """A point as the machine spells it: Unix seconds, and the bytes of a float32."""
+    """A point as the machine sends it: Unix seconds, and the bytes of a float32."""
 
     time: int
     value: list[int]

@@ -1,4 +1,4 @@
-"""Posts come from JSONPlaceholder, a public sample API, or anything that answers like it."""
+"""The source of posts: JSONPlaceholder, a public sample API, or a compatible one."""
 
 import msgspec
 
@@ -10,7 +10,7 @@ from domain.sources import JsonFormat, RecordMapping, Request, SourceDefinition
 
 
 class PostPayload(msgspec.Struct, rename="camel"):
-    """A post as JSONPlaceholder spells it."""
+    """A post as JSONPlaceholder sends it."""
 
     user_id: Int64
     id: Int64

@@ -1,4 +1,4 @@
-"""Bounds for what is read from one body, whatever its format."""
+"""Limits of what is read from one body, in any format."""
 
 from typing import Any
 
@@ -23,13 +23,13 @@ def check_rejections(batch: Batch[Any]) -> None:
 
 
 def too_many_records() -> UnexpectedContent:
-    """Return the error for a body that holds more records than are read."""
+    """Return the error for a body with too many records."""
     return UnexpectedContent(
         f"there are more than {MAX_RECORDS} records in one body", code="too_many_records"
     )
 
 
-def rejection_of(place: str, reason: str, text: bytes) -> Rejection:
-    """Return the rejection of a record, with as much of its text as is shown."""
+def rejection_of(pointer: str, reason: str, text: bytes) -> Rejection:
+    """Return the rejection of a record, with an excerpt of its text."""
     excerpt = text[: _EXCERPT * 4].decode(errors="replace")[:_EXCERPT]
-    return Rejection(place, reason[:_REASON], excerpt)
+    return Rejection(pointer, reason[:_REASON], excerpt)

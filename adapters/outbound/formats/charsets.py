@@ -1,4 +1,4 @@
-"""Text as it arrives: brought to UTF-8, by its own bytes and by what its label says."""
+"""Charsets: recodes text to UTF-8, by its byte order mark, its content and its label."""
 
 import codecs
 import re
@@ -7,9 +7,9 @@ from typing import Protocol
 
 from domain.errors import UnexpectedContent
 
-#: Why a record is rejected whose bytes are not valid in the charset of its body.
+#: The reason for rejecting a record with bytes that are invalid in the body's charset.
 NOT_TEXT = "holds bytes that are not text in its charset"
-#: So much of how a text begins tells its charset.
+#: The number of bytes that are used to detect a charset.
 HEAD = 4096
 
 # UTF-32 first, because its little-endian mark begins with that of UTF-16.
@@ -22,40 +22,40 @@ _MARKS = (
 )
 _LABEL = re.compile(r";\s*charset\s*=\s*[\"']?([^\s\"';,]+)", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9._:+-]{1,40}")
-#: Codecs of text that are no charsets: names of hosts, and how Python writes strings.
+#: Codecs of text that are not charsets: host names, and Python's string literals.
 _NO_CHARSETS = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined"})
-#: Charsets of which UTF-8 is one, or a part.
+#: Charsets that are UTF-8 or a subset of it.
 _UTF8 = frozenset({"utf-8", "utf-8-sig", "ascii"})
 _WIDE = ("utf-16", "utf-32")
-#: Charsets that write everything in seven bits, so that their bytes are valid UTF-8 as well.
+#: Seven-bit charsets, whose bytes are always valid UTF-8, too.
 _SEVEN_BITS = ("iso2022", "hz", "utf-7")
-#: Labels that mean more than they say, as browsers read them: those who write them use it.
+#: Labels that stand for a superset, as in browsers, because their senders use it.
 _WINDOWS = {"iso8859-1": "cp1252", "iso8859-9": "cp1254", "iso8859-11": "cp874", "tis-620": "cp874"}
 _MEANT = {"gb2312": "gb18030", "gbk": "gb18030", "euc_kr": "cp949", "shift_jis": "cp932"}
 
-_SPOILED = "catchment.spoiled"
-#: No text in UTF-8 holds it, so that the record it comes to stand in is rejected, and no other.
+_INVALID = "catchment.invalid"
+#: No valid UTF-8 contains it, so exactly the records that contain it are rejected.
 _LONE_SURROGATE = "\ud800"
 
 
-def _spoil(error: UnicodeError) -> tuple[str, int]:
-    """Replace what is not valid in a charset by what is not valid in UTF-8 either."""
+def _replace_invalid(error: UnicodeError) -> tuple[str, int]:
+    """Replace bytes that are invalid in a charset by text that is invalid in UTF-8."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     return _LONE_SURROGATE, error.end
 
 
-codecs.register_error(_SPOILED, _spoil)
+codecs.register_error(_INVALID, _replace_invalid)
 
 
 @lru_cache(maxsize=256)
 def charset_named(label: str) -> str | None:
-    """Return Python's name of the charset a label names, or None when there is none we decode."""
+    """Return Python's name of a charset; None if Python cannot decode it as text."""
     if not _NAME.fullmatch(label):
         return None
     try:
         name = codecs.lookup(label).name
-        # Of codecs that turn bytes into bytes this is a LookupError.
+        # This raises LookupError for codecs from bytes to bytes.
         b"a".decode(name, "ignore")
     except (LookupError, UnicodeError):
         return None
@@ -63,7 +63,7 @@ def charset_named(label: str) -> str | None:
 
 
 def label_of(content_type: str) -> str:
-    """Return the charset a content type names, as it is written there, or an empty text."""
+    """Return the charset of a content type, as written there, or an empty text."""
     found = _LABEL.search(content_type)
     return found[1] if found else ""
 
@@ -75,11 +75,11 @@ class _Decoder(Protocol):
 
 
 class Recoder:
-    """Recodes a table that comes in pieces, by its byte order mark or else its declared charset.
+    """A recoder of a table in pieces, by its byte order mark or else its declared charset.
 
-    What is not valid in that charset is not valid in the result either, so that only the record
-    it stands in is lost. `head` is how the text begins, up to HEAD bytes. UnexpectedContent for a
-    charset that is not known, unless the text is `known_utf8`.
+    Invalid bytes stay invalid in the result, so that only their record is lost. `head` is the
+    beginning of the text, up to HEAD bytes. Raises UnexpectedContent for an unknown charset,
+    unless the text is `known_utf8`.
     """
 
     def __init__(self, head: bytes, content_type: str, known_utf8: bool = False) -> None:
@@ -88,7 +88,7 @@ class Recoder:
         self._mark = codecs.BOM_UTF8
 
     def __call__(self, piece: bytes, last: bool = False) -> bytes:
-        """The next piece as UTF-8; UnexpectedContent when the text ends within a character."""
+        """Return the next piece as UTF-8; raise UnexpectedContent if it ends within a character."""
         if self._decoder is None:
             text = piece
         else:
@@ -100,16 +100,16 @@ class Recoder:
 
 
 def to_utf8(body: bytes, content_type: str) -> bytes:
-    """Recode the whole body of a table; UnexpectedContent when it ends within a character."""
+    """Recode the body of a table; raise UnexpectedContent if it ends within a character."""
     label = label_of(content_type)
     unknown = bool(label) and charset_named(label) is None
     return Recoder(body[:HEAD], content_type, unknown and _is_utf8(body))(body, last=True)
 
 
 def json_to_utf8(body: bytes, content_type: str) -> bytes:
-    """Recode a JSON text, which is UTF-8; its label counts only where the bytes are not.
+    """Recode a JSON text, which is UTF-8; its label is used only if it is not.
 
-    UnexpectedContent when they are neither, or end within a character.
+    Raise UnexpectedContent if neither fits, or if the text ends within a character.
     """
     charset = _charset_of_json(body, content_type)
     if charset in _UTF8:
@@ -122,7 +122,7 @@ def json_to_utf8(body: bytes, content_type: str) -> bytes:
 
 
 class _Superset:
-    """Decodes a charset of single bytes, in which a byte without a meaning is a control."""
+    """A decoder of a single-byte charset, in which undefined bytes are control characters."""
 
     def __init__(self, charset: str) -> None:
         self._table = "".join(
@@ -139,7 +139,7 @@ class _Superset:
 def _decoder(charset: str) -> _Decoder:
     if charset in _WINDOWS:
         return _Superset(_WINDOWS[charset])
-    return codecs.getincrementaldecoder(_MEANT.get(charset, charset))(_SPOILED)
+    return codecs.getincrementaldecoder(_MEANT.get(charset, charset))(_INVALID)
 
 
 def _decoded(decoder: _Decoder, piece: bytes, last: bool) -> str:
@@ -169,12 +169,12 @@ def _charset_of_table(head: bytes, content_type: str, known_utf8: bool) -> str:
 
 
 def _narrowed(charset: str, head: bytes) -> str:
-    """Tell which way round a charset of wide characters is, or that the label is mistaken."""
+    """Return the byte order of a wide charset, or UTF-8 if the label is wrong."""
     if b"\0" not in head:
         return "utf-8"
     if charset not in _WIDE:
         return charset
-    # Most characters of a table, its delimiters at least, are ASCII: their first byte is the zero.
+    # Most characters of a table, its delimiters at least, are ASCII, with zeros as high bytes.
     step = 2 if charset == "utf-16" else 4
     first, last = (head[start::step].count(b"\0") for start in (0, step - 1))
     return f"{charset}-be" if first > last else f"{charset}-le"
@@ -185,7 +185,7 @@ def _charset_of_json(body: bytes, content_type: str) -> str:
         return found
     label = label_of(content_type) or "utf-8"
     charset = charset_named(label)
-    # Bytes that claim to be UTF-8 and are not cost the record they stand in, as in any charset.
+    # Bytes that are invalid UTF-8 cost only their record, as in any charset.
     if charset in _UTF8 or _is_json_in_utf8(body, charset):
         return "utf-8"
     if charset is None:
@@ -200,9 +200,10 @@ def _charset_of_json(body: bytes, content_type: str) -> str:
 
 
 def _is_json_in_utf8(body: bytes, charset: str | None) -> bool:
-    """Whether a body labelled otherwise is UTF-8; in seven bits its label is all there is to go by.
+    """Return whether a body with another label is JSON in UTF-8.
 
-    What does not even begin as JSON may still do so in the charset it is labelled with.
+    A seven-bit charset is trusted, because its bytes are always valid UTF-8. A body that does not
+    begin as JSON may still do so in the charset of its label.
     """
     if charset is not None and not charset.startswith(_WIDE):
         if charset.startswith(_SEVEN_BITS) and body.isascii():
@@ -225,7 +226,7 @@ def _marked(head: bytes) -> str:
 
 
 def _seen_by_zeros(head: bytes) -> str:
-    """Tell wide characters by the zeros in the first ones, which are ASCII in any JSON text."""
+    """Return the wide charset by the zeros in the first characters, which are ASCII in JSON."""
     zeros = [byte == 0 for byte in head.ljust(4, b" ")]
     if zeros[0]:
         return "utf-32-be" if zeros[1] else "utf-16-be"
@@ -237,7 +238,6 @@ def _seen_by_zeros(head: bytes) -> str:
 def _unknown(label: str) -> UnexpectedContent:
     name = label if _NAME.fullmatch(label) else "of some other name"
     return UnexpectedContent(
-        f"the charset {name} is not known here; UTF-8 is best, and any charset of text that Python"
-        " decodes can be named",
+        f"the charset {name} is unknown; send UTF-8, or any charset of text that Python decodes",
         code="unknown_charset",
     )

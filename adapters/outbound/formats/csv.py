@@ -1,4 +1,4 @@
-"""CSV as it arrives: its header, and its rows one by one, even where they are broken."""
+"""CSV: reads the header, and the rows one by one, also in a partly broken table."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -23,18 +23,18 @@ from domain.payloads import Batch, Payload
 from domain.sources import E, RecordMapping
 from domain.value_parsing import Reader, reader_of
 
-#: Names what comes out of the same bytes: raise it with every change of that.
+#: The version of the reader; raise it when the same bytes give other records.
 READING = "csv-2"
 
-#: A longer row is no row: a quote is open, or the file is something else.
+#: A longer row is an error: a quote is open, or the file is not CSV.
 LONGEST_ROW = MIB
 
 LINE_END = re.compile(rb"[\r\n](?:(?<=\r)\n)?")
 
 _DELIMITERS = (",", ";", "\t")
-#: The first line by which spreadsheets name the delimiter; it is no row.
+#: The first line in which spreadsheets declare the delimiter; it is not a row.
 _NAMED = re.compile(rb"\"?sep=([\t !#-/:-@\[-`{-~])\"?[,;\t ]*(?:\r\n?|\n|\Z)", re.IGNORECASE)
-#: A line with more in it than delimiters.
+#: A line with a value, not only delimiters.
 _LINE_WITH_VALUE = re.compile(rb"[^\s,;\"][^\r\n]*+")
 
 _NOT_CLOSED = "has a quote that is not closed where a cell ends"
@@ -42,10 +42,10 @@ _TOO_LONG = f"is longer than {LONGEST_ROW // MIB} MiB"
 
 
 def read_csv(payload: Payload, mapping: RecordMapping[E, R], line: int | None = None) -> Batch[R]:
-    """Read a table row by row; a row that cannot be read is a rejection, with its line.
+    """Read a table row by row; an invalid row is a rejection, with its line.
 
-    The row behind the header stands on this `line` where the payload is a page of a larger file.
-    UnexpectedContent when rows cannot be told apart.
+    `line` is that of the first row if the payload is a page of a larger file. Raise
+    UnexpectedContent if the table cannot be split into rows.
     """
     text = to_utf8(unpacked(payload.body), payload.content_type)
     _check_length(text)
@@ -66,7 +66,7 @@ def read_csv(payload: Payload, mapping: RecordMapping[E, R], line: int | None = 
 
 
 def _check_length(text: bytes) -> None:
-    # A row has a line at least, and lines are counted at once; blank ones only where it matters.
+    # Counting lines is fast; only for a large count are the blank ones left out.
     if line_ends(text) > MAX_RECORDS:
         rows = sum(1 for _ in _LINE_WITH_VALUE.finditer(text))
         if rows > MAX_RECORDS:
@@ -74,7 +74,7 @@ def _check_length(text: bytes) -> None:
 
 
 class Columns(NamedTuple):
-    """The columns of a table that are read, by name, and which of them must be there.
+    """The columns to read from a table, by name, and which of them are required.
 
     `attributes` are the names of the columns' fields in an element.
     """
@@ -85,7 +85,7 @@ class Columns(NamedTuple):
 
 
 def columns_of(element: type[Any]) -> Columns:
-    """Return the columns of a type of row: one for each field, required if it has no default."""
+    """Return the columns of a row type: one for each field, required if it has no default."""
     described = msgspec.structs.fields(element)
     fields = fields_of(element)
     return Columns(
@@ -96,7 +96,7 @@ def columns_of(element: type[Any]) -> Columns:
 
 
 class _Cells:
-    """The cells of a table that are read: what reads each, and in which place of a row it is."""
+    """The cells to read from a row: for each its parser and its index."""
 
     def __init__(self, columns: Columns, names: list[str]) -> None:
         attributes = columns.attributes
@@ -110,13 +110,13 @@ class _Cells:
         self._absent = {attributes[name]: None for name in absent}
 
     def values(self, row: "CsvRow") -> dict[str, Any]:
-        """Return the values of a row by attribute; a ValueError says what is wrong with it."""
+        """Return the values of a row by attribute; raise ValueError, with the reason, if wrong."""
         if row.reason:
             raise ValueError(row.reason)
         values: dict[str, Any] = {**self._absent}
         cells = row.cells
-        for name, attribute, read, place in self._readers:
-            text = cells[place].strip()
+        for name, attribute, read, index in self._readers:
+            text = cells[index].strip()
             if text:
                 try:
                     values[attribute] = read(text)
@@ -131,9 +131,9 @@ class _Cells:
 
 
 class CsvRow(NamedTuple):
-    """One row as it stands on line `line`: its cells, or the reason why there are none.
+    """One row on line `line`: its cells, or the reason why there are none.
 
-    `end` is where the next row begins, on line `next_line`.
+    `end` is the position of the next row, on line `next_line`.
     """
 
     line: int
@@ -145,15 +145,15 @@ class CsvRow(NamedTuple):
 
     @property
     def is_blank(self) -> bool:
-        """Whether there is no value in it."""
+        """Return whether the row has no value."""
         return not self.reason and not any(map(str.strip, self.cells))
 
 
 class Layout:
-    """How rows look: which delimiter stands between cells, and how many of them a row has.
+    """The layout of rows: the delimiter between cells, and their number.
 
-    Of its `width` cells a row has the first `least` ones in any case; others that are empty may be
-    left out at its end, and more that are empty may follow.
+    A row has `width` cells. At its end, empty cells after the first `least` ones may be missing,
+    and more empty ones may follow.
     """
 
     def __init__(self, delimiter: str, width: int | None = None, least: int | None = None) -> None:
@@ -175,10 +175,10 @@ class Layout:
         return re.compile(rf'(?:{blank}*+"((?:[^"]++|"")*+)"{blank}*+|([^{apart}]*+)){apart}')
 
     def rows(self, text: bytes, start: int = 0, line: int = 1) -> Iterator[CsvRow]:
-        """Every row from `start` on, blank ones too.
+        """Yield every row from `start` on, also blank ones.
 
-        A row of several lines that cannot be read is given up with its first line alone, because
-        the quote that is open there may be the mistake: so it swallows nothing.
+        Of an invalid row of several lines only the first line is rejected, because the quote opened
+        there may be the error: so it swallows no following rows.
         """
         while start < len(text):
             row = self._read(text, start, line)
@@ -203,7 +203,7 @@ class Layout:
         return CsvRow(line, found[0], _line_end(text, found.end())[1], next_line, cells)
 
     def _parsed(self, raw: bytes, lines: int) -> tuple[list[str], str]:
-        """The cells of a row of so many lines, or the reason why there are none."""
+        """Return the cells of a row of so many lines, or the reason why there are none."""
         try:
             cells = self._cells(raw.decode())
         except UnicodeDecodeError:
@@ -213,12 +213,12 @@ class Layout:
         return self._fitted(cells, self._width, lines)
 
     def _fitted(self, cells: list[str], width: int, lines: int) -> tuple[list[str], str]:
-        """The cells of a row that has too many or too few, as far as those are empty."""
+        """Return the cells of a row with too many or too few, if the difference is empty cells."""
         if not any(map(str.strip, cells)):
             return [""] * width, ""
         if len(cells) > width and not any(map(str.strip, cells[width:])):
             return cells[:width], ""
-        # A row of several lines must be whole: it may have swallowed the ones that follow it.
+        # A row of several lines must be complete: it may have swallowed the following ones.
         if self._least <= len(cells) < width and lines == 1:
             return cells + [""] * (width - len(cells)), ""
         return [], f"has {len(cells)} cells, and {width} were expected"
@@ -226,15 +226,15 @@ class Layout:
     def _cells(self, text: str) -> list[str]:
         if '"' not in text:
             return text.split(self.delimiter)
-        # With a delimiter behind the last cell, too, all of them are alike.
+        # With a delimiter after the last cell, too, one pattern matches all of them.
         found = self._cell.findall(text + self.delimiter)
         return [quoted.replace('""', '"') or plain for quoted, plain in found]
 
 
 class Header(NamedTuple):
-    """The first row that is not blank: what its columns are called, and how the rows look.
+    """The first row that is not blank: the names of its columns, and the layout of the rows.
 
-    `named` is the line before it that names the delimiter, where there is such a line.
+    `named` is the line before it that declares the delimiter, if there is one.
     """
 
     row: CsvRow
@@ -244,22 +244,22 @@ class Header(NamedTuple):
 
     @property
     def raw(self) -> bytes:
-        """All that a part of the table needs before its rows to be read by itself."""
+        """Return the bytes to put before some rows, so that they are a complete table."""
         return self.named + self.row.raw + b"\n"
 
 
 def header_of(text: bytes, required: Collection[str], known: Collection[str]) -> Header:
-    """Find the header, and by it the delimiter; names are matched stripped and in lower case.
+    """Return the header, which gives the delimiter; names are stripped and in lower case.
 
-    UnexpectedContent when there is nothing at all, when it cannot be read, when required columns
-    are missing, or when one that is known comes twice.
+    Raise UnexpectedContent if the text is empty, the header is invalid, a required column is
+    missing, or a known one is repeated.
     """
     found = _NAMED.match(text)
     named = found[0] if found else b""
     delimiters = (*([found[1].decode()] if found else []), *_DELIMITERS)
     headers = [header for each in delimiters if (header := _header(text, each, named, required))]
     if not headers:
-        raise UnexpectedContent("there is nothing in it, not even a CSV header", code="empty")
+        raise UnexpectedContent("the file is empty, without even a CSV header", code="empty")
     header = max(
         headers, key=lambda each: (len({*required} & {*each.columns}), not each.row.reason)
     )
@@ -273,7 +273,7 @@ def header_of(text: bytes, required: Collection[str], known: Collection[str]) ->
 
 
 def line_ends(text: bytes) -> int:
-    """How many lines end in a text."""
+    """Return the number of line ends in a text."""
     return text.count(b"\n") + text.count(b"\r") - text.count(b"\r\n")
 
 
@@ -287,6 +287,6 @@ def _header(text: bytes, delimiter: str, named: bytes, required: Collection[str]
 
 
 def _line_end(text: bytes, start: int) -> tuple[int, int]:
-    """Where the line ends, and where the next one begins."""
+    """Return the end of the line, and the start of the next one."""
     found = LINE_END.search(text, start)
     return found.span() if found else (len(text), len(text))

@@ -1,4 +1,4 @@
-"""Large CSV files, in pages that can each be read by itself: the header, and some whole rows."""
+"""Large CSV files, cut into pages that are complete tables: the header, and some rows."""
 
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
@@ -12,13 +12,13 @@ from domain.errors import UnexpectedContent
 #: A page ends with the first row that makes it this long.
 PAGE = MIB
 
-#: Every row that begins within a page then ends within what is held of the file.
-_HELD = PAGE + 2 * LONGEST_ROW
+#: Enough that every row that starts within a page also ends within the buffer.
+_BUFFER_SIZE = PAGE + 2 * LONGEST_ROW
 _BLOCK = 256 * 1024
 
 
 class CsvPage(NamedTuple):
-    """A part of the file as UTF-8, and the number of the line on which its first row stands."""
+    """A part of the file as UTF-8, and the line number of its first row."""
 
     line: int
     body: bytes
@@ -27,36 +27,36 @@ class CsvPage(NamedTuple):
 def pages_of(
     file: Readable, content_type: str, required: Collection[str], known: Collection[str]
 ) -> Iterator[CsvPage]:
-    """Cut an open file into pages; no more than a few MiB of it are held at any time.
+    """Cut an open file into pages; a few MiB of it are in memory at most.
 
-    A file without a usable header is one page, which cannot be read either. UnexpectedContent when
-    there is nothing in it, or when it ends within a character.
+    A file without a valid header is one page, whose reading fails. Raise UnexpectedContent if the
+    file is empty, or ends within a character.
     """
-    held = _Held(file, content_type)
+    buffer = _Buffer(file, content_type)
     try:
-        header = header_of(held.text, required, known)
+        header = header_of(buffer.text, required, known)
     except UnexpectedContent as error:
         if error.code == "empty":
             raise
-        yield CsvPage(1, held.text)
+        yield CsvPage(1, buffer.text)
         return
     line = header.row.next_line
-    held.drop(header.row.end)
+    buffer.drop(header.row.end)
     while True:
-        end, next_line = _cut(header, held.text, line)
-        yield CsvPage(line, header.raw + held.text[:end])
-        cut_off = end == len(held.text) and held.goes_on
-        held.drop(end)
+        end, next_line = _cut(header, buffer.text, line)
+        yield CsvPage(line, header.raw + buffer.text[:end])
+        cut_off = end == len(buffer.text) and buffer.ends_within_line
+        buffer.drop(end)
         if cut_off:
-            held.drop_line()
-        if not held.text:
+            buffer.drop_line()
+        if not buffer.text:
             return
         line = next_line
 
 
 def _cut(header: Header, text: bytes, line: int) -> tuple[int, int]:
-    """Where the page ends, and the number of the line after it."""
-    # Lines before the first quote are rows, whatever is in them.
+    """Return the end of the page, and the number of the line after it."""
+    # Lines before the first quote are rows, whatever they contain.
     quote = text.find(b'"', 0, PAGE)
     end = text.rfind(b"\n", 0, PAGE - 1 if quote < 0 else quote) + 1
     line += line_ends(text[:end])
@@ -67,8 +67,8 @@ def _cut(header: Header, text: bytes, line: int) -> tuple[int, int]:
     return end, line
 
 
-class _Held:
-    """What is held of a file: always enough for a page and a row, as long as there is more."""
+class _Buffer:
+    """The buffered part of a file: always enough for a page and a row, until the end."""
 
     def __init__(self, file: Readable, content_type: str) -> None:
         self.text = b""
@@ -81,17 +81,17 @@ class _Held:
         self._fill()
 
     @property
-    def goes_on(self) -> bool:
-        """Whether what is held ends in the middle of a line."""
+    def ends_within_line(self) -> bool:
+        """Return whether the buffer ends in the middle of a line."""
         return not self._at_end and not self.text.endswith((b"\r", b"\n"))
 
     def drop(self, end: int) -> None:
-        """Let go of what was read, and hold as much of what follows."""
+        """Drop the text up to `end`, and fill the buffer again."""
         self.text = self.text[end:]
         self._fill()
 
     def drop_line(self) -> None:
-        """Let go of everything up to the end of the line, however far off it is."""
+        """Drop the text up to the end of the line, at any distance."""
         found = LINE_END.search(self.text)
         while found is None and not self._at_end:
             self.text = b""
@@ -100,12 +100,12 @@ class _Held:
         self.drop(found.end() if found else len(self.text))
 
     def _fill(self) -> None:
-        # A line end of two characters is never held by half.
-        while not self._at_end and (len(self.text) < _HELD or self.text.endswith(b"\r")):
+        # A line end of two characters is never split.
+        while not self._at_end and (len(self.text) < _BUFFER_SIZE or self.text.endswith(b"\r")):
             self._read()
 
     def _head(self) -> bytes:
-        """The first bytes, however few of them come at a time."""
+        """Return the first bytes, even if they arrive a few at a time."""
         head = b""
         while len(head) < HEAD and (block := self._file.read(HEAD - len(head))):
             head += block

@@ -1,4 +1,4 @@
-"""JSON as it arrives: a list or one object, read as a whole or else element by element."""
+"""JSON: reads a list or one object, as a whole or else element by element."""
 
 import re
 import types
@@ -32,23 +32,24 @@ from domain.pointers import parse_pointer
 from domain.reports import Rejection
 from domain.sources import E, JsonFormat, RecordMapping
 
-#: Names what comes out of the same bytes: raise it with every change of that.
+#: The version of the reader; raise it when the same bytes give other records.
 READING = "json-2"
 #: A list of records, and nothing around it.
 PLAIN = JsonFormat()
 
 _PAGE = re.compile(rb"<(?:!doctype html|html|head|body|title|h1|p|!--)\b", re.IGNORECASE)
-_PLACE = re.compile(r" - at `\$(.*)`$")
+_PATH = re.compile(r" - at `\$(.*)`$")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 
 
 def read_json(
     payload: Payload, mapping: RecordMapping[E, R], format: JsonFormat = PLAIN
 ) -> Batch[R]:
-    """Read a list of records, or a `single` one; what cannot be read of it is a rejection.
+    """Read a list of records, or a `single` one; an invalid element is a rejection.
 
-    All elements are read at once, or one by one when that fails, to tell good from bad and to read
-    what is spelled in some other way. UnexpectedContent when they cannot be told apart.
+    All elements are decoded at once or, if that fails, one by one, which separates the invalid ones
+    and accepts other spellings of values. Raise UnexpectedContent if the text cannot be split into
+    elements.
     """
     text = json_to_utf8(unpacked(payload.body), payload.content_type).strip()
     mapping = _within(text, payload, mapping)
@@ -58,20 +59,20 @@ def read_json(
         return _read_each(rows(text, format.records, format.columns), payload, mapping)
     if not format.records.is_single:
         return _read_each(found(text, format.records), payload, mapping)
-    text, place = value_at(text, format.records), str(format.records)
+    text, pointer = value_at(text, format.records), str(format.records)
     if text.startswith(b"{") and format.is_lenient:
-        return _read_each([(place, text)], payload, mapping)
+        return _read_each([(pointer, text)], payload, mapping)
     _check_list(text)
     if not mapping.needs_member:
-        batch = _read_all(text, payload, mapping, f"{place}/{{}}".format)
+        batch = _read_all(text, payload, mapping, f"{pointer}/{{}}".format)
         if batch is not None:
             return batch
-    places = ((f"{place}/{index}", element) for index, element in enumerate(elements(text)))
-    return _read_each(places, payload, mapping)
+    pointed = ((f"{pointer}/{index}", element) for index, element in enumerate(elements(text)))
+    return _read_each(pointed, payload, mapping)
 
 
 def read_ndjson(payload: Payload, mapping: RecordMapping[E, R]) -> Batch[R]:
-    """Read a record from each line; a line that is none is a rejection."""
+    """Read a record from each line; an invalid line is a rejection."""
     text = json_to_utf8(unpacked(payload.body), payload.content_type)
     lines = [line for line in enumerate(text.splitlines(), 1) if line[1].strip()]
     if len(lines) > MAX_RECORDS:
@@ -81,7 +82,7 @@ def read_ndjson(payload: Payload, mapping: RecordMapping[E, R]) -> Batch[R]:
 
 
 def _within(text: bytes, payload: Payload, mapping: RecordMapping[E, R]) -> RecordMapping[E, R]:
-    """Return the mapping of the records of this body, which has the values it wants of it."""
+    """Return the mapping with the values of this body that its records need."""
     if mapping.context is None:
         return mapping
     values = [value_or_none(text, pointer) for pointer in mapping.surroundings]
@@ -91,9 +92,9 @@ def _within(text: bytes, payload: Payload, mapping: RecordMapping[E, R]) -> Reco
 def _read_all(
     text: bytes, payload: Payload, mapping: RecordMapping[E, R], pointer: Callable[[int], str]
 ) -> Batch[R] | None:
-    """Return all elements of a list at once; None when any of them cannot be read so."""
+    """Return all elements of a list, decoded at once; None if one of them is invalid."""
     try:
-        if reader_of(mapping.element).doubts(text):
+        if reader_of(mapping.element).is_ambiguous(text):
             return None
         found: list[E] = msgspec.json.decode(
             text, type=types.GenericAlias(list, (mapping.element,))
@@ -107,34 +108,34 @@ def _read_all(
 
 
 def _read_each(
-    places: Iterable[tuple[str, bytes]], payload: Payload, mapping: RecordMapping[E, R]
+    pointed: Iterable[tuple[str, bytes]], payload: Payload, mapping: RecordMapping[E, R]
 ) -> Batch[R]:
     good: list[str] = []
     batch: Batch[R] = Batch([], [], good.__getitem__)
     reader = reader_of(mapping.element)
     around: Any = mapping.around or payload
-    for place, element in places:
+    for pointer, element in pointed:
         check_rejections(batch)
         try:
             if mapping.needs_member:
-                around.member = parse_pointer(place).steps[-1]
+                around.member = parse_pointer(pointer).steps[-1]
             batch.records.append(mapping.record(reader(element), around))
-            good.append(place)
+            good.append(pointer)
         except (msgspec.DecodeError, ValueError) as error:
-            batch.rejections.append(_rejection(place, element, error))
+            batch.rejections.append(_rejection(pointer, element, error))
     return batch
 
 
-def _rejection(place: str, element: bytes, error: Exception) -> Rejection:
+def _rejection(pointer: str, element: bytes, error: Exception) -> Rejection:
     if isinstance(error, UnicodeDecodeError):
-        return rejection_of(place, NOT_TEXT, element.strip())
+        return rejection_of(pointer, NOT_TEXT, element.strip())
     reason = str(error)
-    return rejection_of(f"{place}{_pointer(reason)}", _PLACE.sub("", reason), element.strip())
+    return rejection_of(f"{pointer}{_pointer(reason)}", _PATH.sub("", reason), element.strip())
 
 
 def _pointer(reason: str) -> str:
-    """Return the JSON pointer for the path in a reason of msgspec's, as far as it has names."""
-    path = _PLACE.search(reason)
+    """Return the JSON pointer for the path in a message of msgspec, as far as it has names."""
+    path = _PATH.search(reason)
     steps = _STEP.findall(path[1].partition("[...]")[0]) if path else ()
     return "".join(f"/{name or number}" for name, number in steps)
 
@@ -143,11 +144,11 @@ def _pointer(reason: str) -> str:
 
 
 def _object(text: bytes) -> bytes:
-    """Return the text, once it looks like one object and nothing else."""
+    """Return the text of one object; raise UnexpectedContent for anything else."""
     if not text.startswith(b"{"):
         kind = "a JSON list" if text.startswith(b"[") else _kind_of(text)
         raise UnexpectedContent(f"the body is {kind}, and a JSON object was expected")
-    # As the only element of a list it is cut as any element is, and must end as one.
+    # It is parsed as the only element of a list, which must end after it.
     [element, *others] = elements(b"[" + text + b"]")
     if others:
         raise UnexpectedContent("there is more text after the JSON object")
@@ -155,18 +156,18 @@ def _object(text: bytes) -> bytes:
 
 
 def _kind_of(text: bytes) -> str:
-    """Return what a text is that does not begin as JSON; its label does not matter."""
+    """Return the kind of a text that does not begin as JSON, whatever its label is."""
     if _PAGE.match(text):
         return "an HTML page"
-    return "XML" if text.startswith(b"<?xml") else "no JSON"
+    return "XML" if text.startswith(b"<?xml") else "not JSON"
 
 
 def _check_list(text: bytes) -> None:
-    """Raise UnexpectedContent unless the text looks like a list of a bearable length."""
+    """Raise UnexpectedContent unless the text is a list, and not too long."""
     if not text.startswith(b"["):
         kind = "a JSON object" if text.startswith(b"{") else _kind_of(text)
         raise UnexpectedContent(f"the body is {kind}, and a JSON list was expected")
-    # Every record is an object, so the records are only counted when there may be too many.
+    # Every record is an object, so records are counted only if there are many braces.
     if text.count(b"{") > MAX_RECORDS:
         for index, _ in enumerate(elements(text)):
             if index >= MAX_RECORDS:

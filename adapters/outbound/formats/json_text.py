@@ -1,4 +1,4 @@
-"""JSON as text: the values at pointers, and the elements of lists, good or bad."""
+"""JSON as text: the values at pointers, and the elements of lists, valid or not."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ MAX_DEPTH = 64
 
 
 def value_at(text: bytes, pointer: Pointer) -> bytes:
-    """Return the text of the value at a pointer; UnexpectedContent where there is none."""
+    """Return the text of the value at a pointer; raise UnexpectedContent if there is none."""
     for number, step in enumerate(pointer.steps):
         value = _members(text, number, pointer).get(step or "")
         if value is None:
@@ -25,7 +25,7 @@ def value_at(text: bytes, pointer: Pointer) -> bytes:
 
 
 def value_or_none(text: bytes, pointer: Pointer) -> Any:
-    """Return the value at a pointer; None where there is none."""
+    """Return the value at a pointer, None if there is none."""
     try:
         return msgspec.json.decode(value_at(text, pointer))
     except (UnexpectedContent, msgspec.DecodeError):
@@ -34,17 +34,17 @@ def value_or_none(text: bytes, pointer: Pointer) -> Any:
 
 def found(text: bytes, pointer: Pointer) -> Iterator[tuple[str, bytes]]:
     """Yield the texts at a pointer with the step `*`, each with its own pointer."""
-    place = pointer.steps.index(None)
-    before, after = Pointer(pointer.steps[:place]), Pointer(pointer.steps[place + 1 :])
-    for name, element in _members(value_at(text, before), place, pointer).items():
+    position = pointer.steps.index(None)
+    before, after = Pointer(pointer.steps[:position]), Pointer(pointer.steps[position + 1 :])
+    for name, element in _members(value_at(text, before), position, pointer).items():
         yield f"{before}{Pointer((name,))}{after}", value_at(element, after)
 
 
 def rows(text: bytes, records: Pointer, columns: Pointer) -> Iterator[tuple[str, bytes]]:
-    """Yield the rows of a table as objects, which have the names at `columns`."""
+    """Yield the rows of a table as objects, with the member names at `columns`."""
     names = msgspec.json.decode(value_at(text, columns))
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise UnexpectedContent(f"at {columns} is no list of names")
+        raise UnexpectedContent(f"the value at {columns} is not a list of names")
     for index, row in enumerate(elements(value_at(text, records))):
         yield f"{records}/{index}", _named(names, row)
 
@@ -53,7 +53,7 @@ def _named(names: Sequence[str], row: bytes) -> bytes:
     try:
         values = msgspec.json.decode(row, type=list[msgspec.Raw])
     except msgspec.DecodeError:
-        return row  # whatever it is, it is rejected as that
+        return row  # it is rejected later
     return msgspec.json.encode(dict(zip(names, values, strict=False)))
 
 
@@ -69,7 +69,7 @@ def _members(text: bytes, depth: int, pointer: Pointer) -> dict[str, bytes]:
     except msgspec.ValidationError:
         raise _nothing_at(Pointer(pointer.steps[:depth])) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UnexpectedContent("the body is no valid JSON", code="incomplete") from error
+        raise UnexpectedContent("the body is not valid JSON", code="incomplete") from error
     return {name: bytes(each) for name, each in members.items()}
 
 
@@ -81,7 +81,7 @@ def _nothing_at(pointer: Pointer) -> UnexpectedContent:
 
 _STRING = rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)'
 _FLAT = rb'(?:[^"\[\]{}]++|' + _STRING + rb")*+"
-#: A list or object without another inside is one token, which makes most records one token.
+#: A list or object without another one inside is one token, which most records are.
 _TOKEN = re.compile(
     rb"\{" + _FLAT + rb"\}|\[" + _FLAT + rb"\]|" + _STRING + rb"|[\[\]{},]", re.DOTALL
 )
@@ -90,8 +90,8 @@ _TOKEN = re.compile(
 def elements(text: bytes) -> Iterator[bytes]:
     """Yield the elements of a JSON list one by one, whether or not they are valid JSON.
 
-    A strict parser gives up at the first bad one; this one only follows quotes and brackets.
-    UnexpectedContent when the list does not end, ends twice, or nests too deeply.
+    A strict parser stops at the first invalid one; this one only follows quotes and brackets.
+    Raise UnexpectedContent if the list does not end, ends twice, or nests too deeply.
     """
     text = text.strip()
     depth, start = 1, 1
@@ -113,7 +113,7 @@ def elements(text: bytes) -> Iterator[bytes]:
 def _last(text: bytes, start: int, end: int) -> Iterator[bytes]:
     if end != len(text) - 1:
         raise UnexpectedContent("there is more text after the JSON list")
-    # What follows the last comma is a record only if there is something.
+    # A trailing comma adds no record.
     if text[start:end].strip():
         yield text[start:end]
 
@@ -125,5 +125,5 @@ def _deeper(depth: int) -> int:
 
 
 def too_deep() -> UnexpectedContent:
-    """The nesting of a body is an attack, or a mistake."""
+    """Return the error for a body that nests too deeply, by mistake or as an attack."""
     return UnexpectedContent(f"the JSON nests more than {MAX_DEPTH} deep", code="too_deep")

@@ -1,4 +1,4 @@
-"""Elements of JSON, strictly as their type says, or else as upstreams spell the same values."""
+"""JSON elements: decoded strictly by their type, or else leniently from other spellings."""
 
 import math
 import re
@@ -15,21 +15,21 @@ from domain.sources import E
 from domain.times import NEVER_SET, parse_time
 from domain.value_parsing import read_integer, read_number
 
-#: Times that the decoder reads in another way: rounded where they are to be cut, or never set.
+#: Times that the decoder reads differently: it rounds instead of cutting, and reads zero times.
 _LONG_FRACTION = re.compile(rb"\.[0-9]{7,}[Zz+-]")
 _NEVER_SET = b"0001-01-01"
 
 
 class _Literal(str):
-    """A number with a fraction or an exponent, as it is written."""
+    """A number with a fraction or an exponent, as written."""
 
     __slots__ = ()
 
 
 class ElementReader(Generic[E]):
-    """Reads elements of one type; what its strict decoder refuses is read by its meaning.
+    """A decoder of elements of one type; it reads leniently what the strict decoder rejects.
 
-    The same text always gives the same element, whatever stands beside it.
+    The same text always gives the same element, independent of its neighbours.
     """
 
     def __init__(self, element: type[E]) -> None:
@@ -38,49 +38,49 @@ class ElementReader(Generic[E]):
         self._strict = msgspec.json.Decoder(element)
         self._has_times = _holds_times(self._info)
 
-    def doubts(self, text: bytes) -> bool:
-        """Whether the strict decoder may read something in a text as another value."""
+    def is_ambiguous(self, text: bytes) -> bool:
+        """Return whether the strict decoder may read a value of the text differently."""
         return self._has_times and (_NEVER_SET in text or _LONG_FRACTION.search(text) is not None)
 
     def __call__(self, text: bytes) -> E:
-        """Read one element; a DecodeError or UnicodeDecodeError says what is wrong with it."""
-        if self.doubts(text):
-            return self._meant(text)
+        """Read one element; raise DecodeError or UnicodeDecodeError if it is invalid."""
+        if self.is_ambiguous(text):
+            return self._lenient(text)
         try:
             return self._strict.decode(text)
         except msgspec.ValidationError as strict:
             try:
-                members = _meant(self._info, _SPELLED.decode(text))
+                members = _lenient(self._info, _LITERAL_DECODER.decode(text))
             except (msgspec.DecodeError, ValueError):
-                # Not even its members can be told; what was strictly wrong says more.
+                # Even its members are invalid; the strict error says more.
                 raise strict from None
             return msgspec.convert(members, self._element)
 
-    def _meant(self, text: bytes) -> E:
-        return msgspec.convert(_meant(self._info, _SPELLED.decode(text)), self._element)
+    def _lenient(self, text: bytes) -> E:
+        return msgspec.convert(_lenient(self._info, _LITERAL_DECODER.decode(text)), self._element)
 
 
-_SPELLED = msgspec.json.Decoder(float_hook=_Literal)
+_LITERAL_DECODER = msgspec.json.Decoder(float_hook=_Literal)
 
 
 _READERS: WeakKeyDictionary[type[Any], ElementReader[Any]] = WeakKeyDictionary()
 
 
 def reader_of(element: type[E]) -> ElementReader[E]:
-    """Return the reader of a type of element, built once for as long as the type is in use."""
+    """Return the reader of an element type, cached for as long as the type exists."""
     if (reader := _READERS.get(element)) is None:
         _READERS[element] = reader = ElementReader(element)
     return reader
 
 
-# ---------------------------------------------------------------- what a value means
+# ---------------------------------------------------------------- lenient values
 
 
-def _meant(info: inspect.Type, value: Any) -> Any:
-    """Return a value as its type has it where it is spelled in another way, else as it is."""
+def _lenient(info: inspect.Type, value: Any) -> Any:
+    """Return a value of this type for another spelling of it; any other value unchanged."""
     match info:
         case inspect.Metadata():
-            return _meant(info.type, value)
+            return _lenient(info.type, value)
         case inspect.IntType():
             return _read(read_integer, value)
         case inspect.FloatType():
@@ -88,35 +88,35 @@ def _meant(info: inspect.Type, value: Any) -> Any:
         case inspect.DateTimeType():
             return _read(parse_time, value)
         case inspect.UnionType():
-            return _meant_or_none(info, value)
+            return _lenient_or_none(info, value)
         case inspect.StructType() if isinstance(value, dict):
             known = {field.encode_name: field.type for field in info.fields}
-            return {n: _meant(known.get(n, _ANY), each) for n, each in value.items()}
+            return {n: _lenient(known.get(n, _ANY), each) for n, each in value.items()}
         case inspect.DictType() if isinstance(value, dict):
-            return {name: _meant(info.value_type, each) for name, each in value.items()}
+            return {name: _lenient(info.value_type, each) for name, each in value.items()}
         case inspect.CollectionType() if isinstance(value, list):
-            return [_meant(info.item_type, each) for each in value]
+            return [_lenient(info.item_type, each) for each in value]
         case inspect.TupleType() if isinstance(value, list):
-            return list(starmap(_meant, zip_longest(info.item_types, value, fillvalue=_ANY)))
+            return list(starmap(_lenient, zip_longest(info.item_types, value, fillvalue=_ANY)))
     return _plain(value)
 
 
 _ANY = inspect.AnyType()
 
 
-def _meant_or_none(info: inspect.UnionType, value: Any) -> Any:
+def _lenient_or_none(info: inspect.UnionType, value: Any) -> Any:
     types = [each for each in info.types if not isinstance(each, inspect.NoneType)]
     if value is None or len(types) != 1:
         return _plain(value)
     is_time = isinstance(types[0], inspect.DateTimeType)
     if is_time and info.includes_none and value == "":
         return None
-    meant = _meant(types[0], value)
-    return None if is_time and info.includes_none and meant == NEVER_SET else meant
+    lenient = _lenient(types[0], value)
+    return None if is_time and info.includes_none and lenient == NEVER_SET else lenient
 
 
 def _read(read: Callable[[str], int | float | datetime], value: Any) -> Any:
-    """Return what a text or a number with a fraction means; anything else is judged as it is."""
+    """Return the value of a text or a literal number; any other value, or an invalid one, as is."""
     if not isinstance(value, str):
         return value
     try:
@@ -126,7 +126,7 @@ def _read(read: Callable[[str], int | float | datetime], value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value without its spelling; a ValueError when a number in it is not finite."""
+    """Return a value without literals; raise ValueError if a number in it is not finite."""
     if isinstance(value, _Literal):
         number = float(value)
         if not math.isfinite(number):
@@ -140,5 +140,5 @@ def _plain(value: Any) -> Any:
 
 
 def _holds_times(info: inspect.Type) -> bool:
-    """Whether there is a time anywhere in a type."""
+    """Return whether there is a time anywhere in a type."""
     return "DateTimeType" in repr(info)

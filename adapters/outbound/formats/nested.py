@@ -1,4 +1,4 @@
-"""JSON values at pointers, decoded in one pass by types that are made for them."""
+"""JSON values at pointers, decoded in one pass by types that are generated for them."""
 
 from collections.abc import Callable, Sequence
 from operator import attrgetter
@@ -10,15 +10,15 @@ from domain.pointers import MISSING, Pointer
 
 
 class Leaf(msgspec.Struct, frozen=True):
-    """One value to be decoded: where it is, of which type, and whether it must be there."""
+    """One value to decode: its pointer, its type, and whether it is required."""
 
     pointer: Pointer
     type: Any
     required: bool = False
 
 
-class _Place(msgspec.Struct, frozen=True):
-    """Where a leaf is in what was decoded: an attribute, and the rest of the way from there."""
+class _Path(msgspec.Struct, frozen=True):
+    """The path to a leaf in the decoded struct: an attribute, and a pointer from there."""
 
     attribute: str
     rest: Pointer = Pointer()
@@ -26,39 +26,39 @@ class _Place(msgspec.Struct, frozen=True):
 
 
 class Nested:
-    """A type that decodes the leaves of an object and passes over everything else.
+    """A type that decodes the leaves of an object and skips everything else.
 
-    What nests in itself, or in a list, is decoded as plain values, and converted from there.
+    Leaves inside others, or inside lists, are decoded as plain values and then converted.
     """
 
     def __init__(self, leaves: Sequence[Leaf]) -> None:
         self._leaves = leaves
-        self._places: dict[int, _Place] = {}
+        self._paths: dict[int, _Path] = {}
         numbered = [(number, leaf, leaf.pointer.steps) for number, leaf in enumerate(leaves)]
         self.type: type[msgspec.Struct] = self._struct(numbered, "")
-        places = [self._places[number] for number in range(len(leaves))]
+        paths = [self._paths[number] for number in range(len(leaves))]
         self._tight: Callable[[Any], Any] | None = None
-        if len(leaves) > 1 and not any(place.is_loose for place in places):
-            self._tight = attrgetter(*(place.attribute for place in places))
+        if len(leaves) > 1 and not any(path.is_loose for path in paths):
+            self._tight = attrgetter(*(path.attribute for path in paths))
 
     def values(self, decoded: Any) -> Sequence[Any]:
-        """Return the values of the leaves, None where there is none; a ValueError for bad ones."""
+        """Return the values of the leaves, None for missing ones; raise ValueError for bad ones."""
         if self._tight is not None:
             try:
                 values: tuple[Any, ...] = self._tight(decoded)
             except AttributeError:
-                pass  # something that nests is null
+                pass  # a nested object is null
             else:
                 return values
         return [self._value(decoded, number) for number in range(len(self._leaves))]
 
     def _value(self, decoded: Any, number: int) -> Any:
-        leaf, place = self._leaves[number], self._places[number]
+        leaf, path = self._leaves[number], self._paths[number]
         value = decoded
-        for name in place.attribute.split("."):
+        for name in path.attribute.split("."):
             value = getattr(value, name, None)
-        if place.rest.steps or place.is_loose:
-            value = _converted(leaf, place.rest.find(value))
+        if path.rest.steps or path.is_loose:
+            value = _converted(leaf, path.rest.find(value))
         if value is None and leaf.required:
             raise ValueError(f"{leaf.pointer} is missing")
         return value
@@ -83,11 +83,11 @@ class Nested:
         required = any(leaf.required for _, leaf, _ in group)
         [(number, leaf, steps), *others] = group
         if not others and not steps:
-            self._places[number] = _Place(path)
+            self._paths[number] = _Path(path)
             return leaf.type if required else leaf.type | None, required
         if any(not rest or _may_be_position(rest[0]) for _, _, rest in group):
             for each, _, rest in group:
-                self._places[each] = _Place(path, Pointer(rest), True)
+                self._paths[each] = _Path(path, Pointer(rest), True)
             return Any, required
         nested = self._struct(group, f"{path}.")
         return nested if required else nested | None, required

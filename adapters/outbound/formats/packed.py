@@ -1,4 +1,4 @@
-"""Bodies and files that are gzip by their first bytes, whatever they are called: unpacked."""
+"""Gzip inside bodies and files, recognised by its first bytes, and unpacked within limits."""
 
 import gzip
 import io
@@ -9,19 +9,19 @@ from adapters.outbound.formats.bounds import MIB
 from domain.errors import UnexpectedContent
 from domain.payloads import GZIP
 
-#: A body may have so many bytes once it is unpacked, as one of which HTTP says that it is packed.
+#: The most bytes of an unpacked body, as for one with a Content-Encoding.
 MAX_BODY = 100 * MIB
 
 
 class Readable(Protocol):
-    """What bytes are read from, block by block."""
+    """A reader of bytes, block by block."""
 
     def read(self, size: int, /) -> bytes:
-        """Return the next bytes, at most so many; nothing at the end."""
+        """Return the next bytes, at most `size`; none at the end."""
 
 
 class Unpacking(Readable):
-    """Unpacks gzip as it is read; UnexpectedContent when it is damaged, cut short or too large."""
+    """A reader that unpacks gzip; it raises UnexpectedContent if that is damaged or too large."""
 
     def __init__(self, packed: BinaryIO, most: int) -> None:
         self._file = gzip.GzipFile(fileobj=packed, mode="rb")
@@ -29,7 +29,7 @@ class Unpacking(Readable):
         self._size = 0
 
     def read(self, size: int, /) -> bytes:
-        """Return the next unpacked bytes, at most so many; nothing at the end."""
+        """Return the next unpacked bytes, at most `size`; none at the end."""
         try:
             block = self._file.read(size)
         except EOFError as error:
@@ -46,12 +46,12 @@ class Unpacking(Readable):
 
 
 def unpacked(body: bytes) -> bytes:
-    """Return what a body holds: itself, or what is in it where it is gzip."""
+    """Return a body, unpacked if it is gzip."""
     return Unpacking(io.BytesIO(body), MAX_BODY).read(MAX_BODY + 1) if _is_gzip(body) else body
 
 
 def unpacking(file: BinaryIO, most: int) -> Readable:
-    """Return what a file is read from: itself, or what is in it, `most` bytes, where it is gzip."""
+    """Return the reader of a file, which unpacks up to `most` bytes if it is gzip."""
     head = file.read(len(GZIP))
     file.seek(0)
     return Unpacking(file, most) if _is_gzip(head) else file

@@ -1,4 +1,4 @@
-"""PoliteClient: the one way out of the product, which asks permission before every request."""
+"""PoliteClient: the only client for outgoing requests, each within the budget of its host."""
 
 import math
 import ssl
@@ -46,21 +46,21 @@ from domain.politeness import MAX_TRIES, Admission, retry_delay_s
 from domain.reports import Traffic
 
 MAX_REDIRECTS = 3
-#: Whoever must wait longer for permission is sent away with the time to come back.
+#: A request that must wait longer for its budget fails, with the time to retry.
 LONGEST_WAIT = timedelta(seconds=10)
-#: An answer slower than this that also took more than half of the time there was is right, and
-#: still a sign that the host is in trouble.
+#: A response slower than this that also took more than half of the available time is used, but
+#: counts against the host.
 SLOW = timedelta(seconds=10)
 
 
 class PoliteClient:
-    """Asks other people's machines, within their budget and our deadline.
+    """The client for requests to upstreams, within the budget of each host and a deadline.
 
     `allowed_private` names the hosts, as "host:port", that may have a private address;
-    `follow_hosts` those that a redirect may lead to, as `Url.leads_to` has them. `max_wire` and
-    `max_decoded` bound a body before and after unpacking, in bytes; `patience_s` is how long one
-    try waits for the next bytes, which only the deadline bounds unless a host's rules do.
-    `resolve` finds addresses, `tls` says whom to trust.
+    `follow_hosts` those that a redirect may lead to, as in `Url.leads_to`. `max_wire` and
+    `max_decoded` limit a body before and after unpacking, in bytes; `patience_s` limits the wait
+    of one try for the next bytes, in addition to the deadline and the host's rules. `resolve`
+    returns the addresses of a host, `tls` holds the trusted certificates.
     """
 
     def __init__(
@@ -88,35 +88,36 @@ class PoliteClient:
         self._patience_s = patience_s
         network = Network(resolve, allowed_private)
         self._exchange = HttpExchange(network, tls, user_agent, max_decoded)
-        self._running: ShieldedTasks[_Arrived] = ShieldedTasks()
+        self._running: ShieldedTasks[_Response] = ShieldedTasks()
 
     @property
     def clock(self) -> Clock:
-        """The clock it goes by, for sources that read something without asking anybody."""
+        """Return the clock of the client, for sources that read without requests."""
         return self._clock
 
     async def get(
         self,
         url: Url,
-        ask_until: datetime,
+        deadline: datetime,
         traffic: Traffic,
         validators: Validators | None = None,
         headers: Mapping[str, str] = NO_HEADERS,
         rules: HostRules = NO_RULES,
         wanted: Wanted = NOTHING_ELSE,
     ) -> UpstreamResponse | NotModified:
-        """Ask for one URL until the deadline, which covers everything, retries and waits too.
+        """Get one URL; the deadline includes retries and waits.
 
-        `headers` are sent to the host of the URL, and nowhere else, `validators` with the URL they
-        are of, also when a redirect leads there.
-        SourceUnavailable, SourceBlocked, SourceTimedOut, SourceRefused or UnexpectedContent.
+        `headers` are sent only to the host of the URL, `validators` only with the URL they belong
+        to, also after a redirect to it.
+
+        Raise SourceUnavailable, SourceBlocked, SourceTimedOut, SourceRefused or UnexpectedContent.
         """
         request = UpstreamRequest(url, headers, validators, rules, wanted=wanted)
-        errand = _CallContext(ask_until, traffic)
+        call = _CallContext(deadline, traffic)
         for _ in range(MAX_REDIRECTS + 1):
-            reply, arrived_at = await self._persist(request, errand)
+            reply, arrived_at = await self._send_with_retries(request, call)
             if reply.status not in REDIRECTS:
-                # Of several pages the one that ages first decides.
+                # Of several pages the one that expires first decides.
                 stated = [traffic.fresh_until, reply.fresh_until(arrived_at)]
                 traffic.fresh_until = min(filter(None, stated), default=None)
             if reply.status == NOT_MODIFIED:
@@ -125,123 +126,123 @@ class PoliteClient:
             if reply.status not in REDIRECTS:
                 return reply.answer(request, arrived_at)
             request = request.redirected(reply.header("location"), self._follow_hosts)
-        raise SourceRefused(
-            f"{request.url.place} sends us round in circles", code="redirect_refused"
-        )
+        raise SourceRefused(f"{request.url.label} redirects too often", code="redirect_refused")
 
-    async def post(self, url: Url, body: bytes, ask_until: datetime, traffic: Traffic) -> None:
-        """Send a JSON body; what is said to it is not read. Errors as for `get`.
+    async def post(self, url: Url, body: bytes, deadline: datetime, traffic: Traffic) -> None:
+        """Post a JSON body, without reading the response's; raises as `get` does.
 
-        Sent once and never again, because a failure does not tell whether it has arrived.
+        It is never retried, because after a failure the body may have arrived.
         """
         request = UpstreamRequest(url, body=body)
-        errand = _CallContext(ask_until, traffic)
-        await self._admitted(request, errand)
+        call = _CallContext(deadline, traffic)
+        await self._wait_for_admission(request, call)
         try:
-            await self._tried(request, errand)
-        except RetryableError as setback:
-            raise setback.error from setback
+            await self._send_once(request, call)
+        except RetryableError as failure:
+            raise failure.error from failure
 
     async def close(self) -> None:
-        """Break off what is running and close all connections."""
-        # The pool is not used again, so it does not matter that cancelling spoils it.
+        """Cancel the running requests and close all connections."""
+        # Cancelling breaks the pool, but it is not used again.
         await self._running.close()
         await self._exchange.close()
 
-    # ------------------------------------------------------------ trying again
+    # ------------------------------------------------------------ retries
 
-    async def _persist(self, request: UpstreamRequest, errand: "_CallContext") -> "_Arrived":
-        await self._admitted(request, errand)
+    async def _send_with_retries(
+        self, request: UpstreamRequest, call: "_CallContext"
+    ) -> "_Response":
+        await self._wait_for_admission(request, call)
         while True:
             try:
-                return await self._tried(request, errand)
-            except RetryableError as setback:
-                await self._recover(request, setback, errand)
-                await self._admitted(request, errand, setback.error)
-                errand.traffic.retries += 1
+                return await self._send_once(request, call)
+            except RetryableError as failure:
+                await self._wait_to_retry(request, failure, call)
+                await self._wait_for_admission(request, call, failure.error)
+                call.traffic.retries += 1
 
-    async def _recover(
-        self, request: UpstreamRequest, setback: RetryableError, errand: "_CallContext"
+    async def _wait_to_retry(
+        self, request: UpstreamRequest, failure: RetryableError, call: "_CallContext"
     ) -> None:
-        errand.failures += 1
-        if errand.failures >= MAX_TRIES:
-            raise setback.error
-        if setback.stale or setback.block_s:
+        call.failures += 1
+        if call.failures >= MAX_TRIES:
+            raise failure.error
+        if failure.stale or failure.block_s:
             return  # the budget knows how long to wait
-        delay_s = retry_delay_s(errand.failures, self._random.fraction())
-        again_at = self._clock.now() + timedelta(seconds=max(delay_s, setback.least_s))
-        if again_at >= errand.ask_until:
-            raise setback.error
-        await self._wait(request.url.key, again_at, errand)
+        delay_s = retry_delay_s(call.failures, self._random.fraction())
+        again_at = self._clock.now() + timedelta(seconds=max(delay_s, failure.least_s))
+        if again_at >= call.deadline:
+            raise failure.error
+        await self._wait(request.url.key, again_at, call)
 
-    # ------------------------------------------------------------ asking permission
+    # ------------------------------------------------------------ admission
 
-    async def _admitted(
-        self, request: UpstreamRequest, errand: "_CallContext", failed: SourceError | None = None
+    async def _wait_for_admission(
+        self, request: UpstreamRequest, call: "_CallContext", failed: SourceError | None = None
     ) -> None:
-        """Wait for permission to send; after a failure it is permission to retry."""
+        """Wait until the budget admits the request or, after a failure, the retry."""
         key = request.url.key
         while True:
-            if self._clock.now() >= errand.ask_until:
-                raise failed or late(request.url.place)
-            verdict, again_at = await self._budget.spend(key, retry=failed is not None)
-            if verdict is Admission.GO:
+            if self._clock.now() >= call.deadline:
+                raise failed or late(request.url.label)
+            admission, again_at = await self._budget.spend(key, retry=failed is not None)
+            if admission is Admission.GO:
                 return
-            if verdict is Admission.RETRIES and failed is not None:
+            if admission is Admission.RETRIES and failed is not None:
                 raise failed
-            if verdict is Admission.BREAKER:
+            if admission is Admission.BREAKER:
                 raise SourceUnavailable(
-                    f"{key} keeps failing, so it is left alone for a while", retry_at=again_at
+                    f"{key} keeps failing, so requests to it are paused", retry_at=again_at
                 )
-            if again_at >= errand.ask_until or again_at > self._clock.now() + LONGEST_WAIT:
-                told = failed if failed is not None and failed.retry_at else None
-                raise told or self._not_now(key, verdict, again_at, errand)
-            await self._wait(key, again_at, errand)
+            if again_at >= call.deadline or again_at > self._clock.now() + LONGEST_WAIT:
+                timed = failed if failed is not None and failed.retry_at else None
+                raise timed or self._not_admitted(key, admission, again_at, call)
+            await self._wait(key, again_at, call)
 
-    def _not_now(
-        self, key: str, verdict: Admission, again_at: datetime, errand: "_CallContext"
+    def _not_admitted(
+        self, key: str, admission: Admission, again_at: datetime, call: "_CallContext"
     ) -> SourceError:
-        """Why the next request does not leave: a fetch that is under way should know how to end."""
-        sent = errand.traffic.requests
-        if verdict is Admission.BLOCKED:
-            told = f"{key} has refused us, or asked to be left alone, and is not asked for a while"
+        """Return the error of a request that must wait too long, which depends on its fetch."""
+        sent = call.traffic.requests
+        if admission is Admission.BLOCKED:
+            reason = f"{key} has refused requests, or asked for a pause, and gets none for a while"
         elif sent and again_at <= self._clock.now() + LONGEST_WAIT:
             return cut_short(key, sent, again_at)
         else:
-            told = f"our own limit for {key} is reached for now"
+            reason = f"our own limit for {key} is reached for now"
             if sent:
-                told += f", after {counted(sent)}; CATCHMENT_RATE_LIMITS can allow more"
-        return SourceBlocked(told, retry_at=again_at)
+                reason += f", after {counted(sent)}; CATCHMENT_RATE_LIMITS can allow more"
+        return SourceBlocked(reason, retry_at=again_at)
 
-    async def _wait(self, key: str, until: datetime, errand: "_CallContext") -> None:
-        # At least a moment, in case that rounding put the time to ask again into the past.
+    async def _wait(self, key: str, until: datetime, call: "_CallContext") -> None:
+        # At least a millisecond, in case rounding put the time into the past.
         seconds = max(0.001, (until - self._clock.now()).total_seconds())
         began = self._clock.now()
         await self._clock.sleep(seconds)
         waited_ms = max(0, round((self._clock.now() - began).total_seconds() * 1000))
-        errand.traffic.wait_ms += waited_ms
+        call.traffic.wait_ms += waited_ms
         self._events.publish(UpstreamWaited(host=key, duration_ms=waited_ms))
 
     # ------------------------------------------------------------ one try
 
-    async def _tried(self, request: UpstreamRequest, errand: "_CallContext") -> "_Arrived":
+    async def _send_once(self, request: UpstreamRequest, call: "_CallContext") -> "_Response":
         began = self._clock.now()
-        seconds = (errand.ask_until - began).total_seconds()
+        seconds = (call.deadline - began).total_seconds()
         patience_s = min(self._patience_s, request.rules.patience_s or math.inf)
-        limits = RequestLimits(request.url.place, seconds, self._max_wire, patience_s)
-        errand.traffic.requests += 1
-        # The caller may be cancelled; the request may not, or the pool loses a place for ever.
-        return await self._running(self._settled(request, limits, errand, began))
+        limits = RequestLimits(request.url.label, seconds, self._max_wire, patience_s)
+        call.traffic.requests += 1
+        # The caller may be cancelled; the request may not, or the pool loses a connection for ever.
+        return await self._running(self._send_and_record(request, limits, call, began))
 
-    async def _settled(
+    async def _send_and_record(
         self,
         request: UpstreamRequest,
         limits: RequestLimits,
-        errand: "_CallContext",
+        call: "_CallContext",
         began: datetime,
-    ) -> "_Arrived":
+    ) -> "_Response":
         key, ok, status = request.url.key, True, 0
-        slow_from = max(SLOW, (errand.ask_until - began) / 2)
+        slow_from = max(SLOW, (call.deadline - began) / 2)
         try:
             reply = await self._exchange.send(request, limits)
             status = reply.status
@@ -249,36 +250,36 @@ class PoliteClient:
             judge(reply, request, arrived_at)
             ok = arrived_at - began <= slow_from
             used_up_s = renewed_s(reply.headers, arrived_at)
-            if used_up_s is not None:  # the last request it allows for now was a good one
-                await self._leave_alone(key, used_up_s)
-            return _Arrived(reply, arrived_at)
+            if used_up_s is not None:  # this was the last request it allows for now
+                await self._block(key, used_up_s)
+            return _Response(reply, arrived_at)
         except (RetryableError, SourceError) as failure:
             ok = not counts_against_host(failure)
             if isinstance(failure, RetryableError) and failure.block_s is not None:
-                await self._leave_alone(key, failure.block_s)
+                await self._block(key, failure.block_s)
             if isinstance(failure, HostRefused) and failure.retry_at is not None:
                 await self._budget.block(key, failure.retry_at)
             raise
         finally:
             took_ms = max(0.0, (self._clock.now() - began).total_seconds() * 1000)
             self._events.publish(UpstreamAsked(host=key, status=status, duration_ms=took_ms))
-            errand.traffic.bytes += limits.body_bytes
+            call.traffic.bytes += limits.body_bytes
             await self._budget.record_outcome(key, ok)
 
-    async def _leave_alone(self, key: str, seconds: float) -> None:
+    async def _block(self, key: str, seconds: float) -> None:
         await self._budget.block(key, self._clock.now() + timedelta(seconds=seconds))
 
 
 class _CallContext(msgspec.Struct):
-    """What the tries, redirects and waits of one question share."""
+    """The state shared by the tries, redirects and waits of one call."""
 
-    ask_until: datetime
+    deadline: datetime
     traffic: Traffic
     failures: int = 0
 
 
-class _Arrived(NamedTuple):
-    """A reply of use, and when it arrived."""
+class _Response(NamedTuple):
+    """An accepted response, and the time of its arrival."""
 
     reply: RawResponse
     at: datetime

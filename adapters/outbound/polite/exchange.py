@@ -1,4 +1,4 @@
-"""One request and its reply: the only file that knows httpx."""
+"""One request and its response: the only file that uses httpx."""
 
 import asyncio
 import ssl
@@ -6,7 +6,7 @@ import ssl
 import httpx
 import msgspec
 
-from adapters.outbound.polite.bodies import MAX_SAID, MIB, gunzip, is_packed, unpack_start
+from adapters.outbound.polite.bodies import MAX_REFUSAL, MIB, gunzip, is_packed, unpack_start
 from adapters.outbound.polite.failures import (
     RetryableError,
     incomplete,
@@ -19,13 +19,14 @@ from adapters.outbound.polite.messages import FORBIDDEN, RawResponse, UpstreamRe
 from adapters.outbound.polite.network import CURRENT, Network, RequestLimits, pool
 from domain.errors import SourceError, SourceRefused
 
-_BREATHER = 100
-#: The reason of a refusal is worth a moment, and not the whole deadline.
-_SAID_WITHIN_S = 2.0
+#: After so many pieces of a body other tasks get a turn.
+_PIECES_PER_TURN = 100
+#: The body of a refusal is read for this long, not until the deadline.
+_REFUSAL_S = 2.0
 
 
 class HttpExchange:
-    """Sends requests over kept connections: no cookies, no redirects, no proxies, no retries."""
+    """The sender of single requests: no cookies, no redirects, no proxies, no retries."""
 
     def __init__(
         self,
@@ -39,25 +40,25 @@ class HttpExchange:
         self._max_decoded = max_decoded
 
     async def send(self, request: UpstreamRequest, limits: RequestLimits) -> RawResponse:
-        """Send one request from a task of its own, which nobody may cancel.
+        """Send one request, in a task that must not be cancelled.
 
-        RetryableError when it fails in a way that may pass; SourceRefused, SourceTimedOut or
-        UnexpectedContent when not.
+        Raise RetryableError for a temporary failure; otherwise SourceRefused, SourceTimedOut or
+        UnexpectedContent.
         """
         CURRENT.set(limits)
-        place = request.url.place
+        label = request.url.label
         try:
             return await self._sent(request, limits)
         except httpx.TimeoutException as error:
             if limits.is_over():
-                raise late(place) from error
-            raise RetryableError(slow(place)) from error
+                raise late(label) from error
+            raise RetryableError(slow(label)) from error
         except httpx.NetworkError as error:
-            raise RetryableError(unreachable(place), stale=not limits.is_new_connection) from error
+            raise RetryableError(unreachable(label), stale=not limits.is_new_connection) from error
         except httpx.ProtocolError as error:
-            raise RetryableError(not_http(place), stale=not limits.is_new_connection) from error
+            raise RetryableError(not_http(label), stale=not limits.is_new_connection) from error
         except httpx.InvalidURL as error:
-            raise SourceRefused(f"{place} is not an address", code="url_refused") from error
+            raise SourceRefused(f"{label} is not a valid URL", code="url_refused") from error
 
     async def close(self) -> None:
         """Close all connections."""
@@ -72,35 +73,35 @@ class HttpExchange:
             limits.begin_body()
             reply = RawResponse(response.status_code, _headers_of(response))
             if request.body is not None:
-                return reply  # what was sent has arrived; what is said to it is not read
+                return reply  # the body has arrived; the response's own is not read
             if 200 <= reply.status < 300:
                 return msgspec.structs.replace(reply, body=await self._body(response, limits))
             if reply.status == FORBIDDEN:
-                return msgspec.structs.replace(reply, body=await _said(response, limits))
+                return msgspec.structs.replace(reply, body=await _refusal(response, limits))
             if reply.status == 304:
-                await _received(response, limits)  # read to its end, the connection is kept
+                await _received(response, limits)  # read it to the end to keep the connection
             return reply
         finally:
             await response.aclose()
 
     async def _body(self, response: httpx.Response, limits: RequestLimits) -> bytes:
-        packed = is_packed(response.headers.get("content-encoding", ""), limits.place)
+        packed = is_packed(response.headers.get("content-encoding", ""), limits.label)
         try:
             body = await _received(response, limits)
         except (httpx.ProtocolError, httpx.NetworkError) as error:
-            raise RetryableError(incomplete(limits.place)) from error
+            raise RetryableError(incomplete(limits.label)) from error
         if not packed or not body:
             return body
         if len(body) < MIB:
-            return gunzip(body, self._max_decoded, limits.place, limits.is_over)
+            return gunzip(body, self._max_decoded, limits.label, limits.is_over)
         return await asyncio.to_thread(
-            gunzip, body, self._max_decoded, limits.place, limits.is_over
+            gunzip, body, self._max_decoded, limits.label, limits.is_over
         )
 
     def _headers(self, request: UpstreamRequest) -> httpx.Headers:
         headers = httpx.Headers({"User-Agent": self._user_agent, "Accept": "*/*"})
         headers.update(request.headers)
-        # Nothing else is asked for, because nothing else is unpacked here.
+        # Only gzip is requested, because only gzip is unpacked here.
         headers["Accept-Encoding"] = "gzip"
         if request.body is not None:
             headers["Content-Type"] = "application/json"
@@ -112,7 +113,7 @@ class HttpExchange:
 
 
 class _Transport(httpx.AsyncHTTPTransport):
-    """The transport of httpx on our own network, which it offers no parameter for."""
+    """httpx's transport with our own network backend, for which it has no parameter."""
 
     def __init__(self, network: Network, tls: ssl.SSLContext) -> None:
         super().__init__(verify=tls, trust_env=False)
@@ -128,7 +129,7 @@ def _headers_of(response: httpx.Response) -> dict[str, tuple[str, ...]]:
 
 
 def _text(value: bytes) -> str:
-    """A header's value: each by itself, because one in Latin-1 says nothing of the others."""
+    """Return a header's value, in UTF-8 or else Latin-1; each value is decoded by itself."""
     try:
         return value.decode()
     except UnicodeDecodeError:
@@ -141,22 +142,22 @@ async def _received(response: httpx.Response, limits: RequestLimits) -> bytes:
         limits.body_bytes += len(piece)
         body += piece
         pieces += 1
-        if pieces % _BREATHER == 0:
-            # Pieces that arrived together are handed over without a pause for anybody else.
+        if pieces % _PIECES_PER_TURN == 0:
+            # Pieces that arrived together come without a pause for other tasks.
             await asyncio.sleep(0)
     return bytes(body)
 
 
-async def _said(response: httpx.Response, limits: RequestLimits) -> bytes:
-    """The beginning of what a refusal says, or as much of it as comes at once."""
-    said = b""
-    limits.hurry(_SAID_WITHIN_S)
+async def _refusal(response: httpx.Response, limits: RequestLimits) -> bytes:
+    """Return the start of a refusal's body, or as much as arrives soon."""
+    start = b""
+    limits.hurry(_REFUSAL_S)
     try:
         async for piece in response.aiter_raw():
             limits.body_bytes += len(piece)
-            said += piece
-            if len(said) >= MAX_SAID:
+            start += piece
+            if len(start) >= MAX_REFUSAL:
                 break
     except (httpx.HTTPError, SourceError):
         pass
-    return unpack_start(said[:MAX_SAID], response.headers.get("content-encoding", ""))
+    return unpack_start(start[:MAX_REFUSAL], response.headers.get("content-encoding", ""))

@@ -1,4 +1,4 @@
-"""What can go wrong with one try, and whether another try may help."""
+"""The failures of one try, and whether a retry may help."""
 
 from datetime import datetime
 
@@ -12,10 +12,10 @@ from domain.errors import (
 
 
 class RetryableError(Exception):
-    """A try failed in a way that may pass; `error` is what to say when it does not.
+    """A failure that may be temporary; `error` is raised if no retry succeeds.
 
-    `block_s` is how long the upstream wants to be left alone, if it said so; `least_s` the least
-    to wait otherwise. `stale` means that a kept connection had died: nobody's fault, try at once.
+    `block_s` is the pause that the upstream demands, if any; `least_s` the shortest pause
+    otherwise. `stale` means that a reused connection had been closed: retry at once.
     """
 
     def __init__(
@@ -34,39 +34,39 @@ class RetryableError(Exception):
 
 
 class Absent(SourceRefused):
-    """There is nothing at the address, or nothing that may be shown to anybody."""
+    """A refusal because the resource does not exist, or is never shown."""
 
     code = SourceRefused.code
 
 
 class HostRefused(SourceRefused):
-    """The host refuses whoever asks like this, whatever is asked: it is left alone for a while."""
+    """A refusal of the caller, independent of the URL: the host is blocked for a while."""
 
     code = SourceRefused.code
 
 
 def counts_against_host(failure: Exception) -> bool:
-    """Whether a failure is the host's doing, so that its breaker should know."""
+    """Return whether a failure is the host's fault, and counts for its breaker."""
     if isinstance(failure, RetryableError):
         return not failure.stale and counts_against_host(failure.error)
     return isinstance(failure, (SourceUnavailable, SourceTimedOut))
 
 
-def late(place: str) -> SourceTimedOut:
-    """The deadline of the whole fetch has passed."""
+def late(label: str) -> SourceTimedOut:
+    """Return the error of a fetch whose deadline has passed."""
     return SourceTimedOut(
-        f"{place} was not done before the deadline; CATCHMENT_FETCH_DEADLINE is how long a fetch"
+        f"{label} did not finish before the deadline; CATCHMENT_FETCH_DEADLINE is how long a fetch"
         " may take"
     )
 
 
 def counted(requests: int) -> str:
-    """A number of requests, in words."""
+    """Return a number of requests, in words."""
     return "1 request" if requests == 1 else f"{requests} requests"
 
 
 def cut_short(key: str, requests: int, retry_at: datetime) -> SourceTimedOut:
-    """Our own limit for the host makes a fetch longer than its deadline."""
+    """Return the error of a fetch that our own limit makes longer than its deadline."""
     return SourceTimedOut(
         f"the deadline came before the end: after {counted(requests)} our own limit for {key}"
         " lets the next one leave too late. Raise CATCHMENT_FETCH_DEADLINE, or"
@@ -75,30 +75,30 @@ def cut_short(key: str, requests: int, retry_at: datetime) -> SourceTimedOut:
     )
 
 
-def slow(place: str) -> SourceTimedOut:
-    """One try waited too long for the next bytes."""
-    return SourceTimedOut(f"{place} did not answer in time")
+def slow(label: str) -> SourceTimedOut:
+    """Return the error of a try that waited too long for the next bytes."""
+    return SourceTimedOut(f"{label} did not answer in time")
 
 
-def unreachable(place: str) -> SourceUnavailable:
-    """No connection, or one that broke before the answer began."""
-    return SourceUnavailable(f"{place} cannot be reached, or hung up without an answer")
+def unreachable(label: str) -> SourceUnavailable:
+    """Return the error of a connection that failed before the response."""
+    return SourceUnavailable(f"{label} cannot be reached, or hung up without an answer")
 
 
-def not_http(place: str) -> SourceUnavailable:
-    """The connection closed before an answer, or the answer does not begin as HTTP does."""
+def not_http(label: str) -> SourceUnavailable:
+    """Return the error of a response that is missing, or not HTTP."""
     return SourceUnavailable(
-        f"{place} hung up, or does not answer as HTTP should", code="protocol_error"
+        f"{label} hung up, or does not answer as HTTP should", code="protocol_error"
     )
 
 
-def incomplete(place: str) -> SourceUnavailable:
-    """The body ended before it was whole."""
-    return SourceUnavailable(f"{place} broke off in the middle of its answer", code="incomplete")
+def incomplete(label: str) -> SourceUnavailable:
+    """Return the error of a truncated body."""
+    return SourceUnavailable(f"{label} broke off in the middle of its answer", code="incomplete")
 
 
-def too_large(place: str, limit: str) -> UnexpectedContent:
-    """The answer is larger than we take."""
+def too_large(label: str, limit: str) -> UnexpectedContent:
+    """Return the error of a response above a size limit."""
     return UnexpectedContent(
-        f"{place} answers more than {limit}, which is not read", code="too_large"
+        f"{label} answers more than {limit}, which is not read", code="too_large"
     )

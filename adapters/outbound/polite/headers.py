@@ -1,4 +1,4 @@
-"""Headers of an answer: how long it will do, and the dates in them."""
+"""Headers of a response: its freshness, and its dates."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -17,31 +17,30 @@ _AGE = re.compile(r"\s*([0-9]{1,9})\s*")
 
 
 def http_date(text: str) -> datetime | None:
-    """Read any of the three date formats of HTTP, or None."""
+    """Return a date in any of the three formats of HTTP; None if it is invalid."""
     if len(text) > _LONGEST_DATE:
         return None
     try:
-        moment = parsedate_to_datetime(text)
-        return in_utc(moment)
+        return in_utc(parsedate_to_datetime(text))
     except (ValueError, OverflowError):
         return None
 
 
-def in_utc(moment: datetime) -> datetime:
-    """Return a time in UTC, which one without a zone is in: HTTP says so of its asctime form."""
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+def in_utc(time: datetime) -> datetime:
+    """Return a time in UTC, which HTTP's asctime form without a zone is in."""
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def sent_at(headers: Headers) -> datetime | None:
-    """Return the time on the upstream's own clock, as its `Date` says it, if it does."""
+    """Return the time of the upstream's clock in `Date`; None without it."""
     return http_date(next(iter(headers.get("date", ())), ""))
 
 
 def fresh_s(headers: Headers) -> float | None:
-    """For how many seconds the upstream says that its answer will do; None when it does not say."""
-    told = ",".join(headers.get("cache-control", ()))
-    match = _MAX_AGE.search(told)
-    if match is None or _NOT_KEPT.search(told):
+    """Return the seconds for which a response is declared fresh; None if it is not."""
+    directives = ",".join(headers.get("cache-control", ()))
+    match = _MAX_AGE.search(directives)
+    if match is None or _NOT_KEPT.search(directives):
         return None
     age = _AGE.fullmatch(next(iter(headers.get("age", ())), ""))
     return clamp_block_s(float(match[1]) - (float(age[1]) if age else 0.0)) or None

@@ -1,4 +1,4 @@
-"""Link headers, read as RFC 8288 says, and as they are sent all the same."""
+"""Link headers: parsed by RFC 8288, and leniently where senders differ from it."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -13,30 +13,24 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 class Link(msgspec.Struct, frozen=True):
-    """A target, as written, and its parameters by their names in small letters.
-
-    Of a parameter that comes twice the first one counts.
-    """
+    """A target, as written, and its parameters by name in lower case; repeated ones once."""
 
     target: str
     parameters: Mapping[str, str]
 
     @property
     def relations(self) -> list[str]:
-        """How the target relates to the page it is told with, in small letters.
-
-        A link with an `anchor` tells of another page.
-        """
+        """Return the relation types, in lower case; none if an `anchor` names another page."""
         if self.parameters.get("anchor"):
             return []
         return self.parameters.get("rel", "").lower().split()
 
 
 def links(header: str) -> Iterator[Link]:
-    """Yield the links of a header; what is none is passed over."""
-    place = 0
-    while target := _TARGET.match(header, place):
-        parameters, place = _parameters(header, target.end())
+    """Yield the links of a header; anything else is skipped."""
+    position = 0
+    while target := _TARGET.match(header, position):
+        parameters, position = _parameters(header, target.end())
         yield Link(target[1].strip(), parameters)
 
 
@@ -45,22 +39,22 @@ def next_link(header: str) -> str | None:
     return next((link.target for link in links(header) if "next" in link.relations), None)
 
 
-def _parameters(header: str, place: int) -> tuple[dict[str, str], int]:
-    """Read parameters up to the comma that ends a link; returns where they end."""
-    read: dict[str, str] = {}
-    while name := _NAME.match(header, place):
-        place, value = name.end(), ""
+def _parameters(header: str, position: int) -> tuple[dict[str, str], int]:
+    """Return the parameters up to the comma that ends a link, and their end."""
+    parameters: dict[str, str] = {}
+    while name := _NAME.match(header, position):
+        position, value = name.end(), ""
         if name[2]:
-            value, place = _value(header, place)
-        read.setdefault(name[1].lower(), value)
-    return read, place
+            value, position = _value(header, position)
+        parameters.setdefault(name[1].lower(), value)
+    return parameters, position
 
 
-def _value(header: str, place: int) -> tuple[str, int]:
-    if quoted := _QUOTED.match(header, place):
+def _value(header: str, position: int) -> tuple[str, int]:
+    if quoted := _QUOTED.match(header, position):
         double, single = quoted.groups()
         value = single if double is None else _ESCAPED.sub(r"\1", double)
         return value, quoted.end()
-    ended = _END.search(header, place)
+    ended = _END.search(header, position)
     end = ended.start() if ended else len(header)
-    return header[place:end].strip(), end
+    return header[position:end].strip(), end

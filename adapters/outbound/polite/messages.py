@@ -1,4 +1,4 @@
-"""Messages: what is asked of an upstream, what it answers, and what its headers say."""
+"""Messages: requests to upstreams and their responses, and which responses are accepted."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from adapters.outbound.polite.bodies import is_packed, says_limited
+from adapters.outbound.polite.bodies import is_packed, mentions_limit
 from adapters.outbound.polite.failures import Absent, HostRefused, RetryableError
 from adapters.outbound.polite.headers import fresh_s, http_date
 from adapters.outbound.polite.rate_headers import is_used_up, wait_s
@@ -19,22 +19,22 @@ NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 NOT_MODIFIED = 304
-#: Its body may say that it is a limit.
+#: The body may show that it is a rate limit.
 FORBIDDEN = 403
 _GOOD = frozenset({200, 203})
 _PASSING = frozenset({408, 425, 500, 502, 503, 504})
 _ABSENT = frozenset({404, 410, 451})
 _LEAST_WHEN_LIMITED_S = 1.0
-#: For so long a host is left alone that forbids to ask as often, and says no time.
+#: The block of a host that answers 403 at a rate limit, without a time.
 _FORBIDDEN_FOR_S = 60.0
 _LONGEST_ETAG = 512
 _KEPT_HEADERS = ("link", "cache-control")
-#: What tells the end of a body; a packed one has its end within.
+#: Headers that mark the end of a body; a gzip body marks its own end.
 _BOUNDS = frozenset({"content-length", "transfer-encoding"})
 
 
 class Validators(msgspec.Struct, frozen=True):
-    """The marks of the version of a URL that is known, which mean nothing for any other URL."""
+    """The validators of the known version of a URL; invalid for any other URL."""
 
     url: str
     etag: str | None = None
@@ -42,11 +42,10 @@ class Validators(msgspec.Struct, frozen=True):
 
 
 class HostRules(msgspec.Struct, frozen=True):
-    """The rules of a host that are in its documentation and not in its answers.
+    """The rules of a host that are in its documentation, not in its responses.
 
-    `patience_s` is how long one try waits for the next bytes; the deadline alone decides
-    otherwise. `limited_for_s` is how long to leave it alone when it limits us and says no time,
-    `refused_for_s` when it does not accept who asks: otherwise an answer about one address.
+    `patience_s` limits the wait of one try for the next bytes. `limited_for_s` is the block after
+    a rate limit without a time, `refused_for_s` that after a 401, which otherwise is about one URL.
     """
 
     patience_s: float | None = None
@@ -58,9 +57,9 @@ NO_RULES = HostRules()
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """What an asker wants to see of an answer, beside the usual.
+    """The additional parts of a response that the caller needs.
 
-    `headers` are names in lower case; an answer of one of the `statuses` is no failure.
+    `headers` are names in lower case; a response with one of the `statuses` is not a failure.
     """
 
     headers: Collection[str] = frozenset()
@@ -71,9 +70,9 @@ NOTHING_ELSE = Wanted()
 
 
 class UpstreamRequest(msgspec.Struct, frozen=True):
-    """What is asked: a GET, perhaps only for what has changed, or a POST of a JSON body.
+    """A request: a GET, possibly conditional, or a POST of a JSON body.
 
-    `headers` may hold a secret between us and this very host, whose `rules` are kept.
+    `headers` may contain a secret for this host only; `rules` are those of the host.
     """
 
     url: Url
@@ -85,12 +84,12 @@ class UpstreamRequest(msgspec.Struct, frozen=True):
 
     @property
     def etag(self) -> str | None:
-        """The validator to send, if there is one of this very URL."""
+        """Return the ETag to send, if one is known for this URL."""
         return self._known.etag if self._known else None
 
     @property
     def last_modified(self) -> str | None:
-        """The date to send, if there is one of this very URL."""
+        """Return the date to send, if one is known for this URL."""
         return self._known.last_modified if self._known else None
 
     @property
@@ -100,19 +99,19 @@ class UpstreamRequest(msgspec.Struct, frozen=True):
 
     @property
     def is_conditional(self) -> bool:
-        """Whether "not modified" would be an answer."""
+        """Return whether the request is conditional."""
         return self.etag is not None or self.last_modified is not None
 
     def redirected(self, location: str, others: Collection[str] = ()) -> "UpstreamRequest":
-        """The same request where the upstream sent us; SourceRefused when we do not go there.
+        """Return the request after a redirect; raise SourceRefused if it may not be followed.
 
-        One of the `others` we may go to is sent nothing that is meant for this host.
+        Redirects to `others` are allowed, too, without the headers for this host.
         """
         url = self.url.leads_to(location, others) if location else None
         if url is None:
             raise SourceRefused(
-                f"{self.url.place} sends us to another place, where we do not follow; if it has"
-                " moved, change its address; if it always sends us there, name that host in"
+                f"{self.url.label} redirects to another host, which is not followed; if it has"
+                " moved, change its address; if it always redirects there, name that host in"
                 " CATCHMENT_FOLLOW_HOSTS",
                 code="redirect_refused",
             )
@@ -122,15 +121,15 @@ class UpstreamRequest(msgspec.Struct, frozen=True):
 
 
 def harmless(headers: Mapping[str, str]) -> Mapping[str, str]:
-    """Return those headers that any host may see."""
+    """Return the headers that any host may see."""
     return {name: value for name, value in headers.items() if name.lower() == "accept"}
 
 
 class UpstreamResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """A body, decoded, with what the upstream says about it; `url` is where it was found.
+    """A response with its decoded body; `url` is that after redirects.
 
-    `headers` holds `link`, `cache-control` and what was wanted, where present. An answer is
-    `bounded` when it said where it ends, so that it cannot have been cut short unnoticed.
+    `headers` has `link`, `cache-control` and the wanted ones, if present. A response is `bounded`
+    if it declares its end, so that truncation is always noticed.
     """
 
     url: str
@@ -144,7 +143,7 @@ class UpstreamResponse(msgspec.Struct, frozen=True, kw_only=True):
     bounded: bool = True
 
     def payload(self, page: int) -> Payload:
-        """The answer as one page of what a source gives."""
+        """Return the response as one page of a source."""
         return Payload(
             url=self.url,
             body=self.body,
@@ -157,21 +156,21 @@ class UpstreamResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotModified(msgspec.Struct, frozen=True):
-    """What we have is still what the upstream has; `headers` are as those of a response."""
+    """A "not modified" response; `headers` are as those of UpstreamResponse."""
 
     url: str
     headers: Mapping[str, str] = {}
 
 
 class RawResponse(msgspec.Struct, frozen=True):
-    """One reply as it came, with its body unpacked; header names are lower case."""
+    """One response as received, with its body unpacked; header names are in lower case."""
 
     status: int
     headers: Mapping[str, tuple[str, ...]]
     body: bytes = b""
 
     def kept_headers(self, wanted: Wanted) -> Mapping[str, str]:
-        """Return the headers that an asker may need."""
+        """Return the headers that callers may need."""
         names = (*_KEPT_HEADERS, *wanted.headers)
         return {name: self.header(name) for name in names if name in self.headers}
 
@@ -181,16 +180,16 @@ class RawResponse(msgspec.Struct, frozen=True):
         return not _BOUNDS.isdisjoint(self.headers) or is_packed(encoding, "")
 
     def header(self, name: str) -> str:
-        """The values of a header, joined by commas, or an empty text."""
+        """Return the values of a header, joined by commas; an empty text without any."""
         return ", ".join(self.headers.get(name, ()))
 
     def fresh_until(self, now: datetime) -> datetime | None:
-        """Until when the upstream says that this reply will do; None when it does not say."""
+        """Return until when the response is declared fresh; None if it is not."""
         fresh = fresh_s(self.headers)
         return None if fresh is None else now + timedelta(seconds=fresh)
 
     def answer(self, request: UpstreamRequest, now: datetime) -> UpstreamResponse:
-        """Return what the asker gets to see of a good reply."""
+        """Return the response for the caller."""
         return UpstreamResponse(
             url=request.url.text,
             status=self.status,
@@ -204,13 +203,13 @@ class RawResponse(msgspec.Struct, frozen=True):
         )
 
 
-# ---------------------------------------------------------------- which replies are of use
+# ---------------------------------------------------------------- accepted responses
 
 
 def judge(reply: RawResponse, request: UpstreamRequest, now: datetime) -> None:
-    """Raise an error unless a reply is of use: a body, a redirect, or the 304 that was asked for.
+    """Raise an error unless a response is usable: a body, a redirect, or an expected 304.
 
-    To a POST only a status is: what was sent has arrived. RetryableError for what may pass;
+    For a POST only the status counts. Raise RetryableError for a temporary failure; otherwise
     SourceUnavailable, SourceRefused or UnexpectedContent.
     """
     if reply.status in request.wanted.statuses:
@@ -227,58 +226,58 @@ def _judge_get(reply: RawResponse, url: Url, conditional: bool) -> None:
     status = reply.status
     if status in _GOOD:
         if not reply.body:
-            raise UnexpectedContent(f"{url.place} answered nothing at all", code="empty")
+            raise UnexpectedContent(f"{url.label} answered with an empty body", code="empty")
     elif status == NOT_MODIFIED:
         if not conditional:
-            raise UnexpectedContent(f"{url.place} answered 304, though nothing was known of it")
+            raise UnexpectedContent(f"{url.label} answered 304 to an unconditional request")
     elif status in (204, 205):
-        raise UnexpectedContent(f"{url.place} answered nothing at all", code="empty")
+        raise UnexpectedContent(f"{url.label} answered with an empty body", code="empty")
     elif status not in REDIRECTS:
-        raise UnexpectedContent(f"{url.place} answered {_phrase(status)}, which holds no records")
+        raise UnexpectedContent(f"{url.label} answered {_phrase(status)}, which has no records")
 
 
 def _judge_post(reply: RawResponse, url: Url) -> None:
     if not 200 <= reply.status < 300:
         raise SourceRefused(
-            f"{url.place} answered {_phrase(reply.status)}, which says nothing of an arrival;"
+            f"{url.label} answered {_phrase(reply.status)}, which does not confirm the delivery;"
             " if it has moved, change its address"
         )
 
 
 def _judge_failure(reply: RawResponse, request: UpstreamRequest, now: datetime) -> None:
-    said = f"{request.url.place} answered {_phrase(reply.status)}"
+    problem = f"{request.url.label} answered {_phrase(reply.status)}"
     block_s = wait_s(reply.headers, now)
     if _is_limit(reply, block_s):
-        # A host that forbids us to go on means it; one that only asks us to slow down is tried.
+        # A 403 without a time blocks the host; a 429 without a time is retried.
         silent_s = request.rules.limited_for_s
         if reply.status == FORBIDDEN:
             silent_s = silent_s or _FORBIDDEN_FOR_S
         block_s = block_s or silent_s or block_s
         raise RetryableError(
             SourceBlocked(
-                f"{said}: we ask more often than it allows", retry_at=_after(now, block_s)
+                f"{problem}: we send more requests than it allows", retry_at=_after(now, block_s)
             ),
             block_s=block_s,
             least_s=_LEAST_WHEN_LIMITED_S,
         )
     retry_at = _after(now, block_s)
     if reply.status in _PASSING:
-        raise RetryableError(SourceUnavailable(said, retry_at=retry_at), block_s=block_s)
+        raise RetryableError(SourceUnavailable(problem, retry_at=retry_at), block_s=block_s)
     if reply.status >= 500:
-        raise SourceUnavailable(said, retry_at=retry_at)
+        raise SourceUnavailable(problem, retry_at=retry_at)
     if reply.status == 401 and request.rules.refused_for_s:
         raise HostRefused(
-            f"{said}: it does not accept who asks, whatever is asked; check the token",
+            f"{problem}: it refuses every request of this caller; check the token",
             retry_at=_after(now, request.rules.refused_for_s),
         )
     refused = Absent if reply.status in _ABSENT else SourceRefused
-    raise refused(f"{said}; check its address and whether we may read it")
+    raise refused(f"{problem}; check its address and whether we may read it")
 
 
 def _is_limit(reply: RawResponse, block_s: float | None) -> bool:
     if reply.status != FORBIDDEN:
         return reply.status == 429
-    return bool(is_used_up(reply.headers) or block_s or says_limited(reply.body))
+    return bool(is_used_up(reply.headers) or block_s or mentions_limit(reply.body))
 
 
 def _after(now: datetime, seconds: float | None) -> datetime | None:
@@ -292,7 +291,7 @@ def _phrase(status: int) -> str:
         return str(status)
 
 
-# ---------------------------------------------------------------- what is kept of a reply
+# ---------------------------------------------------------------- stored validators
 
 
 def _kept_etag(text: str) -> str | None:
@@ -301,5 +300,5 @@ def _kept_etag(text: str) -> str | None:
 
 
 def _kept_last_modified(text: str, now: datetime) -> str | None:
-    moment = http_date(text)
-    return None if moment is None or moment > now else text
+    time = http_date(text)
+    return None if time is None or time > now else text

@@ -1,4 +1,4 @@
-"""The network backend: connects only to addresses that are allowed, within limits."""
+"""The network backend: connects only to allowed addresses, within the limits of the request."""
 
 import asyncio
 import math
@@ -20,7 +20,7 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 def is_public(text: str) -> bool:
-    """Whether this is the address of a machine on the public internet."""
+    """Return whether this is an address of the public internet."""
     try:
         address = _unwrapped(ip_address(text))
     except ValueError:
@@ -31,7 +31,7 @@ def is_public(text: str) -> bool:
 
 
 def _unwrapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """The IPv4 address inside an IPv6 address that is only its wrapping."""
+    """Return the IPv4 address embedded in an IPv6 address, or the address itself."""
     if isinstance(address, IPv4Address):
         return address
     inner = address.ipv4_mapped or address.sixtofour
@@ -41,7 +41,7 @@ def _unwrapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
 
 
 def one_of_each_family(texts: list[str]) -> list[str]:
-    """The first address of each version: a host with hundreds is tried twice, not hundreds."""
+    """Return the first address of each IP version, so that at most two are tried."""
     firsts: dict[int, str] = {}
     for text in texts:
         firsts.setdefault(ip_address(text).version, text)
@@ -50,20 +50,20 @@ def one_of_each_family(texts: list[str]) -> list[str]:
 
 # ---------------------------------------------------------------- the limits of a request
 
-#: Everything before the body, interim answers included; a read takes 64 KiB at a time.
+#: The most bytes before the body, interim responses included; a read takes 64 KiB at a time.
 MAX_HEAD = 128 * 1024
 
 
 class RequestLimits:
-    """Counts down while a request runs; the network asks it before and after every step.
+    """The limits of a running request, which the network checks at every step.
 
     `patience_s` is how long a read may wait for the next bytes.
     """
 
     def __init__(
-        self, place: str, seconds: float, max_wire: int, patience_s: float = math.inf
+        self, label: str, seconds: float, max_wire: int, patience_s: float = math.inf
     ) -> None:
-        self.place = place
+        self.label = label
         self.patience_s = patience_s
         self.is_new_connection = False
         self.body_bytes = 0
@@ -74,30 +74,30 @@ class RequestLimits:
         self._ends_at = self._now() + seconds
 
     def is_over(self) -> bool:
-        """Whether the time is up; may be asked by any thread."""
+        """Return whether the time is up; thread-safe."""
         return self._now() >= self._ends_at
 
     def seconds(self, longest: float) -> float:
-        """How long the next step may take; SourceTimedOut when the time is up."""
+        """Return the seconds the next step may take; raise SourceTimedOut if the time is up."""
         left = self._ends_at - self._now()
         if left <= 0:
-            raise late(self.place)
+            raise late(self.label)
         return min(longest, left)
 
     def take(self, received: int) -> None:
-        """Count bytes that arrived; SourceError when they are too many."""
+        """Count received bytes; raise SourceError if they are too many."""
         self._received += received
         if self._in_head and self._received > MAX_HEAD:
-            raise not_http(self.place)
+            raise not_http(self.label)
         if self._received > self._max_wire:
-            raise too_large(self.place, f"{self._max_wire / MIB:.3g} MiB")
+            raise too_large(self.label, f"{self._max_wire / MIB:.3g} MiB")
 
     def hurry(self, seconds: float) -> None:
-        """Let what is left take no longer than this."""
+        """Limit the remaining time to this."""
         self._ends_at = min(self._ends_at, self._now() + seconds)
 
     def begin_body(self) -> None:
-        """From now on the bytes are the body's."""
+        """Count the following bytes as those of the body."""
         self._in_head = False
 
 
@@ -107,14 +107,14 @@ CURRENT: ContextVar[RequestLimits] = ContextVar("limits")
 # ---------------------------------------------------------------- connections
 
 CONNECT_S = 3.0
-#: Sending, and agreeing on how to encrypt, needs no thinking.
+#: The time limit for sending, and for the TLS handshake.
 _STEP_S = 10.0
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 
 def pool(tls: ssl.SSLContext, network: "Network") -> httpcore.AsyncConnectionPool:
-    """Connections over our network; their number is bounded by the budgets, not here.
+    """Return a connection pool over our network, without a limit, because budgets limit requests.
 
     A pool that makes requests wait would have to cancel the waiting ones.
     """
@@ -131,16 +131,16 @@ def pool(tls: ssl.SSLContext, network: "Network") -> httpcore.AsyncConnectionPoo
 
 
 async def resolve(host: str, port: int) -> list[str]:
-    """Ask the system for the addresses of a host."""
+    """Return the addresses of a host by the system's resolver."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in found]
 
 
 class Network(httpcore.AsyncNetworkBackend):
-    """Resolves a name once and connects to the very address it checked.
+    """The network backend that resolves a name once and connects to the address it has checked.
 
-    The timeouts that httpcore passes along are not used: the limits knows better.
+    httpcore's timeouts are ignored in favour of the limits of the request.
     """
 
     def __init__(self, resolve: Resolve, allowed_private: Container[str]) -> None:
@@ -156,7 +156,7 @@ class Network(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Connect within what the request may still use; SourceRefused for a private address."""
+        """Connect within the request's limits; raise SourceRefused for a private address."""
         CURRENT.get().is_new_connection = True
         failure: Exception = httpcore.ConnectError("the name has no address")
         for address in await self._checked(host, port):
@@ -169,18 +169,18 @@ class Network(httpcore.AsyncNetworkBackend):
         raise failure
 
     async def _checked(self, host: str, port: int) -> list[str]:
-        addresses = await self._looked_up(host, port)
+        addresses = await self._resolved(host, port)
         named = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        # One forbidden address condemns the name: a name that points both ways is an attack.
+        # One private address is enough to refuse: a name with both kinds is an attack.
         if named not in self._allowed_private and not all(map(is_public, addresses)):
             raise SourceRefused(
-                f"{CURRENT.get().place} leads to an address that is not public; if it is meant"
-                f" to, allow {named} by name",
+                f"{CURRENT.get().label} has an address that is not public; if that is intended,"
+                f" allow {named} by name",
                 code="address_refused",
             )
         return one_of_each_family(addresses)
 
-    async def _looked_up(self, host: str, port: int) -> list[str]:
+    async def _resolved(self, host: str, port: int) -> list[str]:
         try:
             async with asyncio.timeout(CURRENT.get().seconds(CONNECT_S)):
                 return await self._resolve(host, port)
@@ -191,7 +191,7 @@ class Network(httpcore.AsyncNetworkBackend):
 
 
 class _Stream(httpcore.AsyncNetworkStream):
-    """A connection whose every step asks the limits of whoever is using it now."""
+    """A connection that checks the limits of its current request at every step."""
 
     def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
         self._inner = inner
@@ -201,7 +201,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         max_bytes: int,
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> bytes:
-        """Read what there is."""
+        """Read available bytes."""
         limits = CURRENT.get()
         data = await self._inner.read(max_bytes, limits.seconds(limits.patience_s))
         limits.take(len(data))
@@ -225,7 +225,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> httpcore.AsyncNetworkStream:
-        """Encrypt the connection; SourceRefused when the certificate is not good."""
+        """Start TLS; raise SourceRefused for an invalid certificate."""
         limits = CURRENT.get()
         seconds = limits.seconds(_STEP_S)
         try:
@@ -234,11 +234,11 @@ class _Stream(httpcore.AsyncNetworkStream):
             if not isinstance(error.__cause__, ssl.SSLError):
                 raise
             raise SourceRefused(
-                f"{limits.place} has no valid certificate, or speaks no TLS we trust",
+                f"{limits.label} has no valid certificate, or speaks no TLS we trust",
                 code="tls_error",
             ) from error
         return _Stream(inner)
 
     def get_extra_info(self, info: str) -> Any:
-        """Whatever the system knows of the connection."""
+        """Return information of the system about the connection."""
         return self._inner.get_extra_info(info)

@@ -1,4 +1,4 @@
-"""Headers of rate limits, in every form in use: when to come back, and what is used up."""
+"""Headers of rate limits, in all forms in use: the time to wait, and whether a limit is used up."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -9,16 +9,16 @@ import msgspec
 from adapters.outbound.polite.headers import Headers, http_date, in_utc, sent_at
 from domain.politeness import clamp_block_s
 
-#: No limit lasts longer; a value beyond that is in another unit, or absurd.
+#: No limit lasts longer; a larger value is in another unit, or wrong.
 _YEAR_S = 366 * 86_400.0
-#: How many of a unit make a second: seconds since the epoch, and thousandths thrice.
+#: The units of time since the epoch, per second: from seconds to nanoseconds.
 _UNITS_OF_EPOCH = (1.0, 1e3, 1e6, 1e9)
 _NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?([eE]\+?[0-9]{1,2})?")
 _DURATION = re.compile(r"(?:[0-9]{1,9}(?:\.[0-9]{1,9})?(?:ms|h|m|s|d)){1,5}")
 _PART = re.compile(r"([0-9.]+)(ms|h|m|s|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-#: `X-RateLimit-Remaining`, `X-Rate-Limit-Reset`, `RateLimit-Reset-After`, and those of one limit
-#: among several, such as `X-RateLimit-Remaining-Requests`.
+#: `X-RateLimit-Remaining`, `X-Rate-Limit-Reset`, `RateLimit-Reset-After`, also with the name of one
+#: limit of several, such as `X-RateLimit-Remaining-Requests`.
 _NAMED = re.compile(
     r"(?:x-)?rate-?limit-(?:(remaining)|reset(?:-?(?:after|time|at))?)((?:-[a-z]+)?)"
 )
@@ -27,7 +27,7 @@ _MEMBERS = re.compile(r'(?:[^";]|"[^"]*")+')
 
 
 class _Limit(msgspec.Struct):
-    """One limit of an upstream: how much is left of it, and when it is renewed, as texts."""
+    """One limit of an upstream: the remaining number, and the time of its renewal, as texts."""
 
     left: list[str] = []
     resets: list[str] = []
@@ -38,37 +38,37 @@ class _Limit(msgspec.Struct):
 
 
 def wait_s(headers: Headers, now: datetime) -> float | None:
-    """Seconds to leave the host alone, at most a day; None when it says nothing we can use.
+    """Return the seconds to wait before the next request, at most a day; None if none are stated.
 
-    A time is measured against the `Date` it came with, or else against our clock. Of several
-    answers the longest counts.
+    A time is relative to the `Date` of the response, or else to our clock. Of several the longest
+    counts.
     """
     there = sent_at(headers) or now
-    told = [_retry_after_s(text, there) for text in _each(headers.get("retry-after", ()))]
-    return _longest([*told, renewed_s(headers, now)])
+    waits = [_retry_after_s(text, there) for text in _each(headers.get("retry-after", ()))]
+    return _longest([*waits, renewed_s(headers, now)])
 
 
 def renewed_s(headers: Headers, now: datetime) -> float | None:
-    """Seconds until there is a new allowance, when nothing is left of the one that there was."""
+    """Return the seconds until a used-up limit is renewed; None if none is used up."""
     there = sent_at(headers) or now
     resets = (text for limit in _limits(headers) if limit.is_used_up for text in limit.resets)
     return _longest(_reset_s(text.strip(), there) for text in resets)
 
 
 def is_used_up(headers: Headers) -> bool:
-    """Whether the upstream says that nothing is left of one of its limits."""
+    """Return whether a limit of the upstream is used up."""
     return any(limit.is_used_up for limit in _limits(headers))
 
 
-def _longest(told: Iterable[float | None]) -> float | None:
-    return max((clamp_block_s(s) for s in told if s is not None and s >= 0), default=None)
+def _longest(waits: Iterable[float | None]) -> float | None:
+    return max((clamp_block_s(s) for s in waits if s is not None and s >= 0), default=None)
 
 
 # ---------------------------------------------------------------- values
 
 
 def _each(values: Iterable[str]) -> Iterator[str]:
-    """Yield each value, also of those that were joined on the way; dates have commas within."""
+    """Yield each value, also of joined numbers; dates contain commas themselves."""
     for value in values:
         parts = [part.strip() for part in value.split(",")]
         yield from parts if all(map(_NUMBER.fullmatch, parts)) else [value.strip()]
@@ -83,9 +83,9 @@ def _retry_after_s(text: str, now: datetime) -> float | None:
 
 
 def _reset_s(text: str, now: datetime) -> float | None:
-    """Seconds until a limit is renewed, told as such, as a duration, as a time or since the epoch.
+    """Return the seconds until a limit is renewed, from seconds, a duration, a date or an epoch.
 
-    None for what is in no unit a sensible time: it would close a host for nothing.
+    None for a value that is plausible in no unit: it would block a host for nothing.
     """
     number = _number(text)
     if number is not None:
@@ -97,21 +97,21 @@ def _reset_s(text: str, now: datetime) -> float | None:
 
 
 def _number(text: str) -> float | None:
-    """Read a number, without what else may stand behind it."""
+    """Return the number at the start of a text."""
     text = re.split("[;,]", text, maxsplit=1)[0].strip()
     return float(text) if _NUMBER.fullmatch(text) else None
 
 
 def _since_epoch_s(number: float, now: datetime) -> float | None:
-    """Seconds from now to a time since the epoch; None unless it is less than a year away."""
+    """Return the seconds from now to a time since the epoch; None if it is a year or more away."""
     away = (number / unit - now.timestamp() for unit in _UNITS_OF_EPOCH)
     return next((seconds for seconds in away if abs(seconds) <= _YEAR_S), None)
 
 
 def _until_s(text: str, now: datetime) -> float | None:
-    """Seconds from now to a time written as a date."""
-    moment = http_date(text) or _iso(text)
-    return None if moment is None else (moment - now).total_seconds()
+    """Return the seconds from now to a date."""
+    time = http_date(text) or _iso(text)
+    return None if time is None else (time - now).total_seconds()
 
 
 def _iso(text: str) -> datetime | None:
@@ -129,14 +129,14 @@ def _limits(headers: Headers) -> Iterator[_Limit]:
     policies = dict(_items(headers, "ratelimit-policy"))
     for name, limit in _items(headers, "ratelimit"):
         left = limit.get("r", limit.get("remaining", ""))
-        # Without a time it is renewed at the latest when the whole window has passed.
+        # Without a time it is renewed after the whole window at the latest.
         policy = policies.get(name) or (next(iter(policies.values())) if len(policies) == 1 else {})
         reset = limit.get("t", limit.get("reset", policy.get("w", "")))
         yield _Limit([left], [reset])
 
 
 def _named(headers: Headers) -> Iterator[_Limit]:
-    """Yield what headers of their own say of each limit, with or without a name of its own."""
+    """Yield the limits in separate headers, with or without a name."""
     limits: dict[str, _Limit] = {}
     for name, values in headers.items():
         if match := _NAMED.fullmatch(name):
@@ -147,7 +147,7 @@ def _named(headers: Headers) -> Iterator[_Limit]:
 
 
 def _items(headers: Headers, header: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the named items of a list with their parameters; a dictionary is one without a name."""
+    """Yield the named items of a list with their parameters; a dictionary is an unnamed item."""
     dictionary: dict[str, str] = {}
     for item in _ITEMS.findall(",".join(headers.get(header, ()))):
         name, *members = [member.strip() for member in _MEMBERS.findall(item)] or [""]

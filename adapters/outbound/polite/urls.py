@@ -1,4 +1,4 @@
-"""Addresses we ask: read strictly, named harmlessly, followed only where that is allowed."""
+"""URLs of upstreams: parsed strictly, shown without secrets, followed only where allowed."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -9,7 +9,7 @@ import msgspec
 from domain.errors import SourceRefused
 
 _PORTS = {"http": 80, "https": 443}
-_LONGEST_PLACE = 120
+_LONGEST_LABEL = 120
 
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?"
@@ -17,19 +17,19 @@ _URL = re.compile(
     re.IGNORECASE,
 )
 _NAME = re.compile(r"[a-z0-9._-]+", re.IGNORECASE)
-#: The host of an address, where other characters than ASCII mean something else than in its path.
+#: The host of a URL, where characters outside ASCII are encoded differently than in the path.
 _HOST = re.compile(r"(?P<before>(?:[a-z][a-z0-9+.-]*:)?//)(?P<host>[^/?#\\:@]*)", re.IGNORECASE)
-#: What IDNA 2003, which Python has, and IDNA 2008 spell differently: two hosts of two owners.
+#: Letters that IDNA 2003, which Python has, and IDNA 2008 map to different hosts.
 _AMBIGUOUS = re.compile("[ßẞςΣ\u200c\u200d]")
-#: All that may stand in an address; anything else is percent-encoded.
+#: The characters that are valid in a URL; others are percent-encoded.
 _KEPT = "!#$%&'()*+,/:;=?@[]~\\"
 
 
 class Url(msgspec.Struct, frozen=True):
-    """An address: `text` as it is asked, and the parts that matter to us.
+    """A URL: `text` as it is requested, and its parts.
 
-    `key` is the host as budgets know it: with its port, unless that is the usual one. `place` is
-    the address fit for a message: without user, query and fragment, and not too long.
+    `key` is the host as budgets name it: with its port, unless that is the default. `label` is the
+    URL for messages: without user, query and fragment, and not too long.
     """
 
     text: str
@@ -37,14 +37,13 @@ class Url(msgspec.Struct, frozen=True):
     host: str
     port: int
     key: str
-    place: str
+    label: str
 
     def leads_to(self, reference: str, others: Collection[str] = ()) -> "Url | None":
-        """Where a redirect or a link leads; None unless that is this very host, or one of `others`.
+        """Return the target of a redirect or a link; None unless it is on this host or `others`.
 
-        Where we came by https we go on by https, also when this host says http: behind a proxy that
-        ends the encryption it often does. `others` are written as `key` is, or as `*.example.com`
-        for all hosts below one.
+        From https it stays https, even if this host names http, as hosts behind a TLS proxy often
+        do. `others` are written as `key` is, or as `*.example.com` for all hosts below one.
         """
         try:
             there = parse(urljoin(self.text, _encoded(reference.strip())))
@@ -64,14 +63,14 @@ class Url(msgspec.Struct, frozen=True):
         return parse(f"{before}?{urlencode([*kept, *params.items()])}")
 
     def is_same_host(self, other: "Url") -> bool:
-        """Whether both are of one host and port, so that a secret of one is no news to the other.
+        """Return whether both have one host and port, so that they may share secrets.
 
-        Encryption may be taken up on the way, not given up.
+        A change from http to https is allowed, the reverse is not.
         """
         return other._origin in (self._origin, self._upgraded)
 
     def _is_itself(self, there: "Url") -> bool:
-        """Whether an http address means this host: by its port, or by the usual one for ours."""
+        """Return whether an http URL means this host: by this port, or by the matching default."""
         usual = _PORTS["http"] if self.port == _PORTS["https"] else self.port
         return there.host == self.host and there.port in (usual, self.port)
 
@@ -97,10 +96,10 @@ class Url(msgspec.Struct, frozen=True):
 
 
 def parse(text: str, discreet: bool = False) -> Url:
-    """Read an http or https address; SourceRefused when it is anything else.
+    """Parse an http or https URL; raise SourceRefused for anything else.
 
-    A host may be in any script: it is asked by its ASCII name. The path of a `discreet` address,
-    which may hold a token, is not in its `place`.
+    A host may be in any script; its ASCII name is used. The `label` of a `discreet` URL does not
+    show the path, which may contain a token.
     """
     if named := _HOST.match(text):
         text = named["before"] + ascii_host(named["host"]) + text[named.end() :]
@@ -110,17 +109,17 @@ def parse(text: str, discreet: bool = False) -> Url:
     port = int(match["port"] or _PORTS[scheme]) if match else 0
     if match is None or not printable or not 0 < port < 2**16:
         raise SourceRefused(
-            "the address is not a plain http or https URL; it may hold no user name, and other"
-            " characters than ASCII must be percent-encoded",
+            "the address is not a plain http or https URL; it may have no user name, and characters"
+            " outside ASCII must be percent-encoded",
             code="url_refused",
         )
     host, path = match["host"].lower(), "/..." if discreet else match["path"] or "/"
     key = host if port == _PORTS[scheme] else f"{host}:{port}"
-    return Url(text, scheme, host, port, key, f"{scheme}://{key}{path}"[:_LONGEST_PLACE])
+    return Url(text, scheme, host, port, key, f"{scheme}://{key}{path}"[:_LONGEST_LABEL])
 
 
 def ascii_host(host: str) -> str:
-    """Return the ASCII name of a host, `xn--bcher-kva.example`; SourceRefused if it has none."""
+    """Return the ASCII name of a host, `xn--bcher-kva.example`; raise SourceRefused without one."""
     if host.isascii():
         return host
     if _AMBIGUOUS.search(host):
@@ -133,23 +132,23 @@ def ascii_host(host: str) -> str:
         name = host.encode("idna").decode("ascii")
     except UnicodeError:
         name = ""
-    # What looks like one letter may stand for a slash.
+    # A character that looks like a letter may be mapped to a slash.
     if not _NAME.fullmatch(name):
-        raise SourceRefused("the host is no name that can be asked", code="url_refused")
+        raise SourceRefused("the host is not a valid name", code="url_refused")
     return name
 
 
 def ascii_key(host: str) -> str:
-    """Return a host, with or without its port, by its ASCII name and in small letters."""
+    """Return a host, with or without its port, as its ASCII name in lower case."""
     name, colon, port = host.partition(":")
     return (ascii_host(name) + colon + port).lower()
 
 
 def _encoded(reference: str) -> str:
-    """Percent-encode what an address may not hold, blanks and other scripts than ASCII."""
+    """Percent-encode the characters that a URL may not contain, such as blanks and non-ASCII."""
     host = _HOST.match(reference)
     before = "" if host is None else host["before"] + ascii_host(host["host"])
     rest = reference if host is None else reference[host.end() :]
     if any(character < " " or character == "\x7f" for character in rest):
-        raise ValueError("a control character is in no address")
+        raise ValueError("a URL contains no control characters")
     return before + quote(rest, safe=_KEPT)

@@ -270,8 +270,8 @@ def test_u23_what_is_not_utf8_and_says_nothing_costs_its_own_row(
 @pytest.mark.parametrize(
     ("text", "code", "told"),
     [
-        ("", "empty", "not even a CSV header"),
-        ("\ufeff", "empty", "not even a CSV header"),
+        ("", "empty", "without even a CSV header"),
+        ("\ufeff", "empty", "without even a CSV header"),
         ("symbol,title,price\nBTC,Bitcoin,1\n", "unexpected_content", "columns: name, price_usd"),
         ("name,symbol\n", "unexpected_content", "lacks these columns: price_usd"),
         (HEADER.strip() + ",name\n", "unexpected_content", "has these columns twice: name"),
@@ -529,8 +529,8 @@ async def test_a_file_that_takes_too_long_ends_at_the_deadline(path: Path) -> No
 
         assert failure(report) == (
             "source_timed_out",
-            "my assets.csv was not done before the deadline; CATCHMENT_FETCH_DEADLINE is how long a"
-            " fetch may take",
+            "my assets.csv did not finish before the deadline; CATCHMENT_FETCH_DEADLINE is how long"
+            " a fetch may take",
         )
 
 

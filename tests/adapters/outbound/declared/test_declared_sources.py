@@ -211,9 +211,9 @@ def test_a_record_that_cannot_be_read_is_rejected_at_its_place(
     [
         ('records = "/data"\n' + FLAT, {"error": "no"}, "the body has nothing at /data"),
         ('records = "/data/x"\n' + FLAT, {"data": 3}, "the body has nothing at /data"),
-        ('records = "/data"\n' + FLAT, b'{"data": [', "the body is no valid JSON"),
+        ('records = "/data"\n' + FLAT, b'{"data": [', "the body is not valid JSON"),
         ('records = "/data"\n' + FLAT, {"data": 3}, "and a JSON list was expected"),
-        ('records = "/r"\ncolumns = "/c"\n' + FLAT, {"c": 3, "r": []}, "no list of names"),
+        ('records = "/r"\ncolumns = "/c"\n' + FLAT, {"c": 3, "r": []}, "is not a list of names"),
     ],
 )
 def test_a_body_that_is_not_what_the_block_says_fails(block: str, body: Any, reason: str) -> None:

@@ -126,14 +126,14 @@ def test_an_unknown_charset_is_refused_unless_the_bytes_are_utf8(
     label: str, read: type[object]
 ) -> None:
     assert read('["é"]'.encode(), LABELLED(label)) == '["é"]'.encode()  # type: ignore[call-arg]
-    with pytest.raises(UnexpectedContent, match="is not known here") as unexpected:
+    with pytest.raises(UnexpectedContent, match="is unknown") as unexpected:
         read(b'["\xe9"]', LABELLED(label))  # type: ignore[call-arg]
 
     assert unexpected.value.code == "unknown_charset"
 
 
 def test_a_file_in_an_unknown_charset_is_refused_before_it_is_read() -> None:
-    with pytest.raises(UnexpectedContent, match="charset idna is not known"):
+    with pytest.raises(UnexpectedContent, match="charset idna is unknown"):
         Recoder(b"symbol", LABELLED("idna"))
 
 

@@ -174,8 +174,8 @@ def test_rows_are_read_from_behind_the_header_on() -> None:
 @pytest.mark.parametrize(
     ("text", "code", "told"),
     [
-        (b"", "empty", "not even a CSV header"),
-        (b" \r\n\n", "empty", "not even a CSV header"),
+        (b"", "empty", "without even a CSV header"),
+        (b" \r\n\n", "empty", "without even a CSV header"),
         (b"symbol,prize\n", "unexpected_content", "lacks these columns: price"),
         (b"name,other\n", "unexpected_content", "lacks these columns: symbol, price"),
         (b'"symbol,price\n', "unexpected_content", "header has a quote that is not closed"),
@@ -275,7 +275,7 @@ def test_a_first_line_that_names_the_delimiter_is_skipped(named: bytes, delimite
 
 def test_a_delimiter_that_is_named_and_not_used_does_not_count() -> None:
     assert header_of(b"sep=;\nsymbol,price\n", REQUIRED, KNOWN).layout.delimiter == ","
-    with pytest.raises(UnexpectedContent, match="not even a CSV header"):
+    with pytest.raises(UnexpectedContent, match="without even a CSV header"):
         header_of(b"sep=;\n", REQUIRED, KNOWN)
 
 

@@ -149,7 +149,7 @@ def test_whatever_is_json_is_read_whatever_its_label(content_type: str) -> None:
         (b"<!doctype html><title>Sorry</title>", "an HTML page"),
         (b"\n<HTML lang='en'>", "an HTML page"),
         (b"<?xml version='1.0'?><posts/>", "XML"),
-        (b"callback([])", "no JSON"),
+        (b"callback([])", "not JSON"),
     ],
 )
 @pytest.mark.parametrize("content_type", ["application/json", "text/html; charset=utf-8"])

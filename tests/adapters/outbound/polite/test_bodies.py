@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.outbound.polite.bodies import (
-    MAX_SAID,
+    MAX_REFUSAL,
     gunzip,
     is_packed,
-    says_limited,
+    mentions_limit,
     unpack_start,
 )
 from adapters.outbound.polite.failures import RetryableError
@@ -52,10 +52,10 @@ def test_a_body_cut_anywhere_is_incomplete(data: st.DataObject) -> None:
     packed = gzip.compress(b"[" + b'"abc",' * 100 + b'"d"]')
     length = data.draw(st.integers(1, len(packed) - 1))
 
-    with pytest.raises(RetryableError) as setback:
+    with pytest.raises(RetryableError) as failure:
         gunzip(packed[:length], 100 * MIB, PLACE)
 
-    assert setback.value.error.code == "incomplete"
+    assert failure.value.error.code == "incomplete"
 
 
 @pytest.mark.parametrize(
@@ -101,14 +101,14 @@ def test_zero_bytes_in_place_of_the_rest_do_not_make_a_body_whole() -> None:
     ],
 )
 def test_a_refusal_may_speak_of_a_limit(said: bytes, limited: bool) -> None:
-    assert says_limited(said) is limited
+    assert mentions_limit(said) is limited
 
 
 def test_the_beginning_of_a_refusal_is_unpacked_if_it_can_be() -> None:
     packed = gzip.compress(b"rate limit" + bytes(100_000))
 
     assert unpack_start(packed[:-10], "gzip").startswith(b"rate limit")
-    assert len(unpack_start(packed, "gzip")) == MAX_SAID
+    assert len(unpack_start(packed, "gzip")) == MAX_REFUSAL
     assert unpack_start(b"rate limit", "gzip") == unpack_start(b"rate limit", "") == b"rate limit"
 
 

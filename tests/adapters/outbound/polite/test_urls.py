@@ -11,7 +11,7 @@ from domain.errors import SourceRefused
 
 
 @pytest.mark.parametrize(
-    ("text", "key", "place"),
+    ("text", "key", "label"),
     [
         ("https://API.example.com", "api.example.com", "https://api.example.com/"),
         ("http://example.com:80/a?token=x", "example.com", "http://example.com/a"),
@@ -21,10 +21,10 @@ from domain.errors import SourceRefused
         ("http://example.com?a=/b", "example.com", "http://example.com/"),
     ],
 )
-def test_an_address_has_a_budget_key_and_a_harmless_name(text: str, key: str, place: str) -> None:
+def test_an_address_has_a_budget_key_and_a_harmless_name(text: str, key: str, label: str) -> None:
     url = parse(text)
 
-    assert (url.key, url.place, url.text) == (key, place, text)
+    assert (url.key, url.label, url.text) == (key, label, text)
 
 
 @pytest.mark.parametrize(
