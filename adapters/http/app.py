@@ -29,7 +29,7 @@ from adapters.http.openapi.pages import PREFIXES, Documentation
 from adapters.http.operations.health import HEALTH_ROUTES
 from adapters.http.operations.index import INDEX_ROUTES
 from adapters.http.operations.stats import STATS_ROUTES
-from adapters.http.protocol.access import OPEN, RoleGuard, access_of, require_declared
+from adapters.http.protocol.access import RoleGuard, access_of, require_declared
 from adapters.http.protocol.asgi import App, combine_headers
 from adapters.http.protocol.bodies import bounded_request
 from adapters.http.protocol.client_address import Origin, Proxies
@@ -183,7 +183,8 @@ def create_app(use_cases: UseCases, settings: HttpSettings) -> RequestContextMid
 
 def _open_paths() -> Iterator[str]:
     for handler in _ROUTES:
-        if access_of(handler) == OPEN:
+        access = access_of(handler)
+        if access is not None and access.always:
             yield from handler.paths
 
 

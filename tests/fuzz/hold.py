@@ -10,6 +10,7 @@ from schemathesis.engine import Status, events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
 from schemathesis.python.asgi import shutdown_lifespans
 
+import tests.fuzz.headers
 import tests.fuzz.unsaid  # noqa: F401 - it tells what is no finding
 from domain.dataset import Role
 from tests.fuzz.service import Service, bearer

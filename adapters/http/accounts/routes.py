@@ -14,10 +14,10 @@ from adapters.http.accounts.schemas import (
     RefreshRequest,
     TokenRequest,
 )
-from adapters.http.protocol.access import OPEN, USER, address_of, caller_of, may_call
+from adapters.http.protocol.access import LOGGING_OUT, OPEN, USER, address_of, caller_of, may_call
 from adapters.http.protocol.bodies import FormBody
 from adapters.http.protocol.client_address import client_network
-from adapters.http.protocol.rate_limits import LOGIN, SIGNUP, limited
+from adapters.http.protocol.rate_limits import LOGIN, SIGNUP, Limited
 from adapters.http.protocol.routing import (
     AnyRequest,
     Identifier,
@@ -66,9 +66,10 @@ class TokenList(msgspec.Struct, frozen=True):
 
 @post(
     "/auth/signup",
+    operation_id="sign_up",
     summary="Create an account",
     responses=problems(401, 403, 409, 429, *_BODY),
-    guards=[limited(LOGIN), limited(SIGNUP)],
+    guards=[Limited(LOGIN), Limited(SIGNUP)],
     opt=may_call(OPEN),
     tags=["auth"],
 )
@@ -81,9 +82,10 @@ async def signup(data: JSONBody[NewAccount], sign_up: Use[SignUp]) -> Account:
 @post(
     "/auth/password",
     status_code=204,
+    operation_id="change_password",
     summary="Change your password",
     responses=problems(401, 403, 429, *_BODY),
-    guards=[limited(LOGIN)],
+    guards=[Limited(LOGIN)],
     opt=may_call(USER),
     tags=["auth"],
 )
@@ -97,6 +99,7 @@ async def password(
 
 @get(
     "/auth/me",
+    operation_id="get_caller",
     summary="Get the caller",
     responses=problems(401),
     opt=may_call(USER),
@@ -111,9 +114,10 @@ async def me(request: AnyRequest) -> Me:
 @post(
     "/auth/login",
     status_code=200,
+    operation_id="log_in",
     summary="Log in",
     responses=problems(401, 429, *_BODY),
-    guards=[limited(LOGIN)],
+    guards=[Limited(LOGIN)],
     opt=may_call(OPEN),
     tags=["auth"],
 )
@@ -128,6 +132,7 @@ async def login(
 @post(
     "/auth/refresh",
     status_code=200,
+    operation_id="refresh",
     summary="Refresh tokens",
     responses=problems(401, 429, *_BODY),
     opt=may_call(OPEN),
@@ -144,9 +149,10 @@ async def refresh(data: FormBody[RefreshRequest], sessions: Use[SessionUseCases]
 @post(
     "/auth/logout",
     status_code=204,
+    operation_id="log_out",
     summary="Log out",
     responses=problems(401, *_BODY),
-    opt=may_call(OPEN),
+    opt=may_call(LOGGING_OUT),
     tags=["auth"],
 )
 async def logout(
@@ -160,6 +166,7 @@ async def logout(
 
 @get(
     "/auth/tokens",
+    operation_id="list_tokens",
     summary="List your API tokens",
     responses=problems(401, 403, 503),
     opt=may_call(USER),
@@ -173,6 +180,7 @@ async def tokens(request: AnyRequest, api_tokens: Use[ApiTokenService]) -> Token
 
 @post(
     "/auth/tokens",
+    operation_id="create_token",
     summary="Create an API token",
     responses=problems(401, 403, *_BODY),
     opt=may_call(USER),
@@ -189,6 +197,7 @@ async def create(
 @delete(
     "/auth/tokens/{token_id:str}",
     status_code=204,
+    operation_id="revoke_token",
     summary="Revoke an API token",
     responses=problems(401, 403, 404, 503, 507),
     opt=may_call(USER),

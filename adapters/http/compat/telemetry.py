@@ -12,7 +12,7 @@ from adapters.http.ingest.schemas import FetchAnswer, problem_of, to_response
 from adapters.http.protocol.access import ADMIN, USER, may_call, role_of
 from adapters.http.protocol.asgi import request_id_of, set_job_id
 from adapters.http.protocol.problems import Reply, reply, reply_to_failures
-from adapters.http.protocol.rate_limits import FETCH, limited
+from adapters.http.protocol.rate_limits import FETCH, Limited
 from adapters.http.protocol.routing import (
     AnyRequest,
     Limit,
@@ -49,6 +49,7 @@ class Point(msgspec.Struct, frozen=True):
 
 @get(
     "/api/data",
+    operation_id="list_points",
     summary="List data points",
     responses=problems(401, 503),
     opt=may_call(USER),
@@ -91,7 +92,7 @@ _POPULATE: dict[str, Any] = {
     "status_code": HTTPStatus.OK,
     "summary": "Fetch one data point",
     "responses": problems(401, 403, 409, 429, 502, 503, 504, 507),
-    "guards": [limited(FETCH)],
+    "guards": [Limited(FETCH)],
     "opt": may_call(ADMIN),
     "tags": ["points"],
 }

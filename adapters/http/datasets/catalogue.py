@@ -55,6 +55,7 @@ class DatasetList(msgspec.Struct, frozen=True):
 
 @get(
     "/datasets",
+    operation_id="list_datasets",
     summary="List datasets",
     responses=problems(503),
     opt=may_call(ANYONE),

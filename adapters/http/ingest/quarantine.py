@@ -66,6 +66,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
 
 @get(
     "/quarantine",
+    operation_id="list_rejected",
     summary="List rejected records",
     responses={200: Answer(QuarantinePage, headers=("Link",)), **problems(401, 403, 404, 503)},
     opt=may_call(ADMIN),
@@ -100,6 +101,7 @@ async def waiting(
 @post(
     "/quarantine/{rejection_id:str}/replay",
     status_code=200,
+    operation_id="replay_rejected",
     summary="Replay a rejected record",
     responses=problems(*_REPLAY),
     opt=may_call(ADMIN),
@@ -120,6 +122,7 @@ async def replay_one(
 @post(
     "/quarantine/replay",
     status_code=200,
+    operation_id="replay",
     summary="Replay rejected records",
     responses=problems(*_REPLAY),
     opt=may_call(ADMIN),

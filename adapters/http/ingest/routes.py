@@ -1,5 +1,6 @@
 """Fetches: `POST /fetch`, which runs a fetch and answers with its report, or starts a task."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
@@ -56,20 +57,31 @@ _Key = Annotated[
         },
     ),
 ]
+_APPLIED = ("Preference-Applied",)
+_ONCE = ("Idempotent-Replayed", *_APPLIED)
+_FETCHED = Answer(FetchAnswer, description="The fetch has ended", headers=_ONCE)
 _ACCEPTED = Answer(
     FetchAnswer,
     description="The fetch is a task; Location has its status",
-    headers=("Location", "Retry-After"),
+    headers=("Location", "Retry-After", *_ONCE),
 )
+
+
+def _operation_id(_handler: Any, _method: Any, path: Sequence[Any]) -> str:
+    """Return what a client calls each of the two paths; one of them takes a name."""
+    return "fetch" if len(path) == 1 else "fetch_dataset"
 
 
 @post(
     ["/fetch", "/fetch/{dataset:str}"],
     status_code=200,
+    operation_id=_operation_id,
     summary="Fetch a dataset",
     responses={
+        200: _FETCHED,
         202: _ACCEPTED,
-        **problems(401, 403, 404, 408, 409, 413, 415, 429, 502, 503, 504, 507),
+        **problems(401, 403, 404, 408, 413, 415, 429, 507),
+        **problems(409, 502, 503, 504, headers=_APPLIED),
     },
     opt=may_call(ANYONE),
     tags=["fetch"],

@@ -12,6 +12,7 @@ from adapters.http.protocol.access import ADMIN, ANYONE, may_call, role_of
 from adapters.http.protocol.asgi import request_id_of, set_job_id
 from adapters.http.protocol.cursors import CursorSigner
 from adapters.http.protocol.routing import (
+    OPTIONAL,
     Answer,
     AnyRequest,
     CursorPaging,
@@ -33,6 +34,7 @@ from domain.paging import DEFAULT_LIMIT, Cursor
 
 #: What the cursors of the list are signed for; no dataset is called so.
 _JOBS = "/fetch/jobs"
+_ASK_AGAIN = (f"Retry-After{OPTIONAL}",)
 
 _Dataset = Annotated[str | None, QueryParameter(description="fetches of this dataset only")]
 _Status = Annotated[JobStatus | None, QueryParameter(description="fetches in this status only")]
@@ -49,6 +51,7 @@ class JobPage(msgspec.Struct, frozen=True, kw_only=True):
 
 @get(
     "/fetch/jobs",
+    operation_id="list_jobs",
     summary="List jobs",
     responses={200: Answer(JobPage, headers=("Link",)), **problems(401, 403, 404, 503)},
     opt=may_call(ANYONE),
@@ -86,8 +89,9 @@ async def jobs(
 
 @get(
     "/fetch/status/{job_id:str}",
+    operation_id="get_job",
     summary="Get a job",
-    responses=problems(401, 403, 404, 503),
+    responses={200: Answer(FetchAnswer, headers=_ASK_AGAIN), **problems(401, 403, 404, 503)},
     opt=may_call(ANYONE),
     tags=["fetch"],
 )
@@ -106,6 +110,7 @@ async def status(
 @delete(
     "/fetch/status/{job_id:str}",
     status_code=200,
+    operation_id="cancel_job",
     summary="Cancel a job",
     responses=problems(401, 403, 404, 409, 503, 507),
     opt=may_call(ADMIN),

@@ -22,10 +22,16 @@ from adapters.http.openapi.parameters import (
     fields_parameter,
     schema_of,
 )
-from adapters.http.openapi.responses import HEADERS, describe_responses, problem
+from adapters.http.openapi.responses import (
+    HEADERS,
+    describe_responses,
+    problem,
+    require_what_is_sent,
+)
 from adapters.http.protocol.access import OPEN, Access, RoleGuard, access_of, routes_of
 from adapters.http.protocol.bodies import FORM, MULTIPART, media_types_of
 from adapters.http.protocol.problems import READING
+from adapters.http.protocol.rate_limits import is_limited
 from adapters.http.protocol.routing import Answer, dataset_of
 from domain.dataset import Dataset, Role
 
@@ -51,7 +57,8 @@ _IN_PATH = {
 
 #: What a read may answer besides what any route may, and the headers of its answers.
 _PROBLEMS = (403, 404, 406, 422)
-_READ_HEADERS = {"200": ("ETag", "Link"), "304": ("ETag",)}
+_RECORD_HEADERS = {"200": ("ETag", "Age"), "304": ("ETag", "Age")}
+_LIST_HEADERS = {**_RECORD_HEADERS, "200": ("ETag", "Age", "Link", "Content-Disposition")}
 
 #: The formats besides JSON.
 _EXPORTS: Json = {
@@ -83,6 +90,7 @@ def document(
             if operation is not None:
                 _describe(operation, handler, components)
                 operation["security"] = _security(access_of(handler) or OPEN, gate)
+    require_what_is_sent(components, [handler for _, handler in routes_of(app)])
     datasets = list(datasets)
     _name_datasets(paths, [dataset.name for dataset in datasets])
     for dataset in datasets:
@@ -93,7 +101,6 @@ def document(
         key = "/".join(f"{{{part}}}" for part in dataset.key)
         reads[f"/data/{dataset.name}/{key}"] = _record_item(dataset, name)
         for item in reads.values():
-            describe_responses(item["get"], _READ_HEADERS)
             item["get"]["security"] = _security(Access(dataset.read_by), gate)
         paths.update(reads)
     for described in components.values():
@@ -118,6 +125,9 @@ def _template(path: str) -> str:
 
 
 def _security(access: Access, gate: RoleGuard) -> list[Json]:
+    """Return how to ask: with a token, with or without one, or without."""
+    if not access.takes_token:
+        return []
     return _BEARER if gate.least(access) is not Role.ANYONE else [{}, *_BEARER]
 
 
@@ -137,7 +147,8 @@ def _describe(operation: Json, handler: HTTPRouteHandler, components: Json) -> N
         operation["requestBody"] = {"required": not body.has_default, "content": content}
     answers = handler.responses or {}
     headers = {str(s): spec.headers for s, spec in answers.items() if isinstance(spec, Answer)}
-    describe_responses(operation, headers, writes=not handler.http_methods <= READING)
+    writes = not handler.http_methods <= READING
+    describe_responses(operation, headers, writes=writes, is_limited=is_limited(handler))
 
 
 def _parameter(parameter: Json, components: Json) -> Json:
@@ -171,15 +182,24 @@ def _body(kind: type[Any], media_types: Iterable[str], components: Json) -> Json
     can be imported of a body that is either.
     """
     _, parts = msgspec.json.schema_components([kind], ref_template=_REFERENCE)
-    for name in parts:  # the framework gives a type the default of a field that has it
-        components[name].pop("default", None)
-    components[kind.__name__] = parts[kind.__name__]
+    components[kind.__name__] = _without_defaults(parts[kind.__name__])
     schema = {"$ref": _REFERENCE.format(name=kind.__name__)}
     return {
         media_type: {"schema": schema}
         for media_type in media_types
         if media_type not in (FORM, MULTIPART)
     }
+
+
+def _without_defaults(body: Json) -> Json:
+    """Return the schema of a body with its defaults in words.
+
+    Of a field with a default some generators make one that has to be sent.
+    """
+    for field in body["properties"].values():
+        if (default := field.pop("default", None)) is not None:
+            field["description"] = f"`{default}` unless it is given"
+    return body
 
 
 def _name_datasets(paths: Json, names: list[str]) -> None:
@@ -267,6 +287,7 @@ def _list_item(dataset: Dataset[Any], name: str, path: str) -> Json:
         dataset,
         "Return the records that match, a page at a time; as NDJSON or CSV all of them, streamed.",
     )
+    describe_responses(read, _LIST_HEADERS)
     return {"get": read}
 
 
@@ -286,6 +307,7 @@ def _record_item(dataset: Dataset[Any], name: str) -> Json:
     operation, summary = f"read_one_of_{dataset.name}", f"Get one of {dataset.name}"
     read = _read(operation, summary, parameters, record)
     read["description"] = _described(dataset, "Return the record with this key.")
+    describe_responses(read, _RECORD_HEADERS)
     return {"get": read}
 
 

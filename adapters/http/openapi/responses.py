@@ -1,10 +1,17 @@
 """The answers that any operation may give, and the headers of all answers, for the document."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
+from typing import Any, get_args
+
+import msgspec
+from litestar.handlers import HTTPRouteHandler
+from msgspec import NODEFAULT
+from msgspec.inspect import StructType, multi_type_info
 
 from adapters.http.openapi.parameters import Json
 from adapters.http.protocol.problems import MEDIA_TYPE
+from adapters.http.protocol.routing import OPTIONAL
 
 #: Answered before any routing, or anything that is broken; 503 also stands for a store that cannot
 #: tell whether a token counts.
@@ -26,9 +33,23 @@ HEADERS: Json = {
     "Allow": _header("The methods that the path takes"),
     "WWW-Authenticate": _header("How to authenticate (RFC 6750)", pattern="^Bearer"),
     "Retry-After": _header("Seconds to wait before asking again", type="integer", minimum=1),
+    f"Retry-After{OPTIONAL}": _header(
+        "Seconds to wait before asking again, as long as the job has not ended",
+        required=False,
+        type="integer",
+        minimum=1,
+    ),
     "Location": _header("Where to find what was created", pattern="^/"),
     "ETag": _header("What to send as `If-None-Match`, or before a change as `If-Match`"),
     "Link": _header('The next page, if there is one: `<...>; rel="next"`', required=False),
+    "Age": _header(
+        "Seconds since a source last answered", required=False, type="integer", minimum=0
+    ),
+    "Content-Disposition": _header("The name of the file, if this is an export", required=False),
+    "Idempotent-Replayed": _header(
+        "Whether this is the answer to an earlier request with the same key", required=False
+    ),
+    "Preference-Applied": _header("The part of `Prefer` that was honoured", required=False),
     "RateLimit": _header("What is left of the limit, and for how long", required=False),
     "RateLimit-Policy": _header("The limit of this client", required=False),
 }
@@ -50,17 +71,72 @@ def problem(status: int) -> Json:
 
 
 def describe_responses(
-    operation: Json, headers: Mapping[str, tuple[str, ...]], writes: bool = False
+    operation: Json,
+    headers: Mapping[str, tuple[str, ...]],
+    *,
+    writes: bool = False,
+    is_limited: bool = False,
 ) -> None:
     """Add what any operation may answer, and to every answer its headers; `headers` by status."""
     responses = operation["responses"]
-    for status in _WRITING if writes else _ANYWHERE:
+    for status in (*(_WRITING if writes else _ANYWHERE), *((429,) if is_limited else ())):
         responses.setdefault(str(status), problem(status))
     for status, response in responses.items():
         names = ("X-Request-ID", *headers.get(status, ()))
         if MEDIA_TYPE in response.get("content", {}):
             names += _OF_PROBLEMS.get(status, ())
-        if "429" in responses and (status < "300" or status == "429"):
+        if is_limited:
             names += _LIMITED
-        response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+        response["headers"] = {
+            name.removesuffix(OPTIONAL): {"$ref": f"#/components/headers/{name}"} for name in names
+        }
     operation["responses"] = dict(sorted(responses.items()))
+
+
+# ---------------------------------------------------------------- the schemas of answers
+
+
+def require_what_is_sent(components: Json, handlers: Iterable[HTTPRouteHandler]) -> None:
+    """Have the schemas of answers require all that is always sent.
+
+    The framework leaves out what has a default, and gives a type the default of a field that has
+    it; but a default is sent like any other value.
+    """
+    types = [kind for handler in handlers for kind in _answered(handler)]
+    for found in _structs(multi_type_info(types)):
+        if (component := components.get(found.cls.__name__)) is not None:
+            component["required"] = _sent(found)
+    for component in components.values():
+        for part in (component, *component.get("properties", {}).values()):
+            part.pop("default", None)
+
+
+def _answered(handler: HTTPRouteHandler) -> Iterator[Any]:
+    """Yield the types that a handler answers with."""
+    returned = handler.parsed_fn_signature.return_type
+    for each in returned.inner_types or (returned,):
+        # Several structs are no type for msgspec, which could not tell them apart when decoding.
+        yield from get_args(each.annotation) if each.is_union else (each.annotation,)
+    yield from (spec.data_container for spec in (handler.responses or {}).values())
+
+
+def _structs(part: Any) -> Iterator[StructType]:
+    """Yield the structs within the description of a type."""
+    if isinstance(part, StructType):
+        yield part
+    inner: Iterable[Any] = part if isinstance(part, tuple | list) else ()
+    if isinstance(part, msgspec.Struct):
+        inner = [getattr(part, name) for name in part.__struct_fields__]
+    for each in inner:
+        yield from _structs(each)
+
+
+def _sent(found: StructType) -> list[str]:
+    """Return the fields that are never left out: all but what may be unset."""
+    is_whole = not found.cls.__struct_config__.omit_defaults
+    return [
+        field.encode_name
+        for field in found.fields
+        if field.required
+        or (is_whole and (field.default, field.default_factory) != (NODEFAULT, NODEFAULT))
+    ]

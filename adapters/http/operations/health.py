@@ -32,6 +32,7 @@ class ProbeResult(msgspec.Struct, frozen=True):
 
 @get(
     "/health",
+    operation_id="check_health",
     summary="Health report",
     responses={**problems(), 503: Answer(HealthReport, description="The service is down")},
     opt=may_call(OPEN),
@@ -56,6 +57,7 @@ async def check(request: AnyRequest, check_health: Use[CheckHealth]) -> Response
 
 @get(
     "/health/live",
+    operation_id="check_liveness",
     summary="Liveness probe",
     responses=problems(),
     opt=may_call(OPEN),
@@ -68,6 +70,7 @@ async def live() -> ProbeResult:
 
 @get(
     "/health/ready",
+    operation_id="check_readiness",
     summary="Readiness probe",
     responses=problems(503),
     opt=may_call(OPEN),

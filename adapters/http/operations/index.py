@@ -45,6 +45,7 @@ _LINKS = {
 
 @get(
     "/",
+    operation_id="show_index",
     summary="Show the index",
     responses=problems(503),
     opt=may_call(ANYONE),

@@ -45,6 +45,7 @@ class StatsSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 @get(
     "/stats",
+    operation_id="show_stats",
     summary="Show statistics",
     responses=problems(503),
     opt=may_call(ANYONE),

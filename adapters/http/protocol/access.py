@@ -22,10 +22,13 @@ class Access(NamedTuple):
 
     role: Role
     always: bool = False
+    takes_token: bool = True
 
 
 #: Open even where everybody must log in: health, documentation and logging in itself.
-OPEN = Access(Role.ANYONE, always=True)
+OPEN = Access(Role.ANYONE, always=True, takes_token=False)
+#: Open in the same way; a token that is sent is the session that ends.
+LOGGING_OUT = Access(Role.ANYONE, always=True)
 ANYONE = Access(Role.ANYONE)
 USER = Access(Role.USER)
 ADMIN = Access(Role.ADMIN)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from litestar.connection import ASGIConnection
-from litestar.types import Guard
+from litestar.handlers import HTTPRouteHandler
 
 from adapters.http.protocol.access import address_of, caller_of
 from adapters.http.protocol.asgi import add_headers
@@ -54,14 +54,22 @@ class Limiter:
             )
 
 
-def limited(purpose: str) -> Guard:
-    """Return the guard of a route that is limited for this purpose."""
+class Limited:
+    """The guard of a route that is limited for a purpose."""
 
-    async def spend(connection: ASGIConnection[Any, Any, Any, Any], _: Any) -> None:
+    def __init__(self, purpose: str) -> None:
+        self._purpose = purpose
+
+    async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], _: Any) -> None:
+        """Count a request."""
         limiter: Limiter = connection.app.state.limiter
-        await limiter.spend(connection.scope, purpose)
+        await limiter.spend(connection.scope, self._purpose)
 
-    return spend
+
+def is_limited(route: HTTPRouteHandler) -> bool:
+    """Return whether a route counts requests: by a guard, or itself with the limiter it takes."""
+    guarded = any(isinstance(guard, Limited) for guard in route.guards or ())
+    return guarded or "limiter" in route.parsed_fn_signature.parameters
 
 
 def _client(scope: Any, purpose: str) -> str:

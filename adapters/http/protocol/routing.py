@@ -109,6 +109,10 @@ def paging_of(
     return CursorPaging(limit=limit, next_cursor=cursor, has_more=True), {"Link": link}
 
 
+#: At the end of a header's name: it is not in every answer of that status, as in others.
+OPTIONAL = "-Optional"
+
+
 @dataclass
 class Answer(ResponseSpec):
     """An answer that the handler's signature cannot describe, with the names of its headers."""
@@ -124,14 +128,14 @@ UNCHANGED = Answer(
 )
 
 
-def problems(*statuses: int) -> dict[int, ResponseSpec]:
+def problems(*statuses: int, headers: tuple[str, ...] = ()) -> dict[int, ResponseSpec]:
     """Return the problems a route may answer with, besides those of every route."""
     return {
-        status: ResponseSpec(
+        status: Answer(
             Problem,
-            generate_examples=False,
             description=HTTPStatus(status).phrase,
             media_type=MEDIA_TYPE,
+            headers=headers,
         )
         for status in sorted({400, 422, 500, *statuses})
     }

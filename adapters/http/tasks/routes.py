@@ -23,7 +23,7 @@ from adapters.http.protocol.cursors import CursorSigner, next_page_of, records_o
 from adapters.http.protocol.links import link_to
 from adapters.http.protocol.problems import Reply
 from adapters.http.protocol.query_params import parameters_of
-from adapters.http.protocol.rate_limits import TASK_WRITES, limited
+from adapters.http.protocol.rate_limits import TASK_WRITES, Limited
 from adapters.http.protocol.routing import (
     UNCHANGED,
     Answer,
@@ -52,12 +52,14 @@ _LISTED = {**_CACHED, "Vary": "Accept, Accept-Encoding, Authorization"}
 #: What a route with a body may answer besides.
 _BODY = (408, 413, 415, 507)
 _TASK = Answer(TASKS.row, headers=("ETag",))
+_TASKS = Answer(TaskPage, headers=("Link", "Content-Disposition"))
 
 
 @get(
     "/tasks",
+    operation_id="list_tasks",
     summary="List tasks",
-    responses={200: Answer(TaskPage, headers=("Link",)), **problems(401, 403, 406, 503)},
+    responses={200: _TASKS, **problems(401, 403, 406, 503)},
     opt=may_call(ANYONE) | filtered_like(TASKS),
     tags=["tasks"],
 )
@@ -76,12 +78,13 @@ async def find(
 
 @post(
     "/tasks",
+    operation_id="create_task",
     summary="Create a task",
     responses={
         201: Answer(TASKS.row, headers=("Location", "ETag")),
         **problems(401, 403, 503, *_BODY),
     },
-    guards=[limited(TASK_WRITES)],
+    guards=[Limited(TASK_WRITES)],
     opt=may_call(ANYONE),
     tags=["tasks"],
 )
@@ -95,6 +98,7 @@ async def create(
 
 @get(
     "/tasks/{task_id:str}",
+    operation_id="get_task",
     summary="Get a task",
     responses={200: _TASK, 304: UNCHANGED, **problems(401, 403, 404, 503)},
     opt=may_call(ANYONE),
@@ -116,9 +120,10 @@ async def read(
 
 @put(
     "/tasks/{task_id:str}",
+    operation_id="replace_task",
     summary="Replace a task",
     responses={200: _TASK, **problems(401, 403, 404, 412, 503, *_BODY)},
-    guards=[limited(TASK_WRITES)],
+    guards=[Limited(TASK_WRITES)],
     opt=may_call(ANYONE),
     tags=["tasks"],
 )
@@ -140,9 +145,10 @@ async def replace(
 
 @patch(
     "/tasks/{task_id:str}",
+    operation_id="change_task",
     summary="Change a task",
     responses={200: _TASK, **problems(401, 403, 404, 412, 503, *_BODY)},
-    guards=[limited(TASK_WRITES)],
+    guards=[Limited(TASK_WRITES)],
     opt=may_call(ANYONE),
     tags=["tasks"],
 )
@@ -161,6 +167,7 @@ async def change(
 @delete(
     "/tasks/{task_id:str}",
     status_code=204,
+    operation_id="delete_task",
     summary="Delete a task",
     responses=problems(401, 403, 404, 412, 503, 507),
     opt=may_call(ANYONE),

@@ -180,6 +180,21 @@ async def test_descriptions_show_what_they_say(document: Json) -> None:
         assert not re.search(r"[\\<*`\[\]&#]|(^|\W)_|_(\W|$)|\n[ \t]", plain), text
 
 
+async def test_every_operation_has_a_name_that_a_client_can_call(document: Json) -> None:
+    names = {operation["operationId"] for _, _, operation in operations(document)}
+
+    assert names >= {
+        "log_in",
+        "refresh",
+        "fetch",
+        "fetch_dataset",
+        "create_task",
+        "read_data_posts",
+    }
+    for name in names:
+        assert re.fullmatch(r"[a-z]+(_[a-z0-9]+)*", name)
+
+
 async def test_every_operation_and_parameter_and_tag_is_described(document: Json) -> None:
     tags = {tag["name"]: tag["description"] for tag in document["tags"]}
     used = set()
@@ -298,6 +313,23 @@ async def test_the_pattern_of_an_idempotency_key_is_what_is_accepted(
 
     assert bool(re.search(pattern, key)) is is_one
     assert answer.status_code == (200 if is_one else 400)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "security"),
+    [
+        ("post", "/auth/login", []),
+        ("post", "/auth/refresh", []),
+        ("get", "/health", []),
+        ("post", "/auth/logout", [{}, {"bearer": []}]),
+        ("get", "/data/posts", [{}, {"bearer": []}]),
+        ("get", "/auth/me", [{"bearer": []}]),
+    ],
+)
+async def test_an_operation_says_whether_it_needs_or_takes_a_token(
+    document: Json, method: str, path: str, security: list[Json]
+) -> None:
+    assert document["paths"][path][method]["security"] == security
 
 
 async def test_what_narrows_the_list_of_jobs_is_documented_and_accepted(
@@ -455,6 +487,40 @@ async def test_answers_have_the_fields_their_schema_says(
     told = (await client.get(asked)).json()
 
     assert_fits(document, content["application/json"]["schema"], told)
+
+
+@pytest.mark.parametrize(
+    ("name", "optional"),
+    [
+        ("FetchAnswer", {"detail"}),
+        ("SourceReport", set()),
+        ("Counts", set()),
+        ("Failure", set()),
+        ("SourceHealth", set()),
+        ("Granted", set()),
+        ("TokenInfo", {"token"}),
+        ("Problem", {"errors", "report"}),
+        ("Detail", {"parameter", "pointer"}),
+    ],
+)
+async def test_all_that_an_answer_always_has_is_required(
+    document: Json, name: str, optional: set[str]
+) -> None:
+    schema = document["components"]["schemas"][name]
+
+    assert schema["properties"].keys() - schema["required"] == optional
+
+
+async def test_no_schema_has_a_default_because_generators_would_demand_or_send_it(
+    document: Json,
+) -> None:
+    schemas = document["components"]["schemas"]
+
+    for name, schema in schemas.items():
+        for part in (schema, *schema.get("properties", {}).values()):
+            assert "default" not in part, name
+    assert schemas["NewTask"]["required"] == ["title", "repository"]
+    assert schemas["NewTask"]["properties"]["status"]["description"] == "`open` unless it is given"
 
 
 def assert_fits(document: Json, schema: Json, value: Any) -> None:

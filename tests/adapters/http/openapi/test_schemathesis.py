@@ -25,8 +25,11 @@ def test_whatever_is_asked_the_answer_is_one_the_document_knows(role: Role) -> N
 class Liar:
     """An application of one route, which has one document and may answer something else."""
 
-    def __init__(self, status: int, body: Any, media_type: str = "application/json") -> None:
+    def __init__(
+        self, status: int, body: Any, media_type: str = "application/json", *names: str
+    ) -> None:
         self._answer = status, json.dumps(body), media_type
+        self._more = [(name.encode(), b"1") for name in names]
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer its document, or as it was told."""
@@ -37,7 +40,9 @@ class Liar:
             status, text, media_type = 200, json.dumps(_DOCUMENT), "application/json"
         elif scope["method"] != "GET":
             status = 405
-        headers = [(b"content-type", media_type.encode()), (b"allow", b"GET")]
+        headers = [(b"content-type", media_type.encode()), *self._more]
+        if status == 405:
+            headers.append((b"allow", b"GET"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": text.encode()})
 
@@ -78,6 +83,10 @@ def test_an_application_as_its_document_says_has_nothing_wrong() -> None:
         (Liar(201, {"id": 1}), "GET /: Undocumented status code"),
         (Liar(200, {"id": "1"}), "GET /: Response violates schema"),
         (Liar(200, {"id": 1}, "text/plain"), "GET /: Undocumented Content-Type"),
+        (
+            Liar(200, {"id": 1}, "application/json", "x-news"),
+            "GET /: Custom check failed: `only_described_headers`",
+        ),
     ],
 )
 def test_a_lie_is_found(liar: Liar, finding: str) -> None:
