@@ -39,6 +39,7 @@ from adapters.http.protocol.hosts import Hosts
 from adapters.http.protocol.query_params import QueryGuard
 from adapters.http.protocol.rate_limits import Limiter
 from adapters.http.protocol.routing import error_handler, provide
+from adapters.http.protocol.waiting import WaitingRoom
 from adapters.http.tasks.routes import TASK_ROUTES
 from application.accounts.api_tokens import ApiTokenService
 from application.accounts.authentication import Authenticate
@@ -143,6 +144,7 @@ def create_app(use_cases: UseCases, settings: HttpSettings) -> RequestContextMid
         "signer": signer,
         "limiter": Limiter(use_cases.client_limits, settings.client_limits),
         "once_only": OnceOnly(use_cases.idempotency, use_cases.random),
+        "waiting_room": WaitingRoom(),
         "default_dataset": default,
         "version": settings.version,
         "draining": draining,

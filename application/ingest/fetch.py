@@ -23,7 +23,6 @@ from domain.errors import (
     DatasetBusy,
     LeaseLost,
     NoSources,
-    TooManyWaiting,
     UnknownDataset,
     UnknownJob,
 )
@@ -34,8 +33,6 @@ from domain.politeness import Cadence
 from domain.reports import FetchReport, Outcome
 from domain.times import shown
 
-#: So many callers may wait for fetches of one dataset.
-MAX_WAITING = 100
 #: How long after one look at a job the next one comes.
 LOOK_S = 0.2
 
@@ -93,7 +90,6 @@ class Fetch(Generic[R]):
         self._random = random
         self._joined: asyncio.Task[Fetched] | None = None
         self._jobs = AwaitJob(self.run, job_backend, clock)
-        self._waiting = 0
         self._is_dismissed = False
 
     async def normalise(self, source: str, payload: Payload) -> Batch[R]:
@@ -105,16 +101,15 @@ class Fetch(Generic[R]):
     ) -> Fetched:
         """Fetch now, or join the fetch that runs; `force` ignores the minimum interval.
 
-        LoginRequired or Forbidden when the viewer may not; NoSources when all are switched off;
-        TooManyWaiting when too many already wait. A failing source is an outcome, not an error.
-        The job is still queued when it waits for its source until a time that is known.
+        LoginRequired or Forbidden when the viewer may not; NoSources when all are switched off. A
+        failing source is an outcome, not an error. The job is still queued when it waits for its
+        source until a time that is known.
         """
         self._admit(viewer, force)
-        with self._place():
+        fetched = await self._join(force, job_id)
+        while force and not _is_asked(fetched):
             fetched = await self._join(force, job_id)
-            while force and not _is_asked(fetched):
-                fetched = await self._join(force, job_id)
-            return fetched
+        return fetched
 
     async def start(
         self,
@@ -139,8 +134,7 @@ class Fetch(Generic[R]):
     async def wait(self, job_id: str, seconds: float) -> Fetched:
         """The job once it has ended, or as it is after so many seconds."""
         until = self._clock.now() + timedelta(seconds=seconds)
-        with self._place():
-            job = await self._jobs.until(job_id, until)
+        job = await self._jobs.until(job_id, until)
         return self._fetched(job, await self._store.freshness(self.dataset))
 
     async def reprocess(self, viewer: Role, mode: Mode, receipt: int | None = None) -> Fetched:
@@ -150,9 +144,8 @@ class Fetch(Generic[R]):
         Otherwise as for a fetch that is waited for.
         """
         self._admit(viewer, force=True)
-        with self._place():
-            job = await self._jobs.requested(self._wanted(mode, receipt=receipt))
-            job = await self._jobs.to_end(job)
+        job = await self._jobs.requested(self._wanted(mode, receipt=receipt))
+        job = await self._jobs.to_end(job)
         return self._fetched(job, await self._store.freshness(self.dataset))
 
     async def dry_run(self, viewer: Role) -> FetchReport:
@@ -209,7 +202,7 @@ class Fetch(Generic[R]):
         self._is_dismissed = False
         self.run.successor = None
 
-    # ------------------------------------------------------------ who may, and how many
+    # ------------------------------------------------------------ who may
 
     def _admit(self, viewer: Role, force: bool) -> None:
         if self._is_dismissed:
@@ -217,16 +210,6 @@ class Fetch(Generic[R]):
         viewer.require(Role.ADMIN if force else self.dataset.fetch_by)
         if not self.sources:
             raise NoSources(f"every source of {self.dataset.name} is switched off")
-
-    @contextmanager
-    def _place(self) -> Iterator[None]:
-        if self._waiting >= MAX_WAITING:
-            raise TooManyWaiting(f"{MAX_WAITING} callers already wait for {self.dataset.name}")
-        self._waiting += 1
-        try:
-            yield
-        finally:
-            self._waiting -= 1
 
     # ------------------------------------------------------------ decide, ask for, follow
 

@@ -386,6 +386,12 @@ FAULTS = (
         "tests/adapters/http/protocol/test_http1.py",
     ),
     Fault(
+        "all clients share the places to wait in",
+        "adapters.http:WaitingRoom.place",
+        edit(ast.Call, "client_of", into=code("''")),
+        "tests/adapters/http/ingest/test_waiting.py",
+    ),
+    Fault(
         "a token that GitHub sends back is kept",
         "adapters.outbound:GitHubRepositories._without_token",
         edit(ast.IfExp, into=part("orelse")),

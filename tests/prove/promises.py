@@ -231,6 +231,7 @@ PROMISES: tuple[Promise, ...] = (
         "no client can exhaust memory, or keep others waiting",
         Real("floods", needs_servers=False),
         "tests/adapters/http/protocol/test_http1.py",
+        "tests/adapters/http/ingest/test_waiting.py",
     ),
     _promise(
         34,

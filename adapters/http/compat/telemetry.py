@@ -21,6 +21,7 @@ from adapters.http.protocol.routing import (
     json_reply,
     problems,
 )
+from adapters.http.protocol.waiting import WaitingRoom
 from application.datasets.catalogue import Catalogue
 from application.datasets.fetch_one import FetchedOne, FetchOne
 from application.ports.system import Clock
@@ -81,8 +82,11 @@ async def data(
     return list(map(_point, page.rows))
 
 
-async def _populate(request: AnyRequest, fetch_one: FetchOne, clock: Clock) -> Response[Point]:
-    came = await fetch_one(DATA_POINTS.name, role_of(request.scope))
+async def _populate(
+    request: AnyRequest, fetch_one: FetchOne, waiting_room: WaitingRoom, clock: Clock
+) -> Response[Point]:
+    fetching = fetch_one(DATA_POINTS.name, role_of(request.scope))
+    came = await waiting_room.wait(request, fetching)
     set_job_id(request.scope, came.fetched.job.id)
     report = to_response(came.fetched)
     return answer(_reply(came, report, request_id_of(request.scope), clock.now()))
@@ -100,18 +104,24 @@ _POPULATE: dict[str, Any] = {
 
 @get("/api/populate", operation_id="populate", **_POPULATE)
 async def get_populate(
-    request: AnyRequest, fetch_one: Use[FetchOne], clock: Use[Clock]
+    request: AnyRequest,
+    fetch_one: Use[FetchOne],
+    waiting_room: Use[WaitingRoom],
+    clock: Use[Clock],
 ) -> Response[Point]:
     """Fetch one data point now, whatever the minimum interval, and return it."""
-    return await _populate(request, fetch_one, clock)
+    return await _populate(request, fetch_one, waiting_room, clock)
 
 
 @post("/api/populate", operation_id="populate_by_post", **_POPULATE)
 async def post_populate(
-    request: AnyRequest, fetch_one: Use[FetchOne], clock: Use[Clock]
+    request: AnyRequest,
+    fetch_one: Use[FetchOne],
+    waiting_room: Use[WaitingRoom],
+    clock: Use[Clock],
 ) -> Response[Point]:
     """Fetch one data point now, whatever the minimum interval, and return it."""
-    return await _populate(request, fetch_one, clock)
+    return await _populate(request, fetch_one, waiting_room, clock)
 
 
 POINT_ROUTES = [data, get_populate, post_populate]

@@ -26,6 +26,11 @@ class ExecutionPreference(NamedTuple):
     wait_s: int = 0
     applied: str = ""
 
+    @property
+    def waits(self) -> bool:
+        """Return whether the response waits for the end of the fetch."""
+        return not self.is_task or self.wait_s > 0
+
 
 def preference_of(mode: str | None, prefer: str, longest_s: float) -> ExecutionPreference:
     """What a `mode` and the lines of `Prefer` come to; a mode decides alone."""

@@ -26,6 +26,7 @@ from adapters.http.protocol.routing import (
     paging_of,
     problems,
 )
+from adapters.http.protocol.waiting import WaitingRoom
 from application.ingest.fetch import Fetched
 from application.ingest.quarantine import ListQuarantine, ReplayQuarantine
 from application.ports.ingest import Quarantined
@@ -111,12 +112,13 @@ async def replay_one(
     request: AnyRequest,
     rejection_id: FromPath[str],
     replay_quarantine: Use[ReplayQuarantine],
+    waiting_room: Use[WaitingRoom],
     clock: Use[Clock],
 ) -> Response[FetchAnswer]:
     """Read the payload that held the record again, and store what can be read now."""
     await refuse_content(request)
-    fetched = await replay_quarantine.one(role_of(request.scope), _identifier(rejection_id))
-    return _one(request, fetched, clock)
+    replaying = replay_quarantine.one(role_of(request.scope), _identifier(rejection_id))
+    return _one(request, await waiting_room.wait(request, replaying), clock)
 
 
 @post(
@@ -131,6 +133,7 @@ async def replay_one(
 async def replay_many(
     request: AnyRequest,
     replay_quarantine: Use[ReplayQuarantine],
+    waiting_room: Use[WaitingRoom],
     clock: Use[Clock],
     dataset: _Replayed = None,
 ) -> Response[FetchAnswer | Replayed]:
@@ -138,8 +141,10 @@ async def replay_many(
     await refuse_content(request)
     role = role_of(request.scope)
     if dataset is not None:
-        return _one(request, await replay_quarantine.dataset(role, dataset), clock)
-    reports = list(map(to_response, await replay_quarantine.everything(role)))
+        replaying = replay_quarantine.dataset(role, dataset)
+        return _one(request, await waiting_room.wait(request, replaying), clock)
+    fetched = await waiting_room.wait(request, replay_quarantine.everything(role))
+    reports = list(map(to_response, fetched))
     replayed = Replayed(data=reports, count=len(reports), request_id=request_id_of(request.scope))
     return answer(json_reply(replayed))
 

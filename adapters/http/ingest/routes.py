@@ -1,5 +1,6 @@
 """Fetches: `POST /fetch`, which runs a fetch and answers with its report, or starts a task."""
 
+import contextlib
 from collections.abc import Sequence
 from datetime import datetime
 from http import HTTPStatus
@@ -17,6 +18,7 @@ from adapters.http.protocol.bodies import refuse_content
 from adapters.http.protocol.problems import Reply
 from adapters.http.protocol.rate_limits import FETCH, Limiter
 from adapters.http.protocol.routing import Answer, AnyRequest, Use, answer, json_reply, problems
+from adapters.http.protocol.waiting import WaitingRoom, while_connected
 from application.datasets.catalogue import Catalogue
 from application.ingest.fetch import Fetch, Fetched
 from application.ports.system import Clock
@@ -91,6 +93,7 @@ async def fetch(
     catalogue: Use[Catalogue],
     once_only: Use[OnceOnly],
     limiter: Use[Limiter],
+    waiting_room: Use[WaitingRoom],
     clock: Use[Clock],
     default_dataset: Use[str],
     dataset: FromPath[str | None] = None,
@@ -116,7 +119,16 @@ async def fetch(
         report = to_response(fetched)
         return _reply(fetched, report, wish, request_id_of(request.scope), clock.now())
 
-    return answer(await once_only(request.scope, idempotency_key, make))
+    with contextlib.ExitStack() as stack:
+        if wish.waits:
+            try:
+                stack.enter_context(waiting_room.place(request.scope))
+            except TooManyWaiting:
+                if not wish.is_task:
+                    raise
+                wish = wish._replace(wait_s=0)  # waiting was only preferred
+        answering = once_only(request.scope, idempotency_key, make)
+        return answer(await while_connected(request, answering))
 
 
 FETCH_ROUTES = [fetch]
@@ -132,8 +144,8 @@ async def _fetched(
         return started
     try:
         return await fetch.wait(started.job.id, wish.wait_s)
-    except (TooManyWaiting, StoreError):
-        return started  # to wait was only preferred, and the task goes on
+    except StoreError:
+        return started  # waiting was only preferred, and the task goes on
 
 
 # ---------------------------------------------------------------- what is answered

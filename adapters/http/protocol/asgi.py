@@ -116,7 +116,7 @@ def until_gone(receive: Receive, send: Send) -> Send:
     async def checked(message: Message) -> None:
         nonlocal listening
         if listening is None:
-            listening = asyncio.ensure_future(_disconnect(receive))
+            listening = asyncio.ensure_future(disconnected(receive))
         if listening.done():
             raise Gone
         await send(message)
@@ -126,7 +126,8 @@ def until_gone(receive: Receive, send: Send) -> Send:
     return checked
 
 
-async def _disconnect(receive: Receive) -> Message:
+async def disconnected(receive: Receive) -> Message:
+    """Return when the client has left; what it sends until then is dropped."""
     message = await receive()
     while message["type"] != "http.disconnect":
         message = await receive()

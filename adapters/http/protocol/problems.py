@@ -106,7 +106,10 @@ PROBLEM_CODES: Mapping[str, tuple[int, str]] = {
         429,
         "One client asks more than it may, or has tried too many passwords; see Retry-After.",
     ),
-    "too_many_waiting": (429, "Too many callers already wait for this fetch; see Retry-After."),
+    "too_many_waiting": (
+        429,
+        "The client already waits for too many fetches, or all clients for too many logins.",
+    ),
     "unexpected_content": (502, "The upstream answered something that is not its records."),
     "unknown_charset": (502, "The upstream's text is in a charset that is not decoded here."),
     "unknown_dataset": (404, "No dataset has that name; GET /datasets lists them."),

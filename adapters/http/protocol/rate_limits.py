@@ -38,7 +38,8 @@ class Limiter:
     async def spend(self, scope: Any, purpose: str) -> None:
         """Count a request and say in its answer what is left; TooManyRequests if nothing is."""
         rate = self._rates[purpose]
-        allowance = await self._limits.spend(f"{purpose} {_client(scope, purpose)}", rate)
+        client = _network_of(scope) if purpose in _BY_NETWORK else client_of(scope)
+        allowance = await self._limits.spend(f"{purpose} {client}", rate)
         wait_s = math.ceil(allowance.wait_s)
         add_headers(
             scope,
@@ -72,8 +73,11 @@ def is_limited(route: HTTPRouteHandler) -> bool:
     return guarded or "limiter" in route.parsed_fn_signature.parameters
 
 
-def _client(scope: Any, purpose: str) -> str:
+def client_of(scope: Any) -> str:
+    """Return what a client is counted by: the name of a user, or the network of anyone else."""
     name = caller_of(scope).name
-    if name is None or purpose in _BY_NETWORK:
-        return f"at {client_network(address_of(scope))}"
-    return f"user {key_of(name)}"
+    return _network_of(scope) if name is None else f"user {key_of(name)}"
+
+
+def _network_of(scope: Any) -> str:
+    return f"at {client_network(address_of(scope))}"

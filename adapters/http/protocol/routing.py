@@ -14,7 +14,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import PathParameter, QueryParameter, SkipValidation
 
-from adapters.http.protocol.asgi import path_of, request_id_of
+from adapters.http.protocol.asgi import Gone, path_of, request_id_of
 from adapters.http.protocol.cursors import CursorSigner, next_page_of
 from adapters.http.protocol.negotiation import JSON, json_of
 from adapters.http.protocol.problems import (
@@ -165,6 +165,8 @@ def error_handler(
 
     def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         request_id = request_id_of(request.scope)
+        if isinstance(error, Gone):
+            raise error  # to the first layer, which knows what that means
         if isinstance(error, ValidationException):
             return answer(_invalid(error, request_id))
         if isinstance(error, HTTPException) and error.status_code < 500:

@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 
-from application.ingest.fetch import MAX_WAITING
 from domain.builtin.posts import POSTS, Post
 from domain.dataset import Dataset, Role
 from domain.errors import (
@@ -13,7 +12,6 @@ from domain.errors import (
     LoginRequired,
     NoSources,
     SourceUnavailable,
-    TooManyWaiting,
 )
 from domain.events import FetchFresh, Merged
 from domain.jobs import JobStatus
@@ -195,21 +193,6 @@ async def test_two_workers_share_one_fetch(rig: Rig) -> None:
     assert {one.outcome for one in fetched} == {Outcome.CHANGED}
     assert fetched[0].job.attempts == 1
     assert len(source.asked) == 1
-
-
-async def test_too_many_callers_are_turned_away(rig: Rig) -> None:
-    source = rig.source("one", posts(1))
-    source.takes_s = 1
-    fetch = rig.fetch(source)
-    callers = [asyncio.create_task(fetch()) for _ in range(MAX_WAITING)]
-    await rig.clock.settle()
-
-    with pytest.raises(TooManyWaiting, match=str(MAX_WAITING)):
-        await fetch()
-
-    await rig.clock.elapse(1)
-    await asyncio.gather(*callers)
-    assert (await fetch()).outcome is Outcome.FRESH
 
 
 async def test_a_fetch_goes_on_when_its_caller_leaves(rig: Rig) -> None:

@@ -5,14 +5,12 @@ from typing import Any
 
 import pytest
 
-from application.ingest.fetch import MAX_WAITING
 from domain.builtin.posts import POSTS, Post
 from domain.dataset import Dataset, Role
 from domain.errors import (
     Forbidden,
     LoginRequired,
     NoSources,
-    TooManyWaiting,
     UnknownJob,
 )
 from domain.jobs import JobStatus, Mode
@@ -251,22 +249,6 @@ async def test_who_does_not_want_to_wait_need_not(rig: Rig) -> None:
 async def test_a_job_that_is_not_there_cannot_be_waited_for(rig: Rig) -> None:
     with pytest.raises(UnknownJob):
         await rig.fetch(rig.source("one")).wait("nothing", 1)
-
-
-async def test_too_many_who_wait_are_turned_away(rig: Rig) -> None:
-    fetch = rig.fetch(rig.source("one", posts(1)))
-    job = (await fetch.start()).job
-    waiting = [asyncio.create_task(fetch.wait(job.id, 1)) for _ in range(MAX_WAITING)]
-    await rig.clock.settle()
-
-    with pytest.raises(TooManyWaiting):
-        await fetch.wait(job.id, 1)
-    with pytest.raises(TooManyWaiting):
-        await fetch()
-
-    await rig.clock.elapse(1)
-    await asyncio.gather(*waiting)
-    assert (await fetch()).outcome is Outcome.CHANGED
 
 
 async def test_all_who_wait_for_a_job_share_their_looks_at_the_store(rig: Rig) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import httpx
 import pytest
 
-from application.ingest.fetch import MAX_WAITING
 from domain.dataset import Role
 from domain.errors import (
     SourceBlocked,
@@ -304,21 +303,6 @@ async def test_a_caller_who_leaves_does_not_stop_the_fetch_of_the_others(
     await empty.clock.elapse(2)
 
     assert (await staying)["outcome"] == "changed"
-
-
-async def test_when_too_many_wait_one_more_is_turned_away(empty: HttpFixture) -> None:
-    empty.sources["posts"][0].takes_s = 1
-    empty.sources["posts"][0].pages = [posts(1)]
-    callers = [asyncio.create_task(fetched(empty)) for _ in range(MAX_WAITING)]
-    await empty.clock.settle()
-
-    refused = await empty.client.post("/fetch")
-    await empty.clock.elapse(2)
-    told = await asyncio.gather(*callers)
-
-    problem(refused, 429, "too_many_waiting")
-    assert refused.headers["retry-after"] == "1"
-    assert {answer["outcome"] for answer in told} == {"changed"}
 
 
 # ---------------------------------------------------------------- refused

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from adapters.http.ingest.prefer import ExecutionPreference, preference_of, preferences_of
-from application.ingest.fetch import MAX_WAITING
+from adapters.http.protocol.waiting import MAX_WAITING
 from domain.errors import StoreUnavailable, UnexpectedContent
 from tests.adapters.http.http_fixture import POSTS, HttpFixture, posts, problem
 

@@ -16,7 +16,7 @@ import httpx
 import pytest
 import structlog
 
-from application.ingest.fetch import MAX_WAITING
+from adapters.http.protocol.waiting import MAX_WAITING
 from domain.dataset import Role
 from domain.errors import QueryTooSlow
 from tests.adapters.http.asgi import Conversation
