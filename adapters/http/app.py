@@ -1,4 +1,4 @@
-"""The HTTP application: everything a client can reach, put together."""
+"""The HTTP application: all routes and middleware, put together."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -61,7 +61,7 @@ from domain.politeness import Rate
 
 
 class AccountUseCases(NamedTuple):
-    """The use cases of accounts."""
+    """The use cases about accounts."""
 
     authenticate: Authenticate
     sign_up: SignUp
@@ -72,7 +72,7 @@ class AccountUseCases(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class UseCases:
-    """What the HTTP side calls: the use cases, and the ports it needs itself."""
+    """The use cases that the routes call, and the ports that the HTTP side needs itself."""
 
     catalogue: Catalogue
     fetch_one: FetchOne
@@ -96,8 +96,8 @@ class UseCases:
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of the HTTP side.
 
-    `database_id` is the database's random name, `client_limits` are rates by purpose; a body has to
-    arrive within `body_s` seconds.
+    `database_id` is the database's random identifier, `client_limits` are rates by purpose; a body
+    has to arrive within `body_s` seconds.
     """
 
     secret: bytes
@@ -115,7 +115,7 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     root_path: str = ""
 
 
-#: Every route but those under `/data`, which are none of the framework's.
+#: Every route except those under `/data`, which bypass the framework.
 _ROUTES = (
     *INDEX_ROUTES,
     *CATALOGUE_ROUTES,
@@ -128,7 +128,7 @@ _ROUTES = (
     *HEALTH_ROUTES,
     *STATS_ROUTES,
 )
-#: What is answered here holds tokens: its length must tell nothing of them.
+#: Answers with tokens: a compressed length could reveal something about them.
 _NEVER_COMPRESSED = ("/auth/",)
 
 
@@ -136,7 +136,7 @@ def create_app(use_cases: UseCases, settings: HttpSettings) -> RequestContextMid
     """Return the ASGI application; call its `drain` when the process is about to stop."""
     draining = asyncio.Event()
     signer = CursorSigner(settings.secret)
-    gate = RoleGuard(settings.require_login)
+    guard = RoleGuard(settings.require_login)
     catalogue, default = use_cases.catalogue, settings.default_dataset
     named: dict[str, Any] = {
         **vars(use_cases),
@@ -149,15 +149,15 @@ def create_app(use_cases: UseCases, settings: HttpSettings) -> RequestContextMid
         "version": settings.version,
         "draining": draining,
     }
-    litestar = _litestar(named, gate, settings)
+    litestar = _litestar(named, guard, settings)
     responses = ResponseCache(
         use_cases.changes, use_cases.clock, use_cases.random, settings.cache_max_age_s
     )
     records = RecordsEndpoint(
-        catalogue, use_cases.changes, responses, signer, gate, settings.database_id, default
+        catalogue, use_cases.changes, responses, signer, guard, settings.database_id, default
     )
     docs = Documentation(
-        lambda: document(litestar, gate, catalogue.datasets, default), lambda: catalogue.generation
+        lambda: document(litestar, guard, catalogue.datasets, default), lambda: catalogue.generation
     )
     prefixes: dict[str, App] = {PREFIX: records, **dict.fromkeys(PREFIXES, docs)}
     proxies = Proxies(settings.trusted_proxies) if settings.trusted_proxies else None
@@ -190,13 +190,13 @@ def _open_paths() -> Iterator[str]:
             yield from handler.paths
 
 
-def _litestar(named: Mapping[str, Any], gate: RoleGuard, settings: HttpSettings) -> Litestar:
-    """Return the framework's application; its handlers may take what is `named`."""
+def _litestar(named: Mapping[str, Any], guard: RoleGuard, settings: HttpSettings) -> Litestar:
+    """Return the framework's application; `named` are the dependencies of its handlers."""
     litestar = Litestar(
         [*option_routes(_ROUTES), *_ROUTES],
         dependencies={name: provide(value) for name, value in named.items()},
         state=State({"limiter": named["limiter"]}),
-        guards=[gate, QueryGuard()],
+        guards=[guard, QueryGuard()],
         request_class=bounded_request(settings.body_s),
         exception_handlers={Exception: error_handler(named["events"])},
         openapi_config=OpenAPIConfig(
@@ -204,7 +204,7 @@ def _litestar(named: Mapping[str, Any], gate: RoleGuard, settings: HttpSettings)
             version=settings.version,
             description="Records gathered from the APIs you rely on, served as one filterable API.",
             use_handler_docstrings=True,
-            # Requests for this path never arrive here: `Documentation` answers them.
+            # `Documentation` answers the requests for this path.
             path="/docs",
             render_plugins=[JsonRenderPlugin()],
         ),

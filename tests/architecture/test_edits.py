@@ -1,4 +1,4 @@
-"""A fault changes the one place it names, and says so when that is not to be found."""
+"""A fault changes exactly the place it names, and fails if there is not exactly one."""
 
 import ast
 from pathlib import Path
@@ -37,7 +37,7 @@ class Store:
 
 
 def lines_of(tmp_path: Path, where: str, made: Edit) -> tuple[set[str], set[str]]:
-    """The lines that an edit takes from the source, and those it puts there."""
+    """Return the lines that an edit removes, and those it adds."""
     (tmp_path / "core" / "deep").mkdir(parents=True)
     (tmp_path / "core" / "deep" / "store.py").write_text(SOURCE, encoding="utf-8")
     (tmp_path / "core" / "other.py").write_text("class Other:\n    pass\n", encoding="utf-8")
@@ -104,6 +104,8 @@ def test_a_constant_has_a_name_too(tmp_path: Path) -> None:
         ("core:Store.held", edit(ast.Constant, "!", into=code("'!'"))),
     ],
 )
-def test_an_edit_that_finds_no_one_place_says_so(tmp_path: Path, where: str, made: Edit) -> None:
+def test_an_edit_that_does_not_find_exactly_one_place_fails(
+    tmp_path: Path, where: str, made: Edit
+) -> None:
     with pytest.raises(DoesNotApplyError):
         lines_of(tmp_path, where, made)

@@ -1,4 +1,4 @@
-"""What is called a mutant differs by one mistake, and still is a module."""
+"""A mutant differs by one mistake, and is still a valid module."""
 
 import ast
 

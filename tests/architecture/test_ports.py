@@ -1,4 +1,4 @@
-"""What every port is: a small protocol with a contract in words, and an adapter in memory."""
+"""Every port is a small protocol with a docstring, and has an adapter in memory."""
 
 import importlib
 import inspect
@@ -13,7 +13,7 @@ MOST_METHODS = 5
 
 
 def classes(package: Any) -> list[type[Any]]:
-    """The classes defined in a package's modules."""
+    """Return the classes defined in a package's modules."""
     return [
         found
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
@@ -24,12 +24,12 @@ def classes(package: Any) -> list[type[Any]]:
 
 PORTS = [port for port in classes(application.ports) if getattr(port, "_is_protocol", False)]
 IN_MEMORY = classes(adapters.memory)
-#: What there are any number of, each with values of its own.
+#: Ports with many adapters, each for its own values.
 MANY = {"Intake", "Source"}
 
 
 def methods(port: type[Any]) -> dict[str, Any]:
-    """What an adapter of the port must have."""
+    """Return the methods that an adapter of the port must have."""
     return {name: inspect.getattr_static(port, name) for name in port.__abstractmethods__}
 
 

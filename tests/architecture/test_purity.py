@@ -1,4 +1,4 @@
-"""What the architecture forbids, read from the source itself."""
+"""The rules of the architecture, checked on the source."""
 
 import ast
 import sys
@@ -9,12 +9,12 @@ import entrypoints
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("domain", "application", "adapters", "entrypoints")
-#: What each inner package may import beside the standard library.
+#: The packages that each inner package may import besides the standard library.
 ALLOWED = {
     "domain": {"domain", "msgspec"},
     "application": {"application", "domain", "msgspec"},
 }
-#: Time, chance and settings come in from outside.
+#: Time, randomness and settings are passed in.
 IMPURE_MODULES = {"random", "secrets", "time", "uuid"}
 IMPURE_NAMES = {
     "datetime.now",
@@ -28,29 +28,29 @@ IMPURE_NAMES = {
     "os.getenv",
     "os.urandom",
 }
-#: Adapters may measure how long something takes: that is no time of day.
+#: Adapters may measure durations, which are no time of day.
 STOPWATCHES = {"time", "secrets"}
 MAY_BE_IMPURE = ("adapters/system/", "entrypoints/")
 LONGEST_FILE = 400
 
 
 def sources(*folders: str) -> list[Path]:
-    """The Python files below these folders."""
+    """Return the Python files below these folders."""
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 
 def named(path: Path) -> str:
-    """A file as it is named in a failure."""
+    """Return a file's path as failures show it."""
     return path.relative_to(ROOT).as_posix()
 
 
 def tree(path: Path) -> ast.Module:
-    """A file's syntax tree."""
+    """Return a file's syntax tree."""
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def imports(module: ast.Module) -> Iterator[str]:
-    """The top-level packages a module imports, at any depth."""
+    """Yield the top-level packages that a module imports, at any depth."""
     for node in ast.walk(module):
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)
@@ -60,7 +60,7 @@ def imports(module: ast.Module) -> Iterator[str]:
 
 
 def dotted(module: ast.Module) -> Iterator[str]:
-    """Every `name.attribute` a module mentions, also where it is imported by name."""
+    """Yield every `name.attribute` of a module, also if it is imported by name."""
     for node in ast.walk(module):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             yield f"{node.value.id}.{node.attr}"
@@ -82,7 +82,7 @@ def test_the_core_imports_only_what_it_may() -> None:
 
 
 def impurities(path: Path) -> set[str]:
-    """The time, chance and settings that a file takes for itself."""
+    """Return the uses of time, randomness and settings in a file."""
     module = tree(path)
     stopwatches = STOPWATCHES if named(path).startswith("adapters/") else set()
     return (set(imports(module)) & IMPURE_MODULES - stopwatches) | (
@@ -137,7 +137,7 @@ BANNED_IN_TESTS = {
 
 
 def words(module: ast.Module) -> Iterator[str]:
-    """Every name a module uses: variables, attributes, arguments and what it imports."""
+    """Yield every name in a module: variables, attributes, arguments and imports."""
     for node in ast.walk(module):
         if isinstance(node, ast.Name):
             yield node.id
@@ -151,7 +151,7 @@ def words(module: ast.Module) -> Iterator[str]:
 
 
 def waits(module: ast.Module) -> Iterator[str]:
-    """Where a module waits for the real clock; waiting for no time lets others run."""
+    """Yield where a module sleeps; sleeping for no time only lets other tasks run."""
     for node in ast.walk(module):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue

@@ -1,7 +1,7 @@
-"""`make bench`: one run of every measure, beside the limits and the peers; ten minutes.
+"""`make bench`: one run of every measurement, beside the limits and the peers; ten minutes.
 
-The server has one core and the load the other. What is compared is measured in turns, and the
-medians of the rounds are compared: the machine may drift, the ratios stay.
+The server has one core and the load the other. Values to be compared are measured alternately, and
+the medians of the rounds are compared: the machine may drift, but the ratios stay.
 """
 
 import argparse
@@ -41,28 +41,29 @@ _LARGEST = 10_000_000
 
 
 def main() -> None:
-    """Do what the command line asks for."""
-    asked = _arguments()
-    if asked.page is not None:
-        write_page(json.loads(asked.page.read_text()))
+    """Run the measurements that the command line names."""
+    arguments = _arguments()
+    if arguments.page is not None:
+        write_page(json.loads(arguments.page.read_text()))
         return
-    find_wrk(asked.cache)
+    find_wrk(arguments.cache)
     engines = ENGINES if has_postgres() else ("sqlite",)
     if engines != ENGINES:
         print("There is no PostgreSQL, so its rows are left out.", file=sys.stderr)
-    scale = QUICK if asked.quick else FULL
-    if asked.huge:
+    scale = QUICK if arguments.quick else FULL
+    if arguments.huge:
         scale = scale._replace(growth=(*scale.growth, _LARGEST))
     with tempfile.TemporaryDirectory(prefix="catchment-bench-") as folder:
-        with workbench(scale, Path(folder), asked.cache, engines) as bench:
-            told = _measured(bench, asked.only or list(MEASURES))
-    asked.json.parent.mkdir(parents=True, exist_ok=True)
-    asked.json.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
-    print(printed(Figures.from_json(told["figures"])))
-    print(f"\nAll of it is in {asked.json}; --page {asked.json} puts it into docs/performance.md.")
-    for name, problem in told["failed"].items():
+        with workbench(scale, Path(folder), arguments.cache, engines) as bench:
+            run = _measured(bench, arguments.only or list(MEASURES))
+    arguments.json.parent.mkdir(parents=True, exist_ok=True)
+    arguments.json.write_text(json.dumps(run, indent=1, ensure_ascii=False) + "\n")
+    print(printed(Figures.from_json(run["figures"])))
+    file = arguments.json
+    print(f"\nAll of it is in {file}; --page {file} puts it into docs/performance.md.")
+    for name, problem in run["failed"].items():
         print(f"{name} could not be measured to its end: {problem}", file=sys.stderr)
-    sys.exit(bool(told["failed"]))
+    sys.exit(bool(run["failed"]))
 
 
 def _arguments() -> argparse.Namespace:
@@ -87,7 +88,7 @@ def _measured(bench: Bench, names: list[str]) -> dict[str, Any]:
         try:
             for figure in MEASURES[name](bench):
                 figures.add(figure)
-        except Exception as error:  # the others are worth having all the same
+        except Exception as error:  # the other measurements are useful all the same
             traceback.print_exc()
             failed[name] = str(error)
         took[name] = round(time.monotonic() - began)

@@ -1,4 +1,4 @@
-"""The bare limit: an ASGI function that sends fixed bytes, on the same server as ours."""
+"""The bare limit: an ASGI function that sends fixed bytes, on the same server."""
 
 import sys
 
@@ -8,7 +8,7 @@ BODY = b"x" * 2400
 
 
 async def app(scope: dict, receive: object, send: object) -> None:
-    """Send the same bytes whatever is asked."""
+    """Send the same bytes for any request."""
     headers = [(b"content-type", b"application/json"), (b"content-length", b"2400")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": BODY})

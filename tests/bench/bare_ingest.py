@@ -2,8 +2,8 @@
 
     python -m tests.bench.bare_ingest UPSTREAM DATABASE
 
-Once into an empty table, once more when nothing has changed; says as JSON how many seconds each
-took. It keeps no payloads, no quarantine, no job, and reports nothing.
+Once into an empty table, and again with nothing changed; prints as JSON how many seconds each took.
+It stores no payloads, no quarantine and no job, and makes no report.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ class Post(msgspec.Struct, rename="camel"):
 
 
 async def main() -> None:
-    """Ingest twice and tell how long it took."""
+    """Ingest twice and print how long it took."""
     upstream, url = sys.argv[1:]
     ingest = _into_sqlite if url.startswith("sqlite") else _into_postgres
     took = []

@@ -1,4 +1,4 @@
-"""The workbench: what every measure stands on."""
+"""The workbench: what every measurement needs."""
 
 import json
 import sys
@@ -19,7 +19,7 @@ _SECRET = "a secret for benchmarks, of 32 bytes"
 
 
 class Bench:
-    """One run: its scale, its folder, its databases, and the upstream to fetch from."""
+    """A run: its scale, its folder, its databases, and the upstream to fetch from."""
 
     def __init__(
         self, scale: Scale, folder: Path, cache: Path, engines: tuple[str, ...], upstream: Running
@@ -30,31 +30,31 @@ class Bench:
         self.engines = engines
         self.upstream = upstream
         self.databases = Databases(folder)
-        #: The peers that cannot be had, and why.
+        #: The peers that cannot be installed, and why.
         self.missing: dict[str, str] = {}
         self._loaded: dict[str, str] = {}
 
     def say(self, what: str) -> None:
-        """Tell whoever waits what is going on."""
+        """Print the progress."""
         print(f"  {what}", file=sys.stderr, flush=True)
 
-    def steer(self, **told: int) -> None:
-        """Tell the upstream what to have."""
+    def steer(self, **parameters: int) -> None:
+        """Configure the records of the upstream."""
         plain = {"every": 1, "salt": 0, "first": 1, "spaces": 0}
-        get(f"{self.upstream.url}/set?{urlencode({**plain, **told})}")
+        get(f"{self.upstream.url}/set?{urlencode({**plain, **parameters})}")
 
     @contextmanager
     def service(
         self, url: str, cores: str = SERVER_CORE, command: str = "serve", **settings: str
     ) -> Iterator[Running]:
-        """`catchment serve` over a database, once it answers."""
+        """Run `catchment serve` over a database, and yield it once it answers."""
         with running(
             catchment(command), {**self.settings(url), **settings}, self.folder, "/data", cores
         ) as service:
             yield service
 
     def settings(self, url: str) -> dict[str, str]:
-        """The settings of a process over a database."""
+        """Return the settings of a process over a database."""
         return {
             "CATCHMENT_DATABASE_URL": url,
             "CATCHMENT_SECRET_KEY": _SECRET,
@@ -72,11 +72,11 @@ class Bench:
 
     @property
     def posts_url(self) -> str:
-        """Where the posts are."""
+        """The URL of the posts."""
         return f"{self.upstream.url}/posts?_page=1&_limit={PAGE}"
 
     def loaded(self, engine: str) -> str:
-        """The URL of a database into which all the posts have been fetched; it stays the same."""
+        """Return the URL of a database with all the posts, loaded once."""
         if engine not in self._loaded:
             url = self.databases.make(engine)
             self.steer(count=self.scale.posts)
@@ -91,7 +91,7 @@ Measure = Callable[[Bench], Iterator[Any]]
 
 @contextmanager
 def workbench(scale: Scale, folder: Path, cache: Path, engines: tuple[str, ...]) -> Iterator[Bench]:
-    """A workbench whose upstream runs, and whose databases are dropped in the end."""
+    """Yield a workbench with a running upstream, and drop its databases at the end."""
     serving = python("-m", "tests.bench.upstream", "PORT")
     with running(["nice", "-n", "5", *serving], {"PYTHONPATH": str(HERE.parents[1])}, folder,
                  "/set", LOAD_CORE) as upstream:  # fmt: skip
@@ -103,25 +103,25 @@ def workbench(scale: Scale, folder: Path, cache: Path, engines: tuple[str, ...])
 
 
 def catchment(*arguments: str) -> list[str]:
-    """A command of the product, as it is in this folder."""
+    """Return a command of the product in this folder."""
     return python("-c", "from entrypoints.cli.main import main; main()", *arguments)
 
 
 def get(url: str) -> Any:
-    """What there is at a URL, read as JSON."""
+    """Return the JSON at a URL."""
     with urllib.request.urlopen(url, timeout=1800) as answer:  # noqa: S310 - our own addresses
         return json.load(answer)
 
 
 def post(url: str) -> Any:
-    """What a POST is answered, read as JSON."""
+    """Return the JSON answer to a POST."""
     request = urllib.request.Request(url, method="POST")  # noqa: S310
     with urllib.request.urlopen(request, timeout=1800) as answer:  # noqa: S310
         return json.load(answer)
 
 
 def fetch(service: Running) -> dict[str, int]:
-    """Have a service fetch the posts; the counts of its report."""
+    """Make a service fetch the posts, and return the counts of its report."""
     report = post(service.url + "/fetch/posts")
     if report["status"] != "succeeded":
         raise RuntimeError(f"the posts could not be fetched: {report}")

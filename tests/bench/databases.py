@@ -1,4 +1,4 @@
-"""Databases of the benchmarks: a SQLite file or a PostgreSQL database each, gone in the end."""
+"""Databases of the benchmarks, each a SQLite file or a PostgreSQL database, deleted at the end."""
 
 import asyncio
 import os
@@ -32,14 +32,14 @@ _FILL = {
 
 
 class Databases:
-    """Makes databases with names of their own, and removes them."""
+    """The databases of a run."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._made: list[str] = []
 
     def make(self, engine: str) -> str:
-        """The URL of an empty database, as the setting has it."""
+        """Create an empty database and return its URL."""
         name = f"catchment_bench_{os.getpid()}_{secrets.token_hex(3)}"
         if engine == "sqlite":
             return f"sqlite:///{self._folder / name}.db"
@@ -48,7 +48,7 @@ class Databases:
         return urlsplit(server_url())._replace(path=f"/{name}").geturl()
 
     def drop(self, url: str) -> None:
-        """Remove one database."""
+        """Delete a database."""
         if url.startswith("sqlite"):
             for file in self._folder.glob(f"{file_of(url).name}*"):
                 file.unlink()
@@ -58,13 +58,13 @@ class Databases:
             self._made.remove(name)
 
     def drop_all(self) -> None:
-        """Remove what is left."""
+        """Delete the remaining databases."""
         for name in list(self._made):
             self.drop(urlsplit(server_url())._replace(path=f"/{name}").geturl())
 
 
 def has_postgres() -> bool:
-    """Whether there is a PostgreSQL to measure on."""
+    """Return whether a PostgreSQL server can be reached."""
     try:
         asyncio.run(_administer("SELECT 1"))
     except (OSError, asyncpg.PostgresError, ImportError):
@@ -73,12 +73,12 @@ def has_postgres() -> bool:
 
 
 def file_of(url: str) -> Path:
-    """The file of a SQLite database."""
+    """Return the file of a SQLite database."""
     return Path(url.removeprefix("sqlite:///"))
 
 
 def fill(url: str, count: int) -> None:
-    """Migrate a database and put so many posts into it, far faster than by fetching them."""
+    """Migrate a database and insert so many posts, much faster than by fetching."""
 
     async def filling(database: Database) -> None:
         await migrate(database, [*(line.dataset for line in SHIPPED), TASKS])
@@ -93,7 +93,7 @@ def fill(url: str, count: int) -> None:
 
 
 def run(url: str, *statements: str) -> list[list[tuple[object, ...]]]:
-    """Run statements one after the other; the rows of each."""
+    """Run statements in order and return the rows of each."""
 
     async def running(database: Database) -> list[list[tuple[object, ...]]]:
         async with database.session() as session:

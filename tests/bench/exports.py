@@ -1,4 +1,4 @@
-"""Exports: how many records a second go out as NDJSON and as CSV."""
+"""Exports: records per second as NDJSON and as CSV."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ _WHAT = {
 
 
 def measure(bench: Bench) -> Iterator[Figure]:
-    """Records a second, of all the posts."""
+    """Yield records per second, for an export of all posts."""
     for engine in bench.engines:
         with bench.service(bench.loaded(engine)) as ours:
             bench.say(f"exports from {engine}")

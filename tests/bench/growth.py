@@ -1,4 +1,4 @@
-"""Growth: what a record and a page cost when there are more and more of them."""
+"""Growth: the cost of a record and of a page as the number of records grows."""
 
 import time
 from collections.abc import Iterator
@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from tests.bench.bench import Bench, fetch
 from tests.bench.databases import fill
 from tests.bench.figures import Figure, median
-from tests.bench.load import UNKEPT, Load, rates
+from tests.bench.load import UNCACHED, Load, rates
 from tests.bench.processes import Running
 
 
 def measure(bench: Bench) -> Iterator[Figure]:
-    """Microseconds for a record that is new or has changed, and requests for pages a second."""
+    """Yield microseconds for a new or changed record, and requests for pages per second."""
     for engine in bench.engines:
         for size in bench.scale.growth:
             bench.say(f"{size} records in {engine}")
@@ -27,13 +27,13 @@ def measure(bench: Bench) -> Iterator[Figure]:
 
 def _pages(bench: Bench, engine: str, service: Running, size: int) -> Iterator[Figure]:
     load = Load(
-        f"growth/{engine}/pages, {size} stored", service, "/data?user_id=", UNKEPT, size // 10
+        f"growth/{engine}/pages, {size} stored", service, "/data?user_id=", UNCACHED, size // 10
     )
     yield from rates([load], min(3, bench.scale.rounds), bench.scale.seconds, bench.folder)
 
 
 def _fetched(bench: Bench, service: Running, size: int, number: int) -> float:
-    """Seconds of a fetch half of which is new, and half of which was there and has changed."""
+    """Return the seconds of a fetch of new and changed records, half each."""
     half = bench.scale.grown_by // 2
     bench.steer(count=2 * half, first=size + half * (number - 2) + 1, salt=number)
     began = time.perf_counter()

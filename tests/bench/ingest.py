@@ -1,4 +1,4 @@
-"""Ingest: records a second from a local upstream, beside the bare limit and dlt."""
+"""Ingest: records per second from a local upstream, beside the bare limit and dlt."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from tests.bench.processes import ROOT, SERVER_CORE, Running, python
 
 
 def measure(bench: Bench) -> Iterator[Figure]:
-    """Records a second: first load, one in a hundred changed, none changed, the same bytes."""
+    """Yield records per second: first load, 1 % changed, none changed, the same bytes."""
     for engine in bench.engines:
         bench.say(f"ingest into {engine}")
         found: dict[str, list[float]] = {}
@@ -54,7 +54,7 @@ def _bare(bench: Bench, engine: str) -> Iterator[tuple[str, float]]:
     bench.steer(count=bench.scale.posts)
     command = python("-m", "tests.bench.bare_ingest", bench.upstream.url, url)
     names = ("bare, first load", "bare, nothing changed")
-    yield from zip(names, _told(bench, command), strict=True)
+    yield from zip(names, _seconds(bench, command), strict=True)
     bench.databases.drop(url)
 
 
@@ -68,13 +68,13 @@ def _by_dlt(bench: Bench, engine: str) -> Iterator[Figure]:
         bench.say(f"dlt merges {count} records into {engine}{' twice' if more else ''}")
         folder = bench.folder / f"dlt-{engine}-{count}-{len(more)}"
         command = [str(dlt / "bin" / "python"), str(HERE / "dlt_ingest.py"), bench.upstream.url]
-        took = _told(bench, [*command, url, str(folder), *more])
+        took = _seconds(bench, [*command, url, str(folder), *more])
         name = "dlt, nothing changed" if more else "dlt, first load"
         yield Figure(f"ingest/{engine}/{name}", count / took[-1], "records/s")
         bench.databases.drop(url)
 
 
-def _told(bench: Bench, command: list[str]) -> list[float]:
+def _seconds(bench: Bench, command: list[str]) -> list[float]:
     environment = {"PYTHONPATH": str(ROOT)} if command[1] == "-m" else {}
     done = subprocess.run(
         ["taskset", "-c", SERVER_CORE, *command],
@@ -85,15 +85,15 @@ def _told(bench: Bench, command: list[str]) -> list[float]:
     )
     if done.returncode:
         raise RuntimeError(f"{command} failed:\n{done.stderr[-2000:]}")
-    told: list[float] = json.loads(done.stdout.splitlines()[-1])
-    return told
+    seconds: list[float] = json.loads(done.stdout.splitlines()[-1])
+    return seconds
 
 
-# ---------------------------------------------------------------- counted, not timed
+# ---------------------------------------------------------------- counts
 
 
 def untouched(bench: Bench) -> Iterator[Figure]:
-    """Records read or written by a fetch of the same bytes: none, for their table is away."""
+    """Yield how many records a fetch of the same bytes touches, with their table renamed."""
     for engine in bench.engines:
         url = bench.databases.make(engine)
         bench.steer(count=1000)

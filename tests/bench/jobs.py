@@ -1,4 +1,4 @@
-"""Jobs: how many a second go from being asked for to their end, through either queue."""
+"""Jobs: how many run per second from request to end, through either queue."""
 
 import time
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _ENDED = ("succeeded", "partial", "failed", "cancelled")
 
 
 def measure(bench: Bench) -> Iterator[Figure]:
-    """Jobs of ten records each, one after the other, as a client sees them."""
+    """Yield jobs per second, of ten records each, one after the other, as a client sees them."""
     for engine in bench.engines:
         url = bench.databases.make(engine)
         bench.say(f"jobs through the embedded queue on {engine}")
@@ -42,7 +42,7 @@ def measure(bench: Bench) -> Iterator[Figure]:
 
 def _rate(bench: Bench, service: Running) -> float:
     bench.steer(count=10)
-    _one(service)  # the first one makes connections
+    _one(service)  # the first one opens connections
     done, began = 0, time.perf_counter()
     while time.perf_counter() - began < bench.scale.jobs_s:
         _one(service)

@@ -1,4 +1,4 @@
-"""Load: wrk for rates, and a client that asks at fixed times for delays."""
+"""Load: wrk for rates, and a client with a fixed rate for delays."""
 
 import http.client
 import re
@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 from tests.bench.figures import Figure, median
 from tests.bench.processes import LOAD_CORE, Running
 
-#: A request with this is read anew each time: no page is kept for a caller who may be somebody.
-UNKEPT = ("Cookie: no=page",)
+#: A request with a cookie bypasses the response cache.
+UNCACHED = ("Cookie: no=page",)
 
-#: Another value with every request, going on where the last round stopped, so that each page is a
-#: first one: there are more of them than are kept ready, and it is forgotten when it comes again.
+#: Another value with every request, continuing from the last round. There are more pages than the
+#: cache holds, so that none is in it when it is requested again.
 _VARIED = """
 local n = %d
 request = function()
@@ -30,7 +30,7 @@ end
 
 
 class Load(NamedTuple):
-    """One kind of request to one server; with `varied`, the path ends in a number up to that."""
+    """A kind of request to a server; with `varied`, the path ends in a number up to that."""
 
     name: str
     server: Running
@@ -40,32 +40,32 @@ class Load(NamedTuple):
 
 
 def rates(loads: Sequence[Load], rounds: int, seconds: float, folder: Path) -> Iterator[Figure]:
-    """The medians of some rounds, each of which measures every load once, in turns."""
+    """Yield the medians of several rounds, each of which measures every load once."""
     found: dict[str, list[_Round]] = {load.name: [] for load in loads}
     for _ in range(rounds):
         for load in loads:
-            asked = sum(round.count for round in found[load.name])
-            found[load.name].append(_once(load, asked, seconds, folder))
+            sent = sum(round.count for round in found[load.name])
+            found[load.name].append(_once(load, sent, seconds, folder))
     for name, measured in found.items():
-        rate, cpu_us = (median(round[place] for round in measured) for place in (1, 2))
+        rate, cpu_us = (median(round[index] for round in measured) for index in (1, 2))
         yield Figure(name, rate, "requests/s", cpu_us)
 
 
 class _Round(NamedTuple):
-    """Requests in all and per second, and the server's processor time for one in microseconds."""
+    """The number of requests, their rate, and the server's CPU time for each in microseconds."""
 
     count: int
     rate: float
     cpu_us: float
 
 
-def _once(load: Load, asked: int, seconds: float, folder: Path) -> _Round:
+def _once(load: Load, sent: int, seconds: float, folder: Path) -> _Round:
     # wrk counts whole seconds only.
     arguments = ["wrk", "-t1", "-c16", f"-d{max(1, round(seconds))}s"]
     arguments += [word for header in load.headers for word in ("-H", header)]
     if load.varied:
         script = folder / "varied.lua"
-        script.write_text(_VARIED % (asked % load.varied, load.varied, load.path))
+        script.write_text(_VARIED % (sent % load.varied, load.varied, load.path))
         arguments += ["-s", str(script)]
     used = load.server.cpu_s()
     said = subprocess.run(
@@ -86,9 +86,9 @@ def _once(load: Load, asked: int, seconds: float, folder: Path) -> _Round:
 
 
 def delays(url: str, paths: Iterator[str], seconds: float, per_second: int = 200) -> list[float]:
-    """How long each answer took in milliseconds, counted from when it should have been asked for.
+    """Return the delay of each answer in milliseconds, from the time its request was due.
 
-    So an answer that comes late delays those after it as it would delay other clients.
+    So a late answer delays the next ones, as it would delay other clients.
     """
     taken = []
     connection = _connected(url)
@@ -108,7 +108,7 @@ def delays(url: str, paths: Iterator[str], seconds: float, per_second: int = 200
 
 @contextmanager
 def asking(url: str, paths: Sequence[Iterator[str]]) -> Iterator[list[float]]:
-    """Ask for all of these at the same time, each one by one; how long every answer took in ms."""
+    """Send requests on several threads, and yield the list of their times in milliseconds."""
     over = threading.Event()
     taken: list[float] = []
 
@@ -133,7 +133,7 @@ def asking(url: str, paths: Sequence[Iterator[str]]) -> Iterator[list[float]]:
 
 
 def stream(url: str, path: str) -> tuple[int, float]:
-    """Read a whole answer, however long; its lines, and the seconds it took."""
+    """Read a whole answer and return its number of lines and the seconds it took."""
     connection = _connected(url, timeout=600)
     started = time.perf_counter()
     connection.request("GET", path)

@@ -1,4 +1,4 @@
-"""Memory: what a process takes above idle while it fetches, or exports, very many records."""
+"""Memory: what a process needs above idle while it fetches or exports many records."""
 
 import time
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ _MIB = 1024 * 1024
 
 
 def measure(bench: Bench) -> Iterator[Figure]:
-    """MiB of anonymous memory above what the process had before, at the highest."""
+    """Yield the peak of anonymous memory above that of the idle process, in MiB."""
     huge = bench.scale.huge
     for engine in bench.engines:
         url = bench.databases.make(engine)

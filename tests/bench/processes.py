@@ -1,4 +1,4 @@
-"""Processes that are measured: started on a core of their own, watched, and ended."""
+"""Processes under measurement: started on a core of their own, watched, and stopped."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.prove.crew import free_port
 
-#: The server has one core, and whoever asks it the other.
+#: The server has one core, and the load the other.
 SERVER_CORE = "0"
 LOAD_CORE = "1"
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -28,12 +28,12 @@ class Running:
         self.url = f"http://127.0.0.1:{port}"
 
     def cpu_s(self) -> float:
-        """The processor time it has used, with all its threads."""
+        """Return the CPU time of all threads."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS
 
     def anonymous_bytes(self) -> int:
-        """The memory that is its own, and not a file's."""
+        """Return the anonymous memory."""
         for line in Path(f"/proc/{self.process.pid}/smaps_rollup").read_text().splitlines():
             if line.startswith("Anonymous:"):
                 return int(line.split()[1]) * 1024
@@ -49,7 +49,7 @@ def running(
     cores: str = SERVER_CORE,
     port: int | None = None,
 ) -> Iterator[Running]:
-    """A process whose command has PORT in it, once it answers at `path`; ended with the block."""
+    """Start a process with a free PORT, wait until it answers at `path`, and stop it at the end."""
     port = port or free_port()
     started = launch(command, settings, folder, port, cores)
     try:
@@ -71,10 +71,10 @@ def launch(
     port: int,
     cores: str = SERVER_CORE,
 ) -> Running:
-    """Start a process; PORT in its command and settings is where it is to serve."""
+    """Start a process, with its port in place of PORT in command and settings."""
     words = [str(word).replace("PORT", str(port)) for word in command]
-    told = {name: value.replace("PORT", str(port)) for name, value in settings.items()}
-    environment = {"PATH": os.environ["PATH"], **told}  # noqa: TID251 - programs are found by it
+    values = {name: value.replace("PORT", str(port)) for name, value in settings.items()}
+    environment = {"PATH": os.environ["PATH"], **values}  # noqa: TID251 - programs are found by it
     if words[0] == sys.executable:
         environment["PYTHONPATH"] = str(ROOT)
     with (folder / "processes.log").open("ab") as log:
@@ -85,7 +85,7 @@ def launch(
 
 
 def wait_for(started: Running, path: str = "/", patience_s: float = 60.0) -> None:
-    """Return when the process answers at this path with anything that is no server's error."""
+    """Return once the process answers at this path without a server error."""
     until = time.monotonic() + patience_s
     while time.monotonic() < until:
         if started.process.poll() is not None:
@@ -104,7 +104,7 @@ def wait_for(started: Running, path: str = "/", patience_s: float = 60.0) -> Non
 
 @contextmanager
 def watched(process: Running) -> Iterator[list[int]]:
-    """The memory that a process takes while the block lasts: its peak is the list's largest."""
+    """Yield a list of the process's memory, sampled during the block."""
     seen = [process.anonymous_bytes()]
     over = threading.Event()
 
@@ -122,5 +122,5 @@ def watched(process: Running) -> Iterator[list[int]]:
 
 
 def python(*arguments: str | Path) -> list[str]:
-    """A command that runs our Python with these arguments."""
+    """Return a command that runs this Python with these arguments."""
     return [sys.executable, *map(str, arguments)]

@@ -12,7 +12,7 @@ from tests.bench.processes import Running, python, running
 
 
 def measure(bench: Bench) -> Iterator[Figure]:
-    """Requests a second, each of a page of ten posts of about 250 bytes."""
+    """Yield requests per second, each for a page of ten posts of about 250 bytes."""
     users = bench.scale.posts // 10
     with ExitStack() as stack:
         bare = stack.enter_context(running(python(HERE / "bare.py", "PORT"), {}, bench.folder))

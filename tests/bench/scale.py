@@ -1,16 +1,16 @@
-"""The scale of a run: how much is measured, and for how long."""
+"""The scale of a run: sizes and times."""
 
 from typing import NamedTuple
 
 
 class Scale(NamedTuple):
-    """Sizes and times; `quick` tells a run that only shows that everything works."""
+    """The sizes and times of a run; a `quick` one only shows that everything works."""
 
     quick: bool
     posts: int
     rounds: int
     seconds: float
-    #: How deep the deepest page lies, in pages of ten records.
+    #: The number of the deepest page, of ten records each.
     deep: int
     ingest_rounds: int
     #: dlt merges into SQLite two hundred records a second.

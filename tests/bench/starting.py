@@ -10,7 +10,7 @@ from tests.prove.crew import free_port
 
 
 def measure(bench: Bench) -> Iterator[Figure]:
-    """Seconds until `/data` is answered, over a database that is new, and one that is there."""
+    """Yield seconds until `/data` is answered, over a new database and an existing one."""
     for engine in bench.engines:
         bench.say(f"starting over {engine}")
         url = bench.databases.make(engine)

@@ -1,4 +1,4 @@
-"""The table: figures and targets for a terminal, and for the page of the documentation."""
+"""Tables of figures and targets, for a terminal and for the performance page."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.figures import Figure, Figures
-from tests.bench.targets import Admission, verdicts
+from tests.bench.targets import Verdict, verdicts
 
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 BEGIN = "<!-- measured: begin -->"
@@ -14,37 +14,37 @@ END = "<!-- measured: end -->"
 
 
 def printed(figures: Figures) -> str:
-    """Both tables as plain text."""
+    """Return both tables as plain text."""
     rows = [[f.name, _number(f.value), f.unit, _cpu(f), _ratio(f, figures)] for f in figures]
     names = ["what", "", "", "CPU µs", "of bare"]
-    wanted = [[v.target.name, _measured(v), v.target.told(), _said(v)] for v in verdicts(figures)]
+    wanted = [[v.target.name, _measured(v), v.target.text(), _mark(v)] for v in verdicts(figures)]
     return "\n\n".join([_text(names, rows), _text(["target", "measured", "wanted", ""], wanted)])
 
 
-def write_page(told: Mapping[str, Any]) -> None:
-    """Put what a run has measured between the markers of the page."""
+def write_page(run: Mapping[str, Any]) -> None:
+    """Write the results of a run between the markers of the page."""
     page = PAGE.read_text()
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n{rendered(told)}\n{END}{after}")
+    PAGE.write_text(f"{before}{BEGIN}\n{rendered(run)}\n{END}{after}")
 
 
-def rendered(told: Mapping[str, Any]) -> str:
-    """What a run has measured, in Markdown."""
-    figures = Figures.from_json(told["figures"])
-    return "\n".join(_paragraphs(told, figures))
+def rendered(run: Mapping[str, Any]) -> str:
+    """Return the results of a run as Markdown."""
+    figures = Figures.from_json(run["figures"])
+    return "\n".join(_paragraphs(run, figures))
 
 
-def _paragraphs(told: Mapping[str, Any], figures: Figures) -> Iterator[str]:
-    kind = "A quick run, which only shows that it works" if told["quick"] else "One run"
-    yield f"{kind}, on {told['machine']}."
-    for missing, why in told["missing"].items():
+def _paragraphs(run: Mapping[str, Any], figures: Figures) -> Iterator[str]:
+    kind = "A quick run, which only shows that it works" if run["quick"] else "One run"
+    yield f"{kind}, on {run['machine']}."
+    for missing, why in run["missing"].items():
         yield f"\n{missing} could not be had ({why}), so its rows are left out."
     yield "\n| target | measured | wanted | |"
     yield "|---|---|---|---|"
     for verdict in verdicts(figures):
         target = verdict.target
-        yield f"| {target.name} | {_measured(verdict)} | {target.told()} | {_said(verdict)} |"
+        yield f"| {target.name} | {_measured(verdict)} | {target.text()} | {_mark(verdict)} |"
     for measure, group in groupby(figures, key=lambda figure: figure.name.partition("/")[0]):
         yield f"\n**{measure}**\n"
         yield "| | | CPU µs | of bare ASGI |"
@@ -55,13 +55,13 @@ def _paragraphs(told: Mapping[str, Any], figures: Figures) -> Iterator[str]:
             yield f"| {name} | {value} | {_cpu(figure)} | {_ratio(figure, figures)} |"
 
 
-def _measured(verdict: Admission) -> str:
+def _measured(verdict: Verdict) -> str:
     if verdict.value is None:
         return "not measured"
     return f"{_number(verdict.value)} {verdict.target.unit}"
 
 
-def _said(verdict: Admission) -> str:
+def _mark(verdict: Verdict) -> str:
     return {None: "", True: "ok", False: "missed"}[verdict.kept]
 
 

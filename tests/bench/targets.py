@@ -1,4 +1,4 @@
-"""The targets: which ratio each is of, what it has to be, and whether it is."""
+"""The targets: ratios of figures, their bounds, and whether they are met."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -10,7 +10,7 @@ Formula = Callable[[Figures], Value]
 
 
 class Target(NamedTuple):
-    """One promise: `at_least` or at most `bar`."""
+    """A target: `at_least` or at most `bar`."""
 
     name: str
     formula: Formula
@@ -18,29 +18,29 @@ class Target(NamedTuple):
     at_least: bool
     unit: str = "×"
 
-    def told(self) -> str:
-        """What is wanted."""
+    def text(self) -> str:
+        """Return the bound as text."""
         return f"{'≥' if self.at_least else '≤'} {self.bar:g} {self.unit}"
 
 
-class Admission(NamedTuple):
-    """A target with what was measured; None where something it needs was not."""
+class Verdict(NamedTuple):
+    """A target with its value; None if a figure for it was not measured."""
 
     target: Target
     value: Value
 
     @property
     def kept(self) -> bool | None:
-        """Whether the target is met."""
+        """Whether the target is met, if it was measured."""
         if self.value is None:
             return None
         bar = self.target.bar
         return self.value >= bar if self.target.at_least else self.value <= bar
 
 
-def verdicts(figures: Figures) -> list[Admission]:
-    """Every target, in order."""
-    return [Admission(target, target.formula(figures)) for target in TARGETS]
+def verdicts(figures: Figures) -> list[Verdict]:
+    """Return the verdict on every target, in order."""
+    return [Verdict(target, target.formula(figures)) for target in TARGETS]
 
 
 # ---------------------------------------------------------------- formulas
@@ -55,7 +55,7 @@ def _plain(name: str) -> Formula:
 
 
 def _largest(*formulas: Formula) -> Formula:
-    """The worst of those that were measured."""
+    """Return a formula for the largest of the measured values."""
 
     def largest(figures: Figures) -> Value:
         found = [value for formula in formulas if (value := formula(figures)) is not None]
@@ -65,7 +65,7 @@ def _largest(*formulas: Formula) -> Formula:
 
 
 def _deepest(engine: str) -> Formula:
-    """How much more the deepest page costs than the first one, in the worst order."""
+    """Return a formula for the cost of the deepest page against the first, in the worst order."""
 
     def deepest(figures: Figures) -> Value:
         ratios = []
@@ -80,7 +80,7 @@ def _deepest(engine: str) -> Formula:
 
 
 def _grown(engine: str, what: str, invert: bool) -> Formula:
-    """What one costs with the most stored, against the fewest."""
+    """Return a formula for the cost with the most records stored, against the fewest."""
 
     def grown(figures: Figures) -> Value:
         found = figures.beginning(f"growth/{engine}/{what},")
@@ -93,7 +93,7 @@ def _grown(engine: str, what: str, invert: bool) -> Formula:
 
 
 def _delay(engine: str) -> Formula:
-    """The delay that slow queries add to one read in a thousand."""
+    """Return a formula for the delay that slow queries add to one read in a thousand."""
 
     def delay(figures: Figures) -> Value:
         beside = figures.get(f"latency/{engine}/beside slow queries, p99.9")

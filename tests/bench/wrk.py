@@ -12,7 +12,7 @@ on Debian and Ubuntu apt-get install wrk, on Fedora dnf install wrk, on macOS br
 
 
 def find_wrk(cache: Path) -> None:
-    """Have `wrk` among the programs that can be called; leave, and say how to get it, if not."""
+    """Add `wrk` to the PATH, or exit and say how to get it."""
     if shutil.which("wrk"):
         return
     folder = cache / "wrk"

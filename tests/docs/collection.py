@@ -13,7 +13,7 @@ DOCUMENT: dict[str, Any] = json.loads(TEXT)
 
 
 class Request(NamedTuple):
-    """One request: what it is called, what it asks, and the script that checks the answer."""
+    """A request: its name, method and address, and the script that checks the answer."""
 
     name: str
     method: str
@@ -34,7 +34,7 @@ class Request(NamedTuple):
 
     @property
     def address(self) -> str:
-        """Return where it goes, put together from its parts."""
+        """Return the address, put together from its parts."""
         given = [f"{each['key']}={each['value']}" for each in self.url.get("query", [])]
         return (
             "/".join([*self.url["host"], *self.url["path"]]) + "?" * bool(given) + "&".join(given)

@@ -11,7 +11,7 @@ from entrypoints.processes.lifecycle import running
 
 @pytest.fixture
 async def openapi(tmp_path: Any) -> dict[str, Any]:
-    """The OpenAPI document of the served application."""
+    """Return the OpenAPI document of the application."""
     settings = load({"CATCHMENT_DATABASE_URL": f"sqlite:///{tmp_path}/catchment.db"})
     async with running(settings) as container:
         transport = httpx.ASGITransport(app=container.app())

@@ -17,7 +17,7 @@ def copy_product(into: Path) -> None:
 
 
 def follow(page: Path, product: Path) -> list[str]:
-    """Make every edit of a page; gives the files it adds."""
+    """Make every edit of a page and return the files it adds."""
     added = []
     for block in blocks(page):
         if block.language == "diff":

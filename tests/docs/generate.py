@@ -28,7 +28,7 @@ _HELP = re.compile(r"^```text\n\$ (catchment[a-z -]*) --help\n.*?^```\n", re.MUL
 
 
 def generated() -> dict[Path, str]:
-    """Return each page with what follows from the code as it is now."""
+    """Return each page with its generated part up to date."""
     return {
         EXAMPLE: example(SETTINGS),
         SETTINGS_PAGE: settings_page(SETTINGS_PAGE.read_text(encoding="utf-8"), SETTINGS),
@@ -77,7 +77,7 @@ def example(settings: Mapping[str, Setting[Any]]) -> str:
 
 
 def settings_page(page: str, settings: Mapping[str, Setting[Any]]) -> str:
-    """Return the page with its table of all settings made anew."""
+    """Return the page with an up-to-date table of all settings."""
     rows = [
         f"| `{PREFIX}{name}` | {f'`{s.default}`' if s.default else '(empty)'} | {s.meaning} |\n"
         for name, s in settings.items()
@@ -91,7 +91,7 @@ def helps() -> dict[str, str]:
 
 
 def commands_page(page: str, helps: Mapping[str, str]) -> str:
-    """Return the page with every help as it is now; a new command gets a section at the end."""
+    """Return the page with every help up to date; a new command gets a section at the end."""
 
     def block(command: str) -> str:
         return f"```text\n$ {command} --help\n{helps[command]}```\n"

@@ -47,7 +47,7 @@ def headings(page: Path) -> list[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """Return what a link may point to within a page."""
+    """Return the anchors of a page."""
     return {_MARKS.sub("", heading.lower()).replace(" ", "-") for heading in headings(page)}
 
 

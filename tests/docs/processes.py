@@ -11,7 +11,7 @@ LONGEST_S = 60
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """Return what a command is started with: these settings, and nothing of ours."""
+    """Return the environment of a command: these settings, and none of this process."""
     wanted = ("PATH", "HOME")
     kept = {name: os.environ[name] for name in wanted if name in os.environ}  # noqa: TID251
     return {**kept, "PYTHONUNBUFFERED": "1", **settings}
@@ -34,7 +34,7 @@ def run(module: str, *arguments: str, at: Path, **settings: str) -> str:
 
 @contextmanager
 def started(module: str, *arguments: str, at: Path, **settings: str) -> Iterator[Iterator[str]]:
-    """Start a module; gives the lines it prints, and stops it in the end."""
+    """Start a module, yield the lines it prints, and stop it at the end."""
     process = subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         cwd=at,

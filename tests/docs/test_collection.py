@@ -16,7 +16,7 @@ USED = re.compile(
 
 
 def operations(openapi: dict[str, Any]) -> dict[str, Any]:
-    """Return what there is to ask for, as `GET /data`."""
+    """Return every operation, such as `GET /data`."""
     return {
         f"{method.upper()} {path}": operation
         for path, item in openapi["paths"].items()

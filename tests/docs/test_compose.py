@@ -25,7 +25,7 @@ PRODUCTION = DOCS / "how-to" / "run-in-production.md"
 
 
 def mounts(service: str) -> dict[str, tuple[str, bool]]:
-    """Return where a service has each volume, and whether it may only read it."""
+    """Return the mount point of each volume of a service, and whether it is read-only."""
     found = {}
     for text in SERVICES[service].get("volumes", []):
         name, path, *options = text.split(":")
@@ -34,12 +34,12 @@ def mounts(service: str) -> dict[str, tuple[str, bool]]:
 
 
 def conditions(service: str) -> dict[str, str]:
-    """Return what must be true of which services before this one starts."""
+    """Return the conditions on other services before this one starts."""
     wanted = SERVICES[service].get("depends_on", {})
     return {name: how["condition"] for name, how in wanted.items()}
 
 
-# ---------------------------------------------------------------- what runs
+# ---------------------------------------------------------------- services
 
 
 def test_every_service_is_in_the_how_to() -> None:
@@ -108,7 +108,7 @@ def test_the_settings_in_it_are_settings() -> None:
         assert SERVICES[service]["environment"] == given
 
 
-# ---------------------------------------------------------------- what it may do
+# ---------------------------------------------------------------- rights
 
 
 def test_only_the_api_can_be_reached_from_outside() -> None:
@@ -128,7 +128,7 @@ def test_a_container_of_ours_can_do_little(service: str) -> None:
     assert given["cap_drop"] == ["ALL"]
     assert given["security_opt"] == ["no-new-privileges:true"]
     assert "privileged" not in given
-    assert "user" not in given  # the image's own has no rights
+    assert "user" not in given  # the user of the image has no rights
 
 
 def test_the_image_runs_without_rights_and_installs_only_what_is_locked() -> None:

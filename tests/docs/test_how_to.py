@@ -61,7 +61,7 @@ def serving() -> Iterator[str]:
 
 @pytest.fixture
 def product(tmp_path: Path) -> Path:
-    """A copy of the product that may be edited."""
+    """Return a copy of the product that may be edited."""
     copy_product(tmp_path)
     return tmp_path
 

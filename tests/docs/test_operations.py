@@ -96,7 +96,7 @@ def quoted(pattern: str) -> str:
     return str(found)
 
 
-async def test_a_restored_sqlite_file_gets_another_epoch(tmp_path: Path) -> None:
+async def test_a_restored_sqlite_file_gets_another_identifier(tmp_path: Path) -> None:
     backup = quoted(r'sqlite3 var/catchment\.db "(\.backup .*)"')
     statement = quoted(r'sqlite3 var/catchment\.db "(UPDATE .*)"')
     database = SqliteDatabase(tmp_path / "catchment.db")
@@ -115,7 +115,7 @@ async def test_a_restored_sqlite_file_gets_another_epoch(tmp_path: Path) -> None
     assert backup == ".backup 'catchment.backup.db'"
 
 
-async def test_a_restored_postgresql_database_gets_another_epoch() -> None:
+async def test_a_restored_postgresql_database_gets_another_identifier() -> None:
     statement = quoted(r'psql .* -c "(UPDATE meta .*)"')
     async with migrated_database((POSTS,)) as url:
         database = PostgresDatabase(url)

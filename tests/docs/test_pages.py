@@ -37,7 +37,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The product with what the how-tos add."""
+    """Return the product with the additions of the how-tos."""
     product = tmp_path_factory.mktemp("product")
     copy_product(product)
     for page in (DOCS / "how-to" / "add-a-dataset.md", DOCS / "how-to" / "add-a-source.md"):

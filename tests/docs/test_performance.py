@@ -62,7 +62,7 @@ def test_a_run_is_shown_with_every_target_and_every_figure() -> None:
     assert "| sqlite: repeated page | 700 requests/s | 45 | 0.700 |" in page
 
 
-def test_the_page_has_a_place_for_the_figures() -> None:
+def test_the_page_has_markers_for_the_figures() -> None:
     text = PAGE.read_text(encoding="utf-8")
 
     assert text.index(BEGIN) < text.index(END)

@@ -18,14 +18,14 @@ from tests.docs.markdown import DOCS, README, REFERENCE, ROOT, blocks, named
 from tests.docs.processes import started
 
 ADDRESS = "http://127.0.0.1:8000"
-#: What differs from one run of the demo to the next.
+#: The parts that differ from run to run.
 VARYING = re.compile(r"http://127\.0\.0\.1:\d+|\d{4}-\d\d-\d\dT[\d:]+Z")
 CURL = re.compile(r"^curl (?:-X (\w+) )?'([^']+)'\s+# (.*)$", re.MULTILINE)
 REQUESTS = [found for block in blocks(README, "sh") for found in CURL.findall(block.text)]
 
 
 class Demo:
-    """A demo that has shown what it shows and goes on serving."""
+    """A demo that has printed its tour and goes on serving."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self.shown = ""
@@ -39,7 +39,7 @@ class Demo:
 
 @pytest.fixture(scope="module")
 def demo() -> Iterator[Demo]:
-    """`catchment demo`, on a free port."""
+    """Yield `catchment demo` on a free port."""
     with tempfile.TemporaryDirectory() as folder:
         command = "entrypoints.cli.main", "demo", "--port", "0"
         with started(*command, at=Path(folder), PYTHONPATH=str(ROOT)) as lines:

@@ -64,7 +64,7 @@ REPORT = REFERENCE / "report.md"
 
 
 def first_codes(text: str) -> list[str]:
-    """Return what stands first in each row of the tables in a text."""
+    """Return the first code in each row of the tables in a text."""
     return [codes(row[0])[0] for row in rows(text)]
 
 
@@ -73,7 +73,7 @@ def names(record: type[Any]) -> list[str]:
     return [field.encode_name for field in msgspec.structs.fields(record)]
 
 
-# ---------------------------------------------------------------- what is generated
+# ---------------------------------------------------------------- generated pages
 
 
 @pytest.mark.parametrize("page", [EXAMPLE, SETTINGS_PAGE, COMMANDS_PAGE], ids=named)
@@ -81,8 +81,8 @@ def test_a_generated_page_is_up_to_date(page: Path) -> None:
     assert page.read_text(encoding="utf-8") == generated()[page], "run `make docs`"
 
 
-def test_a_new_setting_gets_its_place_in_the_example_and_on_the_page() -> None:
-    """The declaration is all there is to write: the rest is made from it."""
+def test_a_new_setting_appears_in_the_example_and_on_the_page() -> None:
+    """A setting is declared once; the rest is generated from it."""
     new = Setting(str, "Isar", "Where [levels](x.md) come from. " + "More. " * 20, None)
     settings = {"HOST": SETTINGS["HOST"], "RIVERS_URL": new}
 

@@ -1,1 +1,1 @@
-"""Fuzzing: the whole OpenAPI document held against the application, as somebody of each role."""
+"""Fuzzing: the application checked against its whole OpenAPI document, in every role."""

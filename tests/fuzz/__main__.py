@@ -1,9 +1,9 @@
-"""`python -m tests.fuzz`: hold the application to its OpenAPI document for as long as you like.
+"""`python -m tests.fuzz`: check the application against its OpenAPI document for any time.
 
     python -m tests.fuzz --minutes 5            each role for five minutes
-    python -m tests.fuzz admin --seed 7         one role, with chance that can be repeated
+    python -m tests.fuzz admin --seed 7         one role, repeatable
 
-What was found is printed with the request that shows it; the exit status is 1 when something was.
+Each finding is printed with a request that shows it; the exit status is 1 if there is one.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from tests.fuzz.hold import Findings, hold
 
 
 def main() -> bool:
-    """Run as the roles that are named, or as each of them; True when nothing was found."""
+    """Run in the given roles, or in all; return whether nothing was found."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz")
     parser.add_argument("roles", nargs="*", type=Role, help="anyone, user, admin")
     parser.add_argument("--minutes", type=int, default=3, help="so long for each role")
@@ -39,10 +39,10 @@ def _show(role: Role, findings: Findings) -> None:
         named = str(status) if operation.startswith(f"{method} ") else f"{method} {status}"
         statuses[operation][named] = count
     for operation, counts in statuses.items():
-        told = ", ".join(
+        statuses_text = ", ".join(
             f"{status}: {count}" for status, count in counts.items() if " " not in status
         )
-        print(f"  {operation:45} {told}")
+        print(f"  {operation:45} {statuses_text}")
     for text in findings.wrong:
         print(f"\n{text}")
 

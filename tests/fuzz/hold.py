@@ -1,4 +1,4 @@
-"""One run of Schemathesis over the whole document, as somebody of one role."""
+"""One run of Schemathesis over the whole document, in one role."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -11,12 +11,12 @@ from schemathesis.engine.recorder import ScenarioRecorder
 from schemathesis.python.asgi import shutdown_lifespans
 
 import tests.fuzz.headers
-import tests.fuzz.unsaid  # noqa: F401 - it tells what is no finding
+import tests.fuzz.unsaid  # noqa: F401 - registers its hooks
 from domain.dataset import Role
 from tests.fuzz.service import Service, bearer
 
-#: Which lists each role asks with every edge of every parameter when time is short. There are over
-#: a hundred of them, and what they mean does not depend on the role.
+#: The role that tries all edge cases of a list's parameters when time is short: there are over a
+#: hundred, and they do not depend on the role.
 SHARES: Mapping[str, Role] = {
     "GET /data": Role.USER,
     "GET /data/posts": Role.ANYONE,
@@ -25,12 +25,12 @@ SHARES: Mapping[str, Role] = {
     "GET /tasks": Role.ADMIN,
 }
 
-#: How data that the document does not allow may be refused: also because there is too much of it.
+#: The refusals of data that the document does not allow; also because it is too large.
 _REJECTED = [*NEGATIVE_DATA_REJECTION_EXPECTED_STATUSES, "412", "413", "414"]
 
 
 class Findings(NamedTuple):
-    """What was found wrong, as texts that say how to see it again; and how often what came."""
+    """The faults found, as texts with a request that shows them, and counts of the answers."""
 
     wrong: list[str]
     answers: Counter[tuple[str, str, int]]
@@ -38,17 +38,17 @@ class Findings(NamedTuple):
 
     @property
     def asked(self) -> set[str]:
-        """The operations that were asked at least once."""
+        """Return the operations that were requested at least once."""
         return {operation for operation, _, _ in self.answers}
 
 
 def hold(role: Role, examples: int, minutes: int | None = None, seed: int = 1) -> Findings:
-    """Hold the service to its document; with `minutes`, for so long and by chance."""
+    """Check the service against its document; with `minutes`, for that time and at random."""
     return hold_app(Service(), _config(role, examples, minutes, seed))
 
 
 def hold_app(app: Any, config: schemathesis.Config | None = None) -> Findings:
-    """Hold an ASGI application to its own document, and close it."""
+    """Check an ASGI application against its own document, and close it."""
     try:
         config = config or _config(Role.ANYONE, examples=1)
         return _findings(schemathesis.openapi.from_asgi("/openapi.json", app, config=config))
@@ -57,7 +57,7 @@ def hold_app(app: Any, config: schemathesis.Config | None = None) -> Findings:
 
 
 def _findings(schema: Any) -> Findings:
-    """Run all phases over a document; the same thing wrong is told once."""
+    """Run all phases over a document and return each fault once."""
     wrong: dict[Any, str] = {}
     answers: Counter[tuple[str, str, int]] = Counter()
     for event in from_schema(schema).execute():
@@ -88,9 +88,9 @@ def _config(
             "deterministic": minutes is None,
             "database": "none",
         },
-        # A request that was found has to be one that can be sent again.
+        # The request that shows a fault has to be complete.
         "output": {"sanitization": {"enabled": False}},
-        # That a machine is slow says nothing of the application.
+        # A slow machine is no fault of the application.
         "suppress-health-check": ["too_slow"],
     }
     if minutes is None:

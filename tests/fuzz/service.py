@@ -1,4 +1,4 @@
-"""The service as it is fuzzed: the real container over SQLite, asking the sample upstream alone."""
+"""The service under fuzzing: the real container over SQLite, with the sample upstream."""
 
 import asyncio
 import tempfile
@@ -19,17 +19,17 @@ from entrypoints.sample_upstream.subjects import settings_for
 from entrypoints.wiring.container import Container
 
 PASSWORD = "long enough for everybody"
-#: So much may be asked that no limit is in the way of what is behind it.
+#: No rate limit may hide the code behind it.
 _ENDLESS = "1000000/1s"
 
 
 def bearer(role: Role) -> dict[str, str]:
-    """What a request of somebody with that role carries; the service puts a real token there."""
+    """Return the header of a request in a role; the service replaces it by a real token."""
     return {} if role is Role.ANYONE else {"Authorization": f"Bearer {role.value}"}
 
 
 class Service:
-    """An ASGI application whose lifespan opens all it needs, and closes it afterwards."""
+    """An ASGI application whose lifespan opens the service and closes it afterwards."""
 
     def __init__(self) -> None:
         self._app: Any = None
@@ -37,7 +37,7 @@ class Service:
         self._tokens: dict[bytes, bytes] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one request, or live from the first message of the lifespan to the second."""
+        """Answer a request, or run the lifespan from its first message to the second."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
             return
@@ -58,7 +58,7 @@ class Service:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _real(self, value: bytes) -> bytes:
-        """The header of a session of the role that is named; a logout may have ended the last."""
+        """Return the header of a session in a role, a new one if a logout has ended the last."""
         role = value.removeprefix(b"Bearer ")
         if role not in (b"user", b"admin"):
             return value
@@ -94,7 +94,7 @@ def _settings(upstream: SampleUpstream, database: Path) -> Mapping[str, str]:
 
 
 async def _fill(container: Container) -> None:
-    """Have somebody of every role, and a few records of every dataset."""
+    """Create a user of every role, and a few records of every dataset."""
     for role in (Role.USER, Role.ADMIN):
         await container.add_user()(role.value, PASSWORD, role)
     await asyncio.gather(*(fetch(Role.ADMIN) for fetch in container.registry().fetches.values()))

@@ -1,7 +1,7 @@
-"""What an OpenAPI document cannot say: which requests are no good although they look good.
+"""Rules that an OpenAPI document cannot express: schema-valid requests that are refused.
 
-Requests that are refused for such a reason would hide what is behind, so they are narrowed to what
-may be asked at once; what still remains is named here, each with its reason. Both are hooks, which
+Such refusals would hide the code behind them, so requests are narrowed to parameters that go
+together; the refusals that remain are listed here, each with its reason. Both are hooks, which
 Schemathesis calls once this file is imported.
 """
 
@@ -19,19 +19,18 @@ from tests.fuzz.service import PASSWORD
 
 _PAGING = frozenset({"limit", "offset", "count"})
 _CSV = frozenset({"bom", "delimiter", "guard"})
-#: So many conditions a question keeps besides those it is about: more find nothing, and twenty are
-#: the most there may be.
+#: The conditions kept besides those under test: more match no record, and twenty are allowed.
 _KEPT = 3
 
-#: Refusals of requests that the document allows: the code and the detail, and what they owe to.
+#: Refusals of schema-valid requests: code and detail as a pattern, and the reason.
 BY_DESIGN: Mapping[str, str] = {
     r"key_reused: .*": "it depends on the requests before whether a key is new",
     r"stale_version: .*": "it depends on the task which If-Match holds",
     r"invalid_cursor: .*": "a cursor is signed, so none can be made up",
     r"malformed_query: sorts by .* twice": "a field and its descent are two items",
     r"invalid_value: .* not among the most common": "the list is too long for a document",
-    r"invalid_value: the body is of another task than the path.*": "it depends on the path",
-    r"malformed_query: is about CSV alone.*": "it depends on another parameter",
+    r"invalid_value: the body is another task than the path.*": "it depends on the path",
+    r"malformed_query: applies to CSV only.*": "it depends on another parameter",
     r"invalid_value: expected .* printable characters": "no pattern for all languages says so",
     r"invalid_value: expected fewer than 100 tokens.*": "it depends on the tokens made before",
     r"url_too_long: .*": "values that are not too long alone may be so together",
@@ -40,9 +39,9 @@ BY_DESIGN: Mapping[str, str] = {
 
 @hook("before_call")
 def narrow(context: HookContext, case: Case, kwargs: Mapping[str, Any]) -> None:
-    """Leave in a question what can be asked at once, and above all what the case is about."""
+    """Keep only parameters of a request that go together, first of all those under test."""
     if case.operation.label == "POST /auth/login":
-        _let_in(case)
+        _use_right_password(case)
     query, declared = case.query, {each.name for each in case.operation.query}
     if not isinstance(query, dict) or ("sort" not in declared and "cursor" not in declared):
         return
@@ -53,19 +52,19 @@ def narrow(context: HookContext, case: Case, kwargs: Mapping[str, Any]) -> None:
 
 @hook("filter_failure")
 def is_a_finding(context: HookContext, failure: Any, case: Case, response: Response) -> bool:
-    """Whether a failed check says something about the application or its document."""
+    """Return whether a failed check is a fault of the application or its document."""
     if isinstance(failure, UseAfterFree):
-        # What is deleted there is what still runs; its job tells of that for ever after.
+        # DELETE cancels a running job there, whose record remains.
         return case.operation.path != "/fetch/status/{job_id}"
     if not isinstance(failure, RejectedPositiveData):
         return True
-    told = response.json()
-    said = f"{told.get('code')}: {told.get('detail')}"
-    return not any(re.fullmatch(refusal, said) for refusal in BY_DESIGN)
+    body = response.json()
+    error = f"{body.get('code')}: {body.get('detail')}"
+    return not any(re.fullmatch(refusal, error) for refusal in BY_DESIGN)
 
 
-def _let_in(case: Case) -> None:
-    """Nobody guesses a password, so some of the logins that look good get the right one."""
+def _use_right_password(case: Case) -> None:
+    """Give some of the valid logins the right password, which would never be guessed."""
     body = case.body
     good = case.meta is not None and case.meta.generation.mode.is_positive
     if good and isinstance(body, dict) and crc32(str(body).encode()) % 2:

@@ -295,7 +295,7 @@ FAULTS = (
         "a write transaction begins as a read",
         "adapters.sql:SqliteSession.transaction",
         edit(ast.Constant, "BEGIN IMMEDIATE", into=code("'BEGIN'")),
-        "tests/adapters/sql/engine/test_sqlite.py -k nobody_writes_between",
+        "tests/adapters/sql/engine/test_sqlite.py -k no_other_process_writes_between",
     ),
     # ------------------------------------------------------------ adapters: the others
     Fault(

@@ -1,4 +1,4 @@
-"""Points: `/api/data` and `/api/populate`, in the shape that telemetry clients know."""
+"""Data points: `/api/data` and `/api/populate`, in the form of the telemetry API."""
 
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -66,7 +66,7 @@ async def data(
 ) -> list[Point]:
     """Return the points between two times, oldest first; users see the valid ones."""
     bounds = {Operator.GTE: start, Operator.LTE: end}
-    asked = PageRequest(
+    page_request = PageRequest(
         filter=Filter(
             tuple(
                 Condition(_TIME, operator, time.astimezone(UTC))
@@ -78,7 +78,7 @@ async def data(
         limit=limit,
         offset=skip,
     )
-    page = await catalogue.query(DATA_POINTS.name)(asked, role_of(request.scope))
+    page = await catalogue.query(DATA_POINTS.name)(page_request, role_of(request.scope))
     return list(map(_point, page.rows))
 
 
@@ -86,10 +86,10 @@ async def _populate(
     request: AnyRequest, fetch_one: FetchOne, waiting_room: WaitingRoom, clock: Clock
 ) -> Response[Point]:
     fetching = fetch_one(DATA_POINTS.name, role_of(request.scope))
-    came = await waiting_room.wait(request, fetching)
-    set_job_id(request.scope, came.fetched.job.id)
-    report = to_response(came.fetched)
-    return answer(_reply(came, report, request_id_of(request.scope), clock.now()))
+    result = await waiting_room.wait(request, fetching)
+    set_job_id(request.scope, result.fetched.job.id)
+    report = to_response(result.fetched)
+    return answer(_reply(result, report, request_id_of(request.scope), clock.now()))
 
 
 _POPULATE: dict[str, Any] = {
@@ -131,22 +131,22 @@ def _point(row: Any) -> Point:
     return Point(row.time, row.value, row.valid, list(row.tags))
 
 
-def _reply(came: FetchedOne, report: FetchAnswer, request_id: str, now: datetime) -> Reply:
-    job = came.fetched.job
+def _reply(result: FetchedOne, report: FetchAnswer, request_id: str, now: datetime) -> Reply:
+    job = result.fetched.job
     failures = job.report.failures if job.report else []
-    if came.record is not None and came.fetched.outcome is not Outcome.FAILED:
-        return json_reply(_point(came.record))
+    if result.record is not None and result.fetched.outcome is not Outcome.FAILED:
+        return json_reply(_point(result.record))
     blocked = [failure for failure in failures if failure.code == SourceBlocked.code]
     if blocked:
-        # Not our trouble but the caller's pace: the upstream may not be asked so often.
+        # 429 and not 5xx: the caller is faster than the upstream's limits allow.
         wait_s = max(((f.retry_at - now).total_seconds() for f in blocked if f.retry_at), default=1)
         raise TooManyRequests(blocked[0].detail, wait_s)
     if failures:
         return reply_to_failures(failures, report, request_id, now)
-    problem = problem_of(came.fetched, report, request_id, now)
+    problem = problem_of(result.fetched, report, request_id, now)
     return problem or reply(
         "unexpected_content",
-        "the upstream's answer holds no point that can be read; it waits in quarantine",
+        "the upstream's answer contains no readable point; it is in quarantine",
         request_id,
         report=report,
     )

@@ -1,4 +1,4 @@
-"""Catalogue: `GET /datasets`, every dataset with its fields and what may be asked of them."""
+"""Catalogue: `GET /datasets`, every dataset with its fields and their operators."""
 
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from domain.filters import operators_of
 
 
 class FieldInfo(msgspec.Struct, frozen=True):
-    """One field, and what may be asked of it."""
+    """A field with its operators."""
 
     name: str
     type: str
@@ -25,7 +25,7 @@ class FieldInfo(msgspec.Struct, frozen=True):
 
 
 class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One dataset of the catalogue."""
+    """A dataset of the catalogue."""
 
     name: str
     about: str
@@ -71,7 +71,7 @@ CATALOGUE_ROUTES = [datasets]
 
 
 def _dataset_info(entry: Entry) -> DatasetInfo:
-    """Return one dataset as the catalogue shows it."""
+    """Return a dataset's entry in the catalogue."""
     dataset = entry.dataset
     return DatasetInfo(
         name=dataset.name,

@@ -1,6 +1,6 @@
-"""The endpoint of reads: `GET /data…`, one ASGI application for every record of every dataset.
+"""The read endpoint: `GET /data…`, one ASGI application for the records of all datasets.
 
-The query is parsed from the dataset's fields, so a new dataset needs nothing here.
+Query parameters follow from a dataset's fields, so a new dataset needs no change here.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from adapters.http.datasets.query_string import (
     read_request,
     takes_list,
 )
-from adapters.http.datasets.response_cache import ReadyAnswer, ResponseCache
+from adapters.http.datasets.response_cache import CachedAnswer, ResponseCache
 from adapters.http.protocol.access import ANYONE, RoleGuard
 from adapters.http.protocol.asgi import Receive, Scope, Send, send_reply
 from adapters.http.protocol.compression import VARIES
@@ -43,9 +43,9 @@ _CONTENT_TYPE = {format: format.media_type.encode() for format in Format}
 
 
 class RecordsEndpoint:
-    """Answers every read; `database_id` is the database's random name.
+    """The ASGI application of all reads; `database_id` is the database's random identifier.
 
-    Errors are raised for the first layer to answer.
+    The outermost middleware turns the errors it raises into problems.
     """
 
     def __init__(
@@ -67,10 +67,10 @@ class RecordsEndpoint:
         self._default_dataset = default_dataset
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request under `/data`."""
+        """Answer a request under `/data`."""
         refuse_writing(scope["method"], "records")
         request = read_request(scope)
-        # Who may read what, the use case checks; this is about whether it is open to strangers.
+        # This checks whether a login is needed; the use case checks who may read the dataset.
         if self._least_role is not Role.ANYONE:
             request.role.require(self._least_role)
         answer = await self._cache.find(request)
@@ -79,9 +79,11 @@ class RecordsEndpoint:
         if answer is not None:
             await send_reply(scope, send, self._cache.reply(request, answer))
 
-    async def _read(self, request: ReadRequest, receive: Receive, send: Send) -> ReadyAnswer | None:
-        """Read the answer, and have it kept; None for an export, which is then sent already."""
-        # The server has decoded the path once; an encoded slash is reached by a filter instead.
+    async def _read(
+        self, request: ReadRequest, receive: Receive, send: Send
+    ) -> CachedAnswer | None:
+        """Read the answer and cache it; return None for an export, which has been sent then."""
+        # The path is already decoded, so a key with a slash in it is read by a filter instead.
         segments = request.scope["path"].removeprefix(PREFIX).split("/")
         name, *key = [segment for segment in segments if segment] or [self._default_dataset]
         parameters = parameters_of(request.scope["query_string"], takes_list)
@@ -97,7 +99,7 @@ class RecordsEndpoint:
                         return await self._export(request, reader, query, receive, send)
                     answer = await self._page(request, reader, query)
             except StoreUnavailable:
-                # Its table has another layout by now, if the dataset was replaced meanwhile.
+                # If the dataset was replaced meanwhile, its table has another layout.
                 if BEGUN in request.scope or not await self._catalogue.is_replaced(reader):
                     raise
             else:
@@ -106,12 +108,12 @@ class RecordsEndpoint:
 
     async def _record(
         self, request: ReadRequest, reader: Reader[Any], texts: list[str], fields: tuple[str, ...]
-    ) -> ReadyAnswer:
+    ) -> CachedAnswer:
         key = _key(reader.dataset, texts)
         version = self._changes.version()
         freshness = await reader.freshness()
-        what = ("one", key, fields)
-        answer = self._begin(request, reader, what, Format.JSON, freshness, version)
+        canonical = ("one", key, fields)
+        answer = self._begin(request, reader, canonical, Format.JSON, freshness, version)
         if not (request.is_conditional and has(request.scope, answer.etag)):
             [record] = project(reader.dataset, [await reader.get(key)], fields)
             answer.body = _record_envelope(reader.dataset, record, freshness, answer.status)
@@ -119,10 +121,10 @@ class RecordsEndpoint:
 
     async def _page(
         self, request: ReadRequest, reader: Reader[Any], query: ReadQuery
-    ) -> ReadyAnswer:
+    ) -> CachedAnswer:
         version = self._changes.version()
         if request.is_conditional:
-            # The sequence number and the checkpoints tell whether the client's copy holds.
+            # The sequence number and checkpoints decide whether the client's copy is current.
             freshness = await reader.freshness()
             answer = self._begin(request, reader, query.canonical, Format.JSON, freshness, version)
             if has(request.scope, answer.etag):
@@ -145,7 +147,7 @@ class RecordsEndpoint:
         query: ReadQuery,
         receive: Receive,
         send: Send,
-    ) -> ReadyAnswer | None:
+    ) -> CachedAnswer | None:
         version = self._changes.version()
         freshness = await reader.freshness()
         answer = self._begin(request, reader, query.canonical, query.format, freshness, version)
@@ -160,12 +162,12 @@ class RecordsEndpoint:
         self,
         request: ReadRequest,
         reader: Reader[Any],
-        what: Any,
+        canonical: Any,
         format: Format,
         freshness: Freshness,
         version: int,
-    ) -> ReadyAnswer:
-        """Return the answer to `what` up to its body: its headers, which stay as the data does."""
+    ) -> CachedAnswer:
+        """Return an answer without its body, with the headers that depend on the data alone."""
         dataset = reader.dataset
         status = self._catalogue.freshness_status(dataset.name, freshness)
         tag = (
@@ -173,7 +175,7 @@ class RecordsEndpoint:
             dataset.name,
             dataset.fingerprint,
             freshness.seq,
-            what,
+            canonical,
             format.value,
             request.role.value,
             status.stale,
@@ -185,7 +187,7 @@ class RecordsEndpoint:
             (b"etag", etag.encode()),
             (b"vary", b"Accept, Authorization, " + VARIES),
         )
-        return ReadyAnswer(reader, etag, lines, freshness, status, version)
+        return CachedAnswer(reader, etag, lines, freshness, status, version)
 
 
 # ---------------------------------------------------------------- keys
@@ -193,7 +195,7 @@ class RecordsEndpoint:
 
 def _key(dataset: Dataset[Any], texts: list[str]) -> tuple[Any, ...]:
     if len(texts) != len(dataset.key):
-        raise UnknownRecord(_where_records_are(dataset))
+        raise UnknownRecord(_where_record_is(dataset))
     try:
         return tuple(
             _part(dataset.fields[name], text) for name, text in zip(dataset.key, texts, strict=True)
@@ -202,13 +204,13 @@ def _key(dataset: Dataset[Any], texts: list[str]) -> tuple[Any, ...]:
         raise UnknownRecord(f"{dataset.name} has no record with that key") from error
 
 
-def _where_records_are(dataset: Dataset[Any]) -> str:
+def _where_record_is(dataset: Dataset[Any]) -> str:
     parts = "/".join(f"{{{name}}}" for name in dataset.key)
     where = f"a record of {dataset.name} is at /data/{dataset.name}/{parts}"
     if not any(dataset.fields[name].type is FieldType.TEXT for name in dataset.key):
         return where
     filters = "&".join(f"{name}__eq={{{name}}}" for name in dataset.key)
-    return f"{where}; if its key holds a slash, ask /data/{dataset.name}?{filters}"
+    return f"{where}; if its key contains a slash, use /data/{dataset.name}?{filters}"
 
 
 def _part(field: Field, text: str) -> Any:
@@ -217,7 +219,7 @@ def _part(field: Field, text: str) -> Any:
     return field.parse(text)
 
 
-# ---------------------------------------------------------------- the envelope around records
+# ---------------------------------------------------------------- the JSON envelope
 
 
 def _page_envelope(
@@ -228,7 +230,7 @@ def _page_envelope(
     cursor: str | None,
     status: FreshnessStatus,
 ) -> bytes:
-    """Return a page's envelope, up to where it differs from one request to the next."""
+    """Return a page's envelope without its end, which differs from request to request."""
     paging = {
         "limit": query.request.limit,
         "offset": query.request.offset,
@@ -248,7 +250,7 @@ def _page_envelope(
 def _record_envelope(
     dataset: Dataset[Any], record: Any, freshness: Freshness, status: FreshnessStatus
 ) -> bytes:
-    """Return one record's envelope, up to where it differs from one request to the next."""
+    """Return a record's envelope without its end, which differs from request to request."""
     return b'{"data":%b,"meta":%b' % (_encode(record), _meta(dataset, freshness, status))
 
 

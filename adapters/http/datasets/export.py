@@ -1,4 +1,4 @@
-"""Exports: the whole answer to a query, streamed in chunks."""
+"""Exports: all records that match a query, streamed in chunks."""
 
 import asyncio
 from contextlib import aclosing
@@ -10,7 +10,7 @@ from adapters.http.protocol.asgi import Line, Receive, Scope, Send, until_gone
 from adapters.http.protocol.compression import ENCODED, gzip_stream, wants_gzip
 from application.datasets.query import Reader
 
-#: In the scope once an export is being sent: then nothing else can answer its request.
+#: Set in the scope once an export has begun, so that nothing else can be answered.
 BEGUN = "catchment.export_begun"
 
 
@@ -22,7 +22,7 @@ async def send_export(
     receive: Receive,
     send: Send,
 ) -> None:
-    """Stream the answer; a failure midway breaks the connection, never the content."""
+    """Send an export; a failure midway breaks the connection, so that it cannot look complete."""
     send = until_gone(receive, send)
     dataset = reader.dataset
     name = f'attachment; filename="{dataset.name}.{query.format}"'
@@ -42,11 +42,11 @@ async def send_export(
         async for rows in chunks:
             body += encode_chunk(dataset, rows, query)
             if start:
-                # Not before the first chunk is read: until then an error can still be answered.
+                # Until the first chunk is read, an error can still be answered.
                 scope[BEGUN] = True
                 await send(start)
                 start = {}
             await send({"type": "http.response.body", "body": body, "more_body": True})
             body = b""
-            await asyncio.sleep(0)  # others have their turn, also when the client takes all at once
+            await asyncio.sleep(0)  # let other tasks run, however fast the client reads
     await send({"type": "http.response.body", "body": b""})

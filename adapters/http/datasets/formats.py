@@ -17,30 +17,30 @@ from domain.fields import Field, FieldType
 
 _json = msgspec.json.Encoder()
 
-#: A spreadsheet runs a cell that begins like this as a formula.
+#: A spreadsheet runs a cell with this beginning as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def project(dataset: Dataset[Any], rows: Sequence[Any], fields: tuple[str, ...]) -> Sequence[Any]:
-    """Return the rows with the wanted fields alone; () wants all of them."""
+    """Return the rows with these fields only; () means all fields."""
     if not fields:
         return rows
-    narrowed = _projection(dataset, fields)
-    return [narrowed(row) for row in rows]
+    projection = _projection(dataset, fields)
+    return [projection(row) for row in rows]
 
 
 @lru_cache(maxsize=512)
 def _projection(dataset: Dataset[Any], fields: tuple[str, ...]) -> Callable[[Any], Any]:
     types = {f.name: f.type for f in msgspec.structs.fields(dataset.row)}
-    narrow = msgspec.defstruct(f"{dataset.row.__name__}Part", [(n, types[n]) for n in fields])
+    part = msgspec.defstruct(f"{dataset.row.__name__}Part", [(n, types[n]) for n in fields])
     values = attrgetter(*fields)
     if len(fields) == 1:
-        return lambda row: narrow(values(row))
-    return lambda row: narrow(*values(row))
+        return lambda row: part(values(row))
+    return lambda row: part(*values(row))
 
 
 def first_line(dataset: Dataset[Any], query: ReadQuery) -> bytes:
-    """Return what an export begins with: the names of its columns, in CSV."""
+    """Return the first line of an export: the column names in CSV, otherwise nothing."""
     if query.format is not Format.CSV:
         return b""
     names = _csv([query.fields or tuple(dataset.fields)], query.csv)
@@ -48,12 +48,12 @@ def first_line(dataset: Dataset[Any], query: ReadQuery) -> bytes:
 
 
 def encode_chunk(dataset: Dataset[Any], rows: Sequence[Any], query: ReadQuery) -> bytes:
-    """Return some rows of an export."""
+    """Return rows as a chunk of an export."""
     if query.format is Format.NDJSON:
         return _json.encode_lines(project(dataset, rows, query.fields))
     fields = [dataset.fields[name] for name in query.fields or dataset.fields]
     guarded = query.csv.guard
-    # Column by column: what a column holds is the same in every row.
+    # Column by column, because all values of a column have one type.
     columns = (_cells(f, map(attrgetter(f.name), rows), guarded) for f in fields)
     return _csv(zip(*columns, strict=True), query.csv)
 
@@ -65,7 +65,7 @@ def _csv(lines: Iterable[Iterable[Any]], options: CsvOptions) -> bytes:
 
 
 def _cells(field: Field, values: Iterable[Any], guarded: bool) -> Iterable[Any]:
-    """A column's values as cells; a missing one is an empty cell."""
+    """Return a column's values as cells; a missing value is an empty cell."""
     cell = _CELL.get(field.type)
     if cell is _text_cell and not guarded:
         cell = None
@@ -77,11 +77,11 @@ def _text_cell(value: str) -> str:
 
 
 def _time_cell(value: datetime) -> str:
-    # Readers guess the form of a column from its first rows, so that all are of one width.
+    # All of one width, because readers guess a column's format from its first rows.
     return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-#: How a value is shown in a cell; None as the writer of cells shows it.
+#: How values are shown in cells; those of other types are written as they are.
 _CELL: Mapping[FieldType, Callable[[Any], str]] = {
     FieldType.TEXT: _text_cell,
     FieldType.CHOICE: _text_cell,

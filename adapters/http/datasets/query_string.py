@@ -1,4 +1,4 @@
-"""A read as it is asked for: its headers, and its query string turned into a page request."""
+"""Read requests: their headers, and their query string parsed into a page request."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ Key = tuple[Any, ...]
 
 
 class Format(StrEnum):
-    """How records are written; the last two are exports of the whole answer."""
+    """The format of records; the last two are exports of all records that match."""
 
     JSON = "json"
     NDJSON = "ndjson"
@@ -43,7 +43,7 @@ class Format(StrEnum):
 
     @property
     def media_type(self) -> str:
-        """The media type, as Content-Type has it."""
+        """The media type, as in Content-Type."""
         return _MEDIA_TYPE[self]
 
 
@@ -55,7 +55,7 @@ _MEDIA_TYPE = {
 
 
 class CsvOptions(msgspec.Struct, frozen=True):
-    """How CSV is written; `guard` keeps spreadsheets from running a text as a formula."""
+    """Options of CSV; `guard` keeps spreadsheets from running text as a formula."""
 
     bom: bool = False
     delimiter: str = ","
@@ -64,26 +64,26 @@ class CsvOptions(msgspec.Struct, frozen=True):
 
 PLAIN_CSV = CsvOptions()
 _CSV_CONTROLS = CsvOptions.__struct_fields__
-#: What may stand between cells, by its names.
+#: Delimiters between cells, by name.
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 _DELIMITERS = {**DELIMITERS, **{character: character for character in DELIMITERS.values()}}
 
-#: Formats by their names, one of which has two.
+#: Formats by name; one has two names.
 FORMATS = {**{format.value: format for format in Format}, "jsonl": Format.NDJSON}
 
 CONTROLS = ("sort", "fields", "limit", "offset", "cursor", "count", "format", *_CSV_CONTROLS)
 _LISTS = frozenset({"sort", "fields"})
 _LIST_OPERATORS = frozenset(operator.value for operator in Operator if operator.takes_list)
-#: More records than any export has.
+#: A limit above the size of any export.
 _MOST_EXPORTED = 999_999_999
 _DIGITS = re.compile(r"[0-9]{1,9}")
 
 
 class ReadRequest(NamedTuple):
-    """A request for reading: what matters of its headers, found in one pass over them.
+    """A read request with what its headers say, found in one pass over them.
 
-    `key` tells one answer from another; it is None for a request with credentials. `started` is
-    when the request arrived (`perf_counter`).
+    `key` identifies the answer in the cache; None for a request with credentials. `started` is the
+    time of its arrival (`perf_counter`).
     """
 
     scope: Scope
@@ -97,7 +97,7 @@ class ReadRequest(NamedTuple):
 
 
 def read_request(scope: Scope) -> ReadRequest:
-    """Return what matters of a request for reading."""
+    """Return a read request with what its headers say."""
     started = perf_counter()
     accept = encodings = b""
     is_conditional = is_private = is_personal = False
@@ -123,9 +123,9 @@ def read_request(scope: Scope) -> ReadRequest:
 
 
 class ReadQuery(msgspec.Struct, frozen=True):
-    """What a read asks for: which page, which fields, and how the records are written.
+    """A parsed query: the page, the fields, and the format of the records.
 
-    `most` is how many records an export may have; None for all of them, and for a page.
+    `most` is the limit of an export; None for all records, and for a page.
     """
 
     request: PageRequest
@@ -137,30 +137,30 @@ class ReadQuery(msgspec.Struct, frozen=True):
 
     @property
     def canonical(self) -> tuple[Any, ...]:
-        """What is asked, written the same way however the caller wrote it."""
+        """The query in one canonical form, however it was written."""
         r = self.request
         position = None if r.cursor is None else r.cursor.position
-        asked = (r.filter.format(), r.sort.text, self.most, self.csv, self.fields)
-        return (*asked, r.limit, r.offset, position, r.counting.value)
+        parts = (r.filter.format(), r.sort.text, self.most, self.csv, self.fields)
+        return (*parts, r.limit, r.offset, position, r.counting.value)
 
 
 def takes_list(name: str) -> bool:
-    """Whether a parameter of records has several values, which may come one by one."""
+    """Return whether a parameter takes a list, and so may be given several times."""
     return name in _LISTS or name.rpartition("__")[2] in _LIST_OPERATORS
 
 
 def read_query(
     dataset: Dataset[Any], parameters: Parameters, signer: CursorSigner, accept: str = ""
 ) -> ReadQuery:
-    """Return what the parameters of a list of records ask for; raise InvalidQuery.
+    """Return the parsed query of a list of records; raise InvalidQuery.
 
-    Raise Refusal when no format that `accept` names is offered.
+    Raise Refusal if `accept` allows none of the formats.
     """
-    controls, conditions = _sorted_out(dataset, parameters)
+    controls, conditions = _split(dataset, parameters)
     filter = Filter.parse(dataset.fields, conditions)
     format = _format(controls["format"]) if "format" in controls else accepted(accept)
     sort = _sort(dataset, controls.get("sort", dataset.default_sort))
-    request, most = _extent(dataset, controls, format, signer, filter, sort)
+    request, most = _page_request(dataset, controls, format, signer, filter, sort)
     fields = _fields(dataset, controls["fields"]) if "fields" in controls else ()
     csv = PLAIN_CSV
     if not controls.keys().isdisjoint(_CSV_CONTROLS):
@@ -168,12 +168,12 @@ def read_query(
     if format is None:
         raise Refusal(
             "not_acceptable",
-            "records come as application/json, application/x-ndjson or text/csv",
+            "records are available as application/json, application/x-ndjson or text/csv",
         )
     return ReadQuery(request, fields, format, parameters, most, csv)
 
 
-def _extent(
+def _page_request(
     dataset: Dataset[Any],
     controls: Mapping[str, str],
     format: Format | None,
@@ -181,7 +181,7 @@ def _extent(
     filter: Filter,
     sort: Sort,
 ) -> tuple[PageRequest, int | None]:
-    """Return the page that is asked for, and how many records an export may have."""
+    """Return the request for a page, and the limit of an export."""
     is_export = format is Format.NDJSON or format is Format.CSV
     limit = most = None
     if "limit" in controls:
@@ -208,19 +208,19 @@ def _extent(
 
 
 def read_fields(dataset: Dataset[Any], parameters: Parameters) -> tuple[str, ...]:
-    """Return the fields that are asked for of one record; raise UnknownParameter for all else."""
+    """Return the `fields` of a request for one record; raise UnknownParameter for any other."""
     for name, _ in parameters:
         if name != "fields":
-            raise UnknownParameter(name, "one record can only be asked with: fields")
+            raise UnknownParameter(name, "the only parameter for one record is: fields")
     return _fields(dataset, parameters[0][1]) if parameters else ()
 
 
-def _sorted_out(
+def _split(
     dataset: Dataset[Any], parameters: Parameters
 ) -> tuple[dict[str, str], list[tuple[str, str]]]:
-    """Return the control words and the conditions among the parameters.
+    """Return the control parameters and the conditions.
 
-    A control word without a value is one that was left out.
+    A control parameter with an empty value counts as absent.
     """
     controls: dict[str, str] = {}
     conditions: list[tuple[str, str]] = []
@@ -237,12 +237,12 @@ def _sorted_out(
 
 
 def _refuse_paging(offset: int, counting: Counting, controls: Mapping[str, str]) -> None:
-    """Raise MalformedQuery for what an export cannot have; what says nothing passes."""
-    asked = {"offset": offset > 0, "cursor": "cursor" in controls}
-    asked["count"] = counting is not Counting.NONE
-    for name, is_asked in asked.items():
-        if is_asked:
-            detail = f"an export is the whole answer, or its first records; leave out {name}"
+    """Raise MalformedQuery for paging parameters in an export, unless they have no effect."""
+    given = {"offset": offset > 0, "cursor": "cursor" in controls}
+    given["count"] = counting is not Counting.NONE
+    for name, is_given in given.items():
+        if is_given:
+            detail = f"an export has all records, or the first ones; leave out {name}"
             raise MalformedQuery(name, detail)
 
 
@@ -269,20 +269,20 @@ _COUNTINGS = {counting.value: counting for counting in Counting}
 
 
 def _csv_options(controls: Mapping[str, str], format: Format | None) -> CsvOptions:
-    """Return how CSV is to be written; what differs from the default is refused elsewhere."""
+    """Return the options of CSV; raise MalformedQuery for one given with another format."""
     options = CsvOptions(
-        _whether(controls, "bom", PLAIN_CSV.bom),
+        _boolean(controls, "bom", PLAIN_CSV.bom),
         _delimiter(controls.get("delimiter", PLAIN_CSV.delimiter)),
-        _whether(controls, "guard", PLAIN_CSV.guard),
+        _boolean(controls, "guard", PLAIN_CSV.guard),
     )
     if format is not Format.CSV:
         for name in _CSV_CONTROLS:
             if getattr(options, name) != getattr(PLAIN_CSV, name):
-                raise MalformedQuery(name, "is about CSV alone; ask with format=csv")
+                raise MalformedQuery(name, "applies to CSV only; add format=csv")
     return options
 
 
-def _whether(controls: Mapping[str, str], name: str, default: bool) -> bool:
+def _boolean(controls: Mapping[str, str], name: str, default: bool) -> bool:
     if name not in controls:
         return default
     try:
@@ -294,7 +294,7 @@ def _whether(controls: Mapping[str, str], name: str, default: bool) -> bool:
 def _delimiter(text: str) -> str:
     if text not in _DELIMITERS:
         names = ", ".join(DELIMITERS)
-        raise InvalidValue("delimiter", f"expected one of {names}, or that character itself")
+        raise InvalidValue("delimiter", f"expected one of {names}, or the character itself")
     return _DELIMITERS[text]
 
 
@@ -313,7 +313,7 @@ def _sort(dataset: Dataset[Any], text: str) -> Sort:
 
 
 def _fields(dataset: Dataset[Any], text: str) -> tuple[str, ...]:
-    """Return the wanted fields, in the record's order and always with the key; () for all."""
+    """Return the chosen fields in the record's order, always with the key; () for all."""
     named = {item.strip() for item in text.split(",")} - {""}
     if not named:
         return ()
@@ -328,7 +328,7 @@ def _fields(dataset: Dataset[Any], text: str) -> tuple[str, ...]:
     return tuple([name for name in dataset.fields if name in wanted])
 
 
-# ---------------------------------------------------------------- what the client accepts
+# ---------------------------------------------------------------- content negotiation
 
 _ACCEPTED = {
     "application/json": Format.JSON,
@@ -338,7 +338,7 @@ _ACCEPTED = {
 
 
 def accepted(accept: str) -> Format | None:
-    """Return the format an Accept header likes best, JSON among equals; None if it likes none."""
+    """Return the format that an Accept header prefers, JSON among equals; None if none fits."""
     if accept in ("", "*/*", "application/json"):
         return Format.JSON
     best = best_match(accept, _ACCEPTED)

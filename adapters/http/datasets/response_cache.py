@@ -1,9 +1,9 @@
-"""The response cache: answers kept as bytes, as long as nothing they say has changed.
+"""The response cache: answers as bytes, for as long as their content is current.
 
-It has two levels. An answer is kept for its path, query and `Accept`, if the request carried no
-credentials, and sent to any request for the same once that has passed every check. It is also kept
-for the request exactly as it came: an identical request already passed every check, so only
-freshness is checked again, before anything else looks at it.
+It has two levels. An answer is cached by path, query and `Accept`, if the request had no
+credentials, and sent to any such request that has passed every check. It is also cached by the
+whole request: an identical request has already passed every check, so only freshness is checked
+again, before any other middleware runs.
 """
 
 from datetime import datetime, timedelta
@@ -26,25 +26,25 @@ from application.ports.system import Clock, Random
 from domain.checkpoints import Freshness
 from domain.errors import StoreError
 
-#: Where a route leaves the answer that is kept for the request as it came.
+#: Key in the scope: the answer that a route gave, for the cache of identical requests.
 ANSWER = "catchment.answer"
-#: Where it says that the answer came from here.
-READY = "catchment.ready"
-#: Where the answer is left compressed, if it was sent so.
+#: Key in the scope: set if the answer came from the cache.
+CACHED = "catchment.cached"
+#: Key in the scope: the compressed answer, if it was sent compressed.
 _PACKED = "catchment.packed"
 
-#: What all kept answers together may take, and the largest answer worth keeping.
+#: The size of the cache, and of the largest answer in it.
 MAX_BYTES = 16 * 1024 * 1024
 MAX_ANSWER_BYTES = 256 * 1024
-#: About what the objects around the bytes of one answer take.
+#: The approximate size of the objects around the bytes of an answer.
 OBJECTS_BYTES = 2000
 
-#: A request with one of these is never answered as it came.
-_OWN = frozenset({b"authorization", b"cookie", b"x-request-id"})
-#: What differs from one answer to the next.
+#: A request with one of these headers is never answered as a repetition.
+_PERSONAL = frozenset({b"authorization", b"cookie", b"x-request-id"})
+#: Headers that differ from answer to answer.
 _VARYING = frozenset({b"age", b"cache-control", b"content-length", b"x-request-id"})
 
-#: So many parts of the exact key are texts.
+#: How many parts of the exact key are texts.
 _TEXTS = 5
 
 _SECOND = timedelta(seconds=1)
@@ -52,11 +52,11 @@ _SECOND = timedelta(seconds=1)
 V = TypeVar("V")
 
 
-class ReadyAnswer(msgspec.Struct):
-    """One answer up to where it differs from request to request.
+class CachedAnswer(msgspec.Struct):
+    """An answer without its end, which differs from request to request.
 
-    `body` is None as long as only those are answered who have it. `version` is the store's from
-    before anything was read.
+    `body` is None if only 304s have been answered so far. `version` is the store's before anything
+    was read.
     """
 
     reader: Reader[Any]
@@ -69,19 +69,19 @@ class ReadyAnswer(msgspec.Struct):
 
 
 class PackedAnswer(NamedTuple):
-    """The same answer compressed."""
+    """An answer with its compressed body."""
 
-    answer: ReadyAnswer
+    answer: CachedAnswer
     packed: Packed
 
 
 class SentAnswer(NamedTuple):
-    """How one request was answered: with this answer, this status and these headers.
+    """A request's answer with the status and headers that were sent.
 
-    `path` is that of the request, as events have it.
+    `path` is that of the request, as events show it.
     """
 
-    answer: ReadyAnswer
+    answer: CachedAnswer
     status: int
     lines: tuple[Line, ...]
     packed: Packed | None
@@ -89,7 +89,7 @@ class SentAnswer(NamedTuple):
 
 
 class RepeatedAnswer(NamedTuple):
-    """The answer to a request that came before exactly so: its two messages, and what it was."""
+    """The answer to a repeated request: its two messages, and what its event needs."""
 
     start: Message
     body: Message
@@ -99,7 +99,7 @@ class RepeatedAnswer(NamedTuple):
 
 
 class LruCache(Generic[V]):
-    """The values used last, within a bound of memory."""
+    """A least-recently-used cache with a bound on memory."""
 
     def __init__(self, max_bytes: int) -> None:
         self._values: dict[Key, tuple[V, int]] = {}
@@ -107,7 +107,7 @@ class LruCache(Generic[V]):
         self._bytes = 0
 
     def get(self, key: Key) -> V | None:
-        """Return the value of a key, which becomes the last to be removed."""
+        """Return the value of a key and mark it as used."""
         found = self._values.pop(key, None)
         if found is None:
             return None
@@ -115,7 +115,7 @@ class LruCache(Generic[V]):
         return found[0]
 
     def put(self, key: Key, value: V, size: int) -> None:
-        """Keep a value of so many bytes, and remove the longest unused to make room."""
+        """Add a value of so many bytes, and evict the least recently used ones to make room."""
         _, replaced = self._values.pop(key, (None, 0))
         self._values[key] = value, size
         self._bytes += size - replaced
@@ -134,7 +134,7 @@ class LruCache(Generic[V]):
 
 
 class ResponseCache:
-    """The answers given last; a client may keep one for `max_age_s`."""
+    """Recent answers; clients may cache them for `max_age_s`."""
 
     def __init__(
         self,
@@ -148,18 +148,18 @@ class ResponseCache:
         self._clock = clock
         self._random = random
         self._max_age_s = max_age_s
-        self._kept: LruCache[ReadyAnswer | PackedAnswer | SentAnswer] = LruCache(max_bytes)
+        self._answers: LruCache[CachedAnswer | PackedAnswer | SentAnswer] = LruCache(max_bytes)
 
     def clear(self) -> None:
-        """Forget every answer."""
-        self._kept.clear()
+        """Remove every answer."""
+        self._answers.clear()
 
-    # ------------------------------------------------------------ for the request as it came
+    # ------------------------------------------------------------ identical requests
 
     def repeat(self, scope: Scope) -> RepeatedAnswer | None:
-        """Return the answer to a request that came before exactly so, if it still holds."""
+        """Return the answer to a repeated request, if it is still current."""
         started = perf_counter()
-        sent = self._kept.get(_exact_key(scope))
+        sent = self._answers.get(_exact_key(scope))
         if not isinstance(sent, SentAnswer):
             return None
         answer, now = sent.answer, self._clock.now()
@@ -169,7 +169,7 @@ class ResponseCache:
             if answer.version != self._changes.version() or not answer.status.holds(now):
                 return None
         except StoreError:
-            return None  # the routes say so
+            return None  # a route answers with the error
         request_id = self._random.identifier()
         headers = [
             *sent.lines,
@@ -187,66 +187,65 @@ class ResponseCache:
         return RepeatedAnswer(start, message, sent.path, request_id, started)
 
     def note(self, scope: Scope, message: Message) -> None:
-        """Keep how a request was answered, if a route has left its answer as ANSWER.
-
-        `message` begins the answer.
-        """
-        answer: ReadyAnswer | None = scope.get(ANSWER)
+        """Cache the answer that a route left in the scope; `message` is its start."""
+        answer: CachedAnswer | None = scope.get(ANSWER)
         if answer is None or scope["method"] != "GET":
             return
-        # The body counts here as well, for the other level may forget it sooner.
+        # The body is counted here as well, because the other level may evict it sooner.
         packed: Packed | None = scope.get(_PACKED)
         size = OBJECTS_BYTES + len(answer.body or b"") + (len(packed.start) if packed else 0)
         for name, value in scope["headers"]:
-            if name in _OWN:
+            if name in _PERSONAL:
                 return
             size += len(name) + len(value)
         lines = tuple([line for line in message["headers"] if line[0] not in _VARYING])
         key, path = _exact_key(scope), path_of(scope)
         size += sum(map(len, key[:_TEXTS])) + len(path)
-        self._kept.put(key, SentAnswer(answer, int(message["status"]), lines, packed, path), size)
+        self._answers.put(
+            key, SentAnswer(answer, int(message["status"]), lines, packed, path), size
+        )
 
-    # ------------------------------------------------------------ for all who ask the same
+    # ------------------------------------------------------------ equivalent requests
 
-    async def find(self, request: ReadRequest) -> ReadyAnswer | None:
-        """Return the answer that is kept for such a request, if it still holds."""
+    async def find(self, request: ReadRequest) -> CachedAnswer | None:
+        """Return the cached answer for a request, if it is still current."""
         if request.key is None:
             return None
-        answer = self._kept.get(request.key)
-        if not isinstance(answer, ReadyAnswer):
+        answer = self._answers.get(request.key)
+        if not isinstance(answer, CachedAnswer):
             return None
         if answer.reader.is_retired:
-            self._kept.remove(request.key)
+            self._answers.remove(request.key)
             return None
         version = self._changes.version()
         if version != answer.version:
             if await answer.reader.freshness() != answer.freshness:
-                self._kept.remove(request.key)
+                self._answers.remove(request.key)
                 return None
             answer.version = version
         if not answer.status.holds(self._clock.now()):
-            self._kept.remove(request.key)
+            self._answers.remove(request.key)
             return None
         request.scope[ANSWER] = answer
-        request.scope[READY] = True
+        request.scope[CACHED] = True
         return answer
 
-    def put(self, request: ReadRequest, answer: ReadyAnswer) -> None:
-        """Keep an answer, unless it is large or the request carried credentials."""
+    def put(self, request: ReadRequest, answer: CachedAnswer) -> None:
+        """Cache an answer, unless it is large or the request had credentials."""
         if request.key is None:
             return
         if answer.body is not None:
             if len(answer.body) > MAX_ANSWER_BYTES:
-                self._kept.remove(request.key)
+                self._answers.remove(request.key)
                 return
             size = OBJECTS_BYTES + len(answer.body) + sum(map(len, request.key[:-1]))
-            self._kept.put(request.key, answer, size)
+            self._answers.put(request.key, answer, size)
         request.scope[ANSWER] = answer
 
-    # ------------------------------------------------------------ what is sent
+    # ------------------------------------------------------------ replies
 
-    def reply(self, request: ReadRequest, answer: ReadyAnswer) -> Reply:
-        """Return an answer as it is sent now: 304 without a body to a client that has it."""
+    def reply(self, request: ReadRequest, answer: CachedAnswer) -> Reply:
+        """Return the reply for an answer: 304 if the client has it already."""
         lines = self.lines(request, answer)
         if answer.body is None or (request.is_conditional and has(request.scope, answer.etag, ANY)):
             return Reply(HTTPStatus.NOT_MODIFIED, {}, b"", lines)
@@ -258,37 +257,37 @@ class ResponseCache:
         body = answer.body + _ending(request_id, request.started, answer.status.stale)
         return Reply(HTTPStatus.OK, {}, body, lines)
 
-    def _packed(self, request: ReadRequest, answer: ReadyAnswer) -> Packed:
-        """Return an answer compressed, which is kept beside it if it is kept itself."""
+    def _packed(self, request: ReadRequest, answer: CachedAnswer) -> Packed:
+        """Return an answer compressed, cached beside it if it is cached itself."""
         body = answer.body or b""
         if ANSWER not in request.scope or request.key is None:
             return pack(body, SENT_LEVEL)
         key = (*request.key, b"gzip")
-        found = self._kept.get(key)
+        found = self._answers.get(key)
         if isinstance(found, PackedAnswer) and found.answer is answer:
             packed = found.packed
         else:
             packed = pack(body)
-            # The body counts here as well, for the answer itself may be forgotten sooner.
+            # The body is counted here as well, because the answer may be evicted sooner.
             size = OBJECTS_BYTES + len(body) + len(packed.start) + sum(map(len, request.key[:-1]))
-            self._kept.put(key, PackedAnswer(answer, packed), size)
+            self._answers.put(key, PackedAnswer(answer, packed), size)
         request.scope[_PACKED] = packed
         return packed
 
-    def lines(self, request: ReadRequest, answer: ReadyAnswer) -> tuple[Line, ...]:
-        """Return the headers of an answer as it is sent now."""
+    def lines(self, request: ReadRequest, answer: CachedAnswer) -> tuple[Line, ...]:
+        """Return the headers of an answer at this time."""
         age = self._age_lines(answer.status, self._clock.now(), request.is_private)
         return (*answer.lines, *age)
 
     def _age_lines(self, status: FreshnessStatus, now: datetime, private: bool) -> list[Line]:
-        """Return what changes as time goes by; a private answer is for its asker alone."""
-        # A 304 costs next to nothing, and a page that lags behind looks broken.
-        keep_s = self._max_age_s
-        if keep_s and status.next_fetch_at is not None:
-            keep_s = min(keep_s, (status.next_fetch_at - now) // _SECOND)
-        kept = b"max-age=%d" % keep_s if keep_s > 0 else b"no-cache"
-        cache_control = (b"cache-control", b"private, " + kept if private else kept)
-        # Caches take the age off what they may keep, and it would be that of the data.
+        """Return the caching headers at this time."""
+        # By default clients revalidate: a 304 is cheap, and an outdated page looks broken.
+        max_age_s = self._max_age_s
+        if max_age_s and status.next_fetch_at is not None:
+            max_age_s = min(max_age_s, (status.next_fetch_at - now) // _SECOND)
+        directive = b"max-age=%d" % max_age_s if max_age_s > 0 else b"no-cache"
+        cache_control = (b"cache-control", b"private, " + directive if private else directive)
+        # Caches subtract Age, which here is that of the data, from the max-age.
         if self._max_age_s or status.fetched_at is None:
             return [cache_control]
         age_s = max(0, (now - status.fetched_at) // _SECOND)
@@ -296,16 +295,16 @@ class ResponseCache:
 
 
 def _ending(request_id: bytes, started: float, stale: bool) -> bytes:
-    """Return what differs from one request to the next: it ends every envelope."""
+    """Return the end of an envelope, which differs from request to request."""
     return b',"stale":%b,"request_id":"%b","api_latency_ms":%.2f}' % (
         b"true" if stale else b"false",
-        request_id,  # none is let in that needs escaping
+        request_id,  # contains nothing that needs escaping
         (perf_counter() - started) * 1000,
     )
 
 
 def _exact_key(scope: Scope) -> Key:
-    # The path as it was sent: its length counts, too.
+    # The path as it was sent, because its length is limited, too.
     return (
         scope["method"],
         scope.get("raw_path") or b"",

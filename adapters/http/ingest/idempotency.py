@@ -1,7 +1,7 @@
-"""Idempotency: a request that comes again with its key has one effect and the same answer.
+"""Idempotency: requests repeated with the same key have one effect and the same answer.
 
-The header is that of draft-ietf-httpapi-idempotency-key-header. Its value is the key as it is, or
-the draft's quoted form of it: `abc` and `"abc"` are one key.
+The header is that of draft-ietf-httpapi-idempotency-key-header. Its value is the key itself, or the
+draft's quoted form of it: `abc` and `"abc"` are the same key.
 """
 
 import asyncio
@@ -25,12 +25,12 @@ LONGEST_KEY = 255
 _PLAIN = re.compile(r"[!-~]+")
 _QUOTED = re.compile(r'"((?:[!#-\[\]-~]|\\["\\])+)"')
 
-#: Answers a request; the job it makes gets this identifier, or any when there is none.
+#: Answers a request; its job gets this identifier, or a random one for None.
 Make = Callable[[str | None], Awaitable[Reply]]
 
 
 class OnceOnly:
-    """Answers requests that have a key once, and after that repeats the answer."""
+    """Requests with a key: carried out once, and answered the same from then on."""
 
     def __init__(self, idempotency: Idempotency, random: Random) -> None:
         self._idempotency = idempotency
@@ -38,46 +38,46 @@ class OnceOnly:
         self._answering: ShieldedTasks[Reply] = ShieldedTasks()
 
     async def __call__(self, scope: Any, text: str | None, make: Make) -> Reply:
-        """Return the answer that `make` gives, or has given for this key; KeyInUse or KeyReused."""
+        """Return the answer of `make`, or the saved one of this key; raise KeyInUse, KeyReused."""
         if text is None:
             return await make(None)
         key = key_of(text)
-        # Everybody has keys of their own.
+        # Keys of different callers are different.
         name = caller_of(scope).name
         owned = f"{name} {key}" if name else key
-        # Also when the caller leaves: the key must learn what came of the request.
+        # Runs on if the caller disconnects, so that the result is saved for the key.
         return await self._answering(self._once(owned, fingerprint_of(scope), make))
 
     async def _once(self, key: str, request: str, make: Make) -> Reply:
         begun = await self._idempotency.begin(key, request, self._random.identifier())
         if begun.answer is not None:
-            kept = begun.answer
-            return Reply(kept.status, {**kept.headers, "Idempotent-Replayed": "true"}, kept.body)
+            saved = begun.answer
+            return Reply(saved.status, {**saved.headers, "Idempotent-Replayed": "true"}, saved.body)
         try:
             reply = await make(begun.job_id)
         except (StoreError, asyncio.CancelledError):
-            # The job may have been written down all the same: the next request gets the same one.
-            await _settled(self._idempotency.release(key))
+            # The job may have been stored all the same: the next request gets the same one.
+            await _ignoring_store_errors(self._idempotency.release(key))
             raise
         except Exception:
-            await _settled(self._idempotency.abandon(key))
+            await _ignoring_store_errors(self._idempotency.abandon(key))
             raise
         if reply.status < HTTPStatus.MULTIPLE_CHOICES:
-            kept = SavedAnswer(reply.status, reply.headers, reply.body)
-            await _settled(self._idempotency.end(key, kept))
+            saved = SavedAnswer(reply.status, reply.headers, reply.body)
+            await _ignoring_store_errors(self._idempotency.end(key, saved))
         else:
-            await _settled(self._idempotency.abandon(key))
+            await _ignoring_store_errors(self._idempotency.abandon(key))
         return reply
 
 
-async def _settled(settling: Awaitable[None]) -> None:
-    """Without the store the key is free again later, and its next request finds the job."""
+async def _ignoring_store_errors(update: Awaitable[None]) -> None:
+    """Update a key, if the store can; if not, it expires, and the next request finds the job."""
     with suppress(StoreError):
-        await settling
+        await update
 
 
 def key_of(text: str) -> str:
-    """Return the key in the header's text; a Refusal for what is no key, two of them too."""
+    """Return the key in the header's text; raise Refusal for an invalid key, or several."""
     key = _unquoted(text)
     if key is None or len(key) > LONGEST_KEY:
         raise Refusal(
@@ -95,8 +95,8 @@ def _unquoted(text: str) -> str | None:
 
 
 def fingerprint_of(scope: Any) -> str:
-    """What makes a request another one: its method, path and query; a fetch has no body."""
+    """Return a hash of what identifies a request: method, path and query (it has no body)."""
     query = scope["query_string"].decode("latin-1")
-    # Its answer has links, which begin with the prefix of those who have asked.
-    asked = f"{scope['method']} {link_to(scope['path'])}?{query}"
-    return hashlib.blake2b(asked.encode(errors="replace"), digest_size=16).hexdigest()
+    # With the prefix of its links, because the answer contains links.
+    text = f"{scope['method']} {link_to(scope['path'])}?{query}"
+    return hashlib.blake2b(text.encode(errors="replace"), digest_size=16).hexdigest()

@@ -1,14 +1,14 @@
-"""Preferences: what a caller would like, in the standard form of RFC 7240, and what comes of it."""
+"""The `Prefer` header (RFC 7240): how a caller wants a fetch to be answered."""
 
 import re
 from typing import NamedTuple
 
-#: So long, at the most, is an answer held back because its caller prefers to wait (seconds).
+#: The longest wait that a caller can ask for.
 LONGEST_WAIT_S = 60
 
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
-#: What stands between commas; a quotation may hold some, and one without an end goes on to the end.
+#: Text between commas; quoted strings may contain commas, and an unclosed one ends at the end.
 _ELEMENT = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\(?:.|$))*(?:"|$))+', re.DOTALL)
 _PREFERENCE = re.compile(
     rf"[ \t]*({_WORD})[ \t]*(?:=[ \t]*(?:({_WORD}|{_QUOTED})[ \t]*)?)?(?:;.*)?", re.DOTALL
@@ -17,9 +17,9 @@ _SECONDS = re.compile(r"[0-9]{1,9}")
 
 
 class ExecutionPreference(NamedTuple):
-    """How a caller is to be answered: with the end of the fetch, or as its task stands by then.
+    """Whether a fetch is answered when it has ended, or as a task at once or after a while.
 
-    `wait_s` is how long to wait for the end of a task, `applied` what that owes to preferences.
+    `wait_s` is how long to wait for the end of a task, `applied` the value of Preference-Applied.
     """
 
     is_task: bool
@@ -33,7 +33,7 @@ class ExecutionPreference(NamedTuple):
 
 
 def preference_of(mode: str | None, prefer: str, longest_s: float) -> ExecutionPreference:
-    """What a `mode` and the lines of `Prefer` come to; a mode decides alone."""
+    """Return the preference in `mode`, or if there is none in `Prefer`."""
     if mode is not None:
         return ExecutionPreference(is_task=mode == "task")
     preferences = preferences_of(prefer)
@@ -48,9 +48,9 @@ def preference_of(mode: str | None, prefer: str, longest_s: float) -> ExecutionP
 
 
 def preferences_of(prefer: str) -> dict[str, str]:
-    """The preferences by name, "" for one without a value; of several the first counts.
+    """Return the preferences by name, "" for one without a value; the first of a name counts.
 
-    What is not a preference is passed over, and so are the parameters of those that are.
+    Malformed elements and parameters of preferences are ignored.
     """
     preferences: dict[str, str] = {}
     for element in _ELEMENT.findall(prefer):

@@ -1,4 +1,4 @@
-"""Quarantine: `GET /quarantine`, and the replays that read rejected records again."""
+"""Quarantine: `GET /quarantine`, and replays of rejected records."""
 
 import re
 from datetime import datetime
@@ -35,21 +35,21 @@ from domain.errors import UnknownRecord
 from domain.paging import DEFAULT_LIMIT, Cursor
 from domain.times import from_micros, to_micros
 
-#: What the cursors of the list are signed for; no dataset is called so.
+#: The list's name in cursors; no dataset has this name.
 _QUARANTINE = "/quarantine"
 _IDENTIFIER = re.compile(r"[0-9]{1,18}")
-#: What a replay may answer besides.
+#: The problems of a replay.
 _REPLAY = (401, 403, 404, 408, 409, 413, 415, 429, 502, 503, 507)
 
 _Dataset = Annotated[str | None, QueryParameter(description="records of this dataset only")]
 _Source = Annotated[str | None, QueryParameter(description="records of this source only")]
 _Replayed = Annotated[
-    str | None, QueryParameter(description="this dataset only; without it each that needs one")
+    str | None, QueryParameter(description="this dataset only; all datasets if omitted")
 ]
 
 
 class QuarantinePage(msgspec.Struct, frozen=True, kw_only=True):
-    """Some rejected records, newest first."""
+    """A page of rejected records, newest first."""
 
     data: list[Quarantined]
     count: int
@@ -58,7 +58,7 @@ class QuarantinePage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
-    """The replays of several datasets, each as its own job."""
+    """The replays of several datasets, each a job of its own."""
 
     data: list[FetchAnswer]
     count: int
@@ -82,13 +82,13 @@ async def waiting(
     limit: Limit = DEFAULT_LIMIT,
     after: CursorText = None,
 ) -> Response[QuarantinePage]:
-    """Return the records in quarantine with the reasons, those rejected last first."""
+    """Return the records in quarantine with the reasons, latest first."""
     filter = json_of([dataset, source]).decode()
-    before = None if after is None else _before(signer, after, filter)
+    before = None if after is None else _position_in(signer, after, filter)
     role = role_of(request.scope)
     found = await list_quarantine(role, limit + 1, dataset, source, before)
     shown = found[:limit]
-    last = Cursor(_place(shown[-1]), filter) if len(found) > limit else None
+    last = Cursor(_position(shown[-1]), filter) if len(found) > limit else None
     paging, headers = paging_of(request, signer, _QUARANTINE, limit, last)
     page = QuarantinePage(
         data=shown,
@@ -115,7 +115,7 @@ async def replay_one(
     waiting_room: Use[WaitingRoom],
     clock: Use[Clock],
 ) -> Response[FetchAnswer]:
-    """Read the payload that held the record again, and store what can be read now."""
+    """Read the record's payload again, and store the records that are readable now."""
     await refuse_content(request)
     replaying = replay_quarantine.one(role_of(request.scope), _identifier(rejection_id))
     return _one(request, await waiting_room.wait(request, replaying), clock)
@@ -137,7 +137,7 @@ async def replay_many(
     clock: Use[Clock],
     dataset: _Replayed = None,
 ) -> Response[FetchAnswer | Replayed]:
-    """Read the payloads of all rejected records again, of one dataset or of all."""
+    """Read the payloads of rejected records again, of one dataset or of all."""
     await refuse_content(request)
     role = role_of(request.scope)
     if dataset is not None:
@@ -159,21 +159,21 @@ def _one(request: AnyRequest, fetched: Fetched, clock: Clock) -> Response[Any]:
     return answer(problem or json_reply(report))
 
 
-# ---------------------------------------------------------------- places in the list
+# ---------------------------------------------------------------- cursors and identifiers
 
 
-def _place(rejected: Quarantined) -> tuple[int, int]:
+def _position(rejected: Quarantined) -> tuple[int, int]:
     return to_micros(rejected.rejected_at), rejected.id
 
 
-def _before(signer: CursorSigner, text: str, filter: str) -> tuple[datetime, int]:
-    """The rejected record that a page begins after."""
+def _position_in(signer: CursorSigner, text: str, filter: str) -> tuple[datetime, int]:
+    """Return the position in a cursor: time and identifier of the record before the page."""
     micros, rejection_id = signer.place(_QUARANTINE, text, filter)
     return from_micros(micros), rejection_id
 
 
 def _identifier(text: str) -> int:
-    """The identifier of a rejected record; a store need not take every number."""
+    """Return the identifier of a rejected record, within what a store can hold."""
     if not _IDENTIFIER.fullmatch(text):
-        raise UnknownRecord("no such record waits in quarantine; it may have left it")
+        raise UnknownRecord("this record is not in quarantine, or is no longer in it")
     return int(text)

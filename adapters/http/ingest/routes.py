@@ -1,4 +1,4 @@
-"""Fetches: `POST /fetch`, which runs a fetch and answers with its report, or starts a task."""
+"""Fetches: `POST /fetch`, which answers with the report of a fetch, or starts a task."""
 
 import contextlib
 from collections.abc import Sequence
@@ -28,8 +28,8 @@ from domain.errors import StoreError, TooManyWaiting
 _Mode = Annotated[
     Literal["sync", "task"] | None,
     QueryParameter(
-        description="sync answers when the fetch has ended, task at once with 202; it wins over"
-        " Prefer",
+        description="sync answers when the fetch has ended, task at once with 202; takes precedence"
+        " over Prefer",
         schema_extra={"default": "sync"},
     ),
 ]
@@ -44,15 +44,15 @@ _Prefer = Annotated[
     HeaderParameter(
         name="Prefer",
         description="respond-async is mode=task; wait=N starts a task and waits up to N seconds for"
-        f" its end, and never for more than {LONGEST_WAIT_S} (RFC 7240)",
+        f" its end, at most {LONGEST_WAIT_S} (RFC 7240)",
     ),
 ]
 _Key = Annotated[
     str | None,
     HeaderParameter(
         name="Idempotency-Key",
-        description=f"1 to {LONGEST_KEY} visible ASCII characters, as they are or in double quotes;"
-        " the same request with the same key has one effect and gets the same answer for 24 hours",
+        description=f"1 to {LONGEST_KEY} visible ASCII characters, plain or in double quotes; the"
+        " same request with the same key has one effect and gets the same answer for 24 hours",
         schema_extra={
             "pattern": rf"^(?:[!#-~][!-~]{{0,{LONGEST_KEY - 1}}}"
             rf'|"(?:[!#-\[\]-~]|\\["\\]){{1,{LONGEST_KEY}}}")$'
@@ -102,31 +102,31 @@ async def fetch(
     prefer: _Prefer = "",
     idempotency_key: _Key = None,
 ) -> Response[FetchAnswer]:
-    """Fetch, and answer with the report; with `mode=task`, answer at once and fetch later.
+    """Fetch and return the report; with `mode=task`, return at once and fetch later.
 
-    A path without a name means the default dataset.
+    A path without a name fetches the default dataset.
     """
     use_case, viewer = catalogue.fetch(dataset or default_dataset), role_of(request.scope)
-    # First of all: to others the route is closed, whatever they send.
+    # First of all, because the route is closed to other roles, whatever they send.
     viewer.require(use_case.dataset.fetch_by)
     await limiter.spend(request.scope, FETCH)
     await refuse_content(request)
-    wish = preference_of(mode, prefer, use_case.deadline.total_seconds())
+    preference = preference_of(mode, prefer, use_case.deadline.total_seconds())
 
     async def make(job_id: str | None) -> Reply:
-        fetched = await _fetched(use_case, viewer, wish, force, job_id)
+        fetched = await _fetched(use_case, viewer, preference, force, job_id)
         set_job_id(request.scope, fetched.job.id)
         report = to_response(fetched)
-        return _reply(fetched, report, wish, request_id_of(request.scope), clock.now())
+        return _reply(fetched, report, preference, request_id_of(request.scope), clock.now())
 
     with contextlib.ExitStack() as stack:
-        if wish.waits:
+        if preference.waits:
             try:
                 stack.enter_context(waiting_room.place(request.scope))
             except TooManyWaiting:
-                if not wish.is_task:
+                if not preference.is_task:
                     raise
-                wish = wish._replace(wait_s=0)  # waiting was only preferred
+                preference = preference._replace(wait_s=0)  # waiting is only a preference
         answering = once_only(request.scope, idempotency_key, make)
         return answer(await while_connected(request, answering))
 
@@ -135,29 +135,37 @@ FETCH_ROUTES = [fetch]
 
 
 async def _fetched(
-    fetch: Fetch[Any], viewer: Role, wish: ExecutionPreference, force: bool, job_id: str | None
+    fetch: Fetch[Any],
+    viewer: Role,
+    preference: ExecutionPreference,
+    force: bool,
+    job_id: str | None,
 ) -> Fetched:
-    if not wish.is_task:
+    if not preference.is_task:
         return await fetch(viewer, force, job_id)
     started = await fetch.start(viewer, force, job_id=job_id)
-    if started.job.status.is_final or not wish.wait_s:
+    if started.job.status.is_final or not preference.wait_s:
         return started
     try:
-        return await fetch.wait(started.job.id, wish.wait_s)
+        return await fetch.wait(started.job.id, preference.wait_s)
     except StoreError:
-        return started  # waiting was only preferred, and the task goes on
+        return started  # waiting is only a preference, and the task goes on
 
 
-# ---------------------------------------------------------------- what is answered
+# ---------------------------------------------------------------- replies
 
 
 def _reply(
-    fetched: Fetched, report: FetchAnswer, wish: ExecutionPreference, request_id: str, now: datetime
+    fetched: Fetched,
+    report: FetchAnswer,
+    preference: ExecutionPreference,
+    request_id: str,
+    now: datetime,
 ) -> Reply:
-    """Return the answer to a fetch that has ended, or that goes on without its caller."""
+    """Return the reply to a fetch that has ended, or that continues as a task."""
     job = fetched.job
-    applied = {"Preference-Applied": wish.applied} if wish.applied else {}
-    if wish.is_task and not job.status.is_final:
+    applied = {"Preference-Applied": preference.applied} if preference.applied else {}
+    if preference.is_task and not job.status.is_final:
         headers = {"Location": report.status_url, **retry_after(job, now)}
         sent = json_reply(report, headers, HTTPStatus.ACCEPTED)
     else:

@@ -1,4 +1,4 @@
-"""The answers about fetches: the same report to the request that waits and on the job's page."""
+"""The report of a fetch, the same in its answer and on the job's page."""
 
 from datetime import datetime
 
@@ -14,9 +14,9 @@ from domain.times import shown
 
 
 class FetchAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
-    """The report of a fetch; the same in the answer to it and on the job's own page.
+    """The report of a fetch, the same in its answer and on the job's page.
 
-    `run_at` is set as long as the fetch waits for its source, and says until when.
+    `run_at` is set while the fetch waits for its source, to the end of the wait.
     """
 
     job_id: str
@@ -39,7 +39,7 @@ class FetchAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False
 def answer_of(
     job: FetchJob, outcome: Outcome | None, next_allowed_at: datetime | None
 ) -> FetchAnswer:
-    """Return the report of a job; `outcome` is the one of the request it is for."""
+    """Return the report of a job; `outcome` is that of the request."""
     report = job.report
     sources = report.sources if report else ()
     detail: str | msgspec.UnsetType = msgspec.UNSET
@@ -69,30 +69,30 @@ def answer_of(
 
 
 def to_response(fetched: Fetched) -> FetchAnswer:
-    """Return the report of a fetch for the request that asked for it."""
+    """Return the report of a fetch."""
     return answer_of(fetched.job, fetched.outcome, fetched.next_allowed_at)
 
 
 def retry_after(job: FetchJob, now: datetime) -> dict[str, str]:
-    """Return the header that says when to ask again for an unfinished job."""
+    """Return the Retry-After header for an unfinished job."""
     return {"Retry-After": seconds_until(job.run_at or now, now)}
 
 
 def problem_of(
     fetched: Fetched, report: FetchAnswer, request_id: str, now: datetime, what: str = "fetch"
 ) -> Reply | None:
-    """Return the problem of a fetch that did not end well; None for one that did."""
+    """Return the problem of a fetch that failed or was cancelled, or waits; otherwise None."""
     job = fetched.job
     if fetched.outcome is Outcome.FAILED and job.report is not None:
         return reply_to_failures(job.report.failures, report, request_id, now)
     if job.status is JobStatus.CANCELLED:
-        detail = f"the {what} was called off before it had ended"
+        detail = f"the {what} was cancelled before it ended"
         return reply("fetch_cancelled", detail, request_id, report=report)
     if not job.status.is_final:
-        # It waits for its source longer than any caller would.
+        # It waits for its source longer than a request may take.
         return reply(
             SourceBlocked.code,
-            f"no source may be asked before {shown(job.run_at)}; the {what} waits until then",
+            f"no source accepts requests before {shown(job.run_at)}; the {what} waits until then",
             request_id,
             headers=retry_after(job, now),
             report=report,

@@ -1,4 +1,4 @@
-"""Jobs: `GET /fetch/jobs` and `/fetch/status/{job_id}`, what became of fetches."""
+"""Jobs: `GET /fetch/jobs` and `/fetch/status/{job_id}`."""
 
 from datetime import datetime
 from typing import Annotated
@@ -32,7 +32,7 @@ from domain.errors import UnknownDataset
 from domain.jobs import FetchJob, JobStatus
 from domain.paging import DEFAULT_LIMIT, Cursor
 
-#: What the cursors of the list are signed for; no dataset is called so.
+#: The list's name in cursors; no dataset has this name.
 _JOBS = "/fetch/jobs"
 _ASK_AGAIN = (f"Retry-After{OPTIONAL}",)
 
@@ -41,7 +41,7 @@ _Status = Annotated[JobStatus | None, QueryParameter(description="fetches in thi
 
 
 class JobPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Some jobs, newest first."""
+    """A page of jobs, newest first."""
 
     data: list[FetchAnswer]
     count: int
@@ -123,7 +123,7 @@ async def cancel(
     catalogue: Use[Catalogue],
     clock: Use[Clock],
 ) -> Response[FetchAnswer]:
-    """Cancel a job that has not ended; what its sources have given so far is kept."""
+    """Cancel a job that has not ended; records stored so far are kept."""
     job = await cancel_job(identifier(job_id), role_of(request.scope))
     return await _one(request, job, catalogue, clock)
 
@@ -135,7 +135,7 @@ async def _next_allowed_at(catalogue: Catalogue, dataset: str, viewer: Role) -> 
     try:
         cadence = catalogue.fetch(dataset).cadence
     except UnknownDataset:
-        return None  # it was taken out, and what became of its fetches stays
+        return None  # the dataset was removed, and its jobs are kept
     reader = catalogue.query(dataset).for_role(viewer)
     return cadence.next_allowed_at(await reader.freshness())
 

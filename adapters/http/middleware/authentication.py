@@ -1,4 +1,4 @@
-"""The door: which hosts we answer for, where a request comes from, and who sends it."""
+"""Authentication: which hosts we answer for, the client's address, and the caller."""
 
 import base64
 import binascii
@@ -15,14 +15,14 @@ from domain.errors import InvalidToken, StoreError
 from domain.users import Caller
 
 _BEARER = "bearer"
-#: For programs that send a name and a password alone: the password is an API token, the name any.
+#: For programs that only know Basic: the password is an API token, the username is ignored.
 _BASIC = "basic"
-#: Probes ask by an address, whatever hosts there are.
+#: Open to any Host, because probes use an IP address.
 _HEALTH = "/health"
 
 
 class AuthenticationMiddleware:
-    """Lets requests in: to a host of ours, and with a token that counts or without any."""
+    """The checks of a request's host and credentials, before any routing."""
 
     def __init__(
         self,
@@ -38,17 +38,17 @@ class AuthenticationMiddleware:
         self._cors = cors
         self._open_paths = tuple(open_paths)
 
-    async def let_in(self, scope: Any, seen: Mapping[bytes, Sequence[bytes]]) -> Reply | None:
-        """Note who sends a request and from where; the answer, if it is a browser's question.
+    async def check(self, scope: Any, headers: Mapping[bytes, Sequence[bytes]]) -> Reply | None:
+        """Store the caller and the address in the scope; return the reply to a CORS preflight.
 
-        A Refusal for another host; InvalidToken for a token that does not count. Where everything
-        is open a token that does not count is none: logging in again must not need it.
+        Raise Refusal for another host, and InvalidToken for an invalid token. On open paths an
+        invalid token is ignored, so that logging in again does not need a valid one.
         """
         path = scope["path"].rstrip("/")
         if (
             self._hosts
             and not _is_below(path, (_HEALTH,))
-            and not self._hosts.accepts(seen.get(b"host", (b"",))[0])
+            and not self._hosts.accepts(headers.get(b"host", (b"",))[0])
         ):
             raise Refusal(
                 "unknown_host",
@@ -60,7 +60,7 @@ class AuthenticationMiddleware:
             self._proxies.look_through(scope)
         if self._cors and (preflight := self._cors.preflight(scope)) is not None:
             return preflight
-        if credentials := seen.get(b"authorization", ()):
+        if credentials := headers.get(b"authorization", ()):
             try:
                 set_caller(scope, await self._authenticate(_token_in(credentials)))
             except InvalidToken:
@@ -72,12 +72,12 @@ class AuthenticationMiddleware:
         return None
 
 
-def _is_below(path: str, places: tuple[str, ...]) -> bool:
-    return any(path == place or path.startswith(f"{place}/") for place in places)
+def _is_below(path: str, prefixes: tuple[str, ...]) -> bool:
+    return any(path == prefix or path.startswith(f"{prefix}/") for prefix in prefixes)
 
 
 def _token_in(credentials: Sequence[bytes]) -> str:
-    """Return the token of a request; InvalidToken for what is no such header, or two of them."""
+    """Return the token of a request; raise InvalidToken for a malformed header, or several."""
     scheme, _, text = credentials[0].decode("latin-1").partition(" ")
     text = text.strip()
     if len(credentials) == 1 and text:

@@ -1,4 +1,4 @@
-"""Cross-origin requests: which pages of other sites may read responses, and send writes."""
+"""Cross-origin requests: the origins that may read answers, and send writes."""
 
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -16,21 +16,22 @@ _EXPOSED = (
     b"Age, Allow, Content-Disposition, ETag, Idempotent-Replayed, Link, Location,"
     b" Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
 )
-_KEPT_S = "600"
+_MAX_AGE_S = "600"
+_REQUESTED_METHOD = b"access-control-request-method"
 _READING = READING | {"OPTIONS", "TRACE"}
-#: What browsers say of a request from a page of this origin, or from no page.
+#: The values of Sec-Fetch-Site for a request from a page of this origin, or from no page.
 _OWN_SITE = ("same-origin", "none")
 
 
 class Cors:
-    """Allows these origins, or any with `*`; credentials are headers here, never cookies."""
+    """The CORS policy: these origins, or any with `*`; credentials are never cookies here."""
 
     def __init__(self, origins: Iterable[str]) -> None:
         self._origins = frozenset(origins)
 
     def lines(self, scope: Any) -> list[Line]:
-        """The headers by which a browser lets the page read the answer."""
-        # Also to a request without an origin: a cache must not give its answer to one with.
+        """Return the CORS headers of an answer."""
+        # Also without an Origin: a cache must not reuse that answer for a request with one.
         varies = [(b"vary", b"Origin")]
         allowed = self._allowed(scope)
         if not allowed:
@@ -42,14 +43,14 @@ class Cors:
         ]
 
     def preflight(self, scope: Any) -> Reply | None:
-        """The answer to a browser that asks beforehand; None for any other request."""
-        asks = scope["method"] == "OPTIONS" and header_of(scope, b"access-control-request-method")
-        if not asks or not self._allowed(scope):
+        """Return the reply to a preflight request; None for any other request."""
+        is_preflight = scope["method"] == "OPTIONS" and header_of(scope, _REQUESTED_METHOD)
+        if not is_preflight or not self._allowed(scope):
             return None
         allowed = {
             "Access-Control-Allow-Methods": _METHODS,
             "Access-Control-Allow-Headers": _HEADERS,
-            "Access-Control-Max-Age": _KEPT_S,
+            "Access-Control-Max-Age": _MAX_AGE_S,
         }
         return Reply(HTTPStatus.NO_CONTENT, allowed, b"")
 
@@ -58,7 +59,7 @@ class Cors:
         return bool(self._allowed(scope))
 
     def _allowed(self, scope: Any) -> str:
-        """The origin that may read the answer, or any; nothing for one that may not."""
+        """Return the origin that may read the answer, or `*`; "" if it may not."""
         origin = header_of(scope, b"origin")
         if not origin or not self._origins & {origin, "*"}:
             return ""
@@ -66,10 +67,10 @@ class Cors:
 
 
 def refuse_other_sites(scope: Any, cors: Cors | None) -> None:
-    """Raise a Refusal for a write that a page of another site sends, unless CORS allows its origin.
+    """Raise Refusal for a write from a page of another site, unless CORS allows its origin.
 
-    Browsers send some requests without asking first, and here an address alone may be enough to be
-    let in. Programs send neither `Sec-Fetch-Site` nor `Origin`.
+    Browsers send some requests without a preflight, and the client's address may be enough for
+    access here. Programs send neither `Sec-Fetch-Site` nor `Origin`.
     """
     if scope["method"] in _READING:
         return

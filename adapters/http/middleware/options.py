@@ -1,6 +1,6 @@
-"""Options: which methods a path takes, in answer to OPTIONS.
+"""OPTIONS: the methods that a path allows.
 
-The framework says that by itself, but of several handlers at one path only what the first takes.
+The framework's own answer has only the methods of the first handler of a path.
 """
 
 from collections.abc import Sequence
@@ -13,16 +13,16 @@ from adapters.http.protocol.access import OPEN, may_call
 
 
 def option_routes(handlers: Sequence[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
-    """Return a route for each path of these handlers; these have to come before them."""
-    taken: dict[str, set[str]] = {}
+    """Return an OPTIONS route for each path of these handlers, to be registered before them."""
+    allowed: dict[str, set[str]] = {}
     for handler in handlers:
         for path in handler.paths:
-            taken.setdefault(path, {"OPTIONS"}).update(handler.http_methods)
-    return [_options_route(path, methods) for path, methods in taken.items()]
+            allowed.setdefault(path, {"OPTIONS"}).update(handler.http_methods)
+    return [_options_route(path, methods) for path, methods in allowed.items()]
 
 
 def _options_route(path: str, methods: set[str]) -> HTTPRouteHandler:
-    # The front makes a GET of a HEAD.
+    # RequestContextMiddleware turns HEAD into GET.
     allowed = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
     @route(
@@ -33,7 +33,7 @@ def _options_route(path: str, methods: set[str]) -> HTTPRouteHandler:
         opt=may_call(OPEN),
     )
     async def options(query: QueryParams) -> Response[None]:
-        """Say which methods there are, whatever the parameters."""
+        """Return the allowed methods, whatever the parameters."""
         return Response(None, headers={"Allow": allowed})
 
     return options

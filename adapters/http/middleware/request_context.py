@@ -1,6 +1,6 @@
-"""The front: the first layer every request passes, before any routing.
+"""The outermost middleware of every request, before any routing.
 
-It names the request, refuses what no route should see, and tells every error the same way.
+It sets the request ID, refuses malformed requests, and turns every error into a problem.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import structlog
 
 from adapters.http.datasets.endpoint import PREFIX
-from adapters.http.datasets.response_cache import READY, RepeatedAnswer, ResponseCache
+from adapters.http.datasets.response_cache import CACHED, RepeatedAnswer, ResponseCache
 from adapters.http.middleware.authentication import AuthenticationMiddleware
 from adapters.http.middleware.cors import Cors
 from adapters.http.protocol.asgi import (
@@ -39,11 +39,11 @@ from application.ports.operations import Events
 from application.ports.system import Random
 from domain.events import ReadServed, RequestFailed, RequestServed
 
-#: More than any honest request needs.
+#: More than any ordinary request needs.
 MAX_HEADER_BYTES = 16 * 1024
 MAX_HEADERS = 100
 
-_SANE = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
 
 
@@ -51,24 +51,24 @@ _ALWAYS: list[tuple[bytes, bytes]] = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 ]
-#: What an answer has if it says nothing else: a cache that is not told keeps what it likes.
-_UNLESS_SAID = {
+#: Headers of answers without their own; without Cache-Control, a cache may keep any answer.
+_DEFAULTS = {
     b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
     b"cache-control": b"no-store",
 }
 
 
 class RequestContextMiddleware:
-    """Sends each request to the application of its path; `rest` takes what no prefix claims.
+    """The middleware that sends each request to the application of its path prefix, or to `rest`.
 
-    `draining` is set once the process is about to stop.
+    `draining` is set when the process is about to stop.
     """
 
     def __init__(
         self,
         prefixes: Mapping[str, App],
         rest: App,
-        door: AuthenticationMiddleware,
+        authentication: AuthenticationMiddleware,
         cors: Cors | None,
         origin: Origin | None,
         responses: ResponseCache,
@@ -78,7 +78,7 @@ class RequestContextMiddleware:
     ) -> None:
         self._prefixes = {prefix.strip("/"): app for prefix, app in prefixes.items()}
         self._rest = rest
-        self._door = door
+        self._authentication = authentication
         self._cors = cors
         self._origin = origin
         self.responses = responses
@@ -89,11 +89,11 @@ class RequestContextMiddleware:
         self._others_wanted = events.wants(RequestServed)
 
     def drain(self) -> None:
-        """Say to whoever asks that this process is about to stop; it goes on answering."""
+        """Make the readiness probe fail, because the process is about to stop; go on answering."""
         self._draining.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; nothing raised here reaches the server but a broken stream."""
+        """Answer a request; no error reaches the server except in the middle of an answer."""
         if scope["type"] != "http":
             await _refuse_socket(scope, send)
             return
@@ -109,10 +109,10 @@ class RequestContextMiddleware:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
-        seen = _look(scope["headers"])
-        request_id = self._name(seen)
+        headers = _scan(scope["headers"])
+        request_id = self._request_id(headers)
         scope[REQUEST_ID] = request_id
-        # For all that is logged from here on: each request has a task, so a context, of its own.
+        # For all log lines from here on: each request has its own task and context.
         structlog.contextvars.bind_contextvars(request_id=request_id)
         enter(scope)
         status = 0
@@ -122,20 +122,20 @@ class RequestContextMiddleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 cors = self._cors.lines(scope) if self._cors else ()
-                _seal(message, request_id, [*added_headers(scope), *cors])
+                _complete(message, request_id, [*added_headers(scope), *cors])
                 self.responses.note(scope, message)
             await send(message)
 
         try:
-            _inspect(scope, seen)
-            preflight = await self._door.let_in(scope, seen.values)
+            _inspect(scope, headers)
+            preflight = await self._authentication.check(scope, headers.values)
             app = self._route(scope)
             if preflight is not None:
                 await send_reply(scope, sending, preflight)
             elif app is not self._rest and scope["method"] == "OPTIONS":
                 await send_reply(scope, sending, Reply(204, {"Allow": READ_ONLY}, b""))
             elif app is self._rest and scope["method"] == "HEAD":
-                # The framework's routes know GET; a HEAD is a GET whose body stays here.
+                # The framework's routes have GET only; a HEAD is a GET whose body is dropped.
                 await app({**scope, "method": "GET"}, receive, _bodiless(sending))
             else:
                 await app(scope, receive, sending)
@@ -145,13 +145,13 @@ class RequestContextMiddleware:
             if status_of(error) is None:
                 self._events.publish(RequestFailed(path=path_of(scope), error=error))
             if status:
-                raise  # half an answer is out: only a broken connection can tell
+                raise  # part of the answer was sent, so the connection has to break
             await send_reply(scope, sending, reply_to(error, request_id))
         finally:
             self._publish(scope, status, started)
 
     def _publish(self, scope: Scope, status: int, started: float) -> None:
-        """Publish one request; its status is 0 when the client left before there was one."""
+        """Publish a request; its status is 0 if the client disconnected before the answer."""
         is_read = scope["method"] in READING
         if not (self._reads_wanted if is_read else self._others_wanted):
             return
@@ -164,7 +164,7 @@ class RequestContextMiddleware:
                 path=path_of(scope),
                 status=status,
                 duration_ms=round((perf_counter() - started) * 1000, 2),
-                ready=READY in scope,
+                ready=CACHED in scope,
                 job=job_id_of(scope),
             )
         )
@@ -189,9 +189,9 @@ class RequestContextMiddleware:
         first = _first_segment(scope)
         return f"/{first}" if first in self._prefixes else str(scope.get("path_template", ""))
 
-    def _name(self, seen: "_Seen") -> str:
-        [given, *others] = seen.values.get(b"x-request-id", [b""])
-        if others or not _SANE.fullmatch(given):
+    def _request_id(self, headers: "_Headers") -> str:
+        [given, *others] = headers.values.get(b"x-request-id", [b""])
+        if others or not _REQUEST_ID.fullmatch(given):
             return self._random.identifier()
         return given.decode()
 
@@ -200,44 +200,44 @@ def _first_segment(scope: Scope) -> str:
     return str(scope["path"].lstrip("/").partition("/")[0])
 
 
-class _Seen(NamedTuple):
-    """What the front wants to know of the headers, from one pass over them."""
+class _Headers(NamedTuple):
+    """The size of the headers, and the values of the few that matter here."""
 
     size: int
     values: dict[bytes, list[bytes]]
 
 
-_LOOKED_AT = frozenset({b"authorization", b"host", b"upgrade", b"x-request-id"})
+_SCANNED = frozenset({b"authorization", b"host", b"upgrade", b"x-request-id"})
 
 
-def _look(headers: Iterable[tuple[bytes, bytes]]) -> _Seen:
+def _scan(headers: Iterable[tuple[bytes, bytes]]) -> _Headers:
     size = 0
     values: dict[bytes, list[bytes]] = {}
     for name, value in headers:
         size += len(name) + len(value)
-        if name in _LOOKED_AT:
+        if name in _SCANNED:
             values.setdefault(name, []).append(value)
-    return _Seen(size, values)
+    return _Headers(size, values)
 
 
-def _inspect(scope: Scope, seen: _Seen) -> None:
+def _inspect(scope: Scope, headers: _Headers) -> None:
     if REFUSAL in scope:
         raise scope[REFUSAL]
-    if seen.size > MAX_HEADER_BYTES or len(scope["headers"]) > MAX_HEADERS:
+    if headers.size > MAX_HEADER_BYTES or len(scope["headers"]) > MAX_HEADERS:
         raise Refusal(
             "headers_too_large",
             f"there may be {MAX_HEADERS} headers, of {MAX_HEADER_BYTES} bytes together",
         )
     if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > MAX_URL_BYTES:
         raise Refusal("url_too_long", f"a URL may have {MAX_URL_BYTES} bytes")
-    hosts = seen.values.get(b"host", [])
+    hosts = headers.values.get(b"host", [])
     if len(hosts) > 1 or (not hosts and scope["http_version"] == "1.1"):
         raise Refusal("malformed_request", "exactly one Host header is needed")
     if hosts and not _is_host(hosts[0]):
         raise Refusal("malformed_request", "the Host header is not a host and port")
-    # An offer of another protocol may be passed over (RFC 9110, 7.8), and common clients make
-    # some; but whoever opens a WebSocket needs one.
-    offers = seen.values.get(b"upgrade")
+    # An offer of another protocol may be ignored (RFC 9110, 7.8), and common clients make some;
+    # but a client that opens a WebSocket cannot go on without it.
+    offers = headers.values.get(b"upgrade")
     if offers and any(b"websocket" in offer.lower() for offer in offers):
         raise Refusal(
             "upgrade_refused",
@@ -252,9 +252,9 @@ def _is_host(text: bytes) -> bool:
     return match is not None and int(match[1] or 0) < 2**16
 
 
-def _seal(message: Message, request_id: str, added: list[tuple[bytes, bytes]]) -> None:
-    """Add what every answer has; what a list may be said with becomes one line, as caches want."""
-    headers, varies, missing = [], [], dict(_UNLESS_SAID)
+def _complete(message: Message, request_id: str, added: list[tuple[bytes, bytes]]) -> None:
+    """Add the headers that every answer has, and join the lines of Vary, as caches need it."""
+    headers, varies, missing = [], [], dict(_DEFAULTS)
     for line in (*message.get("headers", ()), *added):
         if line[0] == b"vary":
             varies.append(line[1])

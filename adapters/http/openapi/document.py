@@ -1,8 +1,8 @@
 """The OpenAPI document: the routes of the framework, and the reads of every dataset.
 
-The framework describes a route from its handler's signature. A dataset may have a field of any
-name, `body` or `request` too, so the parameters of its reads cannot be those of a Python function:
-they are described here from the `Dataset` value.
+The framework derives a route's description from its handler. The reads of a dataset are described
+here from the `Dataset` value, because a field may have any name, such as `body` or `request`, and
+so cannot be the parameter of a handler.
 """
 
 from collections.abc import Iterable
@@ -36,17 +36,17 @@ from adapters.http.protocol.routing import Answer, dataset_of
 from domain.dataset import Dataset, Role
 
 _REFERENCE = "#/components/schemas/{name}"
-#: The groups of operations, with what each is about.
+#: The tags of operations and their descriptions.
 _TAGS = {
-    "overview": "What there is, and how it is.",
+    "overview": "Datasets, statistics and health.",
     "data": "The records of every dataset: pages, single records and exports.",
     "fetch": "Fetching from the sources, at once or as a job.",
     "tasks": "Tasks that users keep, enriched with facts from GitHub.",
     "auth": "Accounts, sessions and API tokens.",
-    "points": "Data points, in the shape of the telemetry API.",
-    "quarantine": "Records that could not be read, and reading them again.",
+    "points": "Data points, in the form of the telemetry API.",
+    "quarantine": "Rejected records, and their replay.",
 }
-#: The parameters in paths, by their names.
+#: Descriptions of path parameters, by name.
 _IN_PATH = {
     "dataset": "the name of a dataset",
     "job_id": "the identifier of a job",
@@ -55,7 +55,7 @@ _IN_PATH = {
     "rejection_id": "the identifier of a rejected record",
 }
 
-#: What a read may answer besides what any route may, and the headers of its answers.
+#: The problems of a read besides those of any route, and the headers of its answers.
 _PROBLEMS = (403, 404, 406, 422)
 _RECORD_HEADERS = {"200": ("ETag", "Age"), "304": ("ETag", "Age")}
 _LIST_HEADERS = {**_RECORD_HEADERS, "200": ("ETag", "Age", "Link", "Content-Disposition")}
@@ -78,7 +78,7 @@ _SECURITY_SCHEMES = {
 
 
 def document(
-    app: Litestar, gate: RoleGuard, datasets: Iterable[Dataset[Any]], default: str
+    app: Litestar, guard: RoleGuard, datasets: Iterable[Dataset[Any]], default: str
 ) -> bytes:
     """Return the whole document as JSON."""
     schema: Json = app.openapi_schema.to_schema()
@@ -89,22 +89,22 @@ def document(
             operation = paths.get(_template(path), {}).get(method.lower())
             if operation is not None:
                 _describe(operation, handler, components)
-                operation["security"] = _security(access_of(handler) or OPEN, gate)
+                operation["security"] = _security(access_of(handler) or OPEN, guard)
     require_what_is_sent(components, [handler for _, handler in routes_of(app)])
     datasets = list(datasets)
     _name_datasets(paths, [dataset.name for dataset in datasets])
     for dataset in datasets:
         name = _free_name(dataset, components)
         components.update(_components(dataset, name))
-        where = [f"/data/{dataset.name}"] + (["/data"] if dataset.name == default else [])
-        reads = {path: _list_item(dataset, name, path) for path in where}
+        lists = [f"/data/{dataset.name}"] + (["/data"] if dataset.name == default else [])
+        reads = {path: _list_item(dataset, name, path) for path in lists}
         key = "/".join(f"{{{part}}}" for part in dataset.key)
         reads[f"/data/{dataset.name}/{key}"] = _record_item(dataset, name)
         for item in reads.values():
-            item["get"]["security"] = _security(Access(dataset.read_by), gate)
+            item["get"]["security"] = _security(Access(dataset.read_by), guard)
         paths.update(reads)
     for described in components.values():
-        if "description" in described:  # an indented line would be shown as code
+        if "description" in described:  # Markdown shows an indented line as code
             described["description"] = cleandoc(described["description"])
     schema["components"]["securitySchemes"] = _SECURITY_SCHEMES
     schema["components"]["headers"] = HEADERS
@@ -118,24 +118,24 @@ def _internal(path: str) -> bool:
 
 
 def _template(path: str) -> str:
-    """Return the path of a route as the document has it, without the types of its parts."""
+    """Return the path of a route without the types of its parameters."""
     return "/".join(
         f"{part.partition(':')[0]}}}" if ":" in part else part for part in path.split("/")
     )
 
 
-def _security(access: Access, gate: RoleGuard) -> list[Json]:
-    """Return how to ask: with a token, with or without one, or without."""
+def _security(access: Access, guard: RoleGuard) -> list[Json]:
+    """Return the security of an operation: with a token, with or without one, or without."""
     if not access.takes_token:
         return []
-    return _BEARER if gate.least(access) is not Role.ANYONE else [{}, *_BEARER]
+    return _BEARER if guard.least(access) is not Role.ANYONE else [{}, *_BEARER]
 
 
 # ---------------------------------------------------------------- routes of the framework
 
 
 def _describe(operation: Json, handler: HTTPRouteHandler, components: Json) -> None:
-    """Say what the framework does not find in a handler's signature, or says too broadly."""
+    """Complete an operation with what the framework cannot derive from a handler."""
     parameters = [_parameter(each, components) for each in operation.get("parameters", ())]
     if dataset := dataset_of(handler):
         parameters += [*control_parameters(dataset), *condition_parameters(dataset)]
@@ -152,11 +152,11 @@ def _describe(operation: Json, handler: HTTPRouteHandler, components: Json) -> N
 
 
 def _parameter(parameter: Json, components: Json) -> Json:
-    """Return a parameter whose schema is that of a value: one that is there is never null."""
+    """Return a parameter without null in its schema: it is either given or absent."""
     schema = dict(parameter["schema"])
     schema.pop("description", None)
     if schema.get("default") == "":
-        del schema["default"]  # how a handler sees that a header was not sent
+        del schema["default"]  # how a handler recognises an absent header
     for choice in schema.pop("oneOf", ()):
         if choice != {"type": "null"}:
             schema |= choice
@@ -176,10 +176,10 @@ def _parameter(parameter: Json, components: Json) -> Json:
 
 
 def _body(kind: type[Any], media_types: Iterable[str], components: Json) -> Json:
-    """Return the content of a body, with what the framework omits: patterns, no other fields.
+    """Return the content of a body, with the patterns and closed schemas that the framework omits.
 
-    Where a form is taken as well as JSON, JSON alone is shown: some generators make no client that
-    can be imported of a body that is either.
+    Where a form is accepted as well as JSON, only JSON is described: some generators make broken
+    clients for a body that may be either.
     """
     _, parts = msgspec.json.schema_components([kind], ref_template=_REFERENCE)
     components[kind.__name__] = _without_defaults(parts[kind.__name__])
@@ -203,7 +203,7 @@ def _without_defaults(body: Json) -> Json:
 
 
 def _name_datasets(paths: Json, names: list[str]) -> None:
-    """Say which names there are, wherever a parameter takes the name of a dataset."""
+    """List the names of datasets in every parameter that takes one."""
     for item in paths.values():
         for operation in item.values():
             for parameter in operation.get("parameters", ()):
@@ -212,7 +212,7 @@ def _name_datasets(paths: Json, names: list[str]) -> None:
 
 
 def _allow_parts(operation: Json, dataset: Dataset[Any], components: Json) -> None:
-    """Say that `fields=` may leave out of the records of a page all but the key."""
+    """Allow records of a page to lack all fields but the key, because of `fields=`."""
     name = f"{dataset.record.__name__}Part"
     whole = components[dataset.row.__name__]
     components[name] = {**whole, "title": name, "required": list(dataset.key)}
@@ -227,7 +227,7 @@ def _allow_parts(operation: Json, dataset: Dataset[Any], components: Json) -> No
 
 
 def _free_name(dataset: Dataset[Any], taken: Json) -> str:
-    """Return the record's name, with the dataset's where another schema has that name."""
+    """Return the record's name, with the dataset's if another schema has that name."""
     name = dataset.record.__name__
     return f"{name}_{dataset.name}" if {name, f"{name}Page", f"{name}Answer"} & {*taken} else name
 
@@ -263,7 +263,7 @@ def _components(dataset: Dataset[Any], name: str) -> Json:
         **ending,
     }
     return {
-        # `fields=` may leave out all but the key.
+        # `fields=` may omit all but the key.
         name: {"type": "object", "properties": record, "required": list(dataset.key)},
         f"{name}Page": _object(many),
         f"{name}Answer": _object({"data": one, "meta": _object(meta), **ending}),
@@ -285,7 +285,7 @@ def _list_item(dataset: Dataset[Any], name: str, path: str) -> Json:
     read = _read(operation, f"List {dataset.name}", parameters, records)
     read["description"] = _described(
         dataset,
-        "Return the records that match, a page at a time; as NDJSON or CSV all of them, streamed.",
+        "Return the records that match: a page as JSON, or all of them as NDJSON or CSV.",
     )
     describe_responses(read, _LIST_HEADERS)
     return {"get": read}
@@ -298,7 +298,7 @@ def _record_item(dataset: Dataset[Any], name: str) -> Json:
             "name": part,
             "in": "path",
             "required": True,
-            "description": f"`{part}`, a part of the key" if dataset.key[1:] else "the key",
+            "description": f"`{part}`, part of the key" if dataset.key[1:] else "the key",
             "schema": schema_of(dataset.fields[part], nullable=False),
         }
         for part in dataset.key

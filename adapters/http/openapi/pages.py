@@ -1,4 +1,4 @@
-"""Documentation: the OpenAPI document and a page to try it on, all from our own files."""
+"""Documentation: the OpenAPI document, and a page to try it, all from our own files."""
 
 import hashlib
 from collections.abc import Callable
@@ -29,12 +29,12 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
     " connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 )
-#: So many documents are kept, each for a prefix, and so many bodies compressed.
-_PREFIXES_KEPT = 4
-_PACKED_KEPT = 16
+#: Documents cached, one for each prefix, and compressed bodies cached.
+_PREFIXES_CACHED = 4
+_PACKED_CACHED = 16
 _FOREVER = "public, max-age=31536000, immutable"
 
-#: Links are relative, so the page is right below any prefix, whether or not one is configured.
+#: Links are relative, so that the page works below any prefix, configured or not.
 _PAGE = f"""<!doctype html>
 <html lang="en">
 <head>
@@ -52,7 +52,7 @@ _PAGE = f"""<!doctype html>
 </html>
 """
 
-#: The same bytes below every prefix, for it is kept for good.
+#: The same for every prefix, because clients cache it forever.
 _START = """SwaggerUIBundle({
   url: new URL("../../openapi.json", document.currentScript.src).href,
   dom_id: "#page", deepLinking: true, tryItOutEnabled: true,
@@ -60,12 +60,12 @@ _START = """SwaggerUIBundle({
 });
 """
 _HTML = "text/html; charset=utf-8"
-#: Where the framework's document says that all paths begin at the root.
+#: Where the framework's document says that paths begin at the root.
 _ROOT = b'"servers":[{"url":"/"}]'
 
 
 class _Content(NamedTuple):
-    """What is answered at a path, with its tag."""
+    """The content at a path, with its ETag."""
 
     body: bytes
     etag: str
@@ -74,7 +74,7 @@ class _Content(NamedTuple):
 
 
 def _content(body: bytes, media_type: str, cache_control: str = "no-cache") -> _Content:
-    # Weak: it is the same tag for the compressed body.
+    # Weak, because the compressed body has the same one.
     etag = f'W/"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     return _Content(body, etag, media_type, cache_control)
 
@@ -91,25 +91,28 @@ def _asset(name: str) -> _Content:
 
 
 class Documentation:
-    """Serves `/openapi.json`, `/docs` and what they need."""
+    """The ASGI application for `/openapi.json`, `/docs` and its assets.
 
-    def __init__(self, document: Callable[[], bytes], made_from: Callable[[], object]) -> None:
-        self._make = document
-        self._made_from = made_from
-        self._made: tuple[object, bytes] | None = None
-        self._below = lru_cache(maxsize=_PREFIXES_KEPT)(_document_below)
+    The document is built again when the value of `version` is another object.
+    """
+
+    def __init__(self, document: Callable[[], bytes], version: Callable[[], object]) -> None:
+        self._build = document
+        self._version = version
+        self._built: tuple[object, bytes] | None = None
+        self._below = lru_cache(maxsize=_PREFIXES_CACHED)(_document_below)
         self._packed: dict[str, bytes] = {}
 
     @property
     def _document(self) -> bytes:
-        # Made when it is first asked for: it takes longer than all the rest of the start.
-        origin = self._made_from()
-        if self._made is None or self._made[0] is not origin:
-            self._made = origin, self._make()
-        return self._made[1]
+        # Built on the first request, because it takes longer than all the rest of the start.
+        version = self._version()
+        if self._built is None or self._built[0] is not version:
+            self._built = version, self._build()
+        return self._built[1]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request for documentation."""
+        """Answer a request for documentation."""
         refuse_writing(scope["method"], "documentation")
         await send_reply(scope, send, self._reply(scope, scope["path"].rstrip("/")))
 
@@ -133,11 +136,11 @@ class Documentation:
             body = self._compressed(content)
         return Reply(HTTPStatus.OK, headers, body)
 
-    def _find(self, asked: str, path: str) -> _Content:
+    def _find(self, full_path: str, path: str) -> _Content:
         if path == "/openapi.json":
             return self._below(current_prefix(), self._document)
         if path == "/docs":
-            page = _PAGE.replace("@", "." if asked.endswith("/") else "docs")
+            page = _PAGE.replace("@", "." if full_path.endswith("/") else "docs")
             return _content(page.encode(), _HTML)
         if path == "/docs/problems":
             return _problems()
@@ -147,10 +150,10 @@ class Documentation:
         return _asset(name)
 
     def _compressed(self, content: _Content) -> bytes:
-        """Return a body compressed, which is done once; there are few."""
+        """Return a body compressed, from the cache."""
         packed = self._packed.get(content.etag)
         if packed is None:
-            if len(self._packed) >= _PACKED_KEPT:
+            if len(self._packed) >= _PACKED_CACHED:
                 self._packed.clear()
             packed = self._packed[content.etag] = gzip_kept(content.body)
         return packed

@@ -1,6 +1,6 @@
-"""The parameters of a dataset's reads, as the OpenAPI document describes them.
+"""The parameters of a dataset's reads in the OpenAPI document.
 
-Descriptions are Markdown: what must be shown as it is written stands between backticks.
+Descriptions are Markdown, so literals are between backticks.
 """
 
 from typing import Any
@@ -34,22 +34,22 @@ _MEANING: dict[Operator, str] = {
     Operator.NIN: "none of these; a missing value matches",
     Operator.BETWEEN: "between these two, both included",
     Operator.ISNULL: "missing (true) or present (false)",
-    Operator.CONTAINS: "holds this text",
-    Operator.ICONTAINS: "holds this text; A-Z and a-z are the same",
+    Operator.CONTAINS: "contains this text",
+    Operator.ICONTAINS: "contains this text; A-Z and a-z are the same",
     Operator.STARTSWITH: "begins with this text",
-    Operator.HAS: "the list holds this",
+    Operator.HAS: "the list contains this",
 }
 
-#: Text as a query may hold it, and one value among several: there a comma is written `\\,`.
+#: Text in a query, and one text of a list, where a comma is written `\\,`.
 _TEXT: Json = {"type": "string", "pattern": r"^[^\u0000]*$"}
 _ITEM: Json = {"type": "string", "pattern": r"^(?:[^\u0000,\\]|\\[^\u0000])*$"}
 
-#: How many records there may be. There is no default, for that of an export is all of them.
+#: The limit of records, without a default, because a page and an export have different ones.
 LIMIT: Json = {"type": "integer", "minimum": 0, "maximum": MAX_LIMIT}
 
 
 def in_query(name: str, description: str, schema: Json) -> Json:
-    """A parameter of the query; several values have commas between them."""
+    """Return a query parameter; the values of a list are separated by commas."""
     listed = {"style": "form", "explode": False} if schema["type"] == "array" else {}
     return {"name": name, "in": "query", "description": description, **listed, "schema": schema}
 
@@ -57,19 +57,19 @@ def in_query(name: str, description: str, schema: Json) -> Json:
 IF_NONE_MATCH: Json = {
     "name": "If-None-Match",
     "in": "header",
-    "description": "the ETag of an earlier answer; 304 when it still holds",
+    "description": "the ETag of an earlier answer; 304 if it is still current",
     "schema": {"type": "string"},
 }
 
 
 def fields_parameter(dataset: Dataset[Any]) -> Json:
-    """The parameter that chooses which fields are shown."""
+    """Return the parameter that chooses the fields."""
     text = "show these fields only, and always the key"
     return in_query("fields", text, _some_of(list(dataset.fields)))
 
 
 def control_parameters(dataset: Dataset[Any]) -> list[Json]:
-    """The parameters that steer a page whatever is asked for."""
+    """Return the control parameters: order, fields, paging and format."""
     sortable = [field.name for field in dataset.fields.values() if field.sortable]
     terms = [term for name in sortable for term in (name, f"-{name}")]
     sort = {**_some_of(terms), "uniqueItems": True}
@@ -80,16 +80,16 @@ def control_parameters(dataset: Dataset[Any]) -> list[Json]:
         "fields": fields_parameter(dataset),
         "limit": in_query(
             "limit",
-            f"records on a page, {DEFAULT_LIMIT} unless it is given; `0` for the count alone. In an"
-            " export the first records of it, as many as you like, and all unless it is given",
+            f"records on a page, {DEFAULT_LIMIT} by default; `0` for the count only. In an export,"
+            " the number of first records, without a maximum; all of them by default",
             LIMIT,
         ),
         "offset": in_query(
             "offset",
-            "records to pass over; a cursor is better",
+            "records to skip; a cursor is faster",
             {"type": "integer", "minimum": 0, "maximum": MAX_OFFSET, "default": 0},
         ),
-        "cursor": in_query("cursor", "next_cursor of the page before", {"type": "string"}),
+        "cursor": in_query("cursor", "next_cursor of the previous page", {"type": "string"}),
         "count": in_query(
             "count",
             "whether to count all records that match",
@@ -97,7 +97,7 @@ def control_parameters(dataset: Dataset[Any]) -> list[Json]:
         ),
         "format": in_query(
             "format",
-            "how records are written; `ndjson`, `jsonl` and `csv` are the whole answer, streamed",
+            "format of the records; `ndjson`, `jsonl` and `csv` export all that match",
             {"type": "string", "enum": list(FORMATS), "default": Format.JSON.value},
         ),
         **_CSV_PARAMETERS,
@@ -105,30 +105,30 @@ def control_parameters(dataset: Dataset[Any]) -> list[Json]:
     return [controls[name] for name in CONTROLS]
 
 
-#: How CSV is written. None of them has a default, so that no client sends one with another format.
+#: The options of CSV, without a schema default, so that no client sends one with another format.
 _CSV_PARAMETERS = {
     "bom": in_query(
         "bom",
-        "whether CSV begins with a byte order mark, by which Excel sees that it is UTF-8;"
-        " `false` unless it is given",
+        "whether CSV begins with a byte order mark, which tells Excel that it is UTF-8; `false` by"
+        " default",
         {"type": "boolean"},
     ),
     "delimiter": in_query(
         "delimiter",
-        "what stands between the cells of CSV; `comma` unless it is given",
+        "the delimiter of CSV; `comma` by default",
         {"type": "string", "enum": list(DELIMITERS)},
     ),
     "guard": in_query(
         "guard",
-        "whether CSV has an apostrophe before text that a spreadsheet would run as a formula;"
-        " `true` unless it is given",
+        "whether text that a spreadsheet would run as a formula gets an apostrophe in front; `true`"
+        " by default",
         {"type": "boolean"},
     ),
 }
 
 
 def condition_parameters(dataset: Dataset[Any]) -> list[Json]:
-    """One parameter for every operator of every field."""
+    """Return a parameter for every operator of every field."""
     parameters = []
     for field in dataset.fields.values():
         for operator in operators_of(field):
@@ -156,7 +156,7 @@ def _some_of(names: list[str]) -> Json:
 
 
 def schema_of(field: Field, nullable: bool = True) -> Json:
-    """The schema of a field's value."""
+    """Return the schema of a field's values."""
     schema = dict(_SCHEMA[field.type])
     if field.choices:
         schema["enum"] = list(field.choices)

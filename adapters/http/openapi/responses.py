@@ -1,4 +1,4 @@
-"""The answers that any operation may give, and the headers of all answers, for the document."""
+"""The responses of every operation, and the headers of responses, for the OpenAPI document."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
@@ -13,8 +13,8 @@ from adapters.http.openapi.parameters import Json
 from adapters.http.protocol.problems import MEDIA_TYPE
 from adapters.http.protocol.routing import OPTIONAL
 
-#: Answered before any routing, or anything that is broken; 503 also stands for a store that cannot
-#: tell whether a token counts.
+#: The problems of every operation, most of them before routing; 503 also if the store cannot be
+#: asked whether a token is valid.
 _ANYWHERE = (400, 401, 405, 408, 414, 426, 431, 500, 503)
 #: Any operation that writes refuses pages of other sites.
 _WRITING = (*_ANYWHERE, 403)
@@ -24,13 +24,13 @@ def _header(description: str, required: bool = True, **schema: str | int) -> Jso
     return {"description": description, "required": required, "schema": {"type": "string"} | schema}
 
 
-#: The headers of answers, by their names.
+#: The headers of responses, by name.
 HEADERS: Json = {
     "X-Request-ID": _header(
-        "The X-Request-ID of the request if it was sane, or one made for it",
+        "The X-Request-ID of the request if it was valid, or a new one",
         pattern="^[A-Za-z0-9._:-]{1,64}$",
     ),
-    "Allow": _header("The methods that the path takes"),
+    "Allow": _header("The methods that the path allows"),
     "WWW-Authenticate": _header("How to authenticate (RFC 6750)", pattern="^Bearer"),
     "Retry-After": _header("Seconds to wait before asking again", type="integer", minimum=1),
     f"Retry-After{OPTIONAL}": _header(
@@ -54,7 +54,7 @@ HEADERS: Json = {
     "RateLimit-Policy": _header("The limit of this client", required=False),
 }
 
-#: Those of problems, wherever they come from.
+#: The headers of problems, by status.
 _OF_PROBLEMS: Mapping[str, tuple[str, ...]] = {
     "401": ("WWW-Authenticate",),
     "405": ("Allow",),
@@ -65,7 +65,7 @@ _LIMITED = ("RateLimit", "RateLimit-Policy")
 
 
 def problem(status: int) -> Json:
-    """Return a response that is a problem of this status."""
+    """Return the response of a problem with this status."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {"description": HTTPStatus(status).phrase, "content": content}
 
@@ -77,7 +77,7 @@ def describe_responses(
     writes: bool = False,
     is_limited: bool = False,
 ) -> None:
-    """Add what any operation may answer, and to every answer its headers; `headers` by status."""
+    """Add the problems of every operation, and to every response its headers (by status)."""
     responses = operation["responses"]
     for status in (*(_WRITING if writes else _ANYWHERE), *((429,) if is_limited else ())):
         responses.setdefault(str(status), problem(status))

@@ -14,7 +14,7 @@ from application.operations.health import CheckHealth, HealthStatus, SourceHealt
 
 
 class HealthReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The service's condition; `timestamp` is in Unix seconds."""
+    """The health of the service; `timestamp` is in Unix seconds."""
 
     status: HealthStatus
     database: str
@@ -39,7 +39,7 @@ class ProbeResult(msgspec.Struct, frozen=True):
     tags=["overview"],
 )
 async def check(request: AnyRequest, check_health: Use[CheckHealth]) -> Response[HealthReport]:
-    """Return the condition of the database, the queue and every source."""
+    """Return the health of the database, the queue and every source."""
     report = await check_health()
     down = report.status is HealthStatus.DOWN
     return Response(
@@ -64,7 +64,7 @@ async def check(request: AnyRequest, check_health: Use[CheckHealth]) -> Response
     tags=["overview"],
 )
 async def live() -> ProbeResult:
-    """Return ok while the process is up; nothing else is checked."""
+    """Return ok while the process runs; nothing else is checked."""
     return ProbeResult("ok")
 
 
@@ -77,7 +77,7 @@ async def live() -> ProbeResult:
     tags=["overview"],
 )
 async def ready(check_health: Use[CheckHealth], draining: Use[asyncio.Event]) -> ProbeResult:
-    """Return ok if the database answers and is migrated, and the process is not stopping."""
+    """Return ok if the database is reachable and migrated, and the process is not stopping."""
     if draining.is_set():
         raise Refusal("draining", "this process is about to stop")
     await check_health.ready()

@@ -1,4 +1,4 @@
-"""Index: `GET /`, the datasets at a glance and where to go from here."""
+"""Index: `GET /`, a summary of the datasets, and links."""
 
 from datetime import datetime
 
@@ -13,7 +13,7 @@ from application.datasets.catalogue import Catalogue, Entry
 
 
 class DatasetSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One dataset at a glance."""
+    """The summary of a dataset."""
 
     name: str
     records: int
@@ -54,7 +54,7 @@ _LINKS = {
 async def welcome(
     request: AnyRequest, catalogue: Use[Catalogue], default_dataset: Use[str], version: Use[str]
 ) -> Index:
-    """Return the datasets at a glance, links, and three requests to try."""
+    """Return a summary of the datasets, links, and three requests to try."""
     entries = await catalogue.entries(role_of(request.scope))
     return Index(
         name="catchment",

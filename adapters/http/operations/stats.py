@@ -1,4 +1,4 @@
-"""Stats: `GET /stats`, the numbers of everything received, stored and rejected."""
+"""Statistics: `GET /stats`, the numbers of records received, stored and rejected."""
 
 from datetime import datetime
 
@@ -14,14 +14,14 @@ from domain.totals import SourceTotals
 
 
 class LastError(msgspec.Struct, frozen=True):
-    """Why the last run of a source failed."""
+    """The error of a source's last run."""
 
     code: str
     detail: str
 
 
 class SourceStats(msgspec.Struct, frozen=True, kw_only=True):
-    """One source, with what all its runs have brought together."""
+    """A source with the totals of all its runs."""
 
     source: str
     dataset: str
@@ -52,7 +52,7 @@ class StatsSummary(msgspec.Struct, frozen=True, kw_only=True):
     tags=["overview"],
 )
 async def stats(request: AnyRequest, show_stats: Use[ShowStats]) -> StatsSummary:
-    """Return the numbers of everything received, stored and rejected, by source."""
+    """Return the numbers of records received, stored and rejected, by source."""
     found = await show_stats(role_of(request.scope))
     return StatsSummary(
         raw_records=found.received,

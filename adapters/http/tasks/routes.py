@@ -1,4 +1,4 @@
-"""Tasks: `/tasks`, the records that users make and change themselves."""
+"""Tasks: `/tasks`, the records that users create and change themselves."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ from domain.tasks import TASKS, Task
 
 _CACHED = {"Cache-Control": "private, no-cache"}
 _LISTED = {**_CACHED, "Vary": "Accept, Accept-Encoding, Authorization"}
-#: What a route with a body may answer besides.
+#: The problems of a route with a body.
 _BODY = (408, 413, 415, 507)
 _TASK = Answer(TASKS.row, headers=("ETag",))
 _TASKS = Answer(TaskPage, headers=("Link", "Content-Disposition"))
@@ -66,14 +66,14 @@ _TASKS = Answer(TaskPage, headers=("Link", "Content-Disposition"))
 async def find(
     request: AnyRequest, query: QueryParams, tasks: Use[TaskUseCases], signer: Use[CursorSigner]
 ) -> Response[Any]:
-    """Return the tasks that match, a page at a time; as NDJSON or CSV all of them, streamed."""
+    """Return the tasks that match: a page as JSON, or all of them as NDJSON or CSV."""
     reader = tasks.query.for_role(role_of(request.scope))
     parameters = parameters_of(request.scope["query_string"], takes_list)
     accept = header_of(request.scope, b"accept")
-    asked = read_query(TASKS, parameters, signer, accept)
-    if asked.format is not Format.JSON:
-        return _Export(reader, asked)
-    return answer(await _page(request, reader, asked, signer))
+    parsed = read_query(TASKS, parameters, signer, accept)
+    if parsed.format is not Format.JSON:
+        return _Export(reader, parsed)
+    return answer(await _page(request, reader, parsed, signer))
 
 
 @post(
@@ -91,7 +91,7 @@ async def find(
 async def create(
     request: AnyRequest, data: JSONBody[NewTask], tasks: Use[TaskUseCases]
 ) -> Response[Any]:
-    """Create a task; what GitHub knows of its repository is added, at once or later."""
+    """Create a task; facts about its repository are added from GitHub, at once or later."""
     row = await tasks.create(data.edit, role_of(request.scope))
     return answer(_one(row, 201, Location=link_to(f"/tasks/{row.id}")))
 
@@ -134,9 +134,9 @@ async def replace(
     tasks: Use[TaskUseCases],
     if_match: IfMatch = "",
 ) -> Response[Any]:
-    """Replace all that a user sets of a task; omitted fields get their defaults.
+    """Replace the fields that users set; omitted ones get their defaults.
 
-    A task may be sent as it was read: what users do not set has no effect.
+    A task may be sent as it was read: read-only fields have no effect.
     """
     data.check(task_id)
     role, versions = role_of(request.scope), versions_in(if_match)
@@ -176,7 +176,7 @@ async def change(
 async def remove(
     request: AnyRequest, task_id: Identifier, tasks: Use[TaskUseCases], if_match: IfMatch = ""
 ) -> None:
-    """Delete a task for good."""
+    """Delete a task permanently."""
     await tasks.delete(identifier(task_id), role_of(request.scope), versions_in(if_match))
 
 
@@ -188,7 +188,7 @@ def _one(row: Any, status: int = 200, **headers: str) -> Reply:
 
 
 class _Export(Response[Any]):
-    """The whole answer to a query, streamed as the exports of datasets are."""
+    """A response that streams all tasks that match, as the exports of datasets do."""
 
     def __init__(self, reader: Reader[Task], query: ReadQuery) -> None:
         super().__init__(None)
@@ -196,7 +196,7 @@ class _Export(Response[Any]):
         self._query = query
 
     def to_asgi_response(self, *_: Any, **__: Any) -> Any:
-        """Return the application that sends it."""
+        """Return the ASGI application that sends the export."""
         return self._send
 
     async def _send(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -206,19 +206,19 @@ class _Export(Response[Any]):
 
 
 async def _page(
-    request: AnyRequest, reader: Reader[Task], question: ReadQuery, signer: CursorSigner
+    request: AnyRequest, reader: Reader[Task], query: ReadQuery, signer: CursorSigner
 ) -> Reply:
-    page = await reader.page(question.request)
+    page = await reader.page(query.request)
     headers, cursor = dict(_LISTED), None
     if page.next_cursor is not None:
         cursor = signer.write(records_of(TASKS), page.next_cursor)
-        headers["Link"] = next_page_of(request.scope["path"], question.parameters, cursor)
+        headers["Link"] = next_page_of(request.scope["path"], query.parameters, cursor)
     listed = TaskPage(
-        data=list(project(TASKS, page.rows, question.fields)),
+        data=list(project(TASKS, page.rows, query.fields)),
         count=len(page.rows),
         page=TaskPaging(
-            limit=question.request.limit,
-            offset=question.request.offset,
+            limit=query.request.limit,
+            offset=query.request.offset,
             next_cursor=cursor,
             has_more=cursor is not None,
             total=page.total,

@@ -1,4 +1,4 @@
-"""The bodies of requests about tasks, and of their answers."""
+"""The bodies of requests and answers about tasks."""
 
 from datetime import datetime
 from types import GenericAlias
@@ -11,7 +11,7 @@ from domain.paging import Relation
 from domain.repositories import Enrichment
 from domain.tasks import MAX_DESCRIPTION, MAX_TITLE, TASKS, TaskEdit, TaskStatus
 
-#: The patterns are for readers of the document; the rules themselves are the domain's.
+#: The patterns are for the OpenAPI document; the domain checks the values.
 Title = Annotated[
     str,
     msgspec.Meta(
@@ -27,7 +27,7 @@ Description = Annotated[
 Repository = Annotated[
     str,
     msgspec.Meta(
-        description="owner/name, as GitHub has it",
+        description="owner/name on GitHub",
         examples=["encode/httpx"],
         extra_json_schema={
             "pattern": r"^(?![^/]{40})[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*"
@@ -38,7 +38,7 @@ Repository = Annotated[
 
 
 class NewTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All that a user sets of a task."""
+    """A new task: the fields that users set."""
 
     title: Title
     repository: Repository
@@ -47,7 +47,7 @@ class NewTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     @property
     def edit(self) -> TaskEdit:
-        """The edit it asks for, with every field."""
+        """The edit of every field."""
         return TaskEdit(
             title=self.title,
             repository=self.repository,
@@ -58,18 +58,18 @@ class NewTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 T = TypeVar("T")
 _Time = Annotated[datetime, msgspec.Meta(tz=True)]
-#: A field of a task that users do not set; it is here so that a task may be sent as it was read.
+#: A read-only field, accepted so that a task may be sent as it was read.
 ReadOnly = Annotated[T | msgspec.UnsetType, msgspec.Meta(description="of no effect")]
 
 
 class TaskReplacement(NewTask, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A task as it was read, with what is to be different; `id` is that of the path."""
+    """A task as it was read, with changes; `id` must be that of the path."""
 
     id: Annotated[
         str | msgspec.UnsetType, msgspec.Meta(description="the identifier in the path")
     ] = msgspec.UNSET
     repo_description: ReadOnly[str | None] = msgspec.UNSET
-    # JSON has one kind of number: 5.0 is a whole one, too.
+    # JSON has one type of number: 5.0 is an integer, too.
     repo_stars: ReadOnly[float | None] = msgspec.UNSET
     repo_language: ReadOnly[str | None] = msgspec.UNSET
     repo_fetched_at: ReadOnly[_Time | None] = msgspec.UNSET
@@ -80,9 +80,9 @@ class TaskReplacement(NewTask, frozen=True, kw_only=True, forbid_unknown_fields=
     _changed_at: ReadOnly[_Time] = msgspec.UNSET
 
     def check(self, task_id: str) -> None:
-        """Raise InvalidInput for what was read of another task than it is to replace."""
+        """Raise InvalidInput if the body is another task than the path."""
         if self.id not in (msgspec.UNSET, task_id):
-            raise InvalidInput("/id", "the body is of another task than the path; leave out id")
+            raise InvalidInput("/id", "the body is another task than the path; leave out id")
 
 
 class TaskPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,12 +95,12 @@ class TaskPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     @property
     def edit(self) -> TaskEdit:
-        """The edit it asks for."""
+        """The edit of the given fields."""
         return TaskEdit(**msgspec.structs.asdict(self))
 
 
 class TaskPaging(msgspec.Struct, frozen=True, kw_only=True):
-    """Where this page stands, and how to go on from here."""
+    """The position of a page, and the cursor of the next one."""
 
     limit: int
     offset: int
@@ -110,7 +110,7 @@ class TaskPaging(msgspec.Struct, frozen=True, kw_only=True):
     total_relation: Relation | None
 
 
-#: Some tasks.
+#: A page of tasks.
 TaskPage = msgspec.defstruct(
     "TaskPage",
     [

@@ -1,4 +1,4 @@
-"""A client that speaks ASGI itself: for what no HTTP client would send, or look at."""
+"""An ASGI client, for requests and answers that HTTP clients do not allow or show."""
 
 import asyncio
 from collections.abc import MutableMapping
@@ -9,19 +9,19 @@ from adapters.memory.system import SteerableClock
 
 
 class Conversation:
-    """One request to an application, and everything that came back, piece by piece."""
+    """A request to an application, and the messages of its answer."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
         self.messages: list[MutableMapping[str, Any]] = []
-        #: The client leaves when so many messages have come.
+        #: The client disconnects after so many messages.
         self.leaves_after: int | None = None
         self._left = asyncio.Event()
 
     async def get(
         self, url: str | bytes, headers: dict[str, str] | None = None, method: str = "GET"
     ) -> int:
-        """Send a request whose target is exactly this; returns the status."""
+        """Send a request with exactly this target, and return the status."""
         target = url if isinstance(url, bytes) else url.encode()
         path, _, query = target.partition(b"?")
         given = {"host": "catchment.test", **(headers or {})}
@@ -54,20 +54,20 @@ class Conversation:
 
     @property
     def status(self) -> int:
-        """The answer's status."""
+        """The status of the answer."""
         return int(self.messages[0]["status"])
 
     @property
     def headers(self) -> dict[str, str]:
-        """The answer's headers."""
+        """The headers of the answer."""
         return {name.decode(): value.decode() for name, value in self.messages[0]["headers"]}
 
     @property
     def body(self) -> bytes:
-        """All of the body that came."""
+        """The body as far as it arrived."""
         return b"".join(message.get("body", b"") for message in self.messages[1:])
 
     @property
     def finished(self) -> bool:
-        """Whether the answer came to its end."""
+        """Whether the answer is complete."""
         return len(self.messages) > 1 and not self.messages[-1].get("more_body", False)

@@ -1,4 +1,4 @@
-"""Gives every HTTP test the application, in memory or really served."""
+"""Fixtures of the HTTP tests: the application, in memory or served on a port."""
 
 import asyncio
 import logging
@@ -19,16 +19,16 @@ from tests.adapters.http.http_fixture import GAUGES, SOME_GAUGES, HttpFixture, p
 
 @pytest.fixture
 def log_level() -> int:
-    """From which level on anything is logged: as in production, where reads are not."""
+    """Return the log level: that of production, where reads are not logged."""
     return logging.INFO
 
 
 @pytest.fixture(autouse=True)
 def logged(log_level: int) -> Iterator[list[MutableMapping[str, Any]]]:
-    """Everything that is logged meanwhile, but the line that every request gets."""
+    """Yield the log lines of a test, without those of the access log."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(log_level))
-    told = [structlog.contextvars.merge_contextvars, _but_requests]
-    with structlog.testing.capture_logs(told) as events:
+    answers = [structlog.contextvars.merge_contextvars, _but_requests]
+    with structlog.testing.capture_logs(answers) as events:
         yield events
     structlog.reset_defaults()
 
@@ -52,15 +52,15 @@ async def _seed(fixture: HttpFixture) -> HttpFixture:
 
 @pytest.fixture(scope="session")
 def seeded_once() -> HttpFixture:
-    """The seeded application that tests share: to build it takes longer than most of them."""
+    """Return the seeded application that tests share, because building it is slow."""
     with asyncio.Runner() as runner:
         return runner.run(_seed(HttpFixture()))
 
 
 @pytest.fixture
 def shared(seeded_once: HttpFixture) -> Iterator[HttpFixture]:
-    """The seeded application of all tests that change nothing in it."""
-    seeded_once.database.full_at_s.clear()  # what the clients before have spent
+    """Yield the seeded application for tests that change nothing in it."""
+    seeded_once.database.full_at_s.clear()  # the rates of earlier clients
     before = seeded_once.state()
     yield seeded_once
     assert seeded_once.state() == before, "take `fixture`: this test changes the application"
@@ -68,7 +68,7 @@ def shared(seeded_once: HttpFixture) -> Iterator[HttpFixture]:
 
 @pytest.fixture
 async def empty() -> AsyncIterator[HttpFixture]:
-    """An application of the test's own, before any fetch."""
+    """Yield an application for one test, before any fetch."""
     fixture = HttpFixture()
     async with fixture.client:
         yield fixture
@@ -76,13 +76,13 @@ async def empty() -> AsyncIterator[HttpFixture]:
 
 @pytest.fixture
 async def fixture(empty: HttpFixture) -> HttpFixture:
-    """An application of the test's own, with a hundred posts and a few gauges."""
+    """Return an application for one test, with a hundred posts and a few gauges."""
     return await _seed(empty)
 
 
 @pytest.fixture
 def client(request: pytest.FixtureRequest) -> httpx.AsyncClient:
-    """Asks the test's own seeded application, or the shared one if it has none."""
+    """Return a client of the test's own application, or of the shared one."""
     own = {"fixture", "empty"} & set(request.fixturenames)
     application: HttpFixture = request.getfixturevalue("fixture" if own else "shared")
     return application.client
@@ -102,12 +102,12 @@ Serve = Callable[[HttpFixture], AbstractAsyncContextManager[str]]
 
 @pytest.fixture
 def serving() -> Serve:
-    """Serves an application as `catchment serve` does it, and gives its address."""
+    """Return what serves an application as `catchment serve` does, and yields its address."""
     return _serving
 
 
 @pytest.fixture
 async def served(fixture: HttpFixture) -> AsyncIterator[str]:
-    """The address of the seeded application, really served."""
+    """Yield the address of the seeded application, served on a port."""
     async with _serving(fixture) as address:
         yield address

@@ -1,4 +1,4 @@
-"""What the HTTP tests stand on: the real application over memory adapters, and made-up records."""
+"""The base of the HTTP tests: the real application over memory adapters, and sample records."""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -62,9 +62,9 @@ from entrypoints.config.setting_readers import client_limits
 
 SECRET = b"a secret of the tests, 32 bytes long"
 PASSWORD = "correct horse battery"
-#: A port nobody listens on: what the client calls the application in memory.
+#: The URL of the application in memory; nothing listens on this port.
 BASE = "http://catchment.test"
-#: Content types of bodies that are not read as JSON.
+#: Content types of bodies that are not JSON.
 NO_JSON = (
     "text/plain",
     "application/x-www-form-urlencoded",
@@ -81,7 +81,7 @@ NO_JSON = (
 
 
 def posts(count: int, first: int = 1) -> list[Post]:
-    """So many posts, ten of each user, as JSONPlaceholder has them."""
+    """Return so many posts, ten of each user, as JSONPlaceholder has them."""
     return [
         Post(number, (number - 1) // 10 + 1, f"title {number}", f"body {number}")
         for number in range(first, first + count)
@@ -89,7 +89,7 @@ def posts(count: int, first: int = 1) -> list[Post]:
 
 
 def gauges_dataset(name: str = "gauges", **changed: Any) -> Dataset[Any]:
-    """Declare a dataset at run time, with every kind of field and names that could collide."""
+    """Return a dataset with every type of field, and names that could collide."""
     record = msgspec.defstruct(
         "Gauge",
         [
@@ -115,7 +115,7 @@ GAUGES = gauges_dataset()
 
 
 def gauge(number: int = 1, **changed: Any) -> Any:
-    """One plain record of the made-up dataset."""
+    """Return a plain record of the sample dataset."""
     plain = {
         "station": "north",
         "number": number,
@@ -132,7 +132,7 @@ def gauge(number: int = 1, **changed: Any) -> Any:
     return GAUGES.record(**{**plain, **changed})
 
 
-#: Records that tell every operator from every other.
+#: Records on which no two operators give the same result.
 SOME_GAUGES = [
     gauge(1, level=1.5, open=True, state="dry", notes=["a", "b,c"], body="alpha"),
     gauge(2, level=2.5, open=False, state="wet", notes=["a"], body="Beta"),
@@ -142,7 +142,7 @@ SOME_GAUGES = [
 
 
 def only(*conditions: tuple[str, Operator, Any]) -> Filter:
-    """A filter of the made-up dataset."""
+    """Return a filter of the sample dataset."""
     return Filter(tuple(Condition(GAUGES.fields[n], o, v) for n, o, v in conditions))
 
 
@@ -150,27 +150,27 @@ def only(*conditions: tuple[str, Operator, Any]) -> Filter:
 
 
 class BreakableStore(MemoryStore):
-    """A memory store that fails when it is told to, and counts the pages it was asked for."""
+    """A memory store that fails on demand, and counts the pages read."""
 
     failure: Exception | None = None
-    #: So many pages are answered before `failure` comes.
+    #: Pages answered before the `failure`.
     fails_after = 0
     pages = 0
 
     async def find(self, dataset: Dataset[Any], request: PageRequest) -> Any:
-        """One page, unless it is time to fail."""
+        """Return a page, unless it is time to fail."""
         self.pages += 1
         if self.pages > self.fails_after:
             self._fail()
         return await super().find(dataset, request)
 
     async def get(self, dataset: Dataset[Any], key: Key, seen: Filter) -> Any:
-        """One record."""
+        """Return a record."""
         self._fail()
         return await super().get(dataset, key, seen)
 
     async def count(self, dataset: Dataset[Any], seen: Filter) -> int:
-        """How many records match."""
+        """Return how many records match."""
         self._fail()
         return await super().count(dataset, seen)
 
@@ -180,7 +180,7 @@ class BreakableStore(MemoryStore):
 
 
 class BreakableIntakes(MemoryIntakes):
-    """Intakes that do not open when they are told so."""
+    """Intakes that fail to open on demand."""
 
     failure: Exception | None = None
 
@@ -188,7 +188,7 @@ class BreakableIntakes(MemoryIntakes):
     async def open(
         self, dataset: Dataset[Any], source: str, job: FetchJob
     ) -> AsyncIterator[Intake[Any]]:
-        """An intake, when there is room."""
+        """Open an intake, unless it is to fail."""
         if self.failure is not None:
             raise self.failure
         async with super().open(dataset, source, job) as intake:
@@ -199,22 +199,22 @@ class BreakableIntakes(MemoryIntakes):
 
 
 class RecordingQueue(Queue):
-    """Remembers what was announced, and hands it to nobody."""
+    """A queue that records announcements and delivers none."""
 
     def __init__(self) -> None:
         self.announced: list[str] = []
 
     async def announce(self, job_id: str) -> None:
-        """Remember it."""
+        """Record the announcement."""
         self.announced.append(job_id)
 
     def listening(self, handle: Handle) -> AbstractAsyncContextManager[None]:
-        """Hand over nothing."""
+        """Deliver nothing."""
         return nullcontext()
 
 
 class BreakableHistory(MemoryJobHistory):
-    """A history that cannot be read when it is told so, and remembers which jobs were sought."""
+    """A job history that fails on demand, and records which jobs were read."""
 
     failure: Exception | None = None
 
@@ -223,7 +223,7 @@ class BreakableHistory(MemoryJobHistory):
         self.sought: list[str] = []
 
     async def get(self, job_id: str) -> FetchJob | None:
-        """One job."""
+        """Return a job."""
         self.sought.append(job_id)
         self._fail()
         return await super().get(job_id)
@@ -231,7 +231,7 @@ class BreakableHistory(MemoryJobHistory):
     async def recent(
         self, wanted: JobFilter, limit: int, before: str | None = None
     ) -> list[FetchJob]:
-        """The wanted jobs."""
+        """Return the wanted jobs."""
         self._fail()
         return await super().recent(wanted, limit, before)
 
@@ -244,10 +244,10 @@ class BreakableHistory(MemoryJobHistory):
 
 
 class HttpFixture:
-    """The application over some datasets, and everything to steer it by.
+    """The application over some datasets, and all that a test needs to control it.
 
-    Each dataset has one source with nothing to give yet, unless `sources` names others, and a
-    schedule that nobody keeps. Jobs run when a test runs them.
+    Each dataset has one source without records, unless `sources` names others, and a schedule that
+    no scheduler runs. Jobs run when a test runs them.
     """
 
     def __init__(
@@ -314,7 +314,7 @@ class HttpFixture:
             "database_id": "a database",
             "client_limits": client_limits(""),
         }
-        told = HttpSettings(**{**usual, **settings})
+        body = HttpSettings(**{**usual, **settings})
         use_cases = UseCases(
             catalogue=self.catalogue,
             fetch_one=FetchOne(self.catalogue, memory.receipts),
@@ -324,7 +324,7 @@ class HttpFixture:
             list_quarantine=ListQuarantine(self.quarantine, self.registry.fetches),
             replay_quarantine=replay(self.quarantine, self.registry.fetches),
             tasks=self.tasks,
-            accounts=self._people(changes or memory.changes, signup),
+            accounts=self._account_use_cases(changes or memory.changes, signup),
             check_health=health,
             show_stats=ShowStats(self.catalogue, memory.source_history),
             idempotency=self.idempotency,
@@ -334,31 +334,31 @@ class HttpFixture:
             random=self.random,
             events=self.events,
         )
-        self.app: Any = create_app(use_cases, told)
+        self.app: Any = create_app(use_cases, body)
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(self.app, raise_app_exceptions=False), base_url=BASE
         )
 
     async def bring(self, records: Sequence[Any], dataset: Dataset[Any] = POSTS) -> None:
-        """Fetch these records, a moment after whatever was fetched before."""
+        """Fetch these records, a little later than any before."""
         self.clock.advance(61)
         self.sources[dataset.name][0].pages = [records]
         await self.fetches[dataset.name](Role.ADMIN, force=True)
 
     def state(self) -> str:
-        """Everything but a client's rate that a request or a test can change, as one text."""
+        """Return as text all state that a request can change, without the rates of clients."""
         asked = {name: [source.asked for source in each] for name, each in self.sources.items()}
         broken = (self.broken.failure, self.broken_intakes.failure, self.history.failure)
         probes = (self.probe.failure, self.queue_probe.failure)
         now = (self.clock.now(), self.queue.announced, self.github.asked, asked)
         kept = {name: _filled(held) for name, held in vars(self.database).items()}
         del kept["full_at_s"]
-        # A read of a dataset without records makes its table, and changes nothing.
+        # A read of a dataset without records creates its table, which is no change.
         kept["tables"] = {n: t for n, t in self.database.tables.items() if t.seq or t.rows}
         return repr((kept, now, broken, probes))
 
-    def _people(self, changes: Changes, signup: SignupRules) -> AccountUseCases:
-        """The use cases of accounts, with real tokens and passwords that are quickly hashed."""
+    def _account_use_cases(self, changes: Changes, signup: SignupRules) -> AccountUseCases:
+        """Return the use cases of accounts, with real tokens and fast password hashes."""
         clock, random, memory = self.clock, self.random, self.memory
         accounts, sessions, api_tokens = memory.accounts, memory.sessions, memory.api_tokens
         tokens, attempts = JwtTokens(SECRET, clock, random), memory.login_attempts
@@ -383,7 +383,7 @@ class HttpFixture:
         return self.people
 
     async def headers(self, role: Role) -> dict[str, str]:
-        """What a request of somebody with that role carries."""
+        """Return the headers of a request in a role."""
         if role is Role.ANYONE:
             return {}
         if role.value not in self.database.users:
@@ -392,7 +392,7 @@ class HttpFixture:
         return {"Authorization": f"Bearer {granted.access_token}"}
 
     async def work(self) -> None:
-        """Run every job that was announced, as a worker does."""
+        """Run every announced job, as a worker does."""
         run_job = RunJob(self.registry, self.job_backend)
         while self.queue.announced:
             await run_job(self.queue.announced.pop(0))
@@ -446,7 +446,7 @@ class HttpFixture:
 
 
 def _filled(held: Any) -> Any:
-    """What a mapping holds without the empty entries that only looking makes."""
+    """Return a mapping without the empty entries that reading creates."""
     if not isinstance(held, defaultdict) or held.default_factory is None:
         return held
     return {name: value for name, value in held.items() if value != held.default_factory()}
@@ -456,33 +456,33 @@ def _filled(held: Any) -> Any:
 
 
 def ids(answer: httpx.Response) -> list[int]:
-    """The ids of the records in an answer, which must be one."""
+    """Return the ids of the records in a successful answer."""
     assert answer.status_code == 200, answer.text
     return [record["id"] for record in answer.json()["data"]]
 
 
 def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    """The problem an answer holds, which must be this one, told as all problems are."""
+    """Return the problem in an answer, and assert its status, code and form."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
-    told: dict[str, Any] = answer.json()
-    assert list(told)[:6] == ["type", "title", "status", "detail", "code", "request_id"]
-    assert told["code"] == code, told
-    assert told["status"] == status
-    assert told["type"] == f"/docs/problems#{code}"
-    assert told["request_id"] == answer.headers["x-request-id"]
-    assert told["detail"]
-    return told
+    body: dict[str, Any] = answer.json()
+    assert list(body)[:6] == ["type", "title", "status", "detail", "code", "request_id"]
+    assert body["code"] == code, body
+    assert body["status"] == status
+    assert body["type"] == f"/docs/problems#{code}"
+    assert body["request_id"] == answer.headers["x-request-id"]
+    assert body["detail"]
+    return body
 
 
-def parameter_of(told: dict[str, Any]) -> str:
-    """The parameter a problem names."""
-    [error] = told["errors"]
+def parameter_of(body: dict[str, Any]) -> str:
+    """Return the parameter that a problem names."""
+    [error] = body["errors"]
     return str(error["parameter"])
 
 
 async def walk(client: httpx.AsyncClient, url: str) -> AsyncIterator[dict[str, Any]]:
-    """Every page from this one on, each as its `Link` leads to it."""
+    """Yield every page from this one on, by following its `Link`."""
     while url:
         answer = await client.get(url)
         assert answer.status_code == 200, answer.text

@@ -1,4 +1,4 @@
-"""The application over each kind of store there is."""
+"""The application over each kind of store."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -25,12 +25,12 @@ Open = Callable[..., AbstractAsyncContextManager[HttpFixture]]
 
 
 class Away(MemoryChanges):
-    """Changes that cannot be asked for when they are away."""
+    """Changes whose version cannot be read while they are away."""
 
     away = False
 
     def version(self) -> int:
-        """The version, unless it is away."""
+        """Return the version, unless it is away."""
         if self.away:
             raise StoreUnavailable("away")
         return super().version()
@@ -38,7 +38,7 @@ class Away(MemoryChanges):
 
 @asynccontextmanager
 async def in_memory(dataset: Dataset[Any], **options: Any) -> AsyncIterator[HttpFixture]:
-    """The application over memory adapters."""
+    """Yield the application over memory adapters."""
     fixture = HttpFixture(POSTS, dataset, **options)
     async with fixture.client:
         yield fixture
@@ -46,7 +46,7 @@ async def in_memory(dataset: Dataset[Any], **options: Any) -> AsyncIterator[Http
 
 @asynccontextmanager
 async def on_sqlite(dataset: Dataset[Any], **options: Any) -> AsyncIterator[HttpFixture]:
-    """The application over a SQLite file."""
+    """Yield the application over a SQLite file."""
     with TemporaryDirectory() as folder:
         database, clock = SqliteDatabase(Path(folder, "catchment.db")), SteerableClock()
         await migrate(database, [POSTS, dataset])

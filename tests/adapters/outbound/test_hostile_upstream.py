@@ -1,4 +1,4 @@
-"""The hostile upstream of `hostile-upstream.md`: each row has a test of what we make of it."""
+"""The hostile upstream: each of its faults and what becomes of it."""
 
 import ast
 import re

@@ -1,7 +1,7 @@
-"""Peers: what others use for the same, in the same run.
+"""Peers: other programs for the same purpose, measured in the same run.
 
-Each is installed, with pinned versions, into a folder of its own below the cache; none of it
-touches this project's environment. A peer that cannot be had is left out, and that is said.
+Each is installed, with pinned versions, into a folder of its own below the cache, outside this
+project's environment. A peer that cannot be installed is left out with a message.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 
 
 class Peer(NamedTuple):
-    """A peer that serves posts, and the path that asks for those of one user."""
+    """A peer that serves posts, and the path of those of one user."""
 
     name: str
     server: Running
@@ -32,7 +32,7 @@ class Peer(NamedTuple):
 
 
 def reading(bench: "Bench", engine: str, url: str, stack: ExitStack) -> Iterator[Peer]:
-    """The peers that serve what is in this database, as long as the stack is open."""
+    """Start the peers that serve this database, until the stack is closed."""
     users = bench.scale.posts // 10
     if (fastapi := program(bench, "fastapi")) is not None:
         command = [fastapi / "bin" / "python", HERE / "orm.py", url, "PORT"]
@@ -63,11 +63,11 @@ def _as_json(bench: "Bench", url: str, few: int) -> Path:
     return file
 
 
-# ---------------------------------------------------------------- how they are had
+# ---------------------------------------------------------------- installation
 
 
 def program(bench: "Bench", name: str) -> Path | None:
-    """The folder a peer is installed in; None, once said why, when it cannot be had."""
+    """Return the folder of a peer, installed on demand; None, with a message, if that fails."""
     pinned = (HERE / f"{name}.txt").read_text()
     version = hashlib.blake2b(f"{pinned}{sys.version}".encode(), digest_size=6).hexdigest()
     folder = bench.cache / f"{name}-{version}"
@@ -89,7 +89,7 @@ def program(bench: "Bench", name: str) -> Path | None:
 
 
 def _install(name: str, folder: Path) -> str | None:
-    """Install a peer; what went wrong, in one line."""
+    """Install a peer, and return the error in one line, if any."""
     if name == "json_server":
         if not shutil.which("npm"):
             return "npm is not installed"

@@ -1,9 +1,9 @@
-"""dlt at work: posts from our upstream, merged by their id, once or twice.
+"""The dlt pipeline: posts from our upstream, merged by their id, once or twice.
 
     python dlt_ingest.py UPSTREAM DESTINATION FOLDER [again]
 
-It runs with libraries of its own, and says as JSON how many seconds each run took. DESTINATION is
-the URL of a database; with `again` nothing has changed the second time.
+It runs in an environment of its own, and prints as JSON how many seconds each run took. DESTINATION
+is the URL of a database; with `again` nothing has changed the second time.
 """
 
 import json
@@ -17,7 +17,7 @@ from dlt.sources.rest_api import rest_api_source
 
 
 def main() -> None:
-    """Run the pipeline and tell how long it took."""
+    """Run the pipeline and print how long it took."""
     upstream, destination, folder, *more = sys.argv[1:]
     pipeline = dlt.pipeline(
         "posts", destination=_at(destination), dataset_name="dlt", pipelines_dir=folder
@@ -33,7 +33,7 @@ def _at(url: str) -> object:
     if url.startswith("sqlite"):
         return dlt.destinations.sqlalchemy(url)
     parts = urlsplit(url)
-    if parts.password is None:  # it insists on one, also where the server does not
+    if parts.password is None:  # dlt requires one, even if the server does not
         url = parts._replace(netloc=parts.netloc.replace("@", ":none@")).geturl()
     return dlt.destinations.postgres(url)
 

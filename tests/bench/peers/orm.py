@@ -1,8 +1,8 @@
-"""The reference: posts as most would serve them, with FastAPI, the ORM of SQLAlchemy and pydantic.
+"""The reference: posts served in the usual way, with FastAPI, SQLAlchemy's ORM and pydantic.
 
     python orm.py URL PORT
 
-It runs with libraries of its own and knows nothing of ours; it reads the same table.
+It runs in an environment of its own, without our code, and reads the same table.
 """
 
 import sys
@@ -17,7 +17,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sess
 
 
 class Model(DeclarativeBase):
-    """What the mapped classes have in common."""
+    """The base of the mapped classes."""
 
 
 class Post(Model):
@@ -56,7 +56,7 @@ app = FastAPI()
 
 
 def session() -> Iterator[Session]:
-    """One session for each request."""
+    """Open a session for a request."""
     with sessions() as opened:
         yield opened
 
@@ -67,7 +67,7 @@ def posts(
     user_id: int | None = None,
     limit: int = 100,
 ) -> Page:
-    """The posts of one user, or the first ones."""
+    """Return the posts of one user, or the first ones."""
     wanted = select(Post).order_by(Post.id).limit(limit)
     if user_id is not None:
         wanted = wanted.where(Post.user_id == user_id)

@@ -1,4 +1,4 @@
-"""Accounts over HTTP: signing up, logging in and out, passwords, and the tokens of programs."""
+"""Accounts over HTTP: signing up, logging in and out, passwords, and API tokens."""
 
 import asyncio
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ ANN = {"username": "Ann", "password": PASSWORD}
 
 @pytest.fixture
 async def ann(empty: HttpFixture) -> HttpFixture:
-    """The application with one user."""
+    """Return the application with one user."""
     await empty.client.post("/auth/signup", json=ANN)
     return empty
 
@@ -156,9 +156,9 @@ async def test_one_network_signs_up_so_often_a_day() -> None:
 async def test_a_login_is_a_form_or_json(ann: HttpFixture, sent: dict[str, Any]) -> None:
     answer = await ann.client.post("/auth/login", **sent)
 
-    told = answer.json()
+    body = answer.json()
     assert answer.status_code == 200
-    assert (told["token_type"], told["expires_in"]) == ("bearer", 600)
+    assert (body["token_type"], body["expires_in"]) == ("bearer", 600)
     assert answer.headers["cache-control"] == "no-store"
     assert await me(ann, bearer(answer)) == 200
 
@@ -187,7 +187,7 @@ async def test_a_login_that_cannot_be_read_is_explained(
 
 
 def part(name: str, value: bytes, more: str = "") -> bytes:
-    """One part of a form in parts."""
+    """Return a part of a multipart form."""
     head = f'--x\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n'
     return head.encode() + value + b"\r\n"
 
@@ -230,12 +230,12 @@ async def test_a_wrong_password_and_nobody_get_the_same_answer(ann: HttpFixture)
     wrong = await login(ann, password="wrong password")
     nobody = await login(ann, username="Bob")
 
-    told = [problem(answer, 401, "wrong_credentials") for answer in (wrong, nobody)]
-    assert {**told[0], "request_id": ""} == {**told[1], "request_id": ""}
+    answers = [problem(answer, 401, "wrong_credentials") for answer in (wrong, nobody)]
+    assert {**answers[0], "request_id": ""} == {**answers[1], "request_id": ""}
     assert ann.hasher.checks == 2
 
 
-async def test_who_is_disabled_cannot_log_in_and_loses_all(ann: HttpFixture) -> None:
+async def test_a_disabled_user_cannot_log_in_and_loses_every_session(ann: HttpFixture) -> None:
     granted = await login(ann)
     await ann.disable("Ann")
 
@@ -413,8 +413,8 @@ async def test_a_password_is_changed_only_by_who_knows_it(ann: HttpFixture) -> N
 async def made(fixture: HttpFixture, headers: dict[str, str], name: str = "ci") -> dict[str, Any]:
     answer = await fixture.client.post("/auth/tokens", json={"name": name}, headers=headers)
     assert answer.status_code == 201, answer.text
-    told: dict[str, Any] = answer.json()
-    return told
+    body: dict[str, Any] = answer.json()
+    return body
 
 
 async def test_a_program_logs_in_with_a_token_until_it_is_revoked(ann: HttpFixture) -> None:
@@ -486,5 +486,5 @@ async def test_c23_nobody_reaches_the_tokens_of_others(ann: HttpFixture) -> None
     taken = await ann.client.delete(f"/auth/tokens/{token['id']}", headers=other)
     guessed = await ann.client.delete("/auth/tokens/1", headers=other)
 
-    told = [problem(answer, 404, "unknown_token") for answer in (taken, guessed)]
-    assert {**told[0], "request_id": ""} == {**told[1], "request_id": ""}
+    answers = [problem(answer, 404, "unknown_token") for answer in (taken, guessed)]
+    assert {**answers[0], "request_id": ""} == {**answers[1], "request_id": ""}

@@ -1,4 +1,4 @@
-"""The telemetry clients' routes: points by time, and one fetched on the spot."""
+"""The routes of the telemetry API: points by time, and fetching one."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -26,7 +26,7 @@ def point(minute: int, valid: bool = True, tags: tuple[str, ...] = ()) -> DataPo
 
 @pytest.fixture
 async def points() -> HttpFixture:
-    """The application with three points, one of which is not valid."""
+    """Return the application with three points, one of them invalid."""
     fixture = HttpFixture(POSTS, DATA_POINTS)
     await fixture.bring([point(3), point(1), point(2, False, ("suspect",))], DATA_POINTS)
     return fixture
@@ -38,7 +38,7 @@ async def asked(fixture: HttpFixture, path: str, role: Role, method: str = "GET"
 
 def minutes(answer: httpx.Response) -> list[float]:
     assert answer.status_code == 200, answer.text
-    return [told["value"] * 2 for told in answer.json()]
+    return [each["value"] * 2 for each in answer.json()]
 
 
 # ---------------------------------------------------------------- GET /api/data
@@ -61,7 +61,7 @@ async def test_users_see_valid_points_admins_all_and_strangers_none(points: Http
 
 
 @pytest.mark.parametrize(
-    ("question", "expected"),
+    ("query", "expected"),
     [
         ("start=2026-01-01T12:02:00Z", [2, 3]),
         ("end=2026-01-01T12:02:00Z", [1, 2]),
@@ -77,13 +77,13 @@ async def test_users_see_valid_points_admins_all_and_strangers_none(points: Http
     ],
 )
 async def test_points_are_asked_for_by_time_and_place(
-    points: HttpFixture, question: str, expected: list[int]
+    points: HttpFixture, query: str, expected: list[int]
 ) -> None:
-    assert minutes(await asked(points, f"/api/data?{question}", Role.ADMIN)) == expected
+    assert minutes(await asked(points, f"/api/data?{query}", Role.ADMIN)) == expected
 
 
 @pytest.mark.parametrize(
-    ("question", "status", "name"),
+    ("query", "status", "name"),
     [
         ("start=yesterday", 422, "start"),
         ("end=2026-01-01T12:00:00", 422, "end"),
@@ -101,9 +101,9 @@ async def test_points_are_asked_for_by_time_and_place(
     ],
 )
 async def test_what_cannot_be_asked_is_named(
-    points: HttpFixture, question: str, status: int, name: str
+    points: HttpFixture, query: str, status: int, name: str
 ) -> None:
-    answer = await asked(points, f"/api/data?{question}", Role.USER)
+    answer = await asked(points, f"/api/data?{query}", Role.USER)
 
     assert answer.status_code == status
     [error] = answer.json()["errors"]
@@ -116,7 +116,7 @@ async def test_the_generic_routes_are_no_way_around(points: HttpFixture) -> None
         problem(await asked(points, path, Role.ANYONE), 401, "login_required")
     listed = (await asked(points, "/data/data_points?count=exact&sort=time", Role.USER)).json()
 
-    assert [told["value"] for told in listed["data"]] == [0.5, 1.5]
+    assert [each["value"] for each in listed["data"]] == [0.5, 1.5]
     assert listed["page"]["total"] == 2
     assert (await asked(points, "/data/data_points?valid=false", Role.USER)).json()["data"] == []
     problem(await asked(points, hidden, Role.USER), 404, "unknown_record")
@@ -186,7 +186,7 @@ async def test_an_upstream_that_may_not_be_asked_now_is_429(points: HttpFixture)
     assert answer.headers["retry-after"] == "90"
 
 
-async def test_who_joins_a_fetch_that_has_to_wait_for_the_upstream_is_told_until_when(
+async def test_joining_a_fetch_that_waits_for_its_upstream_gets_a_retry_after(
     points: HttpFixture,
 ) -> None:
     retry_at = points.clock.now() + timedelta(seconds=90)
@@ -195,38 +195,40 @@ async def test_who_joins_a_fetch_that_has_to_wait_for_the_upstream_is_told_until
 
     answer = await populated(points)
 
-    told = problem(answer, 503, "source_blocked")
-    assert (told["report"]["status"], answer.headers["retry-after"]) == ("queued", "90")
+    body = problem(answer, 503, "source_blocked")
+    assert (body["report"]["status"], answer.headers["retry-after"]) == ("queued", "90")
 
 
-async def test_an_upstream_that_cannot_be_reached_is_told(points: HttpFixture) -> None:
+async def test_an_unreachable_upstream_is_a_problem(points: HttpFixture) -> None:
     points.sources["data_points"][0].failure = SourceUnavailable("it is away")
 
-    told = problem(await populated(points), 503, "source_unavailable")
+    body = problem(await populated(points), 503, "source_unavailable")
 
-    assert told["report"]["dataset"] == "data_points"
+    assert body["report"]["dataset"] == "data_points"
     assert minutes(await asked(points, "/api/data", Role.USER)) == [1, 3]
 
 
 @pytest.mark.parametrize("page", [b"[]", b'[{"time": "never"}]'])
-async def test_an_answer_without_a_point_is_told(points: HttpFixture, page: bytes) -> None:
+async def test_an_upstream_answer_without_a_point_is_a_problem(
+    points: HttpFixture, page: bytes
+) -> None:
     points.sources["data_points"][0].pages = [page]
 
     problem(await populated(points), 502, "unexpected_content")
 
 
-async def test_an_answer_that_is_no_list_is_told(points: HttpFixture) -> None:
+async def test_an_upstream_answer_that_is_no_list_is_a_problem(points: HttpFixture) -> None:
     points.sources["data_points"][0].pages = [b"<html>"]
 
     problem(await populated(points), 502, "unexpected_content")
 
 
-async def test_an_upstream_that_gives_nothing_is_told(points: HttpFixture) -> None:
+async def test_an_empty_upstream_answer_is_a_problem(points: HttpFixture) -> None:
     points.sources["data_points"][0].pages = []
 
-    told = problem(await populated(points), 502, "unexpected_content")
+    body = problem(await populated(points), 502, "unexpected_content")
 
-    assert told["report"]["outcome"] == "unchanged"
+    assert body["report"]["outcome"] == "unchanged"
 
 
 async def test_where_there_are_no_points_there_is_nothing() -> None:

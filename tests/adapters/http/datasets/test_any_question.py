@@ -1,4 +1,4 @@
-"""Whatever is asked of `/data`, the answer is records or a problem, never an accident."""
+"""Any request for `/data` gets records or a problem, never a server error."""
 
 import asyncio
 import json
@@ -82,7 +82,7 @@ pairs = st.builds(lambda name, value: f"{_quoted(name)}={_quoted(value)}", names
 
 @st.composite
 def sound(draw: st.DrawFn) -> str:
-    """A condition that fits its field, with any value of its type."""
+    """Return a valid condition with any value of its field's type."""
     field = draw(st.sampled_from(list(GAUGES.fields.values())))
     operator = draw(st.sampled_from(operators_of(field)))
     value = values_of(field)
@@ -112,7 +112,7 @@ controls = st.sampled_from(
 raw = st.sampled_from(["&", "=", "%", "%ff", "%0", "a", ";", "#", "[]=1", "user_id[$ne]=1"])
 some_sound = st.lists(sound() | sound() | controls, max_size=3, unique_by=lambda p: p[:5])
 some_hostile = st.lists(pairs | pairs | raw, max_size=3)
-questions = (some_sound | st.builds(list.__add__, some_sound, some_hostile)).map("&".join)
+queries = (some_sound | st.builds(list.__add__, some_sound, some_hostile)).map("&".join)
 paths = st.sampled_from(["/data/gauges", "/data/gauges", "/data", "/data/gauges/north/1"])
 accepts = st.sampled_from(
     [
@@ -134,7 +134,7 @@ Ask = Callable[[str, dict[str, str]], Conversation]
 
 @pytest.fixture(scope="module", params=STORES)
 def ask(request: pytest.FixtureRequest) -> Iterator[Ask]:
-    """Asks an application over each kind of store, one for all examples."""
+    """Return a function that sends requests to an application over each kind of store."""
     with asyncio.Runner() as runner:
         opened = STORES[request.param](GAUGES)
         fixture = runner.run(opened.__aenter__())
@@ -151,13 +151,13 @@ def ask(request: pytest.FixtureRequest) -> Iterator[Ask]:
 
 
 @settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])
-@given(paths, questions, accepts, st.none() | st.none() | tags)
+@given(paths, queries, accepts, st.none() | st.none() | tags)
 def test_any_question_gets_an_envelope_an_export_or_a_problem(
-    ask: Ask, path: str, question: str, accept: str, tag: str | None
+    ask: Ask, path: str, query: str, accept: str, tag: str | None
 ) -> None:
     headers = {"accept": accept} | ({"if-none-match": tag} if tag is not None else {})
 
-    answer = ask(f"{path}?{question}", headers)
+    answer = ask(f"{path}?{query}", headers)
 
     event(str(answer.status))
     assert answer.finished

@@ -1,4 +1,4 @@
-"""Caching: an answer the client has is not sent again, and none is kept for too long."""
+"""Caching: ETags, conditional requests, and how long answers may be kept."""
 
 from datetime import timedelta
 
@@ -21,14 +21,14 @@ from tests.adapters.http.http_fixture import (
 
 
 async def etag_of(client: httpx.AsyncClient, path: str, **headers: str) -> str:
-    """The tag of an answer."""
+    """Return the ETag of an answer."""
     answer = await client.get(path, headers=headers)
     assert answer.status_code == 200, answer.text
     return str(answer.headers["etag"])
 
 
 async def revalidated(client: httpx.AsyncClient, path: str, known: str, method: str = "GET") -> int:
-    """The status of an answer to somebody who knows these tags."""
+    """Return the status of the answer to a client that has these ETags."""
     answer = await client.request(method, path, headers={"If-None-Match": known})
     return answer.status_code
 
@@ -39,9 +39,7 @@ async def revalidated(client: httpx.AsyncClient, path: str, known: str, method: 
 @pytest.mark.parametrize(
     "path", ["/data", "/data?limit=3&sort=-id", "/data/posts/1", "/data?format=csv"]
 )
-async def test_whoever_has_the_answer_is_told_that_nothing_changed(
-    shared: HttpFixture, path: str
-) -> None:
+async def test_a_client_with_the_current_answer_gets_a_304(shared: HttpFixture, path: str) -> None:
     first = await shared.client.get(path)
     reads = shared.broken.pages
 
@@ -182,7 +180,7 @@ async def test_an_asterisk_does_not_make_something_out_of_nothing(
     problem(answer, status, code)
 
 
-async def test_an_asterisk_does_not_tell_that_a_hidden_record_exists() -> None:
+async def test_an_asterisk_does_not_reveal_that_a_hidden_record_exists() -> None:
     dry = only(("state", Operator.EQ, "dry"))
     gauges = gauges_dataset(visible={Role.ANYONE: dry})
     fixture = HttpFixture(POSTS, gauges)
@@ -258,7 +256,7 @@ async def test_answers_differ_by_what_is_accepted_and_by_who_asks(
     assert answer.headers.get_list("vary") == ["Accept, Authorization, Accept-Encoding"]
 
 
-async def test_age_tells_the_seconds_since_the_last_fetch(fixture: HttpFixture) -> None:
+async def test_age_is_the_seconds_since_the_last_fetch(fixture: HttpFixture) -> None:
     fixture.clock.advance(10.9)
 
     answer = await fixture.client.get("/data/gauges")

@@ -1,4 +1,4 @@
-"""Overviews: `GET /`, the catalogue, and health."""
+"""The index, the catalogue, and health."""
 
 from datetime import timedelta
 
@@ -22,22 +22,22 @@ from tests.adapters.http.http_fixture import (
 async def test_the_root_says_what_this_is(client: httpx.AsyncClient) -> None:
     answer = await client.get("/")
 
-    told = answer.json()
-    assert list(told) == ["name", "version", "about", "datasets", "links", "try", "request_id"]
-    assert told["datasets"][0] == {
+    body = answer.json()
+    assert list(body) == ["name", "version", "about", "datasets", "links", "try", "request_id"]
+    assert body["datasets"][0] == {
         "name": "posts",
         "records": 100,
         "fetched_at": "2026-01-01T00:01:01Z",
         "stale": False,
         "url": "/data/posts",
     }
-    assert told["request_id"] == answer.headers["x-request-id"]
+    assert body["request_id"] == answer.headers["x-request-id"]
 
 
 async def test_every_link_of_the_root_leads_somewhere(client: httpx.AsyncClient) -> None:
-    told = (await client.get("/")).json()
+    body = (await client.get("/")).json()
 
-    for url in [*told["links"].values(), *(dataset["url"] for dataset in told["datasets"])]:
+    for url in [*body["links"].values(), *(dataset["url"] for dataset in body["datasets"])]:
         assert (await client.get(url)).status_code == 200
 
 
@@ -59,8 +59,8 @@ async def test_the_three_requests_to_try_work(fixture: HttpFixture) -> None:
 async def test_the_catalogue_describes_every_dataset(client: httpx.AsyncClient) -> None:
     answer = await client.get("/datasets")
 
-    told = answer.json()
-    posts_card, gauges_card = told["datasets"]
+    body = answer.json()
+    posts_card, gauges_card = body["datasets"]
     fields = posts_card.pop("fields")
     assert posts_card == {
         "name": "posts",
@@ -101,7 +101,7 @@ async def test_the_catalogue_describes_every_dataset(client: httpx.AsyncClient) 
         "sort": "string",
         "_changed_at": "datetime",
     }
-    assert told["request_id"] == answer.headers["x-request-id"]
+    assert body["request_id"] == answer.headers["x-request-id"]
 
 
 async def test_every_operator_and_sort_field_of_the_catalogue_works(
@@ -148,9 +148,9 @@ async def test_rejected_records_are_counted(empty: HttpFixture) -> None:
 async def test_a_dataset_for_others_is_not_shown(path: str) -> None:
     fixture = HttpFixture(POSTS, gauges_dataset(read_by=Role.USER))
 
-    told = (await fixture.client.get(path)).json()
+    body = (await fixture.client.get(path)).json()
 
-    assert [dataset["name"] for dataset in told["datasets"]] == ["posts"]
+    assert [dataset["name"] for dataset in body["datasets"]] == ["posts"]
 
 
 # ---------------------------------------------------------------- health
@@ -159,13 +159,13 @@ async def test_a_dataset_for_others_is_not_shown(path: str) -> None:
 async def test_with_current_data_all_is_well(fixture: HttpFixture) -> None:
     answer = await fixture.client.get("/health")
 
-    told = answer.json()
+    body = answer.json()
     assert answer.status_code == 200
-    assert list(told) == ["status", "database", "queue", "timestamp", "request_id", "sources"]
-    assert (told["status"], told["database"], told["queue"]) == ("ok", "connected", "embedded")
-    assert told["timestamp"] == fixture.clock.now().timestamp()
-    assert told["request_id"] == answer.headers["x-request-id"]
-    assert told["sources"][0] == {
+    assert list(body) == ["status", "database", "queue", "timestamp", "request_id", "sources"]
+    assert (body["status"], body["database"], body["queue"]) == ("ok", "connected", "embedded")
+    assert body["timestamp"] == fixture.clock.now().timestamp()
+    assert body["request_id"] == answer.headers["x-request-id"]
+    assert body["sources"][0] == {
         "source": "posts_source",
         "dataset": "posts",
         "fetched_at": "2026-01-01T00:01:01Z",
@@ -182,9 +182,9 @@ async def test_stale_data_degrades_the_service_and_nothing_else(fixture: HttpFix
 
     answer = await fixture.client.get("/health")
 
-    told = answer.json()
-    assert (answer.status_code, told["status"]) == (200, "degraded")
-    assert [source["stale"] for source in told["sources"]] == [False, True]
+    body = answer.json()
+    assert (answer.status_code, body["status"]) == (200, "degraded")
+    assert [source["stale"] for source in body["sources"]] == [False, True]
 
 
 async def test_without_a_database_the_service_is_down(fixture: HttpFixture) -> None:
@@ -192,10 +192,10 @@ async def test_without_a_database_the_service_is_down(fixture: HttpFixture) -> N
 
     answer = await fixture.client.get("/health")
 
-    told = answer.json()
+    body = answer.json()
     assert answer.status_code == 503
-    assert (told["status"], told["sources"]) == ("down", [])
-    assert told["database"] == "the database file cannot be opened"
+    assert (body["status"], body["sources"]) == ("down", [])
+    assert body["database"] == "the database file cannot be opened"
 
 
 async def test_without_a_broker_the_service_is_degraded_and_says_why(fixture: HttpFixture) -> None:
@@ -203,9 +203,9 @@ async def test_without_a_broker_the_service_is_degraded_and_says_why(fixture: Ht
 
     answer = await fixture.client.get("/health")
 
-    told = answer.json()
-    assert (answer.status_code, told["status"]) == (200, "degraded")
-    assert told["queue"] == "the broker cannot be reached"
+    body = answer.json()
+    assert (answer.status_code, body["status"]) == (200, "degraded")
+    assert body["queue"] == "the broker cannot be reached"
     assert (await fixture.client.get("/health/ready")).status_code == 200
 
 
@@ -215,9 +215,9 @@ async def test_without_database_and_broker_both_are_named(fixture: HttpFixture) 
 
     answer = await fixture.client.get("/health")
 
-    told = answer.json()
-    assert (answer.status_code, told["status"]) == (503, "down")
-    assert (told["database"], told["queue"]) == ("no database", "no broker")
+    body = answer.json()
+    assert (answer.status_code, body["status"]) == (503, "down")
+    assert (body["database"], body["queue"]) == ("no database", "no broker")
 
 
 async def test_a_source_that_is_left_alone_says_until_when(fixture: HttpFixture) -> None:

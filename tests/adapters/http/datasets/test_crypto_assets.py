@@ -17,13 +17,13 @@ SOURCES = {"crypto_assets": ["coinpaprika", "csv"]}
 
 @pytest.fixture(params=STORES)
 def opened(request: pytest.FixtureRequest) -> Open:
-    """Opens the application over each kind of store."""
+    """Return what opens the application over each kind of store."""
     return STORES[request.param]
 
 
 @pytest.fixture
 async def fixture(opened: Open) -> AsyncIterator[HttpFixture]:
-    """The application with two sources of assets, each of which has three."""
+    """Yield the application with two sources of assets, three each."""
     async with opened(CRYPTO_ASSETS, sources=SOURCES) as fixture:
         paprika, csv = fixture.sources["crypto_assets"]
         paprika.pages = [
@@ -45,14 +45,14 @@ async def fixture(opened: Open) -> AsyncIterator[HttpFixture]:
 
 @pytest.fixture
 async def assets(fixture: HttpFixture) -> httpx.AsyncClient:
-    """Asks the application after a fetch from both."""
+    """Return a client of the application after a fetch from both sources."""
     answer = await fixture.client.post("/fetch/crypto_assets")
     assert answer.json()["status"] == "succeeded"
     return fixture.client
 
 
 def asset(source: str, symbol: str, name: str, **more: Any) -> CryptoAsset:
-    """One asset of a source."""
+    """Return an asset of a source."""
     known = {"price_usd": 1.0, **more}
     return CryptoAsset(
         source=source, source_id=slug_of(symbol, name), symbol=symbol, name=name, **known
@@ -60,13 +60,13 @@ def asset(source: str, symbol: str, name: str, **more: Any) -> CryptoAsset:
 
 
 def named(answer: httpx.Response) -> list[str]:
-    """Source and symbol of the assets in an answer, which must be one."""
+    """Return source and symbol of the assets in a successful answer."""
     assert answer.status_code == 200, answer.text
     return [f"{found['source']} {found['symbol']}" for found in answer.json()["data"]]
 
 
 async def last_job(fixture: HttpFixture, job_id: str) -> FetchJob:
-    """A job as it was written down."""
+    """Return a job as it is stored."""
     job = await fixture.job_backend.history.get(job_id)
     assert job is not None
     return job
@@ -78,10 +78,10 @@ async def last_job(fixture: HttpFixture, job_id: str) -> FetchJob:
 async def test_both_sources_are_fetched_and_each_has_its_report_and_its_checkpoint(
     fixture: HttpFixture,
 ) -> None:
-    told = (await fixture.client.post("/fetch/crypto_assets")).json()
+    body = (await fixture.client.post("/fetch/crypto_assets")).json()
 
-    assert (told["status"], told["outcome"]) == ("succeeded", "changed")
-    assert [(s["source"], s["counts"]["inserted"]) for s in told["sources"]] == [
+    assert (body["status"], body["outcome"]) == ("succeeded", "changed")
+    assert [(s["source"], s["counts"]["inserted"]) for s in body["sources"]] == [
         ("coinpaprika", 3),
         ("csv", 3),
     ]
@@ -96,13 +96,13 @@ async def test_when_one_source_fails_the_other_is_stored_and_the_outcome_is_part
     sources = fixture.sources["crypto_assets"]
     sources[failing].failure = SourceUnavailable("nobody answers")
 
-    told = (await fixture.client.post("/fetch/crypto_assets")).json()
+    body = (await fixture.client.post("/fetch/crypto_assets")).json()
     listed = await fixture.client.get("/data/crypto_assets")
     freshness = await fixture.store.freshness(CRYPTO_ASSETS)
 
     well, bad = sources[1 - failing].name, sources[failing].name
-    assert (told["status"], told["outcome"]) == ("partial", "partial")
-    reports = {report["source"]: report for report in told["sources"]}
+    assert (body["status"], body["outcome"]) == ("partial", "partial")
+    reports = {report["source"]: report for report in body["sources"]}
     assert (reports[well]["status"], reports[well]["counts"]["inserted"]) == ("succeeded", 3)
     assert (reports[bad]["status"], reports[bad]["error"]["code"]) == (
         "failed",
@@ -110,7 +110,7 @@ async def test_when_one_source_fails_the_other_is_stored_and_the_outcome_is_part
     )
     assert {name.split()[0] for name in named(listed)} == {well}
     assert [each.source for each in freshness.checkpoints] == [well]
-    assert (await last_job(fixture, told["job_id"])).report is not None
+    assert (await last_job(fixture, body["job_id"])).report is not None
 
 
 async def test_a_source_that_fails_later_loses_nothing_of_what_it_gave(
@@ -121,11 +121,11 @@ async def test_a_source_that_fails_later_loses_nothing_of_what_it_gave(
     paprika.failure = SourceUnavailable("nobody answers")
     csv.pages = [[asset("csv", "OWN", "Our own, and only", price_usd=0.75)]]
 
-    told = (await assets.post("/fetch/crypto_assets")).json()
+    body = (await assets.post("/fetch/crypto_assets")).json()
     listed = await assets.get("/data/crypto_assets?count=exact")
 
-    assert told["outcome"] == "partial"
-    assert told["counts"]["updated"] == 1
+    assert body["outcome"] == "partial"
+    assert body["counts"]["updated"] == 1
     assert listed.json()["page"]["total"] == 6
 
 
@@ -138,11 +138,11 @@ async def test_the_same_asset_of_two_sources_is_two_records(assets: httpx.AsyncC
     assert prices == [1.0, 2.0]
 
 
-# ---------------------------------------------------------------- questions
+# ---------------------------------------------------------------- queries
 
 
 @pytest.mark.parametrize(
-    ("question", "expected"),
+    ("query", "expected"),
     [
         ("symbol=BTC", ["coinpaprika BTC", "csv BTC", "coinpaprika BTC"]),
         ("symbol=BTC&source=csv", ["csv BTC"]),
@@ -156,9 +156,9 @@ async def test_the_same_asset_of_two_sources_is_two_records(assets: httpx.AsyncC
     ],
 )
 async def test_assets_are_filtered_and_sorted(
-    assets: httpx.AsyncClient, question: str, expected: list[str]
+    assets: httpx.AsyncClient, query: str, expected: list[str]
 ) -> None:
-    assert named(await assets.get(f"/data/crypto_assets?{question}")) == expected
+    assert named(await assets.get(f"/data/crypto_assets?{query}")) == expected
 
 
 async def test_assets_come_in_the_order_of_their_rank_with_those_without_one_last(
@@ -181,10 +181,10 @@ async def test_assets_are_paged_by_offset_and_by_cursor(assets: httpx.AsyncClien
 async def test_u30_a_formula_is_harmless_in_an_export_and_unchanged_in_json(
     assets: httpx.AsyncClient,
 ) -> None:
-    question = "/data/crypto_assets?name=A%20formula&fields=symbol"
+    query = "/data/crypto_assets?name=A%20formula&fields=symbol"
 
-    exported = await assets.get(f"{question}&format=csv")
-    listed = await assets.get(question)
+    exported = await assets.get(f"{query}&format=csv")
+    listed = await assets.get(query)
 
     assert exported.text.splitlines()[1] == "csv,1-1-a-formula,'=1+1"
     assert listed.json()["data"][0]["symbol"] == "=1+1"

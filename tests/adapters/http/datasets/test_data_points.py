@@ -1,4 +1,4 @@
-"""Data points over each kind of store: closed to strangers, and invalid ones to users."""
+"""Data points over each kind of store: hidden from strangers, and invalid ones from users."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -20,7 +20,7 @@ VALID, DOUBTED, OLD = 0, 1, 2
 
 @pytest.fixture(params=STORES)
 async def fixture(request: pytest.FixtureRequest) -> AsyncIterator[HttpFixture]:
-    """The application over each kind of store, with a few points of every kind."""
+    """Yield the application over each kind of store, with a few points of every kind."""
     opened: Open = STORES[request.param]
     async with opened(DATA_POINTS) as fixture:
         await fixture.bring(points(fixture), DATA_POINTS)
@@ -28,23 +28,23 @@ async def fixture(request: pytest.FixtureRequest) -> AsyncIterator[HttpFixture]:
 
 
 def points(fixture: HttpFixture) -> list[DataPoint]:
-    """A valid point, a doubted one, one that is too old, and two more valid ones."""
+    """Return a valid point, an invalid one, one that is too old, and two more valid ones."""
     now = fixture.clock.now()
     at = int(now.timestamp())
-    told = [(0, ["noon"]), (1, ["suspect"]), (7200, []), (2, []), (3, [])]
-    return [point_of(at - ago, BYTES, tags, now) for ago, tags in told]
+    answers = [(0, ["noon"]), (1, ["suspect"]), (7200, []), (2, []), (3, [])]
+    return [point_of(at - ago, BYTES, tags, now) for ago, tags in answers]
 
 
 @pytest.fixture
 def query(fixture: HttpFixture) -> Query[DataPoint]:
-    """The use case that reads them."""
+    """Return the use case that reads them."""
     found: Query[DataPoint] = fixture.catalogue.query("data_points")
     return found
 
 
 @pytest.fixture
 def known(fixture: HttpFixture) -> list[DataPoint]:
-    """The points that are stored."""
+    """Return the stored points."""
     fixture.clock.advance(timedelta(seconds=-61))
     found = points(fixture)
     fixture.clock.advance(61)
@@ -52,7 +52,7 @@ def known(fixture: HttpFixture) -> list[DataPoint]:
 
 
 def asked(sort: str = DATA_POINTS.default_sort, **conditions: str) -> PageRequest:
-    """A question about all points."""
+    """Return a request for all points."""
     return PageRequest(
         filter=Filter.parse(DATA_POINTS.fields, conditions.items()),
         sort=Sort.parse(DATA_POINTS, sort),
@@ -106,7 +106,7 @@ async def test_points_are_listed_and_counted_as_far_as_they_may_be_seen(
     assert times == sorted(times, reverse=True)
 
 
-async def test_an_answer_has_another_tag_for_whoever_sees_more(fixture: HttpFixture) -> None:
+async def test_an_answer_has_another_tag_for_a_role_that_sees_more(fixture: HttpFixture) -> None:
     tags = {
         (
             await fixture.client.get("/data/data_points", headers=await fixture.headers(role))
@@ -117,7 +117,7 @@ async def test_an_answer_has_another_tag_for_whoever_sees_more(fixture: HttpFixt
     assert len(tags) == 2
 
 
-async def test_an_invalid_point_is_told_apart_from_none_by_nothing(
+async def test_an_invalid_point_looks_exactly_like_none(
     query: Query[DataPoint], known: list[DataPoint]
 ) -> None:
     refusals = set()

@@ -1,4 +1,4 @@
-"""The shape of answers: what surrounds the records, and in which order."""
+"""The envelope of answers: the members around the records, and their order."""
 
 from datetime import timedelta
 
@@ -14,22 +14,22 @@ async def test_a_page_has_the_documented_shape_in_the_documented_order(
 ) -> None:
     answer = await client.get("/data?limit=1&user_id=2&fields=id")
 
-    told = answer.json()
-    assert list(told) == ["data", "count", "page", "meta", "stale", "request_id", "api_latency_ms"]
-    assert told["data"] == [{"id": 11}]
-    assert told["count"] == 1
-    assert list(told["page"].items())[:2] == [("limit", 1), ("offset", 0)]
-    assert list(told["page"])[2:] == ["next_cursor", "has_more", "total", "total_relation"]
-    assert list(told["meta"].items()) == [
+    body = answer.json()
+    assert list(body) == ["data", "count", "page", "meta", "stale", "request_id", "api_latency_ms"]
+    assert body["data"] == [{"id": 11}]
+    assert body["count"] == 1
+    assert list(body["page"].items())[:2] == [("limit", 1), ("offset", 0)]
+    assert list(body["page"])[2:] == ["next_cursor", "has_more", "total", "total_relation"]
+    assert list(body["meta"].items()) == [
         ("dataset", "posts"),
         ("seq", 1),
         ("fetched_at", "2026-01-01T00:01:01Z"),
         ("next_fetch_at", "2026-01-01T00:15:00Z"),
         ("sources", ["posts_source"]),
     ]
-    assert told["stale"] is False
-    assert told["request_id"] == answer.headers["x-request-id"]
-    assert 0 <= told["api_latency_ms"] < 5000
+    assert body["stale"] is False
+    assert body["request_id"] == answer.headers["x-request-id"]
+    assert 0 <= body["api_latency_ms"] < 5000
 
 
 async def test_one_record_has_the_same_surroundings_without_a_page(
@@ -37,9 +37,9 @@ async def test_one_record_has_the_same_surroundings_without_a_page(
 ) -> None:
     answer = await client.get("/data/posts/1")
 
-    told = answer.json()
-    assert list(told) == ["data", "meta", "stale", "request_id", "api_latency_ms"]
-    assert list(told["meta"]) == ["dataset", "seq", "fetched_at", "next_fetch_at", "sources"]
+    body = answer.json()
+    assert list(body) == ["data", "meta", "stale", "request_id", "api_latency_ms"]
+    assert list(body["meta"]) == ["dataset", "seq", "fetched_at", "next_fetch_at", "sources"]
 
 
 async def test_data_alone_means_the_posts(client: httpx.AsyncClient) -> None:
@@ -59,12 +59,12 @@ async def test_count_is_the_number_of_records_on_the_page(client: httpx.AsyncCli
 async def test_before_any_fetch_reads_are_empty_and_stale(empty: HttpFixture) -> None:
     answer = await empty.client.get("/data")
 
-    told = answer.json()
+    body = answer.json()
     assert answer.status_code == 200
-    assert (told["data"], told["count"], told["stale"]) == ([], 0, True)
-    assert told["meta"]["fetched_at"] is None
-    assert told["meta"]["next_fetch_at"] == "2026-01-01T00:15:00Z"
-    assert (told["meta"]["seq"], told["meta"]["sources"]) == (0, [])
+    assert (body["data"], body["count"], body["stale"]) == ([], 0, True)
+    assert body["meta"]["fetched_at"] is None
+    assert body["meta"]["next_fetch_at"] == "2026-01-01T00:15:00Z"
+    assert (body["meta"]["seq"], body["meta"]["sources"]) == (0, [])
     assert "age" not in answer.headers
 
 

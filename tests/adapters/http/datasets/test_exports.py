@@ -1,4 +1,4 @@
-"""Exports: the whole answer as NDJSON or CSV, streamed, and never with a fake last row."""
+"""Exports: all records as NDJSON or CSV, streamed, and never cut short unnoticed."""
 
 import csv
 import io
@@ -25,13 +25,13 @@ HEADER = "station,number,level,open,seen_at,state,notes,body,request,limit,sort,
 
 
 def table(answer: httpx.Response) -> list[list[str]]:
-    """The rows of a CSV answer, its header first."""
+    """Return the rows of a CSV answer, header first."""
     assert answer.status_code == 200, answer.text
     return list(csv.reader(io.StringIO(answer.text, newline="")))
 
 
 async def one_row(fixture: HttpFixture, **values: Any) -> dict[str, str]:
-    """One record as CSV shows it."""
+    """Return a record as CSV shows it."""
     await fixture.bring([gauge(1, **values)], GAUGES)
     names, row = table(await fixture.client.get("/data/gauges?format=csv"))
     return dict(zip(names, row, strict=True))
@@ -185,7 +185,7 @@ async def test_lists_booleans_and_times_are_written_as_in_json(empty: HttpFixtur
     assert row["_changed_at"] == "2026-01-01T00:01:01.000000Z"
 
 
-# ---------------------------------------------------------------- the whole of it
+# ---------------------------------------------------------------- all records
 
 
 @pytest.mark.parametrize("format", ["ndjson", "csv"])
@@ -207,8 +207,8 @@ async def test_an_export_is_the_whole_answer_however_many_chunks(
 async def test_an_export_has_no_pages(client: httpx.AsyncClient, control: str, format: str) -> None:
     answer = await client.get(f"/data?format={format}&{control}")
 
-    told = problem(answer, 400, "malformed_query")
-    assert parameter_of(told) == control.partition("=")[0]
+    body = problem(answer, 400, "malformed_query")
+    assert parameter_of(body) == control.partition("=")[0]
 
 
 async def test_an_export_asked_for_by_accept_has_no_pages_either(
@@ -233,13 +233,13 @@ async def test_an_export_has_as_many_records_as_are_asked_for(
     assert numbers == list(range(2 * CHUNK + 500, 0, -1))[:most]
 
 
-async def test_a_page_is_no_longer_for_that(client: httpx.AsyncClient) -> None:
+async def test_a_page_has_its_own_limit(client: httpx.AsyncClient) -> None:
     answer = await client.get("/data?limit=501")
 
     assert parameter_of(problem(answer, 422, "invalid_value")) == "limit"
 
 
-async def test_a_failure_before_the_first_record_is_told(fixture: HttpFixture) -> None:
+async def test_a_failure_before_the_first_record_is_a_problem(fixture: HttpFixture) -> None:
     fixture.broken.failure = QueryTooSlow("too slow")
 
     answer = await fixture.client.get("/data?format=csv")

@@ -1,4 +1,4 @@
-"""A dataset declared at run time gets everything, with no HTTP code of its own, on every store."""
+"""A dataset declared at run time has every feature on every store, without HTTP code of its own."""
 
 import csv
 import io
@@ -16,13 +16,13 @@ from tests.adapters.http.stores import STORES, Open
 
 @pytest.fixture(params=STORES)
 def opened(request: pytest.FixtureRequest) -> Open:
-    """Opens the application over each kind of store."""
+    """Return what opens the application over each kind of store."""
     return STORES[request.param]
 
 
 @pytest.fixture
 async def gauges(opened: Open) -> AsyncIterator[httpx.AsyncClient]:
-    """Asks an application whose gauges anyone may read and fetch."""
+    """Yield a client of an application whose gauges anyone may read and fetch."""
     dataset = gauges_dataset(indexes=(("limit",), ("state", "level")))
     async with opened(dataset) as fixture:
         await fixture.bring(SOME_GAUGES, dataset)
@@ -30,7 +30,7 @@ async def gauges(opened: Open) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def keys(answer: httpx.Response) -> list[tuple[str, int]]:
-    """The keys of the records in an answer, which must be one."""
+    """Return the keys of the records in a successful answer."""
     assert answer.status_code == 200, answer.text
     return [(record["station"], record["number"]) for record in answer.json()["data"]]
 
@@ -67,7 +67,7 @@ async def test_one_record_has_a_path_of_two_segments(gauges: httpx.AsyncClient) 
 
 
 @pytest.mark.parametrize(
-    ("question", "expected"),
+    ("query", "expected"),
     [
         ("limit__eq=2", [("north", 2)]),
         ("sort__startswith=a&limit__lt=2", [("north", 1), ("south", 1)]),
@@ -81,9 +81,9 @@ async def test_one_record_has_a_path_of_two_segments(gauges: httpx.AsyncClient) 
     ],
 )
 async def test_every_field_is_filtered_and_sorted_by_whatever_it_is_called(
-    gauges: httpx.AsyncClient, question: str, expected: list[tuple[str, int]]
+    gauges: httpx.AsyncClient, query: str, expected: list[tuple[str, int]]
 ) -> None:
-    assert keys(await gauges.get(f"/data/gauges?{question}")) == expected
+    assert keys(await gauges.get(f"/data/gauges?{query}")) == expected
 
 
 async def test_it_is_paged_by_cursor_over_both_key_fields(gauges: httpx.AsyncClient) -> None:
@@ -187,7 +187,7 @@ async def test_a_closed_dataset_is_in_no_overview(opened: Open) -> None:
 
 @pytest.fixture
 async def partly(opened: Open) -> AsyncIterator[httpx.AsyncClient]:
-    """Asks an application that shows strangers the dry gauges alone."""
+    """Yield a client of an application that shows strangers only the dry gauges."""
     dry = only(("state", Operator.EQ, "dry"))
     dataset = gauges_dataset(visible={Role.ANYONE: dry})
     async with opened(dataset) as fixture:
@@ -210,16 +210,16 @@ async def test_hidden_records_are_counted_in_no_overview(partly: httpx.AsyncClie
 
 
 @pytest.mark.parametrize(
-    "question", ["state=wet", "state__ne=dry", "number=2", "state__isnull=true", "level__lt=0"]
+    "query", ["state=wet", "state__ne=dry", "number=2", "state__isnull=true", "level__lt=0"]
 )
-async def test_no_filter_reaches_a_hidden_record(partly: httpx.AsyncClient, question: str) -> None:
-    answer = await partly.get(f"/data/gauges?count=exact&{question}")
+async def test_no_filter_reaches_a_hidden_record(partly: httpx.AsyncClient, query: str) -> None:
+    answer = await partly.get(f"/data/gauges?count=exact&{query}")
 
     assert keys(answer) == []
     assert answer.json()["page"]["total"] == 0
 
 
-async def test_a_hidden_record_is_told_apart_from_none_by_nothing(
+async def test_a_hidden_record_looks_exactly_like_none(
     partly: httpx.AsyncClient,
 ) -> None:
     hidden, missing = [

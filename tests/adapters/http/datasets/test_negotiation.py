@@ -1,4 +1,4 @@
-"""Negotiation: which of the three formats a client gets, and when it gets none."""
+"""Content negotiation: which of the three formats a client gets, if any."""
 
 import httpx
 import pytest
@@ -56,7 +56,7 @@ async def test_the_format_the_client_likes_best_is_sent(
 @pytest.mark.parametrize(
     "accept", ["image/png", "text/html", "*/*;q=0", "application/json;q=0", "nonsense", ";;;,,,"]
 )
-async def test_a_client_that_likes_none_of_them_is_told_what_there_is(
+async def test_a_client_that_accepts_none_of_them_gets_their_names(
     client: httpx.AsyncClient, accept: str
 ) -> None:
     answer = await client.get("/data", headers={"Accept": accept})

@@ -1,4 +1,4 @@
-"""Questions in other words: the same one has the same answer and tag, and no other has."""
+"""Equivalent queries have the same answer and ETag, and different ones do not."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ SIGNER = CursorSigner(b"a secret of the tests, 32 bytes long")
 
 
 @pytest.mark.parametrize(
-    ("question", "expected"),
+    ("query", "expected"),
     [
         ("user_id__in=1&user_id__in=2", range(1, 21)),
         ("user_id__in=2&user_id__in=1,2", range(1, 21)),
@@ -38,9 +38,9 @@ SIGNER = CursorSigner(b"a secret of the tests, 32 bytes long")
     ],
 )
 async def test_a_list_may_come_as_one_parameter_or_several(
-    client: httpx.AsyncClient, question: str, expected: Any
+    client: httpx.AsyncClient, query: str, expected: Any
 ) -> None:
-    answer = await client.get(f"/data?{question}&sort=id")
+    answer = await client.get(f"/data?{query}&sort=id")
 
     assert ids(answer) == list(expected)
 
@@ -80,7 +80,7 @@ async def test_what_is_no_list_does_not_come_twice(client: httpx.AsyncClient, na
     problem(answer, 400, "malformed_query")
 
 
-# ---------------------------------------------------------------- what says nothing
+# ---------------------------------------------------------------- parameters without effect
 
 EMPTY = ("sort", "fields", "limit", "offset", "cursor", "count", "format")
 EMPTY = (*EMPTY, "bom", "delimiter", "guard")
@@ -99,7 +99,9 @@ async def test_a_control_word_without_a_value_was_left_out(
     assert empty.json()["data"] == plain.json()["data"]
 
 
-async def test_so_it_was_in_other_lists(client: httpx.AsyncClient) -> None:
+async def test_an_empty_control_word_counts_as_absent_in_other_lists(
+    client: httpx.AsyncClient,
+) -> None:
     plain = (await client.get("/fetch/jobs")).json()
     empty = (await client.get("/fetch/jobs?limit=&cursor=")).json()
 
@@ -107,7 +109,7 @@ async def test_so_it_was_in_other_lists(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("question", "status", "code"),
+    ("query", "status", "code"),
     [
         ("GET /fetch/jobs?dataset=", 404, "unknown_dataset"),
         ("GET /fetch/jobs?status=", 422, "invalid_value"),
@@ -116,9 +118,9 @@ async def test_so_it_was_in_other_lists(client: httpx.AsyncClient) -> None:
     ],
 )
 async def test_nothing_wider_is_done_because_a_value_is_missing(
-    client: httpx.AsyncClient, question: str, status: int, code: str
+    client: httpx.AsyncClient, query: str, status: int, code: str
 ) -> None:
-    problem(await client.request(*question.split()), status, code)
+    problem(await client.request(*query.split()), status, code)
 
 
 @pytest.mark.usefixtures("fixture")
@@ -128,7 +130,7 @@ async def test_true_may_be_spelled_as_python_does_elsewhere(client: httpx.AsyncC
 
 
 def defaults(document: dict[str, Any], path: str) -> dict[str, str]:
-    """What a generated client sends unless it is told otherwise."""
+    """Return the defaults that a generated client sends."""
     listed = document["paths"][path]["get"]["parameters"]
     given = {p["name"]: p["schema"]["default"] for p in listed if "default" in p["schema"]}
     return {n: ",".join(v) if isinstance(v, list) else str(v) for n, v in given.items()}
@@ -142,14 +144,14 @@ async def test_the_document_s_own_defaults_change_nothing(
     given = defaults((await client.get("/openapi.json")).json(), path)
 
     plain = await client.get(path, params={"format": format})
-    told = await client.get(path, params={**given, "format": format})
+    answer = await client.get(path, params={**given, "format": format})
 
     assert {"offset", "count", "sort"} <= given.keys()
     assert "limit" not in given
-    assert told.status_code == 200
-    assert told.headers.get("etag") == plain.headers.get("etag")
+    assert answer.status_code == 200
+    assert answer.headers.get("etag") == plain.headers.get("etag")
     if format != "json":
-        assert told.content == plain.content
+        assert answer.content == plain.content
 
 
 async def test_the_document_s_own_defaults_go_with_a_cursor(client: httpx.AsyncClient) -> None:
@@ -174,7 +176,7 @@ async def test_what_a_page_would_have_by_default_is_no_error_in_an_export(
     assert answer.text.split() == ["id", *map(str, range(1, 101))]
 
 
-# ---------------------------------------------------------------- the count alone
+# ---------------------------------------------------------------- the count only
 
 
 @pytest.mark.parametrize("counting", ["exact", "bounded"])
@@ -183,10 +185,10 @@ async def test_a_limit_of_zero_asks_for_the_count_alone(
 ) -> None:
     answer = await client.get(f"/data?limit=0&count={counting}&user_id=1")
 
-    told = answer.json()
-    assert (told["data"], told["count"]) == ([], 0)
-    assert (told["page"]["limit"], told["page"]["total"]) == (0, 10)
-    assert (told["page"]["has_more"], told["page"]["next_cursor"]) == (False, None)
+    body = answer.json()
+    assert (body["data"], body["count"]) == ([], 0)
+    assert (body["page"]["limit"], body["page"]["total"]) == (0, 10)
+    assert (body["page"]["has_more"], body["page"]["next_cursor"]) == (False, None)
     assert "link" not in answer.headers
 
 
@@ -198,7 +200,7 @@ async def test_the_filter_for_a_key_with_a_slash_is_named(fixture: HttpFixture, 
     answer = await fixture.client.get(f"/data/gauges/{key}")
 
     detail = problem(answer, 404, "unknown_record")["detail"]
-    assert detail.endswith("ask /data/gauges?station__eq={station}&number__eq={number}")
+    assert detail.endswith("use /data/gauges?station__eq={station}&number__eq={number}")
 
 
 async def test_a_key_that_cannot_hold_a_slash_has_no_such_advice(
@@ -207,11 +209,11 @@ async def test_a_key_that_cannot_hold_a_slash_has_no_such_advice(
     assert "slash" not in (await client.get("/data/posts/1/2")).json()["detail"]
 
 
-# ---------------------------------------------------------------- equal and different questions
+# ---------------------------------------------------------------- equal and different queries
 
 
 def few_values(field: Field) -> st.SearchStrategy[Any]:
-    """The values of a field, and of numbers only two, so that many conditions are equal."""
+    """Return the values of a field, only two for numbers, so that many conditions are equal."""
     return st.sampled_from([1, 2]) if field.name == "number" else values_of(field)
 
 
@@ -230,7 +232,7 @@ CONTROLS: dict[str, list[list[str]]] = {
     "format": [["", "format=", "format=json", "bom=False", "guard=true"]],
 }
 Question = tuple[Filter, tuple[int, ...]]
-questions: st.SearchStrategy[Question] = st.tuples(
+queries: st.SearchStrategy[Question] = st.tuples(
     st.lists(
         conditions(ASKED, few_values, longest_list=3), max_size=2, unique_by=lambda c: c.name
     ).map(lambda some: Filter(tuple(some))),
@@ -238,9 +240,9 @@ questions: st.SearchStrategy[Question] = st.tuples(
 )
 
 
-def worded(draw: st.DataObject, question: Question) -> str:
-    """The question in some of the words for it."""
-    filter, choices = question
+def written(draw: st.DataObject, query: Question) -> str:
+    """Return one of the query strings that mean this query."""
+    filter, choices = query
     parts = [
         draw.draw(st.sampled_from(ways[choice]))
         for ways, choice in zip(CONTROLS.values(), choices, strict=True)
@@ -255,9 +257,9 @@ def worded(draw: st.DataObject, question: Question) -> str:
     return "&".join(part for part in draw.draw(st.permutations(parts)) if part)
 
 
-def meaning(question: Question) -> Any:
-    """What tells one question from another."""
-    filter, choices = question
+def meaning(query: Question) -> Any:
+    """Return the meaning of a query, for comparison."""
+    filter, choices = query
     listed = (Operator.IN, Operator.NIN)
     return choices, {
         (c.field.name, c.operator, frozenset(c.value) if c.operator in listed else c.value)
@@ -269,13 +271,13 @@ def canonical(query: str) -> Any:
     return read_query(GAUGES, parameters_of(query.encode(), takes_list), SIGNER).canonical
 
 
-@given(st.data(), questions, questions)
+@given(st.data(), queries, queries)
 def test_questions_have_one_canonical_form_if_and_only_if_they_are_equal(
     data: st.DataObject, one: Question, other: Question
 ) -> None:
-    first, second = canonical(worded(data, one)), canonical(worded(data, other))
+    first, second = canonical(written(data, one)), canonical(written(data, other))
 
-    assert canonical(worded(data, one)) == first
+    assert canonical(written(data, one)) == first
     assert (first == second) is (meaning(one) == meaning(other))
 
 
@@ -284,20 +286,20 @@ Ask = Callable[[str], httpx.Response]
 
 @pytest.fixture(scope="module")
 def ask() -> Iterator[Ask]:
-    """Asks one application, which keeps its answers."""
+    """Yield a function that sends requests to one application with a cache."""
     with asyncio.Runner() as runner:
         fixture = HttpFixture()
         yield lambda url: runner.run(fixture.client.get(url))
 
 
 @settings(max_examples=60)
-@given(st.data(), questions, questions)
+@given(st.data(), queries, queries)
 def test_tags_and_kept_answers_are_those_of_the_question(
     ask: Ask, data: st.DataObject, one: Question, other: Question
 ) -> None:
-    first = ask(f"/data/gauges?{worded(data, one)}")
-    second = ask(f"/data/gauges?{worded(data, other)}")
-    again = ask(f"/data/gauges?{worded(data, one)}")
+    first = ask(f"/data/gauges?{written(data, one)}")
+    second = ask(f"/data/gauges?{written(data, other)}")
+    again = ask(f"/data/gauges?{written(data, one)}")
 
     assert first.status_code == second.status_code == 200
     assert again.headers["etag"] == first.headers["etag"]

@@ -1,4 +1,4 @@
-"""Paging by cursor: every record once, and no cursor but the one that was given."""
+"""Paging by cursor: every record once, and only cursors that we issued."""
 
 import base64
 
@@ -18,19 +18,19 @@ from tests.adapters.http.http_fixture import (
 )
 
 
-async def cursor_of(client: httpx.AsyncClient, question: str) -> str:
-    """The cursor a first page leads on with."""
-    answer = await client.get(question)
+async def cursor_of(client: httpx.AsyncClient, query: str) -> str:
+    """Return the cursor of a first page."""
+    answer = await client.get(query)
     return str(answer.json()["page"]["next_cursor"])
 
 
-@pytest.mark.parametrize("question", ["", "sort=-user_id,title", "user_id=3", "user_id=99"])
+@pytest.mark.parametrize("query", ["", "sort=-user_id,title", "user_id=3", "user_id=99"])
 async def test_following_the_links_shows_every_record_once_and_in_order(
-    client: httpx.AsyncClient, question: str
+    client: httpx.AsyncClient, query: str
 ) -> None:
-    whole = await client.get(f"/data?{question}")
+    whole = await client.get(f"/data?{query}")
 
-    pages = [page async for page in walk(client, f"/data?limit=7&{question}")]
+    pages = [page async for page in walk(client, f"/data?limit=7&{query}")]
 
     assert [record["id"] for page in pages for record in page["data"]] == ids(whole)
     assert [page["page"]["has_more"] for page in pages] == [True] * (len(pages) - 1) + [False]

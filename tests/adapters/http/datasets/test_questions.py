@@ -1,4 +1,4 @@
-"""What may be asked of `GET /data`: filters, order, fields, and how much of it."""
+"""The parameters of `GET /data`: filters, order, fields and paging."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from tests.adapters.http.http_fixture import (
 
 
 @pytest.mark.parametrize(
-    ("question", "expected"),
+    ("query", "expected"),
     [
         ("user_id=1", list(range(1, 11))),
         ("user_id__eq=1&id__lt=4", [1, 2, 3]),
@@ -42,15 +42,15 @@ from tests.adapters.http.http_fixture import (
     ],
 )
 async def test_posts_are_narrowed_by_every_operator_that_fits(
-    client: httpx.AsyncClient, question: str, expected: list[int]
+    client: httpx.AsyncClient, query: str, expected: list[int]
 ) -> None:
-    answer = await client.get(f"/data?{question}&sort=id")
+    answer = await client.get(f"/data?{query}&sort=id")
 
     assert ids(answer) == expected
 
 
 @pytest.mark.parametrize(
-    ("question", "expected"),
+    ("query", "expected"),
     [
         ("level=1.5", [("north", 1)]),
         ("level__lt=0", [("south", 1)]),
@@ -79,9 +79,9 @@ async def test_posts_are_narrowed_by_every_operator_that_fits(
     ],
 )
 async def test_fields_of_every_type_are_filtered_as_their_type(
-    client: httpx.AsyncClient, question: str, expected: list[tuple[str, int]]
+    client: httpx.AsyncClient, query: str, expected: list[tuple[str, int]]
 ) -> None:
-    answer = await client.get(f"/data/gauges?{question}")
+    answer = await client.get(f"/data/gauges?{query}")
 
     assert answer.status_code == 200, answer.text
     assert [(r["station"], r["number"]) for r in answer.json()["data"]] == expected
@@ -111,7 +111,7 @@ async def test_text_that_upstreams_have_spoiled_can_still_be_searched_for(
 
 
 @pytest.mark.parametrize(
-    ("question", "parameter"),
+    ("query", "parameter"),
     [
         ("colour=red", "colour"),
         ("user_id__like=1", "user_id__like"),
@@ -125,17 +125,17 @@ async def test_text_that_upstreams_have_spoiled_can_still_be_searched_for(
     ],
 )
 async def test_an_unknown_parameter_or_operator_is_named_with_what_is_allowed(
-    client: httpx.AsyncClient, question: str, parameter: str
+    client: httpx.AsyncClient, query: str, parameter: str
 ) -> None:
-    answer = await client.get(f"/data?{question}")
+    answer = await client.get(f"/data?{query}")
 
-    told = problem(answer, 400, "unknown_parameter")
-    assert parameter_of(told) == parameter
-    assert "user_id" in told["detail"]
+    body = problem(answer, 400, "unknown_parameter")
+    assert parameter_of(body) == parameter
+    assert "user_id" in body["detail"]
 
 
 @pytest.mark.parametrize(
-    ("question", "parameter"),
+    ("query", "parameter"),
     [
         ("user_id=one", "user_id"),
         ("user_id=", "user_id"),
@@ -155,9 +155,9 @@ async def test_an_unknown_parameter_or_operator_is_named_with_what_is_allowed(
     ],
 )
 async def test_a_value_that_does_not_parse_is_refused_by_name(
-    client: httpx.AsyncClient, question: str, parameter: str
+    client: httpx.AsyncClient, query: str, parameter: str
 ) -> None:
-    answer = await client.get(f"/data?{question}")
+    answer = await client.get(f"/data?{query}")
 
     assert parameter_of(problem(answer, 422, "invalid_value")) == parameter
 
@@ -173,19 +173,17 @@ async def test_a_plus_sign_that_was_not_escaped_is_what_is_advised_about(
 
 
 @pytest.mark.parametrize(
-    "question",
+    "query",
     ["level=NaN", "level=inf", "level=1e999", "level=1,5", "open=1", "open=yes", "state=damp"],
 )
-async def test_a_value_outside_its_type_is_refused(
-    client: httpx.AsyncClient, question: str
-) -> None:
-    answer = await client.get(f"/data/gauges?{question}")
+async def test_a_value_outside_its_type_is_refused(client: httpx.AsyncClient, query: str) -> None:
+    answer = await client.get(f"/data/gauges?{query}")
 
-    assert parameter_of(problem(answer, 422, "invalid_value")) == question.partition("=")[0]
+    assert parameter_of(problem(answer, 422, "invalid_value")) == query.partition("=")[0]
 
 
 @pytest.mark.parametrize(
-    "question",
+    "query",
     [
         "user_id=1&user_id=2",
         "limit=1&limit=1",
@@ -194,8 +192,8 @@ async def test_a_value_outside_its_type_is_refused(
         "user_id=1&user%5Fid=2",
     ],
 )
-async def test_a_parameter_given_twice_is_refused(client: httpx.AsyncClient, question: str) -> None:
-    answer = await client.get(f"/data?{question}")
+async def test_a_parameter_given_twice_is_refused(client: httpx.AsyncClient, query: str) -> None:
+    answer = await client.get(f"/data?{query}")
 
     assert "twice" in problem(answer, 400, "malformed_query")["detail"]
 
@@ -265,10 +263,10 @@ async def test_an_unknown_sort_field_is_named_with_what_is_allowed(
 ) -> None:
     answer = await client.get("/data", params={"sort": sort})
 
-    told = problem(answer, 400, "unknown_parameter")
-    assert parameter_of(told) == "sort"
-    assert repr(named) in told["detail"]
-    assert "user_id" in told["detail"]
+    body = problem(answer, 400, "unknown_parameter")
+    assert parameter_of(body) == "sort"
+    assert repr(named) in body["detail"]
+    assert "user_id" in body["detail"]
 
 
 async def test_a_list_field_cannot_be_sorted_by(client: httpx.AsyncClient) -> None:
@@ -313,9 +311,9 @@ async def test_an_unknown_field_is_refused_with_what_there_is(
 ) -> None:
     answer = await client.get("/data", params={"fields": fields})
 
-    told = problem(answer, 400, "unknown_parameter")
-    assert parameter_of(told) == "fields"
-    assert "user_id" in told["detail"]
+    body = problem(answer, 400, "unknown_parameter")
+    assert parameter_of(body) == "fields"
+    assert "user_id" in body["detail"]
 
 
 async def test_every_record_carries_when_it_last_changed(client: httpx.AsyncClient) -> None:
@@ -332,7 +330,7 @@ async def test_every_record_carries_when_it_last_changed(client: httpx.AsyncClie
     ]
 
 
-# ---------------------------------------------------------------- how much
+# ---------------------------------------------------------------- paging and counting
 
 
 async def test_a_plain_page_shows_all_of_jsonplaceholder(client: httpx.AsyncClient) -> None:
@@ -343,7 +341,7 @@ async def test_a_plain_page_shows_all_of_jsonplaceholder(client: httpx.AsyncClie
 
 
 @pytest.mark.parametrize(
-    ("question", "expected"),
+    ("query", "expected"),
     [
         ("limit=2&offset=0", [1, 2]),
         ("limit=2&offset=98", [99, 100]),
@@ -353,27 +351,27 @@ async def test_a_plain_page_shows_all_of_jsonplaceholder(client: httpx.AsyncClie
     ],
 )
 async def test_limit_and_offset_cut_out_a_page(
-    client: httpx.AsyncClient, question: str, expected: list[int]
+    client: httpx.AsyncClient, query: str, expected: list[int]
 ) -> None:
-    answer = await client.get(f"/data?{question}")
+    answer = await client.get(f"/data?{query}")
 
     assert ids(answer) == expected
 
 
 @pytest.mark.parametrize(
-    "question",
+    "query",
     ["limit=501", "offset=10001", "offset=-1", "count=yes", "format=xml", "format=JSON"],
 )
 async def test_a_control_outside_its_range_is_refused_by_name(
-    client: httpx.AsyncClient, question: str
+    client: httpx.AsyncClient, query: str
 ) -> None:
-    answer = await client.get(f"/data?{question}")
+    answer = await client.get(f"/data?{query}")
 
-    assert parameter_of(problem(answer, 422, "invalid_value")) == question.partition("=")[0]
+    assert parameter_of(problem(answer, 422, "invalid_value")) == query.partition("=")[0]
 
 
 @pytest.mark.parametrize(
-    ("question", "total", "relation"),
+    ("query", "total", "relation"),
     [
         ("count=none", None, None),
         ("count=exact", 100, "eq"),
@@ -383,9 +381,9 @@ async def test_a_control_outside_its_range_is_refused_by_name(
     ],
 )
 async def test_all_that_match_are_counted_on_request(
-    client: httpx.AsyncClient, question: str, total: int | None, relation: str | None
+    client: httpx.AsyncClient, query: str, total: int | None, relation: str | None
 ) -> None:
-    answer = await client.get(f"/data?limit=1&{question}")
+    answer = await client.get(f"/data?limit=1&{query}")
 
     page: dict[str, Any] = answer.json()["page"]
     assert (page["total"], page["total_relation"]) == (total, relation)

@@ -1,4 +1,4 @@
-"""Asked again: an answer may be kept ready, and nobody can tell but by the time it takes."""
+"""Repeated reads: a cached answer differs from a fresh one in its speed only."""
 
 import httpx
 import pytest
@@ -13,12 +13,12 @@ PATHS = ["/data/gauges", "/data/gauges/north/1", "/data/gauges?limit=2&count=exa
 
 @pytest.fixture(params=STORES)
 def opened(request: pytest.FixtureRequest) -> Open:
-    """Opens the application over each kind of store."""
+    """Return what opens the application over each kind of store."""
     return STORES[request.param]
 
 
-async def told(client: httpx.AsyncClient, path: str) -> dict[str, object]:
-    """An answer without what differs each time."""
+async def shown(client: httpx.AsyncClient, path: str) -> dict[str, object]:
+    """Return an answer without the members that differ each time."""
     answer = await client.get(path)
     assert answer.status_code == 200, answer.text
     return {**answer.json(), "request_id": None, "api_latency_ms": None}
@@ -47,11 +47,11 @@ async def test_nothing_differs_but_the_name_of_the_request(opened: Open, path: s
 async def test_a_change_is_seen_at_once(opened: Open, path: str) -> None:
     async with opened(GAUGES) as fixture:
         await fixture.bring(SOME_GAUGES, GAUGES)
-        before = await told(fixture.client, path)
+        before = await shown(fixture.client, path)
         await fixture.bring([gauge(1, body="changed")], GAUGES)
 
-        after = await told(fixture.client, path)
-        again = await told(fixture.client, path)
+        after = await shown(fixture.client, path)
+        again = await shown(fixture.client, path)
 
     assert before != after == again
     assert "changed" in str(after["data"])
@@ -62,10 +62,10 @@ async def test_a_fetch_that_changed_nothing_still_moves_the_time_of_the_last_one
 ) -> None:
     async with opened(GAUGES) as fixture:
         await fixture.bring(SOME_GAUGES, GAUGES)
-        before = await told(fixture.client, "/data/gauges")
+        before = await shown(fixture.client, "/data/gauges")
         await fixture.bring(SOME_GAUGES, GAUGES)
 
-        after = await told(fixture.client, "/data/gauges")
+        after = await shown(fixture.client, "/data/gauges")
 
     assert before["data"] == after["data"]
     assert before["meta"]["fetched_at"] != after["meta"]["fetched_at"]  # type: ignore[index]
@@ -74,10 +74,10 @@ async def test_a_fetch_that_changed_nothing_still_moves_the_time_of_the_last_one
 async def test_another_dataset_s_change_alters_nothing(opened: Open) -> None:
     async with opened(GAUGES) as fixture:
         await fixture.bring(SOME_GAUGES, GAUGES)
-        before = await told(fixture.client, "/data/gauges")
+        before = await shown(fixture.client, "/data/gauges")
         await fixture.bring(posts(3), POSTS)
 
-        assert await told(fixture.client, "/data/gauges") == before
+        assert await shown(fixture.client, "/data/gauges") == before
 
 
 async def test_staleness_flips_when_its_time_has_come(opened: Open) -> None:

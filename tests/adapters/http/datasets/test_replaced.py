@@ -1,4 +1,4 @@
-"""Datasets that are added, changed and removed while the application answers."""
+"""Datasets that are added, changed and removed while the application runs."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -27,21 +27,21 @@ from tests.adapters.http.http_fixture import (
 
 
 class Narrow(msgspec.Struct, frozen=True):
-    """What is left of a gauge."""
+    """A gauge with fewer fields."""
 
     station: str
     number: Int64
 
 
 def registered(fixture: HttpFixture, dataset: Dataset[Any]) -> RegisteredDataset[Any]:
-    """A dataset without sources."""
+    """Return a registered dataset without sources."""
     ports = fixture.intakes, fixture.clock, fixture.job_backend, fixture.random
     fetch = Fetch(dataset, (), fixture.store, *ports)
     return RegisteredDataset(fetch, Query(dataset, fixture.store))
 
 
 async def replace(fixture: HttpFixture, *registered: RegisteredDataset[Any]) -> None:
-    """Have the application serve these datasets and no others."""
+    """Replace the datasets of the application."""
     await fixture.registry.replace(Generation(registered))
 
 
@@ -127,13 +127,13 @@ async def test_a_changed_dataset_takes_its_new_parameters_at_once(fixture: HttpF
 
 
 class ReplacedMeanwhile(MemoryStore):
-    """A store whose tables change during a page that is read, after the `spared` ones."""
+    """A store whose tables change while a page is read, after the `spared` ones."""
 
     spared = 0
     change: Callable[[], Awaitable[None]] | None = None
 
     async def find(self, dataset: Dataset[Any], request: PageRequest) -> Any:
-        """One page, or the error of a table that changes meanwhile."""
+        """Return a page, or raise the error of a table that changes meanwhile."""
         if self.change is None or self.spared:
             self.spared -= 1
             return await super().find(dataset, request)
@@ -144,7 +144,7 @@ class ReplacedMeanwhile(MemoryStore):
 
 @pytest.fixture
 def store() -> ReplacedMeanwhile:
-    """A store with two chunks of posts, whose tables are about to change."""
+    """Return a store with two chunks of posts, whose tables are about to change."""
     database = MemoryDatabase()
     for post in posts(2 * CHUNK):
         row = POSTS.row(*msgspec.structs.astuple(post), NEVER)
@@ -154,7 +154,7 @@ def store() -> ReplacedMeanwhile:
 
 @pytest.fixture
 def replaced(store: ReplacedMeanwhile) -> HttpFixture:
-    """The application over this store."""
+    """Return the application over this store."""
     return HttpFixture(POSTS, store=store)
 
 

@@ -1,4 +1,4 @@
-"""The response cache: what was answered before is answered again, for as long as it is so."""
+"""The response cache: answers are repeated for as long as they are current."""
 
 import asyncio
 from datetime import timedelta
@@ -14,7 +14,7 @@ from domain.politeness import Cadence
 from tests.adapters.http.asgi import Conversation
 from tests.adapters.http.http_fixture import HttpFixture, posts, problem
 
-#: The first answer is read and kept; from then on the request is known.
+#: The first answer is read and cached; from then on the request is known.
 OFTEN = 3
 
 
@@ -97,7 +97,7 @@ async def test_a_ready_page_keeps_to_the_methods_and_the_tags(fixture: HttpFixtu
     assert other.status_code == 200
 
 
-async def test_what_is_accepted_tells_answers_apart(fixture: HttpFixture) -> None:
+async def test_answers_are_cached_by_what_is_accepted(fixture: HttpFixture) -> None:
     await fixture.client.get("/data")
 
     csv = await fixture.client.get("/data", headers={"Accept": "text/csv"})
@@ -129,20 +129,20 @@ async def test_readers_beside_a_writer_see_its_data_as_soon_as_it_has_answered(
         assert await asyncio.gather(*(read() for _ in range(10))) == [count] * 10
 
 
-# ---------------------------------------------------------------- a request exactly as it came
+# ---------------------------------------------------------------- identical requests
 
 
 async def asked(
     fixture: HttpFixture, url: str, headers: dict[str, str] | None = None
 ) -> Conversation:
-    """One request, and what came back, exactly as it goes to the server."""
+    """Send a request at the level of ASGI and return the answer."""
     conversation = Conversation(fixture.app)
     await conversation.get(url, headers)
     return conversation
 
 
 async def is_known(fixture: HttpFixture, url: str, headers: dict[str, str] | None = None) -> bool:
-    """Whether a request is answered as it came, before anything writes into its scope."""
+    """Return whether a request is answered as a repetition, before any route."""
     named: list[bool] = []
 
     async def watched(scope: Any, receive: Any, send: Any) -> None:
@@ -252,7 +252,7 @@ async def test_a_known_tag_gets_a_304_for_as_long_as_it_matches(fixture: HttpFix
 async def test_a_request_with_the_tag_of_the_answer_is_known_after_one_304(
     fixture: HttpFixture, path: str
 ) -> None:
-    # The same answer, but kept for another request.
+    # The same answer, but cached for another request.
     etag = (await asked(fixture, path, {"accept": "application/json"})).headers["etag"]
     first = await asked(fixture, path, {"if-none-match": etag})
 

@@ -1,9 +1,9 @@
-"""The response cache by itself: the room it takes, and when it leaves a request to the routes."""
+"""The response cache by itself: its memory, and when it leaves a request to the routes."""
 
 from adapters.http.datasets.query_string import ReadRequest, read_request
 from adapters.http.datasets.response_cache import (
     MAX_ANSWER_BYTES,
-    ReadyAnswer,
+    CachedAnswer,
     ResponseCache,
 )
 from adapters.memory.database import MemoryDatabase
@@ -18,13 +18,13 @@ from tests.adapters.http.stores import Away
 
 
 def cache(changes: MemoryChanges | None = None, **more: int) -> ResponseCache:
-    """A cache by itself."""
+    """Return a cache by itself."""
     changes = changes or MemoryChanges(MemoryDatabase())
     return ResponseCache(changes, SteerableClock(), SeededRandom(), **more)
 
 
 def request(number: int = 0) -> ReadRequest:
-    """A request for one of several pages."""
+    """Return a request for one of several pages."""
     return read_request(
         {
             "method": "GET",
@@ -37,9 +37,9 @@ def request(number: int = 0) -> ReadRequest:
     )
 
 
-def answer_of_size(size: int) -> ReadyAnswer:
-    """An answer with a body of so many bytes."""
-    return ReadyAnswer(
+def answer_of_size(size: int) -> CachedAnswer:
+    """Return an answer with a body of so many bytes."""
+    return CachedAnswer(
         reader=Query(POSTS, HttpFixture().store).for_role(Role.ANYONE),
         etag="",
         lines=(),
@@ -51,7 +51,7 @@ def answer_of_size(size: int) -> ReadyAnswer:
 
 
 def sent(kept: ResponseCache, number: int) -> ReadRequest:
-    """A request that was answered, and so is known."""
+    """Return a request that was answered, and so is cached."""
     asked = request(number)
     kept.put(asked, answer_of_size(10))
     kept.note(asked.scope, {"status": 200, "headers": []})

@@ -1,4 +1,4 @@
-"""`POST /fetch`: what a fetch did, told to whoever asked for it."""
+"""`POST /fetch`: the report of a fetch, for every caller of it."""
 
 import asyncio
 from datetime import timedelta
@@ -40,15 +40,15 @@ COUNTS = {
 
 
 async def fetched(fixture: HttpFixture, path: str = "/fetch") -> dict[str, Any]:
-    """What a fetch that went well says."""
+    """Return the report of a successful fetch."""
     answer = await fixture.client.post(path)
     assert answer.status_code == 200, answer.text
-    told: dict[str, Any] = answer.json()
-    return told
+    body: dict[str, Any] = answer.json()
+    return body
 
 
 def both_sources() -> HttpFixture:
-    """The application with two sources of posts."""
+    """Return the application with two sources of posts."""
     return HttpFixture(SHARED, sources={"posts": ["one", "two"]})
 
 
@@ -58,9 +58,9 @@ def both_sources() -> HttpFixture:
 async def test_a_fetch_answers_with_its_report(empty: HttpFixture) -> None:
     empty.sources["posts"][0].pages = [posts(100)]
 
-    told = await fetched(empty)
+    body = await fetched(empty)
 
-    assert list(told) == [
+    assert list(body) == [
         "job_id",
         "dataset",
         "mode",
@@ -76,14 +76,14 @@ async def test_a_fetch_answers_with_its_report(empty: HttpFixture) -> None:
         "next_allowed_at",
         "status_url",
     ]
-    assert told["dataset"] == "posts"
-    assert (told["mode"], told["status"], told["outcome"]) == ("sync", "succeeded", "changed")
-    assert told["counts"] == {**COUNTS, "received": 100, "inserted": 100}
-    assert told["status_url"] == f"/fetch/status/{told['job_id']}"
-    assert told["queued_at"] == told["started_at"] == told["finished_at"] == "2026-01-01T00:00:00Z"
-    assert told["next_allowed_at"] == "2026-01-01T00:01:00Z"
-    assert (told["run_at"], told["attempts"]) == (None, 1)
-    [source] = told["sources"]
+    assert body["dataset"] == "posts"
+    assert (body["mode"], body["status"], body["outcome"]) == ("sync", "succeeded", "changed")
+    assert body["counts"] == {**COUNTS, "received": 100, "inserted": 100}
+    assert body["status_url"] == f"/fetch/status/{body['job_id']}"
+    assert body["queued_at"] == body["started_at"] == body["finished_at"] == "2026-01-01T00:00:00Z"
+    assert body["next_allowed_at"] == "2026-01-01T00:01:00Z"
+    assert (body["run_at"], body["attempts"]) == (None, 1)
+    [source] = body["sources"]
     assert list(source) == [
         "source",
         "status",
@@ -99,17 +99,17 @@ async def test_a_fetch_answers_with_its_report(empty: HttpFixture) -> None:
     assert (source["source"], source["status"]) == ("posts_source", "succeeded")
     assert (source["requests"], source["error"]) == (1, None)
     assert source["bytes"] > 1000
-    assert source["counts"] == told["counts"]
+    assert source["counts"] == body["counts"]
     assert ids(await empty.client.get("/data?limit=2")) == [1, 2]
 
 
 async def test_fetching_the_same_again_changes_nothing(fixture: HttpFixture) -> None:
     fixture.clock.advance(61)
 
-    told = await fetched(fixture, "/fetch/posts")
+    body = await fetched(fixture, "/fetch/posts")
 
-    assert (told["status"], told["outcome"]) == ("succeeded", "unchanged")
-    assert told["counts"] == {**COUNTS, "received": 100, "unchanged": 100}
+    assert (body["status"], body["outcome"]) == ("succeeded", "unchanged")
+    assert body["counts"] == {**COUNTS, "received": 100, "unchanged": 100}
 
 
 async def test_a_source_that_says_nothing_changed_is_believed(fixture: HttpFixture) -> None:
@@ -117,13 +117,13 @@ async def test_a_source_that_says_nothing_changed_is_believed(fixture: HttpFixtu
     await fixture.bring(posts(100))
     fixture.clock.advance(61)
 
-    told = await fetched(fixture)
+    body = await fetched(fixture)
 
-    assert told["outcome"] == "unchanged"
-    assert (told["sources"][0]["requests"], told["sources"][0]["not_modified"]) == (1, 1)
+    assert body["outcome"] == "unchanged"
+    assert (body["sources"][0]["requests"], body["sources"][0]["not_modified"]) == (1, 1)
 
 
-async def test_inside_the_interval_the_last_fetch_is_told_again(empty: HttpFixture) -> None:
+async def test_inside_the_interval_the_last_report_is_repeated(empty: HttpFixture) -> None:
     empty.sources["posts"][0].pages = [posts(3)]
     first = await fetched(empty)
     empty.clock.advance(59)
@@ -154,10 +154,10 @@ async def test_records_that_cannot_be_read_make_it_partial(empty: HttpFixture) -
     body = b'[{"id":1,"user_id":1,"title":"t","body":"b"},{"id":"two"}]'
     empty.sources["posts"][0].pages = [body]
 
-    told = await fetched(empty)
+    report = await fetched(empty)
 
-    assert (told["status"], told["outcome"]) == ("partial", "partial")
-    assert told["counts"] == {**COUNTS, "received": 2, "inserted": 1, "quarantined": 1}
+    assert (report["status"], report["outcome"]) == ("partial", "partial")
+    assert report["counts"] == {**COUNTS, "received": 2, "inserted": 1, "quarantined": 1}
 
 
 async def test_one_failing_source_of_two_makes_it_partial() -> None:
@@ -165,12 +165,12 @@ async def test_one_failing_source_of_two_makes_it_partial() -> None:
     fixture.sources["posts"][0].pages = [shared("one", 2)]
     fixture.sources["posts"][1].failure = SourceRefused("the upstream said no: 403")
 
-    told = await fetched(fixture)
+    body = await fetched(fixture)
 
-    assert (told["status"], told["outcome"]) == ("partial", "partial")
-    assert told["counts"]["inserted"] == 2
-    assert [source["status"] for source in told["sources"]] == ["succeeded", "failed"]
-    assert told["sources"][1]["error"] == {
+    assert (body["status"], body["outcome"]) == ("partial", "partial")
+    assert body["counts"]["inserted"] == 2
+    assert [source["status"] for source in body["sources"]] == ["succeeded", "failed"]
+    assert body["sources"][1]["error"] == {
         "code": "source_refused",
         "detail": "the upstream said no: 403",
         "retry_at": None,
@@ -178,9 +178,9 @@ async def test_one_failing_source_of_two_makes_it_partial() -> None:
 
 
 async def test_a_dataset_is_fetched_by_its_name(empty: HttpFixture) -> None:
-    told = await fetched(empty, "/fetch/gauges")
+    body = await fetched(empty, "/fetch/gauges")
 
-    assert told["dataset"] == "gauges"
+    assert body["dataset"] == "gauges"
     assert len(empty.sources["posts"][0].asked) == 0
 
 
@@ -206,10 +206,10 @@ async def test_when_every_source_fails_the_report_comes_as_a_problem(
 
     answer = await fixture.client.post("/fetch")
 
-    told = problem(answer, status, code)
-    assert told["detail"] == failure.detail
-    assert told["report"]["status"] == told["report"]["outcome"] == "failed"
-    assert told["report"]["sources"][0]["error"]["code"] == code
+    body = problem(answer, status, code)
+    assert body["detail"] == failure.detail
+    assert body["report"]["status"] == body["report"]["outcome"] == "failed"
+    assert body["report"]["sources"][0]["error"]["code"] == code
     assert answer.headers.get("retry-after") == retry_after
 
 
@@ -261,9 +261,9 @@ async def test_a_failure_does_not_count_as_the_last_fetch(empty: HttpFixture) ->
     await empty.client.post("/fetch")
     empty.sources["posts"][0].failure = None
 
-    told = await fetched(empty)
+    body = await fetched(empty)
 
-    assert told["outcome"] != "fresh"
+    assert body["outcome"] != "fresh"
 
 
 async def test_a_merge_that_is_held_is_a_problem(fixture: HttpFixture) -> None:
@@ -284,10 +284,10 @@ async def test_callers_who_come_together_share_one_fetch(empty: HttpFixture) -> 
     callers = [asyncio.create_task(fetched(empty)) for _ in range(5)]
     await empty.clock.elapse(2)
 
-    told = await asyncio.gather(*callers)
+    answers = await asyncio.gather(*callers)
 
-    assert len({answer["job_id"] for answer in told}) == 1
-    assert {answer["outcome"] for answer in told} == {"changed"}
+    assert len({answer["job_id"] for answer in answers}) == 1
+    assert {answer["outcome"] for answer in answers} == {"changed"}
     assert len(empty.sources["posts"][0].asked) == 1
 
 

@@ -1,4 +1,4 @@
-"""The `Idempotency-Key` header: one effect and one answer, however often a request comes."""
+"""The `Idempotency-Key` header: one effect and one answer for repeated requests."""
 
 import asyncio
 from dataclasses import replace
@@ -24,12 +24,12 @@ from tests.adapters.http.http_fixture import (
 )
 from tests.adapters.http.stores import STORES
 
-#: `POST /fetch?mode=task`, as the server gives it to the application.
+#: `POST /fetch?mode=task` as an ASGI scope.
 ASKED = {"method": "POST", "path": "/fetch", "query_string": b"mode=task"}
 
 
 async def post(fixture: HttpFixture, path: str = "/fetch", key: str = "a-key") -> httpx.Response:
-    """A fetch asked for with a key."""
+    """Send a request for a fetch with a key."""
     return await fixture.client.post(path, headers={"Idempotency-Key": key})
 
 
@@ -53,7 +53,7 @@ async def test_the_same_request_gets_the_same_answer(empty: HttpFixture, path: s
 
 
 @pytest.mark.parametrize("store", STORES)
-async def test_so_it_does_whatever_keeps_the_keys(store: str) -> None:
+async def test_the_same_request_gets_the_same_answer_on_every_store(store: str) -> None:
     async with STORES[store](GAUGES) as fixture:
         first, second = await post(fixture), await post(fixture)
         other = await post(fixture, "/fetch/gauges")
@@ -127,7 +127,7 @@ async def test_another_request_with_the_same_key_is_refused(empty: HttpFixture, 
     assert len(empty.sources["gauges"][0].asked) == 0
 
 
-async def test_while_the_first_is_being_answered_the_second_is_told_to_come_back(
+async def test_while_the_first_is_being_answered_the_second_gets_a_retry_after(
     empty: HttpFixture,
 ) -> None:
     empty.sources["posts"][0].pages = [posts(1)]
@@ -151,8 +151,8 @@ async def test_while_the_first_is_being_answered_the_second_is_told_to_come_back
 async def test_what_is_no_key_is_refused(empty: HttpFixture, key: str) -> None:
     answer = await empty.client.post("/fetch", headers={b"Idempotency-Key": key.encode("latin-1")})
 
-    told = problem(answer, 400, "malformed_request")
-    assert "Idempotency-Key" in told["detail"]
+    body = problem(answer, 400, "malformed_request")
+    assert "Idempotency-Key" in body["detail"]
     assert len(empty.sources["posts"][0].asked) == 0
 
 
@@ -203,7 +203,7 @@ async def test_a_request_that_is_refused_takes_no_key(
     assert (await post(empty)).status_code == 200
 
 
-# ---------------------------------------------------------------- what comes to nothing
+# ---------------------------------------------------------------- failures
 
 
 async def test_a_failure_is_not_remembered(empty: HttpFixture) -> None:
@@ -260,7 +260,7 @@ async def test_a_caller_who_leaves_a_fetch_that_fails_may_try_again(empty: HttpF
 
 
 async def test_a_request_that_was_cut_off_makes_the_same_job_again(empty: HttpFixture) -> None:
-    # The process died after it had taken the key, and before it had written the job down.
+    # The process died after it had taken the key, and before it stored the job.
     begun = await empty.idempotency.begin("a-key", fingerprint_of(ASKED), "0" * 32)
     early = await post(empty, "/fetch?mode=task")
     empty.clock.advance(ABANDONED)
@@ -275,12 +275,12 @@ async def test_a_request_that_was_cut_off_makes_the_same_job_again(empty: HttpFi
 
 
 class HesitantJobs(MemoryJobs):
-    """Writes the first job down, and then cannot say so."""
+    """A job store that fails after it has stored the first job."""
 
     asked = 0
 
     async def request(self, job: FetchJob) -> FetchJob:
-        """Fail once it is done, the first time."""
+        """Store the job, and fail after that the first time."""
         written = await super().request(job)
         self.asked += 1
         if self.asked == 1:
@@ -297,7 +297,7 @@ async def test_a_job_that_may_have_been_written_down_is_the_job_of_the_next_requ
     )
     unsure = await post(fixture, "/fetch?mode=task")
     [written] = empty.database.jobs.values()
-    # Meanwhile a sweep has found it, and it has ended.
+    # Meanwhile the sweep has found the job, and it has ended.
     await jobs.cancel(written.id)
 
     again = await post(fixture, "/fetch?mode=task")
@@ -309,7 +309,7 @@ async def test_a_job_that_may_have_been_written_down_is_the_job_of_the_next_requ
 
 
 class ForgetfulIdempotency(MemoryIdempotency):
-    """Takes keys, and cannot be told what became of them."""
+    """A store of keys that cannot be updated."""
 
     async def end(self, key: str, answer: SavedAnswer) -> None:
         """Fail."""
@@ -326,7 +326,7 @@ class ForgetfulIdempotency(MemoryIdempotency):
 
 @pytest.fixture
 def forgetful(empty: HttpFixture) -> HttpFixture:
-    """The application, with keys that are never settled."""
+    """Return the application with keys that cannot be updated."""
     return HttpFixture(
         POSTS, clock=empty.clock, idempotency=ForgetfulIdempotency(MemoryDatabase(), empty.clock)
     )
@@ -346,7 +346,7 @@ async def test_an_answer_that_cannot_be_remembered_is_given_all_the_same(
     assert len(forgetful.sources["posts"][0].asked) == 1
 
 
-async def test_a_failure_is_told_as_what_it_is_whatever_becomes_of_the_key(
+async def test_a_failure_is_answered_even_if_the_key_cannot_be_freed(
     forgetful: HttpFixture,
 ) -> None:
     forgetful.sources["posts"][0].failure = SourceUnavailable("nobody answers")

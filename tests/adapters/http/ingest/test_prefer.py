@@ -1,4 +1,4 @@
-"""The `Prefer` header: tasks, and waiting for them, in the standard form of RFC 7240."""
+"""The `Prefer` header (RFC 7240): tasks, and waiting for them."""
 
 import asyncio
 from datetime import timedelta
@@ -80,11 +80,11 @@ def test_a_mode_decides_alone_and_otherwise_the_preferences(
     assert preference_of(mode, prefer, longest_s=30) == expected
 
 
-def test_nobody_waits_longer_than_a_minute() -> None:
+def test_no_wait_is_longer_than_a_minute() -> None:
     assert preference_of(None, "wait=600", longest_s=3600).wait_s == 60
 
 
-# ---------------------------------------------------------------- what comes of it
+# ---------------------------------------------------------------- answers
 
 
 async def test_respond_async_starts_a_task(empty: HttpFixture) -> None:
@@ -123,7 +123,7 @@ async def test_what_is_no_preference_of_ours_is_passed_over(
 
 
 async def waited(fixture: HttpFixture, seconds: float, after_s: float | None) -> httpx.Response:
-    """The answer to a caller who prefers to wait, when a worker comes so much later, if ever."""
+    """Return the answer to a caller who waits, if a worker starts so much later or never."""
     headers = {"Prefer": f"wait={seconds}"}
     asking = asyncio.create_task(fixture.client.post("/fetch", headers=headers))
     await fixture.clock.settle()
@@ -141,9 +141,9 @@ async def test_a_task_that_ends_while_its_caller_waits_is_answered_whole(
 
     answer = await waited(empty, 5, after_s=2)
 
-    told = answer.json()
+    body = answer.json()
     assert answer.status_code == 200
-    assert (told["mode"], told["outcome"], told["counts"]["inserted"]) == ("task", "changed", 3)
+    assert (body["mode"], body["outcome"], body["counts"]["inserted"]) == ("task", "changed", 3)
     assert answer.headers["preference-applied"] == "wait=5"
     assert "location" not in answer.headers
 
@@ -174,7 +174,7 @@ async def test_what_is_fresh_is_not_waited_for(fixture: HttpFixture) -> None:
     assert (answer.status_code, answer.json()["outcome"]) == (200, "fresh")
 
 
-async def test_nobody_waits_longer_than_a_fetch_may_take(empty: HttpFixture) -> None:
+async def test_no_wait_is_longer_than_a_fetch_may_take(empty: HttpFixture) -> None:
     fixture = HttpFixture(POSTS, clock=empty.clock, deadline=timedelta(seconds=7))
 
     answer = await waited(fixture, 50, after_s=None)

@@ -1,4 +1,4 @@
-"""The quarantine over HTTP: what was rejected is listed, and read again."""
+"""The quarantine over HTTP: rejected records are listed and replayed."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -18,7 +18,7 @@ GOOD = {"id": 1, "user_id": 1, "title": "t", "body": "b"}
 
 @pytest.fixture
 async def fixture() -> AsyncIterator[HttpFixture]:
-    """The application as an admin would find it."""
+    """Yield the application for an admin."""
     fixture = HttpFixture()
     fixture.client.headers.update(await fixture.headers(Role.ADMIN))
     async with fixture.client:
@@ -26,7 +26,7 @@ async def fixture() -> AsyncIterator[HttpFixture]:
 
 
 class Forgiving(msgspec.Struct, frozen=True):
-    """A post of which only the number must be known."""
+    """A post of which only the identifier is required."""
 
     id: int | str
     user_id: int = 0
@@ -35,7 +35,7 @@ class Forgiving(msgspec.Struct, frozen=True):
 
 
 def body(*items: Any) -> bytes:
-    """A body with these items."""
+    """Return a body with these items."""
     return msgspec.json.encode(items)
 
 
@@ -45,34 +45,34 @@ async def rejected(fixture: HttpFixture, count: int = 1) -> None:
 
 
 def fix(fixture: HttpFixture) -> None:
-    """Have the source of the posts read everything from now on."""
+    """Make the source of the posts accept every record from now on."""
     [source] = fixture.sources["posts"]
     source._record = Forgiving
     source.version = "2"
 
 
 async def listed(fixture: HttpFixture, query: str = "") -> dict[str, Any]:
-    """The list as it is answered."""
+    """Return the list of rejected records."""
     answer = await fixture.client.get(f"/quarantine{query}")
     assert answer.status_code == 200, answer.text
     assert answer.headers["cache-control"] == "no-store"
-    told: dict[str, Any] = answer.json()
-    return told
+    report: dict[str, Any] = answer.json()
+    return report
 
 
 # ---------------------------------------------------------------- the list
 
 
-async def test_a_rejected_record_is_told_with_its_place_its_reason_and_its_payload(
+async def test_a_rejected_record_has_its_pointer_its_reason_and_its_payload(
     fixture: HttpFixture,
 ) -> None:
     await rejected(fixture)
 
-    told = await listed(fixture)
+    report = await listed(fixture)
 
-    [one] = told["data"]
-    assert list(told) == ["data", "count", "page", "request_id"]
-    assert (told["count"], told["page"]) == (
+    [one] = report["data"]
+    assert list(report) == ["data", "count", "page", "request_id"]
+    assert (report["count"], report["page"]) == (
         1,
         {"limit": 100, "next_cursor": None, "has_more": False},
     )
@@ -133,20 +133,20 @@ async def test_a_cursor_belongs_to_its_filter(fixture: HttpFixture) -> None:
     await rejected(fixture, count=2)
     cursor = (await listed(fixture, "?limit=1"))["page"]["next_cursor"]
 
-    told = problem(
+    failure = problem(
         await fixture.client.get(f"/quarantine?limit=1&dataset=posts&cursor={cursor}"),
         400,
         "invalid_cursor",
     )
 
-    assert parameter_of(told) == "cursor"
+    assert parameter_of(failure) == "cursor"
 
 
 # ---------------------------------------------------------------- replays
 
 
 @pytest.mark.parametrize("path", ["/quarantine/2/replay", "/quarantine/replay?dataset=posts"])
-async def test_a_replay_answers_with_its_report_and_asks_nobody(
+async def test_a_replay_answers_with_its_report_and_sends_no_request(
     fixture: HttpFixture, path: str
 ) -> None:
     await rejected(fixture, count=2)
@@ -172,32 +172,32 @@ async def test_everything_is_replayed_as_one_job_for_each_dataset(fixture: HttpF
 
     answer = await fixture.client.post("/quarantine/replay", json={})
 
-    told = answer.json()
+    report = answer.json()
     assert answer.status_code == 200, answer.text
-    assert [(one["dataset"], one["outcome"]) for one in told["data"]] == [
+    assert [(one["dataset"], one["outcome"]) for one in report["data"]] == [
         ("posts", "changed"),
         ("gauges", "partial"),
     ]
-    assert told["count"] == 2
-    assert told["request_id"] == answer.headers["x-request-id"]
+    assert report["count"] == 2
+    assert report["request_id"] == answer.headers["x-request-id"]
 
 
 async def test_a_replay_of_what_is_held_is_a_problem_with_the_report(fixture: HttpFixture) -> None:
     await fixture.bring(body(*[BAD] * 30))  # type: ignore[arg-type]
 
-    told = problem(await fixture.client.post("/quarantine/replay?dataset=posts"), 502, "held")
+    failure = problem(await fixture.client.post("/quarantine/replay?dataset=posts"), 502, "held")
 
-    assert told["report"]["counts"]["quarantined"] == 30
+    assert failure["report"]["counts"]["quarantined"] == 30
 
 
-async def test_a_replay_that_was_called_off_is_a_conflict(fixture: HttpFixture) -> None:
+async def test_a_cancelled_replay_is_a_conflict(fixture: HttpFixture) -> None:
     await rejected(fixture)
 
     class CalledOff(ReplayQuarantine):
-        """Replays of which each is called off."""
+        """Replays that are cancelled."""
 
         async def dataset(self, viewer: Role, name: str) -> Any:
-            """Replay, and call it off."""
+            """Start a replay and cancel it."""
             fetched = await super().dataset(viewer, name)
             waits = FetchJob(id=fetched.job.id, dataset=name, queued_at=fetched.job.queued_at)
             job = waits.cancelled(fixture.clock.now())
@@ -215,9 +215,9 @@ async def test_a_replay_is_refused_while_a_fetch_waits_for_its_source(fixture: H
     later = FetchJob(id="f" * 32, dataset="posts", queued_at=now, run_at=now + timedelta(hours=1))
     await fixture.job_backend.jobs.request(later)
 
-    told = problem(await fixture.client.post("/quarantine/1/replay"), 409, "dataset_busy")
+    failure = problem(await fixture.client.post("/quarantine/1/replay"), 409, "dataset_busy")
 
-    assert later.id in told["detail"]
+    assert later.id in failure["detail"]
 
 
 @pytest.mark.parametrize("number", ["2", "0", "x", "-1", "9" * 18, "9" * 19, "9" * 400])

@@ -1,4 +1,4 @@
-"""`GET /fetch/jobs`: which fetches there were, newest first."""
+"""`GET /fetch/jobs`: the jobs, newest first."""
 
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ from tests.adapters.http.http_fixture import (
 
 
 async def fetch_often(fixture: HttpFixture, times: int, path: str = "/fetch") -> list[str]:
-    """Fetch so many times; the identifiers of the jobs, the last one first."""
+    """Fetch so many times and return the identifiers of the jobs, latest first."""
     made = []
     for _ in range(times):
         fixture.clock.advance(60)
@@ -29,25 +29,25 @@ async def fetch_often(fixture: HttpFixture, times: int, path: str = "/fetch") ->
 
 
 def listed(answer: httpx.Response) -> list[str]:
-    """The identifiers of the jobs in an answer, which must be one."""
+    """Return the identifiers of the jobs in a successful answer."""
     assert answer.status_code == 200, answer.text
     return [job["job_id"] for job in answer.json()["data"]]
 
 
-async def test_the_latest_fetch_comes_first_and_is_told_as_its_status_tells_it(
+async def test_the_latest_job_comes_first_and_is_shown_as_on_its_page(
     empty: HttpFixture,
 ) -> None:
     made = await fetch_often(empty, 3)
 
     answer = await empty.client.get("/fetch/jobs")
 
-    told = answer.json()
-    assert list(told) == ["data", "count", "page", "request_id"]
+    body = answer.json()
+    assert list(body) == ["data", "count", "page", "request_id"]
     assert listed(answer) == made
-    assert told["count"] == 3
-    assert told["page"] == {"limit": 100, "next_cursor": None, "has_more": False}
-    assert told["request_id"] == answer.headers["x-request-id"]
-    assert told["data"][0] == (await empty.client.get(f"/fetch/status/{made[0]}")).json()
+    assert body["count"] == 3
+    assert body["page"] == {"limit": 100, "next_cursor": None, "has_more": False}
+    assert body["request_id"] == answer.headers["x-request-id"]
+    assert body["data"][0] == (await empty.client.get(f"/fetch/status/{made[0]}")).json()
     assert answer.headers["cache-control"] == "no-store"
     assert "link" not in answer.headers
 
@@ -110,7 +110,7 @@ async def test_only_the_fetches_in_one_status_are_asked_for(empty: HttpFixture) 
     assert len(listed(await empty.client.get("/fetch/jobs?status=succeeded"))) == 2
 
 
-# ---------------------------------------------------------------- who may see what
+# ---------------------------------------------------------------- access
 
 
 async def test_fetches_of_what_a_viewer_may_not_read_are_not_shown() -> None:
@@ -138,7 +138,7 @@ async def test_fetches_of_a_dataset_that_was_taken_out_are_not_listed(empty: Htt
 
 
 @pytest.mark.parametrize(
-    ("question", "status", "code", "parameter"),
+    ("query", "status", "code", "parameter"),
     [
         ("page=2", 400, "unknown_parameter", "page"),
         ("offset=2", 400, "unknown_parameter", "offset"),
@@ -152,9 +152,9 @@ async def test_fetches_of_a_dataset_that_was_taken_out_are_not_listed(empty: Htt
     ],
 )
 async def test_what_cannot_be_asked_is_named(
-    client: httpx.AsyncClient, question: str, status: int, code: str, parameter: str
+    client: httpx.AsyncClient, query: str, status: int, code: str, parameter: str
 ) -> None:
-    answer = await client.get(f"/fetch/jobs?{question}")
+    answer = await client.get(f"/fetch/jobs?{query}")
 
     assert parameter_of(problem(answer, status, code)) == parameter
 
@@ -207,7 +207,7 @@ async def test_the_list_is_only_read_and_never_fetched(
 
 
 @pytest.mark.parametrize("path", ["/fetch/jobs", f"/fetch/status/{'0' * 32}"])
-async def test_without_a_database_nothing_can_be_told(empty: HttpFixture, path: str) -> None:
+async def test_without_a_database_the_list_is_a_503(empty: HttpFixture, path: str) -> None:
     empty.history.failure = StoreUnavailable("the database is busy")
 
     answer = await empty.client.get(path)
@@ -216,7 +216,7 @@ async def test_without_a_database_nothing_can_be_told(empty: HttpFixture, path: 
     assert answer.headers["retry-after"] == "5"
 
 
-async def test_what_is_told_of_each_dataset_is_its_own(empty: HttpFixture) -> None:
+async def test_each_job_has_the_next_time_of_its_own_dataset(empty: HttpFixture) -> None:
     await fetch_often(empty, 1, "/fetch/gauges")
     empty.clock.advance(timedelta(minutes=5))
     await fetch_often(empty, 1)
@@ -235,5 +235,5 @@ async def test_an_unknown_parameter_is_refused_with_the_nearest_one_and_all_ther
 
     assert "did you mean status?" in near["detail"]
     assert "did you mean" not in far["detail"]
-    for told in (near, far):
-        assert "dataset, status, limit, cursor" in told["detail"]
+    for each in (near, far):
+        assert "dataset, status, limit, cursor" in each["detail"]

@@ -1,4 +1,4 @@
-"""`/fetch/status/{job_id}`: how a fetch stands or ended, and calling it off."""
+"""`/fetch/status/{job_id}`: the status of a job, and cancelling it."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ from tests.adapters.http.http_fixture import (
 )
 
 
-async def test_the_status_of_a_fetch_tells_what_the_fetch_told(fixture: HttpFixture) -> None:
+async def test_the_status_of_a_fetch_is_the_answer_to_the_fetch(fixture: HttpFixture) -> None:
     fixture.clock.advance(61)
     fixture.sources["posts"][0].pages = [posts(3)]
     fetched = (await fixture.client.post("/fetch")).json()
@@ -45,11 +45,11 @@ async def test_the_status_of_a_failed_fetch_is_an_answer_and_not_an_error(
 
 
 async def test_a_job_that_has_not_ended_says_when_to_look_again(empty: HttpFixture) -> None:
-    told = (await empty.client.post("/fetch?mode=task")).json()
+    body = (await empty.client.post("/fetch?mode=task")).json()
 
-    status = await empty.client.get(told["status_url"])
+    status = await empty.client.get(body["status_url"])
 
-    assert status.json() == told
+    assert status.json() == body
     assert status.headers["retry-after"] == "1"
     assert status.headers["cache-control"] == "no-store"
 
@@ -63,16 +63,16 @@ async def test_a_job_that_has_ended_does_not(fixture: HttpFixture) -> None:
 async def test_a_job_that_waits_for_its_source_says_until_when(empty: HttpFixture) -> None:
     retry_at = empty.clock.now() + timedelta(minutes=5)
     empty.sources["posts"][0].failure = SourceBlocked("too many requests", retry_at=retry_at)
-    told = (await empty.client.post("/fetch?mode=task")).json()
+    body = (await empty.client.post("/fetch?mode=task")).json()
     await empty.work()
 
-    status = await empty.client.get(told["status_url"])
+    status = await empty.client.get(body["status_url"])
 
     assert (status.json()["status"], status.json()["run_at"]) == ("queued", "2026-01-01T00:05:00Z")
     assert status.headers["retry-after"] == "300"
 
 
-async def test_the_job_of_a_dataset_that_was_taken_out_is_still_told(empty: HttpFixture) -> None:
+async def test_the_job_of_a_removed_dataset_is_still_shown(empty: HttpFixture) -> None:
     job = FetchJob(id="0" * 32, dataset="gone", queued_at=empty.clock.now())
     await empty.job_backend.jobs.request(job)
     admin = await empty.headers(Role.ADMIN)
@@ -83,7 +83,7 @@ async def test_the_job_of_a_dataset_that_was_taken_out_is_still_told(empty: Http
     assert (status.json()["dataset"], status.json()["next_allowed_at"]) == ("gone", None)
 
 
-async def test_the_fetch_of_what_a_viewer_may_not_read_is_not_told() -> None:
+async def test_the_job_of_a_hidden_dataset_is_not_shown() -> None:
     fixture = HttpFixture(POSTS, gauges_dataset(read_by=Role.USER))
     job_id = (await fixture.fetches["gauges"]()).job.id
 
@@ -111,62 +111,62 @@ async def test_a_status_takes_no_parameters(client: httpx.AsyncClient) -> None:
     problem(await client.get(f"/fetch/status/{'0' * 32}?wait=1"), 400, "unknown_parameter")
 
 
-# ---------------------------------------------------------------- calling off
+# ---------------------------------------------------------------- cancelling
 
 
 @pytest.fixture
 async def ours() -> HttpFixture:
-    """The application for somebody who may call jobs off."""
+    """Return the application for a caller who may cancel jobs."""
     fixture = HttpFixture(POSTS, GAUGES)
     fixture.client.headers.update(await fixture.headers(Role.ADMIN))
     return fixture
 
 
-async def test_a_job_that_waits_is_called_off(ours: HttpFixture) -> None:
-    told = (await ours.client.post("/fetch?mode=task")).json()
+async def test_a_waiting_job_is_cancelled(ours: HttpFixture) -> None:
+    body = (await ours.client.post("/fetch?mode=task")).json()
 
-    answer = await ours.client.delete(told["status_url"])
+    answer = await ours.client.delete(body["status_url"])
 
-    status = await ours.client.get(told["status_url"])
+    status = await ours.client.get(body["status_url"])
     assert (answer.status_code, answer.json()) == (200, status.json())
     assert (status.json()["status"], status.json()["outcome"]) == ("cancelled", None)
     assert status.json()["finished_at"] == "2026-01-01T00:00:00Z"
     assert "retry-after" not in answer.headers
 
 
-async def test_what_was_called_off_is_not_run(ours: HttpFixture) -> None:
-    told = (await ours.client.post("/fetch?mode=task")).json()
-    await ours.client.delete(told["status_url"])
+async def test_a_cancelled_job_is_not_run(ours: HttpFixture) -> None:
+    body = (await ours.client.post("/fetch?mode=task")).json()
+    await ours.client.delete(body["status_url"])
 
     await ours.work()
 
     assert len(ours.sources["posts"][0].asked) == 0
 
 
-async def test_a_job_that_has_ended_cannot_be_called_off(ours: HttpFixture) -> None:
-    told = (await ours.client.post("/fetch")).json()
+async def test_a_job_that_has_ended_cannot_be_cancelled(ours: HttpFixture) -> None:
+    body = (await ours.client.post("/fetch")).json()
 
-    answer = await ours.client.delete(told["status_url"])
+    answer = await ours.client.delete(body["status_url"])
 
     problem(answer, 409, "illegal_transition")
     assert "retry-after" not in answer.headers
 
 
 @pytest.mark.parametrize("job_id", ["nobody", "0" * 32, "%00"])
-async def test_a_job_that_is_none_cannot_be_called_off(ours: HttpFixture, job_id: str) -> None:
+async def test_an_unknown_job_cannot_be_cancelled(ours: HttpFixture, job_id: str) -> None:
     problem(await ours.client.delete(f"/fetch/status/{job_id}"), 404, "unknown_job")
 
 
 @pytest.mark.parametrize("job_id", ["nobody", "0" * 32])
-async def test_a_stranger_can_call_nothing_off(empty: HttpFixture, job_id: str) -> None:
-    told = (await empty.client.post("/fetch?mode=task")).json()
+async def test_a_stranger_cannot_cancel_a_job(empty: HttpFixture, job_id: str) -> None:
+    body = (await empty.client.post("/fetch?mode=task")).json()
 
-    for path in (told["status_url"], f"/fetch/status/{job_id}"):
+    for path in (body["status_url"], f"/fetch/status/{job_id}"):
         answer = await empty.client.delete(path)
 
         problem(answer, 401, "login_required")
         assert answer.headers["www-authenticate"] == "Bearer"
-    assert (await empty.client.get(told["status_url"])).json()["status"] == "queued"
+    assert (await empty.client.get(body["status_url"])).json()["status"] == "queued"
 
 
 # ---------------------------------------------------------------- HEAD

@@ -1,4 +1,4 @@
-"""The OpenAPI document: complete, sound, and about the routes that exist."""
+"""The OpenAPI document: valid, complete, and true to the routes."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from tests.adapters.http.http_fixture import GAUGES, POSTS, HttpFixture, gauges_
 Json = dict[str, Any]
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 
-#: Every route there is, as `http-api.md` lists them, but those of the documentation itself.
+#: Every route but those of the documentation itself.
 ROUTES = {
     "/",
     "/api/data",
@@ -54,7 +54,7 @@ ROUTES = {
 
 @pytest.fixture
 async def document(client: httpx.AsyncClient) -> Json:
-    """The document as it is served."""
+    """Return the document as it is served."""
     answer = await client.get("/openapi.json")
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json"
@@ -62,14 +62,14 @@ async def document(client: httpx.AsyncClient) -> Json:
 
 
 def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
-    """Every operation, with its method and path."""
+    """Yield every operation with its method and path."""
     for path, item in document["paths"].items():
         for method, operation in item.items():
             yield method, path, operation
 
 
 def references(part: Any) -> Iterator[str]:
-    """Every reference in a part of the document."""
+    """Yield every reference in a part of the document."""
     if isinstance(part, dict):
         if isinstance(part.get("$ref"), str):
             yield part["$ref"]
@@ -81,16 +81,16 @@ def references(part: Any) -> Iterator[str]:
 
 
 def parameters(document: Json, path: str) -> dict[str, Json]:
-    """The query parameters of a path's GET, by name."""
+    """Return the query parameters of a path's GET, by name."""
     listed = document["paths"][path]["get"]["parameters"]
     return {p["name"]: p for p in listed if p["in"] == "query"}
 
 
-# ---------------------------------------------------------------- soundness
+# ---------------------------------------------------------------- structure
 
 
 def assert_sound(document: Json) -> None:
-    """Hold the document to what OpenAPI 3.1 asks of its structure."""
+    """Check the structure of the document against OpenAPI 3.1."""
     assert re.fullmatch(r"3\.1\.\d+", document["openapi"])
     assert {"title", "version"} <= document["info"].keys()
     for reference in references(document):
@@ -109,7 +109,7 @@ def assert_sound(document: Json) -> None:
 
 
 def assert_sound_operation(path: str, operation: Json) -> None:
-    """Hold one operation to what OpenAPI 3.1 asks of it."""
+    """Check an operation against OpenAPI 3.1."""
     given = operation.get("parameters", [])
     places = [(parameter["name"], parameter["in"]) for parameter in given]
     assert len(places) == len(set(places))
@@ -129,11 +129,11 @@ async def test_the_document_is_sound(document: Json) -> None:
     assert_sound(document)
 
 
-# ---------------------------------------------------------------- for those who read it
+# ---------------------------------------------------------------- descriptions and patterns
 
 
 def parts(document: Any, name: str) -> Iterator[Any]:
-    """Every text of that name in the document."""
+    """Yield every value of that name in the document."""
     if isinstance(document, dict):
         if isinstance(document.get(name), str):
             yield document[name]
@@ -147,7 +147,7 @@ def parts(document: Any, name: str) -> Iterator[Any]:
 async def test_every_pattern_is_read_by_python_and_by_ecma(document: Json) -> None:
     for pattern in parts(document, "pattern"):
         re.compile(pattern)
-        # What only one of them has, or reads as something else.
+        # Syntax that only one of them has, or reads differently.
         assert not re.search(r"\\[pPkAZ]|\(\?P|\(\?<|\\u\{|\(\?[aiLmsux]", pattern), pattern
 
 
@@ -176,7 +176,7 @@ async def test_the_pattern_of_a_token_s_name_is_what_is_accepted(
 async def test_descriptions_show_what_they_say(document: Json) -> None:
     for text in parts(document, "description"):
         plain = re.sub(r"`[^`]+`", "", text)
-        # Markdown would eat these, or what stands between two of them.
+        # Markdown would swallow these, or the text between two of them.
         assert not re.search(r"[\\<*`\[\]&#]|(^|\W)_|_(\W|$)|\n[ \t]", plain), text
 
 
@@ -219,7 +219,7 @@ async def test_a_body_that_may_be_a_form_is_shown_as_json_alone(document: Json, 
 
 
 async def test_the_paths_are_the_routes_that_exist(document: Json) -> None:
-    # That each of them answers is seen in `test_access.py`.
+    # `test_access.py` calls each of them.
     assert set(document["paths"]) == ROUTES
 
 
@@ -228,7 +228,7 @@ async def test_no_route_exists_that_is_not_in_the_document(client: httpx.AsyncCl
         assert (await client.get(path)).status_code == 404
 
 
-async def test_nobody_needs_to_know_where_the_document_is_from(document: Json) -> None:
+async def test_the_document_does_not_depend_on_how_it_was_requested(document: Json) -> None:
     text = msgspec.json.encode(document).decode()
 
     assert not re.search(r"https?://(?!json-schema|spec\.openapis)", text)
@@ -268,7 +268,7 @@ async def test_every_filter_is_a_typed_parameter(document: Json, dataset: Datase
                 item = ITEM if field.type is FieldType.TEXT else schema
                 least, most = (2, 2) if operator is Operator.BETWEEN else (1, 200)
                 schema = {"type": "array", "items": item, "minItems": least, "maxItems": most}
-                # With commas between the values, not each under the name once more.
+                # With commas between the values, and not a parameter for each.
                 assert (given[name]["style"], given[name]["explode"]) == ("form", False)
             assert given[name]["schema"] == schema
             assert given[name]["description"]
@@ -357,7 +357,7 @@ async def test_every_list_that_is_paged_documents_the_link_to_its_next_page(
         assert "Link" in headers, path
 
 
-async def test_a_job_called_off_is_documented_with_its_problems(document: Json) -> None:
+async def test_cancelling_a_job_is_documented_with_its_problems(document: Json) -> None:
     operation = document["paths"]["/fetch/status/{job_id}"]["delete"]
 
     assert {"200", "401", "403", "404", "409"} <= operation["responses"].keys()
@@ -484,9 +484,9 @@ async def test_answers_have_the_fields_their_schema_says(
 ) -> None:
     content = document["paths"][path]["get"]["responses"]["200"]["content"]
 
-    told = (await client.get(asked)).json()
+    body = (await client.get(asked)).json()
 
-    assert_fits(document, content["application/json"]["schema"], told)
+    assert_fits(document, content["application/json"]["schema"], body)
 
 
 @pytest.mark.parametrize(
@@ -524,7 +524,7 @@ async def test_no_schema_has_a_default_because_generators_would_demand_or_send_i
 
 
 def assert_fits(document: Json, schema: Json, value: Any) -> None:
-    """Hold a value to the objects, lists and types of its schema."""
+    """Check a value against the objects, lists and types of its schema."""
     if "$ref" in schema:
         schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
     if "properties" in schema:
@@ -541,7 +541,7 @@ def assert_fits(document: Json, schema: Json, value: Any) -> None:
         assert any(isinstance(value, kinds[name]) for name in names), (schema, value)
 
 
-async def test_two_datasets_whose_records_have_one_name_are_told_apart() -> None:
+async def test_two_datasets_with_records_of_one_name_have_different_schemas() -> None:
     fixture = HttpFixture(POSTS, gauges_dataset("wells"), gauges_dataset("rivers", key=("number",)))
     await fixture.bring(posts(1))
 
@@ -627,7 +627,7 @@ async def test_the_pattern_of_a_repository_is_what_is_accepted(
         ("/auth/login", {"POST", "OPTIONS"}),
     ],
 )
-async def test_options_tells_every_method_of_a_path(
+async def test_options_lists_every_method_of_a_path(
     client: httpx.AsyncClient, path: str, allowed: set[str]
 ) -> None:
     answer = await client.options(path)

@@ -1,4 +1,4 @@
-"""Documentation: a page to try the API on that needs nobody else's server."""
+"""Documentation: a page to try the API, without any other server."""
 
 import re
 from urllib.parse import urljoin

@@ -1,6 +1,6 @@
-"""Schemathesis over the whole OpenAPI document: no server error, and no answer it does not know.
+"""Schemathesis over the whole OpenAPI document: no server error, no undocumented answer.
 
-`python -m tests.fuzz` does the same for as long as you like.
+`python -m tests.fuzz` does the same for any time.
 """
 
 import json
@@ -12,7 +12,7 @@ from domain.dataset import Role
 from tests.fuzz.hold import Findings, hold, hold_app
 
 
-# The limit is for machines that do other things as well; it takes about 20 seconds.
+# It takes about 20 seconds; the limit allows for busy machines.
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("role", Role)
 def test_whatever_is_asked_the_answer_is_one_the_document_knows(role: Role) -> None:
@@ -32,7 +32,7 @@ class Liar:
         self._more = [(name.encode(), b"1") for name in names]
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer its document, or as it was told."""
+        """Return its document, or the given answer."""
         if scope["type"] != "http":
             raise NotImplementedError
         status, text, media_type = self._answer
@@ -67,13 +67,13 @@ _DOCUMENT = {
 }
 
 
-def told(liar: Liar) -> list[str]:
+def findings_of(liar: Liar) -> list[str]:
     found: Findings = hold_app(liar)
     return [text.split("\n")[0] for text in found.wrong]
 
 
 def test_an_application_as_its_document_says_has_nothing_wrong() -> None:
-    assert told(Liar(200, {"id": 1})) == []
+    assert findings_of(Liar(200, {"id": 1})) == []
 
 
 @pytest.mark.parametrize(
@@ -90,4 +90,4 @@ def test_an_application_as_its_document_says_has_nothing_wrong() -> None:
     ],
 )
 def test_a_lie_is_found(liar: Liar, finding: str) -> None:
-    assert finding in told(liar)
+    assert finding in findings_of(liar)

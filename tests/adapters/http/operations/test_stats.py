@@ -1,4 +1,4 @@
-"""Stats: `GET /stats`, the numbers of everything received, stored and rejected."""
+"""Statistics: `GET /stats`, the numbers of records received, stored and rejected."""
 
 from typing import Any
 
@@ -20,31 +20,31 @@ SECRET = gauges_dataset(read_by=Role.USER)
 
 
 async def stats(fixture: HttpFixture) -> dict[str, Any]:
-    """The numbers as they are now."""
+    """Return the present statistics."""
     answer = await fixture.client.get("/stats")
     assert answer.status_code == 200, answer.text
-    told: dict[str, Any] = answer.json()
-    return told
+    body: dict[str, Any] = answer.json()
+    return body
 
 
 def counts(**some: int) -> dict[str, int]:
-    """Counts as they are told, zero where nothing is said."""
+    """Return counts, zero where none is given."""
     return {name: some.get(name, 0) for name in Counts.__struct_fields__}
 
 
-async def test_everything_is_counted_and_every_source_told(client: httpx.AsyncClient) -> None:
+async def test_everything_is_counted_and_every_source_shown(client: httpx.AsyncClient) -> None:
     answer = await client.get("/stats")
 
-    told = answer.json()
-    assert list(told) == [
+    body = answer.json()
+    assert list(body) == [
         "raw_records",
         "normalized_records",
         "quarantined",
         "sources",
         "request_id",
     ]
-    assert (told["raw_records"], told["normalized_records"], told["quarantined"]) == (104, 104, 0)
-    assert told["sources"][0] == {
+    assert (body["raw_records"], body["normalized_records"], body["quarantined"]) == (104, 104, 0)
+    assert body["sources"][0] == {
         "source": "posts_source",
         "dataset": "posts",
         "last_run": "2026-01-01T00:01:01Z",
@@ -54,15 +54,15 @@ async def test_everything_is_counted_and_every_source_told(client: httpx.AsyncCl
         "last_error": None,
         "last_success_at": "2026-01-01T00:01:01Z",
     }
-    assert told["request_id"] == answer.headers["x-request-id"]
+    assert body["request_id"] == answer.headers["x-request-id"]
     assert answer.headers["cache-control"] == "no-store"
 
 
 async def test_a_source_that_never_ran_is_there_with_nothing(empty: HttpFixture) -> None:
-    told = await stats(empty)
+    body = await stats(empty)
 
-    assert (told["raw_records"], told["normalized_records"], told["quarantined"]) == (0, 0, 0)
-    assert told["sources"][0] == {
+    assert (body["raw_records"], body["normalized_records"], body["quarantined"]) == (0, 0, 0)
+    assert body["sources"][0] == {
         "source": "posts_source",
         "dataset": "posts",
         "last_run": None,
@@ -83,17 +83,17 @@ async def test_records_received_again_are_received_again_and_stored_once(
     empty.clock.advance(61)
     await empty.client.post("/fetch")
 
-    told = await stats(empty)
+    body = await stats(empty)
 
-    assert (told["raw_records"], told["normalized_records"], told["quarantined"]) == (22, 12, 1)
-    assert told["sources"][0]["runs"] == 3
-    assert told["sources"][0]["last_status"] == "partial"
-    assert told["sources"][0]["counts"] == counts(
+    assert (body["raw_records"], body["normalized_records"], body["quarantined"]) == (22, 12, 1)
+    assert body["sources"][0]["runs"] == 3
+    assert body["sources"][0]["last_status"] == "partial"
+    assert body["sources"][0]["counts"] == counts(
         received=22, inserted=12, unchanged=9, quarantined=1
     )
 
 
-async def test_a_failure_is_told_until_a_run_succeeds(empty: HttpFixture) -> None:
+async def test_a_failure_is_shown_until_a_run_succeeds(empty: HttpFixture) -> None:
     await empty.bring(posts(1))
     source = empty.sources["posts"][0]
     source.failure = SourceUnavailable("no answer")
@@ -123,15 +123,15 @@ async def test_a_fetch_that_was_fresh_moves_nothing(fixture: HttpFixture) -> Non
     assert {**after, "request_id": ""} == {**before, "request_id": ""}
 
 
-async def test_a_dataset_for_others_is_neither_told_nor_counted() -> None:
+async def test_a_hidden_dataset_is_neither_shown_nor_counted() -> None:
     fixture = HttpFixture(POSTS, SECRET)
     await fixture.bring(posts(3))
     await fixture.bring(SOME_GAUGES, SECRET)
 
-    told = await stats(fixture)
+    body = await stats(fixture)
 
-    assert [source["dataset"] for source in told["sources"]] == ["posts"]
-    assert (told["raw_records"], told["normalized_records"]) == (3, 3)
+    assert [source["dataset"] for source in body["sources"]] == ["posts"]
+    assert (body["raw_records"], body["normalized_records"]) == (3, 3)
 
 
 async def test_without_a_database_the_numbers_are_a_problem(fixture: HttpFixture) -> None:

@@ -1,4 +1,4 @@
-"""Who may call what: every role at every route, and tokens that are none."""
+"""Access: every role at every route, and invalid tokens."""
 
 import base64
 import hashlib
@@ -32,7 +32,7 @@ from tests.prove.figures import told
 CLOSED = gauges_dataset(read_by=Role.USER, fetch_by=Role.ADMIN)
 VALUES = {"station": "north", "number": "1", "id": "1", "dataset": "gauges"}
 
-#: Who may call a route, told once more and independently of the code: the least role.
+#: The least role that may call each route, written independently of the code.
 LEAST = {
     "GET /": Role.ANYONE,
     "GET /api/data": Role.USER,
@@ -72,20 +72,20 @@ LEAST = {
     "GET /health/live": Role.ANYONE,
     "GET /health/ready": Role.ANYONE,
 }
-#: Open to everybody even where everybody must log in.
+#: Open even where a login is required.
 ALWAYS = re.compile(r"/health.*|/auth/(login|logout|refresh|signup)")
 
 
 @pytest.fixture
 async def closed() -> HttpFixture:
-    """The application with an open and a closed dataset."""
+    """Return the application with an open and a closed dataset."""
     fixture = HttpFixture(POSTS, CLOSED)
     await fixture.bring(posts(3))
     return fixture
 
 
 async def operations(fixture: HttpFixture) -> list[tuple[str, str, str]]:
-    """Every operation of the document: its method, its path as written, and one to call."""
+    """Return every operation of the document: method, path template, and a path to call."""
     document = (await fixture.client.get("/openapi.json")).json()
     job = await fixture.fetches["gauges"](Role.ADMIN, force=True)
     values = {
@@ -131,7 +131,7 @@ async def test_c24_every_role_gets_what_it_may_at_every_route_and_nothing_else(
     assert cells == 3 * len(LEAST)
 
 
-async def test_where_everybody_must_log_in_only_health_docs_and_auth_are_open() -> None:
+async def test_with_login_required_only_health_docs_and_auth_are_open() -> None:
     fixture = HttpFixture(POSTS, CLOSED, require_login=True)
     await fixture.bring(posts(3))
     for method, path, url in await operations(fixture):
@@ -160,13 +160,13 @@ async def test_the_document_says_who_may_call_what(closed: HttpFixture) -> None:
         for method, operation in item.items():
             least = LEAST[f"{method.upper()} {path}"]
             if "{dataset}" in path or "{job_id}" in path:
-                continue  # that depends on the dataset
+                continue  # it depends on the dataset
             open_to_all = operation["security"] == [] or {} in operation["security"]
             assert open_to_all is (least is Role.ANYONE), (method, path)
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
 
 
-async def test_where_everybody_must_log_in_the_document_says_so() -> None:
+async def test_with_login_required_the_document_requires_a_token_everywhere() -> None:
     fixture = HttpFixture(POSTS, CLOSED, require_login=True)
     document = (await fixture.client.get("/openapi.json")).json()
 
@@ -181,15 +181,15 @@ def test_a_route_that_does_not_say_who_may_call_it_stops_the_start() -> None:
     async def silent() -> None: ...
 
     @get("/open", opt=may_call(OPEN))
-    async def told() -> None: ...
+    async def declared() -> None: ...
 
-    silent.fn.__module__ = told.fn.__module__ = "adapters.http.jobs.routes"
+    silent.fn.__module__ = declared.fn.__module__ = "adapters.http.jobs.routes"
     with pytest.raises(InvalidRoutes, match="/silent"):
-        require_declared(Litestar([silent, told], openapi_config=None))
-    require_declared(Litestar([told], openapi_config=None))
+        require_declared(Litestar([silent, declared], openapi_config=None))
+    require_declared(Litestar([declared], openapi_config=None))
 
 
-# ---------------------------------------------------------------- tokens that are none
+# ---------------------------------------------------------------- invalid tokens
 
 Json = dict[str, Any]
 KEY = hashlib.blake2b(SECRET, person=b"catchment-access").digest()
@@ -200,7 +200,7 @@ def part(value: Any) -> str:
 
 
 def signed(header: Json, claims: Json, key: bytes = KEY) -> str:
-    """A token with any header, signed as ours are."""
+    """Return a token with any header, with our signature."""
     content = f"{part(header)}.{part(claims)}"
     mac = hmac.digest(key, content.encode(), "sha256")
     return f"{content}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
@@ -213,7 +213,7 @@ def without(claims: Json, name: str) -> Json:
     return {key: value for key, value in claims.items() if key != name}
 
 
-#: Each of the ways to attack a token, made from the claims and the text of a good one.
+#: Attacks on a token, each made from the claims and the text of a valid one.
 ATTACKS: dict[str, Callable[[Json, str], str]] = {
     "no algorithm": lambda c, t: f"{part({**OURS, 'alg': 'none'})}.{part(c)}.",
     "no algorithm, with the signature": lambda c, t: (
@@ -264,15 +264,15 @@ ATTACKS: dict[str, Callable[[Json, str], str]] = {
 async def test_c29_no_attack_on_a_token_gets_in(closed: HttpFixture, attack: str) -> None:
     good = (await closed.headers(Role.USER))["Authorization"].removeprefix("Bearer ")
     claims = jwt.decode(good, options={"verify_signature": False})
-    told = ATTACKS[attack](claims, good).encode("latin-1")
+    forged = ATTACKS[attack](claims, good).encode("latin-1")
 
     answers = [
-        await closed.client.get(path, headers=[(b"authorization", b"Bearer " + told)])
+        await closed.client.get(path, headers=[(b"authorization", b"Bearer " + forged)])
         for path in ("/auth/me", "/data", "/datasets")
     ]
 
     for answer in answers:
-        if len(told) > 10_000:
+        if len(forged) > 10_000:
             problem(answer, 431, "headers_too_large")
             continue
         refused = problem(answer, 401, "invalid_token")
@@ -321,7 +321,7 @@ async def test_c29_what_is_no_bearer_token_is_401(
 async def test_a_user_locked_out_elsewhere_is_out_within_five_seconds(closed: HttpFixture) -> None:
     user = await closed.headers(Role.USER)
     assert (await closed.client.get("/auth/me", headers=user)).status_code == 200
-    # As another process does it, of whose writes nothing has been heard yet.
+    # As another process does it, before its notification has arrived.
     closed.database.users["user"] = closed.database.users["user"].locked_out()
 
     believed = (await closed.client.get("/auth/me", headers=user)).status_code
@@ -335,11 +335,11 @@ async def test_each_role_sees_its_own_overview(closed: HttpFixture) -> None:
         return (card["name"] for card in answer.json()["datasets"])
 
     for path in ("/", "/datasets"):
-        told = [
+        shown = [
             list(names(await closed.client.get(path, headers=await closed.headers(role))))
             for role in Role
         ]
-        assert told == [["posts"], ["posts", "gauges"], ["posts", "gauges"]]
+        assert shown == [["posts"], ["posts", "gauges"], ["posts", "gauges"]]
 
 
 async def test_a_key_of_one_user_is_not_the_key_of_another(closed: HttpFixture) -> None:
@@ -355,7 +355,7 @@ async def test_a_key_of_one_user_is_not_the_key_of_another(closed: HttpFixture) 
     assert again.headers["idempotent-replayed"] == "true"
 
 
-# ---------------------------------------------------------------- where a bearer is not needed
+# ---------------------------------------------------------------- where no token is needed
 
 
 @pytest.mark.parametrize("bearer", ["Bearer junk", "Bearer", "Basic !", "Digest x", "run out"])
@@ -372,7 +372,7 @@ async def test_a_bearer_that_does_not_count_is_none_where_everything_is_open(
         fixture.clock.advance(3600)
 
     refresh = {"refresh_token": granted["refresh_token"]}
-    told = [
+    answers = [
         await fixture.client.post("/auth/login", json=login, headers=headers),
         await fixture.client.post("/auth/refresh", json=refresh, headers=headers),
         await fixture.client.get("/health", headers=headers),
@@ -382,8 +382,8 @@ async def test_a_bearer_that_does_not_count_is_none_where_everything_is_open(
         await fixture.client.get("/openapi.json", headers=headers),
     ]
 
-    assert [answer.status_code for answer in told] == [200] * 7
-    renewed = {"Authorization": f"Bearer {told[1].json()['access_token']}"}
+    assert [answer.status_code for answer in answers] == [200] * 7
+    renewed = {"Authorization": f"Bearer {answers[1].json()['access_token']}"}
     assert (await fixture.client.get("/auth/me", headers=renewed)).json()["username"] == "user"
     for path in ("/auth/me", "/data", "/", "/healthy", "/auth/login/x"):
         refused = await fixture.client.get(path, headers=headers)
@@ -417,7 +417,7 @@ async def test_a_probe_with_a_bearer_needs_no_store() -> None:
     problem(await fixture.client.get("/auth/me", headers=headers), 503, "store_unavailable")
 
 
-# ---------------------------------------------------------------- programs without bearers
+# ---------------------------------------------------------------- Basic authentication
 
 
 async def test_an_api_token_counts_as_the_password_of_any_name() -> None:
@@ -429,8 +429,8 @@ async def test_an_api_token_counts_as_the_password_of_any_name() -> None:
     for name in ("", "user", "nobody", "é"):
         me = await fixture.client.get("/auth/me", auth=httpx.BasicAuth(name, token))
         assert me.json() == {"username": "user", "role": "user"}
-    told = await fixture.client.get("/data?format=csv", auth=("x", token))
-    assert (told.status_code, told.headers["cache-control"]) == (200, "private, no-cache")
+    answer = await fixture.client.get("/data?format=csv", auth=("x", token))
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "private, no-cache")
 
 
 @pytest.mark.parametrize("kind", ["a password", "an access token", "no token", "junk", "the name"])
@@ -447,6 +447,6 @@ async def test_nothing_else_counts_as_a_password(kind: str) -> None:
         "junk": ("", ""),
     }[kind]
 
-    told = await fixture.client.get("/data", auth=sent)
+    answer = await fixture.client.get("/data", auth=sent)
 
-    problem(told, 401, "invalid_token")
+    problem(answer, 401, "invalid_token")

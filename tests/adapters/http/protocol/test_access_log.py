@@ -1,4 +1,4 @@
-"""The access log: one line for each request, and its identifier in whatever else is logged."""
+"""The access log: one line for each request, and its identifier in every other line."""
 
 import logging
 from collections.abc import Iterator, MutableMapping
@@ -17,13 +17,13 @@ Events = list[MutableMapping[str, Any]]
 
 @pytest.fixture
 def log_level() -> int:
-    """From which level on anything is logged."""
+    """Return the log level."""
     return logging.DEBUG
 
 
 @pytest.fixture
 def lines() -> Iterator[Events]:
-    """Everything that is logged meanwhile."""
+    """Yield all log lines of a test."""
     with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as events:
         yield events
 
@@ -83,7 +83,7 @@ async def test_what_breaks_is_logged_with_the_request_it_broke(
     ]
 
 
-async def test_a_client_that_leaves_midway_is_logged_with_what_it_was_told(
+async def test_a_client_that_disconnects_midway_is_logged_with_the_status_it_got(
     empty: HttpFixture, lines: Events
 ) -> None:
     await empty.bring(posts(3))

@@ -1,4 +1,4 @@
-"""The door: other people's pages, hosts that are not ours, and whose word on addresses counts."""
+"""Authentication: foreign origins, foreign hosts, and trusted proxies."""
 
 import httpx
 import pytest
@@ -11,15 +11,15 @@ LIMITS = {"fetch": Rate(2, 60.0), "login": Rate(2, 60.0), "tasks": Rate(2, 60.0)
 PREFLIGHT = {"Origin": "https://app.test", "Access-Control-Request-Method": "POST"}
 
 
-# ---------------------------------------------------------------- other people's pages
+# ---------------------------------------------------------------- foreign origins
 
 
 async def test_c35_without_a_setting_no_page_of_others_may_read(empty: HttpFixture) -> None:
     answer = await empty.client.get("/data", headers={"Origin": "https://evil.test"})
     asked = await empty.client.options("/fetch", headers=PREFLIGHT)
 
-    for told in (answer, asked):
-        assert not [name for name in told.headers if name.startswith("access-control")]
+    for each in (answer, asked):
+        assert not [name for name in each.headers if name.startswith("access-control")]
 
 
 @pytest.mark.parametrize("path", ["/data", "/nothing", "/data?colour=red", "/openapi.json"])
@@ -34,12 +34,12 @@ async def test_c35_a_page_that_is_named_may_read_whatever_is_answered(path: str)
     assert "Origin" in ours.headers["vary"]
     assert "ETag" in ours.headers["access-control-expose-headers"]
     assert "access-control-allow-credentials" not in ours.headers
-    for told in (others, none):
-        assert "access-control-allow-origin" not in told.headers
-        assert "Origin" in told.headers["vary"]  # or a cache would give it to the page above
+    for each in (others, none):
+        assert "access-control-allow-origin" not in each.headers
+        assert "Origin" in each.headers["vary"]  # or a cache would send it to the other origin
 
 
-async def test_a_browser_that_asks_beforehand_is_told() -> None:
+async def test_a_preflight_request_is_answered() -> None:
     fixture = HttpFixture(cors_origins=("https://app.test",), require_login=True)
 
     answer = await fixture.client.options("/fetch", headers=PREFLIGHT)
@@ -178,7 +178,7 @@ async def test_c36_a_page_of_another_site_can_read_what_is_open(client: httpx.As
 
 
 async def statuses(fixture: HttpFixture, *forwarded: str, client: str = "10.0.0.1") -> list[int]:
-    """The statuses of logins without a body that say that they come from there."""
+    """Return the statuses of logins without a body from these forwarded addresses."""
     transport = httpx.ASGITransport(fixture.app, client=(client, 1))
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as asking:
         answers = [
@@ -197,17 +197,19 @@ async def test_what_strangers_say_of_their_address_is_passed_over() -> None:
 async def test_a_trusted_proxys_word_counts() -> None:
     fixture = HttpFixture(client_limits=LIMITS, trusted_proxies=("10.0.0.0/8",))
 
-    told = await statuses(fixture, "1.1.1.1", "1.1.1.1", "1.1.1.1", "2.2.2.2")
+    answers = await statuses(fixture, "1.1.1.1", "1.1.1.1", "1.1.1.1", "2.2.2.2")
 
-    assert told == [415, 415, 429, 415]
+    assert answers == [415, 415, 429, 415]
 
 
-async def test_what_stands_before_the_last_stranger_was_written_by_the_client() -> None:
+async def test_addresses_before_the_last_untrusted_hop_are_ignored() -> None:
     fixture = HttpFixture(client_limits=LIMITS, trusted_proxies=("10.0.0.0/8", "::1"))
 
-    told = await statuses(fixture, "9.9.9.1, 1.1.1.1, 10.0.0.2", "9.9.9.2,1.1.1.1", "junk, 1.1.1.1")
+    answers = await statuses(
+        fixture, "9.9.9.1, 1.1.1.1, 10.0.0.2", "9.9.9.2,1.1.1.1", "junk, 1.1.1.1"
+    )
 
-    assert told == [415, 415, 429]
+    assert answers == [415, 415, 429]
 
 
 async def test_junk_from_a_trusted_proxy_counts_as_the_proxy() -> None:
@@ -219,19 +221,19 @@ async def test_junk_from_a_trusted_proxy_counts_as_the_proxy() -> None:
 async def test_only_trusted_proxies_are_believed() -> None:
     fixture = HttpFixture(client_limits=LIMITS, trusted_proxies=("10.0.0.1",))
 
-    told = await statuses(fixture, "1.1.1.1", "2.2.2.2", "3.3.3.3", client="11.0.0.1")
+    answers = await statuses(fixture, "1.1.1.1", "2.2.2.2", "3.3.3.3", client="11.0.0.1")
 
-    assert told == [415, 415, 429]
+    assert answers == [415, 415, 429]
 
 
 async def test_the_addresses_of_one_household_count_together() -> None:
     fixture = HttpFixture(client_limits=LIMITS, trusted_proxies=("10.0.0.1",))
 
-    told = await statuses(
+    answers = await statuses(
         fixture, "2001:db8:1:2::1", "2001:db8:1:2:ffff::2", "[2001:db8:1:2::3]", "2001:db8:1:3::1"
     )
 
-    assert told == [415, 415, 429, 415]
+    assert answers == [415, 415, 429, 415]
 
 
 async def test_an_address_of_ipv4_is_the_same_however_it_is_written() -> None:
@@ -257,14 +259,14 @@ async def test_the_port_of_an_address_does_not_count(one: str, same: str, other:
 async def test_a_trusted_proxy_says_whether_it_was_asked_by_https() -> None:
     fixture = HttpFixture(trusted_proxies=("127.0.0.1",))
 
-    told = await fixture.client.get("/", headers={"X-Forwarded-Proto": "https"})
+    answer = await fixture.client.get("/", headers={"X-Forwarded-Proto": "https"})
     plain = await HttpFixture().client.get("/", headers={"X-Forwarded-Proto": "https"})
 
-    assert "https://catchment.test" in told.json()["try"][0]
+    assert "https://catchment.test" in answer.json()["try"][0]
     assert "http://catchment.test" in plain.json()["try"][0]
 
 
-# ---------------------------------------------------------------- what proxies and probes need
+# ---------------------------------------------------------------- proxies and probes
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready"])
@@ -273,12 +275,12 @@ async def test_health_answers_for_any_host(method: str, path: str) -> None:
     fixture = HttpFixture(allowed_hosts=("api.test",), root_path="/catchment")
 
     for asked in (path, f"/catchment{path}"):
-        told = await fixture.client.request(method, asked, headers={"Host": "127.0.0.1:8000"})
-        assert told.status_code == 200
+        answer = await fixture.client.request(method, asked, headers={"Host": "127.0.0.1:8000"})
+        assert answer.status_code == 200
     fixture = HttpFixture(allowed_hosts=("api.test",))
     for asked in ("/", "/data", "/healthy", "/docs"):
-        told = await fixture.client.get(asked, headers={"Host": "127.0.0.1:8000"})
-        problem(told, 400, "unknown_host")
+        answer = await fixture.client.get(asked, headers={"Host": "127.0.0.1:8000"})
+        problem(answer, 400, "unknown_host")
 
 
 async def test_what_says_nothing_of_caches_is_kept_by_none() -> None:
@@ -299,13 +301,13 @@ async def test_what_says_nothing_of_caches_is_kept_by_none() -> None:
         ("GET", made.headers["location"], "private, no-cache"),
     ]
 
-    told = [
+    answers = [
         (method, path, ", ".join(answer.headers.get_list("cache-control")))
         for method, path, _ in ways
         if (answer := await fixture.client.request(method, path))
     ]
 
-    assert told == ways
+    assert answers == ways
 
 
 @pytest.mark.parametrize("max_age_s", [0, 30])
@@ -314,8 +316,8 @@ async def test_there_is_one_line_that_says_what_answers_vary_by(path: str, max_a
     fixture = HttpFixture(cors_origins=("https://app.test",), cache_max_age_s=max_age_s)
 
     for _ in range(2):
-        told = await fixture.client.get(path)
-        [line] = told.headers.get_list("vary")
+        answer = await fixture.client.get(path)
+        [line] = answer.headers.get_list("vary")
         assert "Origin" in line
         assert path == "/nothing" or "Accept-Encoding" in line
         assert not path.startswith("/data?") or line.startswith("Accept, Authorization")
@@ -323,22 +325,22 @@ async def test_there_is_one_line_that_says_what_answers_vary_by(path: str, max_a
 
 @pytest.mark.parametrize("path", ["/data", "/data/posts/1", "/docs", "/redoc", "/openapi.json"])
 async def test_what_can_only_be_read_says_so(client: httpx.AsyncClient, path: str) -> None:
-    told = await client.options(path)
+    answer = await client.options(path)
 
-    assert (told.status_code, told.content) == (204, b"")
-    assert told.headers["allow"] == "GET, HEAD, OPTIONS"
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
 
 
 async def test_pages_of_others_may_send_traces_and_read_what_a_download_is_called() -> None:
     fixture = HttpFixture(cors_origins=("https://app.test",))
 
     asked = await fixture.client.options("/data", headers=PREFLIGHT)
-    told = await fixture.client.get("/data", headers={"Origin": "https://app.test"})
+    answer = await fixture.client.get("/data", headers={"Origin": "https://app.test"})
 
     for name in ("traceparent", "tracestate", "baggage"):
         assert name in asked.headers["access-control-allow-headers"]
     for name in ("Content-Disposition", "Link", "ETag"):
-        assert name in told.headers["access-control-expose-headers"]
+        assert name in answer.headers["access-control-expose-headers"]
 
 
 @pytest.mark.parametrize(

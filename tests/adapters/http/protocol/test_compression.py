@@ -1,4 +1,4 @@
-"""Compression: gzip for those who accept it, the same bytes for those who unpack it."""
+"""Compression: gzip for clients that accept it, with the same content."""
 
 import gzip
 import zlib
@@ -27,7 +27,7 @@ LARGE = [
 
 
 def unpacked(body: bytes) -> bytes:
-    """A body as clients unpack it that read one gzip member, and no more."""
+    """Return a body as clients unpack it that read only one gzip member."""
     reader = zlib.decompressobj(wbits=31)
     text = reader.decompress(body)
     assert reader.eof
@@ -38,17 +38,17 @@ def unpacked(body: bytes) -> bytes:
 async def asked(
     fixture: HttpFixture, path: str, headers: dict[str, str], method: str = "GET"
 ) -> Conversation:
-    """Ask with these headers and no others."""
+    """Send a request with these headers and no others."""
     conversation = Conversation(fixture.app)
     await conversation.get(path, headers, method)
     return conversation
 
 
-# ---------------------------------------------------------------- what is compressed
+# ---------------------------------------------------------------- compressed answers
 
 
 @pytest.mark.parametrize("path", LARGE)
-async def test_whoever_accepts_gzip_gets_it_with_the_same_tag(
+async def test_a_client_that_accepts_gzip_gets_it_with_the_same_tag(
     shared: HttpFixture, path: str
 ) -> None:
     fixed = {"x-request-id": "same"}
@@ -60,8 +60,8 @@ async def test_whoever_accepts_gzip_gets_it_with_the_same_tag(
     assert len(packed.body) < len(plain.body)
     before_latency = unpacked(packed.body).rpartition(b'"api_latency_ms"')[0]
     assert before_latency == plain.body.rpartition(b'"api_latency_ms"')[0]
-    for told in (plain, packed):
-        assert "Accept-Encoding" in told.headers["vary"]
+    for each in (plain, packed):
+        assert "Accept-Encoding" in each.headers["vary"]
     assert packed.headers.get("etag") == plain.headers.get("etag")
     assert packed.headers.get("etag", "W/").startswith("W/")
 
@@ -83,10 +83,10 @@ async def test_a_tag_holds_whatever_the_encoding(shared: HttpFixture, path: str)
 
     for tag in (etag, f'W/"{opaque}-gzip"', f'"{opaque}--gzip"', f'"{opaque};gzip"'):
         for more in ({}, GZIP):
-            told = await asked(shared, path, {"if-none-match": tag, **more})
-            assert (told.status, told.body) == (304, b"")
-            assert "content-encoding" not in told.headers
-            assert "Accept-Encoding" in told.headers["vary"]
+            answer = await asked(shared, path, {"if-none-match": tag, **more})
+            assert (answer.status, answer.body) == (304, b"")
+            assert "content-encoding" not in answer.headers
+            assert "Accept-Encoding" in answer.headers["vary"]
 
 
 @pytest.mark.parametrize(
@@ -103,9 +103,9 @@ async def test_a_task_alone_has_a_strong_tag_and_goes_out_as_it_is(fixture: Http
     alone = await fixture.client.get(made.headers["location"])
     listed = await fixture.client.get("/tasks")
 
-    for told in (made, alone):
-        assert "content-encoding" not in told.headers
-        assert told.headers["etag"] == '"1"'
+    for each in (made, alone):
+        assert "content-encoding" not in each.headers
+        assert each.headers["etag"] == '"1"'
     assert listed.headers["content-encoding"] == "gzip"
     assert listed.json()["data"] == [alone.json()]
 
@@ -130,11 +130,11 @@ async def test_what_holds_a_token_goes_out_as_it_is(fixture: HttpFixture) -> Non
 async def test_a_private_page_is_compressed_and_never_kept(fixture: HttpFixture) -> None:
     headers = await fixture.headers(Role.USER)
 
-    told = await fixture.client.get("/data", headers=headers)
+    answer = await fixture.client.get("/data", headers=headers)
 
-    assert told.headers["content-encoding"] == "gzip"
-    assert told.json()["count"] == 100
-    assert told.headers["cache-control"] == "private, no-cache"
+    assert answer.headers["content-encoding"] == "gzip"
+    assert answer.json()["count"] == 100
+    assert answer.headers["cache-control"] == "private, no-cache"
 
 
 async def test_a_long_export_is_unpacked_to_what_it_is(fixture: HttpFixture) -> None:
@@ -147,7 +147,7 @@ async def test_a_long_export_is_unpacked_to_what_it_is(fixture: HttpFixture) -> 
     assert unpacked(packed.body) == plain.body
 
 
-# ---------------------------------------------------------------- ready pages
+# ---------------------------------------------------------------- cached pages
 
 
 async def test_a_ready_page_is_compressed_once(fixture: HttpFixture) -> None:
@@ -157,10 +157,10 @@ async def test_a_ready_page_is_compressed_once(fixture: HttpFixture) -> None:
     await fixture.bring(posts(101))
     changed = await asked(fixture, "/data", {**GZIP, "accept": "*/*"})
 
-    # All but the ending is the same, byte by byte: it was kept so.
+    # All bytes but the ending are the same, because they were cached.
     assert first[0].body[:800] == first[1].body[:800] == other.body[:800]
     assert first[0].body[-60:] != first[1].body[-60:]
-    texts = [unpacked(told.body) for told in (*first, other)]
+    texts = [unpacked(each.body) for each in (*first, other)]
     assert len({text.rpartition(b',"stale"')[0] for text in texts}) == 1
     assert len({text.partition(b'"request_id":"')[2][:30] for text in texts}) == 3
     assert plain.body.startswith(texts[0].rpartition(b',"stale"')[0])
@@ -180,7 +180,7 @@ def test_an_ending_fits_into_one_block() -> None:
         pack(b"a").with_ending(b"b" * 65_536)
 
 
-# ---------------------------------------------------------------- who accepts it
+# ---------------------------------------------------------------- Accept-Encoding
 
 
 @pytest.mark.parametrize(
@@ -208,11 +208,11 @@ async def test_gzip_is_for_those_who_name_it(
 ) -> None:
     assert accepts_gzip(accepted.encode()) is is_wanted
     for path in ("/data", "/openapi.json", "/datasets", "/data?format=csv"):
-        told = await asked(shared, path, {"accept-encoding": accepted})
-        assert ("content-encoding" in told.headers) is is_wanted
+        answer = await asked(shared, path, {"accept-encoding": accepted})
+        assert ("content-encoding" in answer.headers) is is_wanted
 
 
 async def test_clients_unpack_by_themselves(client: httpx.AsyncClient) -> None:
-    told = [await client.get("/data", headers={"Accept-Encoding": "gzip"}) for _ in range(3)]
+    answers = [await client.get("/data", headers={"Accept-Encoding": "gzip"}) for _ in range(3)]
 
-    assert {answer.json()["count"] for answer in told} == {100}
+    assert {answer.json()["count"] for answer in answers} == {100}

@@ -1,6 +1,6 @@
-"""The hostile client of `hostile-client.md`: each row that touches these routes, by its number.
+"""The hostile client: attacks on the routes, each with a number (`c01` to `c42`).
 
-What is served over a socket is in `test_hostile_sockets.py`. Rows of other work are in `NOT_YET`.
+Those on a socket are in `test_hostile_sockets.py`, those on tasks in `test_hostile_tasks.py`.
 """
 
 import ast
@@ -31,16 +31,16 @@ from tests.adapters.http.http_fixture import (
     problem,
 )
 
-ROWS = range(1, 43)
+ATTACKS = range(1, 43)
 
-#: Rows that these routes cannot show yet, or never will, and why.
-NOT_YET: dict[int, str] = {}
+#: Attacks that do not apply, and why.
+NOT_APPLICABLE: dict[int, str] = {}
 
 JSON = {"Content-Type": "application/json"}
 HOSTILE = {"Content-Type": "application/json; charset=utf-7", "Content-Encoding": "gzip"}
 
 
-def test_every_row_is_covered_or_listed() -> None:
+def test_every_attack_has_a_test_or_a_reason() -> None:
     covered = {
         int(found[1])
         for path in Path(__file__).parents[1].rglob("test_*.py")
@@ -49,8 +49,8 @@ def test_every_row_is_covered_or_listed() -> None:
         if (found := re.match(r"test_c([0-9]+)_", node.name))
     }
 
-    assert covered | NOT_YET.keys() == set(ROWS)
-    assert not covered & NOT_YET.keys()
+    assert covered | NOT_APPLICABLE.keys() == set(ATTACKS)
+    assert not covered & NOT_APPLICABLE.keys()
 
 
 # ---------------------------------------------------------------- bodies
@@ -171,7 +171,7 @@ async def test_c14_a_method_is_not_overridden(fixture: HttpFixture, name: str) -
 
 
 @pytest.mark.parametrize(
-    ("question", "status", "code"),
+    ("query", "status", "code"),
     [
         ("limit=-1", 422, "invalid_value"),
         ("limit=1e3", 422, "invalid_value"),
@@ -187,10 +187,10 @@ async def test_c14_a_method_is_not_overridden(fixture: HttpFixture, name: str) -
     ],
 )
 async def test_c15_a_limit_is_a_plain_number_given_once(
-    client: httpx.AsyncClient, question: str, status: int, code: str
+    client: httpx.AsyncClient, query: str, status: int, code: str
 ) -> None:
     for path in ("/data", "/fetch/jobs"):
-        problem(await client.get(f"{path}?{question}"), status, code)
+        problem(await client.get(f"{path}?{query}"), status, code)
 
 
 @pytest.mark.parametrize(
@@ -206,13 +206,13 @@ async def test_c15_a_limit_is_a_plain_number_given_once(
     ],
 )
 async def test_c16_an_unknown_name_is_400_naming_it(client: httpx.AsyncClient, path: str) -> None:
-    told = problem(await client.get(path), 400, "unknown_parameter")
+    body = problem(await client.get(path), 400, "unknown_parameter")
 
-    assert told["errors"][0]["parameter"] == "page"
+    assert body["errors"][0]["parameter"] == "page"
 
 
 @pytest.mark.parametrize(
-    "question",
+    "query",
     [
         "sort=_hash",
         "sort=_source",
@@ -234,9 +234,9 @@ async def test_c16_an_unknown_name_is_400_naming_it(client: httpx.AsyncClient, p
     ],
 )
 async def test_c17_only_listed_columns_and_operators_are_reached(
-    client: httpx.AsyncClient, question: str
+    client: httpx.AsyncClient, query: str
 ) -> None:
-    problem(await client.get(f"/data?{question}"), 400, "unknown_parameter")
+    problem(await client.get(f"/data?{query}"), 400, "unknown_parameter")
 
 
 @pytest.mark.parametrize("value", ["' OR '1'='1", "1); DROP TABLE d_posts;--", "x' UNION SELECT 1"])
@@ -248,7 +248,7 @@ async def test_c17_a_value_is_only_ever_a_value(client: httpx.AsyncClient, value
 
 
 @pytest.mark.parametrize(
-    ("question", "status", "code"),
+    ("query", "status", "code"),
     [
         ("title__contains=" + "x" * 10_000, 414, "url_too_long"),
         ("&".join(["user_id=1"] * 500), 400, "malformed_query"),
@@ -258,9 +258,9 @@ async def test_c17_a_value_is_only_ever_a_value(client: httpx.AsyncClient, value
     ],
 )
 async def test_c18_a_question_has_bounds(
-    client: httpx.AsyncClient, question: str, status: int, code: str
+    client: httpx.AsyncClient, query: str, status: int, code: str
 ) -> None:
-    problem(await client.get(f"/data?{question}"), status, code)
+    problem(await client.get(f"/data?{query}"), status, code)
 
 
 async def test_c18_wildcards_are_text(client: httpx.AsyncClient) -> None:
@@ -280,13 +280,13 @@ async def test_c18_a_slow_query_is_503(fixture: HttpFixture) -> None:
 
 @pytest.mark.parametrize("text", ["%00", "%ff", "a%00b", "%c0%80", "%ed%a0%80", "%f5%80%80%80"])
 @pytest.mark.parametrize(
-    "question",
+    "query",
     ["title={}", "{}=1", "title__in=a,{}", "cursor={}", "sort={}", "fields={}", "limit={}"],
 )
 async def test_c19_what_is_not_text_is_400(
-    client: httpx.AsyncClient, question: str, text: str
+    client: httpx.AsyncClient, query: str, text: str
 ) -> None:
-    problem(await client.get(f"/data?{question.format(text)}"), 400, "malformed_query")
+    problem(await client.get(f"/data?{query.format(text)}"), 400, "malformed_query")
 
 
 @pytest.mark.parametrize("text", ["%00", "%ff", "a%00b", "%ed%a0%80"])
@@ -308,7 +308,7 @@ async def test_c19_what_is_not_text_narrows_no_list(
 
 
 @pytest.mark.parametrize("cursor", ["x", "A" * 64, "A" * 5999, "A" * 7000, "e30", "eyJpZCI6MX0="])
-async def test_c20_a_cursor_of_somebody_else_is_400(client: httpx.AsyncClient, cursor: str) -> None:
+async def test_c20_a_forged_cursor_is_400(client: httpx.AsyncClient, cursor: str) -> None:
     for path in ("/data", "/fetch/jobs"):
         problem(await client.get(f"{path}?cursor={cursor}"), 400, "invalid_cursor")
 
@@ -361,7 +361,7 @@ async def test_c22_no_path_leads_to_a_job_but_its_own(shared: HttpFixture, job_i
     assert json.loads(conversation.body)["code"] in ("unknown_job", "not_found")
 
 
-# ---------------------------------------------------------------- who may
+# ---------------------------------------------------------------- access
 
 
 @pytest.mark.parametrize(
@@ -513,7 +513,7 @@ async def test_c35_a_host_that_is_one_is_taken(shared: HttpFixture, host: str) -
     assert f"http://{host}/fetch/posts".encode() in conversation.body
 
 
-# ---------------------------------------------------------------- what is shown, logged, asked
+# ---------------------------------------------------------------- injection
 
 
 HOSTILE_TEXTS = [

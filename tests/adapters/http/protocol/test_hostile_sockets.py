@@ -1,4 +1,4 @@
-"""The hostile client on a real socket: what no HTTP library would send."""
+"""The hostile client on a real socket: bytes that no HTTP library sends."""
 
 import asyncio
 import socket
@@ -14,14 +14,14 @@ from adapters.memory.system import SteerableClock
 from tests.adapters.http.conftest import Serve
 from tests.adapters.http.http_fixture import HttpFixture
 
-#: Nothing here may take longer; only a hanging server would.
+#: Only a hanging server takes longer.
 PATIENCE_S = 10.0
 HOST = b"Host: catchment\r\n"
 CLOSE = b"Connection: close\r\n\r\n"
 
 
 async def said(address: str, *pieces: bytes) -> bytes:
-    """Everything the server says to these bytes until it closes the connection."""
+    """Return all that the server answers to these bytes until it closes the connection."""
     place = urlsplit(address)
     reader, writer = await asyncio.open_connection(place.hostname, place.port)
     try:
@@ -33,19 +33,19 @@ async def said(address: str, *pieces: bytes) -> bytes:
 
 
 def status_of(answer: bytes) -> int:
-    """The status in the first line of an answer."""
+    """Return the status in the first line of an answer."""
     return int(answer.split(b" ", 2)[1])
 
 
 async def assert_well(address: str) -> None:
-    """The server still answers others."""
+    """Assert that the server still answers other clients."""
     async with httpx.AsyncClient(base_url=address) as client:
         assert (await client.get("/data?limit=1")).status_code == 200
 
 
 @pytest.fixture
 async def impatient(serving: Serve) -> AsyncIterator[str]:
-    """An application, served, that waits for bodies for a tenth of a second."""
+    """Yield the address of an application that waits a tenth of a second for bodies."""
     async with serving(HttpFixture(body_s=0.1)) as address:
         yield address
 
@@ -196,7 +196,7 @@ async def test_c13_clients_that_reset_leave_nothing_behind(
 
 
 def reset(address: str, request: bytes) -> None:
-    """Send a request and break the connection off."""
+    """Send a request and reset the connection."""
     place = urlsplit(address)
     with socket.create_connection((place.hostname, place.port)) as connection:
         connection.sendall(request)

@@ -1,4 +1,4 @@
-"""A path prefix at the proxy: every link leads back through it, whoever strips it."""
+"""A path prefix at the proxy: every link has it, whether or not the proxy strips it."""
 
 import re
 from urllib.parse import urljoin
@@ -13,12 +13,12 @@ from tests.adapters.http.http_fixture import BASE, HttpFixture, posts, problem
 TRUSTED = "10.0.0.1"
 STRANGER = "10.0.0.2"
 TASK = {"title": "mend it", "repository": "someone/something"}
-#: How a prefix is known, and whether the proxy has stripped it.
+#: How the prefix is configured, and whether the proxy strips it.
 WAYS = ["set", "set, not stripped", "named", "named, not stripped"]
 
 
 def asking(fixture: HttpFixture, client: str = TRUSTED) -> httpx.AsyncClient:
-    """A client at an address."""
+    """Return a client with an address."""
     transport = httpx.ASGITransport(fixture.app, client=(client, 1))
     return httpx.AsyncClient(transport=transport, base_url=BASE)
 
@@ -35,7 +35,7 @@ class Below:
         self._is_kept = bool(kept)
 
     async def ask(self, method: str, path: str, **more: object) -> httpx.Response:
-        """Ask for a path as the outside knows it."""
+        """Send a request with a path as clients outside write it."""
         assert path.startswith("/catchment")
         if not self._is_kept:
             path = path.removeprefix("/catchment")
@@ -45,14 +45,14 @@ class Below:
 
 @pytest.fixture(params=WAYS)
 async def below(request: pytest.FixtureRequest) -> Below:
-    """The application below a prefix, with some posts."""
+    """Return the application below a prefix, with some posts."""
     found = Below(request.param)
     await found.fixture.bring(posts(30))
     return found
 
 
 async def test_pages_lead_on_below_the_prefix(below: Below) -> None:
-    for _ in range(2):  # the second is a ready page
+    for _ in range(2):  # the second is from the cache
         first = await below.ask("GET", "/catchment/data?limit=20")
         assert first.links["next"]["url"].startswith("/catchment/data?")
 
@@ -85,9 +85,9 @@ async def test_the_overviews_lead_below_the_prefix(below: Below) -> None:
 
 @pytest.mark.parametrize("path", ["/nothing", "/data/nothing", "/data?colour=red", "/docs/x"])
 async def test_problems_are_explained_below_the_prefix(below: Below, path: str) -> None:
-    told = (await below.ask("GET", f"/catchment{path}")).json()
+    body = (await below.ask("GET", f"/catchment{path}")).json()
 
-    assert told["type"] == f"/catchment/docs/problems#{told['code']}"
+    assert body["type"] == f"/catchment/docs/problems#{body['code']}"
 
 
 async def test_the_document_names_the_prefix(below: Below) -> None:
@@ -125,9 +125,9 @@ async def test_a_prefix_is_stripped_once_and_only_as_a_whole() -> None:
 async def test_a_prefix_that_is_none_is_passed_over(written: str) -> None:
     fixture = HttpFixture(trusted_proxies=(TRUSTED,))
 
-    told = await asking(fixture).get("/nothing", headers={"X-Forwarded-Prefix": written})
+    answer = await asking(fixture).get("/nothing", headers={"X-Forwarded-Prefix": written})
 
-    assert problem(told, 404, "not_found")["type"] == "/docs/problems#not_found"
+    assert problem(answer, 404, "not_found")["type"] == "/docs/problems#not_found"
     assert not is_prefix(written)
 
 
@@ -135,9 +135,9 @@ async def test_several_proxies_have_written_one_prefix_together() -> None:
     fixture = HttpFixture(trusted_proxies=(TRUSTED,), root_path="/other")
     headers = {"X-Forwarded-Prefix": "/outer/, /inner"}
 
-    told = await asking(fixture).get("/nothing", headers=headers)
+    answer = await asking(fixture).get("/nothing", headers=headers)
 
-    assert told.json()["type"] == "/outer/inner/docs/problems#not_found"
+    assert answer.json()["type"] == "/outer/inner/docs/problems#not_found"
 
 
 @pytest.mark.parametrize("first", [TRUSTED, STRANGER])

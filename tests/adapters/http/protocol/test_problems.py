@@ -1,4 +1,4 @@
-"""Problems: every error as `application/problem+json`, and nothing told that is not theirs."""
+"""Problems: every error as `application/problem+json`, without internal details."""
 
 from collections.abc import MutableMapping
 from typing import Any
@@ -51,7 +51,7 @@ FETCHES = [
 
 
 async def ask_sealed(client: httpx.AsyncClient, method: str, path: str, status: int) -> None:
-    """Ask twice, the second time with an identifier: what every answer must have is there."""
+    """Send a request without and with an identifier, and check what every answer has."""
     answer = await client.request(method, path)
     named = await client.request(method, path, headers={"X-Request-ID": "A.b_c:D-9"})
 
@@ -105,7 +105,7 @@ async def test_requests_without_an_id_get_different_ones(client: httpx.AsyncClie
     assert len(seen) == 20
 
 
-# ---------------------------------------------------------------- what has no route
+# ---------------------------------------------------------------- unknown routes
 
 
 @pytest.mark.parametrize(
@@ -141,25 +141,25 @@ async def test_a_wrong_method_is_a_problem_that_names_the_right_ones(
     assert set(answer.headers["allow"].split(", ")) == allowed
 
 
-# ---------------------------------------------------------------- what goes wrong here
+# ---------------------------------------------------------------- internal errors
 
 
 @pytest.mark.parametrize("path", ["/data", "/data/posts/1", "/data?format=csv", "/", "/datasets"])
-async def test_the_unexpected_is_a_500_that_tells_nothing(
+async def test_an_unexpected_error_is_a_500_without_details(
     fixture: HttpFixture, logged: list[MutableMapping[str, Any]], path: str
 ) -> None:
     fixture.broken.failure = RuntimeError(SECRET_WORDS)
 
     answer = await fixture.client.get(path)
 
-    told = problem(answer, 500, "internal_error")
+    body = problem(answer, 500, "internal_error")
     assert not any(word in answer.text for word in (*SECRET_WORDS.split(), "Runtime", "Traceback"))
     [event] = logged
-    assert event["request_id"] == told["request_id"]
+    assert event["request_id"] == body["request_id"]
     assert event["log_level"] == "error"
 
 
-async def test_a_fetch_that_breaks_is_a_500_that_tells_nothing(fixture: HttpFixture) -> None:
+async def test_a_fetch_that_breaks_is_a_500_without_details(fixture: HttpFixture) -> None:
     fixture.clock.advance(3600)
     fixture.broken_intakes.failure = RuntimeError(SECRET_WORDS)
 
@@ -178,7 +178,7 @@ async def test_a_fetch_that_breaks_is_a_500_that_tells_nothing(fixture: HttpFixt
     ],
 )
 @pytest.mark.parametrize("path", ["/data", "/data/posts/1", "/data?format=csv", "/", "/datasets"])
-async def test_a_failing_store_is_told_as_what_it_is(
+async def test_a_failing_store_has_its_own_problems(
     fixture: HttpFixture, path: str, failure: CatchmentError, status: int
 ) -> None:
     fixture.broken.failure = failure
@@ -206,7 +206,7 @@ async def test_a_fetch_that_cannot_write_says_why_and_reads_go_on(
     assert read.json()["count"] == 100
 
 
-# ---------------------------------------------------------------- the caller's own words
+# ---------------------------------------------------------------- text of the caller
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The hostile client of `hostile-client.md` at the routes of tasks: each row by its number."""
+"""The hostile client at the routes of tasks, with the numbers of `test_hostile_client.py`."""
 
 import asyncio
 from collections.abc import MutableMapping
@@ -16,7 +16,7 @@ JSON = {"Content-Type": "application/json"}
 TASK = {"title": "a title", "repository": "a/b"}
 NOBODY = "0" * 32
 
-#: The routes that read a body, as (method, path): those of one task need not find it.
+#: The routes that read a body, as (method, path); a task need not exist.
 WRITES = [("POST", "/tasks"), ("PUT", f"/tasks/{NOBODY}"), ("PATCH", f"/tasks/{NOBODY}")]
 ALL_WRITES = pytest.mark.parametrize(("method", "path"), WRITES, ids=lambda each: each[:5])
 
@@ -28,13 +28,13 @@ async def send(
     body: bytes,
     headers: dict[str, str] | None = None,
 ) -> httpx.Response:
-    """Send a body as JSON, or as something else."""
+    """Send a body as JSON or as another media type."""
     return await client.request(method, path, content=body, headers=JSON | (headers or {}))
 
 
 @pytest.fixture
 async def made(fixture: HttpFixture) -> str:
-    """The path of a task."""
+    """Return the path of a new task."""
     answer = await fixture.client.post("/tasks", json=TASK)
     assert answer.status_code == 201
     return answer.headers["location"]
@@ -59,9 +59,9 @@ async def test_c01_a_body_that_is_not_json_is_400(
 async def test_c01_a_body_that_is_no_object_is_422(
     client: httpx.AsyncClient, method: str, path: str, body: bytes
 ) -> None:
-    told = problem(await send(client, method, path, body), 422, "invalid_value")
+    failure = problem(await send(client, method, path, body), 422, "invalid_value")
 
-    assert told["errors"][0]["pointer"] == ""
+    assert failure["errors"][0]["pointer"] == ""
 
 
 @ALL_WRITES
@@ -106,9 +106,9 @@ async def test_c04_text_that_is_not_utf8_is_400(
 
 @pytest.mark.parametrize("field", ["title", "description"])
 async def test_c04_the_character_nul_is_422(client: httpx.AsyncClient, field: str) -> None:
-    told = problem(await client.post("/tasks", json=TASK | {field: "a\0b"}), 422, "invalid_value")
+    body = problem(await client.post("/tasks", json=TASK | {field: "a\0b"}), 422, "invalid_value")
 
-    assert told["errors"][0]["pointer"] == f"/{field}"
+    assert body["errors"][0]["pointer"] == f"/{field}"
 
 
 @pytest.mark.usefixtures("fixture")
@@ -133,8 +133,8 @@ async def test_c06_an_unknown_field_is_refused_and_nothing_done(
         answer = await fixture.client.request(
             method, path, json=TASK | {"title": "x", name: "admin"}
         )
-        told = problem(answer, 422, "invalid_value")
-        assert told["errors"][0]["pointer"] == f"/{name}"
+        body = problem(answer, 422, "invalid_value")
+        assert body["errors"][0]["pointer"] == f"/{name}"
 
     assert (await fixture.client.get(made)).json() == before
     assert (await fixture.client.get("/tasks")).json()["count"] == 1
@@ -143,13 +143,13 @@ async def test_c06_an_unknown_field_is_refused_and_nothing_done(
 async def test_c06_a_field_s_name_is_repeated_in_part_and_in_its_place(
     client: httpx.AsyncClient,
 ) -> None:
-    told = problem(
+    body = problem(
         await client.post("/tasks", json={"a/b~c` - at `$.x" + "y" * 1000: 1}), 422, "invalid_value"
     )
 
-    assert len(told["detail"]) <= 200
-    assert told["errors"][0]["pointer"].startswith("/a~1b~0c` - at `$.xy")
-    assert len(told["errors"][0]["pointer"]) <= 200
+    assert len(body["detail"]) <= 200
+    assert body["errors"][0]["pointer"].startswith("/a~1b~0c` - at `$.xy")
+    assert len(body["errors"][0]["pointer"]) <= 200
 
 
 @ALL_WRITES
@@ -228,7 +228,7 @@ async def test_c14_an_unknown_verb_is_405_with_those_allowed(
 
 
 @pytest.mark.parametrize(
-    ("question", "status", "code"),
+    ("query", "status", "code"),
     [
         ("limit=501", 422, "invalid_value"),
         ("limit=1e3", 422, "invalid_value"),
@@ -250,9 +250,9 @@ async def test_c14_an_unknown_verb_is_405_with_those_allowed(
     ],
 )
 async def test_c15_the_list_of_tasks_is_asked_as_strictly_as_any(
-    client: httpx.AsyncClient, question: str, status: int, code: str
+    client: httpx.AsyncClient, query: str, status: int, code: str
 ) -> None:
-    problem(await client.get(f"/tasks?{question}"), status, code)
+    problem(await client.get(f"/tasks?{query}"), status, code)
 
 
 async def test_c16_no_other_route_of_tasks_has_a_parameter(
@@ -391,7 +391,7 @@ async def test_c34_of_a_hundred_changes_without_a_version_none_is_lost(
     assert sorted(answer.json()["version"] for answer in answers) == list(range(2, 102))
 
 
-# ---------------------------------------------------------------- what is shown and logged
+# ---------------------------------------------------------------- injection
 
 
 @pytest.mark.parametrize(
@@ -425,6 +425,6 @@ async def test_c39_nothing_of_a_task_forges_a_line_of_the_log(
         answer = await fixture.client.post("/tasks", json=TASK | {"title": f"a title{forged}"})
 
     assert answer.status_code == 201
-    told: list[MutableMapping[str, Any]] = list(events)
-    assert [event["event"] for event in told] == ["request"]
-    assert forged not in repr(told)
+    answers: list[MutableMapping[str, Any]] = list(events)
+    assert [event["event"] for event in answers] == ["request"]
+    assert forged not in repr(answers)

@@ -1,4 +1,4 @@
-"""Tasks over HTTP: made, read, listed, replaced, changed and deleted, whatever GitHub does."""
+"""Tasks over HTTP: created, read, listed, changed and deleted, whatever GitHub answers."""
 
 import asyncio
 from datetime import timedelta
@@ -32,30 +32,30 @@ pytestmark = pytest.mark.usefixtures("fixture")
 
 @pytest.fixture
 def fixture(empty: HttpFixture) -> HttpFixture:
-    """The application, and GitHub with one repository."""
+    """Return the application, with a GitHub that has one repository."""
     empty.github.facts["encode/httpx"] = FACTS
     return empty
 
 
 async def make(client: httpx.AsyncClient, **said: Any) -> dict[str, Any]:
-    """A new task as it was answered."""
+    """Create a task and return the answer."""
     answer = await client.post("/tasks", json=TASK | said)
     assert answer.status_code == 201, answer.text
     return dict(answer.json())
 
 
 def path_of(task: dict[str, Any]) -> str:
-    """Where a task is."""
+    """Return the path of a task."""
     return f"/tasks/{task['id']}"
 
 
-def pointer_of(told: dict[str, Any]) -> str:
-    """The place a problem names."""
-    [error] = told["errors"]
+def pointer_of(body: dict[str, Any]) -> str:
+    """Return the pointer that a problem names."""
+    [error] = body["errors"]
     return str(error["pointer"])
 
 
-# ---------------------------------------------------------------- made
+# ---------------------------------------------------------------- created
 
 
 async def test_a_task_is_made_and_found_where_it_says(client: httpx.AsyncClient) -> None:
@@ -115,7 +115,7 @@ async def test_whatever_github_does_tasks_can_be_worked_with(
     assert deleted.status_code == 204
 
 
-async def test_a_silent_github_keeps_nobody_for_more_than_three_seconds(
+async def test_a_silent_github_delays_no_request_by_more_than_three_seconds(
     fixture: HttpFixture,
 ) -> None:
     fixture.github.takes_s = 3600
@@ -126,7 +126,7 @@ async def test_a_silent_github_keeps_nobody_for_more_than_three_seconds(
     assert (await making)["enrichment"] == "pending"
 
 
-async def test_a_repository_that_is_not_there_is_told_of(client: httpx.AsyncClient) -> None:
+async def test_a_missing_repository_is_shown_as_not_found(client: httpx.AsyncClient) -> None:
     assert (await make(client, repository="no/where"))["enrichment"] == "not_found"
 
 
@@ -172,9 +172,9 @@ async def test_what_no_task_may_hold_is_422_by_its_place(
         await client.put(path_of(task), json=TASK | said),
         await client.request("PATCH", path_of(task), json=said),
     ):
-        told = problem(answer, 422, "invalid_value")
-        assert pointer_of(told) == pointer
-        assert expected in told["detail"]
+        body = problem(answer, 422, "invalid_value")
+        assert pointer_of(body) == pointer
+        assert expected in body["detail"]
     assert (await client.get(path_of(task))).json() == task
 
 
@@ -190,7 +190,7 @@ async def test_what_is_missing_is_422_by_its_place(client: httpx.AsyncClient, fi
         assert pointer_of(problem(answer, 422, "invalid_value")) == f"/{field}"
 
 
-# ---------------------------------------------------------------- replaced by what was read
+# ---------------------------------------------------------------- replaced by an edited copy
 
 
 async def test_a_task_may_be_sent_as_it_was_read(client: httpx.AsyncClient) -> None:
@@ -284,7 +284,7 @@ async def test_tasks_come_in_no_other_format(client: httpx.AsyncClient) -> None:
     problem(await client.get("/tasks?format=xml"), 422, "invalid_value")
 
 
-async def test_a_failure_before_the_first_task_is_told(fixture: HttpFixture) -> None:
+async def test_a_failure_before_the_first_task_is_a_problem(fixture: HttpFixture) -> None:
     fixture.broken.failure = StoreUnavailable("gone")
 
     problem(await fixture.client.get("/tasks?format=csv"), 503, "store_unavailable")
@@ -309,7 +309,9 @@ async def test_a_task_that_is_not_there_is_404(client: httpx.AsyncClient) -> Non
 
 
 @pytest.mark.parametrize("tag", ['"1"', 'W/"1"', '"7", "1"', "*"])
-async def test_a_client_that_has_it_is_told_so(client: httpx.AsyncClient, tag: str) -> None:
+async def test_a_client_with_the_current_version_gets_a_304(
+    client: httpx.AsyncClient, tag: str
+) -> None:
     task = await make(client)
 
     answer = await client.get(path_of(task), headers={"If-None-Match": tag})
@@ -374,7 +376,7 @@ async def test_tasks_are_paged_by_links(fixture: HttpFixture) -> None:
 
 
 @pytest.mark.parametrize(
-    ("question", "titles"),
+    ("query", "titles"),
     [
         ("title__startswith=b", ["b"]),
         ("description__isnull=true", ["a", "b"]),
@@ -387,13 +389,13 @@ async def test_tasks_are_paged_by_links(fixture: HttpFixture) -> None:
     ],
 )
 async def test_every_field_is_a_filter(
-    client: httpx.AsyncClient, question: str, titles: list[str]
+    client: httpx.AsyncClient, query: str, titles: list[str]
 ) -> None:
     await make(client, title="a")
     await make(client, title="b", repository="no/where")
     await make(client, title="c", description="more", status="done")
 
-    answer = await client.get(f"/tasks?sort=title&{question}")
+    answer = await client.get(f"/tasks?sort=title&{query}")
 
     assert [task["title"] for task in answer.json()["data"]] == titles
 
@@ -463,7 +465,7 @@ async def test_a_deleted_task_is_gone(client: httpx.AsyncClient) -> None:
     problem(await client.get(path_of(task)), 404, "unknown_record")
 
 
-async def test_reads_that_fail_are_told_as_everywhere(fixture: HttpFixture) -> None:
+async def test_reads_that_fail_are_the_usual_problems(fixture: HttpFixture) -> None:
     fixture.broken.failure = StoreFull("there is no room")
 
     problem(await fixture.client.get("/tasks"), 507, "store_full")

@@ -1,4 +1,4 @@
-"""`POST /fetch?mode=task`: fetches that a worker runs, and callers who meet them."""
+"""`POST /fetch?mode=task`: fetches that a worker runs."""
 
 import asyncio
 from datetime import timedelta
@@ -16,47 +16,47 @@ from tests.adapters.http.http_fixture import POSTS, HttpFixture, ids, posts, pro
 
 
 async def started(fixture: HttpFixture, path: str = "/fetch?mode=task") -> dict[str, Any]:
-    """What is told of a task that was taken."""
+    """Return the report of an accepted task."""
     answer = await fixture.client.post(path)
     assert answer.status_code == 202, answer.text
-    told: dict[str, Any] = answer.json()
-    return told
+    body: dict[str, Any] = answer.json()
+    return body
 
 
 async def waiting(fixture: HttpFixture, seconds: float) -> dict[str, Any]:
-    """A task that waits for its source for so long."""
+    """Return a task that waits for its source for so long."""
     retry_at = fixture.clock.now() + timedelta(seconds=seconds)
     fixture.sources["posts"][0].failure = SourceBlocked("too many requests", retry_at=retry_at)
-    told = await started(fixture)
+    body = await started(fixture)
     await fixture.work()
-    return told
+    return body
 
 
-# ---------------------------------------------------------------- taken
+# ---------------------------------------------------------------- accepted
 
 
 async def test_a_task_is_accepted_and_says_where_to_ask(empty: HttpFixture) -> None:
     answer = await empty.client.post("/fetch?mode=task")
 
-    told = answer.json()
+    body = answer.json()
     assert answer.status_code == 202
-    assert (told["mode"], told["status"], told["outcome"]) == ("task", "queued", None)
-    assert (told["started_at"], told["finished_at"], told["run_at"]) == (None, None, None)
-    assert (told["sources"], told["attempts"]) == ([], 0)
-    assert answer.headers["location"] == told["status_url"] == f"/fetch/status/{told['job_id']}"
+    assert (body["mode"], body["status"], body["outcome"]) == ("task", "queued", None)
+    assert (body["started_at"], body["finished_at"], body["run_at"]) == (None, None, None)
+    assert (body["sources"], body["attempts"]) == ([], 0)
+    assert answer.headers["location"] == body["status_url"] == f"/fetch/status/{body['job_id']}"
     assert answer.headers["retry-after"] == "1"
     assert answer.headers["content-type"] == "application/json"
     assert "preference-applied" not in answer.headers
 
 
-async def test_a_task_asks_nobody_before_a_worker_runs_it(empty: HttpFixture) -> None:
+async def test_a_task_sends_no_request_before_a_worker_runs_it(empty: HttpFixture) -> None:
     empty.sources["posts"][0].pages = [posts(3)]
-    told = await started(empty)
+    body = await started(empty)
     before = len(empty.sources["posts"][0].asked)
 
     await empty.work()
 
-    status = (await empty.client.get(told["status_url"])).json()
+    status = (await empty.client.get(body["status_url"])).json()
     assert before == 0
     assert (status["status"], status["outcome"], status["attempts"]) == ("succeeded", "changed", 1)
     assert status["counts"]["inserted"] == 3
@@ -69,9 +69,9 @@ async def test_a_worker_of_the_same_process_runs_it() -> None:
     run_job = RunJob(fixture.registry, fixture.job_backend)
     working = asyncio.create_task(Worker(run_job, fixture.job_backend, fixture.clock)())
 
-    told = await started(fixture)
+    body = await started(fixture)
     await fixture.clock.elapse(1)
-    status = await fixture.client.get(told["status_url"])
+    status = await fixture.client.get(body["status_url"])
 
     working.cancel()
     await asyncio.wait([working])
@@ -90,9 +90,9 @@ async def test_a_task_of_what_is_fresh_is_answered_at_once(fixture: HttpFixture,
 
 
 async def test_a_dataset_is_taken_by_its_name(empty: HttpFixture) -> None:
-    told = await started(empty, "/fetch/gauges?mode=task")
+    body = await started(empty, "/fetch/gauges?mode=task")
 
-    assert told["dataset"] == "gauges"
+    assert body["dataset"] == "gauges"
 
 
 async def test_a_task_that_waits_already_is_joined(empty: HttpFixture) -> None:
@@ -107,32 +107,34 @@ async def test_a_fetch_that_runs_is_joined_by_a_task(empty: HttpFixture) -> None
     fetching = asyncio.create_task(empty.client.post("/fetch"))
     await empty.clock.settle()
 
-    told = await started(empty)
+    body = await started(empty)
     await empty.clock.elapse(2)
 
-    assert told["status"] == "running"
-    assert told["job_id"] == (await fetching).json()["job_id"]
+    assert body["status"] == "running"
+    assert body["job_id"] == (await fetching).json()["job_id"]
 
 
 async def test_a_task_that_waits_is_run_by_the_caller_who_would_wait_for_it(
     empty: HttpFixture,
 ) -> None:
     empty.sources["posts"][0].pages = [posts(1)]
-    told = await started(empty)
+    body = await started(empty)
 
     answer = await empty.client.post("/fetch")
 
     assert answer.status_code == 200
-    assert (answer.json()["job_id"], answer.json()["mode"]) == (told["job_id"], "task")
+    assert (answer.json()["job_id"], answer.json()["mode"]) == (body["job_id"], "task")
 
 
-async def test_a_failed_task_is_told_by_its_status_and_by_no_problem(empty: HttpFixture) -> None:
+async def test_a_failed_task_is_shown_by_its_status_and_not_as_a_problem(
+    empty: HttpFixture,
+) -> None:
     empty.sources["posts"][0].failure = SourceUnavailable("nobody answers")
-    told = await started(empty)
+    body = await started(empty)
 
     await empty.work()
 
-    status = await empty.client.get(told["status_url"])
+    status = await empty.client.get(body["status_url"])
     assert (status.status_code, status.json()["outcome"]) == (200, "failed")
 
 
@@ -150,30 +152,30 @@ async def test_only_admins_may_force_a_task(client: httpx.AsyncClient) -> None:
 
 
 async def test_a_task_that_waits_for_its_source_says_until_when(empty: HttpFixture) -> None:
-    told = await waiting(empty, seconds=90)
+    body = await waiting(empty, seconds=90)
 
     again = await empty.client.post("/fetch?mode=task")
 
     assert again.status_code == 202
-    assert again.json()["job_id"] == told["job_id"]
+    assert again.json()["job_id"] == body["job_id"]
     assert again.json()["run_at"] == "2026-01-01T00:01:30Z"
     assert again.headers["retry-after"] == "90"
 
 
-async def test_who_would_wait_for_it_is_told_to_come_back_then(empty: HttpFixture) -> None:
-    told = await waiting(empty, seconds=89.2)
+async def test_a_caller_who_would_wait_for_it_gets_a_retry_after(empty: HttpFixture) -> None:
+    body = await waiting(empty, seconds=89.2)
 
     answer = await empty.client.post("/fetch")
 
     problem_told = problem(answer, 503, "source_blocked")
     assert answer.headers["retry-after"] == "90"
     assert "2026-01-01T00:01:29Z" in problem_told["detail"]
-    assert problem_told["report"]["job_id"] == told["job_id"]
+    assert problem_told["report"]["job_id"] == body["job_id"]
     assert problem_told["report"]["status"] == "queued"
 
 
 async def test_when_the_time_has_come_it_is_run(empty: HttpFixture) -> None:
-    told = await waiting(empty, seconds=90)
+    body = await waiting(empty, seconds=90)
     empty.clock.advance(90)
     empty.sources["posts"][0].failure = None
     empty.sources["posts"][0].pages = [posts(1)]
@@ -181,14 +183,14 @@ async def test_when_the_time_has_come_it_is_run(empty: HttpFixture) -> None:
     answer = await empty.client.post("/fetch")
 
     assert answer.status_code == 200
-    assert answer.json()["job_id"] == told["job_id"]
+    assert answer.json()["job_id"] == body["job_id"]
     assert answer.json()["run_at"] is None
 
 
-# ---------------------------------------------------------------- called off
+# ---------------------------------------------------------------- cancelled
 
 
-async def test_who_waits_for_a_fetch_that_is_called_off_is_told_so() -> None:
+async def test_a_caller_who_waits_for_a_cancelled_fetch_gets_a_problem() -> None:
     fixture = HttpFixture(POSTS)
     fixture.client.headers.update(await fixture.headers(Role.ADMIN))
     fixture.sources["posts"][0].pages = [posts(1)]
@@ -200,7 +202,7 @@ async def test_who_waits_for_a_fetch_that_is_called_off_is_told_so() -> None:
     await fixture.client.delete(running["status_url"])
     await fixture.clock.elapse(3)
 
-    told = problem(await fetching, 409, "fetch_cancelled")
-    assert told["report"]["job_id"] == running["job_id"]
-    assert told["report"]["status"] == "cancelled"
+    body = problem(await fetching, 409, "fetch_cancelled")
+    assert body["report"]["job_id"] == running["job_id"]
+    assert body["report"]["status"] == "cancelled"
     assert (await fixture.client.get("/data")).json()["count"] == 0
