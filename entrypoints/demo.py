@@ -17,7 +17,7 @@ from adapters.system.logs import configure
 from entrypoints.config.loading import load
 from entrypoints.config.settings import InvalidSetting, Settings
 from entrypoints.processes.api import address_of, embedded, ensure_configured_admin, listen, serving
-from entrypoints.processes.lifecycle import doing, running, signals
+from entrypoints.processes.lifecycle import run_until, running, signals
 from entrypoints.sample_upstream import ASSETS_FILE, SampleUpstream, settings_for
 
 
@@ -90,14 +90,14 @@ async def run(port: int, once: bool, echo: Echo) -> None:
         async with SampleUpstream() as upstream:
             settings = _settings(Path(directory), upstream)
             configure("error", "console")
-            with _taken(port, echo) as taken:
+            with _bound(port, echo) as bound:
                 async with running(settings) as container:
                     await ensure_configured_admin(container)
-                    async with serving(container, taken):
-                        caller = DemoClient(address_of(taken), _ADMIN, settings.admin_password)
-                        showing = _shown(caller, upstream, once, echo)
+                    async with serving(container, bound):
+                        caller = DemoClient(address_of(bound), _ADMIN, settings.admin_password)
+                        tour = _tour(caller, upstream, once, echo)
                         with signals() as stop:
-                            await doing([*embedded(container), lambda: showing], stop)
+                            await run_until(stop, [*embedded(container), lambda: tour])
 
 
 def _settings(directory: Path, upstream: SampleUpstream) -> Settings:
@@ -115,7 +115,7 @@ def _settings(directory: Path, upstream: SampleUpstream) -> Settings:
     )
 
 
-async def _shown(caller: DemoClient, upstream: SampleUpstream, once: bool, echo: Echo) -> None:
+async def _tour(caller: DemoClient, upstream: SampleUpstream, once: bool, echo: Echo) -> None:
     await _show_posts(caller, upstream, echo)
     await _show_assets(caller, echo)
     await _show_points(caller, upstream, echo)
@@ -125,7 +125,7 @@ async def _shown(caller: DemoClient, upstream: SampleUpstream, once: bool, echo:
         await asyncio.Event().wait()
 
 
-def _taken(port: int, echo: Echo) -> socket.socket:
+def _bound(port: int, echo: Echo) -> socket.socket:
     with contextlib.suppress(InvalidSetting):
         return listen("127.0.0.1", port)
     echo(f"Port {port} is taken; using another one.")
@@ -160,9 +160,9 @@ async def _show_assets(caller: DemoClient, echo: Echo) -> None:
     fetched = await caller.post("/fetch/crypto_assets")
     for source in fetched["sources"]:
         echo(f"   {source['source']}: {_counted(source['counts'])}")
-    question = "/data/crypto_assets?sort=-market_cap_usd&limit=3&fields=symbol"
-    echo(f"6. Sorted:                 GET {question}")
-    page = await caller.get(question)
+    query = "/data/crypto_assets?sort=-market_cap_usd&limit=3&fields=symbol"
+    echo(f"6. Sorted:                 GET {query}")
+    page = await caller.get(query)
     largest = [f"{asset['symbol']} ({asset['source']})" for asset in page["data"]]
     echo(f"   {', '.join(largest)}")
 

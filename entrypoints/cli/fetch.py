@@ -19,7 +19,7 @@ from entrypoints.config.settings import Settings
 from entrypoints.processes.lifecycle import running
 from entrypoints.wiring.container import Container
 
-#: So many rejected records are shown as examples.
+#: The number of rejected records that are shown as examples.
 _EXAMPLES = 3
 
 Progress = Callable[[Payload], None]
@@ -77,7 +77,7 @@ async def watch(
     watched: Callable[[Source[Any], Progress], Source[Any]],
     progress: Progress | None,
 ) -> None:
-    """Replace every source of a container by a watched one, if there is anything to show it on."""
+    """Replace every source of a container by a watched one, if there is a progress to report to."""
     if progress is None:
         return
     sources = {
@@ -108,10 +108,10 @@ def progressing(doing: str) -> Iterator[Progress | None]:
         task = shown.add_task(doing, total=None, pages=0)
         pages = count(1)
 
-        def arrived(payload: Payload) -> None:
+        def report(payload: Payload) -> None:
             shown.update(task, advance=len(payload.body), pages=next(pages))
 
-        yield arrived
+        yield report
 
 
 def _print(fetched: Fetched) -> None:

@@ -88,9 +88,9 @@ def scheduler() -> None:
 @reporting_errors
 def health() -> None:
     """Check the database and the queue. Exit with 1 if one of them is unavailable."""
-    from entrypoints.processes.lifecycle import looked_at
+    from entrypoints.processes.lifecycle import health_of
 
-    report = run(looked_at(read_settings()))
+    report = run(health_of(read_settings()))
     click.echo(f"database: {report.database}")
     click.echo(f"queue: {report.queue}")
     for source in report.sources:

@@ -20,8 +20,8 @@ def monthly_calls(generation: Generation) -> Iterator[str]:
         month = _a_month(registered)
         for url in registered.urls:
             if month:
-                asked = f"calls {parse(url).key}" if is_http(url) else f"reads {url}"
-                yield f"{name} {asked} about {month} times a month."
+                action = f"calls {parse(url).key}" if is_http(url) else f"reads {url}"
+                yield f"{name} {action} about {month} times a month."
         if not registered.urls:
             yield f"{name} has no active source."
 
@@ -31,11 +31,11 @@ def free_plans(generation: Generation) -> Iterator[tuple[str, bool]]:
 
     The schedules of all datasets count; retries, further pages and manual fetches do not.
     """
-    asked: Counter[str] = Counter()
+    calls_by_host: Counter[str] = Counter()
     for registered in generation.catalogue.values():
         for url in filter(is_http, registered.urls):
-            asked[parse(url).key] += _a_month(registered)
-    for host, calls in asked.items():
+            calls_by_host[parse(url).key] += _a_month(registered)
+    for host, calls in calls_by_host.items():
         plan = FREE_PLANS.get(host)
         if plan is not None:
             line = f"{host} gets about {calls} calls a month; its free plan has {plan}"

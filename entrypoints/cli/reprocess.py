@@ -17,7 +17,7 @@ from entrypoints.wiring.container import Container
 
 
 class ReadSource(WatchedSource):
-    """A source that reports every payload as it is read."""
+    """A source that reports every stored payload that is reprocessed."""
 
     def normalise(self, payload: Payload) -> Batch[Any]:
         """Report the payload, and return the watched source's records of it."""
@@ -25,7 +25,7 @@ class ReadSource(WatchedSource):
         return super().normalise(payload)
 
 
-async def replayed(settings: Settings, dataset: str | None) -> bool:
+async def run_replay(settings: Settings, dataset: str | None) -> bool:
     """Replay one dataset, or all, and print the reports; return False if any failed."""
     async with running(settings) as container:
         async with _watching(container, dataset or "the quarantine"):
@@ -36,18 +36,18 @@ async def replayed(settings: Settings, dataset: str | None) -> bool:
                 done = await replay.everything(Role.ADMIN)
         if not done:
             click.echo("The quarantine is empty.")
-        return await _printed(done, container)
+        return await _print_all(done, container)
 
 
-async def rebuilt(settings: Settings, dataset: str) -> bool:
+async def run_rebuild(settings: Settings, dataset: str) -> bool:
     """Rebuild a dataset and print the report; return False if it failed."""
     async with running(settings) as container:
         async with _watching(container, dataset):
             done = await container.rebuild_dataset()(Role.ADMIN, dataset)
-        return await _printed([done], container)
+        return await _print_all([done], container)
 
 
-async def dry_ran(settings: Settings, dataset: str) -> bool:
+async def run_dry_rebuild(settings: Settings, dataset: str) -> bool:
     """Print what a rebuild would change; return False if it would fail."""
     async with running(settings) as container:
         async with _watching(container, dataset):
@@ -59,12 +59,12 @@ async def dry_ran(settings: Settings, dataset: str) -> bool:
 
 @asynccontextmanager
 async def _watching(container: Container, what: str) -> AsyncIterator[None]:
-    with progressing(f"reading {what} again") as progress:
+    with progressing(f"reprocessing {what}") as progress:
         await watch(container, ReadSource, progress)
         yield
 
 
-async def _printed(done: Iterable[Fetched], container: Container) -> bool:
+async def _print_all(done: Iterable[Fetched], container: Container) -> bool:
     ok = True
     for fetched in done:
         job = fetched.job

@@ -1,6 +1,6 @@
 """Commands to replay the quarantine and to rebuild a dataset.
 
-They stand apart from what they run, so that `catchment --help` does not load the whole program.
+They are apart from `reprocess`, so that `catchment --help` does not load the whole program.
 """
 
 import sys
@@ -15,9 +15,9 @@ from entrypoints.cli.commands import read_settings, reporting_errors, run
 @reporting_errors
 def replay(dataset: str | None) -> None:
     """Replay rejected records, of DATASET or of all. No request is sent."""
-    from entrypoints.cli.reprocess import replayed
+    from entrypoints.cli.reprocess import run_replay
 
-    if not run(replayed(read_settings(), dataset)):
+    if not run(run_replay(read_settings(), dataset)):
         sys.exit(1)
 
 
@@ -27,7 +27,7 @@ def replay(dataset: str | None) -> None:
 @reporting_errors
 def rebuild(dataset: str, dry_run: bool) -> None:
     """Rebuild DATASET from its stored payloads. No request is sent."""
-    from entrypoints.cli.reprocess import dry_ran, rebuilt
+    from entrypoints.cli.reprocess import run_dry_rebuild, run_rebuild
 
-    if not run((dry_ran if dry_run else rebuilt)(read_settings(), dataset)):
+    if not run((run_dry_rebuild if dry_run else run_rebuild)(read_settings(), dataset)):
         sys.exit(1)

@@ -20,7 +20,7 @@ def user() -> None:
 @reporting_errors
 def add_user(name: str, admin: bool) -> None:
     """Create an account called NAME."""
-    click.echo(run(_add(read_settings(), name, _asked_password(), admin)))
+    click.echo(run(_add(read_settings(), name, _prompt_password(), admin)))
 
 
 @user.command("disable")
@@ -36,7 +36,7 @@ def disable_user(name: str) -> None:
 @reporting_errors
 def set_password(name: str) -> None:
     """Set a new password for NAME, and end the account's sessions."""
-    click.echo(run(_set_password(read_settings(), name, _asked_password())))
+    click.echo(run(_set_password(read_settings(), name, _prompt_password())))
 
 
 @click.command("create-token")
@@ -54,7 +54,7 @@ def create_token(name: str, token_name: str) -> None:
     click.echo(run(_create_token(read_settings(), name, token_name)))
 
 
-def _asked_password() -> str:
+def _prompt_password() -> str:
     """Return a password typed twice at a terminal, or the first line of standard input."""
     if sys.stdin.isatty():
         typed: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)

@@ -11,14 +11,14 @@ from domain.declarations import NOTHING_DECLARED, Declarations, declarations_of
 from domain.errors import SourceRefused
 from domain.strict_reading import InvalidTable, Keys, Problem
 
-#: The file that is read where no setting names another.
-USUAL = "datasets.toml"
+#: The file that is read if no setting names another one.
+DEFAULT_FILE = "datasets.toml"
 MAX_FILE = 8 * 1024 * 1024
 MAX_DATASETS = 10_000
 
 
 class InvalidDeclarations(Exception):
-    """Everything that is wrong with the files, a line for each mistake: file, line, key, advice."""
+    """All errors in the files, one in each line: the file, the line, the key and the reason."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__("\n".join(lines))
@@ -27,12 +27,12 @@ class InvalidDeclarations(Exception):
 def read_declarations(
     path: str, taken: Collection[str] = (), most: int = MAX_DATASETS
 ) -> Declarations:
-    """Return what the file, or all files of the folder, declare; InvalidDeclarations otherwise.
+    """Return the declarations in a file, or in all files of a folder.
 
-    Without a path the usual file is read, if it is there. Names that are `taken`, and more than
-    the `most` datasets, are refused.
+    Without a path DEFAULT_FILE is read, if it exists. Raise InvalidDeclarations for invalid files,
+    for names that are `taken`, and for more than `most` datasets.
     """
-    given = Path(path or USUAL)
+    given = Path(path or DEFAULT_FILE)
     if not given.exists():
         if not path:
             return NOTHING_DECLARED
@@ -52,7 +52,7 @@ def read_declarations(
 
 
 class _Table:
-    """One file: its table, and where its keys stand."""
+    """One file: its table, and the lines of its keys."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -64,10 +64,10 @@ class _Table:
         except UnicodeDecodeError:
             raise InvalidDeclarations([f"{file}: it is not UTF-8"]) from None
         except tomllib.TOMLDecodeError as error:
-            raise InvalidDeclarations([f"{file}: it is no TOML: {error}"]) from None
+            raise InvalidDeclarations([f"{file}: it is not valid TOML: {error}"]) from None
 
     def has(self, keys: Keys) -> bool:
-        """Return whether the first two keys, such as datasets and a name, stand in this file."""
+        """Return whether this file has the first two keys, such as datasets and a name."""
         table: Any = self.table
         for key in keys[:2]:
             if not isinstance(table, dict) or key not in table:
@@ -76,7 +76,7 @@ class _Table:
         return True
 
     def line(self, keys: Keys) -> int:
-        """Return the line on which the keys stand, or as many of them as stand on one."""
+        """Return the line of these keys, or of as many of the first ones as the file has."""
         found, depth = 1, 0
         table: Keys = ()
         for number, text in enumerate(self.text.splitlines(), 1):
@@ -107,33 +107,33 @@ def _files(given: Path) -> list[Path]:
 
 
 def _merged(tables: list[_Table]) -> dict[str, Any]:
-    """Return all tables as one; InvalidDeclarations where one name stands in two files."""
+    """Return all tables as one; raise InvalidDeclarations if a name is in two files."""
     merged: dict[str, Any] = {}
     for each in tables:
         for kind, named in each.table.items():
             if not isinstance(named, dict):
                 merged[kind] = named
                 continue
-            there = merged.setdefault(kind, {})
+            blocks = merged.setdefault(kind, {})
             for name, block in named.items():
-                if name in there:
+                if name in blocks:
                     line = each.line((kind, name))
                     raise InvalidDeclarations(
-                        [f"{each.file}:{line}: {kind}.{name} stands in two files"]
+                        [f"{each.file}:{line}: {kind}.{name} is in two files"]
                     )
-                there[name] = block
+                blocks[name] = block
     return merged
 
 
 def _line(tables: list[_Table], problem: Problem) -> str:
-    there = next((each for each in tables if each.has(problem.keys)), tables[0])
-    return f"{there.file}:{there.line(problem.keys)}: {problem}"
+    table = next((each for each in tables if each.has(problem.keys)), tables[0])
+    return f"{table.file}:{table.line(problem.keys)}: {problem}"
 
 
 def _taken(declared: Declarations, taken: Collection[str]) -> Iterator[Problem]:
     for name in declared.datasets:
         if name in taken:
-            yield Problem(("datasets", name), "the name is that of a dataset that comes along")
+            yield Problem(("datasets", name), "a shipped dataset has this name")
 
 
 def _bad_urls(declared: Declarations) -> Iterator[Problem]:

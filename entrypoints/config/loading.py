@@ -1,4 +1,4 @@
-"""Reads the settings from the environment and `.env`, and reports what is wrong with them."""
+"""The loading of settings from the environment and `.env`, with errors and warnings."""
 
 import difflib
 import ipaddress
@@ -12,7 +12,7 @@ from dotenv import dotenv_values
 from domain.errors import InvalidInput, SourceRefused
 from entrypoints.config.settings import PREFIX, SETTINGS, InvalidSetting, Settings
 
-#: The prefix of a network that is narrow enough to be of proxies alone, by the version of IP.
+#: The shortest prefix, by IP version, of a network that may contain only proxies.
 _NARROW = {4: 24, 6: 64}
 
 
@@ -54,7 +54,7 @@ def given_text(given: Mapping[str, str], name: str) -> str:
 
 
 def check_names(settings: Settings, datasets: list[str], *scheduled: str) -> None:
-    """Raise if a setting names an unknown dataset; `scheduled` names have a schedule alone."""
+    """Raise InvalidSetting for an unknown dataset; `scheduled` names have only a schedule."""
     timed = [*datasets, *scheduled]
     named = {
         "DEFAULT_DATASET": ([settings.default_dataset], datasets),
@@ -62,10 +62,10 @@ def check_names(settings: Settings, datasets: list[str], *scheduled: str) -> Non
         "FETCH_EVERY": (settings.fetch_every.special, timed),
         "STALE_AFTER": (settings.stale_after.special, datasets),
     }
-    for field, (names, there_are) in named.items():
+    for field, (names, existing) in named.items():
         for name in names:
-            if name not in there_are:
-                known = ", ".join(there_are)
+            if name not in existing:
+                known = ", ".join(existing)
                 raise InvalidSetting(
                     f"{PREFIX}{field} names {name!r}: expected a dataset; there are: {known}"
                 )
@@ -84,7 +84,7 @@ def unknown_names(given: Mapping[str, str]) -> list[str]:
 
 
 def wide_networks(settings: Settings) -> list[str]:
-    """Return a warning for every trusted network that has room for more than proxies."""
+    """Return a warning for every trusted network that may contain more than proxies."""
     return [
         f"{PREFIX}TRUSTED_PROXIES names {text}: every client in it can claim any address, and so"
         " has no limits; name the addresses of the proxies"

@@ -8,7 +8,7 @@ _USER = "catchment"
 
 
 def write(directory: Path) -> list[str]:
-    """Write the files each service reads, unless they exist; return what was done.
+    """Write the files of each service, unless they exist; return a line for the operator.
 
     `app/.env` holds the settings of Catchment, `postgres/password` and `rabbitmq/*.conf` the
     passwords of these two. The three files belong together: they contain the same passwords.

@@ -50,7 +50,7 @@ def setting(
 
 
 def choice(*choices: str) -> Callable[[str], str]:
-    """Return a parser that accepts these words alone."""
+    """Return a parser that accepts only these words."""
 
     def read(text: str) -> str:
         if text not in choices:
@@ -104,7 +104,7 @@ def token(text: str) -> str:
 
 
 def whole(least: int) -> Callable[[str], int]:
-    """Return a parser of a whole number that is not below the least one."""
+    """Return a parser of whole numbers from `least` on."""
 
     def read(text: str) -> int:
         if not text.isascii() or not text.isdigit() or int(text) < least:
@@ -134,7 +134,7 @@ def url(text: str) -> str:
             " switch it off"
         )
     if text:
-        parse(text)  # as a source does when it is made
+        parse(text)  # as its source will do
     return text
 
 
@@ -142,10 +142,10 @@ def file_or_url(text: str) -> str:
     """Read a path, a file URL, an http or https URL, or nothing."""
     if is_http(text):
         return url(text)
-    scheme, separator, place = text.partition("://")
-    if separator and (scheme.lower() != "file" or not place.startswith("/") or place == "/"):
+    scheme, separator, rest = text.partition("://")
+    if separator and (scheme.lower() != "file" or not rest.startswith("/") or rest == "/"):
         raise ValueError("expected a path, file:///PATH, or a full http or https URL, or nothing")
-    file_of(text)  # as a source does when it is made
+    file_of(text)  # as its source will do
     return text
 
 
@@ -171,7 +171,7 @@ def follow_hosts(text: str) -> frozenset[str]:
     """Read hosts that a redirect may lead to, with or without a port."""
     expected = "hosts such as files.example.com, *.example.com or files.example.com:8443"
     named = list_of(expected, _is_followed)(text)
-    return frozenset(map(_below_or_key, named))
+    return frozenset(map(_host_key, named))
 
 
 def has_port(text: str) -> bool:
@@ -192,19 +192,19 @@ def is_host(text: str) -> bool:
 
 
 def _is_followed(text: str) -> bool:
-    """Whether this is a host, or stands for all below one, with or without a port."""
-    named = re.fullmatch(r"(.+?)(?::([0-9]{1,5}))?", _below_or_key(text))
+    """Return whether this is a host or a wildcard, with or without a port."""
+    named = re.fullmatch(r"(.+?)(?::([0-9]{1,5}))?", _host_key(text))
     return named is not None and is_host(named[1]) and 0 < int(named[2] or 1) < 2**16
 
 
-def _below_or_key(text: str) -> str:
-    """Write a host, or all below one, as budgets do."""
+def _host_key(text: str) -> str:
+    """Return a host or a wildcard as budgets write it."""
     star, dot, host = text.rpartition("*.")
     return star + dot + ascii_key(host)
 
 
 def root_path(text: str) -> str:
-    """Read the path that all of ours begin with at the proxy, or nothing."""
+    """Read the path prefix of this service at the proxy, or nothing."""
     prefix = text.rstrip("/")
     if not is_prefix(prefix):
         raise ValueError(
@@ -225,10 +225,10 @@ def is_network(text: str) -> bool:
 
 def client_limits(text: str) -> dict[str, Rate]:
     """Read the rate limits of one client; limits that are not named keep their defaults."""
-    usual, read = rates(CLIENT_LIMITS), rates(text)
-    if not set(read) <= set(usual):
+    default, read = rates(CLIENT_LIMITS), rates(text)
+    if not set(read) <= set(default):
         raise ValueError(f"expected limits such as {CLIENT_LIMITS}")
-    return {**usual, **read}
+    return {**default, **read}
 
 
 def or_nothing(read: Callable[[str], str]) -> Callable[[str], str]:

@@ -86,16 +86,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     signup: str = setting(
         read.or_nothing(read.choice("open", "closed")),
         "",
-        "Who may make an account: with `open` anyone, with `closed` only the"
-        " operator, by `catchment user add`. When empty, it is"
-        " `closed` where `CATCHMENT_REQUIRE_LOGIN` is on, and otherwise `open`.",
+        "Who may create an account: with `open` anyone, with `closed` only the operator, by"
+        " `catchment user add`. When empty, it is `closed` if `CATCHMENT_REQUIRE_LOGIN` is on, and"
+        " `open` otherwise.",
     )
     max_accounts: int = setting(
         read.whole(1),
         str(MOST_ACCOUNTS),
-        "How many accounts there may be before signing up ends. `catchment user add` may"
-        " make more. How many"
-        " one client may sign up for is a limit of `CATCHMENT_CLIENT_LIMITS`.",
+        "The number of accounts from which on nobody can sign up; `catchment user add` can create"
+        " more. The number for one client is a limit of `CATCHMENT_CLIENT_LIMITS`.",
     )
     access_token_ttl: timedelta = setting(
         positive_duration, "10m", "The lifetime of an access token."
@@ -307,12 +306,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def signup_rules(self) -> SignupRules:
-        """Return who may sign up."""
+        """Return whether users may sign up, and how many accounts there may be."""
         default = "closed" if self.require_login else "open"
         return SignupRules((self.signup or default) == "open", self.max_accounts)
 
     @property
-    def keeping(self) -> RetentionPolicy:
+    def retention_policy(self) -> RetentionPolicy:
         """Return how long each kind of row is retained."""
         return RetentionPolicy(
             ages={
@@ -327,7 +326,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def cadence(self, dataset: str) -> Cadence:
-        """Return how often a dataset may be and is fetched, and when it is stale."""
+        """Return the minimum interval, the period and the staleness limit of a dataset."""
         return Cadence(
             interval=self.min_fetch_interval.of(dataset),
             every=self.fetch_every.of(dataset),
@@ -346,5 +345,5 @@ def host_of(url: str) -> str:
     """Return the host and port of a URL, as ALLOWED_PRIVATE_HOSTS has them; "" for a file."""
     if not read.is_http(url):
         return ""
-    there = parse(url)
-    return f"{there.host}:{there.port}"
+    parsed = parse(url)
+    return f"{parsed.host}:{parsed.port}"

@@ -18,7 +18,13 @@ from domain.dataset import Role
 from domain.errors import InvalidInput
 from domain.events import AdminRoleMissing
 from entrypoints.config.settings import InvalidSetting, Settings
-from entrypoints.processes.lifecycle import BackgroundTask, doing, keeping, running, signals
+from entrypoints.processes.lifecycle import (
+    BackgroundTask,
+    maintenance,
+    run_until,
+    running,
+    signals,
+)
 from entrypoints.wiring.container import Container
 
 #: How long responses in progress may take after the signal to stop.
@@ -29,7 +35,7 @@ SWITCH_S = 0.0002
 
 
 class _Server(Server):
-    """A uvicorn server that leaves signals to us, because more must be closed after it."""
+    """A uvicorn server without signal handlers, because more must be closed after it."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -57,9 +63,9 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def address_of(taken: socket.socket) -> str:
+def address_of(bound: socket.socket) -> str:
     """Return the URL of a bound socket."""
-    host, port, *_ = taken.getsockname()
+    host, port, *_ = bound.getsockname()
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{port}"
 
@@ -67,20 +73,20 @@ def address_of(taken: socket.socket) -> str:
 async def serve(settings: Settings, announce: Callable[[str, Generation], None]) -> None:
     """Serve until SIGTERM or SIGINT; without a broker, run worker and scheduler as well.
 
-    `announce` is called with the URL and what is served, once the port is open.
+    `announce` is called with the URL and the registered datasets, once the port is open.
     """
-    with listen(settings.host, settings.port) as taken:
+    with listen(settings.host, settings.port) as bound:
         async with running(settings) as container:
             await ensure_configured_admin(container)
-            async with serving(container, taken):
+            async with serving(container, bound):
                 # A reader releases the GIL at every row, and must not wait 5 ms to get it back.
                 sys.setswitchinterval(SWITCH_S)
                 # Objects of the start live as long as the process: exclude them from collection.
                 gc.collect()
                 gc.freeze()
-                announce(address_of(taken), container.registry().current)
+                announce(address_of(bound), container.registry().current)
                 with signals() as stop:
-                    await doing(embedded(container), _noticed(container, stop))
+                    await run_until(_drained(container, stop), embedded(container))
 
 
 async def ensure_configured_admin(container: Container) -> None:
@@ -99,10 +105,10 @@ def embedded(container: Container) -> list[BackgroundTask]:
     """Return the background tasks of the API process; with a broker there are none."""
     if container.settings().broker_url:
         return []
-    return [container.work(), container.scheduler(), *keeping(container)]
+    return [container.worker(), container.scheduler(), *maintenance(container)]
 
 
-async def _noticed(container: Container, stop: asyncio.Future[int]) -> None:
+async def _drained(container: Container, stop: asyncio.Future[int]) -> None:
     """Wait for the signal to stop; after SIGTERM, report `draining` for a second first."""
     number = await stop
     container.app().drain()
@@ -111,7 +117,7 @@ async def _noticed(container: Container, stop: asyncio.Future[int]) -> None:
 
 
 @asynccontextmanager
-async def serving(container: Container, taken: socket.socket) -> AsyncIterator[None]:
+async def serving(container: Container, bound: socket.socket) -> AsyncIterator[None]:
     """Serve HTTP inside the block; responses in progress end before it is left."""
     config = uvicorn.Config(
         container.app(),
@@ -126,7 +132,7 @@ async def serving(container: Container, taken: socket.socket) -> AsyncIterator[N
         timeout_graceful_shutdown=GRACE_S,
     )
     server = _Server(config)
-    task = asyncio.create_task(server.serve(sockets=[taken]))
+    task = asyncio.create_task(server.serve(sockets=[bound]))
     try:
         await server.listening.wait()
         yield

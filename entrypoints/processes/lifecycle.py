@@ -16,7 +16,7 @@ from entrypoints.wiring.container import Container
 
 #: How long running jobs may take after the signal to stop.
 DRAIN_S = 15.0
-#: How long fetches without a waiting caller may then take, before they are left to others.
+#: How long fetches without a waiting caller may then take, before other processes run them.
 LAST_S = 5.0
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 #: The names of the kinds on the command line.
@@ -68,11 +68,11 @@ async def pruned(settings: Settings) -> list[str]:
     """Remove expired rows; return what was removed."""
     async with running(settings) as container:
         removed = await container.prune()()
-    said = [f"{_NAMES[kept]}: {count} removed" for kept, count in removed.items() if count]
-    return said or ["Nothing has expired."]
+    lines = [f"{_NAMES[kept]}: {count} removed" for kept, count in removed.items() if count]
+    return lines or ["Nothing has expired."]
 
 
-async def looked_at(settings: Settings) -> HealthReport:
+async def health_of(settings: Settings) -> HealthReport:
     """Return the health of the configured database and queue; change nothing."""
     container = Container(settings=settings)
     try:
@@ -83,8 +83,8 @@ async def looked_at(settings: Settings) -> HealthReport:
         await container.database().close()
 
 
-def keeping(container: Container) -> list[BackgroundTask]:
-    """Return the tasks beside the scheduler: pruning and, if configured, alerts."""
+def maintenance(container: Container) -> list[BackgroundTask]:
+    """Return the maintenance tasks: pruning and, if configured, alerts."""
     alerts = [container.alert_monitor()] if container.settings().alert_url else []
     return [container.prune_loop(), *alerts]
 
@@ -115,20 +115,20 @@ def signals() -> Iterator[asyncio.Future[int]]:
             loop.remove_signal_handler(number)
 
 
-async def doing(works: Iterable[BackgroundTask], stop: Awaitable[Any]) -> None:
+async def run_until(stop: Awaitable[Any], background: Iterable[BackgroundTask]) -> None:
     """Run all tasks until `stop`, or until one of them fails; then raise its error.
 
     Running jobs may end first, for at most DRAIN_S.
     """
-    tasks = [asyncio.create_task(work()) for work in works]
+    tasks = [asyncio.create_task(task()) for task in background]
     stopping = asyncio.ensure_future(stop)
     try:
         await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
-        broken = [task for task in tasks if task.done()]
+        failed = [task for task in tasks if task.done()]
     finally:
         stopping.cancel()
         await _ended(tasks)
-    for task in broken:
+    for task in failed:
         task.result()
 
 

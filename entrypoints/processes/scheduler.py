@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from entrypoints.config.settings import Settings
-from entrypoints.processes.lifecycle import doing, keeping, running, signals
+from entrypoints.processes.lifecycle import maintenance, run_until, running, signals
 
 
 async def scheduler(settings: Settings, announce: Callable[[], None]) -> None:
@@ -11,4 +11,4 @@ async def scheduler(settings: Settings, announce: Callable[[], None]) -> None:
     async with running(settings) as container:
         announce()
         with signals() as stop:
-            await doing([container.scheduler(), *keeping(container)], stop)
+            await run_until(stop, [container.scheduler(), *maintenance(container)])

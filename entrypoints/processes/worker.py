@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from entrypoints.config.settings import Settings
-from entrypoints.processes.lifecycle import doing, running, signals
+from entrypoints.processes.lifecycle import run_until, running, signals
 
 
 async def work(settings: Settings, announce: Callable[[], None]) -> None:
@@ -11,4 +11,4 @@ async def work(settings: Settings, announce: Callable[[], None]) -> None:
     async with running(settings) as container:
         announce()
         with signals() as stop:
-            await doing([container.work()], stop)
+            await run_until(stop, [container.worker()])

@@ -1,4 +1,4 @@
-"""The container: settings to adapters to use cases, the only place that joins them.
+"""The container: builds adapters and use cases from the settings; all wiring is here.
 
 Every provider can be overridden in a test: `container.clock.override(SteerableClock())`.
 """
@@ -60,18 +60,18 @@ from entrypoints.wiring.tasks import (
     tasks_of,
 )
 
-#: What a host gets that no setting speaks of.
+#: The rate limit of a host that no setting names.
 DEFAULT_RATE = Rate(10, 1.0)
 
 
 def registry_of(container: containers.Container, tables: Tables) -> Registry:
-    """Return the registry; its first generation is that of the container, once it is asked for."""
-    # The generation needs the client, and the client goes by the limits of the registry.
+    """Return the registry; it takes its first generation from the container at first use."""
+    # The generation needs the client, and the client reads its limits from the registry.
     return Registry(tables, container.generation)
 
 
 class Container(containers.DeclarativeContainer):
-    """Everything the program is made of; give it `settings` and ask it for what you need."""
+    """The providers of all objects of the program; it needs `settings`."""
 
     __self__ = providers.Self()
     settings = providers.Dependency(instance_of=Settings)
@@ -143,7 +143,7 @@ class Container(containers.DeclarativeContainer):
         tasks_of, written_tasks, repository_lookup, fetch_tasks, store, clock, random
     )
     registered_tasks = providers.Singleton(registered_tasks_of, settings, fetch_tasks, store)
-    #: Made anew at each call; the registry holds the one in use.
+    #: Built at each call; the registry holds the current one.
     generation = providers.Factory(
         generation_of,
         settings,
@@ -167,7 +167,7 @@ class Container(containers.DeclarativeContainer):
     )
     disable_user = providers.Singleton(DisableUser, accounts, sessions)
     api_token_service = providers.Singleton(ApiTokenService, accounts, api_tokens, clock, random)
-    sessions_of_people = providers.Singleton(
+    session_use_cases = providers.Singleton(
         sessions_of,
         settings,
         accounts,
@@ -186,14 +186,14 @@ class Container(containers.DeclarativeContainer):
         AccountUseCases,
         authenticate=authenticate,
         sign_up=sign_up,
-        sessions=sessions_of_people,
+        sessions=session_use_cases,
         change_password=change_password,
         api_tokens=api_token_service,
     )
     find_job = providers.Singleton(FindJob, job_backend, registry)
     list_jobs = providers.Singleton(ListJobs, job_backend, registry)
     cancel_job = providers.Singleton(CancelJob, job_backend)
-    populate = providers.Singleton(FetchOne, catalogue, providers.Singleton(SqlReceipts, database))
+    fetch_one = providers.Singleton(FetchOne, catalogue, providers.Singleton(SqlReceipts, database))
     list_quarantine = providers.Singleton(ListQuarantine, quarantine, registry.provided.fetches)
     replay_quarantine = providers.Singleton(ReplayQuarantine, quarantine, registry.provided.fetches)
     rebuild_dataset = providers.Singleton(RebuildDataset, registry.provided.fetches)
@@ -202,7 +202,7 @@ class Container(containers.DeclarativeContainer):
         ShowStats, catalogue, providers.Singleton(SqlSourceHistory, database)
     )
     run_job = providers.Singleton(RunJob, registry, job_backend)
-    work = providers.Singleton(Worker, run_job, job_backend, clock)
+    worker = providers.Singleton(Worker, run_job, job_backend, clock)
     scheduler = providers.Singleton(
         Scheduler,
         registry,
@@ -213,7 +213,7 @@ class Container(containers.DeclarativeContainer):
     )
 
     retention = providers.Singleton(SqlRetention, database)
-    prune = providers.Singleton(Prune, retention, clock, settings.provided.keeping)
+    prune = providers.Singleton(Prune, retention, clock, settings.provided.retention_policy)
     prune_loop = providers.Singleton(PruneLoop, prune, clock, random, events)
     alert_monitor = providers.Singleton(
         AlertMonitor,
@@ -232,7 +232,7 @@ class Container(containers.DeclarativeContainer):
         providers.Singleton(
             UseCases,
             catalogue=catalogue,
-            fetch_one=populate,
+            fetch_one=fetch_one,
             find_job=find_job,
             list_jobs=list_jobs,
             cancel_job=cancel_job,

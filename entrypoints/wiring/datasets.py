@@ -1,4 +1,4 @@
-"""The shipped datasets, each with where its records come from: a new one adds its line here."""
+"""The shipped datasets with their sources, one line each; and the operator's declared ones."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,15 +30,15 @@ from entrypoints.config.declarations import declared_private_hosts, read_declara
 from entrypoints.config.settings import Settings, host_of
 from entrypoints.config.units import PerDataset
 
-#: What defines a source that is at a URL.
+#: A function that defines the source at a URL.
 Define = Callable[[str], SourceDefinition[Any]]
-#: Where a source is: a URL, or what finds it in the settings; "" switches the source off.
+#: The URL of a source, or a function that reads it from the settings; "" switches it off.
 Address = str | Callable[[Settings], str]
 
 
 @dataclass(frozen=True)
 class Shipped:
-    """A dataset, its sources with their addresses, and its own use cases if it has any."""
+    """A dataset, its sources with their URLs, and its own use cases if it has any."""
 
     dataset: Dataset[Any]
     sources: Sequence[tuple[Define, Address]]
@@ -63,7 +63,7 @@ SHIPPED: tuple[Shipped, ...] = (
 
 
 def declarations_of(settings: Settings) -> Declarations:
-    """Return the datasets that the operator declares beside the shipped ones."""
+    """Return the datasets that the operator has declared."""
     return read_declarations(settings.datasets, [line.dataset.name for line in SHIPPED])
 
 
@@ -93,7 +93,7 @@ def generation_of(
     job_backend: JobBackend,
     random: Random,
 ) -> Generation:
-    """Return all datasets as the settings have them, with the operator's own limits."""
+    """Return all datasets by the settings, with the operator's own limits."""
 
     def registered(line: Shipped) -> RegisteredDataset[Any]:
         dataset = line.dataset
@@ -130,7 +130,7 @@ def generation_of(
 
 
 def _cadence(settings: Settings, declared: Declaration) -> Cadence:
-    """Return how often a declared dataset is fetched: a setting that names it wins."""
+    """Return the cadence of a declared dataset; a setting with its name takes precedence."""
     name = declared.dataset.name
     own: dict[str, tuple[timedelta | None, PerDataset[Any]]] = {
         "interval": (declared.at_most_every, settings.min_fetch_interval),

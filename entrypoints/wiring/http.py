@@ -1,4 +1,4 @@
-"""What the container makes of the settings for those who come in by HTTP."""
+"""Parts of the container for HTTP: its settings, and the use cases of sessions."""
 
 from adapters.http.app import HttpSettings
 from adapters.http.protocol.hosts import LOOPBACK, is_loopback
@@ -12,7 +12,7 @@ from entrypoints.version import VERSION
 
 
 def http_settings_of(settings: Settings, database_id: str) -> HttpSettings:
-    """What the HTTP side is told."""
+    """Return the settings of the HTTP adapter."""
     return HttpSettings(
         secret=secret_of(settings),
         database_id=database_id,
@@ -30,9 +30,9 @@ def http_settings_of(settings: Settings, database_id: str) -> HttpSettings:
 
 
 def _hosts_of(settings: Settings) -> tuple[str, ...]:
-    """Return the accepted hosts; where only this machine can connect, its own names.
+    """Return the accepted hosts; the loopback names if only this machine can connect.
 
-    A page of another site whose name leads to this machine could read everything otherwise.
+    Otherwise a web page could read everything after DNS rebinding.
     """
     is_alone = not settings.allowed_hosts and not settings.trusted_proxies
     return LOOPBACK if is_alone and is_loopback(settings.host) else settings.allowed_hosts
@@ -49,7 +49,7 @@ def sessions_of(
     random: Random,
     events: Events,
 ) -> SessionUseCases:
-    """How people log in, stay logged in and log out."""
+    """Return the use cases of sessions."""
     lifetimes = Lifetimes(settings.access_token_ttl, settings.refresh_token_ttl)
     grant = Grant(tokens, clock, lifetimes)
     return SessionUseCases(

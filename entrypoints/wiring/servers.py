@@ -1,4 +1,4 @@
-"""What the container makes of the settings that name servers: the database and the queue."""
+"""Parts of the container for servers: the database and the queue."""
 
 from typing import TYPE_CHECKING
 
@@ -9,13 +9,13 @@ from application.ports.operations import Events
 from entrypoints.config.settings import Settings
 
 if TYPE_CHECKING:
-    # At run time these are imported only by those who have a server and a broker.
+    # At run time these are imported only if PostgreSQL or a broker is used.
     from adapters.queue.rabbitmq import RabbitQueue
     from adapters.sql.engine.postgres.database import PostgresDatabase
 
 
 def database_of(settings: Settings) -> "SqliteDatabase | PostgresDatabase":
-    """The database that the settings lead to."""
+    """Return the configured database."""
     if settings.database_file is not None:
         return SqliteDatabase(settings.database_file)
     from adapters.sql.engine.postgres.database import PostgresDatabase
@@ -24,7 +24,7 @@ def database_of(settings: Settings) -> "SqliteDatabase | PostgresDatabase":
 
 
 def queue_of(settings: Settings, events: Events) -> "MemoryQueue | RabbitQueue":
-    """The queue that the settings lead to."""
+    """Return the configured queue."""
     if not settings.broker_url:
         return MemoryQueue(events, at_once=AT_ONCE)
     from adapters.queue.rabbitmq import RabbitQueue

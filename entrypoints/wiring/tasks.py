@@ -1,4 +1,4 @@
-"""What the container makes tasks of: whoever asks GitHub, and what users do with tasks."""
+"""Parts of the container for tasks: the lookup of repositories, and the use cases."""
 
 from adapters.outbound.github import GitHubRepositories
 from adapters.outbound.polite.client import PoliteClient
@@ -25,14 +25,14 @@ from entrypoints.config.settings import Settings
 from entrypoints.wiring.datasets import private_hosts_of
 
 GITHUB = "api.github.com"
-#: What GitHub lets somebody unknown, and somebody with a token, ask in an hour.
-UNKNOWN, KNOWN = Rate(60, 3600.0), Rate(5000, 3600.0)
+#: GitHub's rate limits without and with a token.
+ANONYMOUS, AUTHENTICATED = Rate(60, 3600.0), Rate(5000, 3600.0)
 
 
 def repository_lookup_of(
     settings: Settings, client: PoliteClient, known: KnownRepositories, clock: Clock
 ) -> RepositoryLookup | None:
-    """What looks at repositories, if there is anybody to ask."""
+    """Return the lookup of repositories, None if it is switched off."""
     if not settings.github_url:
         return None
     repositories = GitHubRepositories(client, settings.github_url, settings.github_token)
@@ -49,7 +49,7 @@ def fetch_of_tasks(
     job_backend: JobBackend,
     random: Random,
 ) -> Fetch[Task]:
-    """What has tasks enriched."""
+    """Return the use case that enriches tasks."""
     limits = settings.cadence(TASKS.name), settings.fetch_deadline
     gathers = []
     if repository_lookup:
@@ -60,13 +60,13 @@ def fetch_of_tasks(
 def registered_tasks_of(
     settings: Settings, fetch: Fetch[Task], store: Store
 ) -> RegisteredDataset[Task]:
-    """Return the tasks as the registry has them: unlisted, because they come from users."""
+    """Return the tasks for the registry: unlisted, because they come from users."""
     return RegisteredDataset(
         fetch=fetch,
         query=QueryTasks(store),
         listed=False,
         private_hosts=private_hosts_of(settings.github_url),
-        rates={GITHUB: KNOWN if settings.github_token else UNKNOWN},
+        rates={GITHUB: AUTHENTICATED if settings.github_token else ANONYMOUS},
     )
 
 
@@ -78,7 +78,7 @@ def tasks_of(
     clock: Clock,
     random: Random,
 ) -> TaskUseCases:
-    """What users do with tasks."""
+    """Return the use cases of tasks."""
     query, enricher = QueryTasks(store), TaskEnricher(repository_lookup, fetch, clock)
     return TaskUseCases(
         query=query,

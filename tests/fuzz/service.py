@@ -13,7 +13,7 @@ from domain.dataset import Role
 from entrypoints.config.loading import load
 from entrypoints.config.setting_readers import CLIENT_LIMITS
 from entrypoints.config.units import rates
-from entrypoints.processes.lifecycle import doing, running
+from entrypoints.processes.lifecycle import run_until, running
 from entrypoints.sample_upstream import SampleUpstream
 from entrypoints.sample_upstream.subjects import settings_for
 from entrypoints.wiring.container import Container
@@ -54,7 +54,7 @@ class Service:
         async with _container() as container:
             self._container, self._app = container, container.app()
             await send({"type": "lifespan.startup.complete"})
-            await doing([container.work()], receive())
+            await run_until(receive(), [container.worker()])
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _real(self, value: bytes) -> bytes:
@@ -63,7 +63,7 @@ class Service:
         if role not in (b"user", b"admin"):
             return value
         if role not in self._tokens:
-            log_in = self._container.sessions_of_people().log_in
+            log_in = self._container.session_use_cases().log_in
             granted = await log_in(role.decode(), PASSWORD, "the fuzzer")
             self._tokens[role] = f"Bearer {granted.access_token}".encode()
         return self._tokens[role]

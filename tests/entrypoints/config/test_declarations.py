@@ -57,7 +57,7 @@ def test_a_name_in_two_files_is_refused(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "a.toml").write_text(OWNERS)
     (folder / "b.toml").write_text(OWNERS)
-    assert lines(folder) == ["folder/b.toml:2: datasets.owners stands in two files"]
+    assert lines(folder) == ["folder/b.toml:2: datasets.owners is in two files"]
 
 
 def test_every_mistake_is_told_with_its_line(file: Path) -> None:
@@ -87,7 +87,7 @@ def test_a_mistake_in_one_of_several_files_is_told_of_that_file(tmp_path: Path) 
 def test_what_is_no_toml_is_refused(file: Path) -> None:
     file.write_text("[datasets.owners\n")
     [line] = lines(file)
-    assert line.startswith("own.toml: it is no TOML: Expected ']'")
+    assert line.startswith("own.toml: it is not valid TOML: Expected ']'")
     file.write_bytes(b"# \xff\n")
     assert lines(file) == ["own.toml: it is not UTF-8"]
 
@@ -99,9 +99,7 @@ def test_a_file_that_is_too_large_is_refused(file: Path) -> None:
 
 def test_the_name_of_a_dataset_that_comes_along_is_refused(file: Path) -> None:
     file.write_text(OWNERS)
-    assert lines(file, "owners") == [
-        "own.toml:2: datasets.owners: the name is that of a dataset that comes along"
-    ]
+    assert lines(file, "owners") == ["own.toml:2: datasets.owners: a shipped dataset has this name"]
 
 
 def test_an_address_that_cannot_be_asked_is_refused(file: Path) -> None:

@@ -26,7 +26,7 @@ def test_the_defaults_are_those_the_documentation_promises() -> None:
     assert settings.fetch_deadline == timedelta(seconds=60)
     assert settings.max_body == (2**20, 20 * 2**20)
     assert settings.posts_url == "https://jsonplaceholder.typicode.com/posts"
-    assert settings.keeping.ages == {
+    assert settings.retention_policy.ages == {
         RetainedKind.QUARANTINE: timedelta(days=90),
         RetainedKind.PAYLOADS: timedelta(days=30),
         RetainedKind.JOBS: timedelta(days=7),

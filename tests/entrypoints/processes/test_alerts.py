@@ -14,7 +14,7 @@ from application.operations.alerts import CHECK_S
 from domain.politeness import BREAKER_MINIMUM, BREAKER_OPEN_S
 from entrypoints.config.loading import load
 from entrypoints.config.settings import Settings
-from entrypoints.processes.lifecycle import keeping, running
+from entrypoints.processes.lifecycle import maintenance, running
 from entrypoints.wiring.container import Container
 from entrypoints.wiring.datasets import SHIPPED
 from tests.services.operator import Operator, operator, status
@@ -174,4 +174,4 @@ def test_without_an_address_nobody_watches(settings: Settings) -> None:
     named = Container(settings=settings)
     nameless = Container(settings=load({"CATCHMENT_ALERT_URL": ""}))
 
-    assert (len(keeping(named)), len(keeping(nameless))) == (2, 1)
+    assert (len(maintenance(named)), len(maintenance(nameless))) == (2, 1)
