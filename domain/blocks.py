@@ -3,7 +3,7 @@
 The reference of the grammar and its JSON Schema are generated from these types.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
@@ -87,12 +87,52 @@ class PagesBlock(
     )
 
 
+class SecretBlock(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A reference to a secret; the secret itself is never written in a file."""
+
+    ADVICE: ClassVar[str] = (
+        'a secret is never text: write { env = "NAME" } or { file = "/run/secrets/NAME" }'
+    )
+
+    env: Annotated[str | None, _about("The variable of the environment that holds it.")] = None
+    file: Annotated[str | None, _about("The file that holds it, read at each use.")] = None
+
+
+class AuthBlock(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """How requests are signed: by one of `header`, `bearer`, `basic`, `query` and `oauth2`."""
+
+    header: Annotated[str | None, _about("The header that holds `value`, behind `prefix`.")] = None
+    prefix: Annotated[str, _about("What stands before the value, such as `Token `.")] = ""
+    query: Annotated[str | None, _about("The parameter that holds `value`.")] = None
+    value: Annotated[SecretBlock | None, _about("The secret of `header` or `query`.")] = None
+    bearer: Annotated[SecretBlock | None, _about("A token, sent as `Authorization: Bearer …`.")] = (
+        None
+    )
+    basic: Annotated[str | None, _about("The name that is sent with `password`.")] = None
+    password: Annotated[SecretBlock | None, _about("Empty if it is missing.")] = None
+    oauth2: Annotated[
+        str | None, _about("The endpoint that gives tokens for client credentials.")
+    ] = None
+    client_id: Annotated[str | None, _about("Who asks it.")] = None
+    client_secret: Annotated[SecretBlock | None, _about("The secret of `client_id`.")] = None
+    scope: Annotated[str, _about("What the token is for.")] = ""
+
+
 class SourceBlock(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What belongs to asking one source."""
 
     url: Annotated[str, _about("The address of the list, `https://…`.")]
-    params: Annotated[dict[str, Scalar], _about("Parameters that are added to the URL.")] = {}
-    headers: Annotated[dict[str, str], _about("Headers that are sent to the host of the URL.")] = {}
+    params: Annotated[
+        dict[str, Scalar | SecretBlock],
+        _about("Parameters that are added to the URL: values, or references to secrets."),
+    ] = {}
+    headers: Annotated[
+        dict[str, str | SecretBlock],
+        _about("Headers that are sent to the host of the URL: texts, or references to secrets."),
+    ] = {}
+    auth: Annotated[
+        AuthBlock | None, _about("How requests are signed; wins over the `auth` of the host.")
+    ] = None
     format: Annotated[
         Literal["json", "ndjson", "csv"] | None,
         _about("How the body is written; JSON if not given."),
@@ -137,10 +177,12 @@ class DatasetBlock(SourceBlock, kw_only=True, forbid_unknown_fields=True):
     stale_after: Annotated[str | None, _about("The age at which data is stale.")] = None
     deadline: Annotated[str | None, _about("The most time for one fetch, up to `1h`.")] = None
     read_by: Annotated[
-        Literal["anyone", "user", "admin"] | None, _about("Who may read the dataset.")
+        Literal["anyone", "user", "admin"] | None,
+        _about("Who may read it: `user` where its source has `auth`, else `anyone`."),
     ] = None
     fetch_by: Annotated[
-        Literal["anyone", "user", "admin"] | None, _about("Who may fetch the dataset.")
+        Literal["anyone", "user", "admin"] | None,
+        _about("Who may fetch it: `user` where its source has `auth`, else `anyone`."),
     ] = None
     visible: Annotated[
         dict[str, str],
@@ -155,6 +197,7 @@ class HostBlock(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         str | None, _about("How many requests it may get in a window of time, such as `20/1s`.")
     ] = None
     private: Annotated[bool, _about("Whether its name may lead to a private address.")] = False
+    auth: Annotated[AuthBlock | None, _about("How requests to it are signed.")] = None
 
 
 class DeclarationsFile(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -10,7 +10,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from domain.blocks import DatasetBlock, DeclarationsFile, HostBlock, SourceBlock
+from domain.auth_plans import auth_of, secret_of
+from domain.blocks import DatasetBlock, DeclarationsFile, HostBlock, SecretBlock, SourceBlock
 from domain.dataset import Dataset, Role
 from domain.errors import CatchmentError, InvalidQuery
 from domain.field_plans import FieldPlan, plan_of, record_of
@@ -20,6 +21,7 @@ from domain.pages import Pages
 from domain.paging import Sort
 from domain.pointers import Pointer, parse_pointer
 from domain.politeness import Rate
+from domain.secrets import Auth, HeaderAuth, QueryAuth
 from domain.sources import Request
 from domain.strict_reading import InvalidTable, Keys, Problem, read_strictly
 from domain.units import duration, positive_duration, rate
@@ -50,6 +52,7 @@ class DeclaredSource(msgspec.Struct, frozen=True, kw_only=True):
     pages: Pages
     fields: tuple[FieldPlan, ...]
     reading: str
+    auth: tuple[Auth, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +73,7 @@ class DeclaredHost(msgspec.Struct, frozen=True, kw_only=True):
 
     rate: Rate | None = None
     private: bool = False
+    auth: Auth | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,11 +91,11 @@ def declarations_of(table: Any) -> Declarations:
     """Return what a table declares; raise InvalidTable with all its mistakes."""
     file = read_strictly(table, DeclarationsFile)
     check = _Checks()
+    hosts = {name: check(("hosts", name), _host, name, block) for name, block in file.hosts.items()}
     datasets = {
-        name: check(("datasets", name), _declaration, name, block)
+        name: check(("datasets", name), _declaration, name, block, hosts)
         for name, block in file.datasets.items()
     }
-    hosts = {name: check(("hosts", name), _host, name, block) for name, block in file.hosts.items()}
     check.done()
     return Declarations(datasets=datasets, hosts=hosts)
 
@@ -130,8 +134,9 @@ def _host(name: str, block: HostBlock) -> DeclaredHost:
     check = _Checks()
     check((), _check_host, name)
     allowed = check(("rate",), rate, block.rate) if block.rate else None
+    auth = check(("auth",), auth_of, block.auth) if block.auth else None
     check.done()
-    return DeclaredHost(rate=allowed, private=block.private)
+    return DeclaredHost(rate=allowed, private=block.private, auth=auth)
 
 
 def _check_host(name: str) -> None:
@@ -142,16 +147,17 @@ def _check_host(name: str) -> None:
         raise ValueError("expected the host without its usual port")
 
 
-def _declaration(name: str, block: DatasetBlock) -> Declaration:
+def _declaration(name: str, block: DatasetBlock, hosts: Mapping[str, DeclaredHost]) -> Declaration:
     check = _Checks()
     plans = [check(("fields", field), plan_of, field, spec) for field, spec in block.fields.items()]
-    source = check((), _source, name, block, plans)
+    source = check((), _source, name, block, plans, hosts)
     every = check(("every",), _period, block.every)
     at_most_every = check(("at_most_every",), optional, duration, block.at_most_every)
     stale_after = check(("stale_after",), optional, positive_duration, block.stale_after)
     deadline = check(("deadline",), optional, _deadline, block.deadline)
     check.done()
-    dataset = check((), _dataset, name, block, plans)
+    default = Role.USER if source.auth else Role.ANYONE
+    dataset = check((), _dataset, name, block, plans, default)
     check.done()
     return Declaration(
         dataset=dataset,
@@ -178,7 +184,9 @@ def _deadline(text: str) -> timedelta:
 # ---------------------------------------------------------------- the dataset
 
 
-def _dataset(name: str, block: DatasetBlock, plans: Iterable[FieldPlan]) -> Dataset[Any]:
+def _dataset(
+    name: str, block: DatasetBlock, plans: Iterable[FieldPlan], default: Role
+) -> Dataset[Any]:
     if name in RESERVED:
         raise ValueError(f"the name {name} is taken by Catchment; choose another one")
     key = (block.key,) if isinstance(block.key, str) else tuple(block.key)
@@ -189,8 +197,8 @@ def _dataset(name: str, block: DatasetBlock, plans: Iterable[FieldPlan]) -> Data
         key=key,
         default_sort=block.sort,
         indexes=indexes,
-        read_by=Role(block.read_by or Role.ANYONE),
-        fetch_by=Role(block.fetch_by or Role.ANYONE),
+        read_by=Role(block.read_by or default),
+        fetch_by=Role(block.fetch_by or default),
         about=block.about,
     )
     check = _Checks()
@@ -215,11 +223,14 @@ def _visible(dataset: Dataset[Any], filters: Mapping[str, str]) -> dict[Role, Fi
 # ---------------------------------------------------------------- the source
 
 
-def _source(name: str, block: SourceBlock, plans: list[FieldPlan]) -> DeclaredSource:
+def _source(
+    name: str, block: SourceBlock, plans: list[FieldPlan], hosts: Mapping[str, DeclaredHost]
+) -> DeclaredSource:
     check = _Checks()
     check(("url",), _check_url, block.url)
     for header, value in block.headers.items():
         check(("headers", header), _check_header, header, value)
+    auth = check((), _auth, block, hosts)
     records = check(("records",), parse_pointer, block.records)
     columns = check(("columns",), optional, parse_pointer, block.columns)
     pages = check(("pages",), pages_of, block)
@@ -230,14 +241,45 @@ def _source(name: str, block: SourceBlock, plans: list[FieldPlan]) -> DeclaredSo
     reading = msgspec.json.encode((records, columns, format, plans))
     return DeclaredSource(
         name=name,
-        request=Request(block.url, {n: _text(v) for n, v in block.params.items()}, block.headers),
+        request=Request(
+            block.url,
+            {n: _text(v) for n, v in block.params.items() if not isinstance(v, SecretBlock)},
+            {n: v for n, v in block.headers.items() if not isinstance(v, SecretBlock)},
+        ),
         format=format,
         records=records,
         columns=columns,
         pages=pages,
         fields=tuple(plans),
         reading=hashlib.sha256(reading).hexdigest()[:16],
+        auth=auth,
     )
+
+
+def _auth(block: SourceBlock, hosts: Mapping[str, DeclaredHost]) -> tuple[Auth, ...]:
+    """Return how requests are signed: as the block says, or its host, and by secret values."""
+    check = _Checks()
+    found: list[Auth] = []
+    if block.auth is not None:
+        found.append(check(("auth",), auth_of, block.auth))
+    elif (host := hosts.get(_host_of(block.url))) is not None and host.auth is not None:
+        found.append(host.auth)
+    for name, value in block.params.items():
+        if isinstance(value, SecretBlock):
+            found.append(QueryAuth(name, check(("params", name), secret_of, value)))
+    for name, each in block.headers.items():
+        if isinstance(each, SecretBlock):
+            found.append(HeaderAuth(name, check(("headers", name), secret_of, each)))
+    check.done()
+    return tuple(found)
+
+
+def _host_of(url: str) -> str:
+    """Return the host of a URL as `[hosts]` names it: in lower case, without its usual port."""
+    parts = urlsplit(url)
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    is_usual = parts.port in (None, usual)
+    return parts.hostname or "" if is_usual else f"{parts.hostname}:{parts.port}"
 
 
 def _text(value: Any) -> str:
@@ -252,9 +294,10 @@ def _check_url(url: str) -> None:
         raise ValueError("a URL holds no name and no password; say them as auth")
 
 
-def _check_header(name: str, value: str) -> None:
+def _check_header(name: str, value: str | SecretBlock) -> None:
     lower = name.lower()
     if lower in _FORBIDDEN_HEADERS or lower.startswith(_FORBIDDEN_PREFIXES):
         raise ValueError("this header is Catchment's to send")
-    if not _TOKEN.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+    text = "" if isinstance(value, SecretBlock) else value
+    if not _TOKEN.fullmatch(name) or not _HEADER_VALUE.fullmatch(text):
         raise ValueError("expected a header name, and a value of one line")

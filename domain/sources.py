@@ -11,6 +11,7 @@ from domain.dataset import R
 from domain.pages import Pages
 from domain.payloads import Payload
 from domain.pointers import Pointer
+from domain.secrets import Auth
 
 E = TypeVar("E")
 
@@ -137,3 +138,4 @@ class SourceDefinition(Generic[R]):
     normaliser_version: str
     pages: Pages = field(default_factory=Pages)
     key: tuple[Pointer, ...] = ()
+    auth: tuple[Auth, ...] = ()

@@ -62,6 +62,10 @@ def _problems(hint: Any, value: Any, keys: Keys) -> Iterator[Problem]:
     try:
         msgspec.convert(value, hint)
     except msgspec.ValidationError:
+        if advice := getattr(members[0], "ADVICE", ""):
+            # What is there may be a secret, so it is not shown.
+            yield Problem(keys, advice)
+            return
         expected = " or ".join(dict.fromkeys(map(_described, members)))
         yield Problem(keys, f"expected {expected}, and there is {_kind(value)}")
 

@@ -36,7 +36,7 @@ from adapters.memory.operations import (
     MemoryRetention,
 )
 from adapters.memory.politeness import MemoryBudget
-from adapters.memory.system import SeededRandom, SteerableClock
+from adapters.memory.system import MemorySecrets, SeededRandom, SteerableClock
 from adapters.memory.tasks import MemoryKnownRepositories, MemoryRepositories, MemoryTasks
 from application.datasets.query import Query
 from application.datasets.registry import Generation, RegisteredDataset, Registry
@@ -68,6 +68,7 @@ class InMemory:
     ) -> None:
         self.clock = clock or SteerableClock()
         self.random = SeededRandom()
+        self.secrets = MemorySecrets()
         self.database = database or MemoryDatabase()
         ports = self.database, self.clock
         self.events = MemoryEvents()

@@ -4,9 +4,12 @@ import asyncio
 import base64
 import hashlib
 import heapq
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from application.ports.system import Clock, Random
+from application.ports.system import Clock, Random, Secrets
+from domain.errors import SourceRefused
+from domain.secrets import Redactor, SecretRef
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 #: So many turns of the event loop let everything in memory run until it waits for the clock.
@@ -93,3 +96,27 @@ class SeededRandom(Random):
         self._drawn += 1
         text = f"{self._seed} {self._drawn}"
         return hashlib.blake2b(text.encode(), digest_size=size).digest()
+
+
+class MemorySecrets(Secrets):
+    """Secrets by the name of their variable or file."""
+
+    def __init__(self, secrets: Mapping[str, str] | None = None) -> None:
+        self.secrets = dict(secrets or {})
+        self._redactor = Redactor()
+
+    def read(self, reference: SecretRef) -> str:
+        """Return the secret as it is now; raise SourceRefused if there is none."""
+        secret = self.secrets.get(reference.env or reference.file, "")
+        if not secret:
+            raise SourceRefused(f"the secret is missing: {reference}", code="secret_missing")
+        self._redactor.note(secret)
+        return secret
+
+    def note(self, secret: str) -> None:
+        """Take a secret that came otherwise, such as a token, out of texts as well."""
+        self._redactor.note(secret)
+
+    def redact(self, text: str) -> str:
+        """Return a text without the secrets that were read."""
+        return self._redactor.redact(text)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
+from dataclasses import replace
 
 from adapters.outbound.files import HOST, LocalFile, OpenFile, file_of, first_line
 from adapters.outbound.formats import csv, json
@@ -10,7 +11,7 @@ from adapters.outbound.formats.csv_pages import pages_of
 from adapters.outbound.formats.json import read_json, read_ndjson
 from adapters.outbound.page_facts import PageFacts
 from adapters.outbound.polite.client import PoliteClient
-from adapters.outbound.polite.failures import incomplete, late
+from adapters.outbound.polite.failures import Unauthorized, incomplete, late
 from adapters.outbound.polite.links import next_link
 from adapters.outbound.polite.messages import (
     NotModified,
@@ -20,23 +21,28 @@ from adapters.outbound.polite.messages import (
     harmless,
 )
 from adapters.outbound.polite.urls import Url, parse
+from adapters.outbound.signing import Signer
 from application.ports.ingest import Ask, Source
-from application.ports.system import Clock
+from application.ports.system import Clock, Secrets
 from domain.checkpoints import Checkpoint
 from domain.dataset import R
+from domain.errors import SourceError
 from domain.pages import LinkHeader
 from domain.payloads import GZIP, Batch, Payload
+from domain.reports import Rejection
 from domain.sources import CsvFormat, JsonFormat, NdjsonFormat, SourceDefinition
 from domain.walks import PAST_THE_END, End, NextParams, NextUrl, Step, Walk
 
 
-def source_of(definition: SourceDefinition[R], client: PoliteClient) -> Source[R]:
+def source_of(
+    definition: SourceDefinition[R], client: PoliteClient, secrets: Secrets | None = None
+) -> Source[R]:
     """Return the source of a definition; raise SourceRefused for an invalid URL."""
     if isinstance(definition.format, CsvFormat):
         file = file_of(definition.request.url)
         if file is not None:
             return FileSource(definition, file, client.clock)
-    return HttpSource(definition, client)
+    return HttpSource(definition, client, secrets)
 
 
 class DefinedSource(Source[R]):
@@ -75,9 +81,13 @@ class DefinedSource(Source[R]):
 class HttpSource(DefinedSource[R]):
     """A source at one URL, with the pages that follow it."""
 
-    def __init__(self, definition: SourceDefinition[R], client: PoliteClient) -> None:
+    def __init__(
+        self, definition: SourceDefinition[R], client: PoliteClient, secrets: Secrets | None = None
+    ) -> None:
         super().__init__(definition)
         self._client = client
+        self._secrets = secrets
+        self._signer = None if secrets is None else Signer(definition.auth, secrets, client)
         self._url = parse(definition.request.address)
         self._facts = PageFacts(definition, self._url)
         self._is_self_delimiting = definition.format.is_self_delimiting
@@ -89,8 +99,29 @@ class HttpSource(DefinedSource[R]):
         """Return the host of the URL."""
         return self._url.key
 
+    def normalise(self, payload: Payload) -> Batch[R]:
+        """Read the records of a payload; an upstream may echo a secret in what is rejected."""
+        batch = super().normalise(payload)
+        if self._secrets is None or not batch.rejections:
+            return batch
+        redact = self._secrets.redact
+        rejections = [
+            Rejection(each.pointer, redact(each.reason), redact(each.excerpt))
+            for each in batch.rejections
+        ]
+        return replace(batch, rejections=rejections)
+
     async def ask(self, ask: Ask) -> AsyncIterator[Payload]:
         """Yield the pages; none if the first one has not been modified."""
+        try:
+            async for payload in self._pages(ask):
+                yield payload
+        except SourceError as error:
+            if self._secrets is not None:
+                error.detail = self._secrets.redact(error.detail)
+            raise
+
+    async def _pages(self, ask: Ask) -> AsyncIterator[Payload]:
         known = _validators(ask.checkpoint)
         walk, step = Walk(self._definition.pages), None
         while not isinstance(step, End):
@@ -112,6 +143,29 @@ class HttpSource(DefinedSource[R]):
     async def _get(
         self, url: Url, ask: Ask, known: Validators | None, passes: Collection[int]
     ) -> UpstreamResponse | NotModified:
+        """Ask for one page, and once more with a new token when the one there was is refused."""
+        signer = self._signer
+        if signer is None or not self._url.is_same_host(url):
+            return await self._answer(url, ask, known, passes)
+        url = url.without_params(signer.params)
+        await signer.prepare(url, ask.deadline, ask.traffic)
+        try:
+            return await self._answer(url, ask, known, passes, signer)
+        except Unauthorized:
+            if not signer.is_renewable:
+                raise
+            signer.forget()
+            await signer.prepare(url, ask.deadline, ask.traffic)
+            return await self._answer(url, ask, known, passes, signer)
+
+    async def _answer(
+        self,
+        url: Url,
+        ask: Ask,
+        known: Validators | None,
+        passes: Collection[int],
+        signer: Signer | None = None,
+    ) -> UpstreamResponse | NotModified:
         # After a redirect the pages may be on another host, which must not get our headers.
         headers = self._headers if self._url.is_same_host(url) else harmless(self._headers)
         return await self._client.get(
@@ -121,6 +175,7 @@ class HttpSource(DefinedSource[R]):
             validators=known,
             headers=headers,
             wanted=Wanted(headers=self._facts.headers, statuses=passes),
+            sign=signer,
         )
 
     def _has_next(self, answer: NotModified) -> bool:

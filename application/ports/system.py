@@ -1,8 +1,10 @@
-"""The ports of the system: time and randomness."""
+"""The ports of the system: time, randomness and secrets."""
 
 from abc import abstractmethod
 from datetime import datetime
 from typing import Protocol
+
+from domain.secrets import SecretRef
 
 
 class Clock(Protocol):
@@ -31,3 +33,19 @@ class Random(Protocol):
     @abstractmethod
     def secret(self) -> str:
         """Return an unguessable text of 43 letters, digits, - and _."""
+
+
+class Secrets(Protocol):
+    """The secrets that references name, and texts without them."""
+
+    @abstractmethod
+    def read(self, reference: SecretRef) -> str:
+        """Return the secret as it is now; raise SourceRefused if there is none."""
+
+    @abstractmethod
+    def note(self, secret: str) -> None:
+        """Take a secret that came otherwise, such as a token, out of texts as well."""
+
+    @abstractmethod
+    def redact(self, text: str) -> str:
+        """Return a text without the secrets that were read."""

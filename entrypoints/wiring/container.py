@@ -28,6 +28,7 @@ from adapters.system.events import EventDispatcher
 from adapters.system.logs import Logs
 from adapters.system.machine import SystemClock, SystemRandom
 from adapters.system.passwords import ArgonPasswordHasher
+from adapters.system.secrets import EnvironmentSecrets
 from adapters.system.tokens import JwtTokens
 from application.accounts.api_tokens import ApiTokenService
 from application.accounts.authentication import Authenticate
@@ -82,6 +83,7 @@ class Container(containers.DeclarativeContainer):
 
     clock = providers.Singleton(SystemClock)
     random = providers.Singleton(SystemRandom)
+    secrets = providers.Singleton(EnvironmentSecrets)
     events = providers.Singleton(EventDispatcher, providers.Singleton(Logs))
     database = providers.Singleton(database_of, settings)
     queue = providers.Singleton(queue_of, settings, events)
@@ -124,7 +126,7 @@ class Container(containers.DeclarativeContainer):
     # ------------------------------------------------------------ use cases
 
     declarations = providers.Singleton(declarations_of, settings)
-    sources = providers.Singleton(sources_of, settings, declarations, client)
+    sources = providers.Singleton(sources_of, settings, declarations, client, secrets)
     repository_lookup = providers.Singleton(
         repository_lookup_of, settings, client, known_repositories, clock
     )

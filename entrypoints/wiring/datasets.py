@@ -17,7 +17,7 @@ from application.ingest.fetch import Fetch
 from application.ingest.job_backend import JobBackend
 from application.ports.datasets import Store
 from application.ports.ingest import Intakes, Source
-from application.ports.system import Clock, Random
+from application.ports.system import Clock, Random, Secrets
 from application.posts import FetchPosts, QueryPosts
 from domain.builtin.crypto_assets import CRYPTO_ASSETS
 from domain.builtin.data_points import DATA_POINTS
@@ -68,7 +68,7 @@ def declarations_of(settings: Settings) -> Declarations:
 
 
 def sources_of(
-    settings: Settings, declared: Declarations, client: PoliteClient
+    settings: Settings, declared: Declarations, client: PoliteClient, secrets: Secrets
 ) -> dict[str, list[Source[Any]]]:
     """Return the sources of each dataset that are switched on."""
     shipped = {line.dataset.name: [*line.definitions(settings)] for line in SHIPPED}
@@ -77,7 +77,7 @@ def sources_of(
         for name, each in declared.datasets.items()
     }
     return {
-        name: [source_of(definition, client) for definition in definitions]
+        name: [source_of(definition, client, secrets) for definition in definitions]
         for name, definitions in {**shipped, **own}.items()
     }
 

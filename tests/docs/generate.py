@@ -10,7 +10,15 @@ import click
 import msgspec
 from click.testing import CliRunner
 
-from domain.blocks import DatasetBlock, FieldBlock, HostBlock, PagesBlock, SourceBlock
+from domain.blocks import (
+    AuthBlock,
+    DatasetBlock,
+    FieldBlock,
+    HostBlock,
+    PagesBlock,
+    SecretBlock,
+    SourceBlock,
+)
 from entrypoints.cli.main import main
 from entrypoints.config.setting_readers import Setting
 from entrypoints.config.settings import PREFIX, SETTINGS
@@ -39,7 +47,8 @@ def generated() -> dict[Path, str]:
 
 def declarations_page(page: str) -> str:
     """Return the page with the tables of keys made anew, each below the name of its type."""
-    for kind in (SourceBlock, DatasetBlock, FieldBlock, PagesBlock, HostBlock):
+    kinds = SourceBlock, DatasetBlock, FieldBlock, PagesBlock, HostBlock, AuthBlock, SecretBlock
+    for kind in kinds:
         rows = "".join(_key_rows(kind))
         head = f"<!-- {kind.__name__} -->\n| key | meaning |\n|---|---|\n"
         page = re.sub(re.escape(head) + r"(?:\|.*\n)*", lambda _, t=head + rows: t, page)

@@ -267,12 +267,12 @@ def test_all_mistakes_are_told_at_once_with_the_nearest_known_key() -> None:
 def test_mistakes_of_several_blocks_come_together() -> None:
     text = SMALL + SMALL.replace("owners", "pets").replace("https", "ftp") + '[hosts."A.b"]\n'
     assert problems(text.replace('"integer"', '"int"')) == [
+        'hosts."A.b": expected a host in lower case, such as api.example.com or 10.0.0.5:8080',
         "datasets.owners.fields.id: unknown type 'int'; did you mean integer?; there are: integer,"
         " number, boolean, string, datetime, list",
         "datasets.pets.fields.id: unknown type 'int'; did you mean integer?; there are: integer,"
         " number, boolean, string, datetime, list",
         "datasets.pets.url: expected a URL such as https://api.example.com/v1/items",
-        'hosts."A.b": expected a host in lower case, such as api.example.com or 10.0.0.5:8080',
     ]
 
 

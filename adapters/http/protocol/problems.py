@@ -16,6 +16,7 @@ from domain.reports import Failure
 PROBLEM_CODES: Mapping[str, tuple[int, str]] = {
     "access_denied": (403, "You may not do this."),
     "address_refused": (502, "The upstream's name leads to an address we do not go to."),
+    "auth_refused": (502, "A secret would have been sent where it can be read on the way."),
     "bad_encoding": (502, "The upstream's compressed answer cannot be unpacked."),
     "body_too_large": (413, "The body is larger than a body may be."),
     "body_too_slow": (408, "The body did not arrive in time; send it faster or not at all."),
@@ -78,6 +79,7 @@ PROBLEM_CODES: Mapping[str, tuple[int, str]] = {
         "The query needed more time than a query gets; filter or sort by an indexed field.",
     ),
     "redirect_refused": (502, "The upstream redirected to where we do not go."),
+    "secret_missing": (502, "A secret of the source is missing where its reference says it is."),
     "signup_closed": (
         403,
         "Only admins make accounts here, or there are as many as there may be; ask an admin.",

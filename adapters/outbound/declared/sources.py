@@ -20,6 +20,7 @@ def definition_of(source: DeclaredSource, dataset: Dataset[Any]) -> SourceDefini
         normaliser_version=f"declared-{source.reading}",
         pages=source.pages,
         key=_key(source, dataset),
+        auth=source.auth,
     )
 
 

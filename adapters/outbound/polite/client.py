@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Container, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -27,6 +28,7 @@ from adapters.outbound.polite.messages import (
     HostRules,
     NotModified,
     RawResponse,
+    Sign,
     UpstreamRequest,
     UpstreamResponse,
     Validators,
@@ -84,6 +86,7 @@ class PoliteClient:
         self._random = random
         self._events = events
         self._follow_hosts = follow_hosts
+        self._allowed_private = allowed_private
         self._max_wire = max_wire
         self._patience_s = patience_s
         network = Network(resolve, allowed_private)
@@ -104,6 +107,7 @@ class PoliteClient:
         headers: Mapping[str, str] = NO_HEADERS,
         rules: HostRules = NO_RULES,
         wanted: Wanted = NOTHING_ELSE,
+        sign: Sign | None = None,
     ) -> UpstreamResponse | NotModified:
         """Get one URL; the deadline includes retries and waits.
 
@@ -112,7 +116,7 @@ class PoliteClient:
 
         Raise SourceUnavailable, SourceBlocked, SourceTimedOut, SourceRefused or UnexpectedContent.
         """
-        request = UpstreamRequest(url, headers, validators, rules, wanted=wanted)
+        request = UpstreamRequest(url, headers, validators, rules, wanted=wanted, sign=sign)
         call = _CallContext(deadline, traffic)
         for _ in range(MAX_REDIRECTS + 1):
             reply, arrived_at = await self._send_with_retries(request, call)
@@ -140,6 +144,23 @@ class PoliteClient:
             await self._send_once(request, call)
         except RetryableError as failure:
             raise failure.error from failure
+
+    async def ask_token(
+        self, url: Url, form: Mapping[str, str], deadline: datetime, traffic: Traffic
+    ) -> bytes:
+        """Return the response of a token endpoint to a form; raise as `get` does.
+
+        It is retried, because asking for a token changes nothing; no redirect is followed.
+        """
+        request = UpstreamRequest(url, body=urlencode(form).encode(), form=True)
+        reply, _ = await self._send_with_retries(request, _CallContext(deadline, traffic))
+        if reply.status in REDIRECTS:
+            raise SourceRefused(f"{url.label} redirects elsewhere", code="redirect_refused")
+        return reply.body
+
+    def may_see_secrets(self, url: Url) -> bool:
+        """Return whether a secret may be sent there: encrypted, or to a private host of ours."""
+        return url.scheme == "https" or f"{url.host}:{url.port}" in self._allowed_private
 
     async def close(self) -> None:
         """Cancel the running requests and close all connections."""

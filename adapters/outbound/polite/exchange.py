@@ -66,13 +66,18 @@ class HttpExchange:
 
     async def _sent(self, request: UpstreamRequest, limits: RequestLimits) -> RawResponse:
         method = "GET" if request.body is None else "POST"
-        headers = self._headers(request)
-        message = httpx.Request(method, request.url.text, headers=headers, content=request.body)
+        headers, url = self._headers(request), request.url
+        if request.sign is not None:
+            # The last thing that is done to it: the signed address is seen by nobody else.
+            signature = request.sign()
+            headers.update(signature.headers)
+            url = url.with_params(signature.params) if signature.params else url
+        message = httpx.Request(method, url.text, headers=headers, content=request.body)
         response = await self._transport.handle_async_request(message)
         try:
             limits.begin_body()
             reply = RawResponse(response.status_code, _headers_of(response))
-            if request.body is not None:
+            if request.body is not None and not request.form:
                 return reply  # the body has arrived; the response's own is not read
             if 200 <= reply.status < 300:
                 return msgspec.structs.replace(reply, body=await self._body(response, limits))
@@ -104,7 +109,8 @@ class HttpExchange:
         # Only gzip is requested, because only gzip is unpacked here.
         headers["Accept-Encoding"] = "gzip"
         if request.body is not None:
-            headers["Content-Type"] = "application/json"
+            kind = "x-www-form-urlencoded" if request.form else "json"
+            headers["Content-Type"] = f"application/{kind}"
         if request.etag is not None:
             headers["If-None-Match"] = request.etag
         if request.last_modified is not None:

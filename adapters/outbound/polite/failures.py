@@ -39,6 +39,12 @@ class Absent(SourceRefused):
     code = SourceRefused.code
 
 
+class Unauthorized(SourceRefused):
+    """The upstream does not accept who asks; a new token may help."""
+
+    code = SourceRefused.code
+
+
 class HostRefused(SourceRefused):
     """A refusal of the caller, independent of the URL: the host is blocked for a while."""
 

@@ -1,6 +1,6 @@
 """Messages: requests to upstreams and their responses, and which responses are accepted."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from types import MappingProxyType
@@ -8,7 +8,7 @@ from types import MappingProxyType
 import msgspec
 
 from adapters.outbound.polite.bodies import is_packed, mentions_limit
-from adapters.outbound.polite.failures import Absent, HostRefused, RetryableError
+from adapters.outbound.polite.failures import Absent, HostRefused, RetryableError, Unauthorized
 from adapters.outbound.polite.headers import fresh_s, http_date
 from adapters.outbound.polite.rate_headers import is_used_up, wait_s
 from adapters.outbound.polite.urls import Url
@@ -69,10 +69,23 @@ class Wanted(msgspec.Struct, frozen=True):
 NOTHING_ELSE = Wanted()
 
 
+class Signature(msgspec.Struct, frozen=True):
+    """What shows an upstream who asks: headers and parameters with secrets."""
+
+    headers: Mapping[str, str] = {}
+    params: Mapping[str, str] = {}
+
+
+#: Resolves secrets when a request is sent, so that they exist nowhere else.
+Sign = Callable[[], Signature]
+
+
 class UpstreamRequest(msgspec.Struct, frozen=True):
     """A request: a GET, possibly conditional, or a POST of a JSON body.
 
-    `headers` may contain a secret for this host only; `rules` are those of the host.
+    `headers` may contain a secret for this host only; `rules` are those of the host. `sign`
+    gives what else only this host may see. The response to a `form`, a POST for a token, is read
+    as one to a GET.
     """
 
     url: Url
@@ -81,6 +94,8 @@ class UpstreamRequest(msgspec.Struct, frozen=True):
     rules: HostRules = NO_RULES
     body: bytes | None = None
     wanted: Wanted = NOTHING_ELSE
+    sign: Sign | None = None
+    form: bool = False
 
     @property
     def etag(self) -> str | None:
@@ -116,7 +131,9 @@ class UpstreamRequest(msgspec.Struct, frozen=True):
                 code="redirect_refused",
             )
         if self.url.is_same_host(url):
-            return msgspec.structs.replace(self, url=url)
+            # It may echo what the request was signed with.
+            secret = self.sign().params if self.sign else ()
+            return msgspec.structs.replace(self, url=url.without_params(secret))
         return UpstreamRequest(url, harmless(self.headers), self.validators, wanted=self.wanted)
 
 
@@ -216,7 +233,7 @@ def judge(reply: RawResponse, request: UpstreamRequest, now: datetime) -> None:
         return
     if reply.status >= 400:
         _judge_failure(reply, request, now)
-    elif request.body is None:
+    elif request.body is None or request.form:
         _judge_get(reply, request.url, request.is_conditional)
     else:
         _judge_post(reply, request.url)
@@ -270,7 +287,9 @@ def _judge_failure(reply: RawResponse, request: UpstreamRequest, now: datetime) 
             f"{problem}: it refuses every request of this caller; check the token",
             retry_at=_after(now, request.rules.refused_for_s),
         )
-    refused = Absent if reply.status in _ABSENT else SourceRefused
+    refused: type[SourceRefused] = Absent if reply.status in _ABSENT else SourceRefused
+    if reply.status == 401:
+        refused = Unauthorized
     raise refused(f"{problem}; check its address and whether we may read it")
 
 

@@ -62,6 +62,14 @@ class Url(msgspec.Struct, frozen=True):
         kept = [p for p in parse_qsl(query, keep_blank_values=True) if p[0] not in params]
         return parse(f"{before}?{urlencode([*kept, *params.items()])}")
 
+    def without_params(self, names: Collection[str]) -> "Url":
+        """Return this address without the parameters of these names."""
+        if not names:
+            return self
+        before, _, query = self.text.partition("#")[0].partition("?")
+        kept = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] not in names]
+        return parse(f"{before}?{urlencode(kept)}" if kept else before)
+
     def is_same_host(self, other: "Url") -> bool:
         """Return whether both have one host and port, so that they may share secrets.
 

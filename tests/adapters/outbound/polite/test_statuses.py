@@ -19,6 +19,7 @@ BLOCKED = ("SourceBlocked", "source_blocked")
 CONTENT = ("UnexpectedContent", "unexpected_content")
 ABSENT = ("Absent", "source_refused")
 REFUSED = ("SourceRefused", "source_refused")
+UNAUTHORIZED = ("Unauthorized", "source_refused")
 DAY_S = 86_400
 
 
@@ -162,7 +163,7 @@ async def test_u4_a_fraction_of_a_second_is_waited_for(fixture: ClientFixture) -
 
 @pytest.mark.parametrize(
     ("fault", "kind"),
-    [("U6-401", REFUSED), ("U6-403", REFUSED), ("U7-404", ABSENT), ("U7-410", ABSENT)],
+    [("U6-401", UNAUTHORIZED), ("U6-403", REFUSED), ("U7-404", ABSENT), ("U7-410", ABSENT)],
 )
 async def test_a_refusal_is_final(
     fixture: ClientFixture, fault: str, kind: tuple[str, str]
@@ -243,7 +244,7 @@ async def test_u1_a_503_may_say_when_to_come_back() -> None:
         (b"403 Forbidden\r\nX-RateLimit-Remaining: 0", BLOCKED, "1"),
         (b"403 Forbidden\r\n\r\nRequest rate limit exceeded", BLOCKED, "1"),
         (b"403 Forbidden\r\nContent-Length: 99\r\n\r\nThrottling", BLOCKED, "1"),
-        (b"401 Unauthorized", REFUSED, "1"),
+        (b"401 Unauthorized", UNAUTHORIZED, "1"),
         (b"429 Slow\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 9", BLOCKED, "1111"),
         (b"429 Slow\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 90", BLOCKED, "1"),
         (b"429 Slow\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: 4e9", BLOCKED, "1111"),
