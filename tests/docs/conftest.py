@@ -1,5 +1,6 @@
 """Fixtures that the documentation is compared with."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -7,6 +8,15 @@ import pytest
 
 from entrypoints.config.loading import load
 from entrypoints.processes.lifecycle import running
+from tests.docs.demo import Demo
+from tests.docs.demo import demo as started_demo
+
+
+@pytest.fixture(scope="session")
+def demo() -> Iterator[Demo]:
+    """A demo that has ended its tour and serves; tests do not change its records."""
+    with started_demo() as demo:
+        yield demo
 
 
 @pytest.fixture

@@ -6,44 +6,19 @@ import inspect
 import io
 import json
 import re
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.docs.markdown import DOCS, README, REFERENCE, ROOT, blocks, named
-from tests.docs.processes import started
+from tests.docs.demo import ADDRESS, Demo
+from tests.docs.markdown import DOCS, README, REFERENCE, blocks, named
 
-ADDRESS = "http://127.0.0.1:8000"
 #: The parts that differ from run to run.
 VARYING = re.compile(r"http://127\.0\.0\.1:\d+|\d{4}-\d\d-\d\dT[\d:]+Z")
 CURL = re.compile(r"^curl (?:-X (\w+) )?'([^']+)'\s+# (.*)$", re.MULTILINE)
 REQUESTS = [found for block in blocks(README, "sh") for found in CURL.findall(block.text)]
-
-
-class Demo:
-    """A demo that has printed its tour and goes on serving."""
-
-    def __init__(self, lines: Iterator[str]) -> None:
-        self.shown = ""
-        for line in lines:
-            if line.startswith("Try it"):
-                break
-            self.shown += line
-        self.url = re.findall(r"Catchment at (\S+)", self.shown)[0]
-        self.invitation = "".join(next(lines) for _ in range(4))
-
-
-@pytest.fixture(scope="module")
-def demo() -> Iterator[Demo]:
-    """Yield `catchment demo` on a free port."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = "entrypoints.cli.main", "demo", "--port", "0"
-        with started(*command, at=Path(folder), PYTHONPATH=str(ROOT)) as lines:
-            yield Demo(lines)
 
 
 def records_in(answer: httpx.Response) -> int:

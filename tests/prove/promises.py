@@ -3,6 +3,8 @@
 The numbers are those of the design; where a ruling changed a promise, it stands here as changed.
 """
 
+import shutil
+
 import msgspec
 
 from tests.prove.proofs import ROOT, Program, Proof, Real, Tests
@@ -248,6 +250,11 @@ PROMISES: tuple[Promise, ...] = (
         "SWEEP",
         "every call of every port fails once, before its effect and after it",
         (Tests("SWEEP", _SWEEPS),),
+    ),
+    Promise(
+        "CLIENTS",
+        "data frames and generated clients read, page, filter, export and log in",
+        (Real("generated", needs_servers=False, is_there=shutil.which("npm") is not None),),
     ),
     Promise("FAULTS", "each fault injected into the code fails a test", (_FAULTS,)),
     Promise(
