@@ -1,4 +1,4 @@
-"""How a document is answered when nothing goes wrong: validators, 304, compression."""
+"""Correct answers with a document: validators, 304, compression."""
 
 import re
 from email.utils import parsedate_to_datetime
@@ -13,7 +13,7 @@ async def answer_document(
     headers: list[tuple[str, str]],
     content_type: str = JSON,
 ) -> None:
-    """Answer with a document: validators, 304 when the client has it, gzip when it may."""
+    """Answer with a document, with 304 if the client has it, with gzip if it accepts that."""
     headers = [
         *headers,
         ("ETag", document.etag),
@@ -30,13 +30,13 @@ async def answer_document(
 
 
 def accepts_gzip(exchange: Exchange) -> bool:
-    """Return whether the client takes gzip."""
+    """Return whether the client accepts gzip."""
     accepted = exchange.request.headers.get("accept-encoding", "")
     return re.search(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", accepted) is not None
 
 
 def is_current(exchange: Exchange, etag: str) -> bool:
-    """Return whether the client's validators say that it has this version."""
+    """Return whether the client's validators match this version."""
     headers = exchange.request.headers
     known = headers.get("if-none-match")
     if known is not None:
@@ -48,7 +48,7 @@ def is_current(exchange: Exchange, etag: str) -> bool:
 
 def _unchanged_since(exchange: Exchange, text: str) -> bool:
     try:
-        moment = parsedate_to_datetime(text)
+        time = parsedate_to_datetime(text)
     except ValueError:
         return False
-    return moment.tzinfo is not None and exchange.state.last_modified_at <= moment
+    return time.tzinfo is not None and exchange.state.last_modified_at <= time

@@ -1,4 +1,4 @@
-"""The sample CSV of assets: the file itself, which lies beside this one, and its rows."""
+"""The sample CSV of assets: the file next to this one, and its rows."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ def read_rows(text: str) -> list[Row]:
 
 
 def write_rows(rows: list[Row], delimiter: str = ",") -> str:
-    """Spell rows as CSV."""
+    """Return rows as CSV."""
     text = io.StringIO(newline="")
     csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows(rows)
     return text.getvalue()

@@ -1,4 +1,4 @@
-"""The coins of the sample market, and how a ticker of CoinPaprika spells one."""
+"""The coins of the sample market, as tickers of CoinPaprika."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -41,14 +41,14 @@ STARTED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def sample_tickers(seed: int) -> list[Record]:
-    """Write one ticker for each coin, the largest first; a seed always gives the same prices."""
+    """Return one ticker for each coin, the largest first; a seed always gives the same prices."""
     chance = random.Random(seed)  # noqa: S311 - sample prices, not secrets
     ranked = sorted(COINS, key=lambda coin: -coin[2] * coin[3])
     return [_ticker(rank, coin, chance) for rank, coin in enumerate(ranked, 1)]
 
 
 def revised(ticker: Record, generation: int) -> Record:
-    """Return the ticker as it stands so many minutes later, its price up to 5 % higher or lower."""
+    """Return the ticker `generation` minutes later, its price up to 5 % higher or lower."""
     quotes = ticker.get("quotes")
     quote = quotes.get("USD") if isinstance(quotes, dict) else None
     price = quote.get("price") if isinstance(quote, dict) else None
@@ -58,7 +58,7 @@ def revised(ticker: Record, generation: int) -> Record:
     moved = {"price": _rounded(price * chance.uniform(0.95, 1.05))}
     return {
         **ticker,
-        "last_updated": _spelled(STARTED_AT + timedelta(minutes=generation)),
+        "last_updated": _format_time(STARTED_AT + timedelta(minutes=generation)),
         "quotes": {**ticker["quotes"], "USD": {**ticker["quotes"]["USD"], **moved}},
     }
 
@@ -74,8 +74,8 @@ def _ticker(rank: int, coin: Coin, chance: random.Random) -> Record:
         "total_supply": round(supply * 1e6),
         "max_supply": round(most * 1e6) if most else 0,
         "beta_value": round(chance.uniform(0, 2), 5),
-        "first_data_at": _spelled(STARTED_AT - timedelta(days=chance.randrange(700, 5000))),
-        "last_updated": _spelled(STARTED_AT),
+        "first_data_at": _format_time(STARTED_AT - timedelta(days=chance.randrange(700, 5000))),
+        "last_updated": _format_time(STARTED_AT),
         "quotes": {"USD": _quote(price, price * supply * 1e6, chance)},
     }
 
@@ -90,7 +90,7 @@ def _quote(price: float, market_cap: float, chance: random.Random) -> Record:
         "market_cap_change_24h": round(chance.uniform(-6, 6), 2),
         **{f"percent_change_{period}": round(chance.uniform(-6, 6), 2) for period in PERIODS},
         "ath_price": _rounded(price * high),
-        "ath_date": _spelled(STARTED_AT - timedelta(days=chance.randrange(30, 690))),
+        "ath_date": _format_time(STARTED_AT - timedelta(days=chance.randrange(30, 690))),
         "percent_from_price_ath": round((1 / high - 1) * 100, 2),
     }
 
@@ -99,5 +99,5 @@ def _rounded(price: float) -> float:
     return float(f"{price:.8g}")
 
 
-def _spelled(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+def _format_time(time: datetime) -> str:
+    return f"{time:%Y-%m-%dT%H:%M:%SZ}"

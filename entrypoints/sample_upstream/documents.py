@@ -1,4 +1,4 @@
-"""Bodies as they are sent, each with its validators and its compressed form."""
+"""Documents: bodies with their validators and their compressed form."""
 
 import gzip
 import hashlib
@@ -10,11 +10,11 @@ import msgspec
 Record = dict[str, Any]
 
 SPOILED = 2
-"""The index of the record that single-record faults spoil: the third."""
+"""The index of the record that single-record faults change: the third."""
 
 
 class Document:
-    """A body with its validators and its compressed form, each made once."""
+    """A body with its validators and its compressed form, each computed once."""
 
     def __init__(self, body: bytes) -> None:
         self.body = body
@@ -26,7 +26,7 @@ class Document:
 
     @cached_property
     def strong_etag(self) -> str:
-        """Return the same as a strong validator, for who sends these bytes and no others."""
+        """Return a strong validator, for answers that send exactly these bytes."""
         return f'"{hashlib.blake2b(self.body, digest_size=8).hexdigest()}"'
 
     @cached_property
@@ -36,12 +36,12 @@ class Document:
 
 
 def encode(value: Any) -> bytes:
-    """Spell a value as JSON."""
+    """Return a value as JSON."""
     return msgspec.json.encode(value)
 
 
 def with_raw(records: list[Record], field: str, spelling: bytes) -> list[Record]:
-    """Return the records, with one field of the third spelled by exactly these bytes."""
+    """Return the records, with exactly these bytes as one field of the third."""
     return [
         {**record, field: msgspec.Raw(spelling)} if index == SPOILED else record
         for index, record in enumerate(records)

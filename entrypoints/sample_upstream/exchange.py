@@ -1,4 +1,4 @@
-"""One request and the connection its answer goes to: proper answers, raw bytes, resets."""
+"""One request with its connection: correct answers, raw bytes, resets."""
 
 import asyncio
 import socket
@@ -18,15 +18,15 @@ JSON = "application/json; charset=utf-8"
 PIECE_BYTES = 256 * 1024
 MOST_POURED_BYTES = 1024**3
 BODYLESS = frozenset({204, 304})
-LINGER_NOT_AT_ALL = struct.pack("ii", 1, 0)
+NO_LINGER = struct.pack("ii", 1, 0)
 
 
 class Exchange:
-    """What a handler works with.
+    """One request of a handler, and the ways to answer it.
 
-    `turn` is the number of this visit to its fault since `forget`, and `earlier_answers` how
-    many requests this connection had before. Where a `subject` is asked for, the routes name it,
-    and its path without the fault, before they hand the exchange on.
+    `turn` is the number of this request to its fault since `forget`, `earlier_answers` the number
+    of earlier requests on this connection. The routes set `subject` and `path`, the path without
+    the fault, if a subject is requested.
     """
 
     subject: "Subject"
@@ -60,12 +60,12 @@ class Exchange:
 
     @cached_property
     def document(self) -> Document:
-        """Return what is asked for, made once: it stays the same until the answer has ended."""
+        """Return the requested document, built once: it is the same until the answer ends."""
         return self.subject.document(self)
 
     @property
     def body(self) -> bytes:
-        """Return what is asked for, as bytes."""
+        """Return the body of the requested document."""
         return self.document.body
 
     @property
@@ -75,11 +75,11 @@ class Exchange:
         return address[1]
 
     async def serve(self) -> None:
-        """Answer properly with what is asked for."""
+        """Answer correctly with the requested document."""
         await self.subject.serve(self)
 
     async def show(self, body: bytes, headers: Headers = ()) -> None:
-        """Answer 200 with a body, labelled as what is asked for is."""
+        """Answer 200 with a body, under the content type of the subject."""
         await self.answer(200, body, headers, self.subject.content_type)
 
     async def answer(
@@ -90,7 +90,7 @@ class Exchange:
         content_type: str = JSON,
         holds: bool = False,
     ) -> None:
-        """Send a proper answer; if it `holds`, it waits at the state's gate half-way."""
+        """Send a correct answer; if it `holds`, it waits half-way while the state is held."""
         if status in BODYLESS:
             start = self.head(status, headers)
         else:
@@ -107,9 +107,9 @@ class Exchange:
         await self._send_all(start, body)
 
     def head(self, status: int, headers: Headers) -> bytes:
-        """Spell a response head with a date, and note its status as sent.
+        """Return a response head with a date, and record its status as sent.
 
-        A `Date` or `Connection` among the headers replaces the usual one.
+        A `Date` or `Connection` among the headers replaces the default.
         """
         self.state.log.note_status(self._number, status)
         listed = list(headers)
@@ -121,19 +121,19 @@ class Exchange:
         return head(status, listed)
 
     def date(self, later: timedelta = timedelta()) -> str:
-        """Return the state's time, or some time later, as HTTP spells dates."""
+        """Return the state's time, or some time later, as an HTTP date."""
         return http_date(self.state.now() + later)
 
     async def send(self, data: bytes | memoryview) -> None:
-        """Send raw bytes; raises ConnectionError once the client has left."""
+        """Send raw bytes; raise ConnectionError once the client has left."""
         self._writer.write(data)
         await self._writer.drain()
 
     async def pour(self, data: bytes) -> None:
-        """Send the same bytes over and over until the client leaves, or 1 GiB has gone."""
+        """Send the same bytes repeatedly until the client leaves, or 1 GiB has been sent."""
         for _ in range(MOST_POURED_BYTES // len(data)):
             await self.send(data)
-            # A client that keeps up never makes `drain` wait, and would starve everyone else.
+            # A fast client never makes `drain` wait, and would starve other tasks.
             await asyncio.sleep(0)
 
     async def drip(self, data: bytes) -> None:
@@ -147,16 +147,16 @@ class Exchange:
         await asyncio.sleep(self.state.drip_seconds)
 
     async def silence(self) -> None:
-        """Say nothing more until the client leaves."""
+        """Send nothing more until the client leaves."""
         self.keep_alive = False
         while await self._reader.read(PIECE_BYTES):
             pass
 
     def reset(self) -> None:
-        """Break the connection with a TCP RST instead of closing it."""
+        """Reset the connection with a TCP RST instead of closing it."""
         self.keep_alive = False
         connection = self._writer.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT_AT_ALL)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
         self._writer.transport.abort()
 
     async def _send_all(self, start: bytes, body: bytes) -> None:
@@ -172,10 +172,10 @@ Handler = Callable[[Exchange], Awaitable[None]]
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """One thing to ask for, as it is served properly and as faults get at it.
+    """One resource, with the functions that serve it correctly or with a fault.
 
-    `document` is its body, and `respell` its body with one text in it spelled by exactly these
-    bytes, quotes included. `pattern` is the paths where it is, and `path` one of them.
+    `document` returns its body, `respell` its body with exactly these bytes, quotes included, in
+    place of one text. `pattern` matches its paths, and `path` is one of them.
     """
 
     name: str
@@ -188,6 +188,6 @@ class Subject(msgspec.Struct, frozen=True):
     content_type: str = JSON
 
 
-def http_date(moment: datetime) -> str:
-    """Spell a UTC time as HTTP does."""
-    return format_datetime(moment, usegmt=True)
+def http_date(time: datetime) -> str:
+    """Return a UTC time as an HTTP date."""
+    return format_datetime(time, usegmt=True)

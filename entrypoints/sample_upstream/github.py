@@ -1,4 +1,4 @@
-"""Answers `GET /repos/{owner}/{name}` as GitHub does: with a quota, and failing as it may."""
+"""GitHub's `GET /repos/{owner}/{name}`: with a quota, and with failures."""
 
 import msgspec
 
@@ -25,7 +25,7 @@ NO_AGENT = (
 
 
 async def answer_repository(exchange: Exchange) -> None:
-    """Answer as GitHub would, unless the state has it fail."""
+    """Answer as GitHub does, or with the failure of the state."""
     failure = exchange.state.github_failure
     if failure == "hang":
         await exchange.silence()
@@ -40,18 +40,18 @@ async def answer_repository(exchange: Exchange) -> None:
 
 
 def repository_document(exchange: Exchange) -> Document:
-    """Return the repository asked for, or what is said when there is none."""
+    """Return the requested repository, or the body of a 404."""
     return exchange.state.hub.document(_full_name(exchange)) or Document(encode(NOT_FOUND))
 
 
 def respell_description(exchange: Exchange, spelling: bytes) -> bytes:
-    """Return the repository with its description spelled so."""
+    """Return the repository with exactly these bytes as description."""
     facts = exchange.state.hub.facts(_full_name(exchange)) or NOT_FOUND
     return encode({**facts, "description": msgspec.Raw(spelling)})
 
 
 class RateLimitState:
-    """Who asks, and how much more they may; every answer of GitHub's tells it."""
+    """The client of a request, and its quota, which is in every answer of GitHub."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
@@ -62,7 +62,7 @@ class RateLimitState:
 
     @property
     def remaining(self) -> int:
-        """Return how many requests are left until the quota begins anew."""
+        """Return the number of remaining requests until the quota is reset."""
         return max(self.limit - self.quota.used, 0)
 
     def headers(self) -> list[tuple[str, str]]:
@@ -76,53 +76,53 @@ class RateLimitState:
             ("X-GitHub-Media-Type", "github.v3; format=json"),
         ]
 
-    async def say(self, status: int, body: Record, *headers: tuple[str, str]) -> None:
-        """Answer with a few words and the quota."""
+    async def answer(self, status: int, body: Record, *headers: tuple[str, str]) -> None:
+        """Answer with a short body and the quota."""
         await self._exchange.answer(status, encode(body), [*self.headers(), *headers])
 
 
 async def _answer(exchange: Exchange) -> None:
-    asker = RateLimitState(exchange)
-    if asker.remaining <= 0:
-        await asker.say(403, _message(_exceeded(asker.token), LIMITS_PAGE))
+    client = RateLimitState(exchange)
+    if client.remaining <= 0:
+        await client.answer(403, _message(_exceeded(client.token), LIMITS_PAGE))
         return
     document = exchange.state.hub.document(_full_name(exchange))
-    is_valid = asker.token != BAD_TOKEN
+    is_valid = client.token != BAD_TOKEN
     if is_valid and document is not None and is_current(exchange, document.strong_etag):
-        await exchange.answer(304, headers=[*asker.headers(), *_caching(asker, document)])
+        await exchange.answer(304, headers=[*client.headers(), *_caching(client, document)])
         return
-    asker.quota.used += 1
+    client.quota.used += 1
     if not is_valid:
-        await asker.say(401, _message("Bad credentials", DOCUMENTATION))
+        await client.answer(401, _message("Bad credentials", DOCUMENTATION))
     elif document is None:
-        await _answer_unknown(exchange, asker)
+        await _answer_unknown(exchange, client)
     else:
-        headers = [*asker.headers(), *_caching(asker, document)]
+        headers = [*client.headers(), *_caching(client, document)]
         await exchange.answer(200, document.body, headers, holds=True)
 
 
-async def _answer_unknown(exchange: Exchange, asker: RateLimitState) -> None:
+async def _answer_unknown(exchange: Exchange, client: RateLimitState) -> None:
     new_name = RENAMED.get(_full_name(exchange).lower())
     if new_name is None:
-        await asker.say(404, NOT_FOUND)
+        await client.answer(404, NOT_FOUND)
         return
     location = f"{exchange.request.origin}/repos/{new_name}"
     body = {**_message("Moved Permanently", DOCUMENTATION), "url": location}
-    await asker.say(301, body, ("Location", location))
+    await client.answer(301, body, ("Location", location))
 
 
 async def _fail(exchange: Exchange, status: int) -> None:
-    asker = RateLimitState(exchange)
+    client = RateLimitState(exchange)
     if status in (403, 429):
         message = "You have exceeded a secondary rate limit. Please wait a few minutes."
         retry = ("Retry-After", str(SECONDARY_SECONDS))
-        await asker.say(status, _message(message, LIMITS_PAGE), retry)
+        await client.answer(status, _message(message, LIMITS_PAGE), retry)
     else:
-        await asker.say(status, _message(f"This is a played {status}.", DOCUMENTATION))
+        await client.answer(status, _message(f"This is a simulated {status}.", DOCUMENTATION))
 
 
-def _caching(asker: RateLimitState, document: Document) -> list[tuple[str, str]]:
-    shared = "private" if asker.token else "public"
+def _caching(client: RateLimitState, document: Document) -> list[tuple[str, str]]:
+    shared = "private" if client.token else "public"
     return [
         ("ETag", document.strong_etag),
         ("Cache-Control", f"{shared}, max-age=60, s-maxage=60"),

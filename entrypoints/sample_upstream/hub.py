@@ -1,4 +1,4 @@
-"""What the sample upstream knows as GitHub: repositories, and how much was asked in the hour."""
+"""The GitHub of the sample upstream: repositories, and quotas per hour."""
 
 import zlib
 from datetime import datetime, timedelta
@@ -35,7 +35,7 @@ RENAMED = {"octocat/old-name": "octocat/hello-world"}
 
 
 class Hub:
-    """Repositories by name, in whatever case it is asked for, and the quota of each asker."""
+    """Repositories by name, in any case, and the quota of each client."""
 
     def __init__(self) -> None:
         self._quotas: dict[str, Quota] = {}
@@ -53,24 +53,24 @@ class Hub:
         self._documents[key] = Document(encode(self._facts[key]))
 
     def facts(self, full_name: str) -> Record | None:
-        """Return what there is to tell about a repository."""
+        """Return the facts about a repository."""
         return self._facts.get(full_name.lower())
 
     def document(self, full_name: str) -> Document | None:
-        """Return the same as a document."""
+        """Return the facts about a repository as a document."""
         return self._documents.get(full_name.lower())
 
-    def quota(self, asker: str, now: datetime) -> "Quota":
-        """Return what an asker has spent in the hour that began with their first request."""
-        known = self._quotas.get(asker)
+    def quota(self, client: str, now: datetime) -> "Quota":
+        """Return the quota of a client in the hour that began with its first request."""
+        known = self._quotas.get(client)
         if known is None or now >= known.reset_at:
             # In whole seconds, as in the header: a client that waits for it must not be early.
-            known = self._quotas[asker] = Quota(now.replace(microsecond=0) + WINDOW)
+            known = self._quotas[client] = Quota(now.replace(microsecond=0) + WINDOW)
         return known
 
 
 class Quota:
-    """How many requests one asker has made, and when they are forgotten."""
+    """The number of requests of one client, and when it is reset."""
 
     def __init__(self, reset_at: datetime) -> None:
         self.used = 0

@@ -1,4 +1,4 @@
-"""Answers for posts when nothing goes wrong: filters and paging."""
+"""Correct answers for posts: filters and paging."""
 
 from collections.abc import Iterator
 from urllib.parse import urlencode
@@ -51,6 +51,6 @@ def paging_headers(
 
 
 def page_url(exchange: Exchange, page: int) -> str:
-    """Return the address of another page of what was requested."""
+    """Return the URL of another page of the request."""
     request = exchange.request
     return f"{request.origin}{request.path}?{urlencode({**request.query, '_page': page})}"

@@ -1,4 +1,4 @@
-"""What the sample upstream serves of coins: the tickers, at their first prices or revised."""
+"""The tickers of the sample upstream, at their first prices or revised."""
 
 from entrypoints.sample_upstream.coins import revised, sample_tickers
 from entrypoints.sample_upstream.documents import Document, Record, encode
@@ -11,12 +11,12 @@ class Market:
         self.replace(sample_tickers(seed))
 
     def replace(self, tickers: list[Record]) -> None:
-        """List these tickers, as they are."""
+        """Serve exactly these tickers."""
         self._listed = tickers
         self._show(tickers)
 
     def revise(self, generation: int) -> None:
-        """Move every price away from what was listed; a generation always gives the same."""
+        """Change every price from the listed one; a generation always gives the same prices."""
         self._show([revised(ticker, generation) for ticker in self._listed])
 
     def _show(self, tickers: list[Record]) -> None:

@@ -1,4 +1,4 @@
-"""The front page: everything the sample upstream offers, for people."""
+"""The front page: the features of the sample upstream, for people."""
 
 from collections.abc import Iterable, Mapping
 from html import escape
@@ -11,7 +11,7 @@ DETAILS = {
     "/posts?_page=2&_limit=20": "One page, with Link headers and X-Total-Count.",
     "/posts?_count=100000": "A sample of another size.",
     "/posts/1": "One post.",
-    "/repos/octocat/old-name": "A repository that has another name now.",
+    "/repos/octocat/old-name": "A renamed repository.",
     "/_requests": "The requests received: how many, and the last 100.",
 }
 TEMPLATE = """<!doctype html>
@@ -30,18 +30,18 @@ td:first-child{{width:17rem;overflow-wrap:anywhere}}td:nth-child(3){{width:19rem
 </style></head>
 <body>
 <h1>Sample upstream</h1>
-<p>It plays the APIs that Catchment asks, on this machine, and misbehaves on demand.</p>
-<h2>Properly</h2>
+<p>It simulates the APIs that Catchment uses, on this machine, and misbehaves on demand.</p>
+<h2>Without faults</h2>
 <table>
 {offers}
 </table>
-<p>To have Catchment ask it for everything, set this and start <code>catchment serve</code>:</p>
+<p>To use it for every source, set this and start <code>catchment serve</code>:</p>
 <pre>
 {settings}
 </pre>
 <h2>With a fault</h2>
-<p>{number} things that can be wrong, each where it can be: put <code>/faults/NAME</code> before the
-path, in a setting as well. Some never end by themselves.</p>
+<p>There are {number} faults: put <code>/faults/NAME</code> before the path, in a setting as well.
+Some never end by themselves.</p>
 {families}
 </body>
 </html>
@@ -49,7 +49,7 @@ path, in a setting as well. Some never end by themselves.</p>
 
 
 def front_page(url: str) -> bytes:
-    """Return the page as HTML, for who found this server at the address."""
+    """Return the page as HTML, for a server at this URL."""
     offers = {subject.path: subject.description for subject in SUBJECTS} | DETAILS
     settings = [f"{name}={value}" for name, value in settings_for(url).items()]
     return TEMPLATE.format(
@@ -62,13 +62,13 @@ def front_page(url: str) -> bytes:
 
 def _family(title: str, faults: Mapping[str, Fault]) -> str:
     rows = [
-        _row(f"<code>{escape(name)}</code>", fault.description, " ".join(_places(name, fault)))
+        _row(f"<code>{escape(name)}</code>", fault.description, " ".join(_links(name, fault)))
         for name, fault in faults.items()
     ]
     return "\n".join([f"<h3>{escape(title)}</h3>", "<table>", *rows, "</table>"])
 
 
-def _places(name: str, fault: Fault) -> Iterable[str]:
+def _links(name: str, fault: Fault) -> Iterable[str]:
     return (_link(f"/faults/{name}{one.path}", one.name) for one in fault.subjects)
 
 

@@ -1,4 +1,4 @@
-"""What is served when nothing goes wrong: posts, whole, filtered or by page, encoded once."""
+"""The posts of the sample upstream: all, filtered or by page, encoded once."""
 
 import msgspec
 
@@ -9,7 +9,7 @@ MOST_REMEMBERED_PAGES = 1024
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """Which posts a request asks for."""
+    """The selection of posts in a request."""
 
     user_id: str | None = None
     page: int | None = None
@@ -25,7 +25,7 @@ class Selection(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """The posts one request asked for, and how many there are without paging."""
+    """The selected posts, and their number without paging."""
 
     document: Document
     total: int
@@ -33,7 +33,7 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Collection:
-    """A fixed list of posts, encoded once and cut as requested."""
+    """A fixed list of posts, encoded once."""
 
     def __init__(self, records: list[Record]) -> None:
         self.records = records
@@ -54,7 +54,7 @@ class Collection:
         return None if text is None else Document(text)
 
     def part(self, selection: Selection) -> Part:
-        """Return the posts of a selection; remembered, so that serving them again costs nothing."""
+        """Return the posts of a selection, from a cache."""
         if selection not in self._parts:
             if len(self._parts) >= MOST_REMEMBERED_PAGES:
                 self._parts.clear()

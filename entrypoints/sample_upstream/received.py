@@ -1,4 +1,4 @@
-"""Remembers the requests that arrived, so that a test can count them and wait for them."""
+"""The log of received requests, for tests that count them or wait for them."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ MOST_KEPT = 10_000
 
 
 class ReceivedRequest(msgspec.Struct, frozen=True):
-    """One request that arrived; `status` is None until, or unless, a status line was sent."""
+    """One received request; `status` is None until a status line was sent."""
 
     method: str
     path: str
@@ -24,7 +24,7 @@ class ReceivedRequest(msgspec.Struct, frozen=True):
 
 
 class RequestLog:
-    """Counts every request and keeps the last 10 000."""
+    """The number of requests, and the last 10 000 of them."""
 
     def __init__(self) -> None:
         self._kept: dict[int, ReceivedRequest] = {}
@@ -38,11 +38,11 @@ class RequestLog:
         return list(self._kept.values())
 
     def count(self, path: str | None = None) -> int:
-        """Return how many requests arrived since `forget`, for one path or for all."""
+        """Return the number of requests since `forget`, for one path or for all."""
         return self._per_path.total() if path is None else self._per_path[path]
 
     def arrive(self, request: WireRequest) -> int:
-        """Write a request down and return the number under which its status is noted."""
+        """Record a request and return its number, for `note_status`."""
         number = self._next_number
         self._next_number += 1
         self._kept[number] = ReceivedRequest(
@@ -59,7 +59,7 @@ class RequestLog:
         return number
 
     def note_status(self, number: int, status: int) -> None:
-        """Note the status that was sent; does nothing when the request was forgotten."""
+        """Record the sent status, unless the request was forgotten."""
         if number in self._kept:
             self._kept[number] = msgspec.structs.replace(self._kept[number], status=status)
 
@@ -69,6 +69,6 @@ class RequestLog:
             await self._next_arrival.wait()
 
     def forget(self) -> None:
-        """Start counting from nothing."""
+        """Start counting from zero."""
         self._kept.clear()
         self._per_path.clear()

@@ -1,4 +1,4 @@
-"""Which handler answers a path."""
+"""The routes of the sample upstream."""
 
 import re
 
@@ -16,7 +16,7 @@ FAULT_PATH = re.compile(r"/faults/([^/]+)(/.*)")
 
 
 async def handle(exchange: Exchange) -> None:
-    """Answer a request by its path; faults take any method, the rest only GET and HEAD."""
+    """Answer a request by its path; faults accept any method, the rest only GET and HEAD."""
     request = exchange.request
     if fault := FAULT_PATH.fullmatch(request.path):
         await play_fault(exchange, fault[1], fault[2])
@@ -31,7 +31,7 @@ async def handle(exchange: Exchange) -> None:
 
 
 async def play_fault(exchange: Exchange, name: str, path: str) -> None:
-    """Serve what is at the path with the fault of that name."""
+    """Serve the subject at the path with the fault of that name."""
     fault, subject = find_fault(name), find_subject(path)
     if fault is None:
         await explain(exchange, f"There is no fault {name}")
@@ -47,32 +47,32 @@ async def play_fault(exchange: Exchange, name: str, path: str) -> None:
 
 
 async def explain(exchange: Exchange, what: str) -> None:
-    """Answer 404 and say why."""
+    """Answer 404 with the reason."""
     await exchange.answer(404, encode({"error": f"{what}; GET / lists what there is."}))
 
 
 async def show_requests(exchange: Exchange) -> None:
-    """Answer `GET /_requests`: how many requests came, and the last 100 of them."""
+    """Answer `GET /_requests`: the number of requests, and the last 100 of them."""
     log = exchange.state.log
     await exchange.answer(200, encode({"count": log.count(), "last": log.kept[-LAST_SHOWN:]}))
 
 
 async def show_front_page(exchange: Exchange) -> None:
-    """Answer `GET /` with a page about everything this server offers."""
+    """Answer `GET /` with a page about the features of this server."""
     page = front_page(exchange.request.origin)
     await exchange.answer(200, page, content_type="text/html; charset=utf-8")
 
 
 EXACT: dict[str, Handler] = {
     "/": show_front_page,
-    # Where forbidden redirects lead: a client that follows one is seen in the log.
+    # The target of forbidden redirects: the log shows a client that follows one.
     "/forbidden": list_posts,
     REQUESTS_PATH: show_requests,
 }
 
 
 def find_handler(exchange: Exchange) -> Handler | None:
-    """Return the handler of a well-behaved path, or None; a subject is named to the exchange."""
+    """Return the handler of a path without a fault, or None; set the subject of the exchange."""
     path = exchange.request.path
     if subject := find_subject(path):
         exchange.subject, exchange.path = subject, path

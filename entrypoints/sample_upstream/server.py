@@ -22,11 +22,11 @@ from entrypoints.sample_upstream.wire import (
 
 LONGEST_ANSWER_SECONDS = 600
 ENDINGS = (ConnectionError, TimeoutError, asyncio.IncompleteReadError)
-"""How a conversation may end without anything being wrong with this server."""
+"""The errors that may end a connection without a fault of this server."""
 
 
 class SampleUpstream(UpstreamState):
-    """A real HTTP server that plays the APIs Catchment asks, well-behaved or not."""
+    """A real HTTP server that simulates the APIs that Catchment uses, and their faults."""
 
     def __init__(self, posts: int = 100, seed: int = 1) -> None:
         super().__init__(posts, seed)
@@ -44,7 +44,7 @@ class SampleUpstream(UpstreamState):
         self.address = (reachable, self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Stop listening and break every connection, whatever it is doing."""
+        """Stop listening and abort every connection."""
         if self._server is None:
             return
         server, self._server = self._server, None
@@ -67,12 +67,12 @@ class SampleUpstream(UpstreamState):
         await self.stop()
 
     def url(self, path: str = "/posts") -> str:
-        """Return the address of a path on this server."""
+        """Return the URL of a path on this server."""
         host, port = self.address
         return f"http://{host}:{port}{path}"
 
     def fault_url(self, name: str, path: str | None = None) -> str:
-        """Return the address of a path with a fault; without one, of the first subject that has it.
+        """Return the URL of a path with a fault; without a path, of the first subject that has it.
 
         Raises LookupError for an unknown name.
         """
@@ -122,7 +122,7 @@ class SampleUpstream(UpstreamState):
             earlier_answers += 1
 
     def _write_down(self, request: WireRequest) -> int:
-        # Looking at the log must not change it.
+        # Reading the log must not change it.
         return -1 if request.path == REQUESTS_PATH else self.log.arrive(request)
 
 

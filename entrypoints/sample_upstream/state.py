@@ -1,4 +1,4 @@
-"""Everything the sample upstream serves and remembers, apart from its sockets."""
+"""The state of the sample upstream: what it serves, and what it has received."""
 
 import asyncio
 from collections import Counter
@@ -24,7 +24,7 @@ def utc_now() -> datetime:
 
 
 class UpstreamState:
-    """What a test steers: what is served, the pace, the gate, and the log of requests."""
+    """The state that a test controls: served content, delays, holding, and the request log."""
 
     def __init__(self, posts: int = 100, seed: int = 1) -> None:
         self.drip_seconds = 1.0
@@ -34,9 +34,9 @@ class UpstreamState:
         self.now: Callable[[], datetime] = utc_now
         """The clock of headers, quotas and points; replace it at will."""
         self.github_limit = 60
-        """How much GitHub may be asked in an hour without a token; 0 means that it is spent."""
+        """GitHub's requests per hour without a token; 0 means that they are used up."""
         self.github_failure: int | Literal["hang", "garbage"] | None = None
-        """What GitHub answers instead: this status, nothing at all, or what is no JSON."""
+        """What GitHub answers instead: this status, nothing, or invalid JSON."""
         self.market = Market(seed)
         self.hub = Hub()
         self.telemeter = Telemeter(seed)
@@ -62,7 +62,7 @@ class UpstreamState:
         return FIRST_MODIFIED_AT + timedelta(minutes=self._changes)
 
     def count(self, path: str | None = None) -> int:
-        """Return how many requests arrived since `forget`, for one path or for all."""
+        """Return the number of requests since `forget`, for one path or for all."""
         return self.log.count(path)
 
     async def arrived(self, number: int) -> None:
@@ -70,7 +70,7 @@ class UpstreamState:
         await self.log.arrived(number)
 
     def forget(self) -> None:
-        """Forget all requests and begin every stateful fault anew."""
+        """Forget all requests, and reset every stateful fault."""
         self.log.forget()
         self._turns.clear()
 
@@ -80,17 +80,17 @@ class UpstreamState:
         self._changed_posts()
 
     def revise(self, generation: int) -> None:
-        """Stamp the generation number in every post's title, replacing the previous stamp."""
+        """Put the generation number into every post's title, instead of the previous one."""
         self._generation = generation
         self._changed_posts()
 
     def set_tickers(self, tickers: list[Record]) -> None:
-        """List exactly these tickers from now on, whatever they are."""
+        """Serve exactly these tickers from now on."""
         self.market.replace(tickers)
         self._changes += 1
 
     def revise_prices(self, generation: int) -> None:
-        """Move every ticker's price and `last_updated`; a generation always gives the same."""
+        """Change every ticker's price and `last_updated`; a generation always gives the same."""
         self.market.revise(generation)
         self._changes += 1
 
@@ -106,44 +106,44 @@ class UpstreamState:
         stars: int = 0,
         language: str | None = None,
     ) -> None:
-        """Have GitHub know this repository, with these facts in place of any others."""
+        """Add or replace a repository of GitHub."""
         self.hub.put(full_name, description, stars, language)
         self._changes += 1
 
     def set_points(self, points: list[Record]) -> None:
-        """Give exactly these points next, one for each request, then go on as usual."""
+        """Serve exactly these points next, one for each request, then others again."""
         self.telemeter.queue(points)
 
     def next_point(self) -> Record:
-        """Return the point for the request at hand."""
+        """Return the next point."""
         return self.telemeter.next(self.now())
 
     def hold(self) -> None:
-        """From now on stop proper answers after the headers and half the body."""
+        """From now on hold correct answers after the headers and half the body."""
         self._gate.clear()
 
     def release(self) -> None:
-        """Let the held answers, and all later ones, go on."""
+        """Release the held answers, and all later ones."""
         self._gate.set()
 
     @property
     def is_held(self) -> bool:
-        """Return whether proper answers stop half-way now."""
+        """Return whether correct answers are held half-way now."""
         return not self._gate.is_set()
 
     async def released(self) -> None:
-        """Wait until answers may go on."""
+        """Wait until answers are released."""
         await self._gate.wait()
 
     def collection(self, number: int | None = None) -> Collection:
-        """Return the posts being served, or a sample of another size; built once and kept."""
+        """Return the served posts, or a sample of another size, from a cache."""
         if number not in self._collections:
             records = self._records if number is None else sample_posts(number, self._seed)
             self._collections[number] = Collection([self._stamped(record) for record in records])
         return self._collections[number]
 
     def turn(self, path: str) -> int:
-        """Count a visit to a fault and return its number: 1 for the first since `forget`."""
+        """Count a request to a fault and return its number: 1 for the first since `forget`."""
         self._turns[path] += 1
         return self._turns[path]
 

@@ -20,12 +20,12 @@ PLACEHOLDER = "a placeholder that no asset is called"
 
 
 def find_subject(path: str) -> Subject | None:
-    """Return what is at a path, if it is one of the subjects."""
+    """Return the subject at a path, None if there is none."""
     return next((one for one in SUBJECTS if re.fullmatch(one.pattern, path)), None)
 
 
 def settings_for(url: str) -> dict[str, str]:
-    """Return the settings by which Catchment asks the server at this address for everything."""
+    """Return the settings that make Catchment use the server at this URL for every source."""
     return {
         "CATCHMENT_POSTS_URL": f"{url}{POSTS.path}",
         "CATCHMENT_COINPAPRIKA_URL": f"{url}{TICKERS.path}",
@@ -58,7 +58,7 @@ def _respelled_assets(exchange: Exchange, spelling: bytes) -> bytes:
     header_and_rows = read_rows(exchange.body.decode())
     for row in header_and_rows[1 + SPOILED : 2 + SPOILED]:
         row[NAME_COLUMN : NAME_COLUMN + 1] = [PLACEHOLDER]
-    # A quote within quotes is doubled here, where JSON puts a backslash before it.
+    # CSV doubles a quote within quotes, where JSON puts a backslash before it.
     cell = spelling.replace(rb"\"", b'""')
     return write_rows(header_and_rows).encode().replace(PLACEHOLDER.encode(), cell)
 

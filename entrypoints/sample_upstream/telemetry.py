@@ -1,4 +1,4 @@
-"""The telemetry server's points: one for each request, most of them good."""
+"""The telemetry server's points: one for each request, most of them valid."""
 
 import random
 import struct
@@ -9,12 +9,12 @@ from entrypoints.sample_upstream.documents import Record
 
 FLOAT32 = struct.Struct("<f")
 SYSTEM, SUSPECT, LATE = 0.08, 0.15, 0.2
-"""Up to here, of a chance between 0 and 1, a point is that; beyond it is good."""
+"""The upper bounds of a random number below 1 for these kinds; above, a point is valid."""
 LATE_SECONDS = (3700, 6 * 3600)
 
 
 class Telemeter:
-    """Gives the next point, from a seeded walk of values or from what was queued before it."""
+    """The source of points: queued ones first, then those of a seeded random walk."""
 
     def __init__(self, seed: int) -> None:
         self._chance = random.Random(seed)  # noqa: S311 - sample values, not secrets
@@ -22,11 +22,11 @@ class Telemeter:
         self._queued: deque[Record] = deque()
 
     def queue(self, points: list[Record]) -> None:
-        """Give exactly these points next; whatever was queued before is dropped."""
+        """Serve exactly these points next, instead of earlier queued ones."""
         self._queued = deque(points)
 
     def next(self, now: datetime) -> Record:
-        """Return the next point; one made here is of now, tagged or over an hour old."""
+        """Return the next point; a generated one is of now, tagged, or over an hour old."""
         if self._queued:
             return self._queued.popleft()
         self._value = self._value * 0.98 + self._chance.gauss(0, 1.5)
@@ -38,7 +38,7 @@ class Telemeter:
 
 
 def point(time: int, value: float, tags: list[str]) -> Record:
-    """Return a point as the telemetry server spells it; the value must fit a float32."""
+    """Return a point as the telemetry server sends it; the value must fit a float32."""
     return {"time": time, "value": value_bytes(value), "tags": tags}
 
 

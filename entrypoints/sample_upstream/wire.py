@@ -1,4 +1,4 @@
-"""The bytes of HTTP/1.1: reads one request and spells one response head."""
+"""HTTP/1.1 as bytes: parsing of requests, and writing of response heads."""
 
 import asyncio
 from collections.abc import Iterable
@@ -14,11 +14,11 @@ Headers = Iterable[tuple[str, str]]
 
 
 class BadRequest(Exception):
-    """The client sent something this server does not read; the text says what."""
+    """An invalid request; the text is the reason."""
 
 
 class WireRequest(msgspec.Struct, frozen=True):
-    """One request as it was received; header names are lower case."""
+    """One request as received; header names are in lower case."""
 
     method: str
     path: str
@@ -28,7 +28,7 @@ class WireRequest(msgspec.Struct, frozen=True):
 
     @property
     def origin(self) -> str:
-        """Return the scheme and host the client used, for links back to this server."""
+        """Return the scheme and host of the request, for links back to this server."""
         return f"http://{self.headers.get('host', 'localhost')}"
 
 
@@ -49,13 +49,13 @@ async def read_request(reader: asyncio.StreamReader) -> WireRequest | None:
 
 
 def head(status: int, headers: Headers) -> bytes:
-    """Spell the status line and the headers, ending with the empty line."""
+    """Return the status line and the headers, with the empty line at the end."""
     lines = [status_line(status), *(f"{name}: {value}" for name, value in headers)]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
 def status_line(status: int) -> str:
-    """Spell the first line of a response, without its line end."""
+    """Return the first line of a response, without its line end."""
     return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
 
 

@@ -1,4 +1,4 @@
-"""Writes sample posts: the same seed always gives the same text."""
+"""Sample posts: a seed always gives the same text."""
 
 import random
 
@@ -23,7 +23,7 @@ POSTS_PER_USER = 10
 
 
 def sample_posts(number: int, seed: int) -> list[Record]:
-    """Write that many posts, ten for each user, numbered from 1."""
+    """Return that many posts, ten for each user, numbered from 1."""
     choice = random.Random(seed).choice  # noqa: S311 - sample text, not secrets
     sentences = [f"{s} {v} {o}" for s in SUBJECTS for v in VERBS for o in OBJECTS]
     return [

@@ -1,4 +1,4 @@
-"""Everything that can go wrong, by name."""
+"""All faults, by name."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -33,22 +33,22 @@ FAMILIES: Mapping[str, Mapping[str, Fault]] = {
     "Telemetry points": POINTS,
     "Tickers": QUOTES,
 }
-"""The faults by what they befall, for people."""
+"""The faults by kind, for people."""
 
 
-def _place(name: str) -> tuple[int, int]:
+def _order(name: str) -> tuple[int, int]:
     number = name.partition("-")[0].removeprefix("U")
     return (0, int(number)) if number.isdecimal() else (1, 0)
 
 
 def _merged() -> dict[str, Fault]:
     pairs = [pair for family in FAMILIES.values() for pair in family.items()]
-    # Sorting is stable: within one number, and where there is none, the order of the tables stays.
-    return dict(sorted(pairs, key=lambda pair: _place(pair[0])))
+    # Sorting is stable: faults with one number, or without one, keep the order of the tables.
+    return dict(sorted(pairs, key=lambda pair: _order(pair[0])))
 
 
 FAULTS: Mapping[str, Fault] = MappingProxyType(_merged())
-"""Every fault by its name: the numbered ones in their order, then those of one subject alone."""
+"""Every fault by name: the numbered ones in order, then those of one subject."""
 
 
 def find_fault(name: str) -> Fault | None:

@@ -9,16 +9,16 @@ from entrypoints.sample_upstream.faults.fault import Fault, befalling
 from entrypoints.sample_upstream.subjects import ASSETS
 
 NAME, PRICE = 2, 3
-"""The places of the columns that are spoiled."""
+"""The indexes of the columns that are changed."""
 ROW = SPOILED + 1
-"""The place of the row that single-row faults spoil, counted from the header."""
+"""The index of the row that single-row faults change, counted from the header."""
 HUGE_CELL_BYTES = 1024 * 1024
 
 Change = Callable[[Row], Row]
 
 
 def text(make: Callable[[str], str]) -> Handler:
-    """Answer with the text that becomes of the right one."""
+    """Return a handler that answers with the changed text."""
 
     async def play(exchange: Exchange) -> None:
         await exchange.show(make(exchange.body.decode()).encode())
@@ -27,19 +27,19 @@ def text(make: Callable[[str], str]) -> Handler:
 
 
 def table(make: Callable[[list[Row]], list[Row]], delimiter: str = ",") -> Handler:
-    """Answer with the header and rows that become of the right ones, spelled anew."""
+    """Return a handler that answers with the changed header and rows."""
     return text(lambda right: write_rows(make(read_rows(right)), delimiter))
 
 
 def changed(changes: dict[int, Change]) -> Handler:
-    """Answer with the rows in these places changed; the header is in place 0."""
+    """Return a handler that answers with these rows changed; the header is row 0."""
     return table(
-        lambda right: [changes.get(place, list)(cells) for place, cells in enumerate(right)]
+        lambda right: [changes.get(index, list)(cells) for index, cells in enumerate(right)]
     )
 
 
 def cell(column: int, content: str) -> Handler:
-    """Answer with one cell of the third row holding this."""
+    """Return a handler that answers with this content in one cell of the third row."""
     return changed({ROW: _with(column, content)})
 
 
@@ -68,19 +68,19 @@ def _repeated(right: list[Row]) -> list[Row]:
 
 def _mostly_bad(right: list[Row]) -> list[Row]:
     spoil = _with(PRICE, "NaN")
-    return [spoil(cells) if place % 2 else cells for place, cells in enumerate(right)]
+    return [spoil(cells) if index % 2 else cells for index, cells in enumerate(right)]
 
 
 OF_ASSETS = {
     "csv-bom": Fault("A UTF-8 byte order mark comes first.", text("\ufeff{}".format)),
-    "csv-semicolon": Fault("Cells are divided by semicolons.", table(list, ";")),
-    "csv-tab": Fault("Cells are divided by tabs.", table(list, "\t")),
+    "csv-semicolon": Fault("Cells are separated by semicolons.", table(list, ";")),
+    "csv-tab": Fault("Cells are separated by tabs.", table(list, "\t")),
     "csv-crlf-mix": Fault(
         "Every other line ends in CRLF, the rest in LF.", text(_with_mixed_line_ends)
     ),
     "csv-unclosed-quote": Fault("A quote in the third row is never closed.", text(_unclosed)),
     "csv-embedded-newline": Fault(
-        "The third name has two lines, in quotes, as it may.", cell(NAME, "two\nlines")
+        "The third name has two lines, in quotes, which is valid.", cell(NAME, "two\nlines")
     ),
     "csv-ragged": Fault(
         "The third row is three cells short, the fifth has two too many.",
@@ -99,7 +99,7 @@ OF_ASSETS = {
         "After each line comes an empty one.", text(lambda right: right.replace("\n", "\n\n"))
     ),
     "csv-formula": Fault("The third name is a formula.", cell(NAME, "=cmd()")),
-    "csv-nul": Fault("The third name holds U+0000.", cell(NAME, "the \0 river")),
+    "csv-nul": Fault("The third name contains U+0000.", cell(NAME, "the \0 river")),
     "csv-price-text": Fault("The third price is a word.", cell(PRICE, "plenty")),
     "csv-price-comma": Fault("The third price has a decimal comma.", cell(PRICE, "137,91")),
     "csv-price-empty": Fault("The third price is empty.", cell(PRICE, "")),

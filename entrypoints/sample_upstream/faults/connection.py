@@ -1,4 +1,4 @@
-"""Faults of the connection: broken, silent, slow, or talking out of turn."""
+"""Faults of the connection: broken, silent, slow, or with unexpected messages."""
 
 from entrypoints.sample_upstream.exchange import Exchange, Handler
 from entrypoints.sample_upstream.faults.fault import Fault, with_recovery
@@ -9,7 +9,7 @@ FLOOD_LINES = 1000
 
 
 def proper_head(exchange: Exchange) -> bytes:
-    """Spell the head of a proper answer."""
+    """Return the head of a correct answer."""
     kind, length = exchange.subject.content_type, str(len(exchange.body))
     return exchange.head(200, [("Content-Type", kind), ("Content-Length", length)])
 
@@ -34,12 +34,12 @@ async def stall(exchange: Exchange) -> None:
 
 
 async def say_nothing(exchange: Exchange) -> None:
-    """Take the request and never answer."""
+    """Read the request and never answer."""
     await exchange.silence()
 
 
 async def reset_in_body(exchange: Exchange) -> None:
-    """Break the connection after half the body."""
+    """Reset the connection after half the body."""
     await exchange.send(proper_head(exchange) + exchange.body[: len(exchange.body) // 2])
     exchange.reset()
 
@@ -75,7 +75,7 @@ async def close_after_answer(exchange: Exchange) -> None:
 
 
 def flood(status: int, *headers: str) -> Handler:
-    """Send this interim answer for ever and never the real one."""
+    """Return a handler that sends this interim response for ever, and never the final one."""
     lines = "\r\n".join([status_line(status), *headers]) + "\r\n\r\n"
 
     async def play(exchange: Exchange) -> None:
@@ -86,13 +86,13 @@ def flood(status: int, *headers: str) -> Handler:
 
 
 async def hint_early(exchange: Exchange) -> None:
-    """Send one 103 before a proper answer, as a server may."""
+    """Send one 103 before a correct answer, which is valid."""
     await exchange.send(f"{status_line(103)}\r\nLink: </style.css>; rel=preload\r\n\r\n".encode())
     await exchange.serve()
 
 
 async def late(exchange: Exchange) -> None:
-    """Wait, then answer properly."""
+    """Wait, then answer correctly."""
     await exchange.pause()
     await exchange.serve()
 
@@ -118,6 +118,6 @@ CONNECTION = {
     "U22-103": Fault(
         "103 Early Hints is sent for ever.", flood(103, "Link: </a.css>; rel=preload")
     ),
-    "U22-103-once": Fault("One 103 Early Hints comes first, as it may.", hint_early),
-    "U40": Fault("The answer is right but late (drip_seconds).", late),
+    "U22-103-once": Fault("One 103 Early Hints comes first, which is valid.", hint_early),
+    "U40": Fault("The answer is correct but late (drip_seconds).", late),
 }

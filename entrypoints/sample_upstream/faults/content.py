@@ -1,4 +1,4 @@
-"""Faults of the body as text: not what was asked for, nothing at all, or badly spelled."""
+"""Faults of the body as text: the wrong content, no content, or a wrong charset."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ ERROR_PAGE = b"<!doctype html><title>Oops</title><h1>We will be back soon</h1>"
 
 
 def content(make: Callable[[Exchange], bytes], content_type: str = JSON) -> Handler:
-    """Answer 200 with the body made, under this content type."""
+    """Return a handler that answers 200 with this body, under this content type."""
 
     async def play(exchange: Exchange) -> None:
         await exchange.answer(200, make(exchange), content_type=content_type)
@@ -20,7 +20,7 @@ def content(make: Callable[[Exchange], bytes], content_type: str = JSON) -> Hand
 
 
 def labelled(make: Callable[[Exchange], bytes], charset: str = "utf-8") -> Handler:
-    """Answer 200 with the body made, under the usual content type but this charset."""
+    """Return a handler that answers 200 with this body, under this charset."""
 
     async def play(exchange: Exchange) -> None:
         kind = exchange.subject.content_type.replace("utf-8", charset)
@@ -30,7 +30,7 @@ def labelled(make: Callable[[Exchange], bytes], charset: str = "utf-8") -> Handl
 
 
 def spelled(spelling: bytes) -> Callable[[Exchange], bytes]:
-    """Make the body with one of its texts spelled by exactly these bytes."""
+    """Return a function that makes the body with exactly these bytes in place of one text."""
     return lambda exchange: exchange.subject.respell(exchange, spelling)
 
 
@@ -51,7 +51,7 @@ CONTENT = {
         "200 with an HTML error page labelled JSON.", content(lambda _: ERROR_PAGE)
     ),
     "U8-json-as-html": Fault(
-        "The right body, labelled HTML.", content(lambda exchange: exchange.body, HTML)
+        "The correct body, labelled HTML.", content(lambda exchange: exchange.body, HTML)
     ),
     "U9": Fault(
         "200 with an error in JSON.",
@@ -76,9 +76,11 @@ CONTENT = {
     "U23-latin1-declared": Fault(
         "One text is Latin-1 and the label says so.", labelled(spelled(LATIN1_TEXT), "iso-8859-1")
     ),
-    "U23-nul": Fault("One text holds U+0000.", labelled(spelled(rb'"the \u0000 river"')), IN_JSON),
+    "U23-nul": Fault(
+        "One text contains U+0000.", labelled(spelled(rb'"the \u0000 river"')), IN_JSON
+    ),
     "U23-surrogate": Fault(
-        "One text holds half of a surrogate pair.",
+        "One text contains half of a surrogate pair.",
         labelled(spelled(rb'"the \ud800 river"')),
         IN_JSON,
     ),

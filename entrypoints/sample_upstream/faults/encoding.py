@@ -19,7 +19,7 @@ PLAIN_BLOCK, REPEATED_BLOCK = 0, 1
 
 
 def labelled(encoding: str, make: Callable[[Exchange], bytes]) -> Handler:
-    """Answer with the bytes made, under this Content-Encoding, accepted or not."""
+    """Return a handler that answers with these bytes, under this Content-Encoding."""
 
     async def play(exchange: Exchange) -> None:
         await exchange.show(make(exchange), [("Content-Encoding", encoding)])
@@ -42,10 +42,10 @@ def corrupt(exchange: Exchange) -> bytes:
 
 @cache
 def gzip_bomb() -> bytes:
-    """Return a JSON list of nothing but 256 MiB of blanks, as gzip.
+    """Return a JSON list of only 256 MiB of blanks, as gzip.
 
     One mebibyte is compressed once and its bytes repeated, because compressing all of it would
-    hold up every other connection.
+    block every other connection.
     """
     checksum = zlib.crc32(b"[")
     for _ in range(BOMB_MEBIBYTES):
@@ -65,8 +65,8 @@ def zstandard_bomb() -> bytes:
 
 
 def _deflate(data: bytes, mode: int = zlib.Z_FULL_FLUSH) -> bytes:
-    squeezer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    return squeezer.compress(data) + squeezer.flush(mode)
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return compressor.compress(data) + compressor.flush(mode)
 
 
 def _zstandard_block(kind: int, size: int, content: bytes, is_last: bool = False) -> bytes:

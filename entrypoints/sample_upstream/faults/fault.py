@@ -1,4 +1,4 @@
-"""What a fault is."""
+"""Fault: one way in which the sample upstream misbehaves."""
 
 import msgspec
 
@@ -6,11 +6,11 @@ from entrypoints.sample_upstream.exchange import Exchange, Handler, Subject
 from entrypoints.sample_upstream.subjects import ASSETS, SUBJECTS
 
 IN_JSON = tuple(subject for subject in SUBJECTS if subject is not ASSETS)
-"""Whom a fault of JSON can befall."""
+"""The subjects of faults in JSON."""
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """One way to misbehave: a sentence for people, the handler that plays it, and on what."""
+    """One fault: its description, the handler that plays it, and its subjects."""
 
     description: str
     play: Handler
@@ -18,14 +18,14 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 def befalling(faults: dict[str, Fault], *subjects: Subject) -> dict[str, Fault]:
-    """Return the faults, played on these subjects alone."""
+    """Return the faults, restricted to these subjects."""
     return {
         name: msgspec.structs.replace(fault, subjects=subjects) for name, fault in faults.items()
     }
 
 
 def failing(handler: Handler) -> Handler:
-    """Play the handler for the first requests since `forget`, then serve properly."""
+    """Return a handler that fails for the first requests since `forget`, then serves correctly."""
 
     async def play(exchange: Exchange) -> None:
         is_over = exchange.turn > exchange.state.failures_before_ok

@@ -1,4 +1,4 @@
-"""Faults of framing: bodies shorter, longer or more endless than the headers say."""
+"""Faults of framing: bodies that are shorter or longer than the headers say, or endless."""
 
 from entrypoints.sample_upstream.exchange import Exchange
 from entrypoints.sample_upstream.faults.fault import Fault, with_recovery
@@ -50,7 +50,7 @@ async def endless_chunked(exchange: Exchange) -> None:
 
 
 async def endless_declared(exchange: Exchange) -> None:
-    """Declare ten gibibytes and set about sending them."""
+    """Declare ten gibibytes and start sending them."""
     exchange.keep_alive = False
     length = ("Content-Length", str(DECLARED_BYTES))
     start, records = _without_end(exchange)
@@ -71,7 +71,7 @@ def _chunk(data: bytes) -> bytes:
 
 
 def _without_end(exchange: Exchange) -> tuple[bytes, bytes]:
-    # A list goes on as one list; anything else is simply said again.
+    # A list continues as one list; anything else is repeated.
     is_list = exchange.body.startswith(b"[{")
     piece = exchange.body[1:-1] + b"," if is_list else exchange.body or b" "
     return b"[" if is_list else b"", piece * max(ENDLESS_PIECE_BYTES // len(piece), 1)

@@ -13,7 +13,7 @@ LONG_BYTES = 8 * 1024
 
 
 def body_with(*headers: tuple[str, str]) -> Handler:
-    """Answer with the right body and these headers, whatever the client has."""
+    """Return a handler that answers with the correct body and these headers."""
 
     async def play(exchange: Exchange) -> None:
         await exchange.show(exchange.body, headers)
@@ -45,7 +45,7 @@ async def unasked_not_modified(exchange: Exchange) -> None:
 
 
 async def not_modified_with_body(exchange: Exchange) -> None:
-    """Send a body after a 304, where none may be."""
+    """Send a body after a 304, which must not have one."""
     if _known_tag(exchange) is None:
         await exchange.show(exchange.body, [("ETag", STUCK)])
         return
@@ -65,13 +65,13 @@ async def strong_tag(exchange: Exchange) -> None:
 
 
 async def alternating_tag(exchange: Exchange) -> None:
-    """Spell the same ETag weak and strong by turns, and never answer 304."""
+    """Send the same ETag weak and strong by turns, and never answer 304."""
     tag = _strong(exchange)
     await exchange.show(exchange.body, [("ETag", f"W/{tag}" if exchange.turn % 2 else tag)])
 
 
 async def suffixed_tag(exchange: Exchange) -> None:
-    """Append -gzip to the ETag of packed answers and not know it again, as Apache did."""
+    """Append -gzip to the ETag of compressed answers and never match it, as Apache did."""
     tag = _strong(exchange)
     if _known_tag(exchange) == tag:
         await exchange.answer(304, headers=[("ETag", tag)])
@@ -83,7 +83,7 @@ async def suffixed_tag(exchange: Exchange) -> None:
 
 
 async def modified_tomorrow(exchange: Exchange) -> None:
-    """Say that the body was modified one day from now."""
+    """Send a Last-Modified of tomorrow."""
     modified = exchange.date(timedelta(days=1))
     await exchange.show(exchange.body, [("Last-Modified", modified)])
 
@@ -123,13 +123,13 @@ HEADERS = {
     "U33-new-etag-same-body": Fault("The ETag changes, the body stays.", new_tag_same_body),
     "U33-unasked-304": Fault("304 to a client that sent no validator.", unasked_not_modified),
     "U33-304-with-body": Fault("304 is followed by a body.", not_modified_with_body),
-    "U33-weak": Fault("The ETag is weak and never known again.", body_with(("ETag", 'W/"weak"'))),
+    "U33-weak": Fault("The ETag is weak and never matched again.", body_with(("ETag", 'W/"weak"'))),
     "U33-strong": Fault("The ETag is strong and must come back exactly.", strong_tag),
     "U33-alternating": Fault("The ETag is weak and strong by turns.", alternating_tag),
     "U33-gzip-suffix": Fault("The ETag of gzip answers ends in -gzip, unknown.", suffixed_tag),
     "U33-long": Fault("The ETag is 8 kB long.", body_with(("ETag", f'"{"e" * LONG_BYTES}"'))),
     "U33-crlf": Fault(
-        "The ETag holds a line break and another header.",
+        "The ETag contains a line break and another header.",
         body_with(("ETag", '"broken\r\nX-Smuggled: yes"')),
     ),
     "U34-future": Fault("Last-Modified is tomorrow.", modified_tomorrow),

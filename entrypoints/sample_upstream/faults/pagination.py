@@ -13,7 +13,7 @@ ENDLESS_PAGES = 1_000_000
 EXPIRING_PAGE = 3
 
 Start = Callable[[int, int], int]
-"""Where a page begins, from its number and the page size."""
+"""The start of a page, by its number and the page size."""
 
 
 async def answer_page(
@@ -35,7 +35,7 @@ def page_and_limit(exchange: Exchange) -> tuple[int, int]:
 
 
 def walk(start: Start, total_factor: float | None = None) -> Handler:
-    """Serve pages that begin where `start` says, with a next link as long as records remain."""
+    """Return a handler of pages that begin at `start`, with a next link while records remain."""
 
     async def play(exchange: Exchange) -> None:
         page, limit = page_and_limit(exchange)
@@ -48,7 +48,7 @@ def walk(start: Start, total_factor: float | None = None) -> Handler:
 
 
 def leading_to(next_page: Callable[[int], int]) -> Handler:
-    """Serve honest pages whose next link leads where `next_page` says."""
+    """Return a handler of correct pages with the next links of `next_page`."""
 
     async def play(exchange: Exchange) -> None:
         page, limit = page_and_limit(exchange)
@@ -59,7 +59,7 @@ def leading_to(next_page: Callable[[int], int]) -> Handler:
 
 
 async def empty_second_page(exchange: Exchange) -> None:
-    """Serve nothing on page 2, and go on with what it should have held on page 3."""
+    """Serve nothing on page 2, and continue with its records on page 3."""
     page, _ = page_and_limit(exchange)
     if page == 2:
         await answer_page(exchange, [], 3)
@@ -68,7 +68,7 @@ async def empty_second_page(exchange: Exchange) -> None:
 
 
 def expiring(status: int) -> Handler:
-    """Refuse page 3 on the first walk; a walk begun anew goes through."""
+    """Return a handler that refuses page 3 on the first walk, and not on the next one."""
 
     async def play(exchange: Exchange) -> None:
         page, _ = page_and_limit(exchange)
@@ -98,17 +98,17 @@ async def repeated_on_every_page(exchange: Exchange) -> None:
 
 
 def honest(page: int, limit: int) -> int:
-    """Begin where the page before ended."""
+    """Return the end of the page before."""
     return (page - 1) * limit
 
 
 def overlapping(page: int, limit: int) -> int:
-    """Begin one record earlier for each page, as when posts are inserted meanwhile."""
+    """Return a start one record earlier for each page, as if posts were inserted meanwhile."""
     return (page - 1) * max(limit - 1, 1)
 
 
 def skipping(page: int, limit: int) -> int:
-    """Begin one record later for each page, as when posts are deleted meanwhile."""
+    """Return a start one record later for each page, as if posts were deleted meanwhile."""
     return (page - 1) * (limit + 1)
 
 
@@ -118,7 +118,7 @@ OF_POSTS = {
     ),
     "U32-self": Fault("The next page is the same page.", leading_to(lambda page: page)),
     "U32-loop": Fault("Page 1 leads to 2 and 2 to 1.", leading_to(lambda page: page % 2 + 1)),
-    "U32-empty-page": Fault("Page 2 is empty and still leads on.", empty_second_page),
+    "U32-empty-page": Fault("Page 2 is empty and still has a next link.", empty_second_page),
     "U32-empty-forever": Fault(
         "After the last page come empty ones, without end.", leading_to(lambda page: page + 1)
     ),

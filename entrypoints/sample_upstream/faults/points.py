@@ -1,4 +1,4 @@
-"""Faults of telemetry points: bytes that are no float32, times that are none, missing fields."""
+"""Faults of telemetry points: invalid float32 values, invalid times, missing fields."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ MILLISECONDS = 1000
 
 
 def changed(change: Callable[[Record], Record]) -> Handler:
-    """Answer with the next point, changed."""
+    """Return a handler that answers with the next point, changed."""
 
     async def play(exchange: Exchange) -> None:
         await exchange.answer(200, encode(change(exchange.state.next_point())))
@@ -23,22 +23,22 @@ def changed(change: Callable[[Record], Record]) -> Handler:
 
 
 def having(field: str, value: object) -> Handler:
-    """Answer with a point whose field is this."""
+    """Return a handler that answers with this value of a field."""
     return changed(lambda point: {**point, field: value})
 
 
 def lacking(field: str) -> Handler:
-    """Answer with a point without the field."""
+    """Return a handler that answers without the field."""
     return changed(lambda point: {name: point[name] for name in point if name != field})
 
 
 async def a_list(exchange: Exchange) -> None:
-    """Answer with a list of two points in place of one."""
+    """Answer with a list of two points instead of one."""
     await exchange.answer(200, encode([exchange.state.next_point() for _ in range(2)]))
 
 
 async def nothing(exchange: Exchange) -> None:
-    """Answer with null in place of a point."""
+    """Answer with null instead of a point."""
     await exchange.answer(200, b"null")
 
 
@@ -59,15 +59,15 @@ VALUES: dict[str, tuple[str, object]] = {
     "negative-infinity": ("Its value is minus infinity.", value_bytes(float("-inf"))),
 }
 TIMES: dict[str, tuple[str, object]] = {
-    "time-zero": ("It is of 1970.", 0),
-    "time-negative": ("It is of before 1970.", -86_400),
-    "time-far": ("It is of the year 9999.", 253_402_300_799),
-    "time-absurd": ("It is of no year a calendar has.", 10**15),
+    "time-zero": ("Its time is in 1970.", 0),
+    "time-negative": ("Its time is before 1970.", -86_400),
+    "time-far": ("Its time is in the year 9999.", 253_402_300_799),
+    "time-absurd": ("Its time is in no year of the calendar.", 10**15),
     "time-huge": ("Its time does not fit 64 bits.", 2**64),
     "time-5000-digits": ("Its time has 5000 digits.", msgspec.Raw(b"9" * 5000)),
     "time-nan": ("Its time is NaN.", msgspec.Raw(b"NaN")),
     "time-text": ("Its time is a string.", "1713798477"),
-    "time-iso": ("Its time is spelled as a date.", "2024-04-22T15:07:57Z"),
+    "time-iso": ("Its time is an ISO date.", "2024-04-22T15:07:57Z"),
     "time-null": ("Its time is null.", None),
     "time-fraction": ("Its time has a fraction.", 1_713_798_477.25),
 }
@@ -97,14 +97,14 @@ POINTS = befalling(
             "Its time is in milliseconds.",
             changed(lambda point: {**point, "time": point["time"] * MILLISECONDS}),
         ),
-        "point-time-tomorrow": Fault("It is of tomorrow.", _later(86_400)),
+        "point-time-tomorrow": Fault("Its time is tomorrow.", _later(86_400)),
         **_faults("tags", TAGS),
         "point-no-time": Fault("It has no time.", lacking("time")),
         "point-no-value": Fault("It has no value.", lacking("value")),
         "point-no-tags": Fault("It has no tags.", lacking("tags")),
-        "point-new-field": Fault("It has a field more.", having("unit", "kPa")),
+        "point-new-field": Fault("It has another field.", having("unit", "kPa")),
         "point-list": Fault("Two points come in a list.", a_list),
-        "point-null": Fault("null comes in place of a point.", nothing),
+        "point-null": Fault("null comes instead of a point.", nothing),
     },
     POINT,
 )

@@ -1,4 +1,4 @@
-"""Faults of tickers: missing quotes, odd prices, repeated ids, dates that are none (U31)."""
+"""Faults of tickers: missing quotes, odd prices, repeated ids, invalid dates (U31)."""
 
 from collections.abc import Callable
 
@@ -13,38 +13,38 @@ Change = Callable[[Record], Record]
 
 
 def third(change: Change) -> Handler:
-    """Answer with the third ticker changed."""
-    return chosen(lambda place: place == SPOILED, change)
+    """Return a handler that answers with the third ticker changed."""
+    return chosen(lambda index: index == SPOILED, change)
 
 
 def chosen(choice: Callable[[int], bool], change: Change) -> Handler:
-    """Answer with the tickers in the chosen places changed."""
+    """Return a handler that answers with the chosen tickers changed."""
 
     async def play(exchange: Exchange) -> None:
         tickers = exchange.state.market.tickers
-        spoiled = [change(one) if choice(place) else one for place, one in enumerate(tickers)]
-        await exchange.answer(200, encode(spoiled))
+        changed = [change(one) if choice(index) else one for index, one in enumerate(tickers)]
+        await exchange.answer(200, encode(changed))
 
     return play
 
 
 def having(field: str, value: object) -> Change:
-    """Make the field this."""
+    """Return a change that sets a field."""
     return lambda ticker: {**ticker, field: value}
 
 
 def lacking(field: str) -> Change:
-    """Take the field away."""
+    """Return a change that removes a field."""
     return lambda ticker: {name: ticker[name] for name in ticker if name != field}
 
 
 def priced(value: object) -> Change:
-    """Make the price in USD this."""
+    """Return a change that sets the price in USD."""
     return in_usd(having("price", value))
 
 
 def in_usd(change: Change) -> Change:
-    """Change what is quoted in USD."""
+    """Return a change of the quote in USD."""
 
     def changed(ticker: Record) -> Record:
         quoted = (ticker.get("quotes") or {}).get("USD") or {}
@@ -54,7 +54,7 @@ def in_usd(change: Change) -> Change:
 
 
 def repeated(change: Change) -> Handler:
-    """Answer with the third ticker once more at the end, changed."""
+    """Return a handler that answers with the third ticker repeated at the end, changed."""
 
     async def play(exchange: Exchange) -> None:
         tickers = exchange.state.market.tickers
@@ -90,7 +90,7 @@ DATES: dict[str, tuple[str, object]] = {
     "date-hour-24": ("at 24:00", "2026-01-01T24:00:00Z"),
     "date-no-zone": ("without a zone", "2026-01-01T00:00:00"),
     "date-gap": ("in the gap of a clock set forward", "2026-03-29T02:30:00[Europe/Berlin]"),
-    "date-offset": ("with an offset, as it may", "2026-01-01T02:00:00+02:00"),
+    "date-offset": ("with an offset, which is valid", "2026-01-01T02:00:00+02:00"),
     "date-year-1": ("in the year 1", "0001-01-01T00:00:00Z"),
     "date-year-9999": ("in the year 9999", "9999-12-31T23:59:59Z"),
     "date-before-year-1": ("before the year 1 in UTC", "0001-01-01T00:00:00+14:00"),
@@ -105,7 +105,7 @@ QUOTES = befalling(
         "ticker-quotes-null": Fault("The quotes of one are null.", third(having("quotes", None))),
         "ticker-quotes-empty": Fault("The quotes of one are empty.", third(having("quotes", {}))),
         "ticker-no-usd": Fault(
-            "One is quoted in BTC alone.", third(having("quotes", {"BTC": {"price": 1e-5}}))
+            "One is quoted only in BTC.", third(having("quotes", {"BTC": {"price": 1e-5}}))
         ),
         "ticker-no-price": Fault("One quote has no price.", third(in_usd(lacking("price")))),
         **{
@@ -132,7 +132,7 @@ QUOTES = befalling(
         },
         "ticker-mostly-bad": Fault(
             "Every other ticker has no quotes.",
-            chosen(lambda place: place % 2 == 0, lacking("quotes")),
+            chosen(lambda index: index % 2 == 0, lacking("quotes")),
         ),
         "ticker-all-bad": Fault("All quotes are called prices.", chosen(lambda _: True, _renamed)),
     },

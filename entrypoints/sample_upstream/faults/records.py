@@ -14,7 +14,7 @@ Change = Callable[[Record], Record]
 
 
 def changed(change: Change, every: int) -> Handler:
-    """Answer with every so-many-th record changed, beginning with the first."""
+    """Return a handler that answers with every n-th record changed, from the first on."""
 
     async def play(exchange: Exchange) -> None:
         records = [
@@ -27,7 +27,7 @@ def changed(change: Change, every: int) -> Handler:
 
 
 def numbered(field: str, spelling: str) -> Handler:
-    """Answer with a number of the third post spelled like this."""
+    """Return a handler that answers with this text as a number of the third post."""
 
     async def play(exchange: Exchange) -> None:
         await exchange.answer(200, encode(with_raw(exchange.records, field, spelling.encode())))
@@ -53,7 +53,7 @@ async def doubled_key(exchange: Exchange) -> None:
 
 
 def repeated(change: Change) -> Handler:
-    """Answer with the third post once more at the end, changed."""
+    """Return a handler that answers with the third post repeated at the end, changed."""
 
     async def play(exchange: Exchange) -> None:
         again = [change(record) for record in exchange.records[SPOILED : SPOILED + 1]]
@@ -102,7 +102,7 @@ OF_POSTS = {
     "U27-conflict": Fault(
         "One id comes twice, with different titles.", repeated(_with("title", "the later title"))
     ),
-    "U28-new-field": Fault("Every post has a field more.", changed(_with("language", "en"), 1)),
+    "U28-new-field": Fault("Every post has another field.", changed(_with("language", "en"), 1)),
     "U28-removed-field": Fault("Every tenth post has no title.", changed(_without("title"), 10)),
     "U28-renamed-field": Fault("Every tenth title is called headline.", changed(_renamed, 10)),
     "U28-type-flip": Fault("Every tenth userId is text.", changed(_with("userId", "seven"), 10)),

@@ -1,4 +1,4 @@
-"""Faults of redirection: to where no client of ours may go, round in circles, across hosts."""
+"""Faults of redirection: to forbidden addresses, in loops, across hosts."""
 
 from collections.abc import Callable
 
@@ -25,7 +25,7 @@ FORBIDDEN = {
 
 
 def redirect(target: Callable[[Exchange], str], status: int = 302) -> Handler:
-    """Answer with this status and the target as Location."""
+    """Return a handler that answers with this status and the target as Location."""
 
     async def play(exchange: Exchange) -> None:
         await exchange.answer(status, b"", [("Location", target(exchange))])
@@ -34,18 +34,18 @@ def redirect(target: Callable[[Exchange], str], status: int = 302) -> Handler:
 
 
 def away(template: str) -> Handler:
-    """Redirect to another address, on this server's port where the template has one."""
+    """Return a handler that redirects to another address, on this server's port if given."""
     return redirect(lambda exchange: template.format(port=exchange.port))
 
 
 def onward(exchange: Exchange) -> str:
-    """Return the next of ten hops, which ends where all is well."""
+    """Return the next of ten hops, the last of which is the correct path."""
     hop = positive(exchange.request.query.get("hop")) or 1
     return exchange.path if hop >= HOPS else f"{exchange.request.path}?hop={hop + 1}"
 
 
 async def redirect_once(exchange: Exchange) -> None:
-    """Redirect the first request to the same address, then serve properly."""
+    """Redirect the first request to the same address, then serve correctly."""
     to_itself = redirect(lambda exchange: exchange.request.path)
     await (to_itself(exchange) if exchange.turn == 1 else exchange.serve())
 
@@ -59,9 +59,9 @@ REDIRECTS = {
         f"U35-{name}": Fault(f"302 to {template.format(port='PORT')}.", away(template))
         for name, template in FORBIDDEN.items()
     },
-    "U35-same-host": Fault("302 to the proper path on this host.", redirect(_home)),
-    "U35-permanent": Fault("301 to the proper path on this host.", redirect(_home, 301)),
-    "U35-308": Fault("308 to the proper path; a POST must stay a POST.", redirect(_home, 308)),
+    "U35-same-host": Fault("302 to the correct path on this host.", redirect(_home)),
+    "U35-permanent": Fault("301 to the correct path on this host.", redirect(_home, 301)),
+    "U35-308": Fault("308 to the correct path; a POST must stay a POST.", redirect(_home, 308)),
     "U35-loop": Fault("302 to itself.", redirect(lambda exchange: exchange.request.path)),
     "U35-to-itself-once": Fault("302 to itself once, then all is well.", redirect_once),
     "U35-chain": Fault("Ten redirects, then all is well.", redirect(onward)),

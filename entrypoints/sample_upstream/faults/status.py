@@ -1,4 +1,4 @@
-"""Faults in the status line: refusals, limits, and times to retry."""
+"""Faults of the status: refusals, rate limits, and times to retry."""
 
 from datetime import timedelta
 
@@ -12,20 +12,20 @@ DAY = timedelta(days=1)
 
 
 def refusal(status: int, *headers: tuple[str, str]) -> Handler:
-    """Answer every request with this status and a JSON error."""
+    """Return a handler that answers every request with this status and a JSON error."""
 
     async def play(exchange: Exchange) -> None:
-        await exchange.answer(status, encode({"error": f"This is a played {status}."}), headers)
+        await exchange.answer(status, encode({"error": f"This is a simulated {status}."}), headers)
 
     return play
 
 
 def limited_until(date_format: str) -> Handler:
-    """Answer 429 with a date seven seconds ahead, spelled in the given format."""
+    """Return a handler that answers 429 with a date seven seconds ahead, in this format."""
 
     async def play(exchange: Exchange) -> None:
-        moment = exchange.state.now() + timedelta(seconds=RETRY_SECONDS)
-        await refusal(429, ("Retry-After", moment.strftime(date_format)))(exchange)
+        retry_at = exchange.state.now() + timedelta(seconds=RETRY_SECONDS)
+        await refusal(429, ("Retry-After", retry_at.strftime(date_format)))(exchange)
 
     return play
 
@@ -48,7 +48,7 @@ async def limited_as_github(exchange: Exchange) -> None:
 
 
 def with_skewed_clock(skew: timedelta) -> Handler:
-    """Answer 429 seven seconds ahead of a clock that is wrong, in `Date` and `Retry-After`."""
+    """Return a handler that answers 429 by a wrong clock, in `Date` and `Retry-After`."""
 
     async def play(exchange: Exchange) -> None:
         retry_at = exchange.date(skew + timedelta(seconds=RETRY_SECONDS))
@@ -97,11 +97,11 @@ STATUS = {
     "U4-text": _limited("abc"),
     "U4-fraction": _limited("1.5"),
     "U4-repeated": Fault("429 with two Retry-After headers, 7 and 30.", refusal(429, *TWICE)),
-    "U5": Fault("403 that is a rate limit, as GitHub tells it.", limited_as_github),
-    "U6-401": Fault("401: who asks is not known.", refusal(401, ("WWW-Authenticate", "Bearer"))),
-    "U6-403": Fault("403: who asks may not read this.", refusal(403)),
-    "U7-404": Fault("404: there is no such thing.", refusal(404)),
-    "U7-410": Fault("410: it is gone for good.", refusal(410)),
+    "U5": Fault("403 as GitHub's rate limit.", limited_as_github),
+    "U6-401": Fault("401: the caller is unknown.", refusal(401, ("WWW-Authenticate", "Bearer"))),
+    "U6-403": Fault("403: the caller may not read this.", refusal(403)),
+    "U7-404": Fault("404: it does not exist.", refusal(404)),
+    "U7-410": Fault("410: it was removed.", refusal(410)),
     "U39-ahead": Fault(
         "429 with Date and Retry-After from a clock one day fast.", with_skewed_clock(DAY)
     ),
