@@ -32,7 +32,7 @@ async def test_every_description_is_there(client: httpx.AsyncClient) -> None:
     page = html.unescape((await client.get("/")).text)
 
     assert [fault for fault in FAULTS.values() if fault.description not in page] == []
-    assert f"{len(FAULTS)} things" in page
+    assert f"{len(FAULTS)} faults" in page
 
 
 async def test_everything_else_it_links_to_is_there(client: httpx.AsyncClient) -> None:
