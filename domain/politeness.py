@@ -183,6 +183,18 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
         """Return the state after a request for permission, the decision, and when to ask again."""
         return self._seen_at(now_s, rate)._spend(rate, now_s, retry)
 
+    def left(self, rate: Rate, now_s: float) -> int:
+        """Return how many requests would be admitted now, one after the other."""
+        host = self._seen_at(now_s, rate)
+        _, admission, _ = host._spend(rate, now_s, retry=False)
+        if admission is not Admission.GO:
+            return 0
+        if host.breaker(now_s) is Breaker.HALF_OPEN:
+            return 1
+        ahead = max(0.0, host.arrival_s - now_s) / rate.spacing_s
+        # Times have a resolution: what is within it of the next whole number is that number.
+        return math.floor(rate.burst - ahead + 0.001)
+
     def _seen_at(self, now_s: float, rate: Rate) -> "Host":
         """Return the state without times that a monotonic clock could not have set."""
         return msgspec.structs.replace(

@@ -30,6 +30,7 @@ from adapters.memory.jobs import (
 )
 from adapters.memory.operations import (
     MemoryAlerts,
+    MemoryConnections,
     MemoryEvents,
     MemoryNotifier,
     MemoryProbe,
@@ -76,6 +77,7 @@ class InMemory:
         self.notifier = MemoryNotifier(self.clock)
         self.retention = MemoryRetention(self.database)
         self.probe = MemoryProbe()
+        self.connections = MemoryConnections()
         self.store = MemoryStore(self.database)
         self.intakes = MemoryIntakes(*ports)
         self.tables = MemoryTables(self.database)

@@ -118,6 +118,11 @@ class MemoryJobHistory(JobHistory):
         ]
         return [job.id for job in sorted(lost, key=lambda job: job.queued_at)][:limit]
 
+    async def unfinished(self) -> list[FetchJob]:
+        """Return every job that has not ended, oldest first."""
+        jobs = [job for job in self._database.jobs.values() if not job.status.is_final]
+        return sorted(jobs, key=lambda job: job.queued_at)
+
 
 class MemorySourceHistory(SourceHistory):
     """The totals of sources in a memory database."""

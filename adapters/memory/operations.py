@@ -5,7 +5,15 @@ from datetime import datetime
 from typing import TypeVar
 
 from adapters.memory.database import MemoryDatabase
-from application.ports.operations import Alerts, Events, Notifier, Probe, Retention
+from application.ports.operations import (
+    Alerts,
+    Connections,
+    Events,
+    Notifier,
+    PoolUsage,
+    Probe,
+    Retention,
+)
 from application.ports.system import Clock
 from domain.alerts import Alert, AlertState
 from domain.errors import CatchmentError, SourceError
@@ -184,6 +192,17 @@ def _drop(kept: dict[K, V], is_old: Callable[[V], bool], most: int | None = None
     for key in old:
         del kept[key]
     return len(old)
+
+
+class MemoryConnections(Connections):
+    """The pools that a test has given: none at first."""
+
+    def __init__(self) -> None:
+        self.given: list[PoolUsage] = []
+
+    def pools(self) -> list[PoolUsage]:
+        """Return the given pools."""
+        return self.given
 
 
 class MemoryProbe(Probe):

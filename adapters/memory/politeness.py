@@ -25,9 +25,8 @@ class MemoryBudget(Budget):
 
     async def spend(self, host: str, retry: bool = False) -> tuple[Admission, datetime]:
         """Spend the permission for one request; return the decision, and when to ask again."""
-        rate = self._rates.get(host, self._default)
         known = await self.state(host)
-        self._hosts[host], admission, at_s = known.spend(rate, self._now_s, retry)
+        self._hosts[host], admission, at_s = known.spend(self._rate(host), self._now_s, retry)
         return admission, _time_of(at_s)
 
     async def record_outcome(self, host: str, ok: bool) -> None:
@@ -38,9 +37,16 @@ class MemoryBudget(Budget):
         """Block requests to the host until then, as it demanded."""
         self._hosts[host] = (await self.state(host)).block(until.timestamp(), self._now_s)
 
+    async def left(self, host: str) -> int:
+        """Return how many requests would be admitted now."""
+        return (await self.state(host)).left(self._rate(host), self._now_s)
+
     async def state(self, host: str) -> Host:
         """Return the state of the host."""
         return self._hosts.get(host, Host())
+
+    def _rate(self, host: str) -> Rate:
+        return self._rates.get(host, self._default)
 
     @property
     def _now_s(self) -> float:

@@ -70,6 +70,10 @@ class JobHistory(Protocol):
     async def overdue(self, limit: int) -> list[str]:
         """Return the jobs that no worker runs: those queued longer than LOST, or abandoned."""
 
+    @abstractmethod
+    async def unfinished(self) -> list[FetchJob]:
+        """Return every job that has not ended, oldest first; each dataset has at most one."""
+
 
 class SourceHistory(Protocol):
     """The totals of all runs of the sources, also of removed jobs."""

@@ -4,6 +4,8 @@ from abc import abstractmethod
 from datetime import datetime
 from typing import Protocol
 
+import msgspec
+
 from domain.alerts import Alert, AlertState
 from domain.events import Event
 from domain.retention import RetainedKind
@@ -60,6 +62,24 @@ class Retention(Protocol):
         The result is 0 only if nothing is left, or others are removing the rest. Needed rows stay,
         as `RetainedKind` says. An entity of more than `most` rows is removed alone.
         """
+
+
+class PoolUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """The use of one pool of connections, and how many tasks wait for one."""
+
+    name: str
+    most: int
+    open: int
+    busy: int
+    waiting: int
+
+
+class Connections(Protocol):
+    """The connections of this process to its database."""
+
+    @abstractmethod
+    def pools(self) -> list[PoolUsage]:
+        """Return the present use of every pool; the names never change."""
 
 
 class Probe(Protocol):

@@ -23,5 +23,9 @@ class Budget(Protocol):
         """Block requests to the host until then, as it demanded."""
 
     @abstractmethod
+    async def left(self, host: str) -> int:
+        """Return how many requests would be admitted now; nothing is spent."""
+
+    @abstractmethod
     async def state(self, host: str) -> Host:
         """Return the state of the host."""

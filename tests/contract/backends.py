@@ -40,7 +40,7 @@ from application.ports.accounts import Accounts, ApiTokens, ClientLimits, LoginA
 from application.ports.datasets import Changes, Store, Tables
 from application.ports.ingest import Intakes, Quarantine, Receipts
 from application.ports.jobs import Idempotency, JobHistory, Jobs, Schedules, SourceHistory
-from application.ports.operations import Alerts, Probe, Retention
+from application.ports.operations import Alerts, Connections, Probe, Retention
 from application.ports.politeness import Budget
 from application.ports.system import Random
 from application.ports.tasks import KnownRepositories, Tasks
@@ -86,6 +86,7 @@ class Backend:
     attempts: LoginAttempts
     receipts: Receipts
     probe: Probe
+    connections: Connections
     changes: Changes
     tasks: Tasks
     known_repositories: KnownRepositories
@@ -173,6 +174,7 @@ def in_memory(
         attempts=memory.login_attempts,
         receipts=memory.receipts,
         probe=memory.probe,
+        connections=memory.connections,
         changes=memory.changes,
         tasks=memory.tasks,
         known_repositories=memory.known_repositories,
@@ -218,6 +220,7 @@ def over(
         attempts=SqlLoginAttempts(database, clock),
         receipts=SqlReceipts(database),
         probe=database,
+        connections=database,
         changes=database,
         tasks=SqlTasks(database, clock),
         known_repositories=SqlKnownRepositories(database),

@@ -187,6 +187,31 @@ def test_an_idle_host_saves_no_more_than_its_burst() -> None:
     assert verdicts == [Admission.GO] * 10 + [Admission.BUDGET]
 
 
+@given(rates, st.lists(st.floats(0.0, 3.0), max_size=30))
+def test_what_is_left_is_what_is_admitted_at_once(rate: Rate, pauses: list[float]) -> None:
+    host, now_s = Host(), NOW_S
+    for pause in pauses:
+        now_s += pause * rate.spacing_s
+        host, _, _ = host.spend(rate, now_s)
+
+    def admitted(pause_s: float) -> int:
+        asking, count, at_s = host, 0, now_s
+        while asking.spend(rate, at_s + pause_s)[1] is Admission.GO:
+            at_s += pause_s
+            asking, count = asking.spend(rate, at_s)[0], count + 1
+        return count
+
+    # Times have a resolution: what is admitted within it may count already.
+    assert admitted(0.0) <= host.left(rate, now_s) <= admitted(rate.spacing_s / 500)
+
+
+def test_nothing_is_left_behind_an_open_breaker_and_one_probe_behind_a_half_open_one() -> None:
+    host = failing(BREAKER_MINIMUM)
+
+    assert host.left(QUICK, NOW_S) == 0
+    assert host.left(QUICK, NOW_S + BREAKER_OPEN_S) == 1
+
+
 def test_a_refused_request_costs_nothing() -> None:
     rate = Rate(1, 10.0)
     spent, _, _ = Host().spend(rate, NOW_S)

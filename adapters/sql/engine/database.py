@@ -1,15 +1,17 @@
 """The database interface that every SQL adapter uses, for SQLite and PostgreSQL alike."""
 
+import asyncio
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import ClauseElement, Insert, Table
 from sqlalchemy.engine import Dialect
 
 from application.ports.datasets import Changes
+from application.ports.operations import PoolUsage
 from application.ports.system import Clock
 from domain.times import from_micros
 
@@ -85,6 +87,44 @@ class Compiler:
     ) -> BoundStatement:
         statement = self(clause)
         return BoundStatement(statement.text, statement.values(given), enough)
+
+
+# ---------------------------------------------------------------- connections
+
+
+class Turns(asyncio.Semaphore):
+    """A semaphore that counts its holders and those who wait."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self._most = most
+        self._busy = 0
+        self._waiting = 0
+
+    async def acquire(self) -> Literal[True]:
+        """Wait for a turn and take it."""
+        self._waiting += 1
+        try:
+            await super().acquire()
+        finally:
+            self._waiting -= 1
+        self._busy += 1
+        return True
+
+    def release(self) -> None:
+        """Give a turn back."""
+        self._busy -= 1
+        super().release()
+
+    def usage(self, name: str, idle: int = 0) -> PoolUsage:
+        """Return the use of a pool with a turn for each connection, and `idle` open ones."""
+        return PoolUsage(
+            name=name,
+            most=self._most,
+            open=self._busy + idle,
+            busy=self._busy,
+            waiting=self._waiting,
+        )
 
 
 # ---------------------------------------------------------------- databases

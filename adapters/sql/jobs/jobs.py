@@ -197,6 +197,7 @@ _OVERDUE = (
     .order_by(jobs.c.queued_at)
     .limit(bindparam("most"))
 )
+_UNFINISHED = select(jobs).where(jobs.c.finished_at.is_(None)).order_by(jobs.c.queued_at)
 
 
 class SqlJobHistory(JobHistory):
@@ -226,6 +227,11 @@ class SqlJobHistory(JobHistory):
         named = {"most": limit, "now": self._database.now(self._clock)}
         [rows] = await self._database.snapshot([(_OVERDUE, named)])
         return [job_id for [job_id] in rows]
+
+    async def unfinished(self) -> list[FetchJob]:
+        """Return every job that has not ended, oldest first."""
+        [rows] = await self._database.snapshot([(_UNFINISHED, {})])
+        return [job_of(row) for row in rows]
 
 
 @lru_cache(maxsize=4)

@@ -48,7 +48,7 @@ class SqlBudget(Budget):
 
     async def spend(self, host: str, retry: bool = False) -> tuple[Admission, datetime]:
         """Request permission for one request, and return the verdict and when to ask again."""
-        rate = self._rates.get(host, self._default)
+        rate = self._rate(host)
 
         def spent(state: Host, now_s: float) -> tuple[Host, tuple[Admission, float]]:
             changed, verdict, ask_again_s = state.spend(rate, now_s, retry)
@@ -66,9 +66,17 @@ class SqlBudget(Budget):
         wait_s = (until - self._clock.now()).total_seconds()
         await self._change(host, lambda state, now_s: (state.block(now_s + wait_s, now_s), None))
 
+    async def left(self, host: str) -> int:
+        """Return how many requests would be admitted now."""
+        state, _, now_s = await self._read(host)
+        return state.left(self._rate(host), now_s)
+
     async def state(self, host: str) -> Host:
         """Return the state of the host."""
         return (await self._read(host))[0]
+
+    def _rate(self, host: str) -> Rate:
+        return self._rates.get(host, self._default)
 
     def _in(self, wait_s: float) -> datetime:
         # The database's clock and ours may differ, but run equally fast. Rounded up to a whole

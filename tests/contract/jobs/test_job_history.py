@@ -171,3 +171,20 @@ async def test_the_job_that_waits_longest_is_first_and_the_limit_holds(
 
     assert await backend.history.overdue(2) == [older.id, younger.id]
     assert await backend.history.overdue(1) == [older.id]
+
+
+# ---------------------------------------------------------------- unfinished ones
+
+
+async def test_every_job_that_has_not_ended_is_unfinished_oldest_first(backend: Backend) -> None:
+    await ended(backend)
+    running = await backend.claimed(POSTS)
+    backend.clock.advance(1)
+    deferred = (await backend.claimed()).deferred(backend.clock.now() + timedelta(minutes=1))
+    await backend.jobs.release(deferred)
+
+    assert await backend.history.unfinished() == [running, deferred]
+
+    await backend.end(running)
+    await backend.jobs.cancel(deferred.id)
+    assert await backend.history.unfinished() == []

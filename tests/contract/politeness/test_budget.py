@@ -176,3 +176,23 @@ async def test_a_request_at_the_returned_time_is_allowed(
             if verdict is not Admission.GO:
                 backend.clock.advance(at - backend.clock.now())
                 assert (await backend.budget.spend(STRICT))[0] is Admission.GO
+
+
+async def test_what_is_left_is_what_would_be_let_go_now_and_asking_spends_nothing(
+    backend: Backend,
+) -> None:
+    lefts = []
+    for _ in range(RATES[STRICT].burst + 1):
+        lefts.append(await backend.budget.left(STRICT))
+        await backend.budget.spend(STRICT)
+    full = await backend.budget.left("other.example")
+
+    assert lefts == list(range(RATES[STRICT].burst, -1, -1))
+    assert full == await _spend_all(backend, "other.example")
+    assert await backend.budget.left("other.example") == 0
+
+
+async def test_nothing_is_left_of_a_blocked_host(backend: Backend) -> None:
+    await backend.budget.block(STRICT, backend.clock.now() + timedelta(minutes=1))
+
+    assert await backend.budget.left(STRICT) == 0

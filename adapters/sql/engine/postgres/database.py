@@ -16,6 +16,7 @@ from adapters.sql.engine.database import (
     Row,
     SqlQuery,
     SqlSession,
+    Turns,
 )
 from adapters.sql.engine.postgres.listen import DISTRUST, MIGRATION_LOCK, TRUST_LOCK, Listener
 from adapters.sql.engine.postgres.pool import (
@@ -26,7 +27,7 @@ from adapters.sql.engine.postgres.pool import (
     end,
 )
 from adapters.sql.engine.postgres.session import CHANNEL, PostgresSession
-from application.ports.operations import Probe
+from application.ports.operations import Connections, PoolUsage, Probe
 from application.ports.system import Clock
 from domain.errors import QueryTooSlow, StoreUnavailable
 from domain.times import to_micros
@@ -60,7 +61,7 @@ def postgres_compiler() -> Compiler:
     return Compiler(PGDialect_asyncpg())  # type: ignore[no-untyped-call]
 
 
-class PostgresDatabase(Database, Probe):
+class PostgresDatabase(Database, Probe, Connections):
     """One PostgreSQL database; a read that takes longer than `read_s` is stopped.
 
     `url` is `postgresql://user:password@host:port/database`. Statements that compare times use the
@@ -73,10 +74,10 @@ class PostgresDatabase(Database, Probe):
         self._own_time = own_time
         self._connector = Connector(url)
         self._compiler = postgres_compiler()
-        self._reads = ReadConnectionPool(self._connector, READERS, read_s, DIRECT)
-        self._scans = ReadConnectionPool(self._connector, SCANNERS, read_s, ALONE)
-        self._writes = ConnectionPool(self._connector, WRITERS, _WRITING, WRITE_S)
-        self._sessions = asyncio.Semaphore(SESSIONS)
+        self._reads = ReadConnectionPool("read", self._connector, READERS, read_s, DIRECT)
+        self._scans = ReadConnectionPool("scan", self._connector, SCANNERS, read_s, ALONE)
+        self._writes = ConnectionPool("write", self._connector, WRITERS, _WRITING, WRITE_S)
+        self._sessions = Turns(SESSIONS)
         self._listener = Listener(self._connect, self._forget_idle)
 
     async def snapshot(
@@ -150,6 +151,11 @@ class PostgresDatabase(Database, Probe):
     def version(self) -> int:
         """Return the number of changes heard of; a new number each time while disconnected."""
         return self._listener.version()
+
+    def pools(self) -> list[PoolUsage]:
+        """Return the present use of each pool; an intake opens its own connection."""
+        pools = [pool.usage for pool in (self._reads, self._scans, self._writes)]
+        return [*pools, self._sessions.usage("intake")]
 
     async def listening(self) -> None:
         """Return once changes are heard, so that `version` stays the same between them."""

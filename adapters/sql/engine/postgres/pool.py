@@ -10,12 +10,13 @@ from typing import Any, TypeAlias
 import asyncpg
 from sqlalchemy import Table
 
-from adapters.sql.engine.database import MAX_WAITING, BoundStatement, Row
+from adapters.sql.engine.database import MAX_WAITING, BoundStatement, Row, Turns
 from adapters.sql.engine.postgres.errors import (
     may_be_read_again,
     translated,
     translated_while_connecting,
 )
+from application.ports.operations import PoolUsage
 from domain.errors import QueryTooSlow, StoreError, StoreUnavailable
 
 #: An asyncpg.Connection; the driver has no type hints.
@@ -102,18 +103,25 @@ class ConnectionPool:
 
     def __init__(
         self,
+        name: str,
         connector: Connector,
         size: int,
         settings: Mapping[str, str],
         command_s: float | None = None,
     ) -> None:
+        self._name = name
         self._connector = connector
         self._size = size
         self._settings = settings
         self._command_s = command_s
-        self._turns = asyncio.Semaphore(size)
+        self._turns = Turns(size)
         self._idle: list[Connection] = []
         self._rollbacks: set[asyncio.Task[None]] = set()
+
+    @property
+    def usage(self) -> PoolUsage:
+        """Return the present use of the pool."""
+        return self._turns.usage(self._name, idle=len(self._idle))
 
     @asynccontextmanager
     async def lend(self, wait_s: float, crowded: StoreError) -> AsyncIterator[Connection]:
@@ -183,10 +191,15 @@ class ReadConnectionPool(ConnectionPool):
     """A pool of read-only connections; the time limit includes waiting for one."""
 
     def __init__(
-        self, connector: Connector, size: int, read_s: float, settings: Mapping[str, str]
+        self,
+        name: str,
+        connector: Connector,
+        size: int,
+        read_s: float,
+        settings: Mapping[str, str],
     ) -> None:
         limit = {"statement_timeout": f"{read_s * 1000:.0f}", "default_transaction_read_only": "on"}
-        super().__init__(connector, size, {**settings, **limit}, read_s)
+        super().__init__(name, connector, size, {**settings, **limit}, read_s)
         self._read_s = read_s
         self._waiting = 0
 

@@ -24,8 +24,10 @@ from adapters.sql.engine.database import (
     Row,
     SqlSession,
     SqlWrite,
+    Turns,
     Values,
 )
+from application.ports.operations import PoolUsage
 from domain.errors import QueryTooSlow, StoreFull, StoreUnavailable
 
 T = TypeVar("T")
@@ -89,9 +91,7 @@ def translation(error: sqlite3.DatabaseError) -> Exception:
 class SqliteSession(SqlSession):
     """One connection on its own thread."""
 
-    def __init__(
-        self, path: Path, compiler: Compiler, lock: asyncio.Lock, durable: bool = True
-    ) -> None:
+    def __init__(self, path: Path, compiler: Compiler, lock: Turns, durable: bool = True) -> None:
         self._compiler = compiler
         self._lock = lock
         self._connection: sqlite3.Connection | None = None
@@ -215,11 +215,24 @@ class ReaderPool:
 
     def __init__(self, path: Path, threads: int, name: str, read_s: float) -> None:
         self._path = path
+        self._size = threads
+        self._name = name
         self._read_s = read_s
         self._waiting = 0
         self._local = threading.local()
         self._readers: list[_Reader] = []
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=f"sqlite-{name}")
+
+    @property
+    def usage(self) -> PoolUsage:
+        """Return the present use of the threads."""
+        return PoolUsage(
+            name=self._name,
+            most=self._size,
+            open=len(self._readers),
+            busy=min(self._size, self._waiting),
+            waiting=max(0, self._waiting - self._size),
+        )
 
     async def snapshot(self, queries: Sequence[BoundStatement]) -> list[list[Row]]:
         """Return the rows of several queries in one snapshot; the limit includes waiting."""

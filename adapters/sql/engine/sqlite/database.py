@@ -17,6 +17,7 @@ from adapters.sql.engine.database import (
     Row,
     SqlQuery,
     SqlSession,
+    Turns,
 )
 from adapters.sql.engine.sqlite.connections import (
     InlineReader,
@@ -25,7 +26,7 @@ from adapters.sql.engine.sqlite.connections import (
     connect,
     translation,
 )
-from application.ports.operations import Probe
+from application.ports.operations import Connections, PoolUsage, Probe
 from application.ports.system import Clock
 from domain.errors import StoreError, StoreUnavailable
 from domain.times import to_micros
@@ -38,7 +39,7 @@ def sqlite_compiler() -> Compiler:
     return Compiler(SQLiteDialect_pysqlite(paramstyle="qmark"))
 
 
-class SqliteDatabase(Database, Probe):
+class SqliteDatabase(Database, Probe, Connections):
     """One SQLite file; a read that takes longer than `read_s` is stopped."""
 
     engine = "sqlite"
@@ -46,11 +47,11 @@ class SqliteDatabase(Database, Probe):
     def __init__(self, path: Path, read_s: float = READ_S) -> None:
         self.path = path
         self._compiler = sqlite_compiler()
-        self._lock = asyncio.Lock()
+        self._lock = Turns(1)
         self._durable = SqliteSession(path, self._compiler, self._lock)
         self._quick = SqliteSession(path, self._compiler, self._lock, durable=False)
-        self._reads = ReaderPool(path, READERS, "sqlite-reader", read_s)
-        self._scans = ReaderPool(path, 1, "sqlite-scan", read_s)
+        self._reads = ReaderPool(path, READERS, "read", read_s)
+        self._scans = ReaderPool(path, 1, "scan", read_s)
         self._inline = InlineReader(path)
         # Never writes, so that its `data_version` counts every commit.
         self._watcher: sqlite3.Connection | None = None
@@ -126,6 +127,10 @@ class SqliteDatabase(Database, Probe):
             raise StoreUnavailable(
                 "the database is not migrated; run: catchment migrate"
             ) from error
+
+    def pools(self) -> list[PoolUsage]:
+        """Return the present use of each pool; there is one writer at a time."""
+        return [self._reads.usage, self._scans.usage, self._lock.usage("write")]
 
     def version(self) -> int:
         """Return SQLite's count of the commits of other connections, read without waiting.
