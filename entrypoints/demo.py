@@ -16,8 +16,9 @@ from typing import Any
 from adapters.system.logs import configure
 from entrypoints.config.loading import load
 from entrypoints.config.settings import InvalidSetting, Settings
-from entrypoints.processes.api import address_of, embedded, ensure_configured_admin, listen, serving
+from entrypoints.processes.api import embedded, ensure_configured_admin
 from entrypoints.processes.lifecycle import run_until, running, signals
+from entrypoints.processes.server import address_of, listen, serving
 from entrypoints.sample_upstream import ASSETS_FILE, SampleUpstream, settings_for
 
 
@@ -93,7 +94,7 @@ async def run(port: int, once: bool, echo: Echo) -> None:
             with _bound(port, echo) as bound:
                 async with running(settings) as container:
                     await ensure_configured_admin(container)
-                    async with serving(container, bound):
+                    async with serving(container.app(), bound):
                         caller = DemoClient(address_of(bound), _ADMIN, settings.admin_password)
                         tour = _tour(caller, upstream, once, echo)
                         with signals() as stop:

@@ -1,13 +1,14 @@
 """The HTTP application: all routes and middleware, put together."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
 from litestar import Litestar
 from litestar.datastructures import State
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
@@ -28,6 +29,8 @@ from adapters.http.openapi.document import document
 from adapters.http.openapi.pages import PREFIXES, Documentation
 from adapters.http.operations.health import HEALTH_ROUTES
 from adapters.http.operations.index import INDEX_ROUTES
+from adapters.http.operations.metrics import metrics_routes
+from adapters.http.operations.prometheus import Metrics
 from adapters.http.operations.stats import STATS_ROUTES
 from adapters.http.protocol.access import RoleGuard, access_of, require_declared
 from adapters.http.protocol.asgi import App, combine_headers
@@ -49,6 +52,7 @@ from application.datasets.catalogue import Catalogue
 from application.datasets.fetch_one import FetchOne
 from application.ingest.quarantine import ListQuarantine, ReplayQuarantine
 from application.jobs.list_jobs import CancelJob, FindJob, ListJobs
+from application.operations.gauges import ReadGauges
 from application.operations.health import CheckHealth
 from application.operations.stats import ShowStats
 from application.ports.accounts import ClientLimits
@@ -84,6 +88,7 @@ class UseCases:
     tasks: TaskUseCases
     accounts: AccountUseCases
     check_health: CheckHealth
+    read_gauges: ReadGauges
     show_stats: ShowStats
     idempotency: Idempotency
     client_limits: ClientLimits
@@ -91,6 +96,7 @@ class UseCases:
     clock: Clock
     random: Random
     events: Events
+    metrics: Metrics
 
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +115,7 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     body_s: float = 10.0
     cache_max_age_s: int = 0
     require_login: bool = False
+    metrics: str = "open"
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
@@ -134,32 +141,60 @@ _NEVER_COMPRESSED = ("/auth/",)
 
 def create_app(use_cases: UseCases, settings: HttpSettings) -> RequestContextMiddleware:
     """Return the ASGI application; call its `drain` when the process is about to stop."""
-    draining = asyncio.Event()
-    signer = CursorSigner(settings.secret)
-    guard = RoleGuard(settings.require_login)
+    named, guard = _named(use_cases, settings), RoleGuard(settings.require_login)
     catalogue, default = use_cases.catalogue, settings.default_dataset
-    named: dict[str, Any] = {
-        **vars(use_cases),
-        **use_cases.accounts._asdict(),
-        "signer": signer,
-        "limiter": Limiter(use_cases.client_limits, settings.client_limits),
-        "once_only": OnceOnly(use_cases.idempotency, use_cases.random),
-        "waiting_room": WaitingRoom(),
-        "default_dataset": default,
-        "version": settings.version,
-        "draining": draining,
-    }
-    litestar = _litestar(named, guard, settings)
-    responses = ResponseCache(
-        use_cases.changes, use_cases.clock, use_cases.random, settings.cache_max_age_s
-    )
+    litestar = _litestar((*_ROUTES, *metrics_routes(settings.metrics)), named, guard, settings)
+    responses = _cache(use_cases, settings)
+    signer, database_id = named["signer"], settings.database_id
     records = RecordsEndpoint(
-        catalogue, use_cases.changes, responses, signer, guard, settings.database_id, default
+        catalogue, use_cases.changes, responses, signer, guard, database_id, default
     )
     docs = Documentation(
         lambda: document(litestar, guard, catalogue.datasets, default), lambda: catalogue.generation
     )
     prefixes: dict[str, App] = {PREFIX: records, **dict.fromkeys(PREFIXES, docs)}
+    return _front(use_cases, settings, litestar, prefixes, responses, named["draining"])
+
+
+def create_metrics_app(use_cases: UseCases, settings: HttpSettings) -> RequestContextMiddleware:
+    """Return the ASGI application of a process that serves nothing but metrics and health."""
+    named, guard = _named(use_cases, settings), RoleGuard(settings.require_login)
+    routes = (*HEALTH_ROUTES, *metrics_routes(settings.metrics))
+    litestar = _litestar(routes, named, guard, settings, documented=False)
+    responses = _cache(use_cases, settings)
+    return _front(use_cases, settings, litestar, {}, responses, named["draining"])
+
+
+def _named(use_cases: UseCases, settings: HttpSettings) -> dict[str, Any]:
+    """Return the dependencies of the handlers."""
+    return {
+        **vars(use_cases),
+        **use_cases.accounts._asdict(),
+        "signer": CursorSigner(settings.secret),
+        "limiter": Limiter(use_cases.client_limits, settings.client_limits),
+        "once_only": OnceOnly(use_cases.idempotency, use_cases.random),
+        "waiting_room": WaitingRoom(),
+        "default_dataset": settings.default_dataset,
+        "version": settings.version,
+        "draining": asyncio.Event(),
+    }
+
+
+def _cache(use_cases: UseCases, settings: HttpSettings) -> ResponseCache:
+    return ResponseCache(
+        use_cases.changes, use_cases.clock, use_cases.random, settings.cache_max_age_s
+    )
+
+
+def _front(
+    use_cases: UseCases,
+    settings: HttpSettings,
+    litestar: Litestar,
+    prefixes: Mapping[str, App],
+    responses: ResponseCache,
+    draining: asyncio.Event,
+) -> RequestContextMiddleware:
+    """Return the layers every request passes before any routing."""
     proxies = Proxies(settings.trusted_proxies) if settings.trusted_proxies else None
     cors = Cors(settings.cors_origins) if settings.cors_origins else None
     authentication = AuthenticationMiddleware(
@@ -190,24 +225,31 @@ def _open_paths() -> Iterator[str]:
             yield from handler.paths
 
 
-def _litestar(named: Mapping[str, Any], guard: RoleGuard, settings: HttpSettings) -> Litestar:
+def _litestar(
+    routes: Sequence[HTTPRouteHandler],
+    named: Mapping[str, Any],
+    guard: RoleGuard,
+    settings: HttpSettings,
+    documented: bool = True,
+) -> Litestar:
     """Return the framework's application; `named` are the dependencies of its handlers."""
+    openapi_config = OpenAPIConfig(
+        title="Catchment",
+        version=settings.version,
+        description="Records gathered from the APIs you rely on, served as one filterable API.",
+        use_handler_docstrings=True,
+        # `Documentation` answers the requests for this path.
+        path="/docs",
+        render_plugins=[JsonRenderPlugin()],
+    )
     litestar = Litestar(
-        [*option_routes(_ROUTES), *_ROUTES],
+        [*option_routes(routes), *routes],
         dependencies={name: provide(value) for name, value in named.items()},
         state=State({"limiter": named["limiter"]}),
         guards=[guard, QueryGuard()],
         request_class=bounded_request(settings.body_s),
         exception_handlers={Exception: error_handler(named["events"])},
-        openapi_config=OpenAPIConfig(
-            title="Catchment",
-            version=settings.version,
-            description="Records gathered from the APIs you rely on, served as one filterable API.",
-            use_handler_docstrings=True,
-            # `Documentation` answers the requests for this path.
-            path="/docs",
-            render_plugins=[JsonRenderPlugin()],
-        ),
+        openapi_config=openapi_config if documented else None,
         request_max_body_size=settings.max_body_bytes,
         logging_config=None,
     )

@@ -195,7 +195,7 @@ def _request(event: events.RequestServed) -> dict[str, Any]:
         "method": event.method,
         "path": event.path,
         "status": event.status,
-        "duration_ms": event.duration_ms,
+        "duration_ms": round(event.duration_ms, 2),
         **({"job": event.job} if event.job else {}),
     }
 

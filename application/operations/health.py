@@ -68,7 +68,7 @@ class CheckHealth:
         queue = await self._queue_status()
         try:
             await self.ready()
-            sources = tuple([health async for health in self._sources()])
+            sources = tuple([health async for health in self.sources()])
         except StoreError as error:
             return self._report(HealthStatus.DOWN, error.detail, queue)
         works = queue == self._queue.works
@@ -104,7 +104,8 @@ class CheckHealth:
             works=works,
         )
 
-    async def _sources(self) -> AsyncIterator[SourceHealth]:
+    async def sources(self) -> AsyncIterator[SourceHealth]:
+        """Yield the health of each source; raise StoreUnavailable if it cannot be read."""
         # Not the catalogue's entries: they count records, which takes too long for a health check.
         now = self._clock.now()
         now_s = now.timestamp()

@@ -60,11 +60,12 @@ def worker() -> None:
 
     settings = read_settings()
 
-    def announce() -> None:
+    def announce(metrics: str | None) -> None:
         broker = without_password(settings.broker_url)
         found = f"announced by {broker}" if broker else "found in the database (no broker is set)"
         click.echo(f"Catchment {VERSION} runs jobs of {storage_of(settings)}. Ctrl-C stops.")
         click.echo(f"Jobs are {found}.")
+        announce_metrics(metrics)
 
     run(work(settings, announce))
 
@@ -77,11 +78,18 @@ def scheduler() -> None:
 
     settings = read_settings()
 
-    def announce() -> None:
+    def announce(metrics: str | None) -> None:
         click.echo(f"Catchment {VERSION} runs the schedules of {storage_of(settings)}.")
         click.echo("Ctrl-C stops.")
+        announce_metrics(metrics)
 
     run(scheduler(settings, announce))
+
+
+def announce_metrics(url: str | None) -> None:
+    """Print where the metrics of a process are, if they are served."""
+    if url:
+        click.echo(f"Metrics are at {url}.")
 
 
 @main.command()

@@ -297,6 +297,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "The format of the log: `console` for people, `json` for machines. Logs go to"
         " standard error.",
     )
+    metrics: str = setting(
+        read.choice("open", "token", "off"),
+        "open",
+        "Who may see [the metrics](../how-to/observe.md) at `/metrics`: with `open` anyone the"
+        " totals and the process, and admins every label; with `token` admins alone; with `off`"
+        " nobody.",
+    )
+    metrics_port: int | None = setting(
+        read.or_none("", read.port),
+        "",
+        "The port at which a worker or a scheduler serves `/metrics`, `/health/live` and"
+        " `/health/ready`, at the address of `HOST`; 0 means any free port. When empty, none."
+        " `serve` has them at its own port.",
+    )
 
     @property
     def database_file(self) -> Path | None:

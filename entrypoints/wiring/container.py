@@ -5,7 +5,8 @@ Every provider can be overridden in a test: `container.clock.override(SteerableC
 
 from dependency_injector import containers, providers
 
-from adapters.http.app import AccountUseCases, UseCases, create_app
+from adapters.http.app import AccountUseCases, UseCases, create_app, create_metrics_app
+from adapters.http.operations.prometheus import Metrics
 from adapters.outbound.polite.client import PoliteClient
 from adapters.outbound.webhook import HttpNotifier
 from adapters.sql.accounts.accounts import SqlAccounts
@@ -24,8 +25,6 @@ from adapters.sql.politeness.budget import SqlBudget
 from adapters.sql.schema.migrate import SqlTables
 from adapters.sql.tasks.repositories import SqlKnownRepositories
 from adapters.sql.tasks.tasks import SqlTasks
-from adapters.system.events import EventDispatcher
-from adapters.system.logs import Logs
 from adapters.system.machine import SystemClock, SystemRandom
 from adapters.system.passwords import ArgonPasswordHasher
 from adapters.system.secrets import EnvironmentSecrets
@@ -42,6 +41,7 @@ from application.jobs.list_jobs import CancelJob, FindJob, ListJobs
 from application.jobs.scheduler import Scheduler
 from application.jobs.worker import RunJob, Worker
 from application.operations.alerts import AlertMonitor
+from application.operations.gauges import ReadGauges
 from application.operations.health import CheckHealth
 from application.operations.prune import Prune, PruneLoop
 from application.operations.stats import ShowStats
@@ -53,6 +53,7 @@ from entrypoints.config.settings import Settings
 from entrypoints.version import VERSION
 from entrypoints.wiring.datasets import declarations_of, generation_of, sources_of
 from entrypoints.wiring.http import http_settings_of, sessions_of
+from entrypoints.wiring.operations import events_of
 from entrypoints.wiring.servers import database_of, queue_of
 from entrypoints.wiring.tasks import (
     fetch_of_tasks,
@@ -84,7 +85,8 @@ class Container(containers.DeclarativeContainer):
     clock = providers.Singleton(SystemClock)
     random = providers.Singleton(SystemRandom)
     secrets = providers.Singleton(EnvironmentSecrets)
-    events = providers.Singleton(EventDispatcher, providers.Singleton(Logs))
+    metrics = providers.Singleton(Metrics, VERSION)
+    events = providers.Singleton(events_of, settings, metrics.provider)
     database = providers.Singleton(database_of, settings)
     queue = providers.Singleton(queue_of, settings, events)
     store = providers.Singleton(SqlStore, database)
@@ -200,6 +202,18 @@ class Container(containers.DeclarativeContainer):
     replay_quarantine = providers.Singleton(ReplayQuarantine, quarantine, registry.provided.fetches)
     rebuild_dataset = providers.Singleton(RebuildDataset, registry.provided.fetches)
     check_health = providers.Singleton(CheckHealth, registry, database, queue, budget, clock)
+    read_gauges = providers.Singleton(
+        ReadGauges,
+        registry,
+        check_health,
+        database,
+        queue,
+        database,
+        job_backend.provided.history,
+        quarantine,
+        budget,
+        clock,
+    )
     show_stats = providers.Singleton(
         ShowStats, catalogue, providers.Singleton(SqlSourceHistory, database)
     )
@@ -229,27 +243,28 @@ class Container(containers.DeclarativeContainer):
 
     # ------------------------------------------------------------ driving adapters
 
-    app = providers.Singleton(
-        create_app,
-        providers.Singleton(
-            UseCases,
-            catalogue=catalogue,
-            fetch_one=fetch_one,
-            find_job=find_job,
-            list_jobs=list_jobs,
-            cancel_job=cancel_job,
-            list_quarantine=list_quarantine,
-            replay_quarantine=replay_quarantine,
-            tasks=tasks,
-            accounts=account_use_cases,
-            check_health=check_health,
-            show_stats=show_stats,
-            idempotency=idempotency,
-            client_limits=client_limits,
-            changes=database,
-            clock=clock,
-            random=random,
-            events=events,
-        ),
-        providers.Callable(http_settings_of, settings, database_id),
+    use_cases = providers.Singleton(
+        UseCases,
+        catalogue=catalogue,
+        fetch_one=fetch_one,
+        find_job=find_job,
+        list_jobs=list_jobs,
+        cancel_job=cancel_job,
+        list_quarantine=list_quarantine,
+        replay_quarantine=replay_quarantine,
+        tasks=tasks,
+        accounts=account_use_cases,
+        check_health=check_health,
+        show_stats=show_stats,
+        idempotency=idempotency,
+        client_limits=client_limits,
+        changes=database,
+        clock=clock,
+        random=random,
+        events=events,
+        read_gauges=read_gauges,
+        metrics=metrics,
     )
+    http_settings = providers.Callable(http_settings_of, settings, database_id)
+    app = providers.Singleton(create_app, use_cases, http_settings)
+    metrics_app = providers.Singleton(create_metrics_app, use_cases, http_settings)

@@ -21,6 +21,7 @@ def http_settings_of(settings: Settings, database_id: str) -> HttpSettings:
         max_body_bytes=settings.max_body[0],
         cache_max_age_s=int(settings.cache_max_age.total_seconds()),
         require_login=settings.require_login,
+        metrics=settings.metrics,
         client_limits=settings.client_limits,
         cors_origins=settings.cors_origins,
         allowed_hosts=_hosts_of(settings),

@@ -241,6 +241,13 @@ PROMISES: tuple[Promise, ...] = (
         "tests/adapters/http/protocol/test_authentication_middleware.py",
         "tests/entrypoints/wiring/test_http.py",
     ),
+    _promise(
+        35,
+        "metrics are sound, show strangers no name, and cost a ready page almost nothing",
+        Real("measured", is_there=shutil.which("promtool") is not None),
+        "tests/adapters/http/operations/test_metrics.py",
+        "tests/docs/test_observe.py",
+    ),
     Promise(
         "SIMULATION",
         "the use cases hold their promises in a simulation, for every seed",

@@ -162,8 +162,8 @@ class RequestContextMiddleware:
                 method=scope["method"],
                 route=self._pattern(scope),
                 path=path_of(scope),
-                status=status,
-                duration_ms=round((perf_counter() - started) * 1000, 2),
+                status=int(status),
+                duration_ms=(perf_counter() - started) * 1000,
                 ready=CACHED in scope,
                 job=job_id_of(scope),
             )
@@ -177,7 +177,7 @@ class RequestContextMiddleware:
                 route=PREFIX,
                 path=answer.path,
                 status=answer.start["status"],
-                duration_ms=round((perf_counter() - answer.started) * 1000, 2),
+                duration_ms=(perf_counter() - answer.started) * 1000,
                 ready=True,
             )
         )

@@ -9,11 +9,9 @@ from typing import Any
 import httpx
 import pytest
 import structlog
-from dependency_injector import providers
 
-from entrypoints.processes.api import address_of, listen
-from entrypoints.processes.api import serving as serving_api
-from entrypoints.wiring.container import Container
+from entrypoints.processes.server import address_of, listen
+from entrypoints.processes.server import serving as serving_api
 from tests.adapters.http.http_fixture import GAUGES, SOME_GAUGES, HttpFixture, posts
 
 
@@ -90,10 +88,8 @@ def client(request: pytest.FixtureRequest) -> httpx.AsyncClient:
 
 @asynccontextmanager
 async def _serving(fixture: HttpFixture) -> AsyncIterator[str]:
-    container = Container()
-    container.app.override(providers.Object(fixture.app))
     with listen("127.0.0.1", 0) as taken:
-        async with serving_api(container, taken):
+        async with serving_api(fixture.app, taken):
             yield address_of(taken)
 
 

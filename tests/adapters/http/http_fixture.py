@@ -10,6 +10,7 @@ import httpx
 import msgspec
 
 from adapters.http.app import AccountUseCases, HttpSettings, UseCases, create_app
+from adapters.http.operations.prometheus import Metrics
 from adapters.memory.database import MemoryDatabase
 from adapters.memory.datasets import MemoryStore
 from adapters.memory.in_memory import InMemory
@@ -33,6 +34,7 @@ from application.ingest.job_backend import JobBackend
 from application.ingest.quarantine import ListQuarantine, ReplayQuarantine
 from application.jobs.list_jobs import CancelJob, FindJob, ListJobs
 from application.jobs.worker import RunJob
+from application.operations.gauges import ReadGauges
 from application.operations.health import CheckHealth
 from application.operations.stats import ShowStats
 from application.ports.datasets import Changes, Store
@@ -271,7 +273,8 @@ class HttpFixture:
         self.datasets = datasets or (POSTS, GAUGES)
         self.memory = memory = InMemory(clock=clock)
         self.clock, self.random, self.database = memory.clock, memory.random, memory.database
-        self.events = events or EventDispatcher(Logs())
+        self.metrics = Metrics("0")
+        self.events = events or EventDispatcher(Logs(), self.metrics)
         self.broken = BreakableStore(self.database)
         self.store = store or self.broken
         self.broken_intakes = BreakableIntakes(self.database, self.clock)
@@ -314,8 +317,8 @@ class HttpFixture:
             "database_id": "a database",
             "client_limits": client_limits(""),
         }
-        body = HttpSettings(**{**usual, **settings})
-        use_cases = UseCases(
+        self.settings = HttpSettings(**{**usual, **settings})
+        self.use_cases = UseCases(
             catalogue=self.catalogue,
             fetch_one=FetchOne(self.catalogue, memory.receipts),
             find_job=FindJob(self.job_backend, self.registry),
@@ -333,8 +336,20 @@ class HttpFixture:
             clock=self.clock,
             random=self.random,
             events=self.events,
+            read_gauges=ReadGauges(
+                self.registry,
+                health,
+                self.probe,
+                self.queue_probe,
+                memory.connections,
+                self.history,
+                self.quarantine,
+                self.budget,
+                self.clock,
+            ),
+            metrics=self.metrics,
         )
-        self.app: Any = create_app(use_cases, body)
+        self.app: Any = create_app(self.use_cases, self.settings)
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(self.app, raise_app_exceptions=False), base_url=BASE
         )

@@ -61,6 +61,7 @@ LEAST = {
     "GET /quarantine": Role.ADMIN,
     "POST /quarantine/replay": Role.ADMIN,
     "POST /quarantine/{rejection_id}/replay": Role.ADMIN,
+    "GET /metrics": Role.ANYONE,
     "GET /stats": Role.ANYONE,
     "GET /tasks": Role.ANYONE,
     "POST /tasks": Role.ANYONE,

@@ -593,7 +593,7 @@ async def test_c39_nothing_of_the_caller_s_forges_a_line_of_the_log(
         "/schema/swagger",
         "/openapi.yaml",
         "/docs/openapi.yml",
-        "/metrics",
+        "/metrics/debug",
         "/var/catchment.db",
         "//etc/passwd",
     ],
