@@ -18,6 +18,8 @@ CatchmentError
 │   ├── WrongCredentials       the name or the password is wrong
 │   ├── InvalidToken           the token is invalid, expired or revoked
 │   ├── Forbidden              the caller's role does not allow it
+│   ├── InsufficientScope      the API token lacks the scope
+│   ├── PasswordRequired       the login was too long ago to do this without the password
 │   └── SignupClosed           only admins create accounts, or there are too many
 ├── NameTaken                  the username is taken
 ├── TooManyRequests            a client exceeded its rate limit, or tried too many passwords
@@ -148,6 +150,14 @@ class InvalidToken(AccessDenied):
 
 class Forbidden(AccessDenied):
     """A request that the caller's role does not allow."""
+
+
+class InsufficientScope(AccessDenied):
+    """A request that the scopes of the API token do not allow."""
+
+
+class PasswordRequired(AccessDenied):
+    """A request that needs the current password, because the login is too long ago."""
 
 
 class SignupClosed(AccessDenied):

@@ -9,9 +9,10 @@ import msgspec
 BATCH = 500
 
 
-#: Expired sessions are useless. Password attempts expire after a day, networks of successful
-#: logins some time after that.
+#: Expired sessions and API tokens are useless. Password attempts expire after a day, networks of
+#: successful logins some time after that.
 SESSIONS_KEPT = timedelta(days=1)
+TOKENS_KEPT = timedelta(days=1)
 GUESSES_KEPT = timedelta(days=1)
 NETWORKS_KEPT = timedelta(days=90)
 CLIENTS_KEPT = timedelta(hours=1)
@@ -35,6 +36,8 @@ class RetainedKind(StrEnum):
     KEYS = "keys"
     #: Sessions with their refresh tokens, by time of expiry.
     SESSIONS = "sessions"
+    #: API tokens that have an end, by that time.
+    TOKENS = "tokens"
     #: Password attempts, by time of the last one.
     GUESSES = "guesses"
     #: Request counts of clients, by the time at which their allowance is full again.

@@ -2,11 +2,12 @@
 
 import re
 from datetime import datetime
+from enum import StrEnum
 
 import msgspec
 
 from domain.dataset import Role
-from domain.errors import Forbidden, InvalidInput, LoginRequired, SignupClosed
+from domain.errors import Forbidden, InsufficientScope, InvalidInput, LoginRequired, SignupClosed
 from domain.fields import storable
 
 SHORTEST_PASSWORD = 8
@@ -20,14 +21,32 @@ MOST_ACCOUNTS = 10_000
 _NAME = re.compile(NAME_PATTERN)
 
 
+class Scope(StrEnum):
+    """What an API token may be used for, within what its user may do."""
+
+    READ = "read"
+    FETCH = "fetch"
+    #: To create, change and delete tasks.
+    WRITE = "write"
+    #: What needs the role admin; without it an admin's token has the role user.
+    ADMIN = "admin"
+
+
+ALL_SCOPES = frozenset(Scope)
+
+
 class User(msgspec.Struct, frozen=True, kw_only=True):
-    """An account; `password` is a hash, and `version` changes when its tokens must end."""
+    """An account; `password` is a hash.
+
+    `version` changes when its sessions must end, `token_version` when its API tokens must.
+    """
 
     name: str
     role: Role = Role.USER
     password: str
     disabled: bool = False
     version: int = 0
+    token_version: int = 0
     created_at: datetime
 
     @property
@@ -35,13 +54,28 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
         """Return the unique form of the name: names that differ in case alone are equal."""
         return key_of(self.name)
 
-    def with_password(self, hashed: str) -> "User":
-        """Return the user with another password; all earlier tokens end."""
-        return msgspec.structs.replace(self, password=hashed, version=self.version + 1)
+    def with_password(self, hashed: str, keep_tokens: bool = False) -> "User":
+        """Return the user with another password; sessions end, and API tokens unless kept."""
+        return msgspec.structs.replace(
+            self,
+            password=hashed,
+            version=self.version + 1,
+            token_version=self.token_version + (not keep_tokens),
+        )
 
     def locked_out(self) -> "User":
-        """Return the user disabled; all earlier tokens end."""
-        return msgspec.structs.replace(self, disabled=True, version=self.version + 1)
+        """Return the user disabled; sessions and API tokens end."""
+        return msgspec.structs.replace(self.without_credentials(), disabled=True)
+
+    def let_in(self) -> "User":
+        """Return the user enabled again; what ended when they were disabled stays ended."""
+        return msgspec.structs.replace(self.without_credentials(), disabled=False)
+
+    def without_credentials(self) -> "User":
+        """Return the user with nothing but the password: sessions and API tokens end."""
+        return msgspec.structs.replace(
+            self, version=self.version + 1, token_version=self.token_version + 1
+        )
 
 
 class SignupRules(msgspec.Struct, frozen=True):
@@ -52,11 +86,20 @@ class SignupRules(msgspec.Struct, frozen=True):
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """The caller of a request: its role and, after a login, its name and session."""
+    """The caller of a request: its role and, after a login, its name and session.
+
+    `scopes` are those of the API token it sent, and all where it sent none.
+    """
 
     role: Role = Role.ANYONE
     name: str | None = None
     session: str | None = None
+    scopes: frozenset[Scope] = ALL_SCOPES
+
+    def require(self, scope: Scope) -> None:
+        """Raise InsufficientScope unless the caller's token may be used for this."""
+        if scope not in self.scopes:
+            raise InsufficientScope(f"this API token lacks the scope {scope}")
 
     @property
     def person(self) -> str:
@@ -69,6 +112,21 @@ class Caller(msgspec.Struct, frozen=True):
 
 
 ANONYMOUS = Caller()
+
+
+def scopes_in(text: str) -> frozenset[Scope]:
+    """Return the scopes that a text names, separated by spaces; raise InvalidInput for others."""
+    try:
+        scopes = frozenset(map(Scope, text.split(" ")))
+    except ValueError as error:
+        known = ", ".join(Scope)
+        raise InvalidInput("/scope", f"expected some of {known}, separated by spaces") from error
+    return scopes
+
+
+def scope_text(scopes: frozenset[Scope]) -> str:
+    """Return scopes as one text, always in the same order."""
+    return " ".join(scope for scope in Scope if scope in scopes)
 
 
 def full(most: int) -> SignupClosed:

@@ -46,8 +46,9 @@ from adapters.http.protocol.waiting import WaitingRoom
 from adapters.http.tasks.routes import TASK_ROUTES
 from application.accounts.api_tokens import ApiTokenService
 from application.accounts.authentication import Authenticate
+from application.accounts.passwords import ChangePassword
 from application.accounts.sessions import SessionUseCases
-from application.accounts.sign_up import ChangePassword, SignUp
+from application.accounts.sign_up import SignUp
 from application.datasets.catalogue import Catalogue
 from application.datasets.fetch_one import FetchOne
 from application.ingest.quarantine import ListQuarantine, ReplayQuarantine

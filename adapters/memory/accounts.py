@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from datetime import datetime
 
 import msgspec
 
@@ -14,6 +15,7 @@ from application.ports.accounts import (
     PasswordHasher,
     Sessions,
     Tokens,
+    UserSessions,
     Verified,
 )
 from application.ports.system import Clock
@@ -54,82 +56,120 @@ class MemoryAccounts(Accounts):
         self._database.writes += 1
 
 
-class MemorySessions(Sessions):
-    """Sessions in a memory database."""
+class MemorySessions(Sessions, UserSessions):
+    """Sessions in a memory database; `key` stands for the secret key."""
 
-    def __init__(self, database: MemoryDatabase, clock: Clock) -> None:
+    def __init__(self, database: MemoryDatabase, clock: Clock, key: str = "") -> None:
         self._database = database
         self._clock = clock
+        self._key = key
 
     async def open(self, session: Session, digest: str) -> None:
         """Store a new session with the digest of its first refresh token."""
         self._database.sessions[session.id] = session
+        self._database.generations[session.id] = _generation(self._database, self._key)
         self._database.refresh_tokens[digest] = RefreshToken(session.id)
 
     async def rotate(self, digest: str, successor: str) -> Session:
         """Replace a refresh token by its successor; a repetition after GRACE ends the session."""
         now, token = self._clock.now(), self._database.refresh_tokens.get(digest)
         session = self._database.sessions[token.session] if token else None
-        if token is None or session is None or not session.is_open(now):
+        if token is None or session is None or not self._is_open(session):
             raise InvalidToken("this session has ended; log in again")
         if is_replay(token.used_at, now):
-            self._end(session.id)
+            self._end(session)
             raise InvalidToken("this refresh token was used before, so its session has ended")
         token.used_at = token.used_at or now
         self._database.refresh_tokens.setdefault(successor, RefreshToken(session.id))
+        session = msgspec.structs.replace(session, last_used_at=now)
+        self._database.sessions[session.id] = session
         return session
 
     async def end(self, digest_or_id: str) -> None:
         """End the session with that identifier or that refresh token, if there is one."""
         token = self._database.refresh_tokens.get(digest_or_id)
-        self._end(token.session if token else digest_or_id)
-
-    async def end_all(self, user: str) -> None:
-        """End every session of a user."""
-        for session in list(self._database.sessions.values()):
-            if session.user == user:
-                self._end(session.id)
+        session = self._database.sessions.get(token.session if token else digest_or_id)
+        if session is not None:
+            self._end(session)
 
     async def is_open(self, session_id: str) -> bool:
         """Return whether there is such a session and its tokens are valid."""
         session = self._database.sessions.get(session_id)
-        return session is not None and session.is_open(self._clock.now())
+        return session is not None and self._is_open(session)
 
-    def _end(self, session_id: str) -> None:
-        session = self._database.sessions.get(session_id)
-        if session is not None and session.ended_at is None:
+    async def of(self, user: str) -> list[Session]:
+        """Return the user's open sessions, the latest login first."""
+        theirs = [s for s in self._database.sessions.values() if s.user == user]
+        theirs.sort(key=lambda session: (session.created_at, session.id), reverse=True)
+        return [session for session in theirs if self._is_open(session)]
+
+    async def end_all(self, user: str | None) -> int:
+        """End every session of a user, or of all users; return how many were open."""
+        ended = 0
+        for session in list(self._database.sessions.values()):
+            if user is None or session.user == user:
+                ended += self._is_open(session)
+                self._end(session)
+        return ended
+
+    def _is_open(self, session: Session) -> bool:
+        here = _generation(self._database, self._key)
+        is_ours = self._database.generations[session.id] == here
+        return is_ours and session.is_open(self._clock.now())
+
+    def _end(self, session: Session) -> None:
+        if session.ended_at is None:
             ended = msgspec.structs.replace(session, ended_at=self._clock.now())
-            self._database.sessions[session_id] = ended
+            self._database.sessions[session.id] = ended
             self._database.writes += 1
 
 
 class MemoryApiTokens(ApiTokens):
-    """API tokens in a memory database."""
+    """API tokens in a memory database; `key` stands for the secret key."""
 
-    def __init__(self, database: MemoryDatabase) -> None:
+    def __init__(self, database: MemoryDatabase, key: str = "") -> None:
         self._database = database
+        self._key = key
 
     async def add(self, token: ApiToken) -> None:
         """Store a new token."""
         self._database.api_tokens[token.id] = token
+        self._database.generations[token.id] = _generation(self._database, self._key)
 
     async def find(self, digest: str) -> ApiToken | None:
-        """Return the token whose text has this digest, None if there is none."""
-        tokens = self._database.api_tokens.values()
-        return next((token for token in tokens if token.digest == digest), None)
+        """Return the valid token whose text has this digest, None if there is none."""
+        return next((token for token in self._ours() if token.digest == digest), None)
 
     async def of(self, user: str) -> list[ApiToken]:
         """Return a user's tokens, oldest first."""
-        return [token for token in self._database.api_tokens.values() if token.user == user]
+        return [token for token in self._ours() if token.user == user]
 
-    async def revoke(self, user: str, token_id: str) -> bool:
-        """Revoke a token of that user; return whether there was one."""
+    async def revoke(self, user: str, token_id: str | None = None) -> int:
+        """Revoke a token of that user, or all of them; return how many there were."""
+        theirs = [
+            token
+            for token in self._database.api_tokens.values()
+            if token.user == user and token_id in (None, token.id)
+        ]
+        for token in theirs:
+            del self._database.api_tokens[token.id]
+            self._database.writes += 1
+        return len(theirs)
+
+    async def note_use(self, token_id: str, at: datetime) -> None:
+        """Store when a token was last used."""
         token = self._database.api_tokens.get(token_id)
-        if token is None or token.user != user:
-            return False
-        del self._database.api_tokens[token_id]
-        self._database.writes += 1
-        return True
+        if token is not None:
+            used = msgspec.structs.replace(token, last_used_at=at)
+            self._database.api_tokens[token_id] = used
+
+    def _ours(self) -> list[ApiToken]:
+        here, made_in = _generation(self._database, self._key), self._database.generations
+        return [t for t in self._database.api_tokens.values() if made_in[t.id] == here]
+
+
+def _generation(database: MemoryDatabase, key: str) -> str:
+    return f"{database.id}:{key}"
 
 
 class MemoryClientLimits(ClientLimits):

@@ -75,6 +75,9 @@ class MemoryDatabase:
     """Everything stored, for the lifetime of the process."""
 
     def __init__(self) -> None:
+        self.id = "a database"
+        #: The database and the key of each session and API token, by its identifier.
+        self.generations: dict[str, str] = {}
         self.tables: defaultdict[str, Table] = defaultdict(Table)
         self.jobs: dict[str, FetchJob] = {}
         self.totals: dict[tuple[str, str], SourceTotals] = {}

@@ -43,6 +43,7 @@ from application.datasets.query import Query
 from application.datasets.registry import Generation, RegisteredDataset, Registry
 from application.ingest.fetch import Fetch
 from application.ingest.job_backend import JobBackend
+from application.ports.accounts import UserSessions
 from application.ports.ingest import Source
 from application.ports.jobs import JobHistory, Queue
 from application.posts import FetchPosts, QueryPosts
@@ -93,6 +94,7 @@ class InMemory:
         self.budget = MemoryBudget(*ports, rates or {}, default_rate)
         self.accounts = MemoryAccounts(self.database)
         self.sessions = MemorySessions(*ports)
+        self.user_sessions: UserSessions = self.sessions
         self.api_tokens = MemoryApiTokens(self.database)
         self.client_limits = MemoryClientLimits(*ports)
         self.login_attempts = MemoryLoginAttempts(*ports)

@@ -20,6 +20,7 @@ from domain.errors import CatchmentError, SourceError
 from domain.events import Event
 from domain.payloads import Payload
 from domain.retention import NETWORKS_KEPT, RetainedKind
+from domain.sessions import ApiToken
 from domain.throttling import Attempts
 
 E = TypeVar("E", bound=Event)
@@ -97,6 +98,7 @@ class MemoryRetention(Retention):
             RetainedKind.JOBS: self._jobs,
             RetainedKind.KEYS: self._keys,
             RetainedKind.SESSIONS: self._sessions,
+            RetainedKind.TOKENS: self._tokens,
             RetainedKind.GUESSES: self._guesses,
             RetainedKind.CLIENTS: self._clients,
         }
@@ -174,6 +176,12 @@ class MemoryRetention(Retention):
         dropped = _drop(database.sessions, lambda session: session.expires_at < before, most)
         _drop(database.refresh_tokens, lambda token: token.session not in database.sessions)
         return dropped
+
+    def _tokens(self, before: datetime, most: int) -> int:
+        def has_ended(token: ApiToken) -> bool:
+            return token.expires_at is not None and token.expires_at < before
+
+        return _drop(self._database.api_tokens, has_ended, most)
 
     def _guesses(self, before: datetime, most: int) -> int:
         def is_old(attempts: Attempts) -> bool:

@@ -1,13 +1,15 @@
 """Authentication: the caller of a request, by the token in it."""
 
+import asyncio
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from application.ports.accounts import Accounts, ApiTokens, Sessions, Tokens
 from application.ports.datasets import Changes
 from application.ports.system import Clock
-from domain.errors import InvalidToken
-from domain.sessions import Claims, digest_of
+from domain.errors import InvalidToken, StoreError
+from domain.sessions import ApiToken, Claims, digest_of
 from domain.users import Caller, User
 
 #: The start of every API token, so that people and secret scanners recognise one.
@@ -22,6 +24,31 @@ class _Cached(NamedTuple):
     caller: Caller
     version: int
     until: datetime
+
+
+class TokenUse:
+    """Records when API tokens were last used, in the background of the requests."""
+
+    def __init__(self, api_tokens: ApiTokens, clock: Clock) -> None:
+        self._api_tokens = api_tokens
+        self._clock = clock
+        self._recording: dict[str, asyncio.Task[None]] = {}
+
+    def __call__(self, token: ApiToken) -> None:
+        """Record that a token is used now, unless its last use was recorded a short while ago."""
+        now = self._clock.now()
+        if not token.was_used(now) and token.id not in self._recording:
+            task = self._recording[token.id] = asyncio.create_task(self._record(token.id, now))
+            task.add_done_callback(lambda _: self._recording.pop(token.id))
+
+    async def drain(self) -> None:
+        """Return when every use is recorded."""
+        await asyncio.gather(*self._recording.values())
+
+    async def _record(self, token_id: str, now: datetime) -> None:
+        # A token is valid even if its use cannot be recorded; its next use is.
+        with suppress(StoreError):
+            await self._api_tokens.note_use(token_id, now)
 
 
 class Authenticate:
@@ -40,6 +67,7 @@ class Authenticate:
         tokens: Tokens,
         changes: Changes,
         clock: Clock,
+        record_use: TokenUse,
         max_cached: int = MAX_CACHED,
     ) -> None:
         self._accounts = accounts
@@ -48,6 +76,7 @@ class Authenticate:
         self._tokens = tokens
         self._changes = changes
         self._clock = clock
+        self._record_use = record_use
         self._max_cached = max_cached
         self._cache: dict[str | tuple[str, str, int], _Cached] = {}
 
@@ -68,29 +97,31 @@ class Authenticate:
             return None
         return cached.caller if cached.version == self._changes.version() else None
 
-    def _cached(self, key: str | tuple[str, str, int], found: tuple[Caller, int]) -> Caller:
-        caller, version = found
+    def _cached(self, key: str | tuple[str, str, int], found: _Cached) -> Caller:
         if len(self._cache) >= self._max_cached:
             self._cache.clear()
-        self._cache[key] = _Cached(caller, version, self._clock.now() + CACHED_FOR)
-        return caller
+        self._cache[key] = found
+        return found.caller
 
-    async def _program(self, digest: str) -> tuple[Caller, int]:
-        version = self._changes.version()
+    async def _program(self, digest: str) -> _Cached:
+        version, now = self._changes.version(), self._clock.now()
         token = await self._api_tokens.find(digest)
         user = await self._accounts.get(token.user) if token else None
-        if user is None or user.disabled:
+        if token is None or user is None or not token.is_valid(user, now):
             raise _invalid()
-        return Caller(user.role, user.name), version
+        self._record_use(token)
+        until = min(now + CACHED_FOR, token.expires_at or now + CACHED_FOR)
+        return _Cached(token.caller(user), version, until)
 
-    async def _person(self, claims: Claims) -> tuple[Caller, int]:
-        version = self._changes.version()
+    async def _person(self, claims: Claims) -> _Cached:
+        version, now = self._changes.version(), self._clock.now()
         user: User | None = await self._accounts.get(claims.user)
         if user is None or user.disabled or user.version != claims.version:
             raise _invalid()
         if not await self._sessions.is_open(claims.session):
             raise _invalid()
-        return Caller(user.role, user.name, claims.session), version
+        caller = Caller(user.role, user.name, claims.session)
+        return _Cached(caller, version, now + CACHED_FOR)
 
 
 def _invalid() -> InvalidToken:

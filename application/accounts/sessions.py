@@ -98,9 +98,9 @@ class LogIn:
             # If the user is changed at the same time, the next login does this.
             renewed = msgspec.structs.replace(user, password=verified.renewed)
             await self._accounts.replace(user, renewed)
-        return await self._open(user)
+        return await self._open(user, network)
 
-    async def _open(self, user: User) -> Granted:
+    async def _open(self, user: User, network: str) -> Granted:
         now, refresh_token = self._clock.now(), self._random.secret()
         session = Session(
             id=self._random.identifier(),
@@ -108,6 +108,7 @@ class LogIn:
             version=user.version,
             created_at=now,
             expires_at=now + self._grant.lifetimes.session,
+            network=network,
         )
         await self._sessions.open(session, digest_of(refresh_token))
         return self._grant(user, session, refresh_token)

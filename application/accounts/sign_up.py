@@ -1,20 +1,15 @@
-"""Accounts: the use cases of signing up, changing passwords and disabling users."""
+"""Accounts: the use cases of creating them, by strangers, admins and the settings."""
 
-from contextlib import suppress
-
-from application.ports.accounts import Accounts, LoginAttempts, PasswordHasher, Sessions
+from application.ports.accounts import Accounts, PasswordHasher
 from application.ports.system import Clock
 from domain.dataset import Role
 from domain.errors import (
     InvalidInput,
     NameTaken,
     SignupClosed,
-    StoreError,
-    StoreUnavailable,
     UnknownUser,
-    WrongCredentials,
 )
-from domain.users import Caller, SignupRules, User, checked_name, checked_password, key_of
+from domain.users import SignupRules, User, checked_name, checked_password
 
 
 class AddUser:
@@ -33,7 +28,7 @@ class AddUser:
         Raise SignupClosed if there are `most` users already.
         """
         checked_name(name)
-        _check_password(self._hasher, password)
+        check_new_password(self._hasher, password)
         user = User(
             name=name,
             role=role,
@@ -74,77 +69,19 @@ class EnsureAdmin:
             return await self._add_user(name, password, Role.ADMIN)
         except NameTaken:
             # Another process that has just started was faster.
-            return await _existing(self._accounts, name)
+            return await existing_user(self._accounts, name)
 
 
-class ChangePassword:
-    """The use case that changes a password; every session of the user ends."""
-
-    def __init__(
-        self,
-        accounts: Accounts,
-        sessions: Sessions,
-        attempts: LoginAttempts,
-        hasher: PasswordHasher,
-    ) -> None:
-        self._accounts = accounts
-        self._sessions = sessions
-        self._attempts = attempts
-        self._hasher = hasher
-
-    async def __call__(self, caller: Caller, current: str, new: str, network: str) -> None:
-        """Change the caller's password; raise WrongCredentials if the current one is wrong.
-
-        It counts as a login attempt: raise TooManyRequests after too many. Raise Forbidden for
-        programs.
-        """
-        name = caller.person
-        _check_password(self._hasher, new, "new_password")
-        await self._attempts.begin(key_of(name), network)
-        user = await self._accounts.get(name)
-        verified = await self._hasher.verify(current, user.password if user else None)
-        if user is None or not verified.ok:
-            raise WrongCredentials("the current password is another one")
-        await self._attempts.succeed(key_of(name), network)
-        await self._put(user, new)
-
-    async def set(self, name: str, new: str) -> None:
-        """Set a user's password, as the operator; raise UnknownUser if there is none."""
-        _check_password(self._hasher, new)
-        await self._put(await _existing(self._accounts, name), new)
-
-    async def _put(self, user: User, new: str) -> None:
-        hashed = await self._hasher.hash(new)
-        if not await self._accounts.replace(user, user.with_password(hashed)):
-            raise StoreUnavailable("the account was changed at the same time; try again")
-        # The user's new version already ends every session; this only tidies the rows.
-        with suppress(StoreError):
-            await self._sessions.end_all(user.key)
-
-
-class DisableUser:
-    """The use case that disables a user; all sessions and tokens of the user end."""
-
-    def __init__(self, accounts: Accounts, sessions: Sessions) -> None:
-        self._accounts = accounts
-        self._sessions = sessions
-
-    async def __call__(self, name: str) -> None:
-        """Disable the user; raise UnknownUser if there is none."""
-        user = await _existing(self._accounts, name)
-        while not await self._accounts.replace(user, user.locked_out()):
-            user = await _existing(self._accounts, name)
-        await self._sessions.end_all(user.key)
-
-
-async def _existing(accounts: Accounts, name: str) -> User:
+async def existing_user(accounts: Accounts, name: str) -> User:
+    """Return the user with that name; raise UnknownUser if there is none."""
     user = await accounts.get(name)
     if user is None:
         raise UnknownUser(f"there is no user {name!r}")
     return user
 
 
-def _check_password(hasher: PasswordHasher, password: str, field: str = "password") -> None:
+def check_new_password(hasher: PasswordHasher, password: str, field: str = "password") -> None:
+    """Raise InvalidInput for a password that is too short, too long or too common."""
     checked_password(password, field)
     if hasher.is_common(password):
         raise InvalidInput(f"/{field}", "expected a password that is not among the most common")

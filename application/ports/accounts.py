@@ -1,6 +1,7 @@
 """The ports of accounts: users, sessions, tokens, passwords and limits of clients."""
 
 from abc import abstractmethod
+from datetime import datetime
 from typing import Protocol
 
 import msgspec
@@ -32,7 +33,11 @@ class Accounts(Protocol):
 
 
 class Sessions(Protocol):
-    """The store of sessions with the digests of their refresh tokens; each is used once."""
+    """The store of sessions with the digests of their refresh tokens; each is used once.
+
+    A session is valid only in the database and under the secret key it was opened with, so that
+    another key, or a restored database that got another name, ends all of them.
+    """
 
     @abstractmethod
     async def open(self, session: Session, digest: str) -> None:
@@ -52,16 +57,24 @@ class Sessions(Protocol):
         """End the session with that identifier or that refresh token, if there is one."""
 
     @abstractmethod
-    async def end_all(self, user: str) -> None:
-        """End every session of a user."""
-
-    @abstractmethod
     async def is_open(self, session_id: str) -> bool:
         """Return whether there is such a session and its tokens are valid."""
 
 
+class UserSessions(Protocol):
+    """The sessions of each user."""
+
+    @abstractmethod
+    async def of(self, user: str) -> list[Session]:
+        """Return the user's open sessions, the latest login first."""
+
+    @abstractmethod
+    async def end_all(self, user: str | None) -> int:
+        """End every session of a user, or of all users; return how many were open."""
+
+
 class ApiTokens(Protocol):
-    """The store of API tokens."""
+    """The store of API tokens; like sessions, they are valid only where they were created."""
 
     @abstractmethod
     async def add(self, token: ApiToken) -> None:
@@ -76,8 +89,12 @@ class ApiTokens(Protocol):
         """Return a user's tokens, oldest first."""
 
     @abstractmethod
-    async def revoke(self, user: str, token_id: str) -> bool:
-        """Revoke a token of that user; return whether there was one."""
+    async def revoke(self, user: str, token_id: str | None = None) -> int:
+        """Revoke a token of that user, or all of them; return how many there were."""
+
+    @abstractmethod
+    async def note_use(self, token_id: str, at: datetime) -> None:
+        """Store when a token was last used; that may be lost in a power failure."""
 
 
 class Verified(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
 """The key that signs cursors and tokens: a setting, or generated next to the database."""
 
 import contextlib
+import hashlib
 import os
 import secrets
 import tempfile
@@ -28,6 +29,13 @@ def secret_of(settings: Settings) -> bytes:
     if len(key) < _SECRET_BYTES:
         raise InvalidSetting(f"{path} is damaged; remove it, and a new one is generated")
     return key
+
+
+def key_id_of(settings: Settings) -> str:
+    """Return what tells the key from others; the key cannot be found from it."""
+    return hashlib.blake2b(
+        secret_of(settings), digest_size=16, person=b"catchment-key-id"
+    ).hexdigest()
 
 
 def _write_once(path: Path, content: bytes) -> None:

@@ -17,6 +17,7 @@ from domain.retention import (
     CLIENTS_KEPT,
     GUESSES_KEPT,
     SESSIONS_KEPT,
+    TOKENS_KEPT,
     RetainedKind,
     RetentionPolicy,
 )
@@ -60,9 +61,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     secret_key: bytes = setting(
         read.secret,
         "",
-        "Signs cursors and tokens; at least 32 bytes. With SQLite it may be empty: then a key"
-        " is generated once and stored in `secret.key` next to the database. PostgreSQL"
-        " requires one, the same for every process.",
+        "Signs cursors and tokens; at least 32 bytes. A new key ends all of them, every session"
+        " and every API token. With SQLite it may be empty: then a key is generated once and"
+        " stored in `secret.key` next to the database. PostgreSQL requires one, the same for"
+        " every process.",
         hidden="value",
     )
     admin_username: str = setting(
@@ -334,6 +336,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 RetainedKind.JOBS: self.keep_jobs,
                 RetainedKind.KEYS: KEPT,
                 RetainedKind.SESSIONS: SESSIONS_KEPT,
+                RetainedKind.TOKENS: TOKENS_KEPT,
                 RetainedKind.GUESSES: GUESSES_KEPT,
                 RetainedKind.CLIENTS: CLIENTS_KEPT,
             }

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+from adapters.sql.accounts.generations import begin_generations
 from adapters.sql.schema.migrate import database_id_of, migrate
 from application.datasets.registry import Registry
 from application.operations.health import HealthReport
@@ -26,6 +27,7 @@ _NAMES = {
     RetainedKind.JOBS: "jobs",
     RetainedKind.KEYS: "idempotency keys",
     RetainedKind.SESSIONS: "expired sessions",
+    RetainedKind.TOKENS: "expired API tokens",
     RetainedKind.GUESSES: "password attempts",
     RetainedKind.CLIENTS: "request counts of clients",
 }
@@ -41,10 +43,12 @@ async def running(settings: Settings, **overrides: Any) -> AsyncIterator[Contain
     database, registry = container.database(), container.registry()
     try:
         await migrate(database, registry.current.datasets)
+        await begin_generations(database, container.key_id())
         container.database_id.override(await database_id_of(database))
         yield container
         # Only a graceful stop waits; an exception does not.
         await _drained(registry)
+        await container.token_use().drain()
     finally:
         await registry.close()
         if (repository_lookup := container.repository_lookup()) is not None:

@@ -10,7 +10,8 @@ from adapters.http.operations.prometheus import Metrics
 from adapters.outbound.polite.client import PoliteClient
 from adapters.outbound.webhook import HttpNotifier
 from adapters.sql.accounts.accounts import SqlAccounts
-from adapters.sql.accounts.sessions import SqlApiTokens, SqlSessions
+from adapters.sql.accounts.api_tokens import SqlApiTokens
+from adapters.sql.accounts.sessions import SqlSessions
 from adapters.sql.accounts.throttling import SqlClientLimits, SqlLoginAttempts
 from adapters.sql.datasets.store import SqlStore
 from adapters.sql.ingest.intake import SqlIntakes
@@ -30,8 +31,10 @@ from adapters.system.passwords import ArgonPasswordHasher
 from adapters.system.secrets import EnvironmentSecrets
 from adapters.system.tokens import JwtTokens
 from application.accounts.api_tokens import ApiTokenService
-from application.accounts.authentication import Authenticate
-from application.accounts.sign_up import AddUser, ChangePassword, DisableUser, EnsureAdmin, SignUp
+from application.accounts.authentication import Authenticate, TokenUse
+from application.accounts.passwords import ChangePassword, ConfirmPassword
+from application.accounts.sign_up import AddUser, EnsureAdmin, SignUp
+from application.accounts.users import DisableUser
 from application.datasets.catalogue import Catalogue
 from application.datasets.fetch_one import FetchOne
 from application.datasets.registry import Registry
@@ -48,7 +51,7 @@ from application.operations.stats import ShowStats
 from application.ports.datasets import Tables
 from domain.builtin.posts import POSTS
 from domain.politeness import Rate
-from entrypoints.config.secret_key import secret_of
+from entrypoints.config.secret_key import key_id_of, secret_of
 from entrypoints.config.settings import Settings
 from entrypoints.version import VERSION
 from entrypoints.wiring.datasets import declarations_of, generation_of, sources_of
@@ -104,8 +107,9 @@ class Container(containers.DeclarativeContainer):
     registry = providers.Singleton(registry_of, __self__, providers.Singleton(SqlTables, database))
     budget = providers.Singleton(SqlBudget, database, clock, registry.provided.rates, DEFAULT_RATE)
     accounts = providers.Singleton(SqlAccounts, database)
-    sessions = providers.Singleton(SqlSessions, database, clock)
-    api_tokens = providers.Singleton(SqlApiTokens, database)
+    key_id = providers.Singleton(key_id_of, settings)
+    sessions = providers.Singleton(SqlSessions, database, clock, key_id)
+    api_tokens = providers.Singleton(SqlApiTokens, database, key_id)
     client_limits = providers.Singleton(SqlClientLimits, database, clock)
     login_attempts = providers.Singleton(SqlLoginAttempts, database, clock)
     hasher = providers.Singleton(ArgonPasswordHasher)
@@ -166,11 +170,16 @@ class Container(containers.DeclarativeContainer):
     add_user = providers.Singleton(AddUser, accounts, hasher, clock)
     sign_up = providers.Singleton(SignUp, add_user, settings.provided.signup_rules)
     ensure_admin = providers.Singleton(EnsureAdmin, accounts, add_user)
-    change_password = providers.Singleton(
-        ChangePassword, accounts, sessions, login_attempts, hasher
+    confirm_password = providers.Singleton(
+        ConfirmPassword, accounts, login_attempts, hasher, events
     )
-    disable_user = providers.Singleton(DisableUser, accounts, sessions)
-    api_token_service = providers.Singleton(ApiTokenService, accounts, api_tokens, clock, random)
+    change_password = providers.Singleton(
+        ChangePassword, accounts, sessions, api_tokens, hasher, confirm_password
+    )
+    disable_user = providers.Singleton(DisableUser, accounts, sessions, api_tokens)
+    api_token_service = providers.Singleton(
+        ApiTokenService, accounts, sessions, api_tokens, confirm_password, clock, random
+    )
     session_use_cases = providers.Singleton(
         sessions_of,
         settings,
@@ -183,8 +192,9 @@ class Container(containers.DeclarativeContainer):
         random,
         events,
     )
+    token_use = providers.Singleton(TokenUse, api_tokens, clock)
     authenticate = providers.Singleton(
-        Authenticate, accounts, sessions, api_tokens, tokens, database, clock
+        Authenticate, accounts, sessions, api_tokens, tokens, database, clock, token_use
     )
     account_use_cases = providers.Singleton(
         AccountUseCases,

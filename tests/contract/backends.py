@@ -13,11 +13,13 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete
 
+from adapters.memory.accounts import MemoryApiTokens, MemorySessions
 from adapters.memory.database import MemoryDatabase
 from adapters.memory.in_memory import InMemory
 from adapters.memory.system import SeededRandom, SteerableClock
 from adapters.sql.accounts.accounts import SqlAccounts
-from adapters.sql.accounts.sessions import SqlApiTokens, SqlSessions
+from adapters.sql.accounts.api_tokens import SqlApiTokens
+from adapters.sql.accounts.sessions import SqlSessions
 from adapters.sql.accounts.throttling import SqlClientLimits, SqlLoginAttempts
 from adapters.sql.datasets.store import SqlStore
 from adapters.sql.engine.database import Database
@@ -36,7 +38,14 @@ from adapters.sql.schema.migrate import SqlTables, migrate
 from adapters.sql.schema.sql_dataset import SqlDataset
 from adapters.sql.tasks.repositories import SqlKnownRepositories
 from adapters.sql.tasks.tasks import SqlTasks
-from application.ports.accounts import Accounts, ApiTokens, ClientLimits, LoginAttempts, Sessions
+from application.ports.accounts import (
+    Accounts,
+    ApiTokens,
+    ClientLimits,
+    LoginAttempts,
+    Sessions,
+    UserSessions,
+)
 from application.ports.datasets import Changes, Store, Tables
 from application.ports.ingest import Intakes, Quarantine, Receipts
 from application.ports.jobs import Idempotency, JobHistory, Jobs, Schedules, SourceHistory
@@ -81,7 +90,10 @@ class Backend:
     budget: Budget
     accounts: Accounts
     sessions: Sessions
+    user_sessions: UserSessions
     api_tokens: ApiTokens
+    #: Sessions and API tokens as another process sees them, which has another secret key.
+    with_key: Callable[[str], tuple[Sessions, ApiTokens]]
     client_limits: ClientLimits
     attempts: LoginAttempts
     receipts: Receipts
@@ -169,6 +181,8 @@ def in_memory(
         budget=memory.budget,
         accounts=memory.accounts,
         sessions=memory.sessions,
+        user_sessions=memory.user_sessions,
+        with_key=lambda key: (MemorySessions(database, clock, key), MemoryApiTokens(database, key)),
         api_tokens=memory.api_tokens,
         client_limits=memory.client_limits,
         attempts=memory.login_attempts,
@@ -214,8 +228,10 @@ def over(
         alerts=SqlAlerts(database, clock),
         budget=SqlBudget(database, clock, RATES, rate),
         accounts=SqlAccounts(database),
-        sessions=SqlSessions(database, clock),
-        api_tokens=SqlApiTokens(database),
+        sessions=SqlSessions(database, clock, ""),
+        user_sessions=SqlSessions(database, clock, ""),
+        api_tokens=SqlApiTokens(database, ""),
+        with_key=lambda key: (SqlSessions(database, clock, key), SqlApiTokens(database, key)),
         client_limits=SqlClientLimits(database, clock),
         attempts=SqlLoginAttempts(database, clock),
         receipts=SqlReceipts(database),

@@ -26,6 +26,7 @@ def test_rows_that_refer_to_others_are_removed_first() -> None:
         RetainedKind.JOBS,
         RetainedKind.KEYS,
         RetainedKind.SESSIONS,
+        RetainedKind.TOKENS,
         RetainedKind.GUESSES,
         RetainedKind.CLIENTS,
     ]

@@ -5,15 +5,19 @@ from datetime import UTC, datetime
 import pytest
 
 from domain.dataset import Role
-from domain.errors import InvalidInput
+from domain.errors import InsufficientScope, InvalidInput
 from domain.users import (
+    ALL_SCOPES,
     ANONYMOUS,
     LONGEST_PASSWORD_BYTES,
     Caller,
+    Scope,
     User,
     checked_name,
     checked_password,
     key_of,
+    scope_text,
+    scopes_in,
 )
 
 ANN = User(name="Ann", password="a hash", created_at=datetime(2026, 1, 1, tzinfo=UTC))
@@ -52,16 +56,48 @@ def test_a_password_that_is_too_short_too_long_or_no_text_is_refused(password: s
     assert LONGEST_PASSWORD_BYTES == 1024
 
 
-def test_another_password_ends_every_token() -> None:
-    changed = ANN.with_password("another hash")
+@pytest.mark.parametrize(("keep_tokens", "token_version"), [(False, 1), (True, 0)])
+def test_another_password_ends_every_session_and_api_tokens_unless_they_are_kept(
+    keep_tokens: bool, token_version: int
+) -> None:
+    changed = ANN.with_password("another hash", keep_tokens)
 
     assert (changed.password, changed.version) == ("another hash", ANN.version + 1)
+    assert changed.token_version == token_version
 
 
-def test_disabling_a_user_ends_every_token() -> None:
+def test_what_ends_when_a_user_is_disabled_stays_ended_when_they_are_let_in_again() -> None:
     locked = ANN.locked_out()
+    again = locked.let_in()
 
-    assert (locked.disabled, locked.version) == (True, ANN.version + 1)
+    assert [locked.disabled, again.disabled] == [True, False]
+    assert ANN.version < locked.version < again.version
+    assert ANN.token_version < locked.token_version < again.token_version
+
+
+def test_scopes_are_named_in_any_order_and_shown_in_one() -> None:
+    scopes = scopes_in("write read write")
+
+    assert scopes == {Scope.READ, Scope.WRITE}
+    assert scope_text(scopes) == "read write"
+    assert scopes_in(scope_text(ALL_SCOPES)) == ALL_SCOPES
+
+
+@pytest.mark.parametrize("text", ["", " ", "read  fetch", "Read", "read,fetch", "delete"])
+def test_anything_else_is_no_scope(text: str) -> None:
+    with pytest.raises(InvalidInput, match="read, fetch, write, admin") as raised:
+        scopes_in(text)
+
+    assert raised.value.pointer == "/scope"
+
+
+def test_a_caller_may_do_what_the_scopes_of_their_token_allow() -> None:
+    program = Caller(Role.USER, "ann", None, frozenset({Scope.READ}))
+
+    program.require(Scope.READ)
+    ANONYMOUS.require(Scope.FETCH)  # who sends no token is bound by none
+    with pytest.raises(InsufficientScope, match="lacks the scope write"):
+        program.require(Scope.WRITE)
 
 
 def test_an_unknown_caller_is_anonymous() -> None:

@@ -38,8 +38,24 @@ def test_an_admin_is_made_given_a_token_and_locked_out(tmp_path: Path) -> None:
     assert again.returncode == 1
     assert "there is a user 'ann' already" in again.stderr
     assert token.stdout.startswith("cat_")
-    assert changed.stdout == "ann has the new password, and must log in again.\n"
+    assert changed.stdout == (
+        "ann has the new password, and must log in again. API tokens revoked: 1, for ci.\n"
+    )
     assert disabled.stdout.startswith("ann is disabled")
+
+
+@pytest.mark.parametrize(
+    "options", [("--ttl", "soon"), ("--ttl", "0s"), ("--scope", "everything"), ("--scope", "")]
+)
+def test_a_token_that_cannot_be_is_told_in_a_line(tmp_path: Path, options: tuple[str, ...]) -> None:
+    catchment(tmp_path, "user", "add", "ann", typed="correct horse\n")
+
+    made = catchment(tmp_path, "create-token", "ann", *options)
+
+    assert made.returncode
+    assert made.stderr.splitlines()[-1].startswith("Error: ")
+    assert "expected" in made.stderr
+    assert not made.stdout
 
 
 @pytest.mark.parametrize("typed", ["", "short\n", "password\n"])

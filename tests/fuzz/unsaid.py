@@ -33,6 +33,8 @@ BY_DESIGN: Mapping[str, str] = {
     r"malformed_query: applies to CSV only.*": "it depends on another parameter",
     r"invalid_value: expected .* printable characters": "no pattern for all languages says so",
     r"invalid_value: expected fewer than 100 tokens.*": "it depends on the tokens made before",
+    r"invalid_value: expected either expires_at or ttl": "each of them is right alone",
+    r"invalid_value: expected an end within 3650 days.*": "it depends on the present time",
     r"url_too_long: .*": "values that are not too long alone may be so together",
 }
 

@@ -190,7 +190,7 @@ PROMISES: tuple[Promise, ...] = (
     ),
     _promise(
         26,
-        "the sessions of a disabled user end within five seconds",
+        "the sessions and tokens of a disabled user, or an old password, end within five seconds",
         Real("locked_out"),
     ),
     _promise(

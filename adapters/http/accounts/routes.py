@@ -14,7 +14,14 @@ from adapters.http.accounts.schemas import (
     RefreshRequest,
     TokenRequest,
 )
-from adapters.http.protocol.access import LOGGING_OUT, OPEN, USER, address_of, caller_of, may_call
+from adapters.http.protocol.access import (
+    ACCOUNT,
+    LOGGING_OUT,
+    OPEN,
+    address_of,
+    caller_of,
+    may_call,
+)
 from adapters.http.protocol.bodies import FormBody
 from adapters.http.protocol.client_address import client_network
 from adapters.http.protocol.rate_limits import LOGIN, SIGNUP, Limited
@@ -26,10 +33,12 @@ from adapters.http.protocol.routing import (
     problems,
 )
 from application.accounts.api_tokens import ApiTokenService
+from application.accounts.passwords import ChangePassword
 from application.accounts.sessions import Granted, SessionUseCases
-from application.accounts.sign_up import ChangePassword, SignUp
+from application.accounts.sign_up import SignUp
 from domain.dataset import Role
 from domain.sessions import ApiToken
+from domain.users import scope_text
 
 _THIS_SESSION = LogoutRequest()
 #: What a route with a body may answer besides.
@@ -50,11 +59,17 @@ class Me(msgspec.Struct, frozen=True):
 
 
 class TokenInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One API token; its text is shown once, when it is created."""
+    """One API token; its text is shown once, when it is created.
+
+    `last_used_at` is exact to a minute.
+    """
 
     id: str
     name: str
+    scope: str
     created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
     token: str | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -86,13 +101,13 @@ async def signup(data: JSONBody[NewAccount], sign_up: Use[SignUp]) -> Account:
     summary="Change your password",
     responses=problems(401, 403, 429, *_BODY),
     guards=[Limited(LOGIN)],
-    opt=may_call(USER),
+    opt=may_call(ACCOUNT),
     tags=["auth"],
 )
 async def password(
     request: AnyRequest, data: JSONBody[PasswordChange], change_password: Use[ChangePassword]
 ) -> None:
-    """Change the caller's password; all of their sessions end, this one too."""
+    """Change the caller's password; all sessions, this one too, and all API tokens end."""
     caller, network = caller_of(request.scope), client_network(address_of(request.scope))
     await change_password(caller, data.current_password, data.new_password, network)
 
@@ -102,7 +117,7 @@ async def password(
     operation_id="get_caller",
     summary="Get the caller",
     responses=problems(401),
-    opt=may_call(USER),
+    opt=may_call(ACCOUNT),
     tags=["auth"],
 )
 async def me(request: AnyRequest) -> Me:
@@ -169,7 +184,7 @@ async def logout(
     operation_id="list_tokens",
     summary="List your API tokens",
     responses=problems(401, 403, 503),
-    opt=may_call(USER),
+    opt=may_call(ACCOUNT),
     tags=["auth"],
 )
 async def tokens(request: AnyRequest, api_tokens: Use[ApiTokenService]) -> TokenList:
@@ -183,14 +198,18 @@ async def tokens(request: AnyRequest, api_tokens: Use[ApiTokenService]) -> Token
     operation_id="create_token",
     summary="Create an API token",
     responses=problems(401, 403, *_BODY),
-    opt=may_call(USER),
+    opt=may_call(ACCOUNT),
     tags=["auth"],
 )
 async def create(
     request: AnyRequest, data: JSONBody[TokenRequest], api_tokens: Use[ApiTokenService]
 ) -> TokenInfo:
-    """Create an API token for a program; its text is shown this once."""
-    token, text = await api_tokens.create(caller_of(request.scope), data.name)
+    """Create an API token for a program; its text is shown this once.
+
+    It needs `current_password`, unless the login was in the last ten minutes.
+    """
+    caller, network = caller_of(request.scope), client_network(address_of(request.scope))
+    token, text = await api_tokens.create(caller, data.wanted, data.current_password, network)
     return _token_info(token, text)
 
 
@@ -200,7 +219,7 @@ async def create(
     operation_id="revoke_token",
     summary="Revoke an API token",
     responses=problems(401, 403, 404, 503, 507),
-    opt=may_call(USER),
+    opt=may_call(ACCOUNT),
     tags=["auth"],
 )
 async def revoke(
@@ -214,4 +233,12 @@ ACCOUNT_ROUTES = [signup, password, me, login, refresh, logout, tokens, create, 
 
 
 def _token_info(token: ApiToken, text: str | msgspec.UnsetType = msgspec.UNSET) -> TokenInfo:
-    return TokenInfo(id=token.id, name=token.name, created_at=token.created_at, token=text)
+    return TokenInfo(
+        id=token.id,
+        name=token.name,
+        scope=scope_text(token.scopes),
+        created_at=token.created_at,
+        expires_at=token.expires_at,
+        last_used_at=token.last_used_at,
+        token=text,
+    )

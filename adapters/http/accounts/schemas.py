@@ -1,11 +1,21 @@
 """The bodies of requests about accounts."""
 
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import msgspec
 
-from application.accounts.api_tokens import LONGEST_NAME
-from domain.users import LONGEST_PASSWORD_BYTES, NAME_PATTERN, SHORTEST_PASSWORD
+from application.accounts.api_tokens import LONGEST_NAME, NewToken
+from domain.sessions import LONGEST_TTL
+from domain.users import (
+    ALL_SCOPES,
+    LONGEST_PASSWORD_BYTES,
+    NAME_PATTERN,
+    SHORTEST_PASSWORD,
+    Scope,
+    scope_text,
+    scopes_in,
+)
 
 #: What is not printable, but for characters beyond U+FFFF and unassigned ones. ECMA has classes of
 #: characters by which Python does not read a pattern.
@@ -49,6 +59,27 @@ TokenName = Annotated[
 ]
 
 
+Ttl = Annotated[
+    int,
+    msgspec.Meta(
+        description="seconds until the token ends; without it and `expires_at` it has no end",
+        examples=[86_400],
+        ge=1,
+        le=int(LONGEST_TTL.total_seconds()),
+    ),
+]
+_ANY_SCOPE = "|".join(Scope)
+ScopeText = Annotated[
+    str,
+    msgspec.Meta(
+        description="what the token is for, separated by spaces: to `read`, to `fetch`, to `write`"
+        " tasks, or as an `admin`; never more than its user may do",
+        examples=["read fetch"],
+        extra_json_schema={"pattern": f"^({_ANY_SCOPE})( ({_ANY_SCOPE}))*$"},
+    ),
+]
+
+
 class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The username and the password of a new account."""
 
@@ -82,7 +113,18 @@ class PasswordChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     new_password: NewPassword
 
 
-class TokenRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The name of a new API token, in its user's words."""
+class TokenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The name of a new API token, in its user's words, when it ends, and what it is for."""
 
     name: TokenName
+    current_password: str | None = None
+    expires_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    ttl: Ttl | None = None
+    scope: ScopeText = scope_text(ALL_SCOPES)
+
+    @property
+    def wanted(self) -> NewToken:
+        """Return what the token is to be."""
+        ttl = None if self.ttl is None else timedelta(seconds=self.ttl)
+        scopes = scopes_in(self.scope)
+        return NewToken(name=self.name, expires_at=self.expires_at, ttl=ttl, scopes=scopes)

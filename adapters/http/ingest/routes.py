@@ -12,7 +12,7 @@ from litestar.params import FromPath, HeaderParameter, QueryParameter
 from adapters.http.ingest.idempotency import LONGEST_KEY, OnceOnly
 from adapters.http.ingest.prefer import LONGEST_WAIT_S, ExecutionPreference, preference_of
 from adapters.http.ingest.schemas import FetchAnswer, problem_of, retry_after, to_response
-from adapters.http.protocol.access import ANYONE, may_call, role_of
+from adapters.http.protocol.access import FETCHER, may_call, role_of
 from adapters.http.protocol.asgi import request_id_of, set_job_id
 from adapters.http.protocol.bodies import refuse_content
 from adapters.http.protocol.problems import Reply
@@ -85,7 +85,7 @@ def _operation_id(_handler: Any, _method: Any, path: Sequence[Any]) -> str:
         **problems(401, 403, 404, 408, 413, 415, 429, 507),
         **problems(409, 502, 503, 504, headers=_APPLIED),
     },
-    opt=may_call(ANYONE),
+    opt=may_call(FETCHER),
     tags=["fetch"],
 )
 async def fetch(

@@ -34,6 +34,7 @@ from adapters.http.protocol.problems import READING
 from adapters.http.protocol.rate_limits import is_limited
 from adapters.http.protocol.routing import Answer, dataset_of
 from domain.dataset import Dataset, Role
+from domain.users import Scope
 
 _REFERENCE = "#/components/schemas/{name}"
 #: The tags of operations and their descriptions.
@@ -66,7 +67,6 @@ _EXPORTS: Json = {
     "text/csv": {"schema": {"type": "string"}},
 }
 
-_BEARER: list[Json] = [{"bearer": []}]
 _SECURITY_SCHEMES = {
     "bearer": {
         "type": "http",
@@ -101,7 +101,7 @@ def document(
         key = "/".join(f"{{{part}}}" for part in dataset.key)
         reads[f"/data/{dataset.name}/{key}"] = _record_item(dataset, name)
         for item in reads.values():
-            item["get"]["security"] = _security(Access(dataset.read_by), guard)
+            item["get"]["security"] = _security(Access(dataset.read_by, Scope.READ), guard)
         paths.update(reads)
     for described in components.values():
         if "description" in described:  # Markdown shows an indented line as code
@@ -125,10 +125,14 @@ def _template(path: str) -> str:
 
 
 def _security(access: Access, guard: RoleGuard) -> list[Json]:
-    """Return the security of an operation: with a token, with or without one, or without."""
+    """Return the security of an operation: with a token, with or without one, or without.
+
+    A token is listed with the scope that it needs, if it is an API token.
+    """
     if not access.takes_token:
         return []
-    return _BEARER if guard.least(access) is not Role.ANYONE else [{}, *_BEARER]
+    bearer: Json = {"bearer": [] if access.scope is None else [access.scope]}
+    return [bearer] if guard.least(access) is not Role.ANYONE else [{}, bearer]
 
 
 # ---------------------------------------------------------------- routes of the framework

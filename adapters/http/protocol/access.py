@@ -9,7 +9,7 @@ from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
 from domain.dataset import Role
 from domain.errors import Forbidden, InvalidRoutes
-from domain.users import ANONYMOUS, Caller
+from domain.users import ANONYMOUS, Caller, Scope
 
 #: Where the front leaves who is asking, and from which address.
 CALLER = "catchment.caller"
@@ -18,20 +18,29 @@ _OPTION = "access"
 
 
 class Access(NamedTuple):
-    """The least role that may call a route; `always` even where everybody has to log in."""
+    """The least role that may call a route, and the scope that an API token needs for it.
+
+    `always` means even where everybody has to log in.
+    """
 
     role: Role
+    scope: Scope | None
     always: bool = False
     takes_token: bool = True
 
 
 #: Open even where everybody must log in: health, documentation and logging in itself.
-OPEN = Access(Role.ANYONE, always=True, takes_token=False)
+OPEN = Access(Role.ANYONE, None, always=True, takes_token=False)
 #: Open in the same way; a token that is sent is the session that ends.
-LOGGING_OUT = Access(Role.ANYONE, always=True)
-ANYONE = Access(Role.ANYONE)
-USER = Access(Role.USER)
-ADMIN = Access(Role.ADMIN)
+LOGGING_OUT = Access(Role.ANYONE, None, always=True)
+ANYONE = Access(Role.ANYONE, Scope.READ)
+FETCHER = Access(Role.ANYONE, Scope.FETCH)
+WRITER = Access(Role.ANYONE, Scope.WRITE)
+USER = Access(Role.USER, Scope.READ)
+#: What users do with their own account.
+ACCOUNT = Access(Role.USER, None)
+ADMIN = Access(Role.ADMIN, Scope.ADMIN)
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def may_call(access: Access) -> dict[str, Any]:
@@ -46,19 +55,23 @@ class RoleGuard:
         self._require_login = require_login
 
     async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], route: Any) -> None:
-        """Raise LoginRequired or Forbidden unless the caller may call the route."""
+        """Raise an AccessDenied unless the caller may call the route."""
         access = access_of(route)
         if access is None:
             raise Forbidden("this route does not say who may call it")
         self.admit(connection.scope, access)
 
     def admit(self, scope: Any, access: Access) -> None:
-        """Raise LoginRequired or Forbidden unless the caller of a request has this access."""
-        caller_of(scope).role.require(self.least(access))
+        """Raise an AccessDenied unless the caller of a request has this access."""
+        caller = caller_of(scope)
+        if access.scope is not None:
+            caller.require(access.scope)
+        caller.role.require(self.least(access))
 
     def least(self, access: Access) -> Role:
         """Return the least role that has this access."""
-        return Role.USER if self._require_login and access == ANYONE else access.role
+        closes = self._require_login and not access.always and access.role is Role.ANYONE
+        return Role.USER if closes else access.role
 
 
 def access_of(route: BaseRouteHandler) -> Access | None:
@@ -78,10 +91,17 @@ def routes_of(app: Litestar) -> Iterator[tuple[str, HTTPRouteHandler]]:
 
 
 def require_declared(app: Litestar) -> None:
-    """Raise InvalidRoutes if a route does not declare its access."""
+    """Raise InvalidRoutes if a route does not declare its access, or declares too little."""
     silent = [path for path, handler in routes_of(app) if access_of(handler) is None]
     if silent:
         raise InvalidRoutes(f"these routes do not say who may call them: {', '.join(silent)}")
+    writing = [
+        path
+        for path, handler in routes_of(app)
+        if (access_of(handler) or OPEN).scope is Scope.READ and handler.http_methods - _READING
+    ]
+    if writing:
+        raise InvalidRoutes(f"the scope read may not change anything: {', '.join(writing)}")
 
 
 # ---------------------------------------------------------------- who is asking

@@ -46,6 +46,7 @@ PROBLEM_CODES: Mapping[str, tuple[int, str]] = {
     ),
     "illegal_transition": (409, "The job has ended, so it cannot be called off any more."),
     "incomplete": (502, "The upstream's answer was cut short; nothing of it was applied."),
+    "insufficient_scope": (403, "The API token is not made for this; its scope says for what."),
     "internal_error": (500, "Something went wrong here; the log has the reason."),
     "invalid_cursor": (
         400,
@@ -73,6 +74,10 @@ PROBLEM_CODES: Mapping[str, tuple[int, str]] = {
     "not_found": (404, "There is nothing at this path."),
     "page_ignored": (502, "The upstream gave its first page again in place of another one."),
     "pagination_loop": (502, "The upstream's pages lead round in circles."),
+    "password_required": (
+        403,
+        "The login is more than ten minutes ago: send the current password, or log in again.",
+    ),
     "protocol_error": (502, "The upstream does not speak HTTP as it should."),
     "query_too_slow": (
         503,
@@ -153,6 +158,7 @@ _RETRY_AFTER_S: Mapping[HTTPStatus, int] = {
 _HEADERS: Mapping[str, Mapping[str, str]] = {
     "login_required": {"WWW-Authenticate": "Bearer"},
     "wrong_credentials": {"WWW-Authenticate": "Bearer"},
+    "insufficient_scope": {"WWW-Authenticate": 'Bearer error="insufficient_scope"'},
     "invalid_token": {"WWW-Authenticate": 'Bearer error="invalid_token"'},
     "key_in_use": {"Retry-After": "1"},
 }

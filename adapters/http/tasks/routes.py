@@ -8,7 +8,7 @@ from litestar.params import JSONBody, QueryParams
 from adapters.http.datasets.export import send_export
 from adapters.http.datasets.formats import project
 from adapters.http.datasets.query_string import Format, ReadQuery, read_query, takes_list
-from adapters.http.protocol.access import ANYONE, may_call, role_of
+from adapters.http.protocol.access import ANYONE, WRITER, may_call, role_of
 from adapters.http.protocol.asgi import Receive, Scope, Send, header_of, lines, request_id_of
 from adapters.http.protocol.bodies import PatchBody
 from adapters.http.protocol.conditional import (
@@ -85,7 +85,7 @@ async def find(
         **problems(401, 403, 503, *_BODY),
     },
     guards=[Limited(TASK_WRITES)],
-    opt=may_call(ANYONE),
+    opt=may_call(WRITER),
     tags=["tasks"],
 )
 async def create(
@@ -124,7 +124,7 @@ async def read(
     summary="Replace a task",
     responses={200: _TASK, **problems(401, 403, 404, 412, 503, *_BODY)},
     guards=[Limited(TASK_WRITES)],
-    opt=may_call(ANYONE),
+    opt=may_call(WRITER),
     tags=["tasks"],
 )
 async def replace(
@@ -149,7 +149,7 @@ async def replace(
     summary="Change a task",
     responses={200: _TASK, **problems(401, 403, 404, 412, 503, *_BODY)},
     guards=[Limited(TASK_WRITES)],
-    opt=may_call(ANYONE),
+    opt=may_call(WRITER),
     tags=["tasks"],
 )
 async def change(
@@ -170,7 +170,7 @@ async def change(
     operation_id="delete_task",
     summary="Delete a task",
     responses=problems(401, 403, 404, 412, 503, 507),
-    opt=may_call(ANYONE),
+    opt=may_call(WRITER),
     tags=["tasks"],
 )
 async def remove(

@@ -26,6 +26,8 @@ _REPLACE = (
         users.c.version == bindparam("seen_version"),
         users.c.password == bindparam("seen_password"),
         users.c.disabled == bindparam("seen_disabled"),
+        users.c.role == bindparam("seen_role"),
+        users.c.token_version == bindparam("seen_token_version"),
     )
     .values({name: bindparam(f"new_{name}") for name in _NAMES})
 )
@@ -67,6 +69,8 @@ class SqlAccounts(Accounts):
             "seen_version": seen.version,
             "seen_password": seen.password,
             "seen_disabled": seen.disabled,
+            "seen_role": seen.role.value,
+            "seen_token_version": seen.token_version,
             **{f"new_{name}": value for name, value in _row_of(changed).items()},
         }
         async with self._database.write() as session:
@@ -83,5 +87,6 @@ def _row_of(user: User) -> dict[str, Any]:
         "password": user.password,
         "disabled": user.disabled,
         "version": user.version,
+        "token_version": user.token_version,
         "created_at": to_micros(user.created_at),
     }

@@ -24,6 +24,7 @@ from adapters.sql.engine.database import Database, SqlSession, Values
 from adapters.sql.engine.dialects import listed
 from adapters.sql.ingest.payloads import CHUNK
 from adapters.sql.schema.tables import (
+    api_tokens,
     attempts,
     checkpoints,
     client_limits,
@@ -72,6 +73,7 @@ _STATEMENTS = {
     RetainedKind.KEYS: _statements(idempotency.c.key, idempotency.c.begun_at),
     # Their refresh tokens are deleted by the foreign key.
     RetainedKind.SESSIONS: _statements(sessions.c.id, sessions.c.expires_at),
+    RetainedKind.TOKENS: _statements(api_tokens.c.id, api_tokens.c.expires_at),
     RetainedKind.GUESSES: _statements(
         attempts.c.key,
         attempts.c.seen_at,

@@ -233,6 +233,7 @@ users = Table(
     Column("disabled", Boolean, nullable=False),
     Column("version", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("token_version", Integer, nullable=False, server_default=text("0")),
 )
 
 sessions = Table(
@@ -244,6 +245,10 @@ sessions = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger),
+    # The database and the key it was opened under; none for those of before there was a column.
+    Column("generation", String),
+    Column("network", String),
+    Column("last_used_at", BigInteger),
     Index(None, "user"),
     Index(None, "expires_at"),
 )
@@ -265,6 +270,13 @@ api_tokens = Table(
     Column("name", String, nullable=False),
     Column("digest", String, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("generation", String),
+    Column("version", Integer, nullable=False, server_default=text("0")),
+    # Every scope, where there is none.
+    Column("scope", String),
+    Column("expires_at", BigInteger),
+    Column("last_used_at", BigInteger),
+    Index(None, "expires_at"),
     Index(None, "digest", unique=True),
     Index(None, "user"),
 )

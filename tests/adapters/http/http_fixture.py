@@ -22,9 +22,11 @@ from adapters.system.events import EventDispatcher
 from adapters.system.logs import Logs
 from adapters.system.tokens import JwtTokens
 from application.accounts.api_tokens import ApiTokenService
-from application.accounts.authentication import Authenticate
+from application.accounts.authentication import Authenticate, TokenUse
+from application.accounts.passwords import ChangePassword, ConfirmPassword
 from application.accounts.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh, SessionUseCases
-from application.accounts.sign_up import AddUser, ChangePassword, DisableUser, SignUp
+from application.accounts.sign_up import AddUser, SignUp
+from application.accounts.users import DisableUser
 from application.datasets.catalogue import Catalogue
 from application.datasets.fetch_one import FetchOne
 from application.datasets.query import Query
@@ -380,10 +382,14 @@ class HttpFixture:
         grant = Grant(tokens, clock, Lifetimes())
         self.hasher = memory.hasher
         self.tokens = tokens
-        self.disable = DisableUser(accounts, sessions)
+        self.disable = DisableUser(accounts, memory.user_sessions, api_tokens)
         self.add_user = AddUser(accounts, self.hasher, clock)
+        self.token_use = TokenUse(api_tokens, clock)
+        confirm = ConfirmPassword(accounts, attempts, self.hasher, self.events)
         self.people = AccountUseCases(
-            authenticate=Authenticate(accounts, sessions, api_tokens, tokens, changes, clock),
+            authenticate=Authenticate(
+                accounts, sessions, api_tokens, tokens, changes, clock, self.token_use
+            ),
             sign_up=SignUp(self.add_user, signup),
             sessions=SessionUseCases(
                 log_in=LogIn(
@@ -392,8 +398,12 @@ class HttpFixture:
                 refresh=Refresh(accounts, sessions, tokens, grant),
                 log_out=LogOut(sessions),
             ),
-            change_password=ChangePassword(accounts, sessions, attempts, self.hasher),
-            api_tokens=ApiTokenService(accounts, api_tokens, clock, random),
+            change_password=ChangePassword(
+                accounts, memory.user_sessions, api_tokens, self.hasher, confirm
+            ),
+            api_tokens=ApiTokenService(
+                accounts, memory.user_sessions, api_tokens, confirm, clock, random
+            ),
         )
         return self.people
 

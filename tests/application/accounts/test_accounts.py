@@ -7,10 +7,12 @@ import pytest
 
 from adapters.memory.accounts import MemoryAccounts
 from adapters.memory.in_memory import InMemory
-from application.accounts.api_tokens import ApiTokenService
-from application.accounts.authentication import Authenticate
+from application.accounts.api_tokens import ApiTokenService, NewToken
+from application.accounts.authentication import Authenticate, TokenUse
+from application.accounts.passwords import ChangePassword, ConfirmPassword
 from application.accounts.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh
-from application.accounts.sign_up import AddUser, ChangePassword, DisableUser, EnsureAdmin, SignUp
+from application.accounts.sign_up import AddUser, EnsureAdmin, SignUp
+from application.accounts.users import DisableUser
 from domain.dataset import Role
 from domain.errors import (
     Forbidden,
@@ -66,11 +68,15 @@ class AccountUseCases(InMemory):
             self.events,
         )
         self.refresh = Refresh(self.accounts, self.sessions, self.tokens, grant)
+        confirm = ConfirmPassword(self.accounts, self.login_attempts, self.hasher, self.events)
         self.change_password = ChangePassword(
-            self.accounts, self.sessions, self.login_attempts, self.hasher
+            self.accounts, self.user_sessions, self.api_tokens, self.hasher, confirm
         )
-        self.disable = DisableUser(self.accounts, self.sessions)
-        self.keep = ApiTokenService(self.accounts, self.api_tokens, self.clock, self.random)
+        self.disable = DisableUser(self.accounts, self.user_sessions, self.api_tokens)
+        self.keep = ApiTokenService(
+            self.accounts, self.user_sessions, self.api_tokens, confirm, self.clock, self.random
+        )
+        self.token_use = TokenUse(self.api_tokens, self.clock)
         self.authenticate = Authenticate(
             self.accounts,
             self.sessions,
@@ -78,6 +84,7 @@ class AccountUseCases(InMemory):
             self.tokens,
             self.changes,
             self.clock,
+            self.token_use,
             max_cached=2,
         )
 
@@ -175,7 +182,7 @@ async def test_a_user_is_locked_out_whoever_else_changes_them(people: AccountUse
     [
         lambda people: people.disable("bob"),
         lambda people: people.change_password.set("bob", "another password"),
-        lambda people: people.keep.create_for("bob", "ci"),
+        lambda people: people.keep.create_for("bob", NewToken(name="ci")),
     ],
 )
 async def test_what_is_done_to_nobody_says_so(
@@ -186,13 +193,16 @@ async def test_what_is_done_to_nobody_says_so(
 
 
 async def test_a_program_gets_a_token_from_the_operator(people: AccountUseCases) -> None:
-    _, text = await people.keep.create_for("ANN", "ci")
+    _, text = await people.keep.create_for("ANN", NewToken(name="ci"))
 
     assert await people.authenticate(text) == Caller(Role.USER, "Ann")
 
 
 async def test_what_is_known_of_bearers_is_bounded(people: AccountUseCases) -> None:
-    texts = [(await people.keep.create_for("ann", name))[1] for name in ("one", "two", "three")]
+    texts = [
+        (await people.keep.create_for("ann", NewToken(name=name)))[1]
+        for name in ("one", "two", "three")
+    ]
     for text in texts:
         await people.authenticate(text)
     # As another process does it, of whose writes nothing has been heard yet.
@@ -296,7 +306,7 @@ async def test_a_session_opened_with_the_old_password_does_not_go_on_after_the_c
 
 
 async def test_a_program_does_not_change_the_password_of_its_user(people: AccountUseCases) -> None:
-    _, text = await people.keep.create_for("ann", "ci")
+    _, text = await people.keep.create_for("ann", NewToken(name="ci"))
     program = await people.authenticate(text)
 
     with pytest.raises(Forbidden):

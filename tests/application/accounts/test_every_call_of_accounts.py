@@ -4,10 +4,12 @@ import contextlib
 
 import pytest
 
-from application.accounts.api_tokens import ApiTokenService
-from application.accounts.authentication import Authenticate
+from application.accounts.api_tokens import ApiTokenService, NewToken
+from application.accounts.authentication import Authenticate, TokenUse
+from application.accounts.passwords import ChangePassword, ConfirmPassword
 from application.accounts.sessions import Grant, Granted, Lifetimes, LogIn, LogOut, Refresh
-from application.accounts.sign_up import AddUser, ChangePassword, DisableUser, EnsureAdmin, SignUp
+from application.accounts.sign_up import AddUser, EnsureAdmin, SignUp
+from application.accounts.users import DisableUser
 from domain.dataset import Role
 from domain.errors import InvalidToken, NameTaken, UnknownToken, WrongCredentials
 from domain.users import Caller, SignupRules
@@ -32,11 +34,18 @@ class AccountsCase(Case):
         self.log_in = LogIn(accounts, sessions, attempts, hasher, grant, clock, random, self.events)
         self.refresh = Refresh(accounts, sessions, self.tokens, grant)
         self.log_out = LogOut(sessions)
-        self.change_password = ChangePassword(accounts, sessions, attempts, hasher)
-        self.disable = DisableUser(accounts, sessions)
-        self.keep = ApiTokenService(accounts, api_tokens, clock, random)
+        confirm = ConfirmPassword(accounts, attempts, hasher, self.events)
+        self.change_password = ChangePassword(accounts, sessions, api_tokens, hasher, confirm)
+        self.disable = DisableUser(accounts, sessions, api_tokens)
+        self.keep = ApiTokenService(accounts, sessions, api_tokens, confirm, clock, random)
         self.authenticate = Authenticate(
-            accounts, sessions, api_tokens, self.tokens, self.changes, clock
+            accounts,
+            sessions,
+            api_tokens,
+            self.tokens,
+            self.changes,
+            clock,
+            TokenUse(api_tokens, clock),
         )
 
     async def begin(self) -> None:
@@ -45,7 +54,9 @@ class AccountsCase(Case):
         self.home = await self.log_in("ann", PASSWORD, "home")
         self.elsewhere = await self.log_in("ann", PASSWORD, "elsewhere")
         self.ann = await self.authenticate(self.home.access_token)
-        self.program, self.program_token = await self.keep.create(self.ann, "a program")
+        self.program, self.program_token = await self.keep.create(
+            self.ann, NewToken(name="a program"), None, "home"
+        )
 
     async def may_refresh(self, granted: Granted) -> bool:
         """Whether a session still goes on."""
@@ -179,7 +190,9 @@ class LockingOut(AccountsCase):
 
 class MakingAToken(AccountsCase):
     async def act(self) -> None:
-        _, self.text = await self.keep.create(self.ann, "another program")
+        _, self.text = await self.keep.create(
+            self.ann, NewToken(name="another program"), PASSWORD, "home"
+        )
 
     async def is_done(self) -> None:
         assert await self.authenticate(self.text) == Caller(Role.USER, "ann")

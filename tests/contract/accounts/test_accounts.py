@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from domain.dataset import Role
 from domain.errors import InvalidToken, NameTaken, SignupClosed
 from domain.sessions import GRACE, ApiToken, Session
-from domain.users import User
+from domain.users import Scope, User
 from tests.contract.backends import Backend
 
 
@@ -86,6 +87,21 @@ async def test_a_user_is_replaced_as_seen(backend: Backend) -> None:
     assert await backend.accounts.get("ann") == changed
 
 
+@pytest.mark.parametrize(
+    "meanwhile", [{"role": Role.USER}, {"token_version": 1}, {"version": 1}, {"password": "other"}]
+)
+async def test_a_user_who_was_changed_meanwhile_is_not_replaced(
+    backend: Backend, meanwhile: dict[str, Any]
+) -> None:
+    user = ann(backend)
+    await backend.accounts.add(user)
+    changed = msgspec.structs.replace(user, **meanwhile)
+    await backend.accounts.replace(user, changed)
+
+    assert not await backend.accounts.replace(user, user.locked_out())
+    assert await backend.accounts.get("ann") == changed
+
+
 async def test_a_change_of_a_user_changes_the_version(backend: Backend) -> None:
     user = ann(backend)
     await backend.accounts.add(user)
@@ -105,8 +121,10 @@ async def test_a_refresh_token_gives_its_session_and_then_its_successor_counts(
     opened = session(backend)
     await backend.sessions.open(opened, "one")
 
-    assert await backend.sessions.rotate("one", "two") == opened
-    assert await backend.sessions.rotate("two", "three") == opened
+    for token, successor in (("one", "two"), ("two", "three")):
+        backend.clock.advance(1)
+        used = msgspec.structs.replace(opened, last_used_at=backend.clock.now())
+        assert await backend.sessions.rotate(token, successor) == used
 
 
 async def test_many_who_refresh_at_once_get_the_same_and_end_nothing(backend: Backend) -> None:
@@ -187,7 +205,7 @@ async def test_ending_what_is_not_there_does_nothing(backend: Backend) -> None:
     await backend.sessions.open(session(backend), "one")
 
     await backend.sessions.end("nothing")
-    await backend.sessions.end_all("unknown")
+    assert await backend.user_sessions.end_all("unknown") == 0
 
     assert await backend.sessions.is_open("session 1")
     assert not await backend.sessions.is_open("nothing")
@@ -197,11 +215,55 @@ async def test_every_session_of_a_user_is_ended_at_once(backend: Backend) -> Non
     await backend.sessions.open(session(backend), "one")
     await backend.sessions.open(session(backend, 2), "two")
     await backend.sessions.open(session(backend, 3, user="bob"), "three")
+    before = backend.changes.version()
 
-    await backend.sessions.end_all("ann")
+    assert await backend.user_sessions.end_all("ann") == 2
 
     open_ = [await backend.sessions.is_open(f"session {number}") for number in (1, 2, 3)]
     assert open_ == [False, False, True]
+    assert backend.changes.version() != before
+
+
+async def test_the_sessions_of_everybody_are_ended_at_once(backend: Backend) -> None:
+    await backend.sessions.open(session(backend), "one")
+    await backend.sessions.open(session(backend, 2, user="bob"), "two")
+    await backend.sessions.end("one")
+
+    assert await backend.user_sessions.end_all(None) == 1
+    assert await backend.user_sessions.end_all(None) == 0
+
+    assert not await backend.sessions.is_open("session 2")
+
+
+async def test_the_open_sessions_of_a_user_are_listed_the_latest_login_first(
+    backend: Backend,
+) -> None:
+    first = msgspec.structs.replace(session(backend), network="192.0.2.1")
+    await backend.sessions.open(first, "one")
+    backend.clock.advance(1)
+    second = session(backend, 2)
+    await backend.sessions.open(second, "two")
+    await backend.sessions.open(session(backend, 3, user="bob"), "three")
+    await backend.sessions.open(session(backend, 4), "four")
+    await backend.sessions.end("four")
+
+    assert await backend.user_sessions.of("ann") == [second, first]
+    backend.clock.advance(timedelta(days=1))
+    assert await backend.user_sessions.of("ann") == []
+
+
+async def test_no_session_and_no_token_counts_under_another_secret_key(backend: Backend) -> None:
+    await backend.sessions.open(session(backend), "one")
+    await backend.api_tokens.add(token(backend))
+    sessions, api_tokens = backend.with_key("another key")
+
+    assert not await sessions.is_open("session 1")
+    with pytest.raises(InvalidToken):
+        await sessions.rotate("one", "two")
+    assert await api_tokens.find("d1") is None
+    assert await api_tokens.of("ann") == []
+    assert await backend.sessions.is_open("session 1")
+    assert await backend.api_tokens.find("d1")
 
 
 # ---------------------------------------------------------------- API tokens
@@ -213,6 +275,33 @@ async def test_a_token_is_found_by_its_digest(backend: Backend) -> None:
 
     assert await backend.api_tokens.find("d1") == kept
     assert await backend.api_tokens.find("d2") is None
+
+
+async def test_a_token_is_kept_whole(backend: Backend) -> None:
+    now = backend.clock.now()
+    kept = msgspec.structs.replace(
+        token(backend),
+        version=3,
+        scopes=frozenset({Scope.READ, Scope.WRITE}),
+        expires_at=now + timedelta(days=1),
+        last_used_at=now,
+    )
+    await backend.api_tokens.add(kept)
+
+    assert await backend.api_tokens.find("d1") == kept
+    assert await backend.api_tokens.of("ann") == [kept]
+
+
+async def test_the_last_use_of_a_token_is_kept(backend: Backend) -> None:
+    kept = token(backend)
+    await backend.api_tokens.add(kept)
+    backend.clock.advance(60)
+
+    await backend.api_tokens.note_use("1", backend.clock.now())
+    await backend.api_tokens.note_use("gone", backend.clock.now())
+
+    used = msgspec.structs.replace(kept, last_used_at=backend.clock.now())
+    assert await backend.api_tokens.of("ann") == [used]
 
 
 async def test_a_users_tokens_are_listed_oldest_first(backend: Backend) -> None:
@@ -229,10 +318,22 @@ async def test_a_token_is_revoked_by_its_user_alone(backend: Backend) -> None:
     await backend.api_tokens.add(msgspec.structs.replace(kept, id="2", digest="d2"))
     before = backend.changes.version()
 
-    assert not await backend.api_tokens.revoke("bob", "1")
-    assert await backend.api_tokens.revoke("ann", "1")
+    assert await backend.api_tokens.revoke("bob", "1") == 0
+    assert await backend.api_tokens.revoke("ann", "1") == 1
 
     assert backend.changes.version() != before
-    assert not await backend.api_tokens.revoke("ann", "1")
+    assert await backend.api_tokens.revoke("ann", "1") == 0
     assert await backend.api_tokens.find("d1") is None
     assert await backend.api_tokens.find("d2") is not None
+
+
+async def test_all_tokens_of_a_user_are_revoked_at_once(backend: Backend) -> None:
+    for number, user in ((1, "ann"), (2, "ann"), (3, "bob")):
+        await backend.api_tokens.add(token(backend, number, user))
+    before = backend.changes.version()
+
+    assert await backend.api_tokens.revoke("ann") == 2
+    assert await backend.api_tokens.revoke("ann") == 0
+
+    assert backend.changes.version() != before
+    assert await backend.api_tokens.find("d3")

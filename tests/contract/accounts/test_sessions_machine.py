@@ -81,7 +81,9 @@ class SessionsMachine(Machine):
                 self.run(rotating)
             self.end(session_id)
         else:
-            assert self.run(rotating) == session
+            used = msgspec.structs.replace(session, last_used_at=self.now)
+            assert self.run(rotating) == used
+            self.sessions[session_id] = used
             known.used_at = known.used_at or self.now
             self.known.setdefault(successor, Known(session_id))
         return successor
@@ -95,16 +97,26 @@ class SessionsMachine(Machine):
 
     @rule(user=st.sampled_from(["ann", "bob"]))
     def a_user_is_logged_out_everywhere(self, user: str) -> None:
-        self.run(self.backend.sessions.end_all(user))
-        for session in list(self.sessions.values()):
-            if session.user == user:
-                self.end(session.id)
+        theirs = [s for s in self.sessions.values() if s.user == user]
+        assert self.run(self.backend.user_sessions.end_all(user)) == sum(map(self.is_open, theirs))
+        for session in theirs:
+            self.end(session.id)
 
     @invariant()
     def the_same_sessions_are_open(self) -> None:
         for session in self.sessions.values():
             found = self.run(self.backend.sessions.is_open(session.id))
             assert found is self.is_open(session)
+
+    @invariant()
+    def the_same_sessions_are_listed(self) -> None:
+        for user in ("ann", "bob"):
+            listed = self.run(self.backend.user_sessions.of(user))
+            theirs = [s for s in self.sessions.values() if s.user == user and self.is_open(s)]
+            assert sorted(listed, key=lambda s: s.id) == sorted(theirs, key=lambda s: s.id)
+            assert [s.created_at for s in listed] == sorted(
+                (s.created_at for s in theirs), reverse=True
+            )
 
 
 def test_sessions_agree_with_two_dictionaries_whatever_happens(open_backend: Open) -> None:

@@ -14,7 +14,7 @@ from domain.jobs import FetchJob, JobStatus
 from domain.politeness import Rate
 from domain.reports import FetchReport, Rejection
 from domain.retention import NETWORKS_KEPT, RetainedKind
-from domain.sessions import Session
+from domain.sessions import ApiToken, Session
 from tests.contract.backends import Backend
 from tests.strategies import SAMPLES, sample
 
@@ -323,6 +323,21 @@ async def test_expired_sessions_are_removed_with_their_refresh_tokens(backend: B
         with pytest.raises(InvalidToken):
             await backend.sessions.rotate(token, "another")
     assert (await backend.sessions.rotate("next 1", "another")).id == "1"
+
+
+async def test_api_tokens_are_removed_after_their_end_and_never_without_one(
+    backend: Backend,
+) -> None:
+    now = backend.clock.now()
+    for number, days in enumerate((1, 5, None)):
+        end = None if days is None else now + timedelta(days=days)
+        made = {"user": "ann", "name": "ci", "digest": f"d{number}", "created_at": now}
+        await backend.api_tokens.add(ApiToken(id=str(number), expires_at=end, **made))
+
+    removed = await prune(backend, RetainedKind.TOKENS, now + timedelta(days=2))
+
+    assert removed == 1
+    assert [token.id for token in await backend.api_tokens.of("ann")] == ["1", "2"]
 
 
 async def test_guesses_made_long_ago_are_forgotten(backend: Backend) -> None:

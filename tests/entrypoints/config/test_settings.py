@@ -32,6 +32,7 @@ def test_the_defaults_are_those_the_documentation_promises() -> None:
         RetainedKind.JOBS: timedelta(days=7),
         RetainedKind.KEYS: timedelta(hours=24),
         RetainedKind.SESSIONS: timedelta(days=1),
+        RetainedKind.TOKENS: timedelta(days=1),
         RetainedKind.GUESSES: timedelta(days=1),
         RetainedKind.CLIENTS: timedelta(hours=1),
     }

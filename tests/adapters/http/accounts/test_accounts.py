@@ -410,8 +410,11 @@ async def test_a_password_is_changed_only_by_who_knows_it(ann: HttpFixture) -> N
 # ---------------------------------------------------------------- API tokens
 
 
-async def made(fixture: HttpFixture, headers: dict[str, str], name: str = "ci") -> dict[str, Any]:
-    answer = await fixture.client.post("/auth/tokens", json={"name": name}, headers=headers)
+async def made(
+    fixture: HttpFixture, headers: dict[str, str], name: str = "ci", **wanted: Any
+) -> dict[str, Any]:
+    body = {"name": name, **wanted}
+    answer = await fixture.client.post("/auth/tokens", json=body, headers=headers)
     assert answer.status_code == 201, answer.text
     body: dict[str, Any] = answer.json()
     return body
@@ -437,8 +440,77 @@ async def test_the_text_of_a_token_is_shown_once_and_not_kept(ann: HttpFixture) 
     listed = (await ann.client.get("/auth/tokens", headers=person)).json()["tokens"]
 
     assert token["token"].startswith("cat_")
-    assert listed == [{name: token[name] for name in ("id", "name", "created_at")}]
+    assert listed == [{name: value for name, value in token.items() if name != "token"}]
     assert token["token"] not in repr(ann.database.api_tokens)
+
+
+async def test_a_token_shows_its_end_its_scope_and_its_last_use(ann: HttpFixture) -> None:
+    person = bearer(await login(ann))
+    week = await made(ann, person, ttl=7 * 86_400, scope="write read")
+    await made(ann, person, expires_at="2026-01-02T01:00:00+01:00")
+    await made(ann, person)
+    ann.clock.advance(1)
+    await me(ann, {"Authorization": f"Bearer {week['token']}"})
+    await ann.token_use.drain()
+
+    listed = (await ann.client.get("/auth/tokens", headers=person)).json()["tokens"]
+
+    assert [(t["expires_at"], t["scope"], t["last_used_at"]) for t in listed] == [
+        ("2026-01-08T00:00:00Z", "read write", "2026-01-01T00:00:01Z"),
+        ("2026-01-02T00:00:00Z", "read fetch write admin", None),
+        (None, "read fetch write admin", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "pointer"),
+    [
+        ({"scope": ""}, "/scope"),
+        ({"scope": "read everything"}, "/scope"),
+        ({"ttl": 0}, "/ttl"),
+        ({"ttl": 10**9}, "/ttl"),
+        ({"ttl": 1, "expires_at": "2027-01-01T00:00:00Z"}, "/ttl"),
+        ({"expires_at": "2025-01-01T00:00:00Z"}, "/expires_at"),
+        ({"expires_at": "2027-01-01T00:00:00"}, "/expires_at"),
+    ],
+)
+async def test_a_token_that_cannot_be_is_explained(
+    ann: HttpFixture, wanted: dict[str, Any], pointer: str
+) -> None:
+    body = {"name": "ci", **wanted}
+    answer = await ann.client.post("/auth/tokens", json=body, headers=bearer(await login(ann)))
+
+    [error] = problem(answer, 422, "invalid_value")["errors"]
+    assert error["pointer"] == pointer
+
+
+async def test_long_after_a_login_a_token_needs_the_password(ann: HttpFixture) -> None:
+    granted = await login(ann)
+    ann.clock.advance(599)
+    await made(ann, bearer(granted))
+    ann.clock.advance(1)
+    person = bearer(await refresh(ann, granted.json()["refresh_token"]))
+
+    refused = await ann.client.post("/auth/tokens", json={"name": "ci"}, headers=person)
+    guessed = await ann.client.post(
+        "/auth/tokens", json={"name": "ci", "current_password": "a wrong one"}, headers=person
+    )
+
+    problem(refused, 403, "password_required")
+    problem(guessed, 401, "wrong_credentials")
+    await made(ann, person, current_password=PASSWORD)
+
+
+async def test_another_password_ends_every_token(ann: HttpFixture) -> None:
+    person = bearer(await login(ann))
+    token = await made(ann, person)
+
+    await change(ann, person)
+
+    assert await me(ann, {"Authorization": f"Bearer {token['token']}"}) == 401
+    again = bearer(await login(ann, password="another password"))
+    listed = await ann.client.get("/auth/tokens", headers=again)
+    assert listed.json() == {"tokens": []}
 
 
 async def test_a_token_ends_with_its_user(ann: HttpFixture) -> None:

@@ -11,12 +11,14 @@ from typing import Any
 import httpx
 import jwt
 import pytest
-from litestar import Litestar, get
+from litestar import Litestar, get, post
 
-from adapters.http.protocol.access import OPEN, may_call, require_declared
+from adapters.http.protocol.access import ANYONE, OPEN, may_call, require_declared
 from adapters.memory.database import MemoryDatabase
+from application.accounts.api_tokens import NewToken
 from domain.dataset import Role
 from domain.errors import InvalidRoutes
+from domain.users import Scope
 from tests.adapters.http.http_fixture import (
     PASSWORD,
     POSTS,
@@ -132,6 +134,53 @@ async def test_c24_every_role_gets_what_it_may_at_every_route_and_nothing_else(
     assert cells == 3 * len(LEAST)
 
 
+#: The scope a token needs for what is no read; none for the account itself.
+SCOPES = {
+    "POST /fetch": Scope.FETCH,
+    "POST /fetch/{dataset}": Scope.FETCH,
+    "POST /tasks": Scope.WRITE,
+    "PUT /tasks/{task_id}": Scope.WRITE,
+    "PATCH /tasks/{task_id}": Scope.WRITE,
+    "DELETE /tasks/{task_id}": Scope.WRITE,
+}
+NO_SCOPE = re.compile(r"/health.*|/auth/.*")
+
+
+@pytest.mark.parametrize("scope", Scope)
+async def test_a_token_gets_what_its_scope_says_at_every_route_and_nothing_else(
+    closed: HttpFixture, scope: Scope
+) -> None:
+    await closed.headers(Role.ADMIN)
+    wanted = NewToken(name="ci", scopes=frozenset({scope}))
+    for method, path, url in await operations(closed):
+        _, text = await closed.people.api_tokens.create_for("admin", wanted)
+        headers = {"Authorization": f"Bearer {text}"}
+        answer = await closed.client.request(method, url, headers=headers)
+
+        route, least = f"{method} {path}", LEAST[f"{method} {path}"]
+        needed = Scope.ADMIN if least is Role.ADMIN else SCOPES.get(route, Scope.READ)
+        if route == "POST /fetch/{dataset}":
+            needed = Scope.FETCH  # and then the role that its dataset asks for
+        allowed = scope is needed or NO_SCOPE.fullmatch(path) is not None
+        refused = answer.status_code == 403 and answer.json()["code"] == "insufficient_scope"
+        assert refused is not allowed, (route, scope, answer.text)
+        if refused:
+            assert 'error="insufficient_scope"' in answer.headers["www-authenticate"]
+
+
+async def test_without_the_scope_admin_a_token_has_the_role_user(closed: HttpFixture) -> None:
+    await closed.headers(Role.ADMIN)
+    wanted = NewToken(name="ci", scopes=frozenset({Scope.READ, Scope.FETCH}))
+    _, text = await closed.people.api_tokens.create_for("admin", wanted)
+    headers = {"Authorization": f"Bearer {text}"}
+
+    forced = await closed.client.post("/fetch/posts?force=true", headers=headers)
+    known = await closed.client.get("/auth/me", headers=headers)
+
+    problem(forced, 403, "forbidden")
+    assert known.json() == {"username": "admin", "role": "user"}
+
+
 async def test_with_login_required_only_health_docs_and_auth_are_open() -> None:
     fixture = HttpFixture(POSTS, CLOSED, require_login=True)
     await fixture.bring(posts(3))
@@ -184,9 +233,15 @@ def test_a_route_that_does_not_say_who_may_call_it_stops_the_start() -> None:
     @get("/open", opt=may_call(OPEN))
     async def declared() -> None: ...
 
-    silent.fn.__module__ = declared.fn.__module__ = "adapters.http.jobs.routes"
+    @post("/writes", opt=may_call(ANYONE))
+    async def writes() -> None: ...
+
+    for route in (silent, declared, writes):
+        route.fn.__module__ = "adapters.http.jobs.routes"
     with pytest.raises(InvalidRoutes, match="/silent"):
         require_declared(Litestar([silent, declared], openapi_config=None))
+    with pytest.raises(InvalidRoutes, match=r"the scope read .* /writes"):
+        require_declared(Litestar([declared, writes], openapi_config=None))
     require_declared(Litestar([declared], openapi_config=None))
 
 

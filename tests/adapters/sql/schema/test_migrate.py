@@ -17,6 +17,10 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from adapters.memory.system import SteerableClock
+from adapters.sql.accounts.accounts import SqlAccounts
+from adapters.sql.accounts.api_tokens import SqlApiTokens
+from adapters.sql.accounts.generations import begin_generations
+from adapters.sql.accounts.sessions import SqlSessions
 from adapters.sql.datasets.store import SqlStore
 from adapters.sql.engine.postgres.database import PostgresDatabase
 from adapters.sql.engine.sqlite.database import SqliteDatabase
@@ -24,10 +28,11 @@ from adapters.sql.schema.migrate import HEAD, database_id_of, migrate
 from adapters.sql.schema.migrations.upgrade import steps
 from adapters.sql.schema.tables import metadata
 from domain.builtin.posts import POSTS
-from domain.dataset import Dataset
+from domain.dataset import Dataset, Role
 from domain.errors import StoreUnavailable
 from domain.filters import Filter
 from domain.paging import PageRequest, Sort
+from domain.users import Caller
 from tests.adapters.sql.conftest import some_posts, store_posts
 from tests.services.postgres import administering, empty_database, user
 
@@ -198,6 +203,42 @@ async def test_a_database_of_the_first_version_is_upgraded_to_this_one(make: Mak
     await migrate(newest, [])
     if database.engine == "postgresql":
         assert await _schema(database) == await _schema(newest)
+
+
+async def test_who_was_logged_in_before_an_upgrade_is_logged_in_after_it(
+    make: Make, clock: SteerableClock
+) -> None:
+    database = (await make())()
+    async with database.migration() as session:
+        for step in steps(None, "0007", database.engine):
+            await session.run(text(step), {})
+        await session.run(text("INSERT INTO meta VALUES ('epoch', 'the first')"), {})
+        await session.run(text("INSERT INTO sessions VALUES ('1', 'ann', 0, 0, 1e17, NULL)"), {})
+        await session.run(text("INSERT INTO refresh_tokens VALUES ('one', '1', NULL)"), {})
+        await session.run(text("INSERT INTO api_tokens VALUES ('2', 'ann', 'ci', 'd', 0)"), {})
+        user = "'ann', 'Ann', 'admin', 'a hash', FALSE, 0, 0"
+        await session.run(text(f"INSERT INTO users VALUES ({user})"), {})
+
+    await migrate(database, [])
+    for key_id in ("mine", "another"):  # only the first counts
+        await begin_generations(database, key_id)
+    # As a process of the version before does meanwhile.
+    async with database.write() as session:
+        into = 'sessions (id, "user", version, created_at, expires_at)'
+        await session.run(text(f"INSERT INTO {into} VALUES ('3', 'x', 0, 0, 1e17)"), {})
+
+    ann = await SqlAccounts(database).get("ann")
+    kept = await SqlApiTokens(database, "mine").find("d")
+    assert ann is not None
+    assert kept is not None
+    assert kept.is_valid(ann, clock.now())
+    assert kept.caller(ann) == Caller(Role.ADMIN, "Ann")
+    mine = SqlSessions(database, clock, "mine")
+    assert (await mine.rotate("one", "two")).id == "1"
+    assert [await mine.is_open(session_id) for session_id in ("1", "3")] == [True, True]
+    others = SqlSessions(database, clock, "another")
+    assert [await others.is_open(session_id) for session_id in ("1", "3")] == [False, False]
+    assert await SqlApiTokens(database, "another").find("d") is None
 
 
 async def test_a_database_of_a_newer_version_is_refused(database: Any) -> None:
