@@ -17,7 +17,7 @@ def _about(text: str) -> msgspec.Meta:
 class FieldBlock(
     msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename=lambda name: name.strip("_")
 ):
-    """One field of a record. A text in its place is its type alone."""
+    """One field of a record; a text instead of the table is its type."""
 
     type: Annotated[
         str,
@@ -29,15 +29,15 @@ class FieldBlock(
     from_: Annotated[
         str | None,
         _about(
-            "Where the value is: a JSON Pointer relative to the record, `$/x` in the body around"
-            " it, `#` for the name or position of the record, `@source` for the name of the"
-            " source. Without it, `/` and the name of the field."
+            "The location of the value: a JSON Pointer relative to the record, `$/x` in the body"
+            " around it, `#` for the name or position of the record, `@source` for the name of the"
+            " source. The default is `/` and the name of the field."
         ),
     ] = None
     as_: Annotated[
         str | None,
         _about(
-            "How the value is written: a datetime as `seconds`, `milliseconds`, `date`, `http` or a"
+            "The form of the value: a datetime as `seconds`, `milliseconds`, `date`, `http` or a"
             " pattern such as `%d.%m.%Y`; an integer or number as `text`; a boolean as `number`; a"
             " string as `json`, which keeps a nested value as its text."
         ),
@@ -53,73 +53,71 @@ class FieldBlock(
 class PagesBlock(
     msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename=lambda name: name.strip("_")
 ):
-    """How one page leads to the next, and what the upstream says of the end."""
+    """The way from one page to the next, and the upstream's statements about the end."""
 
-    link: Annotated[bool, _about('`Link: rel="next"` leads on.')] = False
+    link: Annotated[bool, _about('Whether `Link: rel="next"` leads to the next page.')] = False
     next: Annotated[
         str | None,
-        _about("Where the body has the URL of the next page, or a list of links with `rel`."),
+        _about("The pointer to the URL of the next page, or to a list of links with `rel`."),
     ] = None
     next_header: Annotated[str | None, _about("The header with the URL of the next page.")] = None
     token: Annotated[
-        str | None, _about("Where the body has the token of the next page; sent as `send`.")
+        str | None, _about("The pointer to the token of the next page; sent as `send`.")
     ] = None
     token_header: Annotated[
         str | None, _about("The header with the token of the next page; sent as `send`.")
     ] = None
     number: Annotated[str | None, _about("The parameter that numbers pages.")] = None
     from_: Annotated[int | None, _about("The number of the first page, 1 if not given.")] = None
-    offset: Annotated[
-        str | None, _about("The parameter that says how many records to pass over.")
-    ] = None
+    offset: Annotated[str | None, _about("The parameter with the number of records to skip.")] = (
+        None
+    )
     after: Annotated[
-        str | None, _about("Where the last record has the value that leads on; sent as `send`.")
+        str | None, _about("The pointer to the last record's value that is sent as `send`.")
     ] = None
-    send: Annotated[
-        str | None, _about("The parameter that a token, or the value of `after`, is sent as.")
-    ] = None
-    more: Annotated[str | None, _about("Where the body says whether there is more.")] = None
-    total: Annotated[str | None, _about("Where the body has the number of all records.")] = None
+    send: Annotated[str | None, _about("The parameter of a token, or of the value of `after`.")] = (
+        None
+    )
+    more: Annotated[str | None, _about("The pointer to whether there is more.")] = None
+    total: Annotated[str | None, _about("The pointer to the number of all records.")] = None
     total_header: Annotated[str | None, _about("The header with the number of all records.")] = None
-    last: Annotated[str | None, _about("Where the body has the number of the last page.")] = None
+    last: Annotated[str | None, _about("The pointer to the number of the last page.")] = None
     last_header: Annotated[str | None, _about("The header with the number of the last page.")] = (
         None
     )
 
 
 class SecretBlock(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A reference to a secret; the secret itself is never written in a file."""
+    """A reference to a secret; the secret itself is never in the file."""
 
     ADVICE: ClassVar[str] = (
         'a secret is never text: write { env = "NAME" } or { file = "/run/secrets/NAME" }'
     )
 
-    env: Annotated[str | None, _about("The variable of the environment that holds it.")] = None
-    file: Annotated[str | None, _about("The file that holds it, read at each use.")] = None
+    env: Annotated[str | None, _about("The environment variable with the secret.")] = None
+    file: Annotated[str | None, _about("The file with the secret, read at each use.")] = None
 
 
 class AuthBlock(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """How requests are signed: by one of `header`, `bearer`, `basic`, `query` and `oauth2`."""
+    """The authentication of requests: one of `header`, `bearer`, `basic`, `query` and `oauth2`."""
 
-    header: Annotated[str | None, _about("The header that holds `value`, behind `prefix`.")] = None
-    prefix: Annotated[str, _about("What stands before the value, such as `Token `.")] = ""
-    query: Annotated[str | None, _about("The parameter that holds `value`.")] = None
+    header: Annotated[str | None, _about("The header of `value`, after `prefix`.")] = None
+    prefix: Annotated[str, _about("The text before the value, such as `Token `.")] = ""
+    query: Annotated[str | None, _about("The parameter of `value`.")] = None
     value: Annotated[SecretBlock | None, _about("The secret of `header` or `query`.")] = None
     bearer: Annotated[SecretBlock | None, _about("A token, sent as `Authorization: Bearer …`.")] = (
         None
     )
-    basic: Annotated[str | None, _about("The name that is sent with `password`.")] = None
+    basic: Annotated[str | None, _about("The username that is sent with `password`.")] = None
     password: Annotated[SecretBlock | None, _about("Empty if it is missing.")] = None
-    oauth2: Annotated[
-        str | None, _about("The endpoint that gives tokens for client credentials.")
-    ] = None
-    client_id: Annotated[str | None, _about("Who asks it.")] = None
+    oauth2: Annotated[str | None, _about("The token endpoint for client credentials.")] = None
+    client_id: Annotated[str | None, _about("The identifier of the client.")] = None
     client_secret: Annotated[SecretBlock | None, _about("The secret of `client_id`.")] = None
-    scope: Annotated[str, _about("What the token is for.")] = ""
+    scope: Annotated[str, _about("The scope of the token.")] = ""
 
 
 class SourceBlock(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """What belongs to asking one source."""
+    """The request to one source, and the format of its responses."""
 
     url: Annotated[str, _about("The address of the list, `https://…`.")]
     params: Annotated[
@@ -131,11 +129,11 @@ class SourceBlock(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         _about("Headers that are sent to the host of the URL: texts, or references to secrets."),
     ] = {}
     auth: Annotated[
-        AuthBlock | None, _about("How requests are signed; wins over the `auth` of the host.")
+        AuthBlock | None, _about("The authentication; it overrides the `auth` of the host.")
     ] = None
     format: Annotated[
         Literal["json", "ndjson", "csv"] | None,
-        _about("How the body is written; JSON if not given."),
+        _about("The format of the body; JSON if not given."),
     ] = None
     records: Annotated[
         str,
@@ -149,7 +147,7 @@ class SourceBlock(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ] = None
     pages: Annotated[
         Literal["none", "link", "first"] | PagesBlock | None,
-        _about('How pages are walked; `"first"` wants the first page alone.'),
+        _about('The way through the pages; `"first"` requests only the first one.'),
     ] = None
     max_pages: Annotated[int | None, _about("More pages fail the fetch: 10 000.")] = None
     max_records: Annotated[int | None, _about("More records fail the fetch: 1 000 000.")] = None
@@ -163,7 +161,7 @@ class DatasetBlock(SourceBlock, kw_only=True, forbid_unknown_fields=True):
         dict[str, str | FieldBlock],
         _about("The fields of a record by name: a type, or a table."),
     ]
-    about: Annotated[str, _about("What the dataset is, shown in its documentation.")] = ""
+    about: Annotated[str, _about("The description, shown in the documentation.")] = ""
     sort: Annotated[str, _about("The default order, such as `-updated_at`.")] = ""
     indexes: Annotated[
         list[str | list[str]], _about("The filters and sorts to be fast, as fields of an index.")
@@ -191,13 +189,13 @@ class DatasetBlock(SourceBlock, kw_only=True, forbid_unknown_fields=True):
 
 
 class HostBlock(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """What holds for one host, as `example.com` or `127.0.0.1:8900`."""
+    """The rules for one host, such as `example.com` or `127.0.0.1:8900`."""
 
     rate: Annotated[
-        str | None, _about("How many requests it may get in a window of time, such as `20/1s`.")
+        str | None, _about("The number of requests in a window of time, such as `20/1s`.")
     ] = None
-    private: Annotated[bool, _about("Whether its name may lead to a private address.")] = False
-    auth: Annotated[AuthBlock | None, _about("How requests to it are signed.")] = None
+    private: Annotated[bool, _about("Whether the host may have a private address.")] = False
+    auth: Annotated[AuthBlock | None, _about("The authentication of requests to it.")] = None
 
 
 class DeclarationsFile(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

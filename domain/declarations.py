@@ -1,4 +1,4 @@
-"""Declarations: datasets and hosts as a file declares them, checked and made into values."""
+"""Declarations: the datasets and hosts of a file, validated and converted to values."""
 
 import hashlib
 import re
@@ -28,10 +28,10 @@ from domain.units import duration, positive_duration, rate
 
 V = TypeVar("V")
 
-#: Names that a dataset may not have, because a path or a table of ours has them.
+#: Names that a dataset may not have, because a path or a table has them.
 RESERVED = frozenset({"tasks", "jobs", "status"})
 LONGEST_DEADLINE = timedelta(hours=1)
-#: Headers that are ours to send, or that could change whom a request is for.
+#: Headers that the client sets itself, or that would change the target of a request.
 _FORBIDDEN_HEADERS = ("host", "cookie", "authorization", "accept-encoding")
 _FORBIDDEN_PREFIXES = ("content-", "if-", "proxy-")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -39,9 +39,9 @@ _HEADER_VALUE = re.compile(r"[\x20-\x7e]{0,4096}")
 
 
 class DeclaredSource(msgspec.Struct, frozen=True, kw_only=True):
-    """How one source is asked, and how its bodies are read.
+    """The request to one source, and how its bodies are read.
 
-    `reading` changes with everything that decides what comes out of the same body.
+    `reading` changes with everything that determines the records of a body.
     """
 
     name: str
@@ -57,7 +57,7 @@ class DeclaredSource(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Declaration:
-    """One declared dataset; None where the operator's settings decide."""
+    """One declared dataset; None means that the operator's settings decide."""
 
     dataset: Dataset[Any]
     sources: tuple[DeclaredSource, ...]
@@ -69,7 +69,7 @@ class Declaration:
 
 
 class DeclaredHost(msgspec.Struct, frozen=True, kw_only=True):
-    """What a file says of a host."""
+    """The declared rules for one host."""
 
     rate: Rate | None = None
     private: bool = False
@@ -78,7 +78,7 @@ class DeclaredHost(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Declarations:
-    """All that files declare."""
+    """All declared datasets and hosts."""
 
     datasets: Mapping[str, Declaration]
     hosts: Mapping[str, DeclaredHost]
@@ -88,7 +88,7 @@ NOTHING_DECLARED = Declarations(datasets={}, hosts={})
 
 
 def declarations_of(table: Any) -> Declarations:
-    """Return what a table declares; raise InvalidTable with all its mistakes."""
+    """Return the declarations in a table; raise InvalidTable with all its errors."""
     file = read_strictly(table, DeclarationsFile)
     check = _Checks()
     hosts = {name: check(("hosts", name), _host, name, block) for name, block in file.hosts.items()}
@@ -101,15 +101,15 @@ def declarations_of(table: Any) -> Declarations:
 
 
 class _Checks:
-    """Collects mistakes while values are made."""
+    """The collected errors of several checks."""
 
     def __init__(self) -> None:
         self._problems: list[Problem] = []
 
     def __call__(self, keys: Keys, make: Callable[..., V], *values: Any) -> V:
-        """Return what is made of the values, or note what is wrong with them.
+        """Return `make(*values)`, or record its error.
 
-        What is returned may be used once `done` has not raised.
+        The result may be used only if `done` does not raise.
         """
         try:
             return make(*values)
@@ -125,7 +125,7 @@ class _Checks:
         return cast(V, None)
 
     def done(self) -> None:
-        """Raise InvalidTable if there was any mistake."""
+        """Raise InvalidTable if there was an error."""
         if self._problems:
             raise InvalidTable(self._problems)
 
@@ -257,7 +257,7 @@ def _source(
 
 
 def _auth(block: SourceBlock, hosts: Mapping[str, DeclaredHost]) -> tuple[Auth, ...]:
-    """Return how requests are signed: as the block says, or its host, and by secret values."""
+    """Return the authentication of requests: the block's or its host's, and secret values."""
     check = _Checks()
     found: list[Auth] = []
     if block.auth is not None:
@@ -275,7 +275,7 @@ def _auth(block: SourceBlock, hosts: Mapping[str, DeclaredHost]) -> tuple[Auth, 
 
 
 def _host_of(url: str) -> str:
-    """Return the host of a URL as `[hosts]` names it: in lower case, without its usual port."""
+    """Return the host of a URL as in `[hosts]`: in lower case, without the default port."""
     parts = urlsplit(url)
     usual = {"http": 80, "https": 443}.get(parts.scheme)
     is_usual = parts.port in (None, usual)

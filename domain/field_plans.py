@@ -1,4 +1,4 @@
-"""Plans of declared fields: where the value of each is, how it is written, and its type."""
+"""Plans of declared fields: the location of each value, its form and its type."""
 
 import zoneinfo
 from collections.abc import Iterable, Mapping
@@ -26,7 +26,7 @@ TYPES = {
     )
 }
 
-#: How the value of a type may be written, beside its plain way and, for times, a pattern.
+#: The forms of a type's values, besides the plain one and, for times, a pattern.
 WRITTEN: Mapping[FieldType, tuple[str, ...]] = {
     FieldType.TIME: ("seconds", "milliseconds", "date", "http"),
     FieldType.INTEGER: ("text",),
@@ -37,7 +37,7 @@ WRITTEN: Mapping[FieldType, tuple[str, ...]] = {
 
 
 class Around(StrEnum):
-    """Where a value is looked for."""
+    """The part of a response that contains a value."""
 
     RECORD = "record"
     BODY = "body"
@@ -46,14 +46,14 @@ class Around(StrEnum):
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """Where the value of a field is: in the record, in the body around it, or beside both."""
+    """The location of a field's value: in the record, in the body around it, or elsewhere."""
 
     around: Around
     pointer: Pointer = Pointer()
 
 
 class FieldPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """One declared field; `written` is how its value is spelled, "" for the plain way.
+    """One declared field; `written` is the form of its value, "" for the plain one.
 
     `const` is the value of every record, if there is one.
     """
@@ -70,7 +70,7 @@ class FieldPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_plain(self) -> bool:
-        """Return whether the value is taken as it is in the record."""
+        """Return whether the value is used as it is in the record."""
         return not (self.written or self.zone or self.null or self.const is not None)
 
 
@@ -120,7 +120,7 @@ def _check(plan: FieldPlan, block: FieldBlock) -> None:
         if not isinstance(plan.const, _CONSTANTS[plan.type]) or (
             plan.type is not FieldType.BOOLEAN and isinstance(plan.const, bool)
         ):
-            raise ValueError(f"const is no {plan.type}")
+            raise ValueError(f"const is not a {plan.type}")
     _check_written(plan)
     if plan.zone:
         _check_zone(plan)
@@ -180,6 +180,6 @@ def record_of(name: str, plans: Iterable[FieldPlan]) -> type[msgspec.Struct]:
 
 
 def constant(plan: FieldPlan) -> Scalar:
-    """Return the constant as its field has it."""
+    """Return the constant in the type of its field."""
     value: Scalar = plan.const
     return float(value) if plan.type is FieldType.NUMBER else value

@@ -1,6 +1,6 @@
-"""Names that upstreams give to the next page and to the number of all records."""
+"""Common names in responses for the next page and for the number of all records."""
 
-#: What holds members about pages, beside the body itself.
+#: The members that contain members about pages, besides the body itself.
 AROUND = frozenset(
     {"links", "_links", "pagination", "paging", "page", "meta", "metadata", "cursor", "info"}
 )

@@ -1,4 +1,4 @@
-"""Plans of pages: how a block's paginator and its ends become values."""
+"""Plans of pages: the conversion of a block to a paginator and its ends."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -26,7 +26,7 @@ V = TypeVar("V")
 
 
 def pages_of(block: SourceBlock) -> Pages:
-    """Return how the pages of a source are walked; ValueError for what contradicts itself."""
+    """Return the pages of a source; raise ValueError for a block that contradicts itself."""
     pages = block.pages
     named: Mapping[Any, Paginator] = {
         None: NoPages(),
@@ -83,7 +83,7 @@ def _after(block: PagesBlock) -> After | None:
     return None if block.after is None else After(_single(block.after), block.send or "")
 
 
-#: Each way to the next page by the key that names it.
+#: Each paginator by its key.
 _WAYS: Mapping[str, Callable[[PagesBlock], Paginator | None]] = {
     "link": lambda block: LinkHeader() if block.link else None,
     "next": lambda block: None if block.next is None else NextMember(_single(block.next)),
@@ -103,5 +103,5 @@ def _single(text: str) -> Pointer:
 
 
 def optional(read: Callable[[str], V], text: str | None) -> V | None:
-    """Return what is read of a text; None where there is none."""
+    """Return the parsed text, None for None."""
     return None if text is None else read(text)

@@ -1,4 +1,4 @@
-"""Paginators as values: how one page of an upstream leads to the next, and where pages end."""
+"""Paginators as values: the ways from one page to the next, and the end of pages."""
 
 import msgspec
 
@@ -9,31 +9,31 @@ MAX_RECORDS = 1_000_000
 
 
 class NoPages(msgspec.Struct, frozen=True):
-    """One answer holds everything; where it says that there is more, the fetch fails."""
+    """A single response with all records; if it announces more, the fetch fails."""
 
 
 class FirstPage(msgspec.Struct, frozen=True):
-    """Only the first page is wanted, and there may be more."""
+    """Only the first page, of possibly several."""
 
 
 class LinkHeader(msgspec.Struct, frozen=True):
-    """`Link: rel="next"` leads to the next page."""
+    """The next page in `Link: rel="next"`."""
 
 
 class NextMember(msgspec.Struct, frozen=True):
-    """A member of the body holds the URL of the next page, or a list of links with their `rel`."""
+    """The next page in a member of the body: its URL, or a list of links with their `rel`."""
 
     pointer: Pointer
 
 
 class NextHeader(msgspec.Struct, frozen=True):
-    """A header holds the URL of the next page."""
+    """The URL of the next page in a header."""
 
     name: str
 
 
 class Token(msgspec.Struct, frozen=True):
-    """A token from the body or a header is sent as a parameter.
+    """A token from the body or a header, sent as a parameter.
 
     A token that is an object sends all its members, each as the parameter of its name.
     """
@@ -44,20 +44,20 @@ class Token(msgspec.Struct, frozen=True):
 
 
 class Number(msgspec.Struct, frozen=True):
-    """Pages are numbered by a parameter, from `first` on."""
+    """Page numbers in a parameter, from `first` on."""
 
     send: str
     first: int = 1
 
 
 class Offset(msgspec.Struct, frozen=True):
-    """A parameter says how many records to pass over: as many as have come."""
+    """The number of received records in a parameter, which the upstream skips."""
 
     send: str
 
 
 class After(msgspec.Struct, frozen=True):
-    """A value of the last record is sent as a parameter."""
+    """A value of the last record, sent as a parameter."""
 
     pointer: Pointer
     send: str
@@ -69,7 +69,7 @@ Paginator = (
 
 
 class Ends(msgspec.Struct, frozen=True, kw_only=True):
-    """What else an upstream says of the end: whether there is more, how many records, or pages."""
+    """The upstream's statements about the end: whether there is more, and the totals."""
 
     more: Pointer | None = None
     total: Pointer | None = None
@@ -79,10 +79,10 @@ class Ends(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pages(msgspec.Struct, frozen=True, kw_only=True):
-    """How the pages of a source are walked.
+    """The pages of a source.
 
-    More pages than `max_pages`, or more records than `max_records`, fail the walk: they never cut
-    it.
+    More pages than `max_pages`, or more records than `max_records`, make the fetch fail; they are
+    never cut off.
     """
 
     paginator: Paginator = NoPages()

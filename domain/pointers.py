@@ -1,20 +1,20 @@
-"""JSON Pointers (RFC 6901), with one extension: the step `*` is every element or member."""
+"""JSON Pointers (RFC 6901), with one extension: the step `*` means every element or member."""
 
 from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 
-#: The step `*`; a member that is called so is written `~2`.
+#: The step `*`; a member with this name is written `~2`.
 EVERY: Final = None
-#: What a pointer finds where there is nothing.
+#: The result of a pointer without a value.
 MISSING: Final = msgspec.UNSET
 
 _ESCAPED = (("~2", "*"), ("~1", "/"), ("~0", "~"))
 
 
 class Pointer(msgspec.Struct, frozen=True):
-    """The way from a JSON value to one inside it, or to several by the step `*`."""
+    """A path from a JSON value to one inside it, or to several with the step `*`."""
 
     steps: tuple[str | None, ...] = ()
 
@@ -23,11 +23,11 @@ class Pointer(msgspec.Struct, frozen=True):
 
     @property
     def is_single(self) -> bool:
-        """Return whether it leads to one value at most."""
+        """Return whether it points to one value at most."""
         return EVERY not in self.steps
 
     def find(self, value: Any) -> Any:
-        """Return the value it leads to, or MISSING; it must be single."""
+        """Return the value it points to, or MISSING; it must be single."""
         for step in self.steps:
             value = _stepped(value, step or "")
             if value is MISSING:
@@ -35,12 +35,12 @@ class Pointer(msgspec.Struct, frozen=True):
         return value
 
     def find_all(self, value: Any) -> Iterator[tuple[str, Any]]:
-        """Yield all values it leads to, each with its own pointer."""
+        """Yield all values it points to, each with its own pointer."""
         yield from _walk("", value, self.steps)
 
 
 def parse_pointer(text: str) -> Pointer:
-    """Read a pointer such as `/data/0/id`; a ValueError says what was expected."""
+    """Parse a pointer such as `/data/0/id`; raise ValueError if it is invalid."""
     if not text:
         return Pointer()
     if not text.startswith("/"):
@@ -73,24 +73,24 @@ def _stepped(value: Any, step: str) -> Any:
 
 
 def _element(value: list[Any], step: str) -> Any:
-    # Leading zeros and signs are no positions (RFC 6901), and a long number is none of a list.
+    # Leading zeros and signs are invalid (RFC 6901), and so are numbers beyond any list.
     if not step.isascii() or not step.isdigit() or step != str(int(step[:9])):
         return MISSING
     return value[int(step)] if int(step) < len(value) else MISSING
 
 
-def _walk(place: str, value: Any, steps: tuple[str | None, ...]) -> Iterator[tuple[str, Any]]:
+def _walk(pointer: str, value: Any, steps: tuple[str | None, ...]) -> Iterator[tuple[str, Any]]:
     if not steps:
-        yield place, value
+        yield pointer, value
         return
     step, *rest = steps
     found: list[tuple[str, Any]]
     if step is not EVERY:
-        there = _stepped(value, step)
-        found = [] if there is MISSING else [(step, there)]
+        inner = _stepped(value, step)
+        found = [] if inner is MISSING else [(step, inner)]
     elif isinstance(value, dict):
         found = list(value.items())
     else:
         found = [(str(number), each) for number, each in enumerate(value or ())]
     for name, each in found:
-        yield from _walk(f"{place}/{_escape(name)}", each, tuple(rest))
+        yield from _walk(f"{pointer}/{_escape(name)}", each, tuple(rest))

@@ -1,4 +1,4 @@
-"""Strict reading of tables, as TOML has them, into Structs: every mistake is found at once."""
+"""Strict conversion of TOML tables to Structs, with all errors at once."""
 
 import difflib
 import types
@@ -13,7 +13,7 @@ Keys = tuple[str, ...]
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """A mistake in a table: the keys that lead to it, and what would do."""
+    """An error in a table: the keys that lead to it, and what was expected."""
 
     keys: Keys
     detail: str
@@ -23,7 +23,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class InvalidTable(Exception):
-    """Everything that is wrong with a table."""
+    """All errors of a table."""
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("; ".join(map(str, problems)))
@@ -31,14 +31,14 @@ class InvalidTable(Exception):
 
 
 def read_strictly(table: Any, kind: type[S], keys: Keys = ()) -> S:
-    """Return the table as a Struct; raise InvalidTable with all its mistakes."""
+    """Return the table as a Struct; raise InvalidTable with all its errors."""
     if problems := list(_problems(kind, table, keys)):
         raise InvalidTable(problems)
     return msgspec.convert(table, kind)
 
 
 def nearest(name: str, known: Mapping[str, object] | list[str]) -> str:
-    """Return the hint that names the known name nearest to an unknown one, if any is near."""
+    """Return a hint with the known name that is similar to an unknown one, if any is."""
     near = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {near[0]}?" if near else ""
 
@@ -63,7 +63,7 @@ def _problems(hint: Any, value: Any, keys: Keys) -> Iterator[Problem]:
         msgspec.convert(value, hint)
     except msgspec.ValidationError:
         if advice := getattr(members[0], "ADVICE", ""):
-            # What is there may be a secret, so it is not shown.
+            # The value may be a secret, so it is not shown.
             yield Problem(keys, advice)
             return
         expected = " or ".join(dict.fromkeys(map(_described, members)))
@@ -102,7 +102,7 @@ _WORDS: Mapping[Any, str] = {
 
 
 def _described(hint: Any) -> str:
-    """Return what a type expects, in words."""
+    """Return the expected values of a type, in words."""
     origin = get_origin(hint)
     if origin is Literal:
         return " or ".join(f'"{each}"' for each in get_args(hint))

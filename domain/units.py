@@ -1,4 +1,4 @@
-"""Units as people write them: durations, sizes and rates."""
+"""Parsers of units as people write them: durations, sizes and rates."""
 
 import re
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Walks: from the pages of an upstream to the next request, or to the end and what it proves."""
+"""Walks through the pages of an upstream: the next request, or the end."""
 
 from collections.abc import Hashable, Mapping, Sequence
 
@@ -15,22 +15,22 @@ from domain.pages import (
     Token,
 )
 
-#: The statuses that past the end of numbered pages mean that there is no such page.
+#: The statuses that mean that a numbered page is past the end.
 PAST_THE_END = frozenset({400, 404, 416})
-#: So many empty pages in a row that lead on are no walk any more.
+#: The most empty pages in a row with a next page; more are an endless loop.
 MOST_EMPTY = 100
 
 
-#: Ways in which a parameter of ours asks for a page.
-_ASKED_FOR = (Number, Offset, After, Token)
+#: Paginators that request a page with a parameter.
+_REQUESTED_BY_PARAMETER = (Number, Offset, After, Token)
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """What one page says.
+    """The facts of one page.
 
-    `url` is where it was asked; `records` identify its records, in order. `leads` is the absolute
-    URL of the next page, or the parameters of a token. `past_the_end` pages have no body, only one
-    of the statuses PAST_THE_END.
+    `url` is its URL; `records` identify its records, in order. `leads` is the absolute URL of the
+    next page, or the parameters of a token. `past_the_end` pages have no body, only one of the
+    statuses PAST_THE_END.
     """
 
     url: str
@@ -44,21 +44,21 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NextUrl(msgspec.Struct, frozen=True):
-    """The next page is at this URL."""
+    """The URL of the next page."""
 
     url: str
 
 
 class NextParams(msgspec.Struct, frozen=True):
-    """The next page is at the first URL with these parameters."""
+    """The parameters of the next page, for the first URL."""
 
     params: Mapping[str, str]
 
 
 class End(msgspec.Struct, frozen=True):
-    """There is no further page.
+    """The end of the pages.
 
-    It is `proven` where the upstream showed that everything came; a likely end never deletes.
+    It is `proven` if the upstream showed that the records are complete; otherwise it deletes none.
     """
 
     proven: bool
@@ -73,23 +73,23 @@ class Walk:
     def __init__(self, pages: Pages) -> None:
         self._pages = pages
         self._paginator = pages.paginator
-        #: How many pages, and how many records on them, have come.
+        #: The numbers of received pages and records.
         self.count = 0
         self.received = 0
         self._known: set[Hashable] = set()
         self._first: tuple[Hashable, ...] = ()
         self._previous: tuple[Hashable, ...] = ()
         self._totals: set[int] = set()
-        self._asked: set[Hashable] = set()
+        self._requested: set[Hashable] = set()
         self._empty = 0
 
     @property
     def may_pass_the_end(self) -> bool:
-        """Return whether a status of PAST_THE_END may answer the next request."""
+        """Return whether the next request may get a status of PAST_THE_END."""
         return self.count > 0 and isinstance(self._paginator, Number | Offset | After)
 
     def after(self, page: Page) -> Step:
-        """Return what follows a page; raise UnexpectedContent where that cannot be told.
+        """Return the step after a page; raise UnexpectedContent if the pages are inconsistent.
 
         Its codes are `more_pages`, `page_ignored`, `pagination_loop`, `too_many_pages` and
         `too_many_records`.
@@ -107,28 +107,27 @@ class Walk:
     # ------------------------------------------------------------ what came
 
     def _is_clamped(self, page: Page) -> bool:
-        """Return whether a server that clamps gave its last page again; raise for a loop."""
+        """Return whether a clamping server repeated its last page; raise for a loop."""
         records = tuple(page.records)
         if not records or not self.count:
             return False
-        if records == self._first and isinstance(self._paginator, _ASKED_FOR):
+        if records == self._first and isinstance(self._paginator, _REQUESTED_BY_PARAMETER):
             raise UnexpectedContent(
-                f"page {self.count + 1} is page one again: the upstream ignores what asks for a"
-                " page",
+                f"page {self.count + 1} is page one again: the upstream ignores the page parameter",
                 code="page_ignored",
             )
         is_counted = isinstance(self._paginator, Number | Offset)
         if is_counted and self.count > 1 and records == self._previous:
             return True
         if self._known.issuperset(records):
-            raise _loop(f"page {self.count + 1} holds no record that did not come before")
+            raise _loop(f"page {self.count + 1} has only records of earlier pages")
         return False
 
     def _note(self, page: Page) -> None:
         records = tuple(page.records)
         if not self.count:
             self._first = records
-            self._asked.add(page.url)
+            self._requested.add(page.url)
         self._previous = records
         self.count += 1
         self.received += len(records)
@@ -156,7 +155,7 @@ class Walk:
 
     def _only(self, page: Page) -> End:
         if page.leads is not None or page.more:
-            raise _more("the answer leads to a next page")
+            raise _more("the response names a next page")
         if page.total is not None and page.total > self.received:
             raise _more(f"{page.total} records are announced, and {self.received} came")
         return self._end(proven=True)
@@ -165,11 +164,11 @@ class Walk:
         if page.more is False:
             return self._end(proven=True)
         if page.records and self._is_complete(page):
-            # A total that is too low must not prove an end while the upstream leads on.
+            # A total that is too low must not prove an end while there is a next page.
             return self._end(proven=page.leads is None)
         match page.leads:
             case None if page.more:
-                raise _more("there is more, and no way to the next page")
+                raise _more("there is more, but no next page is named")
             case None:
                 return self._end(proven=True)
             case str(url):
@@ -189,14 +188,14 @@ class Walk:
         return NextParams({paginator.send: page.after})
 
     def _is_complete(self, page: Page) -> bool:
-        # A total may come on page one alone.
-        told = max(self._totals, default=None)
-        if told is not None and self.received >= told:
+        # The total may be only on page one.
+        total = max(self._totals, default=None)
+        if total is not None and self.received >= total:
             return True
         return page.last is not None and self.count >= page.last
 
     def _end(self, proven: bool) -> End:
-        # Records that moved between pages are counted twice, so that only distinct ones count.
+        # Records that moved between pages were received twice: only distinct ones count.
         is_contradicted = len(self._totals) > 1 or any(
             total > len(self._known) for total in self._totals
         )
@@ -204,15 +203,15 @@ class Walk:
 
     def _check_further(self, step: NextUrl | NextParams) -> None:
         asked = step.url if isinstance(step, NextUrl) else tuple(sorted(step.params.items()))
-        if asked in self._asked:
-            raise _loop("the pages lead round in circles")
-        self._asked.add(asked)
+        if asked in self._requested:
+            raise _loop("the pages form a loop")
+        self._requested.add(asked)
         if self.count >= self._pages.max_pages:
             raise UnexpectedContent(
                 f"there are more than {self._pages.max_pages} pages", code="too_many_pages"
             )
         if self._empty >= MOST_EMPTY:
-            raise _loop(f"{MOST_EMPTY} empty pages in a row lead on")
+            raise _loop(f"there were {MOST_EMPTY} empty pages in a row")
 
 
 def _more(what: str) -> UnexpectedContent:

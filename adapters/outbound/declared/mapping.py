@@ -1,4 +1,4 @@
-"""Mappings of declared fields: compiled once, so that a record costs what a written one does."""
+"""Mappings of declared fields, compiled once, so that they are as fast as written ones."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -19,7 +19,7 @@ _Fill = Callable[[Iterator[Any], "Surroundings"], Any]
 
 
 class Surroundings:
-    """What is around a record: its payload, the values of the body, and its name there."""
+    """The surroundings of a record: its payload, values of the body, and its name there."""
 
     def __init__(self, payload: Payload, values: Sequence[Any]) -> None:
         self.payload = payload
@@ -29,7 +29,7 @@ class Surroundings:
 
 
 def mapping_of(source: DeclaredSource, record: type[msgspec.Struct]) -> RecordMapping[Any, Any]:
-    """Return how the elements of a declared source become its records."""
+    """Return the mapping from the elements of a declared source to records."""
     compiled = _Compiled(source, record)
     return RecordMapping(
         element=compiled.element,
@@ -41,7 +41,7 @@ def mapping_of(source: DeclaredSource, record: type[msgspec.Struct]) -> RecordMa
 
 
 class _Compiled:
-    """The plans of a source, made into a type of element and what makes records of elements."""
+    """The compiled plans of a source: an element type, and the function that makes records."""
 
     def __init__(self, source: DeclaredSource, record: type[msgspec.Struct]) -> None:
         plans = source.fields
@@ -54,7 +54,7 @@ class _Compiled:
         self._fills = [self._fill(plan, source.name) for plan in plans]
 
     def record(self, element: Any, around: Surroundings) -> Any:
-        """Return the record of an element; a ValueError says what is wrong with it."""
+        """Return the record of an element; raise ValueError if it is invalid."""
         found = self._values(element)
         if self._is_plain:
             return self._make(*found)
@@ -62,7 +62,7 @@ class _Compiled:
         return self._make(*[fill(values, around) for fill in self._fills])
 
     def _reader(self, source: DeclaredSource) -> tuple[Any, Callable[[Any], Sequence[Any]]]:
-        """Return the type of an element, and what finds the values inside it."""
+        """Return the element type, and the function that finds its values."""
         if source.format == "csv":
             return _row(self._inside), msgspec.structs.astuple
         if any(not plan.origin.pointer.steps for plan in self._inside):
@@ -87,15 +87,15 @@ class _Compiled:
             case Around.MEMBER:
                 return _reading(plan, lambda values, around: around.member)
             case Around.BODY:
-                place = self.around.index(plan.origin.pointer)
-                return _reading(plan, lambda values, around: around.values[place])
+                index = self.around.index(plan.origin.pointer)
+                return _reading(plan, lambda values, around: around.values[index])
         if plan.is_plain:
             return lambda values, around: next(values)
         return _reading(plan, lambda values, around: next(values))
 
 
 def _reading(plan: FieldPlan, take: _Fill) -> _Fill:
-    """Return what takes a value and reads it as the plan says."""
+    """Return the function that takes a value and reads it by the plan."""
     read = reader_of(plan) or partial(_converted, plan)
     name, null, nullable = plan.name, frozenset(plan.null), plan.nullable
 
@@ -114,14 +114,14 @@ def _reading(plan: FieldPlan, take: _Fill) -> _Fill:
 
 
 def _converted(plan: FieldPlan, value: Any) -> Any:
-    """Return a plain value as the field has it."""
+    """Return a plain value in the type of its field."""
     value = _present(value)
     if value is None:
         if plan.nullable:
             return None
         raise ValueError(f"{plan.name} is missing")
     try:
-        # Text that says a number is one, as in every other JSON.
+        # A number as text is accepted, as in all JSON.
         return msgspec.convert(value, python_type(plan), strict=plan.type is FieldType.TEXT)
     except msgspec.ValidationError as error:
         raise ValueError(str(error)) from error

@@ -1,4 +1,4 @@
-"""Declared sources as the definitions that every source has."""
+"""The definitions of declared sources."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def _format(source: DeclaredSource) -> Format:
 
 
 def _key(source: DeclaredSource, dataset: Dataset[Any]) -> tuple[Pointer, ...]:
-    """Return where elements have their key; nothing where it is not in them, or rows have it."""
+    """Return the pointers to the key of an element; none if rows or other parts have it."""
     plans = {plan.name: plan for plan in source.fields}
     origins = [plans[name].origin for name in dataset.key if plans[name].const is None]
     inside = [o.pointer for o in origins if o.around is Around.RECORD and o.pointer.steps]

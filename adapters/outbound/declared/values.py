@@ -1,4 +1,4 @@
-"""Values of declared fields: read as their plan says that they are written."""
+"""Values of declared fields: parsed by the form in their plan."""
 
 import math
 import zoneinfo
@@ -20,9 +20,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def reader_of(plan: FieldPlan) -> Reader | None:
-    """Return what reads the value of a field, null left aside; None where it is plain.
+    """Return the parser of a field's values that are not null; None if they are plain.
 
-    What it returns is of the field's type; a ValueError says what was expected.
+    It returns a value of the field's type, and raises ValueError if the value is invalid.
     """
     if plan.is_plain:
         return None
@@ -131,5 +131,5 @@ def _patterned(value: Any, pattern: str, zone: Any) -> datetime:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError("expected text")  # noqa: TRY004 - it is data, and no mistake of ours
+        raise ValueError("expected text")  # noqa: TRY004 - an error in the data, not in the program
     return value

@@ -73,7 +73,7 @@ def test_every_mistake_is_told_with_its_line(file: Path) -> None:
 
     file.write_text(file.read_text().replace("keys", "key"))
     found = [line.partition(": ")[0] for line in lines(file)]
-    assert found == ["own.toml:7", "own.toml:3", "own.toml:11"]
+    assert found == ["own.toml:11", "own.toml:7", "own.toml:3"]
 
 
 def test_a_mistake_in_one_of_several_files_is_told_of_that_file(tmp_path: Path) -> None:
