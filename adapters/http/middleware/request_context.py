@@ -261,8 +261,11 @@ def _complete(message: Message, request_id: str, added: list[tuple[bytes, bytes]
             continue
         missing.pop(line[0], None)
         headers.append(line)
-    if varies:
-        headers.append((b"vary", b", ".join(varies)))
+    if len(varies) == 1:
+        headers.append((b"vary", varies[0]))
+    elif varies:
+        names = [name.strip() for line in varies for name in line.split(b",")]
+        headers.append((b"vary", b", ".join(dict.fromkeys(names))))
     message["headers"] = [
         *headers,
         *missing.items(),
