@@ -289,7 +289,9 @@ def _built(engine: str, dataset: Dataset[Any], sql: SqlDataset, shape: Shape) ->
     ]
     every = select(*sql.columns)
     first = columns[0]
-    remaining = clauses_beyond(table, shape.filter, first.column.name, first.descending)
+    remaining = where
+    if shape.missing is not None:
+        remaining = clauses_beyond(table, shape.filter, first.column.name, first.descending)
     # Whether an index can be used does not depend on the values.
     conditions = (Condition(dataset.fields[c.field], c.operator, None) for c in shape.filter)
     fast = dataset.answers_fast(Filter(tuple(conditions)), shape.sort.names)

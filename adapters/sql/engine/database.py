@@ -41,21 +41,6 @@ def named_row(names: Iterable[str], row: Sequence[Any], times: Iterable[str]) ->
 # ---------------------------------------------------------------- statements
 
 
-class Statement:
-    """A compiled statement: its text, and the order in which the driver takes its values."""
-
-    def __init__(self, clause: ClauseElement, dialect: Dialect) -> None:
-        compiled = clause.compile(dialect=dialect)
-        self.text = str(compiled)
-        self._names: Sequence[str] = getattr(compiled, "positiontup", None) or ()
-        self._fixed: Values = compiled.params
-
-    def values(self, given: Values) -> list[Any]:
-        """Return the values in the driver's order; those fixed in the statement may be absent."""
-        fixed = self._fixed
-        return [given[name] if name in given else fixed[name] for name in self._names]
-
-
 class BoundStatement(NamedTuple):
     """A query as the driver takes it: text, values in order, and how many rows are enough."""
 
@@ -64,29 +49,33 @@ class BoundStatement(NamedTuple):
     enough: int | None = None
 
 
+class _Compiled(NamedTuple):
+    """A compiled statement: text, names of its parameters in order, and values fixed in it."""
+
+    text: str
+    names: Sequence[str]
+    fixed: Values
+
+
 class Compiler:
     """A compiler that keeps each statement's compiled form as long as the statement lives."""
 
     def __init__(self, dialect: Dialect) -> None:
-        self.dialect = dialect
-        self._compiled: WeakKeyDictionary[ClauseElement, Statement] = WeakKeyDictionary()
+        self._dialect = dialect
+        self._compiled: WeakKeyDictionary[ClauseElement, _Compiled] = WeakKeyDictionary()
 
-    def __call__(self, clause: ClauseElement) -> Statement:
-        """Return the compiled form of a statement."""
-        statement = self._compiled.get(clause)
-        if statement is None:
-            statement = self._compiled[clause] = Statement(clause, self.dialect)
-        return statement
-
-    def bound(self, queries: Sequence[SqlQuery]) -> list[BoundStatement]:
-        """Return queries as the driver takes them."""
-        return [self._bound(*query) for query in queries]
-
-    def _bound(
-        self, clause: ClauseElement, given: Values, enough: int | None = None
+    def bind(
+        self, clause: ClauseElement, values: Values, enough: int | None = None
     ) -> BoundStatement:
-        statement = self(clause)
-        return BoundStatement(statement.text, statement.values(given), enough)
+        """Return a statement with its values; those fixed in it may be absent from `values`."""
+        compiled = self._compiled.get(clause)
+        if compiled is None:
+            new = clause.compile(dialect=self._dialect)
+            names = getattr(new, "positiontup", None) or ()
+            compiled = self._compiled[clause] = _Compiled(str(new), names, new.params)
+        text, names, fixed = compiled
+        bound = [values[name] if name in values else fixed[name] for name in names]
+        return BoundStatement(text, bound, enough)
 
 
 # ---------------------------------------------------------------- connections

@@ -89,7 +89,7 @@ class PostgresDatabase(Database, Probe, Connections):
     ) -> list[list[Row]]:
         """Return the rows of several queries in one snapshot."""
         pool = self._scans if scan else self._reads
-        return await pool.snapshot(self._compiler.bound(queries), table)
+        return await pool.snapshot([self._compiler.bind(*query) for query in queries], table)
 
     @asynccontextmanager
     async def write(self, durable: bool = True) -> AsyncIterator[SqlSession]:

@@ -37,18 +37,16 @@ class PostgresSession(SqlSession):
 
     async def rows(self, clause: ClauseElement, values: Values) -> list[Row]:
         """Run a statement and return its rows."""
-        statement = self._compiler(clause)
+        bound = self._compiler.bind(clause, values)
         with translated():
-            rows: list[Row] = await self._connection.fetch(
-                statement.text, *statement.values(values)
-            )
+            rows: list[Row] = await self._connection.fetch(bound.text, *bound.values)
             return rows
 
     async def run(self, clause: ClauseElement, values: Values) -> int:
         """Run a statement and return the number of rows it changed."""
-        statement = self._compiler(clause)
+        bound = self._compiler.bind(clause, values)
         with translated():
-            tag = await self._connection.execute(statement.text, *statement.values(values))
+            tag = await self._connection.execute(bound.text, *bound.values)
         count = tag.rpartition(" ")[2]  # such as INSERT 0 1, or CREATE TABLE
         return int(count) if count.isdecimal() else 0
 
@@ -59,7 +57,7 @@ class PostgresSession(SqlSession):
     async def many(self, clause: ClauseElement, values: Iterable[Row]) -> None:
         """Run a statement once for each row of values."""
         with translated():
-            await self._connection.executemany(self._compiler(clause).text, values)
+            await self._connection.executemany(self._compiler.bind(clause, {}).text, values)
 
     async def stage(self, into: Insert, rows: Iterable[Row]) -> None:
         """Add many rows to a temporary table; a generator of them runs on a thread."""

@@ -1,4 +1,4 @@
-"""Connections to SQLite: how each is opened, writing sessions, and readers.
+"""Connections to SQLite: how each is opened, the errors of the driver, and readers.
 
 Short reads run on the event loop's thread: where an index leads to a few rows, handing the read to
 another thread and contending for the GIL would cost more than the read itself.
@@ -9,28 +9,13 @@ import math
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TypeVar
 
-from sqlalchemy import ClauseElement, Insert
-
-from adapters.sql.engine.database import (
-    MAX_WAITING,
-    BoundStatement,
-    Compiler,
-    Row,
-    SqlSession,
-    SqlWrite,
-    Turns,
-    Values,
-)
+from adapters.sql.engine.database import MAX_WAITING, BoundStatement, Row
 from application.ports.operations import PoolUsage
 from domain.errors import QueryTooSlow, StoreFull, StoreUnavailable
-
-T = TypeVar("T")
 
 BUSY_S = 10.0
 
@@ -40,7 +25,7 @@ _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 def connect(path: Path, *, read_only: bool = False, durable: bool = True) -> sqlite3.Connection:
     """Open a connection with explicit transactions and our pragmas."""
     mode = "ro" if read_only else "rwc"
-    with translated():
+    try:
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode={mode}",
             uri=True,
@@ -56,15 +41,6 @@ def connect(path: Path, *, read_only: bool = False, durable: bool = True) -> sql
             connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             connection.execute("PRAGMA foreign_keys=ON")
         return connection
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Translate the driver's errors into the store's."""
-    try:
-        yield
-    except sqlite3.IntegrityError:
-        raise
     except sqlite3.DatabaseError as error:
         raise translation(error) from error
 
@@ -83,122 +59,6 @@ def translation(error: sqlite3.DatabaseError) -> Exception:
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return StoreUnavailable("the database file is damaged or is not a database")
     return error
-
-
-# ---------------------------------------------------------------- writing
-
-
-class SqliteSession(SqlSession):
-    """One connection on its own thread."""
-
-    def __init__(self, path: Path, compiler: Compiler, lock: Turns, durable: bool = True) -> None:
-        self._compiler = compiler
-        self._lock = lock
-        self._connection: sqlite3.Connection | None = None
-        self._open: Callable[[], sqlite3.Connection] = lambda: connect(path, durable=durable)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
-
-    async def rows(self, clause: ClauseElement, values: Values) -> list[Row]:
-        """Run a statement and return its rows."""
-        statement = self._compiler(clause)
-        given = statement.values(values)
-        return await self._call(lambda c: c.execute(statement.text, given).fetchall())
-
-    async def run(self, clause: ClauseElement, values: Values) -> int:
-        """Run a statement and return the number of rows it changed."""
-        statement = self._compiler(clause)
-        given = statement.values(values)
-        return await self._call(lambda c: c.execute(statement.text, given).rowcount)
-
-    async def run_all(self, writes: Sequence[SqlWrite]) -> list[int]:
-        """Run statements in order, all in one call to the thread."""
-        bound = self._compiler.bound(writes)
-        return await self._call(lambda c: [c.execute(b.text, b.values).rowcount for b in bound])
-
-    async def many(self, clause: ClauseElement, values: Iterable[Row]) -> None:
-        """Run a statement once for each row of values."""
-        text = self._compiler(clause).text
-        # One transaction for all of them, also for a temporary table.
-        await self._call(lambda c: _many(c, text, values))
-
-    async def stage(self, into: Insert, rows: Iterable[Row]) -> None:
-        """Add many rows to a temporary table; a generator of them runs on the thread."""
-        await self.many(into, rows)
-
-    async def note_change(self) -> None:
-        """Do nothing: `data_version` changes with every commit."""
-
-    async def write_ahead(self) -> None:
-        """Turn on write-ahead logging, which the file keeps."""
-        await self._call(_write_ahead)
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[None]:
-        """Begin a write transaction; writers of one process wait here, not at the file's lock."""
-        async with self._lock:
-            try:
-                await self._call(lambda c: c.execute("BEGIN IMMEDIATE"))
-                yield
-                await self._call(lambda c: c.execute("COMMIT"))
-            except BaseException:
-                await self._call(_roll_back)
-                raise
-
-    async def close(self) -> None:
-        """Close the connection, if it was opened, and end its thread."""
-        try:
-            if self._connection is not None:
-                await self._call(lambda c: c.close())
-        finally:
-            self._thread.shutdown(wait=False)
-
-    async def _call(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._thread, self._work, work)
-        try:
-            return await asyncio.shield(future)
-        except asyncio.CancelledError:
-            # The connection must not be used while its thread still uses it.
-            await asyncio.wait([future])
-            future.exception()
-            raise
-
-    def _work(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        with translated():
-            if self._connection is None:
-                self._connection = self._open()
-            return work(self._connection)
-
-
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    # SQLite ignores busy_timeout here.
-    until = time.monotonic() + BUSY_S
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                raise
-            time.sleep(0.02)
-
-
-def _roll_back(connection: sqlite3.Connection) -> None:
-    if connection.in_transaction:
-        connection.execute("ROLLBACK")
-
-
-def _many(connection: sqlite3.Connection, text: str, values: Iterable[Row]) -> None:
-    if connection.in_transaction:
-        connection.executemany(text, values)
-        return
-    connection.execute("BEGIN")
-    try:
-        connection.executemany(text, values)
-        connection.execute("COMMIT")
-    except BaseException:
-        _roll_back(connection)
-        raise
 
 
 # ---------------------------------------------------------------- reading
@@ -247,11 +107,13 @@ class ReaderPool:
             self._waiting -= 1
 
     def _read(self, queries: Sequence[BoundStatement], until: float) -> list[list[Row]]:
-        with translated():
-            reader = self._reader()
-            if time.monotonic() > until:
-                raise QueryTooSlow("other slow queries took the time this one had; try again")
+        reader = self._reader()
+        if time.monotonic() > until:
+            raise QueryTooSlow("other slow queries took the time this one had; try again")
+        try:
             return reader.answers(queries, until)
+        except sqlite3.DatabaseError as error:
+            raise translation(error) from error
 
     def _reader(self) -> "_Reader":
         reader: _Reader | None = getattr(self._local, "reader", None)

@@ -1,12 +1,15 @@
-"""SQLite: the driver on its own threads, one writer at a time, read-only readers."""
+"""SQLite: one writer at a time, each session on its own thread, and read-only readers."""
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
-from sqlalchemy import Table
+from sqlalchemy import ClauseElement, Insert, Table
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from adapters.sql.engine.database import (
@@ -17,12 +20,14 @@ from adapters.sql.engine.database import (
     Row,
     SqlQuery,
     SqlSession,
+    SqlWrite,
     Turns,
+    Values,
 )
 from adapters.sql.engine.sqlite.connections import (
+    BUSY_S,
     InlineReader,
     ReaderPool,
-    SqliteSession,
     connect,
     translation,
 )
@@ -31,7 +36,129 @@ from application.ports.system import Clock
 from domain.errors import StoreError, StoreUnavailable
 from domain.times import to_micros
 
+T = TypeVar("T")
+
 READERS = 2
+
+# ---------------------------------------------------------------- writing
+
+
+class SqliteSession(SqlSession):
+    """One connection on its own thread."""
+
+    def __init__(self, path: Path, compiler: Compiler, lock: Turns, durable: bool = True) -> None:
+        self._compiler = compiler
+        self._lock = lock
+        self._connection: sqlite3.Connection | None = None
+        self._open: Callable[[], sqlite3.Connection] = lambda: connect(path, durable=durable)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
+
+    async def rows(self, clause: ClauseElement, values: Values) -> list[Row]:
+        """Run a statement and return its rows."""
+        bound = self._compiler.bind(clause, values)
+        return await self._call(lambda c: c.execute(bound.text, bound.values).fetchall())
+
+    async def run(self, clause: ClauseElement, values: Values) -> int:
+        """Run a statement and return the number of rows it changed."""
+        bound = self._compiler.bind(clause, values)
+        return await self._call(lambda c: c.execute(bound.text, bound.values).rowcount)
+
+    async def run_all(self, writes: Sequence[SqlWrite]) -> list[int]:
+        """Run statements in order, all in one call to the thread."""
+        bound = [self._compiler.bind(*write) for write in writes]
+        return await self._call(lambda c: [c.execute(b.text, b.values).rowcount for b in bound])
+
+    async def many(self, clause: ClauseElement, values: Iterable[Row]) -> None:
+        """Run a statement once for each row of values."""
+        text = self._compiler.bind(clause, {}).text
+        # One transaction for all of them, also for a temporary table.
+        await self._call(lambda c: _many(c, text, values))
+
+    async def stage(self, into: Insert, rows: Iterable[Row]) -> None:
+        """Add many rows to a temporary table; a generator of them runs on the thread."""
+        await self.many(into, rows)
+
+    async def note_change(self) -> None:
+        """Do nothing: `data_version` changes with every commit."""
+
+    async def write_ahead(self) -> None:
+        """Turn on write-ahead logging, which the file keeps."""
+        await self._call(_write_ahead)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """Begin a write transaction; writers of one process wait here, not at the file's lock."""
+        async with self._lock:
+            try:
+                await self._call(lambda c: c.execute("BEGIN IMMEDIATE"))
+                yield
+                await self._call(lambda c: c.execute("COMMIT"))
+            except BaseException:
+                await self._call(_roll_back)
+                raise
+
+    async def close(self) -> None:
+        """Close the connection, if it was opened, and end its thread."""
+        try:
+            if self._connection is not None:
+                await self._call(lambda c: c.close())
+        finally:
+            self._thread.shutdown(wait=False)
+
+    async def _call(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self._thread, self._work, work)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            # The connection must not be used while its thread still uses it.
+            await asyncio.wait([future])
+            future.exception()
+            raise
+
+    def _work(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            if self._connection is None:
+                self._connection = self._open()
+            return work(self._connection)
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.DatabaseError as error:
+            raise translation(error) from error
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    # SQLite ignores busy_timeout here.
+    until = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.02)
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def _many(connection: sqlite3.Connection, text: str, values: Iterable[Row]) -> None:
+    if connection.in_transaction:
+        connection.executemany(text, values)
+        return
+    connection.execute("BEGIN")
+    try:
+        connection.executemany(text, values)
+        connection.execute("COMMIT")
+    except BaseException:
+        _roll_back(connection)
+        raise
+
+
+# ---------------------------------------------------------------- the database
 
 
 def sqlite_compiler() -> Compiler:
@@ -65,7 +192,7 @@ class SqliteDatabase(Database, Probe, Connections):
         table: Table | None = None,
     ) -> list[list[Row]]:
         """Return the rows of several queries in one snapshot; short ones are read inline."""
-        bound = self._compiler.bound(queries)
+        bound = [self._compiler.bind(*query) for query in queries]
         if short:
             self._version = None  # a version compared afterwards must be read after this
             if (found := self._inline.read(bound)) is not None:

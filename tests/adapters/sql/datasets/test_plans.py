@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from adapters.sql.datasets.queries import Shape, page_values, statements_of
-from adapters.sql.engine.database import Compiler, Statement
+from adapters.sql.engine.database import BoundStatement, Compiler
 from adapters.sql.engine.postgres.database import DIRECT, postgres_compiler
 from adapters.sql.engine.sqlite.connections import connect
 from adapters.sql.engine.sqlite.database import SqliteDatabase, sqlite_compiler
@@ -64,7 +64,7 @@ async def test_sqlite_reads_fast_queries_by_an_index(dataset: Dataset[Any], tmp_
 
     for request in _requests(dataset):
         statements = _compiled(compiler, "sqlite", dataset, request)
-        plans = [_sqlite_plan(connection, statement, request) for statement in statements]
+        plans = [_sqlite_plan(connection, statement) for statement in statements]
         assert not [plan for plan in plans if "TEMP B-TREE" in plan], _named(dataset, request)
         if request.filter.conditions or request.cursor:
             assert all("SEARCH" in plan for plan in plans), (_named(dataset, request), plans)
@@ -84,7 +84,7 @@ async def test_postgresql_reads_fast_queries_by_an_index(dataset: Dataset[Any]) 
         for request in _requests(dataset):
             for statement in _compiled(compiler, "postgresql", dataset, request):
                 await connection.execute(f"PREPARE page AS {statement.text}")
-                values = ", ".join("NULL" for _ in statement.values(page_values(request)))
+                values = ", ".join("NULL" for _ in statement.values)
                 lines = await connection.fetch(f"EXPLAIN EXECUTE page({values})")
                 await connection.execute("DEALLOCATE page")
                 plan = "\n".join(line for [line] in lines)
@@ -165,20 +165,20 @@ def _column(dataset: Dataset[Any], field: Field) -> str:
 
 def _compiled(
     compiler: Compiler, engine: str, dataset: Dataset[Any], request: PageRequest
-) -> list[Statement]:
+) -> list[BoundStatement]:
     statements = statements_of(engine, dataset, Shape.of(request))
     assert statements.fast
-    return [compiler(segment) for segment in statements.segments]
+    values = page_values(request)
+    return [compiler.bind(segment, values) for segment in statements.segments]
 
 
-def _sqlite_plan(connection: sqlite3.Connection, statement: Statement, request: PageRequest) -> str:
-    values = statement.values(page_values(request))
-    rows = connection.execute(f"EXPLAIN QUERY PLAN {statement.text}", values)
+def _sqlite_plan(connection: sqlite3.Connection, statement: BoundStatement) -> str:
+    rows = connection.execute(f"EXPLAIN QUERY PLAN {statement.text}", statement.values)
     return "\n".join(row[3] for row in rows)
 
 
 def _steps(
-    connection: sqlite3.Connection, statements: list[Statement], request: PageRequest
+    connection: sqlite3.Connection, statements: list[BoundStatement], request: PageRequest
 ) -> int:
     """Return how many steps SQLite takes to read one page, segment by segment."""
     steps = rows = 0
@@ -191,7 +191,6 @@ def _steps(
     connection.set_progress_handler(step, 1)
     for statement in statements:
         if rows <= request.limit:
-            values = statement.values(page_values(request))
-            rows += len(connection.execute(statement.text, values).fetchall())
+            rows += len(connection.execute(statement.text, statement.values).fetchall())
     connection.set_progress_handler(None, 1)
     return steps

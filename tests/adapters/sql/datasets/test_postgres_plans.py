@@ -49,10 +49,10 @@ async def _plans(connection: asyncpg.Connection, dataset: Dataset[Any], request:
     compiler = postgres_compiler()
     plans = []
     for segment in statements_of("postgresql", dataset, Shape.of(request)).segments:
-        statement = compiler(segment)
+        statement = compiler.bind(segment, {})
         await connection.execute(f"PREPARE page AS {statement.text}")
         # The plan is the same for all values.
-        values = ", ".join("NULL" for _ in statement.values({}))
+        values = ", ".join("NULL" for _ in statement.values)
         lines = await connection.fetch(f"EXPLAIN EXECUTE page({values})")
         await connection.execute("DEALLOCATE page")
         plans.append("\n".join(line for [line] in lines))
@@ -106,7 +106,7 @@ async def test_the_present_time_is_computed_once_and_searched_for_in_an_index(
     connection: asyncpg.Connection,
 ) -> None:
     await connection.execute("SET enable_seqscan TO off; CREATE INDEX ON jobs (lease_until)")
-    statement = postgres_compiler()(select(jobs.c.id).where(jobs.c.lease_until <= now()))
+    statement = postgres_compiler().bind(select(jobs.c.id).where(jobs.c.lease_until <= now()), {})
 
     lines = await connection.fetch(f"EXPLAIN {statement.text}", None)
 

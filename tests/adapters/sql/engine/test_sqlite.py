@@ -207,10 +207,10 @@ async def _plan(database: SqliteDatabase, request: PageRequest) -> str:
     compiler = sqlite_compiler()
     plans = []
     for segment in statements_of("sqlite", POSTS, Shape.of(request)).segments:
-        statement = compiler(segment)
+        statement = compiler.bind(segment, page_values(request))
         connection = connect(database.path, read_only=True)
-        values = statement.values(page_values(request))
-        rows = connection.execute(f"EXPLAIN QUERY PLAN {statement.text}", values).fetchall()
+        plan = f"EXPLAIN QUERY PLAN {statement.text}"
+        rows = connection.execute(plan, statement.values).fetchall()
         connection.close()
         plans += [row[3] for row in rows]
     return "\n".join(plans)
