@@ -26,6 +26,11 @@ MAX_INDEXED_BYTES = 512
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 
 
+def is_name(text: str) -> bool:
+    """Return whether a dataset or a field may have this name."""
+    return bool(_NAME.fullmatch(text)) and "__" not in text
+
+
 class Role(StrEnum):
     """The role of a caller; each role may do everything the ones before it may."""
 
@@ -75,7 +80,7 @@ class Dataset(Generic[R]):
     def __post_init__(self) -> None:
         names = [self.name, *(name for name in self.fields if name != CHANGED_AT.name)]
         for name in names:
-            if not _NAME.fullmatch(name) or "__" in name:
+            if not is_name(name):
                 raise InvalidDataset(f"{name!r} is not a valid name: use a-z, 0-9 and single _")
         for name in (*self.key, *(name for index in self.indexes for name in index)):
             if name not in self.fields or not self.fields[name].sortable:

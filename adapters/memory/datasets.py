@@ -1,14 +1,16 @@
 """Datasets in memory: records, tables, and the version that changes with every commit."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from adapters.memory.database import MemoryDatabase, StoredRow
-from application.ports.datasets import Changes, Store, Tables
+from application.ports.datasets import Changes, Store, Tables, Upstream
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset, Key, R
 from domain.filters import Filter
+from domain.guessed_pages import FirstAnswer
 from domain.layouts import Layout
+from domain.looks import Look
 from domain.paging import Counting, Page, PageRequest
 
 
@@ -89,3 +91,19 @@ class MemoryChanges(Changes):
     def version(self) -> int:
         """Return the number of commits."""
         return self._database.writes
+
+
+class MemoryUpstream(Upstream):
+    """Answers by URL and parameters; `asked` holds what was asked."""
+
+    def __init__(self, answer: Callable[[str, Mapping[str, str]], Any] = lambda *_: []) -> None:
+        self.answer = answer
+        self.asked: list[tuple[str, Mapping[str, str]]] = []
+
+    async def look(self, url: str, params: Mapping[str, str]) -> Look:
+        """Return the answer at a URL with these parameters."""
+        self.asked.append((url, params))
+        answer = self.answer(url, params)
+        if isinstance(answer, Look):
+            return answer
+        return Look(answer=FirstAnswer(url=url, body=answer), format="json")

@@ -13,7 +13,7 @@ from adapters.memory.accounts import (
     MemoryTokens,
 )
 from adapters.memory.database import MemoryDatabase
-from adapters.memory.datasets import MemoryChanges, MemoryStore, MemoryTables
+from adapters.memory.datasets import MemoryChanges, MemoryStore, MemoryTables, MemoryUpstream
 from adapters.memory.ingest import (
     MemoryIntakes,
     MemoryQuarantine,
@@ -80,6 +80,7 @@ class InMemory:
         self.probe = MemoryProbe()
         self.connections = MemoryConnections()
         self.store = MemoryStore(self.database)
+        self.upstream = MemoryUpstream()
         self.intakes = MemoryIntakes(*ports)
         self.tables = MemoryTables(self.database)
         self.changes = MemoryChanges(self.database)

@@ -1,12 +1,13 @@
 """The ports of datasets: stored records, their version and their tables."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset, Key, R
 from domain.filters import Filter
+from domain.looks import Look
 from domain.paging import Page, PageRequest
 
 
@@ -56,3 +57,11 @@ class Tables(Protocol):
         and intakes with the old layout continue while all of its fields exist, and raise
         StoreUnavailable otherwise. The tables of other datasets are not changed.
         """
+
+
+class Upstream(Protocol):
+    """An upstream that is looked at before it is declared."""
+
+    @abstractmethod
+    async def look(self, url: str, params: Mapping[str, str]) -> Look:
+        """Return the answer at a URL with these parameters; raise SourceError for none of use."""

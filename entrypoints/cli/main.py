@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from entrypoints.cli.commands import read_settings, reporting_errors, run, storage_of
-from entrypoints.cli.dataset_commands import schema
+from entrypoints.cli.dataset_commands import add, schema
 from entrypoints.cli.reprocess_commands import rebuild, replay
 from entrypoints.cli.user_commands import create_token, user
 from entrypoints.config import settings as s
@@ -213,6 +213,7 @@ def secrets(directory: Path) -> None:
         click.echo(line)
 
 
+main.add_command(add)
 main.add_command(schema)
 main.add_command(user)
 main.add_command(create_token)

@@ -59,10 +59,11 @@ NO_RULES = HostRules()
 class Wanted(msgspec.Struct, frozen=True):
     """The additional parts of a response that the caller needs.
 
-    `headers` are names in lower case; a response with one of the `statuses` is not a failure.
+    `headers` are names in lower case, None for all; a response with one of the `statuses` is not
+    a failure.
     """
 
-    headers: Collection[str] = frozenset()
+    headers: Collection[str] | None = frozenset()
     statuses: Collection[int] = frozenset()
 
 
@@ -188,7 +189,7 @@ class RawResponse(msgspec.Struct, frozen=True):
 
     def kept_headers(self, wanted: Wanted) -> Mapping[str, str]:
         """Return the headers that callers may need."""
-        names = (*_KEPT_HEADERS, *wanted.headers)
+        names = self.headers if wanted.headers is None else (*_KEPT_HEADERS, *wanted.headers)
         return {name: self.header(name) for name in names if name in self.headers}
 
     @property
