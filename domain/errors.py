@@ -31,6 +31,7 @@ CatchmentError
 │   └── UnexpectedContent      the response does not contain the source's records
 ├── NoSources                  all sources of the dataset are switched off
 ├── DatasetBusy                another job of the dataset waits for its source
+├── TooManyTasks               there is no room for another task
 ├── TooManyWaiting             too many callers wait for running fetches
 ├── LeaseLost                  another worker has claimed the job
 ├── QueueUnavailable           the broker is unavailable
@@ -215,6 +216,10 @@ class NoSources(CatchmentError):
 
 class DatasetBusy(CatchmentError):
     """A job of the dataset that waits for its source and blocks other jobs."""
+
+
+class TooManyTasks(CatchmentError):
+    """A new task where there are as many as there may be."""
 
 
 class TooManyWaiting(CatchmentError):

@@ -8,12 +8,14 @@ from typing import Any
 import msgspec
 
 from domain.dataset import Dataset, Role
-from domain.errors import InvalidInput, StaleVersion
+from domain.errors import InvalidInput, StaleVersion, TooManyTasks
 from domain.fields import Int64
 from domain.repositories import Enrichment, Finding, is_repository
 
 MAX_TITLE = 200
 MAX_DESCRIPTION = 10_000
+#: The most tasks that may exist, unless a setting says otherwise.
+MAX_TASKS = 10_000
 
 #: Tasks have no owner: every caller may change any of them.
 WRITE_BY = Role.ANYONE
@@ -104,6 +106,12 @@ def new_task(task_id: str, edit: TaskEdit, finding: Finding, now: datetime) -> T
     plain = {"description": None, "status": TaskStatus.OPEN}
     task = Task(id=task_id, created_at=now, updated_at=now, **{**plain, **edit.given})
     return _enriched(task, finding)
+
+
+def require_room(count: int, most: int) -> None:
+    """Raise TooManyTasks if there are `most` tasks already."""
+    if count >= most:
+        raise TooManyTasks(f"there are {most} tasks, which is the limit; delete some first")
 
 
 def task_of(row: Any) -> Task:

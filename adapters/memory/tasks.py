@@ -10,7 +10,7 @@ from application.ports.tasks import KnownRepositories, Repositories, Tasks
 from domain.errors import SourceError, SourceRefused
 from domain.reports import Traffic
 from domain.repositories import KnownRepository, LookupResult, RepoFacts
-from domain.tasks import TASKS, Task, task_of
+from domain.tasks import TASKS, Task, require_room, task_of
 
 
 class MemoryTasks(Tasks):
@@ -20,8 +20,9 @@ class MemoryTasks(Tasks):
         self._database = database
         self._clock = clock
 
-    async def add(self, task: Task) -> Any:
-        """Store a new task."""
+    async def add(self, task: Task, most: int) -> Any:
+        """Store a new task, unless there are `most` already."""
+        require_room(len(self._rows), most)
         return self._put(task)
 
     async def change(self, task_id: str, change: Callable[[Task], Task]) -> Any | None:

@@ -18,8 +18,11 @@ class Tasks(Protocol):
     """
 
     @abstractmethod
-    async def add(self, task: Task) -> Any:
-        """Store a new task."""
+    async def add(self, task: Task, most: int) -> Any:
+        """Store a new task.
+
+        Raise TooManyTasks if there are `most` already, counted in the same transaction.
+        """
 
     @abstractmethod
     async def change(self, task_id: str, change: Callable[[Task], Task]) -> Any | None:

@@ -21,7 +21,7 @@ from domain.errors import (
 )
 from domain.reports import Traffic
 from domain.repositories import Enrichment, Finding
-from domain.tasks import PENDING, TASKS, WRITE_BY, Task, TaskEdit, new_task, task_of
+from domain.tasks import MAX_TASKS, PENDING, TASKS, WRITE_BY, Task, TaskEdit, new_task, task_of
 
 #: The longest time for which a request that writes a task waits for GitHub.
 PATIENCE_S = 3.0
@@ -77,24 +77,33 @@ class TaskEnricher:
 
 
 class CreateTask:
-    """The use case that creates a task."""
+    """The use case that creates a task, unless there are `most` already."""
 
-    def __init__(self, tasks: Tasks, enricher: TaskEnricher, clock: Clock, random: Random) -> None:
+    def __init__(
+        self,
+        tasks: Tasks,
+        enricher: TaskEnricher,
+        clock: Clock,
+        random: Random,
+        most: int = MAX_TASKS,
+    ) -> None:
         self._tasks = tasks
         self._enricher = enricher
         self._clock = clock
         self._random = random
+        self._most = most
 
     async def __call__(self, edit: TaskEdit, viewer: Role = Role.ANYONE) -> Any:
         """Create a task and return it as stored; the edit has at least a title and a repository.
 
-        Raise InvalidInput with a pointer to an invalid field, LoginRequired or Forbidden.
+        Raise InvalidInput with a pointer to an invalid field, TooManyTasks, LoginRequired or
+        Forbidden.
         """
         viewer.require(WRITE_BY)
         edit.check()
         finding = await self._enricher.lookup(edit.given["repository"])
         task = new_task(self._random.identifier(), edit, finding, self._clock.now())
-        return await self._enricher.enrich_later(await self._tasks.add(task))
+        return await self._enricher.enrich_later(await self._tasks.add(task, self._most))
 
 
 class ChangeTask:

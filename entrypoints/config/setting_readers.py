@@ -23,7 +23,7 @@ V = TypeVar("V")
 SQLITE = "sqlite:///"
 _SHORTEST_SECRET = 32
 #: The default rate limits of one client, by purpose.
-CLIENT_LIMITS = "fetch=600/1m,login=30/1m,signup=200/1d,tasks=300/1m"
+CLIENT_LIMITS = "fetch=600/1m,login=30/1m,signup=200/1d,sessions=300/1m,tasks=300/1m"
 
 
 class Setting(msgspec.Struct, Generic[V], frozen=True):

@@ -21,6 +21,7 @@ from domain.retention import (
     RetainedKind,
     RetentionPolicy,
 )
+from domain.tasks import MAX_TASKS
 from domain.units import duration, positive_duration
 from domain.users import MOST_ACCOUNTS, SignupRules, checked_name, checked_password
 from entrypoints.config import setting_readers as read
@@ -98,6 +99,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "The number of accounts from which on nobody can sign up; `catchment user add` can create"
         " more. The number for one client is a limit of `CATCHMENT_CLIENT_LIMITS`.",
     )
+    max_tasks: int = setting(
+        read.whole(1),
+        str(MAX_TASKS),
+        "How many tasks there may be before creating one is refused. How many one client may"
+        " create, change and delete is a limit of `CATCHMENT_CLIENT_LIMITS`.",
+    )
     access_token_ttl: timedelta = setting(
         positive_duration, "10m", "The lifetime of an access token."
     )
@@ -109,10 +116,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     client_limits: dict[str, Rate] = setting(
         read.client_limits,
         read.CLIENT_LIMITS,
-        "Requests one client may send in a window of time: `fetch`, `login` (sign up, log in,"
-        " change a password), `signup` and `tasks` (create, change, delete). Limits that are not"
-        " named keep their defaults; all requests of a window may come at once. Users are counted"
-        " by name; other clients, and those that sign up or log in, by address, IPv6 by /64.",
+        "Requests one client may send in a window of time: `fetch` (fetch, replay, cancel), `login`"
+        " (sign up, log in, change a password), `signup`, `sessions` (refresh, log out, create and"
+        " revoke API tokens) and `tasks` (create, change, delete). Limits that are not named keep"
+        " their defaults; all requests of a window may come at once. Users are counted by name;"
+        " other clients, and those that sign up or log in, by address, IPv6 by /64.",
     )
     cors_origins: tuple[str, ...] = setting(
         read.list_of("origins such as https://app.example.com, or *", read.is_origin),

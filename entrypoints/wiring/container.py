@@ -148,7 +148,7 @@ class Container(containers.DeclarativeContainer):
         random,
     )
     tasks = providers.Singleton(
-        tasks_of, written_tasks, repository_lookup, fetch_tasks, store, clock, random
+        tasks_of, settings, written_tasks, repository_lookup, fetch_tasks, store, clock, random
     )
     registered_tasks = providers.Singleton(registered_tasks_of, settings, fetch_tasks, store)
     #: Built at each call; the registry holds the current one.

@@ -71,6 +71,7 @@ def registered_tasks_of(
 
 
 def tasks_of(
+    settings: Settings,
     tasks: Tasks,
     repository_lookup: RepositoryLookup | None,
     fetch: Fetch[Task],
@@ -82,7 +83,7 @@ def tasks_of(
     query, enricher = QueryTasks(store), TaskEnricher(repository_lookup, fetch, clock)
     return TaskUseCases(
         query=query,
-        create=CreateTask(tasks, enricher, clock, random),
+        create=CreateTask(tasks, enricher, clock, random, settings.max_tasks),
         change=ChangeTask(tasks, query, enricher, clock),
         delete=DeleteTask(tasks),
     )

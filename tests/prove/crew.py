@@ -103,6 +103,7 @@ class Crew:
             "CATCHMENT_FETCH_ON_START": "false",
             "CATCHMENT_GITHUB_URL": "",
             "CATCHMENT_CLIENT_LIMITS": ",".join(f"{n}=100000/1s" for n in rates(CLIENT_LIMITS)),
+            "CATCHMENT_MAX_TASKS": "1000000",
             "CATCHMENT_RATE_LIMITS": f"{host}:{port}=100000/1s",
             **settings,
         }

@@ -248,6 +248,14 @@ PROMISES: tuple[Promise, ...] = (
         "tests/adapters/http/operations/test_metrics.py",
         "tests/docs/test_observe.py",
     ),
+    _promise(
+        36,
+        "every write counts towards a limit, and what is created has a largest number",
+        "tests/adapters/http/protocol/test_access.py::"
+        "test_every_route_that_writes_has_a_limit_for_each_client",
+        "tests/contract/tasks/test_tasks.py::"
+        "test_of_many_who_add_tasks_at_once_none_takes_a_place_too_many",
+    ),
     Promise(
         "SIMULATION",
         "the use cases hold their promises in a simulation, for every seed",

@@ -24,7 +24,7 @@ from adapters.http.protocol.access import (
 )
 from adapters.http.protocol.bodies import FormBody
 from adapters.http.protocol.client_address import client_network
-from adapters.http.protocol.rate_limits import LOGIN, SIGNUP, Limited
+from adapters.http.protocol.rate_limits import LOGIN, SESSIONS, SIGNUP, Limited
 from adapters.http.protocol.routing import (
     AnyRequest,
     Identifier,
@@ -150,6 +150,7 @@ async def login(
     operation_id="refresh",
     summary="Refresh tokens",
     responses=problems(401, 429, *_BODY),
+    guards=[Limited(SESSIONS)],
     opt=may_call(OPEN),
     tags=["auth"],
 )
@@ -167,6 +168,7 @@ async def refresh(data: FormBody[RefreshRequest], sessions: Use[SessionUseCases]
     operation_id="log_out",
     summary="Log out",
     responses=problems(401, *_BODY),
+    guards=[Limited(SESSIONS)],
     opt=may_call(LOGGING_OUT),
     tags=["auth"],
 )
@@ -198,6 +200,7 @@ async def tokens(request: AnyRequest, api_tokens: Use[ApiTokenService]) -> Token
     operation_id="create_token",
     summary="Create an API token",
     responses=problems(401, 403, *_BODY),
+    guards=[Limited(SESSIONS)],
     opt=may_call(ACCOUNT),
     tags=["auth"],
 )
@@ -219,6 +222,7 @@ async def create(
     operation_id="revoke_token",
     summary="Revoke an API token",
     responses=problems(401, 403, 404, 503, 507),
+    guards=[Limited(SESSIONS)],
     opt=may_call(ACCOUNT),
     tags=["auth"],
 )

@@ -15,6 +15,7 @@ from typing import Any
 from adapters.http.protocol.access import caller_of
 from adapters.http.protocol.links import link_to
 from adapters.http.protocol.problems import Refusal, Reply
+from adapters.http.protocol.rate_limits import network_of
 from application.concurrency import ShieldedTasks
 from application.ports.jobs import Idempotency, SavedAnswer
 from application.ports.system import Random
@@ -42,9 +43,9 @@ class OnceOnly:
         if text is None:
             return await make(None)
         key = key_of(text)
-        # Keys of different callers are different.
+        # Each client has its own keys; a user keeps them when the network changes.
         name = caller_of(scope).name
-        owned = f"{name} {key}" if name else key
+        owned = f"{name or network_of(scope)} {key}"
         # Runs on if the caller disconnects, so that the result is saved for the key.
         return await self._answering(self._once(owned, fingerprint_of(scope), make))
 

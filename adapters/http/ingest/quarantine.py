@@ -14,6 +14,7 @@ from adapters.http.protocol.asgi import request_id_of, set_job_id
 from adapters.http.protocol.bodies import refuse_content
 from adapters.http.protocol.cursors import CursorSigner
 from adapters.http.protocol.negotiation import json_of
+from adapters.http.protocol.rate_limits import FETCH, Limited
 from adapters.http.protocol.routing import (
     Answer,
     AnyRequest,
@@ -105,6 +106,7 @@ async def waiting(
     operation_id="replay_rejected",
     summary="Replay a rejected record",
     responses=problems(*_REPLAY),
+    guards=[Limited(FETCH)],
     opt=may_call(ADMIN),
     tags=["quarantine"],
 )
@@ -127,6 +129,7 @@ async def replay_one(
     operation_id="replay",
     summary="Replay rejected records",
     responses=problems(*_REPLAY),
+    guards=[Limited(FETCH)],
     opt=may_call(ADMIN),
     tags=["quarantine"],
 )

@@ -11,6 +11,7 @@ from adapters.http.ingest.schemas import FetchAnswer, answer_of, retry_after
 from adapters.http.protocol.access import ADMIN, ANYONE, may_call, role_of
 from adapters.http.protocol.asgi import request_id_of, set_job_id
 from adapters.http.protocol.cursors import CursorSigner
+from adapters.http.protocol.rate_limits import FETCH, Limited
 from adapters.http.protocol.routing import (
     OPTIONAL,
     Answer,
@@ -113,6 +114,7 @@ async def status(
     operation_id="cancel_job",
     summary="Cancel a job",
     responses=problems(401, 403, 404, 409, 503, 507),
+    guards=[Limited(FETCH)],
     opt=may_call(ADMIN),
     tags=["fetch"],
 )

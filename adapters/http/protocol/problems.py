@@ -113,6 +113,7 @@ PROBLEM_CODES: Mapping[str, tuple[int, str]] = {
         429,
         "One client asks more than it may, or has tried too many passwords; see Retry-After.",
     ),
+    "too_many_tasks": (409, "There are as many tasks as there may be; delete some first."),
     "too_many_waiting": (
         429,
         "The client already waits for too many fetches, or all clients for too many logins.",

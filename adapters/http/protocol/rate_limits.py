@@ -20,6 +20,7 @@ from domain.users import key_of
 
 LOGIN = "login"
 SIGNUP = "signup"
+SESSIONS = "sessions"
 FETCH = "fetch"
 TASK_WRITES = "tasks"
 
@@ -38,7 +39,7 @@ class Limiter:
     async def spend(self, scope: Any, purpose: str) -> None:
         """Count a request and say in its answer what is left; TooManyRequests if nothing is."""
         rate = self._rates[purpose]
-        client = _network_of(scope) if purpose in _BY_NETWORK else client_of(scope)
+        client = network_of(scope) if purpose in _BY_NETWORK else client_of(scope)
         allowance = await self._limits.spend(f"{purpose} {client}", rate)
         wait_s = math.ceil(allowance.wait_s)
         add_headers(
@@ -76,8 +77,9 @@ def is_limited(route: HTTPRouteHandler) -> bool:
 def client_of(scope: Any) -> str:
     """Return what a client is counted by: the name of a user, or the network of anyone else."""
     name = caller_of(scope).name
-    return _network_of(scope) if name is None else f"user {key_of(name)}"
+    return network_of(scope) if name is None else f"user {key_of(name)}"
 
 
-def _network_of(scope: Any) -> str:
+def network_of(scope: Any) -> str:
+    """Return the network of a client, as what it is counted by."""
     return f"at {client_network(address_of(scope))}"

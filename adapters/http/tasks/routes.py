@@ -82,7 +82,7 @@ async def find(
     summary="Create a task",
     responses={
         201: Answer(TASKS.row, headers=("Location", "ETag")),
-        **problems(401, 403, 503, *_BODY),
+        **problems(401, 403, 409, 503, *_BODY),
     },
     guards=[Limited(TASK_WRITES)],
     opt=may_call(WRITER),
@@ -170,6 +170,7 @@ async def change(
     operation_id="delete_task",
     summary="Delete a task",
     responses=problems(401, 403, 404, 412, 503, 507),
+    guards=[Limited(TASK_WRITES)],
     opt=may_call(WRITER),
     tags=["tasks"],
 )

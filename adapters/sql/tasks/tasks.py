@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from adapters.sql.engine.database import Database, SqlSession, Values
 from adapters.sql.schema.sql_dataset import ChangeStamp, SqlDataset
 from application.ports.system import Clock
 from application.ports.tasks import Tasks
 from domain.dataset import CHANGED_AT
-from domain.tasks import TASKS, Task, task_of
+from domain.tasks import TASKS, Task, require_room, task_of
 from domain.times import from_micros
 
 _SQL = SqlDataset.of(TASKS)
@@ -18,6 +18,7 @@ _TABLE = _SQL.table
 _SAME = _TABLE.c.id == bindparam("of")
 
 _ADD = insert(_TABLE)
+_COUNT = select(func.count()).select_from(_TABLE)
 _CHANGE = (
     update(_TABLE)
     .where(_SAME)
@@ -37,10 +38,12 @@ class SqlTasks(Tasks):
         self._database = database
         self._clock = clock
 
-    async def add(self, task: Task) -> Any:
-        """Store a new task."""
+    async def add(self, task: Task, most: int) -> Any:
+        """Store a new task, unless there are `most` already."""
         async with self._database.write() as session:
             stamp = await _SQL.next_change(session, self._clock)
+            [[count]] = await session.rows(_COUNT, {})
+            require_room(count, most)
             values, row = self._written(task, stamp)
             await session.run(_ADD, values)
             await _note_change(session, stamp)

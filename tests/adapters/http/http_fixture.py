@@ -60,7 +60,7 @@ from domain.jobs import FetchJob
 from domain.paging import PageRequest
 from domain.politeness import Cadence
 from domain.schedules import Schedule
-from domain.tasks import TASKS
+from domain.tasks import MAX_TASKS, TASKS
 from domain.users import SignupRules
 from entrypoints.config.setting_readers import client_limits
 
@@ -270,6 +270,7 @@ class HttpFixture:
         deadline: timedelta = timedelta(seconds=60),
         sources: Mapping[str, Sequence[str]] | None = None,
         signup: SignupRules = SignupRules(),  # noqa: B008 - a frozen value
+        most_tasks: int = MAX_TASKS,
         **settings: Any,
     ) -> None:
         self.datasets = datasets or (POSTS, GAUGES)
@@ -310,7 +311,7 @@ class HttpFixture:
             dataset.name: self._fetch(dataset, cadence, deadline) for dataset in self.datasets
         }
         self.github = memory.repositories
-        self.tasks = self._tasks()
+        self.tasks = self._tasks(most_tasks)
         self.registry = Registry(memory.tables, self._generation)
         self.catalogue = Catalogue(self.registry, self.quarantine, self.clock)
         health = CheckHealth(self.registry, self.probe, self.queue_probe, self.budget, self.clock)
@@ -422,7 +423,7 @@ class HttpFixture:
         while self.queue.announced:
             await run_job(self.queue.announced.pop(0))
 
-    def _tasks(self) -> TaskUseCases:
+    def _tasks(self, most: int) -> TaskUseCases:
         tasks, known = self.memory.tasks, self.memory.known_repositories
         repository_lookup = RepositoryLookup(self.github, known, self.clock, timedelta(minutes=10))
         enrich = EnrichTasks(repository_lookup, tasks, self.store, self.intakes, self.clock)
@@ -440,7 +441,7 @@ class HttpFixture:
         enricher = TaskEnricher(repository_lookup, self.fetch_tasks, self.clock)
         return TaskUseCases(
             query=query,
-            create=CreateTask(tasks, enricher, self.clock, self.random),
+            create=CreateTask(tasks, enricher, self.clock, self.random, most),
             change=ChangeTask(tasks, query, enricher, self.clock),
             delete=DeleteTask(tasks),
         )

@@ -7,10 +7,11 @@ import msgspec
 import pytest
 
 from domain.dataset import CHANGED_AT
+from domain.errors import TooManyTasks
 from domain.filters import Filter
 from domain.paging import Counting, PageRequest, Sort
 from domain.repositories import Enrichment, Finding, RepoFacts
-from domain.tasks import PENDING, TASKS, Task, TaskEdit, TaskStatus, new_task, task_of
+from domain.tasks import MAX_TASKS, PENDING, TASKS, Task, TaskEdit, TaskStatus, new_task, task_of
 from tests.contract.backends import Backend
 
 FACTS = Finding(Enrichment.OK, RepoFacts("a client 😀", 7, None))
@@ -48,20 +49,42 @@ async def seq(backend: Backend) -> int:
 async def test_an_added_task_is_read_as_it_was_returned(backend: Backend, finding: Finding) -> None:
     one = task(backend, finding, description="é\n'\"", status=TaskStatus.IN_PROGRESS)
 
-    row = await backend.tasks.add(one)
+    row = await backend.tasks.add(one, MAX_TASKS)
 
     assert task_of(row) == one
     assert getattr(row, CHANGED_AT.name) == backend.clock.now()
     assert await stored(backend, one.id) == row
 
 
+async def test_of_many_who_add_tasks_at_once_none_takes_a_place_too_many(backend: Backend) -> None:
+    await backend.tasks.add(task(backend), most=5)
+
+    tries = await asyncio.gather(
+        *(backend.tasks.add(task(backend), most=5) for _ in range(10)), return_exceptions=True
+    )
+
+    assert [type(tried) for tried in tries].count(TooManyTasks) == 6
+    assert await backend.store.count(TASKS, Filter()) == 5
+    assert await seq(backend) == 5
+
+
+async def test_a_deleted_task_leaves_room_for_another(backend: Backend) -> None:
+    one = task(backend)
+    await backend.tasks.add(one, most=1)
+
+    await backend.tasks.remove(one.id, lambda _: None)
+    await backend.tasks.add(task(backend), most=1)
+
+    assert await backend.store.count(TASKS, Filter()) == 1
+
+
 async def test_a_write_is_later_than_the_one_before_though_the_clock_was_set_back(
     backend: Backend,
 ) -> None:
-    first = await backend.tasks.add(task(backend))
+    first = await backend.tasks.add(task(backend), MAX_TASKS)
     backend.clock.advance(-60)
 
-    second = await backend.tasks.add(task(backend))
+    second = await backend.tasks.add(task(backend), MAX_TASKS)
     changed = await backend.tasks.change(first.id, titled(backend, "another"))
 
     assert first._changed_at < second._changed_at < changed._changed_at
@@ -70,7 +93,7 @@ async def test_a_write_is_later_than_the_one_before_though_the_clock_was_set_bac
 async def test_tasks_are_found_like_the_records_of_any_dataset(backend: Backend) -> None:
     for title in "cab":
         backend.clock.advance(1)
-        await backend.tasks.add(task(backend, title=title))
+        await backend.tasks.add(task(backend, title=title), MAX_TASKS)
     wanted = Filter.parse(TASKS.fields, [("title__in", "a,b"), ("enrichment", "pending")])
     request = PageRequest(filter=wanted, sort=Sort.parse(TASKS, TASKS.default_sort), limit=1)
 
@@ -90,8 +113,8 @@ async def test_tasks_are_found_like_the_records_of_any_dataset(backend: Backend)
 
 async def test_a_change_applies_to_the_stored_task_alone(backend: Backend) -> None:
     one, other = task(backend, FACTS), task(backend)
-    await backend.tasks.add(one)
-    await backend.tasks.add(other)
+    await backend.tasks.add(one, MAX_TASKS)
+    await backend.tasks.add(other, MAX_TASKS)
     backend.clock.advance(60)
 
     row = await backend.tasks.change(one.id, titled(backend, "another"))
@@ -104,7 +127,7 @@ async def test_a_change_applies_to_the_stored_task_alone(backend: Backend) -> No
 
 async def test_a_change_of_nothing_writes_nothing(backend: Backend) -> None:
     one = task(backend)
-    added = await backend.tasks.add(one)
+    added = await backend.tasks.add(one, MAX_TASKS)
     before = await seq(backend)
     backend.clock.advance(60)
 
@@ -114,7 +137,7 @@ async def test_a_change_of_nothing_writes_nothing(backend: Backend) -> None:
 
 async def test_a_change_that_raises_writes_nothing(backend: Backend) -> None:
     one = task(backend)
-    added = await backend.tasks.add(one)
+    added = await backend.tasks.add(one, MAX_TASKS)
     before = await seq(backend)
 
     def refuse(task: Task) -> Task:
@@ -134,7 +157,7 @@ async def test_a_missing_task_is_not_changed(backend: Backend) -> None:
 
 async def test_of_many_changes_at_once_none_is_lost(backend: Backend) -> None:
     one = task(backend, description="")
-    await backend.tasks.add(one)
+    await backend.tasks.add(one, MAX_TASKS)
 
     def appending(number: int) -> Any:
         def append(task: Task) -> Task:
@@ -155,8 +178,8 @@ async def test_of_many_changes_at_once_none_is_lost(backend: Backend) -> None:
 
 async def test_a_removed_task_is_gone(backend: Backend) -> None:
     one, other = task(backend), task(backend)
-    await backend.tasks.add(one)
-    await backend.tasks.add(other)
+    await backend.tasks.add(one, MAX_TASKS)
+    await backend.tasks.add(other, MAX_TASKS)
 
     assert await backend.tasks.remove(one.id, lambda task: None)
     assert not await backend.tasks.remove(one.id, lambda task: None)
@@ -166,7 +189,7 @@ async def test_a_removed_task_is_gone(backend: Backend) -> None:
 
 async def test_a_task_that_may_not_be_removed_stays(backend: Backend) -> None:
     one = task(backend)
-    added = await backend.tasks.add(one)
+    added = await backend.tasks.add(one, MAX_TASKS)
 
     def refuse(task: Task) -> None:
         assert task == one
@@ -182,7 +205,7 @@ async def test_of_a_change_and_a_removal_at_once_both_or_the_removal_alone_are_d
     backend: Backend,
 ) -> None:
     one = task(backend)
-    await backend.tasks.add(one)
+    await backend.tasks.add(one, MAX_TASKS)
 
     changed, removed = await asyncio.gather(
         backend.tasks.change(one.id, titled(backend, "another")),
@@ -201,7 +224,7 @@ async def test_every_write_moves_the_sequence_number_and_the_version(backend: Ba
     one = task(backend)
     seen = [(await seq(backend), backend.changes.version())]
 
-    await backend.tasks.add(one)
+    await backend.tasks.add(one, MAX_TASKS)
     seen.append((await seq(backend), backend.changes.version()))
     await backend.tasks.change(one.id, titled(backend, "another"))
     seen.append((await seq(backend), backend.changes.version()))
@@ -214,7 +237,7 @@ async def test_every_write_moves_the_sequence_number_and_the_version(backend: Ba
 
 async def test_a_job_of_tasks_leaves_a_checkpoint_without_any_record(backend: Backend) -> None:
     one = task(backend)
-    await backend.tasks.add(one)
+    await backend.tasks.add(one, MAX_TASKS)
     job = await backend.claimed(TASKS)
 
     async with backend.intakes.open(TASKS, "github", job) as intake:

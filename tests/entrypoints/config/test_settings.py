@@ -52,6 +52,7 @@ def test_a_limit_that_is_not_named_is_the_usual_one() -> None:
         "fetch": Rate(5, 3600),
         "login": Rate(30, 60),
         "signup": Rate(200, 86_400),
+        "sessions": Rate(300, 60),
         "tasks": Rate(300, 60),
     }
 

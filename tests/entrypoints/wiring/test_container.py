@@ -11,6 +11,7 @@ from adapters.memory.ingest import MemorySource
 from adapters.memory.system import SteerableClock
 from domain.builtin.posts import POSTS, Post
 from domain.dataset import Role
+from domain.errors import TooManyTasks
 from domain.paging import PageRequest, Sort
 from domain.politeness import Host, Rate
 from domain.tasks import TaskEdit
@@ -68,6 +69,15 @@ async def test_any_adapter_can_be_replaced(tmp_path: Path) -> None:
 async def test_an_empty_url_switches_a_source_off(tmp_path: Path) -> None:
     async with running(_settings(tmp_path, CATCHMENT_POSTS_URL="")) as container:
         assert container.fetch_posts().sources == ()
+
+
+async def test_there_are_as_many_tasks_as_the_setting_says(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, CATCHMENT_MAX_TASKS="1", CATCHMENT_GITHUB_URL="")
+    async with running(settings) as container:
+        create = container.tasks().create
+        await create(TaskEdit(title="a title", repository="a/b"))
+        with pytest.raises(TooManyTasks):
+            await create(TaskEdit(title="a title", repository="a/b"))
 
 
 async def test_what_is_called_stale_is_what_the_setting_of_the_dataset_says(

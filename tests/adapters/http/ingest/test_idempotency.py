@@ -15,6 +15,7 @@ from domain.dataset import Role
 from domain.errors import SourceUnavailable, StoreUnavailable
 from domain.jobs import FetchJob
 from tests.adapters.http.http_fixture import (
+    BASE,
     GAUGES,
     POSTS,
     HttpFixture,
@@ -261,7 +262,8 @@ async def test_a_caller_who_leaves_a_fetch_that_fails_may_try_again(empty: HttpF
 
 async def test_a_request_that_was_cut_off_makes_the_same_job_again(empty: HttpFixture) -> None:
     # The process died after it had taken the key, and before it stored the job.
-    begun = await empty.idempotency.begin("a-key", fingerprint_of(ASKED), "0" * 32)
+    key = "at 127.0.0.1 a-key"
+    begun = await empty.idempotency.begin(key, fingerprint_of(ASKED), "0" * 32)
     early = await post(empty, "/fetch?mode=task")
     empty.clock.advance(ABANDONED)
 
@@ -352,3 +354,37 @@ async def test_a_failure_is_answered_even_if_the_key_cannot_be_freed(
     forgetful.sources["posts"][0].failure = SourceUnavailable("nobody answers")
 
     problem(await post(forgetful), 503, "source_unavailable")
+
+
+# ---------------------------------------------------------------- whose key it is
+
+
+async def from_network(fixture: HttpFixture, address: str, path: str = "/fetch") -> httpx.Response:
+    """A fetch that somebody from there asks for with the key that everybody takes."""
+    transport = httpx.ASGITransport(fixture.app, client=(address, 1))
+    async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+        return await client.post(path, headers={"Idempotency-Key": "1"})
+
+
+async def test_strangers_share_no_key_unless_they_share_a_network(empty: HttpFixture) -> None:
+    first = await from_network(empty, "10.0.0.1")
+    other = await from_network(empty, "10.0.0.2", "/fetch/gauges")
+    again = await from_network(empty, "10.0.0.1")
+    neighbour = await from_network(empty, "2001:db8::1")
+    same = await from_network(empty, "2001:db8::2")
+
+    assert [answer.status_code for answer in (first, other, again, neighbour, same)] == [200] * 5
+    replayed = [answer.headers.get("idempotent-replayed") for answer in (other, again, neighbour)]
+    assert replayed == [None, "true", None]
+    assert same.headers["idempotent-replayed"] == "true"
+
+
+async def test_a_user_keeps_the_key_when_the_network_changes(empty: HttpFixture) -> None:
+    headers = {**await empty.headers(Role.USER), "Idempotency-Key": "1"}
+    answers = []
+    for address in ("10.0.0.1", "10.0.0.2"):
+        transport = httpx.ASGITransport(empty.app, client=(address, 1))
+        async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+            answers.append(await client.post("/fetch", headers=headers))
+
+    assert answers[1].headers["idempotent-replayed"] == "true"

@@ -18,6 +18,7 @@ from adapters.memory.database import MemoryDatabase
 from application.accounts.api_tokens import NewToken
 from domain.dataset import Role
 from domain.errors import InvalidRoutes
+from domain.politeness import Rate
 from domain.users import Scope
 from tests.adapters.http.http_fixture import (
     PASSWORD,
@@ -179,6 +180,27 @@ async def test_without_the_scope_admin_a_token_has_the_role_user(closed: HttpFix
 
     problem(forced, 403, "forbidden")
     assert known.json() == {"username": "admin", "role": "user"}
+
+
+async def test_every_route_that_writes_has_a_limit_for_each_client() -> None:
+    once = Rate(1, 3600.0)
+    limits = {name: once for name in ("fetch", "login", "signup", "sessions", "tasks")}
+    fixture = HttpFixture(POSTS, CLOSED, client_limits=limits)
+    writes = [(m, path, url) for m, path, url in await operations(fixture) if m != "GET"]
+    admin = await fixture.headers(Role.ADMIN)
+
+    for method, path, url in writes:
+        fixture.database.full_at_s.clear()
+        # A session that has ended would be another client the second time.
+        headers = {} if path == "/auth/logout" else admin
+        first, second = [
+            await fixture.client.request(method, url, headers=headers) for _ in range(2)
+        ]
+
+        assert first.status_code != 429, (method, path)
+        problem(second, 429, "too_many_requests")
+        assert second.headers["ratelimit-policy"].endswith(";q=1;w=3600"), (method, path)
+    assert len(writes) > 15
 
 
 async def test_with_login_required_only_health_docs_and_auth_are_open() -> None:

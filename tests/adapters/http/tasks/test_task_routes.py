@@ -58,6 +58,17 @@ def pointer_of(body: dict[str, Any]) -> str:
 # ---------------------------------------------------------------- created
 
 
+async def test_where_there_is_no_room_for_another_task_it_is_refused() -> None:
+    client = HttpFixture(most_tasks=1).client
+    one = await make(client)
+
+    refused = await client.post("/tasks", json=TASK)
+    await client.delete(path_of(one))
+
+    assert "1 tasks" in problem(refused, 409, "too_many_tasks")["detail"]
+    await make(client)
+
+
 async def test_a_task_is_made_and_found_where_it_says(client: httpx.AsyncClient) -> None:
     made = await client.post("/tasks", json=TASK)
     found = await client.get(made.headers["location"])
