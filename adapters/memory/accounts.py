@@ -131,10 +131,13 @@ class MemoryApiTokens(ApiTokens):
         self._database = database
         self._key = key
 
-    async def add(self, token: ApiToken) -> None:
-        """Store a new token."""
+    async def add(self, token: ApiToken, most: int | None = None) -> bool:
+        """Store a new token, unless its user has `most` already."""
+        if most is not None and len(await self.of(token.user)) >= most:
+            return False
         self._database.api_tokens[token.id] = token
         self._database.generations[token.id] = _generation(self._database, self._key)
+        return True
 
     async def find(self, digest: str) -> ApiToken | None:
         """Return the valid token whose text has this digest, None if there is none."""

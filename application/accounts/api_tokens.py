@@ -105,10 +105,6 @@ class ApiTokenService:
         name = wanted.name
         if not 1 <= len(name) <= LONGEST_NAME or storable(name) != name or not name.isprintable():
             raise InvalidInput("/name", f"expected 1 to {LONGEST_NAME} printable characters")
-        if len(await self._api_tokens.of(user.key)) >= MAX_TOKENS:
-            raise InvalidInput(
-                "/name", f"expected fewer than {MAX_TOKENS} tokens; revoke one first"
-            )
         text, now = API_TOKEN_PREFIX + self._random.secret(), self._clock.now()
         token = ApiToken(
             id=self._random.identifier(),
@@ -120,5 +116,8 @@ class ApiTokenService:
             scopes=wanted.scopes,
             expires_at=wanted.end(now),
         )
-        await self._api_tokens.add(token)
+        if not await self._api_tokens.add(token, MAX_TOKENS):
+            raise InvalidInput(
+                "/name", f"expected fewer than {MAX_TOKENS} tokens; revoke one first"
+            )
         return token, text

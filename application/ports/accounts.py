@@ -77,8 +77,11 @@ class ApiTokens(Protocol):
     """The store of API tokens; like sessions, they are valid only where they were created."""
 
     @abstractmethod
-    async def add(self, token: ApiToken) -> None:
-        """Store a new token."""
+    async def add(self, token: ApiToken, most: int | None = None) -> bool:
+        """Store a new token; return whether its user had fewer than `most`.
+
+        They are counted in the same transaction, so no two take the last place.
+        """
 
     @abstractmethod
     async def find(self, digest: str) -> ApiToken | None:

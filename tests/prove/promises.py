@@ -255,6 +255,10 @@ PROMISES: tuple[Promise, ...] = (
         "test_every_route_that_writes_has_a_limit_for_each_client",
         "tests/contract/tasks/test_tasks.py::"
         "test_of_many_who_add_tasks_at_once_none_takes_a_place_too_many",
+        "tests/contract/accounts/test_accounts.py::"
+        "test_of_many_who_sign_up_at_once_no_more_are_kept_than_there_may_be",
+        "tests/contract/accounts/test_accounts.py::"
+        "test_of_many_tokens_added_at_once_none_is_one_too_many",
     ),
     Promise(
         "SIMULATION",

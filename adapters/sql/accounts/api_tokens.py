@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, delete, insert, select, true, update
+from sqlalchemy import bindparam, delete, func, insert, select, true, update
 
 from adapters.sql.accounts.generations import GENERATION, is_current, key_values
 from adapters.sql.engine.database import Database, Row, named_row
-from adapters.sql.schema.tables import api_tokens
+from adapters.sql.schema.tables import api_tokens, users
 from application.ports.accounts import ApiTokens
 from domain.sessions import ApiToken
 from domain.times import to_micros
@@ -24,6 +24,13 @@ _ADD = insert(api_tokens).values(
 _TOKENS = select(*(api_tokens.c[name] for name in _COLUMNS)).where(is_current(api_tokens))
 _FIND = _TOKENS.where(api_tokens.c.digest == bindparam("of"))
 _OF = _TOKENS.where(api_tokens.c.user == bindparam("of")).order_by(api_tokens.c.id)
+#: Held until the transaction ends, so that of two tokens added at once one counts the other.
+_LOCK_USER = select(users.c.key).where(users.c.key == bindparam("of")).with_for_update()
+_COUNT = (
+    select(func.count())
+    .select_from(api_tokens)
+    .where(is_current(api_tokens), api_tokens.c.user == bindparam("of"))
+)
 _REVOKE = {
     is_one: delete(api_tokens).where(
         api_tokens.c.id == bindparam("token") if is_one else true(),
@@ -45,10 +52,16 @@ class SqlApiTokens(ApiTokens):
         self._database = database
         self._key = key_values(key_id)
 
-    async def add(self, token: ApiToken) -> None:
-        """Store a new token."""
+    async def add(self, token: ApiToken, most: int | None = None) -> bool:
+        """Store a new token, unless its user has `most` already."""
         async with self._database.write() as session:
+            if most is not None:
+                await session.rows(_LOCK_USER, {"of": token.user})
+                [[count]] = await session.rows(_COUNT, {"of": token.user, **self._key})
+                if count >= most:
+                    return False
             await session.run(_ADD, {**_row_of(token), **self._key})
+        return True
 
     async def find(self, digest: str) -> ApiToken | None:
         """Return the valid token whose text has this digest, None if there is none."""

@@ -312,6 +312,23 @@ async def test_a_users_tokens_are_listed_oldest_first(backend: Backend) -> None:
     assert [t.id for t in await backend.api_tokens.of("ann")] == ["1", "2"]
 
 
+async def test_of_many_tokens_added_at_once_none_is_one_too_many(backend: Backend) -> None:
+    await backend.accounts.add(ann(backend))
+    await backend.api_tokens.add(token(backend, 1), most=5)
+    await backend.api_tokens.add(token(backend, 2, user="bob"))
+
+    # Nobody waits for a connection afterwards, so that all count at the same time.
+    await asyncio.gather(*(backend.accounts.add(ann(backend, f"early {n}")) for n in range(10)))
+    added = await asyncio.gather(
+        *(backend.api_tokens.add(token(backend, number), most=5) for number in range(10, 20))
+    )
+
+    assert added.count(True) == 4
+    assert len(await backend.api_tokens.of("ann")) == 5
+    assert await backend.api_tokens.revoke("ann", "1")
+    assert await backend.api_tokens.add(token(backend, 3), most=5)
+
+
 async def test_a_token_is_revoked_by_its_user_alone(backend: Backend) -> None:
     kept = token(backend)
     await backend.api_tokens.add(kept)
