@@ -1,7 +1,7 @@
 """CLIENTS: the programs of a how-to, really run: data frames, and clients that are generated.
 
 Every command of the page is run as it is there, with packages from the registries, so this needs
-the network; and every program, against a demo.
+the network; and every program, against a demo. The OpenAPI document is validated, too.
 """
 
 import asyncio
@@ -11,6 +11,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+import httpx
 
 from tests.docs.demo import Demo, demo, printed
 from tests.docs.markdown import DOCS, Block, blocks
@@ -30,10 +32,18 @@ def _proven() -> Figure:
     with tempfile.TemporaryDirectory(prefix="catchment-clients-") as name, demo() as running:
         folder = Path(name)
         _ran([sys.executable, "-m", "venv", ".venv"], folder)
-        right = dict(_followed(running, folder))
+        right = {"openapi.json": _is_valid(running, folder), **dict(_followed(running, folder))}
     wrong = ",".join(title for title, is_right in right.items() if not is_right)
     found = f"right:{sum(right.values())}/{len(right)}"
     return told("CLIENTS", found, "right:all", bool(right) and not wrong, wrong=wrong or "none")
+
+
+def _is_valid(running: Demo, folder: Path) -> bool:
+    """Return whether the validator of others finds nothing in the document."""
+    document = httpx.get(f"{running.url}/openapi.json").raise_for_status()
+    (folder / "openapi.json").write_bytes(document.content)
+    _ran(["pip", "install", "openapi-spec-validator"], folder)
+    return _ran(["openapi-spec-validator", "openapi.json"], folder) == "openapi.json: OK\n"
 
 
 def _followed(running: Demo, folder: Path) -> Iterator[tuple[str, bool]]:
