@@ -1,4 +1,4 @@
-"""Looking at jobs: once at a time for all who wait, and never without waiting."""
+"""JobPoller: one shared check of a job for all waiting callers, never without a pause."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from domain.errors import UnknownJob
 from tests.application.rig import Rig
 
 
-async def test_each_look_comes_a_moment_after_the_one_before(rig: Rig) -> None:
+async def test_there_is_a_pause_between_two_checks(rig: Rig) -> None:
     job, watch = await rig.queued(), JobPoller(rig.history, rig.clock)
     began, seen = rig.clock.now(), []
 
@@ -23,10 +23,10 @@ async def test_each_look_comes_a_moment_after_the_one_before(rig: Rig) -> None:
     await asyncio.gather(*waiting)
 
     assert sorted(seen) == [1] * 5 + [2] * 5 + [3] * 5
-    assert rig.looks == 3
+    assert rig.reads == 3
 
 
-async def test_all_who_wait_hear_that_a_job_is_gone(rig: Rig) -> None:
+async def test_all_waiting_callers_learn_that_a_job_has_disappeared(rig: Rig) -> None:
     watch = JobPoller(rig.history, rig.clock)
     waiting = [asyncio.create_task(watch.later("nothing")) for _ in range(2)]
 
@@ -37,7 +37,7 @@ async def test_all_who_wait_hear_that_a_job_is_gone(rig: Rig) -> None:
             await each
 
 
-async def test_a_look_goes_on_when_one_of_those_who_wait_leaves(rig: Rig) -> None:
+async def test_a_check_continues_when_one_waiting_caller_leaves(rig: Rig) -> None:
     job, watch = await rig.queued(), JobPoller(rig.history, rig.clock)
     leaving, staying = (asyncio.create_task(watch.later(job.id)) for _ in range(2))
     await rig.clock.settle()

@@ -137,7 +137,7 @@ async def test_without_a_database_what_was_counted_is_still_shown(empty: HttpFix
     assert samples(text, "catchment_jobs") == {}
 
 
-# ---------------------------------------------------------------- who sees what
+# ---------------------------------------------------------------- roles
 
 
 async def test_others_see_totals_and_the_process_and_no_name_at_all(empty: HttpFixture) -> None:
