@@ -128,7 +128,7 @@ async def test_rows_that_have_not_expired_stay(rig: Rig, prune: Prune) -> None:
 # ---------------------------------------------------------------- the loop
 
 
-class SchedulerProcess:
+class PruneProcess:
     """A prune loop, and its events."""
 
     def __init__(self, rig: Rig, prune: Prune) -> None:
@@ -138,7 +138,7 @@ class SchedulerProcess:
 
 
 async def test_it_prunes_about_once_an_hour(rig: Rig, prune: Prune, retention: Watched) -> None:
-    process = SchedulerProcess(rig, prune)
+    process = PruneProcess(rig, prune)
     await rig.clock.elapse(EVERY_S)
     first = len(process.published)
 
@@ -150,23 +150,23 @@ async def test_it_prunes_about_once_an_hour(rig: Rig, prune: Prune, retention: W
 
 
 async def test_several_loops_prune_at_different_times(rig: Rig, prune: Prune) -> None:
-    keepers = [SchedulerProcess(rig, prune) for _ in range(4)]
+    processes = [PruneProcess(rig, prune) for _ in range(4)]
     moments = set()
     for minute in range(600):
-        known = sum(len(process.published) for process in keepers)
+        known = sum(len(process.published) for process in processes)
         await rig.clock.elapse(60)
-        if sum(len(process.published) for process in keepers) > known:
+        if sum(len(process.published) for process in processes) > known:
             moments.add(minute)
 
     assert len(moments) > 20
-    await ended(*(process.task for process in keepers))
+    await ended(*(process.task for process in processes))
 
 
 async def test_a_failure_is_published_and_tried_again_an_hour_later(
     rig: Rig, prune: Prune, retention: Watched
 ) -> None:
     retention.failure = gone = StoreUnavailable("the database is gone")
-    process = SchedulerProcess(rig, prune)
+    process = PruneProcess(rig, prune)
     await rig.clock.elapse(EVERY_S)
     retention.failure = None
     await rig.clock.elapse(EVERY_S * (1 + JITTER_SHARE))
