@@ -48,11 +48,11 @@ class TaskRig(Rig):
         self.delete_task = DeleteTask(self.tasks)
 
     def fetch_all(
-        self, gathers: Sequence[EnrichTasks], job_backend: JobBackend | None = None
+        self, steps: Sequence[EnrichTasks], job_backend: JobBackend | None = None
     ) -> Fetch[Task]:
         """Return the use case that runs the jobs of tasks."""
         job_backend = job_backend or self.job_backend
-        return self.fetch(dataset=TASKS, job_backend=job_backend, gathers=gathers)
+        return self.fetch(dataset=TASKS, job_backend=job_backend, steps=steps)
 
     def creating(self, enricher: TaskEnricher) -> CreateTask:
         """Return the use case that creates tasks."""

@@ -82,7 +82,7 @@ async def test_a_replay_is_refused_while_a_fetch_waits_for_its_source(rig: Rig) 
     waits = await rig.fetch(blocked).run((await rig.queued()).id)
     assert waits is not None
 
-    with pytest.raises(DatasetBusy, match=f"call job {waits.id} off, or try again then"):
+    with pytest.raises(DatasetBusy, match=f"cancel job {waits.id}, or try again then"):
         await rig.fetch(fixed(rig)).reprocess(Role.ADMIN, Mode.REPLAY)
 
     await rig.jobs.cancel(waits.id)

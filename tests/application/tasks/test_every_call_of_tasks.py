@@ -37,7 +37,7 @@ class TasksCase(Case):
             store=store,
             intakes=intakes,
             job_backend=self.counted_job_backend(),
-            gathers=[enrich],
+            steps=[enrich],
         )
         follow = TaskEnricher(repository_lookup, self.enriching, self.clock)
         self.create_task = CreateTask(tasks, follow, self.clock, self.random)
