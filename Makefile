@@ -19,13 +19,8 @@ quick: $(VENV)/.develops    ## run the tests of a minute: domain, application, c
 	$(BIN)/pytest -n auto --dist worksteal --hypothesis-profile=loop -m "not (postgres or rabbitmq or rabbitmq_node)" \
 	  tests/domain tests/application tests/architecture tests/contract
 
-# Measuring coverage nearly doubles the time of a test, so only those that cover the core are measured.
-MEASURED := tests/domain tests/application tests/contract tests/architecture tests/adapters/outbound/declared \
-  $(addprefix tests/adapters/http/,accounts compat datasets ingest)
-
 test: $(VENV)/.develops    ## run every test
-	$(BIN)/pytest -n auto --dist worksteal --cov=domain --cov=application --cov-branch --cov-fail-under=100 $(MEASURED)
-	$(BIN)/pytest -n auto --dist worksteal $(addprefix --ignore=,$(MEASURED))
+	$(BIN)/pytest -n auto --dist worksteal --cov=domain --cov=application --cov-branch --cov-fail-under=100
 
 check: $(VENV)/.develops    ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
@@ -42,11 +37,13 @@ bench: $(VENV)/.develops    ## measure, beside the bare limits and peers; takes 
 prove: $(VENV)/.develops    ## hold the promises against kills and crowds, 40 minutes; P=7 for one
 	$(BIN)/python -m tests.prove $(P)
 
-lock: $(VENV)/.develops    ## refresh both lock files
+lock: $(VENV)/.develops    ## refresh the lock files
 	$(BIN)/uv pip compile --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	  --python-version 3.11 --upgrade --group build -o requirements.lock pyproject.toml
 	$(BIN)/uv pip compile --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
-	  --python-version 3.11 --upgrade --group build --group dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+	  --python-version 3.11 --upgrade --group build --extra otel -c requirements.lock -o requirements-otel.lock pyproject.toml
+	$(BIN)/uv pip compile --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+	  --python-version 3.11 --upgrade --group build --group dev --extra otel -c requirements-otel.lock -o requirements-dev.lock pyproject.toml
 
 clean:    ## forget the virtual environment and the caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*

@@ -72,7 +72,8 @@ class FetchJob(msgspec.Struct, frozen=True, kw_only=True):
     `fence` rises with every claim, which distinguishes a worker that lost its lease from its
     successor. `attempts` counts the claims since a worker last deferred the job, `run_at` is the
     earliest time at which a deferred job may run. `receipt` identifies the payload of a replay;
-    without it a replay covers all payloads with records in quarantine.
+    without it a replay covers all payloads with records in quarantine. `traceparent` is the span in
+    which it was requested.
     """
 
     id: str
@@ -89,6 +90,7 @@ class FetchJob(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: datetime | None = None
     lease_until: datetime | None = None
     report: FetchReport | None = None
+    traceparent: str | None = None
 
     @property
     def outcome(self) -> Outcome | None:

@@ -24,7 +24,6 @@ NEXT = frozenset(
         "next_cursor",
         "nextcursor",
         "next_page_uri",
-        "last_seq",
     }
 )
 #: The number of all records.

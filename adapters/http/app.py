@@ -59,7 +59,7 @@ from application.operations.stats import ShowStats
 from application.ports.accounts import ClientLimits
 from application.ports.datasets import Changes
 from application.ports.jobs import Idempotency
-from application.ports.operations import Events
+from application.ports.operations import Events, Tracer
 from application.ports.system import Clock, Random
 from application.tasks.tasks import TaskUseCases
 from domain.politeness import Rate
@@ -98,6 +98,7 @@ class UseCases:
     random: Random
     events: Events
     metrics: Metrics
+    tracer: Tracer
 
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,6 +217,7 @@ def _front(
         use_cases.random,
         draining,
         use_cases.events,
+        use_cases.tracer,
     )
 
 

@@ -35,6 +35,7 @@ from adapters.memory.operations import (
     MemoryNotifier,
     MemoryProbe,
     MemoryRetention,
+    MemoryTracer,
 )
 from adapters.memory.politeness import MemoryBudget
 from adapters.memory.system import MemorySecrets, SeededRandom, SteerableClock
@@ -74,6 +75,7 @@ class InMemory:
         self.database = database or MemoryDatabase()
         ports = self.database, self.clock
         self.events = MemoryEvents()
+        self.tracer = MemoryTracer()
         self.alerts = MemoryAlerts(*ports)
         self.notifier = MemoryNotifier(self.clock)
         self.retention = MemoryRetention(self.database)
@@ -108,7 +110,8 @@ class InMemory:
     @property
     def job_backend(self) -> JobBackend:
         """Return the ports that every job needs."""
-        return JobBackend(self.jobs, self.history, self.queue, self.schedules, self.events)
+        ports = self.jobs, self.history, self.queue, self.schedules, self.events, self.tracer
+        return JobBackend(*ports)
 
     def source(
         self, record: type[R], *pages: Sequence[R] | bytes, name: str = "memory"

@@ -1,18 +1,26 @@
 """Operations in memory: events, alerts, retention and probes."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from typing import TypeVar
 
 from adapters.memory.database import MemoryDatabase
 from application.ports.operations import (
+    NO_ATTRIBUTES,
     Alerts,
+    Attributes,
     Connections,
     Events,
     Notifier,
     PoolUsage,
     Probe,
     Retention,
+    Span,
+    SpanKind,
+    Tracer,
 )
 from application.ports.system import Clock
 from domain.alerts import Alert, AlertState
@@ -24,6 +32,9 @@ from domain.sessions import ApiToken
 from domain.throttling import Attempts
 
 E = TypeVar("E", bound=Event)
+
+#: A trace that exists: neither of its identifiers is zero.
+_TRACEPARENT = re.compile("00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
 
 
 class MemoryEvents(Events):
@@ -43,6 +54,67 @@ class MemoryEvents(Events):
     def of(self, kind: type[E]) -> list[E]:
         """Return the events of one kind so far."""
         return [event for event in self.published if isinstance(event, kind)]
+
+
+class MemorySpan(Span):
+    """A span, with the error that ended it, if one did; identifiers are as in a traceparent."""
+
+    def __init__(
+        self, name: str, kind: SpanKind, attributes: Attributes, trace: str, id: str, parent: str
+    ) -> None:
+        self.name = name
+        self.kind = kind
+        self.attributes = dict(attributes)
+        self.trace = trace
+        self.id = id
+        self.parent = parent
+        self.error: BaseException | None = None
+
+    def rename(self, name: str) -> None:
+        """Change the name."""
+        self.name = name
+
+    def note(self, attributes: Attributes) -> None:
+        """Add attributes."""
+        self.attributes.update(attributes)
+
+
+class MemoryTracer(Tracer):
+    """Keeps every span in the order of their beginnings."""
+
+    def __init__(self) -> None:
+        self.spans: list[MemorySpan] = []
+        self._current: ContextVar[MemorySpan | None] = ContextVar("span", default=None)
+
+    @contextmanager
+    def span(
+        self,
+        name: str,
+        kind: SpanKind = SpanKind.INTERNAL,
+        attributes: Attributes = NO_ATTRIBUTES,
+        parent: str | None = None,
+    ) -> Iterator[Span]:
+        """Keep the block as a span within the current one, or within a parent."""
+        around, number = self._current.get(), len(self.spans) + 1
+        trace, of = (around.trace, around.id) if around else (f"{number:032x}", "")
+        if parent is not None:
+            match = _TRACEPARENT.fullmatch(parent)
+            trace, of = (match[1], match[2]) if match else (f"{number:032x}", "")
+        span = MemorySpan(name, kind, attributes, trace, f"{number:016x}", of)
+        self.spans.append(span)
+        token = self._current.set(span)
+        try:
+            yield span
+        except BaseException as error:
+            span.error = error
+            raise
+        finally:
+            self._current.reset(token)
+
+    def traceparent(self) -> str | None:
+        """Return the current span as W3C Trace Context names it."""
+        span = self._current.get()
+        return None if span is None else f"00-{span.trace}-{span.id}-01"
 
 
 class MemoryAlerts(Alerts):

@@ -1,4 +1,4 @@
-"""The system in memory: a clock that tests control, seeded randomness, and secrets."""
+"""Time and chance in memory: a clock that tests steer, and seeded randomness."""
 
 import asyncio
 import base64
@@ -12,14 +12,14 @@ from domain.errors import SourceRefused
 from domain.secrets import Redactor, SecretRef
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
-#: After so many turns of the event loop everything in memory waits for the clock.
+#: So many turns of the event loop let everything in memory run until it waits for the clock.
 _TURNS = 100
 
 _Sleeper = tuple[datetime, int, asyncio.Future[None]]
 
 
 class SteerableClock(Clock):
-    """A clock that tests move; sleepers wake when it passes their time."""
+    """Tells the time it was given; whoever sleeps wakes when the clock is moved past."""
 
     def __init__(self, now: datetime = _START) -> None:
         self._now = now
@@ -27,11 +27,11 @@ class SteerableClock(Clock):
         self._parked = 0
 
     def now(self) -> datetime:
-        """Return the time of the clock."""
+        """The moment the clock stands at."""
         return self._now
 
     async def sleep(self, seconds: float) -> None:
-        """Wait until the clock has moved on by so many seconds."""
+        """Return when the clock has been moved so many seconds on."""
         until = self._now + timedelta(seconds=seconds)
         if until <= self._now:
             await asyncio.sleep(0)
@@ -43,16 +43,16 @@ class SteerableClock(Clock):
 
     @property
     def wakes_at(self) -> datetime | None:
-        """Return when the next sleeper wakes, None without sleepers."""
+        """When the next sleeper wakes; None while nobody sleeps."""
         return self._sleepers[0][0] if self._sleepers else None
 
     def advance(self, by: float | timedelta) -> None:
-        """Move the clock on, by seconds or a duration, and wake the sleepers that are due."""
+        """Move the clock on, by seconds or a duration, and wake all whose time has come."""
         self._now += by if isinstance(by, timedelta) else timedelta(seconds=by)
         self._wake()
 
     async def elapse(self, by: float | timedelta) -> None:
-        """Move the clock on in steps: every sleeper wakes at its time and runs until it waits."""
+        """Let time pass as it does: every sleeper wakes at its moment and runs until it waits."""
         until = self._now + (by if isinstance(by, timedelta) else timedelta(seconds=by))
         await self.settle()
         while (wakes_at := self.wakes_at) is not None and wakes_at <= until:
@@ -62,7 +62,7 @@ class SteerableClock(Clock):
         self._now = until
 
     async def settle(self) -> None:
-        """Run all tasks until they wait for the clock."""
+        """Let everything run that needs no time, until it waits for the clock."""
         for _ in range(_TURNS):
             await asyncio.sleep(0)
 
@@ -74,22 +74,22 @@ class SteerableClock(Clock):
 
 
 class SeededRandom(Random):
-    """Randomness from a seed, which gives the same values in the same order."""
+    """The same seed gives the same identifiers and fractions, in the same order."""
 
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed
         self._drawn = 0
 
     def identifier(self) -> str:
-        """Return the next identifier: 32 hexadecimal digits, in order of creation."""
+        """The next identifier: 32 hexadecimal digits, in order of creation."""
         return f"{self._drawn:012x}{self._draw(10).hex()}"
 
     def fraction(self) -> float:
-        """Return the next number from 0 up to, not including, 1."""
+        """The next number from 0 up to, not including, 1."""
         return (int.from_bytes(self._draw(7)) >> 3) / 2**53
 
     def secret(self) -> str:
-        """Return the next secret."""
+        """The next secret."""
         return base64.urlsafe_b64encode(self._draw(32)).rstrip(b"=").decode()
 
     def _draw(self, size: int) -> bytes:
@@ -114,7 +114,7 @@ class MemorySecrets(Secrets):
         return secret
 
     def note(self, secret: str) -> None:
-        """Redact a secret from elsewhere, such as a token, too."""
+        """Take a secret that came otherwise, such as a token, out of texts as well."""
         self._redactor.note(secret)
 
     def redact(self, text: str) -> str:

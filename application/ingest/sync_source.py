@@ -1,4 +1,4 @@
-"""SourceSync: fetches one source, reads its payloads, and merges them in one transaction."""
+"""Sync one source: ask it, read what it sends, merge in one transaction."""
 
 import hashlib
 from abc import abstractmethod
@@ -10,7 +10,7 @@ import msgspec
 from application.ingest.normalise import Merge, QualityGateFailed, SourceLoad
 from application.ingest.reprocess import Reprocess
 from application.ports.ingest import Ask, Intake, Intakes, Source
-from application.ports.operations import Events
+from application.ports.operations import Events, Tracer
 from application.ports.system import Clock
 from domain.checkpoints import MAX_CONFIRMATIONS, Checkpoint
 from domain.dataset import Dataset, R
@@ -21,37 +21,37 @@ from domain.reports import Counts, Failure, SourceReport, SourceStatus, Traffic
 
 
 class JobStep(Protocol):
-    """One step of a job, for one source."""
+    """What a job does with one source, whatever that is."""
 
     #: The name of the source, and the host it asks.
     source: str
     host: str
-    #: A fingerprint of the code that reads the source's payloads.
+    #: A fingerprint of the code that reads what the source says.
     normaliser_version: str
 
     @abstractmethod
     async def __call__(
         self, job: FetchJob, checkpoint: Checkpoint | None, deadline: datetime, due: bool = True
     ) -> SourceReport:
-        """Run the step; a failure of the source is reported, not raised."""
+        """Do it; a failure of the source is a report, not an exception."""
 
     @abstractmethod
     async def reprocess(
         self, job: FetchJob, checkpoint: Checkpoint | None, dry_run: bool = False
     ) -> SourceReport:
-        """Reprocess stored payloads, as a replay or a rebuild does."""
+        """Do again what needs no source, as a replay or a rebuild does."""
 
     @abstractmethod
     def done(self, checkpoint: Checkpoint) -> SourceReport:
-        """Return the report of this checkpoint's job, for the worker that takes it over."""
+        """What this checkpoint's own job did, for the worker that takes the job over."""
 
     def reads_anew(self, checkpoint: Checkpoint | None) -> bool:
-        """Return whether another normaliser version has read the stored payloads."""
+        """Whether what was kept has been read by another version than this one."""
         return checkpoint is not None and checkpoint.normaliser_version != self.normaliser_version
 
 
 class SourceSync(JobStep, Generic[R]):
-    """The job step that fetches one source, stores its payloads, and merges their records."""
+    """Asks one source, keeps what it says, and merges what can be read of it."""
 
     def __init__(
         self,
@@ -60,6 +60,7 @@ class SourceSync(JobStep, Generic[R]):
         intakes: Intakes,
         clock: Clock,
         events: Events,
+        tracer: Tracer,
     ) -> None:
         self.source = source.name
         self.host = source.host
@@ -69,16 +70,16 @@ class SourceSync(JobStep, Generic[R]):
         self._source = source
         self._intakes = intakes
         self._clock = clock
-        self._merge = Merge(dataset.name, source.name, events, clock)
-        self._reprocess = Reprocess(dataset, source, intakes, self.normaliser_version, self._merge)
+        self._merge = Merge(dataset.name, source.name, events, tracer, clock)
+        self._reread = Reprocess(dataset, source, intakes, self.normaliser_version, self._merge)
 
     async def __call__(
         self, job: FetchJob, checkpoint: Checkpoint | None, deadline: datetime, due: bool = True
     ) -> SourceReport:
-        """Fetch from the source; a failure of the source is reported, not raised.
+        """Fetch from the source; a failure of the source is a report, not an exception.
 
-        Stored payloads are reprocessed first if the normaliser version has changed; the source is
-        asked only if it is due.
+        What was kept is read again first when the normaliser version has changed; the source is
+        asked only when it is due.
         """
         traffic = Traffic()
         counts, error = Counts(), None
@@ -96,16 +97,16 @@ class SourceSync(JobStep, Generic[R]):
     async def reprocess(
         self, job: FetchJob, checkpoint: Checkpoint | None, dry_run: bool = False
     ) -> SourceReport:
-        """Reprocess stored payloads, as a replay or a rebuild does; the source is not asked.
+        """Read kept payloads again, as a replay or a rebuild does; the source is not asked.
 
-        A dry run only reports what would change.
+        A dry run only tells what would become of the records.
         """
         left_out: Failure | None = None
         try:
             if job.mode is Mode.REPLAY:
-                counts, left_out = await self._reprocess.waiting(job, checkpoint)
+                counts, left_out = await self._reread.waiting(job, checkpoint)
             else:
-                _, counts = await self._reprocess.everything(job, checkpoint, dry_run)
+                _, counts = await self._reread.everything(job, checkpoint, dry_run)
         except QualityGateFailed as held:
             return self._report(held.counts, held.failure)
         except SourceError as failure:
@@ -116,7 +117,7 @@ class SourceSync(JobStep, Generic[R]):
         return msgspec.structs.replace(report, status=SourceStatus.PARTIAL, error=left_out)
 
     def done(self, checkpoint: Checkpoint) -> SourceReport:
-        """Return the report of this checkpoint's job, for the worker that takes it over."""
+        """What this checkpoint's own job did, for the worker that takes the job over."""
         return self._report(Counts() if checkpoint.confirmations else checkpoint.counts, None)
 
     def _report(
@@ -134,18 +135,18 @@ class SourceSync(JobStep, Generic[R]):
         self, job: FetchJob, old: Checkpoint | None, due: bool
     ) -> tuple[Checkpoint | None, Counts]:
         try:
-            return await self._reprocess.everything(job, old)
+            return await self._reread.everything(job, old)
         except (QualityGateFailed, SourceError):
             if not due:
                 raise
-            # The stored payloads cannot be read any more: everything is requested again.
+            # What was kept cannot be read any more: the source is asked for all of it afresh.
             return None, Counts()
 
     async def _ask(self, job: FetchJob, ask: Ask) -> Counts:
         async with self._intakes.open(self._dataset, self.source, job) as intake:
             load = SourceLoad(self._dataset, self._source, intake, self._merge)
             walk = _WalkedPages(load, intake)
-            async for received in self._source.ask(_without_validators(ask)):
+            async for received in self._source.ask(_doubting(ask)):
                 await walk.arrived(await intake.keep(received))
             if walk.last is None:
                 return await self._confirm(intake, ask.checkpoint, job)
@@ -160,9 +161,7 @@ class SourceSync(JobStep, Generic[R]):
 
     async def _confirm(self, intake: Intake[R], known: Checkpoint | None, job: FetchJob) -> Counts:
         if known is None:
-            raise UnexpectedContent(
-                "the source answered 'not modified' to an unconditional request"
-            )
+            raise UnexpectedContent("the source said that nothing changed, though nothing is known")
         confirmed = msgspec.structs.replace(
             known,
             fetched_at=self._clock.now(),
@@ -172,7 +171,7 @@ class SourceSync(JobStep, Generic[R]):
         return await intake.commit(confirmed)
 
     def _checkpoint(self, last: Payload, digest: str, job: FetchJob) -> Checkpoint:
-        # Validators belong to one page, so they are stored only for a single page.
+        # Validators describe one page, so they can speak for the whole only when it is one page.
         alone = last.page == 0
         return Checkpoint(
             source=self.source,
@@ -187,11 +186,11 @@ class SourceSync(JobStep, Generic[R]):
 
 
 class _WalkedPages(Generic[R]):
-    """The pages of one walk, which are read only once one of them is new.
+    """The pages of one walk, which are read only once the walk is known to bring something new.
 
-    As long as every page was stored before, all of them may be those of the last walk, whose
-    records and rejections must then stay unchanged. So they are read from the store as soon as a
-    page is new.
+    As long as every page is one that was kept before, all of them may be those of the last walk:
+    its records, and what it rejected, must then stay as they are. So they wait, and are read from
+    the store as soon as a page is new.
     """
 
     def __init__(self, load: SourceLoad[R], intake: Intake[R]) -> None:
@@ -199,9 +198,9 @@ class _WalkedPages(Generic[R]):
         self._intake = intake
         self._digest = hashlib.sha256()
         self._first = 0
-        #: The last received page, if any.
+        #: The page that came last, if any came.
         self.last: Payload | None = None
-        #: Whether the received pages have been read.
+        #: Whether what came has been read.
         self.is_read = False
 
     @property
@@ -210,7 +209,7 @@ class _WalkedPages(Generic[R]):
         return self._digest.hexdigest()
 
     async def arrived(self, page: Payload) -> None:
-        """Take the next page, which has been stored."""
+        """Take the next page, which has been kept."""
         self._digest.update(hashlib.sha256(page.body).digest())
         self._first = self._first or page.receipt
         self.last = page
@@ -220,7 +219,7 @@ class _WalkedPages(Generic[R]):
             await self.read(page)
 
     async def read(self, last: Payload) -> None:
-        """Read all unread pages, the last of which is this one."""
+        """Read what waits, of which this page is the last."""
         if self.is_read:
             return
         self.is_read = True
@@ -231,8 +230,8 @@ class _WalkedPages(Generic[R]):
         await self._load.take(last)
 
 
-def _without_validators(ask: Ask) -> Ask:
-    """Return the request, without validators after too many confirmations."""
+def _doubting(ask: Ask) -> Ask:
+    """Ask without validators once the source has confirmed for too long."""
     known = ask.checkpoint
     if known is None or known.confirmations < MAX_CONFIRMATIONS:
         return ask

@@ -1,4 +1,4 @@
-"""The ports of ingest: sources, intakes, receipts and the quarantine."""
+"""What ingesting needs: sources, intakes, the receipts of what came, and the quarantine."""
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Sequence
@@ -18,9 +18,9 @@ R_in = TypeVar("R_in", bound=msgspec.Struct, contravariant=True)
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """A request to a source: its checkpoint, the deadline, and the traffic to add to.
+    """What a source is told when it is asked: what is known of it, and until when to answer.
 
-    The source adds its traffic, also if it fails.
+    The source adds to `traffic` what it costs, also when it fails.
     """
 
     checkpoint: Checkpoint | None
@@ -29,116 +29,118 @@ class Ask(msgspec.Struct, frozen=True):
 
 
 class Source(Protocol[R]):
-    """One source of a dataset's records."""
+    """One place records of a dataset come from."""
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """Return the name of the source, as shown to users."""
+        """The source's name, as users read it."""
 
     @property
     @abstractmethod
     def host(self) -> str:
-        """Return the host, as politeness budgets name it."""
+        """Whom it asks: the host, as politeness budgets name it."""
 
     @property
     @abstractmethod
     def normaliser_version(self) -> str:
-        """Return the version of `normalise`; when it changes, stored payloads are reprocessed."""
+        """Names the version of `normalise`: when it changes, kept payloads are read again."""
 
     @abstractmethod
     def ask(self, ask: Ask) -> AsyncIterator[Payload]:
-        """Yield the upstream's pages, one payload each; none if not modified since the checkpoint.
+        """Yield what the upstream has, one payload a page, first to last.
 
-        Raise SourceUnavailable, SourceBlocked, SourceTimedOut, SourceRefused or UnexpectedContent.
+        Yields nothing when the upstream says that nothing changed since the checkpoint.
+        Raises SourceUnavailable, SourceBlocked, SourceTimedOut, SourceRefused or UnexpectedContent.
         """
 
     @abstractmethod
     def normalise(self, payload: Payload) -> Batch[R]:
         """Read the records of a payload; the same payload always gives the same batch.
 
-        An invalid record is a rejection. Raise UnexpectedContent if there are no separate records.
+        A record that cannot be read is a rejection. UnexpectedContent when none can be told apart.
         """
 
 
 class Intake(Protocol[R_in]):
-    """The records of one source in one job; they are invisible before `commit`.
+    """What one source brings in during one job; nothing of it is seen before `commit`.
 
-    Writes raise LeaseLost, and write nothing, if the job has ended or was claimed by another
-    worker.
+    Whatever writes for good raises LeaseLost when the job has been claimed by another worker or has
+    ended: then nothing is written.
     """
 
     @abstractmethod
     async def keep(self, payload: Payload) -> Payload:
-        """Store a payload, before it is read.
+        """Keep a body for good, before anything is read from it.
 
-        Return it with its receipt, and with whether the same bytes were stored before.
+        Returns it with its receipt, and with whether the same bytes were kept before.
         """
 
     @abstractmethod
     def kept(self, what: Replay | Walk | None = None) -> AsyncIterator[StoredPayload]:
-        """Yield the committed payloads of this source, oldest receipt first.
+        """Every payload of this source whose fetch was committed, oldest receipt first.
 
-        For a replay or a walk, yield its payloads, committed or not: see `payloads.selected`.
+        Those of a replay or a walk, committed or not, if `what` is one: see `payloads.selected`.
         """
 
     @abstractmethod
     async def add(self, records: Sequence[R_in], payload: Payload) -> None:
-        """Add valid records of a stored payload; of the same key the last one wins."""
+        """Take in sound records read from a kept payload; of the same key the last one wins."""
 
     @abstractmethod
     async def reject(self, rejections: Sequence[Rejection], payload: Payload) -> None:
-        """Put records of a stored payload into quarantine at once, equal ones only once.
+        """Put records of a kept payload into quarantine, at once; the same one only once.
 
-        A repeated record gets the newest receipt. For a reprocessed payload these are all of its
-        rejections: `commit` releases its other records from quarantine.
+        One that comes again waits with the newest of its receipts. Of a payload that is read again
+        this names all there is to reject: what else waits of it is released by `commit`.
         """
 
     @abstractmethod
     async def commit(
         self, checkpoint: Checkpoint | None, dry_run: bool = False, anew: bool = False
     ) -> Counts:
-        """Merge all added records, with the checkpoint if given, in one transaction.
+        """Merge all that was added, with the checkpoint if there is one, in one transaction.
 
-        Rows equal to the stored ones are not rewritten; rows of a newer receipt stay. With `anew`,
-        after all `kept` payloads were added, the source's rows of stored payloads are deleted if no
-        payload as new has their key.
-        Return the counts of the added records, without rejections; the stored checkpoint has its
-        own counts and these. A dry run returns them and changes nothing, even without the lease.
+        Rows equal to the stored ones are not rewritten; a row from a newer receipt stays. Where
+        everything `kept` was added `anew`, the source's rows whose payload is kept are deleted
+        when none that is as new gave their key again.
+        Returns the counts of the records added, without rejections; what the checkpoint keeps is
+        its own counts and these. A dry_run returns them, too, and leaves everything as it is,
+        whoever holds the job.
         """
 
 
 class Intakes(Protocol):
-    """The opening of intakes into datasets."""
+    """Opens the way into the records of any dataset."""
 
     @abstractmethod
     def open(
         self, dataset: Dataset[R], source: str, job: FetchJob
     ) -> AbstractAsyncContextManager[Intake[R]]:
-        """Open an intake; without a commit the block changes no records.
+        """Open an intake; leaving the block without a commit leaves the records as they were.
 
-        Raise StoreUnavailable if the store is unreachable, or migrated to another layout of the
-        dataset, and StoreFull if there is no space. The intake raises them too.
+        StoreUnavailable when the store cannot be reached, or when it has been prepared for another
+        layout of the dataset; StoreFull when there is no room. The intake raises them too.
         """
 
 
 class Received(msgspec.Struct, frozen=True):
-    """A payload and its source."""
+    """A payload, and the source it came from."""
 
     source: str
     payload: Payload
 
 
 class Receipts(Protocol):
-    """The payloads received by jobs."""
+    """Tells what jobs have received."""
 
     @abstractmethod
     async def last(self, job_id: str) -> Received | None:
-        """Return the last stored payload that a job has received, None if there is none."""
+        """The last payload that a job has received, if it has received any that is still kept."""
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
-    """A rejection with its source; `receipt` is that of its payload."""
+    """A rejection with where it came from; `receipt` is that of its payload."""
 
     id: int
     dataset: str
@@ -151,7 +153,7 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quarantine(Protocol):
-    """The rejected records."""
+    """Where rejected records wait."""
 
     @abstractmethod
     async def recent(
@@ -161,15 +163,15 @@ class Quarantine(Protocol):
         source: str | None = None,
         before: tuple[datetime, int] | None = None,
     ) -> list[Quarantined]:
-        """Return the records of one dataset or all, and one source or all, newest first.
+        """The records rejected last, of one dataset or all and of one source or all, newest first.
 
-        With `before`, a time of rejection and an identifier, return only the older ones.
+        With `before`, a time of rejection and an identifier, only those that come after it here.
         """
 
     @abstractmethod
     async def get(self, rejection_id: int) -> Quarantined | None:
-        """Return one record in quarantine, None if there is none."""
+        """One rejected record, as long as it waits."""
 
     @abstractmethod
     async def count(self, dataset: str) -> int:
-        """Return the number of the dataset's records in quarantine."""
+        """How many records of the dataset are waiting."""

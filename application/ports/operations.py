@@ -1,7 +1,11 @@
 """The ports of operations: events, alerts, retention and health probes."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
 from typing import Protocol
 
 import msgspec
@@ -9,6 +13,10 @@ import msgspec
 from domain.alerts import Alert, AlertState
 from domain.events import Event
 from domain.retention import RetainedKind
+
+#: Attributes of a span.
+Attributes = Mapping[str, str | int]
+NO_ATTRIBUTES: Attributes = MappingProxyType({})
 
 
 class Events(Protocol):
@@ -24,6 +32,52 @@ class Events(Protocol):
     @abstractmethod
     def wants(self, kind: type[Event]) -> bool:
         """Return whether such events have a subscriber, which never changes; if not, make none."""
+
+
+class SpanKind(StrEnum):
+    """Where the work of a span comes from: a client's request, a queue, or this process.
+
+    A `client` span is a request to another service.
+    """
+
+    INTERNAL = "internal"
+    SERVER = "server"
+    CLIENT = "client"
+    CONSUMER = "consumer"
+
+
+class Span(Protocol):
+    """One piece of work in a trace, as long as it lasts."""
+
+    @abstractmethod
+    def rename(self, name: str) -> None:
+        """Change the name to one that was not known at the beginning."""
+
+    @abstractmethod
+    def note(self, attributes: Attributes) -> None:
+        """Add attributes."""
+
+
+class Tracer(Protocol):
+    """The recorder of traces: pieces of work, in any number of processes, that belong together."""
+
+    @abstractmethod
+    def span(
+        self,
+        name: str,
+        kind: SpanKind = SpanKind.INTERNAL,
+        attributes: Attributes = NO_ATTRIBUTES,
+        parent: str | None = None,
+    ) -> AbstractContextManager[Span]:
+        """Record the block as a span within the current one.
+
+        With a `parent`, as `traceparent` has returned it, perhaps in another process, it is within
+        that; one that is not valid begins a new trace. An error that leaves the block marks it.
+        """
+
+    @abstractmethod
+    def traceparent(self) -> str | None:
+        """Return the current span as W3C Trace Context names it; None if nothing is recorded."""
 
 
 class Alerts(Protocol):

@@ -63,6 +63,7 @@ async def add(settings: Settings, wanted: Wanted) -> None:
                 container.clock(),
                 container.random(),
                 container.events(),
+                container.tracer(),
                 allowed_private=settings.allowed_private_hosts | {host_of(wanted.url)},
                 follow_hosts=settings.follow_hosts,
                 user_agent=f"catchment/{VERSION}",

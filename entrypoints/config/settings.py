@@ -314,6 +314,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         " totals and the process, and admins every label; with `token` admins alone; with `off`"
         " nobody.",
     )
+    traces_url: str = setting(
+        read.url,
+        "",
+        "Receives [traces](../how-to/observe.md#traces), by OTLP over HTTP: the URL of a collector,"
+        " such as `http://127.0.0.1:4318/v1/traces`. Needs the extra `catchment[otel]`; its own"
+        " variables, such as `OTEL_TRACES_SAMPLER`, hold as well. When empty, nothing is traced.",
+        hidden="path",
+    )
     metrics_port: int | None = setting(
         read.or_none("", read.port),
         "",

@@ -56,6 +56,8 @@ async def running(settings: Settings, **overrides: Any) -> AsyncIterator[Contain
         await container.queue().close()
         await container.client().close()
         await database.close()
+        # What was recorded until here is exported; that may take seconds.
+        await asyncio.to_thread(container.tracer().close)
 
 
 async def migrated(settings: Settings) -> list[str]:

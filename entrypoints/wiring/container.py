@@ -56,7 +56,7 @@ from entrypoints.config.settings import Settings
 from entrypoints.version import VERSION
 from entrypoints.wiring.datasets import declarations_of, generation_of, sources_of
 from entrypoints.wiring.http import http_settings_of, sessions_of
-from entrypoints.wiring.operations import events_of
+from entrypoints.wiring.operations import events_of, tracer_of
 from entrypoints.wiring.servers import database_of, queue_of
 from entrypoints.wiring.tasks import (
     fetch_of_tasks,
@@ -90,6 +90,7 @@ class Container(containers.DeclarativeContainer):
     secrets = providers.Singleton(EnvironmentSecrets)
     metrics = providers.Singleton(Metrics, VERSION)
     events = providers.Singleton(events_of, settings, metrics.provider)
+    tracer = providers.Singleton(tracer_of, settings)
     database = providers.Singleton(database_of, settings)
     queue = providers.Singleton(queue_of, settings, events)
     store = providers.Singleton(SqlStore, database)
@@ -101,6 +102,7 @@ class Container(containers.DeclarativeContainer):
         queue=queue,
         schedules=providers.Singleton(SqlSchedules, database, clock),
         events=events,
+        tracer=tracer,
     )
     idempotency = providers.Singleton(SqlIdempotency, database, clock)
     quarantine = providers.Singleton(SqlQuarantine, database)
@@ -120,6 +122,7 @@ class Container(containers.DeclarativeContainer):
         clock,
         random,
         events,
+        tracer,
         allowed_private=registry.provided.private_hosts,
         follow_hosts=settings.provided.follow_hosts,
         user_agent=f"catchment/{VERSION}",
@@ -274,6 +277,7 @@ class Container(containers.DeclarativeContainer):
         events=events,
         read_gauges=read_gauges,
         metrics=metrics,
+        tracer=tracer,
     )
     http_settings = providers.Callable(http_settings_of, settings, database_id)
     app = providers.Singleton(create_app, use_cases, http_settings)

@@ -51,10 +51,10 @@ def fetch_of_tasks(
 ) -> Fetch[Task]:
     """Return the use case that enriches tasks."""
     limits = settings.cadence(TASKS.name), settings.fetch_deadline
-    steps = []
+    gathers = []
     if repository_lookup:
-        steps = [EnrichTasks(repository_lookup, tasks, store, intakes, clock)]
-    return Fetch(TASKS, (), store, intakes, clock, job_backend, random, *limits, steps)
+        gathers = [EnrichTasks(repository_lookup, tasks, store, intakes, clock)]
+    return Fetch(TASKS, (), store, intakes, clock, job_backend, random, *limits, gathers)
 
 
 def registered_tasks_of(

@@ -1,4 +1,4 @@
-"""Fixtures of the use cases' tests."""
+"""Gives every test of a use case an empty rig."""
 
 import pytest
 
@@ -7,5 +7,5 @@ from tests.application.rig import Rig
 
 @pytest.fixture
 def rig() -> Rig:
-    """Return an empty rig."""
+    """One empty database in memory, with everything that works on it."""
     return Rig()

@@ -1,4 +1,4 @@
-"""The rig of the use cases' tests: every port in memory, and a few records."""
+"""What the tests of use cases stand on: every port in memory, and a few records."""
 
 import asyncio
 from collections.abc import Sequence
@@ -28,12 +28,12 @@ from tests.sharing import SharedPost, shared
 
 
 def posts(count: int, title: str = "title", first: int = 1) -> list[Post]:
-    """Return so many posts."""
+    """So many posts."""
     return [Post(number, 1, title, "body") for number in range(first, first + count)]
 
 
 def adds_up(counts: Counts) -> bool:
-    """Return whether every received record is counted."""
+    """Whether every record received is accounted for."""
     return counts.received == (
         counts.inserted
         + counts.updated
@@ -45,7 +45,7 @@ def adds_up(counts: Counts) -> bool:
 
 
 class SteeredQueue(MemoryQueue):
-    """A queue that records announcements, and can be unavailable or lose everything."""
+    """A queue that writes down what is announced, and can be away or lose everything."""
 
     is_away = False
     is_losing = False
@@ -55,7 +55,7 @@ class SteeredQueue(MemoryQueue):
         self.announced: list[str] = []
 
     async def announce(self, job_id: str) -> None:
-        """Announce, unless unavailable."""
+        """Announce, unless told otherwise."""
         if self.is_away:
             raise QueueUnavailable("the broker is away")
         self.announced.append(job_id)
@@ -72,24 +72,24 @@ class BuggySource(MemorySource[Any]):
 
 
 class CountedHistory(MemoryJobHistory):
-    """A history that counts the reads of each job."""
+    """A history that counts how often a job was looked at."""
 
-    reads = 0
+    looks = 0
 
     async def get(self, job_id: str) -> FetchJob | None:
         """One job."""
-        self.reads += 1
+        self.looks += 1
         return await super().get(job_id)
 
 
 def registry_of(tables: Tables, store: Store, *fetches: Fetch[Any]) -> Registry:
-    """Return a registry of the datasets of these use cases, read from this store."""
+    """A registry of the datasets of these fetches, read from this store."""
     registered = [RegisteredDataset(fetch, Query(fetch.dataset, store)) for fetch in fetches]
     return Registry(tables, lambda: Generation(registered))
 
 
 class Rig(InMemory):
-    """Every port in memory, with a queue and a history that tests control and inspect."""
+    """Everything in memory, with a queue and a history that tests steer and look at."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,17 +99,17 @@ class Rig(InMemory):
     def source(
         self, name: str, *pages: Sequence[Any] | bytes, record: type[Any] = Post
     ) -> MemorySource[Any]:
-        """Return a source with these pages: of posts, unless another record type is given."""
+        """A source that answers with these pages: of posts, unless another record is named."""
         return super().source(record, *pages, name=name)
 
     def shared(self, name: str, count: int = 1) -> MemorySource[Any]:
-        """Return a source of a shared dataset."""
+        """A source of a dataset that others may feed as well."""
         return self.source(name, shared(name, count), record=SharedPost)
 
     def fetch(
         self, *sources: MemorySource[Any], dataset: Dataset[Any] = POSTS, **changed: Any
     ) -> Fetch[Any]:
-        """Return the use case that fetches from these sources, with the rig's or changed ports."""
+        """The use case that fetches from these sources, by the rig's ports or changed ones."""
         ports = {
             "store": self.store,
             "intakes": self.intakes,
@@ -119,25 +119,25 @@ class Rig(InMemory):
         }
         return Fetch(dataset, sources, **{**ports, **changed})
 
-    def with_job_backend(self, **changed: Any) -> JobBackend:
-        """Return the job backend with other ports."""
+    def with_desk(self, **changed: Any) -> JobBackend:
+        """The job backend with other ports."""
         return replace(self.job_backend, **changed)
 
     def query(self, dataset: Dataset[Any] = POSTS) -> Query[Any]:
-        """Return the use case that reads a dataset."""
+        """The use case that reads a dataset."""
         return super().query(dataset)
 
     async def stored(self, dataset: Dataset[Any] = POSTS) -> list[Any]:
-        """Return every stored row."""
+        """Every stored row."""
         sort = Sort.parse(dataset, "")
         return (await self.store.find(dataset, PageRequest(sort=sort, limit=100_000))).rows
 
     async def titles(self) -> list[str]:
-        """Return the titles of the stored posts."""
+        """The titles of the stored posts."""
         return [row.title for row in await self.stored()]
 
     def job(self, mode: Mode = Mode.TASK, dataset: Dataset[Any] = POSTS) -> FetchJob:
-        """Return a job that is not stored yet."""
+        """A job nobody has written down yet."""
         return FetchJob(
             id=self.random.identifier(),
             dataset=dataset.name,
@@ -146,16 +146,16 @@ class Rig(InMemory):
         )
 
     @property
-    def reads(self) -> int:
-        """Return how often a job was read."""
-        return self.history.reads
+    def looks(self) -> int:
+        """How often a job was looked at."""
+        return self.history.looks
 
     async def queued(self, mode: Mode = Mode.TASK, dataset: Dataset[Any] = POSTS) -> FetchJob:
-        """Return a queued job."""
+        """A job that waits."""
         return await self.jobs.request(self.job(mode, dataset))
 
     async def abandoned(self, times: int = 1, dataset: Dataset[Any] = POSTS) -> FetchJob:
-        """Return a job whose workers have died so often, with a running lease."""
+        """A job whose worker has died so often that its last lease is running now."""
         job = await self.queued(Mode.SYNC, dataset)
         for _ in range(times):
             self.clock.advance(LEASE)
@@ -167,32 +167,32 @@ class Rig(InMemory):
     async def scheduled(
         self, every: timedelta = timedelta(hours=1), dataset: Dataset[Any] = POSTS
     ) -> Schedule:
-        """Declare and return the schedule of a dataset."""
+        """The schedule of a dataset that is fetched so often from now on."""
         await self.schedules.declare({dataset.name: every})
         return self.database.schedules[dataset.name]
 
     async def known(self, job_id: str) -> FetchJob:
-        """Return the current state of a job."""
+        """A job as it stands now."""
         job = await self.history.get(job_id)
         assert job is not None
         return job
 
     @property
     def last(self) -> FetchJob:
-        """Return the job that was requested last."""
+        """The job asked for last."""
         return list(self.database.jobs.values())[-1]
 
     def later(self, seconds: float) -> datetime:
-        """Return the time so many seconds from now."""
+        """A moment so many seconds from now."""
         return self.clock.now() + timedelta(seconds=seconds)
 
     async def post(self, number: int) -> Any:
-        """Return one stored post."""
+        """One stored post."""
         return await self.store.get(POSTS, (number,), Filter())
 
 
 def only(fetched: Fetched) -> SourceReport:
-    """Return the report of the only source."""
+    """The report of the only source."""
     assert fetched.job.report is not None
     [report] = fetched.job.report.sources
     assert adds_up(report.counts)
@@ -200,14 +200,14 @@ def only(fetched: Fetched) -> SourceReport:
 
 
 def counts_of(fetched: Fetched) -> Counts:
-    """Return the counts of all sources together, which must add up."""
+    """The counts of all sources together, which must add up."""
     assert fetched.job.report is not None
     assert all(adds_up(source.counts) for source in fetched.job.report.sources)
     return fetched.job.report.counts
 
 
 async def ended(*tasks: "asyncio.Task[Any]") -> None:
-    """Cancel these tasks, and wait for their end."""
+    """Cancel these, and return when they have ended."""
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)

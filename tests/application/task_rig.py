@@ -1,4 +1,4 @@
-"""The rig of the tests of tasks: GitHub in memory, the use cases, and a worker."""
+"""What the tests of tasks stand on: GitHub in memory, the use cases, and a worker."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -39,57 +39,57 @@ class TaskRig(Rig):
         self.enrich = EnrichTasks(
             self.repository_lookup, self.tasks, self.store, self.intakes, self.clock
         )
-        lookup = None if github_is_off else self.repository_lookup
+        looks = None if github_is_off else self.repository_lookup
         self.fetch_tasks = self.fetch_all([] if github_is_off else [self.enrich])
-        enricher = TaskEnricher(lookup, self.fetch_tasks, self.clock)
+        enricher = TaskEnricher(looks, self.fetch_tasks, self.clock)
         self.query_tasks = QueryTasks(self.store)
         self.create_task = self.creating(enricher)
         self.change_task = ChangeTask(self.tasks, self.query_tasks, enricher, self.clock)
         self.delete_task = DeleteTask(self.tasks)
 
     def fetch_all(
-        self, steps: Sequence[EnrichTasks], job_backend: JobBackend | None = None
+        self, gathers: Sequence[EnrichTasks], job_backend: JobBackend | None = None
     ) -> Fetch[Task]:
-        """Return the use case that runs the jobs of tasks."""
+        """What runs the jobs of tasks."""
         job_backend = job_backend or self.job_backend
-        return self.fetch(dataset=TASKS, job_backend=job_backend, steps=steps)
+        return self.fetch(dataset=TASKS, job_backend=job_backend, gathers=gathers)
 
     def creating(self, enricher: TaskEnricher) -> CreateTask:
-        """Return the use case that creates tasks."""
+        """What makes tasks."""
         return CreateTask(self.tasks, enricher, self.clock, self.random)
 
     async def create(self, repository: str = "a/b", title: str = "a title") -> Task:
-        """Create a task."""
+        """Make a task."""
         return task_of(await self.create_task(TaskEdit(title=title, repository=repository)))
 
     async def task(self, task_id: str) -> Task:
-        """Return the current state of a task."""
+        """A task as it is now."""
         return task_of(await self.query_tasks.get((task_id,)))
 
     async def all_tasks(self) -> list[Any]:
-        """Return every task, oldest first."""
+        """Every task, oldest first."""
         sort = Sort.parse(TASKS, "created_at")
         return [task_of(row) for row in (await self.query_tasks(PageRequest(sort=sort))).rows]
 
     @property
     def asked(self) -> list[str]:
-        """Return the repositories that were looked up, in order."""
+        """The repositories that GitHub was asked for, in order."""
         return [name for name, _ in self.github.asked]
 
     async def work(self) -> FetchJob:
-        """Run the job that was requested last, until it ends or is deferred."""
+        """Run the job that was asked for last, to its end or until it waits."""
         ran = await self.fetch_tasks.run(self.last.id)
         assert ran is not None
         return ran
 
     async def tick(self) -> FetchJob:
-        """Run a job of the schedule."""
+        """Run what a schedule asks for."""
         await self.queued(Mode.SCHEDULE, TASKS)
         return await self.work()
 
 
 def report_of(job: FetchJob) -> SourceReport:
-    """Return GitHub's report of an ended job."""
+    """What GitHub's part of a job that has ended was."""
     assert job.report is not None
     [report] = job.report.sources
     assert adds_up(report.counts)
@@ -97,5 +97,5 @@ def report_of(job: FetchJob) -> SourceReport:
 
 
 def counts(updated: int = 0, unchanged: int = 0) -> Counts:
-    """Return the counts of so many enriched tasks."""
+    """So many tasks that were looked after."""
     return Counts(received=updated + unchanged, updated=updated, unchanged=unchanged)

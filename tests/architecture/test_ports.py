@@ -25,7 +25,7 @@ def classes(package: Any) -> list[type[Any]]:
 PORTS = [port for port in classes(application.ports) if getattr(port, "_is_protocol", False)]
 IN_MEMORY = classes(adapters.memory)
 #: Ports with many adapters, each for its own values.
-MANY = {"Intake", "Source"}
+MANY = {"Intake", "Source", "Span"}
 
 
 def methods(port: type[Any]) -> dict[str, Any]:

@@ -107,7 +107,9 @@ def test_every_word_of_the_glossary_is_explained_once_and_in_order() -> None:
 
 def test_every_dependency_has_its_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    extras = project["project"]["optional-dependencies"].values()
+    groups = (project["project"]["dependencies"], *extras, project["dependency-groups"]["dev"])
+    wanted = [each for group in groups for each in group]
     page = next(page for page in DECISIONS if page.stem.endswith("dependencies"))
 
     listed = [codes(row[0])[0] for row in rows(prose(page))]

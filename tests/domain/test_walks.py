@@ -211,12 +211,6 @@ def test_an_empty_page_that_leads_on_goes_on_a_hundred_times() -> None:
     assert failure.value.code == "pagination_loop"
 
 
-def test_a_token_of_the_present_place_ends_at_an_empty_page() -> None:
-    walk = Walk(Pages(paginator=Token("since", Pointer(("last_seq",)))))
-    walk.after(Page(url=URL, records=[1, 2], leads={"since": "2"}))
-    assert walk.after(Page(url=f"{URL}?since=2", leads={"since": "2"})) == End(proven=True)
-
-
 def test_an_empty_page_between_full_ones_is_no_end_where_it_leads_on() -> None:
     walk = Walk(Pages(paginator=LinkHeader()))
     walk.after(Page(url=URL, records=[1], leads=f"{URL}?2"))

@@ -190,7 +190,7 @@ FAULTS = (
     ),
     Fault(
         "a job is tried for ever",
-        "application:JobRunner._run",
+        "application:JobRunner._to_its_end",
         compared(ast.Gt, "MAX_ATTEMPTS", into=code("False")),
         "tests/application/ingest/test_run.py tests/application/ingest/test_takeover.py",
     ),

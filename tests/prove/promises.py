@@ -260,6 +260,13 @@ PROMISES: tuple[Promise, ...] = (
         "tests/contract/accounts/test_accounts.py::"
         "test_of_many_tokens_added_at_once_none_is_one_too_many",
     ),
+    _promise(
+        37,
+        "a trace leads from a request through its job in another process to the upstream",
+        Real("traced"),
+        "tests/contract/system/test_tracers.py",
+        "tests/entrypoints/wiring/test_operations.py",
+    ),
     Promise(
         "SIMULATION",
         "the use cases hold their promises in a simulation, for every seed",

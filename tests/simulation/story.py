@@ -91,7 +91,7 @@ def _counted(world: World, clients: Clients) -> dict[str, int]:
     }
 
 
-# ---------------------------------------------------------------- failures
+# ---------------------------------------------------------------- bad times
 
 
 async def _look(world: World) -> None:

@@ -153,7 +153,7 @@ class Upstream:
     async def _unwell(
         self, mood: str, request: UpstreamRequest, allowance: RequestLimits
     ) -> RawResponse:
-        place, seconds = request.url.label, str(1 + int(self._random.fraction() * 20))
+        place, seconds = request.url.place, str(1 + int(self._random.fraction() * 20))
         match mood:
             case "failing":
                 return RawResponse(500, {})

@@ -139,7 +139,7 @@ class Witness:
 
 
 def adds_up(counts: Counts) -> bool:
-    """Return whether every received record is counted."""
+    """Whether every record received is accounted for."""
     return counts.received == (
         counts.inserted
         + counts.updated

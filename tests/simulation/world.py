@@ -6,6 +6,7 @@ from typing import Any
 from adapters.http.ingest.idempotency import OnceOnly
 from adapters.memory.system import SeededRandom, SteerableClock
 from adapters.outbound.sources import HttpSource
+from adapters.system.traces import NoTracer
 from application.ingest.fetch import Fetch
 from application.ingest.job_backend import JobBackend
 from application.jobs.list_jobs import CancelJob
@@ -126,6 +127,7 @@ class Node(Process):
             queue=Wire(world.broker, "queue", line, QueueUnavailable),
             schedules=Wire(backend.schedules, "schedules", line),
             events=Suspicious(self, world.witness),
+            tracer=NoTracer(),
         )
         self.idempotency: Any = Wire(backend.idempotency, "idempotency", line)
         self.budget: Any = Wire(backend.budget, "budget", line)

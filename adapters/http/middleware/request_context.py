@@ -35,7 +35,7 @@ from adapters.http.protocol.client_address import Origin
 from adapters.http.protocol.framing import MAX_URL_BYTES
 from adapters.http.protocol.links import enter
 from adapters.http.protocol.problems import READ_ONLY, READING, Refusal, Reply, reply_to, status_of
-from application.ports.operations import Events
+from application.ports.operations import Events, SpanKind, Tracer
 from application.ports.system import Random
 from domain.events import ReadServed, RequestFailed, RequestServed
 
@@ -75,8 +75,9 @@ class RequestContextMiddleware:
         random: Random,
         draining: asyncio.Event,
         events: Events,
+        tracer: Tracer,
     ) -> None:
-        self._prefixes = prefixes
+        self._prefixes = {prefix.strip("/"): app for prefix, app in prefixes.items()}
         self._rest = rest
         self._authentication = authentication
         self._cors = cors
@@ -85,6 +86,7 @@ class RequestContextMiddleware:
         self._random = random
         self._draining = draining
         self._events = events
+        self._tracer = tracer
         self._reads_wanted = events.wants(ReadServed)
         self._others_wanted = events.wants(RequestServed)
 
@@ -115,7 +117,23 @@ class RequestContextMiddleware:
         # For all log lines from here on: each request has its own task and context.
         structlog.contextvars.bind_contextvars(request_id=request_id)
         enter(scope)
-        prefix, app = self._route(scope)
+        [parent, *_] = headers.values.get(b"traceparent", [None])
+        with self._tracer.span(
+            scope["method"],
+            SpanKind.SERVER,
+            {"http.request.method": scope["method"], "url.path": path_of(scope)},
+            None if parent is None else parent.decode("latin-1"),
+        ) as span:
+            status = await self._respond(scope, receive, send, headers, started)
+            if route := self._pattern(scope):
+                span.rename(f"{scope['method']} {route}")
+            span.note({"http.route": route, "http.response.status_code": status})
+
+    async def _respond(
+        self, scope: Scope, receive: Receive, send: Send, headers: "_Headers", started: float
+    ) -> int:
+        """Send the answer; return its status, or 0 if the client left before there was one."""
+        request_id = request_id_of(scope)
         status = 0
 
         async def sending(message: Message) -> None:
@@ -130,6 +148,7 @@ class RequestContextMiddleware:
         try:
             _inspect(scope, headers)
             preflight = await self._authentication.check(scope, headers.values)
+            app = self._route(scope)
             if preflight is not None:
                 await send_reply(scope, sending, preflight)
             elif app is not self._rest and scope["method"] == "OPTIONS":
@@ -140,7 +159,7 @@ class RequestContextMiddleware:
             else:
                 await app(scope, receive, sending)
         except Gone:
-            return
+            return status
         except Exception as error:
             if status_of(error) is None:
                 self._events.publish(RequestFailed(path=path_of(scope), error=error))
@@ -148,9 +167,10 @@ class RequestContextMiddleware:
                 raise  # part of the answer was sent, so the connection has to break
             await send_reply(scope, sending, reply_to(error, request_id))
         finally:
-            self._publish(scope, prefix, status, started)
+            self._publish(scope, status, started)
+        return int(status)
 
-    def _publish(self, scope: Scope, prefix: str, status: int, started: float) -> None:
+    def _publish(self, scope: Scope, status: int, started: float) -> None:
         """Publish a request; its status is 0 if the client disconnected before the answer."""
         is_read = scope["method"] in READING
         if not (self._reads_wanted if is_read else self._others_wanted):
@@ -160,7 +180,7 @@ class RequestContextMiddleware:
             kind(
                 request_id=request_id_of(scope),
                 method=scope["method"],
-                route=prefix or str(scope.get("path_template", "")),
+                route=self._pattern(scope),
                 path=path_of(scope),
                 status=int(status),
                 duration_ms=(perf_counter() - started) * 1000,
@@ -182,17 +202,22 @@ class RequestContextMiddleware:
             )
         )
 
-    def _route(self, scope: Scope) -> tuple[str, App]:
-        """Return the application of a path with its prefix, "" for the rest."""
-        prefix = "/" + scope["path"].lstrip("/").partition("/")[0]
-        app = self._prefixes.get(prefix)
-        return ("", self._rest) if app is None else (prefix, app)
+    def _route(self, scope: Scope) -> App:
+        return self._prefixes.get(_first_segment(scope), self._rest)
+
+    def _pattern(self, scope: Scope) -> str:
+        first = _first_segment(scope)
+        return f"/{first}" if first in self._prefixes else str(scope.get("path_template", ""))
 
     def _request_id(self, headers: "_Headers") -> str:
         [given, *others] = headers.values.get(b"x-request-id", [b""])
         if others or not _REQUEST_ID.fullmatch(given):
             return self._random.identifier()
         return given.decode()
+
+
+def _first_segment(scope: Scope) -> str:
+    return str(scope["path"].lstrip("/").partition("/")[0])
 
 
 class _Headers(NamedTuple):
@@ -202,7 +227,7 @@ class _Headers(NamedTuple):
     values: dict[bytes, list[bytes]]
 
 
-_SCANNED = frozenset({b"authorization", b"host", b"upgrade", b"x-request-id"})
+_SCANNED = frozenset({b"authorization", b"host", b"traceparent", b"upgrade", b"x-request-id"})
 
 
 def _scan(headers: Iterable[tuple[bytes, bytes]]) -> _Headers:

@@ -1,4 +1,4 @@
-"""Access: the role and scope that each route requires, and the caller of each request."""
+"""Access: every route says which role may call it, and each request has a caller."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from domain.dataset import Role
 from domain.errors import Forbidden, InvalidRoutes
 from domain.users import ANONYMOUS, Caller, Scope
 
-#: Keys in the scope: the caller, and the client's address.
+#: Where the front leaves who is asking, and from which address.
 CALLER = "catchment.caller"
 _ADDRESS = "catchment.address"
 _OPTION = "access"
@@ -20,7 +20,7 @@ _OPTION = "access"
 class Access(NamedTuple):
     """The least role that may call a route, and the scope that an API token needs for it.
 
-    `always` means even if a login is required.
+    `always` means even where everybody has to log in.
     """
 
     role: Role
@@ -29,7 +29,7 @@ class Access(NamedTuple):
     takes_token: bool = True
 
 
-#: Open even if a login is required: health, documentation and the login itself.
+#: Open even where everybody must log in: health, documentation and logging in itself.
 OPEN = Access(Role.ANYONE, None, always=True, takes_token=False)
 #: Open in the same way; a token that is sent is the session that ends.
 LOGGING_OUT = Access(Role.ANYONE, None, always=True)
@@ -37,19 +37,19 @@ ANYONE = Access(Role.ANYONE, Scope.READ)
 FETCHER = Access(Role.ANYONE, Scope.FETCH)
 WRITER = Access(Role.ANYONE, Scope.WRITE)
 USER = Access(Role.USER, Scope.READ)
-#: The routes of a user's own account.
+#: What users do with their own account.
 ACCOUNT = Access(Role.USER, None)
 ADMIN = Access(Role.ADMIN, Scope.ADMIN)
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def may_call(access: Access) -> dict[str, Any]:
-    """Return the option of a route that declares its access."""
+    """Return the option of a route that says which role may call it."""
     return {_OPTION: access}
 
 
 class RoleGuard:
-    """The check of a caller's role and scope; a guard of the whole application."""
+    """Checks the caller's role; a guard of the whole application."""
 
     def __init__(self, require_login: bool) -> None:
         self._require_login = require_login
@@ -58,7 +58,7 @@ class RoleGuard:
         """Raise an AccessDenied unless the caller may call the route."""
         access = access_of(route)
         if access is None:
-            raise Forbidden("this route does not declare its access")
+            raise Forbidden("this route does not say who may call it")
         self.admit(connection.scope, access)
 
     def admit(self, scope: Any, access: Access) -> None:
@@ -75,13 +75,13 @@ class RoleGuard:
 
 
 def access_of(route: BaseRouteHandler) -> Access | None:
-    """Return the access that a route declares; None if it declares none."""
+    """Return the access a route declares; None for one that declares none."""
     access: Access | None = route.opt.get(_OPTION)
     return access
 
 
 def routes_of(app: Litestar) -> Iterator[tuple[str, HTTPRouteHandler]]:
-    """Yield our own routes with their paths, without those that the framework adds."""
+    """Yield our own routes with their paths; those the framework adds are left out."""
     for route in app.routes:
         for handler in getattr(route, "route_handlers", ()):
             written = getattr(handler, "fn", None)
@@ -92,9 +92,9 @@ def routes_of(app: Litestar) -> Iterator[tuple[str, HTTPRouteHandler]]:
 
 def require_declared(app: Litestar) -> None:
     """Raise InvalidRoutes if a route does not declare its access, or declares too little."""
-    undeclared = [path for path, handler in routes_of(app) if access_of(handler) is None]
-    if undeclared:
-        raise InvalidRoutes(f"these routes do not declare their access: {', '.join(undeclared)}")
+    silent = [path for path, handler in routes_of(app) if access_of(handler) is None]
+    if silent:
+        raise InvalidRoutes(f"these routes do not say who may call them: {', '.join(silent)}")
     writing = [
         path
         for path, handler in routes_of(app)
@@ -104,30 +104,30 @@ def require_declared(app: Litestar) -> None:
         raise InvalidRoutes(f"the scope read may not change anything: {', '.join(writing)}")
 
 
-# ---------------------------------------------------------------- the caller
+# ---------------------------------------------------------------- who is asking
 
 
 def caller_of(scope: Any) -> Caller:
-    """Return the caller of a request."""
+    """Who is asking, as the front has found out."""
     caller: Caller = scope.get(CALLER, ANONYMOUS)
     return caller
 
 
 def role_of(scope: Any) -> Role:
-    """Return the role of the caller."""
+    """The role of whoever is asking."""
     return caller_of(scope).role
 
 
 def set_caller(scope: Any, caller: Caller) -> None:
-    """Store the caller in the scope."""
+    """Note who is asking."""
     scope[CALLER] = caller
 
 
 def address_of(scope: Any) -> str:
-    """Return the client's address: of the peer, or forwarded by trusted proxies."""
+    """The address of the client, as far as it can be trusted."""
     return str(scope.get(_ADDRESS) or (scope.get("client") or ("unknown",))[0])
 
 
 def set_address(scope: Any, address: str) -> None:
-    """Store the client's address in the scope."""
+    """Note the address of the client."""
     scope[_ADDRESS] = address

@@ -39,7 +39,7 @@ from adapters.outbound.polite.network import Network, RequestLimits, Resolve, re
 from adapters.outbound.polite.rate_headers import renewed_s
 from adapters.outbound.polite.urls import Url
 from application.concurrency import ShieldedTasks
-from application.ports.operations import Events
+from application.ports.operations import Events, SpanKind, Tracer
 from application.ports.politeness import Budget
 from application.ports.system import Clock, Random
 from domain.errors import SourceBlocked, SourceError, SourceRefused, SourceUnavailable
@@ -71,6 +71,7 @@ class PoliteClient:
         clock: Clock,
         random: Random,
         events: Events,
+        tracer: Tracer,
         *,
         allowed_private: Container[str] = frozenset(),
         follow_hosts: frozenset[str] = frozenset(),
@@ -85,6 +86,7 @@ class PoliteClient:
         self._clock = clock
         self._random = random
         self._events = events
+        self._tracer = tracer
         self._follow_hosts = follow_hosts
         self._allowed_private = allowed_private
         self._max_wire = max_wire
@@ -265,7 +267,7 @@ class PoliteClient:
         key, ok, status = request.url.key, True, 0
         slow_from = max(SLOW, (call.deadline - began) / 2)
         try:
-            reply = await self._exchange.send(request, limits)
+            reply = await self._send_traced(request, limits)
             status = reply.status
             arrived_at = self._clock.now()
             judge(reply, request, arrived_at)
@@ -286,6 +288,22 @@ class PoliteClient:
             self._events.publish(UpstreamAsked(host=key, status=status, duration_ms=took_ms))
             call.traffic.bytes += limits.body_bytes
             await self._budget.record_outcome(key, ok)
+
+    async def _send_traced(self, request: UpstreamRequest, limits: RequestLimits) -> RawResponse:
+        method = "GET" if request.body is None else "POST"
+        named = {"http.request.method": method, "server.address": request.url.key}
+        with self._tracer.span(method, SpanKind.CLIENT, named) as span:
+            reply = await self._exchange.send(self._continued(request), limits)
+            span.note({"http.response.status_code": reply.status})
+            return reply
+
+    def _continued(self, request: UpstreamRequest) -> UpstreamRequest:
+        """Return a request whose upstream can continue the trace, if there is one."""
+        traceparent = self._tracer.traceparent()
+        if traceparent is None:
+            return request
+        headers = {**request.headers, "traceparent": traceparent}
+        return msgspec.structs.replace(request, headers=headers)
 
     async def _block(self, key: str, seconds: float) -> None:
         await self._budget.block(key, self._clock.now() + timedelta(seconds=seconds))

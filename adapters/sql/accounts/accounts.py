@@ -15,8 +15,8 @@ from domain.users import User, full, key_of
 
 _NAMES = tuple(users.c.keys())
 _ADD = upsert(users).on_conflict_do_nothing()
-#: A lock until the transaction ends, so that concurrent registrations count each other.
-_LOCK = select(meta.c.name).where(meta.c.name == "epoch").with_for_update()
+#: Held until the transaction ends, so that of two who sign up at once one counts the other.
+_TURN = select(meta.c.name).where(meta.c.name == "epoch").with_for_update()
 _COUNT = select(func.count()).select_from(users)
 _GET = select(users).where(users.c.key == bindparam("of"))
 _REPLACE = (
@@ -34,16 +34,16 @@ _REPLACE = (
 
 
 class SqlAccounts(Accounts):
-    """Users in a SQL database."""
+    """Keeps users in a SQL database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def add(self, user: User, most: int | None = None) -> None:
-        """Store a new user, unless the name is taken or there are too many."""
+        """Keep a new user."""
         async with self._database.write() as session:
             if most is not None:
-                await session.rows(_LOCK, {})
+                await session.rows(_TURN, {})
                 [[count]] = await session.rows(_COUNT, {})
                 if count >= most:
                     raise full(most)
@@ -52,7 +52,7 @@ class SqlAccounts(Accounts):
             await session.note_change()
 
     async def get(self, name: str) -> User | None:
-        """Return the user of that name, or None."""
+        """The user of that name."""
         [rows] = await self._database.snapshot([(_GET, {"of": key_of(name)})])
         if not rows:
             return None
@@ -63,7 +63,7 @@ class SqlAccounts(Accounts):
         return User(**named)
 
     async def replace(self, seen: User, changed: User) -> bool:
-        """Replace a user and return True; False if the user has changed meanwhile."""
+        """Put a changed user in place, if nobody else has."""
         named = {
             "of": seen.key,
             "seen_version": seen.version,

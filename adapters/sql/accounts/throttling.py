@@ -1,4 +1,4 @@
-"""Client limits and login attempts over SQL, counted for all processes together."""
+"""Limits of clients, and guesses at passwords, over SQL: counted for all processes together."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ _S = 1_000_000
 
 _full = client_limits.c.full_at
 _from = case((_full > now(), _full), else_=now())
-#: One statement, so that concurrent requests cannot exceed the limit.
+#: One statement, so that no two requests are let through on the same place.
 _SPEND = (
     upsert(client_limits)
     .values(client=bindparam("of"), full_at=now() + bindparam("spacing"))
@@ -36,7 +36,7 @@ _LEFT = select(_full - now()).where(client_limits.c.client == bindparam("of"))
 
 
 class SqlClientLimits(ClientLimits):
-    """The rate limits of clients in a SQL database."""
+    """Counts what clients ask in a SQL database."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -51,7 +51,7 @@ class SqlClientLimits(ClientLimits):
             "window": round(rate.window_s * _S) + rate.count,
             "now": self._database.now(self._clock),
         }
-        # Not durable: losing a few requests in a power failure is harmless.
+        # What is forgotten when the power fails was only a little patience.
         async with self._database.write(durable=False) as session:
             spent = await session.rows(_SPEND, named)
             rows = spent or await session.rows(_LEFT, named)
@@ -75,36 +75,36 @@ _EVERYWHERE = ""
 
 
 class SqlLoginAttempts(LoginAttempts):
-    """Login attempts in a SQL database."""
+    """Counts guesses in a SQL database."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
-    async def begin(self, account: str, network: str) -> None:
-        """Count an attempt from a network; raise TooManyRequests if it must wait."""
+    async def begin(self, account: str, place: str) -> None:
+        """Count a guess; TooManyRequests when none may be made from there now."""
         async with self._database.write() as session:
-            now, guess = await self._locked(session, account, network)
+            now, guess = await self._locked(session, account, place)
             wait_s = guess.wait_s(from_micros(now))
             if not wait_s:
-                await _put(session, account, network, guess.after_attempt(from_micros(now)))
+                await _put(session, account, place, guess.after_attempt(from_micros(now)))
         if wait_s:
             raise TooManyRequests("too many wrong passwords; wait before the next try", wait_s)
 
-    async def succeed(self, account: str, network: str) -> None:
-        """Record that the last attempt succeeded."""
+    async def succeed(self, account: str, place: str) -> None:
+        """The last guess was right."""
         async with self._database.write() as session:
-            now, guess = await self._locked(session, account, network)
-            await _put(session, account, network, guess.succeeded(from_micros(now)))
+            now, guess = await self._locked(session, account, place)
+            await _put(session, account, place, guess.succeeded(from_micros(now)))
 
-    async def _locked(self, session: SqlSession, account: str, network: str) -> tuple[int, Guess]:
+    async def _locked(self, session: SqlSession, account: str, place: str) -> tuple[int, Guess]:
         [[now]] = await session.rows(_NOW, {"now": self._database.now(self._clock)})
         found = []
-        for at in (network, _EVERYWHERE):
+        for at in (place, _EVERYWHERE):
             named = {"of": _key(account, at)}
             rows = await session.rows(_GET, named)
             while not rows:
-                # Inserted first, so that there is a row to lock.
+                # Made first, so that of two who begin at once one waits for the other.
                 empty = _row_of(Attempts(seen_at=from_micros(now)))
                 await session.run(_MAKE, {"key": named["of"], **empty})
                 rows = await session.rows(_GET, named)
@@ -112,17 +112,17 @@ class SqlLoginAttempts(LoginAttempts):
         return now, Guess(*found)
 
 
-async def _put(session: SqlSession, account: str, network: str, guess: Guess) -> None:
+async def _put(session: SqlSession, account: str, place: str, guess: Guess) -> None:
     writes: list[SqlWrite] = []
-    for at, changed in ((network, guess.here), (_EVERYWHERE, guess.strangers)):
+    for at, changed in ((place, guess.here), (_EVERYWHERE, guess.strangers)):
         values = {f"new_{name}": value for name, value in _row_of(changed).items()}
         writes.append((_PUT, {"of": _key(account, at), **values}))
     await session.run_all(writes)
 
 
-def _key(account: str, network: str) -> str:
-    """Return the key of an account and a network; a digest, because any text may be a name."""
-    return f"{digest_of(account)} {network}"
+def _key(account: str, place: str) -> str:
+    """Names are as long as whoever guesses likes, and nobody else's business."""
+    return f"{digest_of(account)} {place}"
 
 
 def _row_of(known: Attempts) -> dict[str, Any]:

@@ -140,6 +140,7 @@ jobs = Table(
     Column("finished_at", BigInteger),
     Column("lease_until", BigInteger),
     Column("report", Text),
+    Column("traceparent", String),
     CheckConstraint(f"status IN ({', '.join(repr(str(s)) for s in JobStatus)})", name="status"),
     CheckConstraint("(status = 'running') = (lease_until IS NOT NULL)", name="lease"),
     CheckConstraint(f"({_OPEN}) = (finished_at IS NULL)", name="finished"),

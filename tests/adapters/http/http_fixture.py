@@ -290,6 +290,7 @@ class HttpFixture:
             queue=queue or self.queue,
             schedules=memory.schedules,
             events=self.events,
+            tracer=memory.tracer,
         )
         if cadence.every is not None:
             self.database.schedules = {
@@ -351,6 +352,7 @@ class HttpFixture:
                 self.clock,
             ),
             metrics=self.metrics,
+            tracer=memory.tracer,
         )
         self.app: Any = create_app(self.use_cases, self.settings)
         self.client = httpx.AsyncClient(
@@ -435,7 +437,7 @@ class HttpFixture:
             self.clock,
             self.job_backend,
             self.random,
-            steps=[enrich],
+            gathers=[enrich],
         )
         query = QueryTasks(self.store)
         enricher = TaskEnricher(repository_lookup, self.fetch_tasks, self.clock)

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from adapters.memory.datasets import MemoryChanges
-from adapters.memory.operations import MemoryEvents
+from adapters.memory.operations import MemoryEvents, MemoryTracer
 from adapters.memory.system import SteerableClock
 from adapters.sql.datasets.store import SqlStore
 from adapters.sql.engine.sqlite.database import SqliteDatabase
@@ -62,6 +62,7 @@ async def on_sqlite(dataset: Dataset[Any], **options: Any) -> AsyncIterator[Http
                 queue=RecordingQueue(),
                 schedules=SqlSchedules(database, clock),
                 events=MemoryEvents(),
+                tracer=MemoryTracer(),
             ),
             idempotency=SqlIdempotency(database, clock),
             changes=database,

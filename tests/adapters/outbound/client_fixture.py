@@ -15,7 +15,7 @@ from adapters.memory.database import MemoryDatabase
 from adapters.memory.datasets import MemoryStore
 from adapters.memory.ingest import MemoryIntakes
 from adapters.memory.jobs import MemoryJobs
-from adapters.memory.operations import MemoryEvents
+from adapters.memory.operations import MemoryEvents, MemoryTracer
 from adapters.memory.politeness import MemoryBudget
 from adapters.memory.system import SeededRandom, SteerableClock
 from adapters.outbound.builtin.posts import jsonplaceholder
@@ -79,6 +79,7 @@ class ClientFixture:
     budget: MemoryBudget
     database: MemoryDatabase
     events: MemoryEvents
+    tracer: MemoryTracer
     named: str = "127.0.0.1"
     random: SeededRandom = field(default_factory=SeededRandom)
 
@@ -159,7 +160,7 @@ class ClientFixture:
         intakes = MemoryIntakes(self.database, self.clock)
         known = (await store.freshness(dataset)).of(source.name)
         deadline = self.clock.now() + timedelta(seconds=seconds)
-        sync = SourceSync(dataset, source, intakes, self.clock, self.events)
+        sync = SourceSync(dataset, source, intakes, self.clock, self.events, self.tracer)
         report = await sync(claimed, known, deadline)
         del self.database.jobs[job.id]
         return report
@@ -194,19 +195,20 @@ async def open_client(
     async with SampleUpstream() as upstream:
         upstream.now = clock.now
         budget = MemoryBudget(database, clock, {}, rate)
-        events = MemoryEvents()
+        events, tracer = MemoryEvents(), MemoryTracer()
         client = PoliteClient(
             budget,
             clock,
             SeededRandom(),
             events,
+            tracer,
             allowed_private=frozenset({f"{named}:{upstream.url('').rpartition(':')[2]}"})
             if allowed_private is None
             else allowed_private,
             **options,
         )
         try:
-            yield ClientFixture(upstream, clock, client, budget, database, events, named)
+            yield ClientFixture(upstream, clock, client, budget, database, events, tracer, named)
         finally:
             await client.close()
 

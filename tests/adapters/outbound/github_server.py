@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from adapters.memory.database import MemoryDatabase
-from adapters.memory.operations import MemoryEvents
+from adapters.memory.operations import MemoryEvents, MemoryTracer
 from adapters.memory.politeness import MemoryBudget
 from adapters.memory.system import SeededRandom, SteerableClock
 from adapters.outbound.github import GitHubRepositories
@@ -115,7 +115,7 @@ class GitHubStage:
         return [(asked.path, asked.headers.get("if-none-match")) for asked in self.server.asked]
 
     def later(self, seconds: float) -> datetime:
-        """Return the time so many seconds from now."""
+        """A moment so many seconds from now."""
         return self.clock.now() + timedelta(seconds=seconds)
 
 
@@ -136,6 +136,7 @@ async def github(
             clock,
             SeededRandom(),
             MemoryEvents(),
+            MemoryTracer(),
             allowed_private=frozenset({place}),
             **options,
         )

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from adapters.memory.database import MemoryDatabase
-from adapters.memory.operations import MemoryEvents
+from adapters.memory.operations import MemoryEvents, MemoryTracer
 from adapters.memory.politeness import MemoryBudget
 from adapters.memory.system import SeededRandom, SteerableClock
 from adapters.outbound.polite.client import PoliteClient
@@ -45,6 +45,7 @@ class Line:
             clock,
             SeededRandom(),
             MemoryEvents(),
+            MemoryTracer(),
             allowed_private=allowed,
             user_agent="ours",
         )

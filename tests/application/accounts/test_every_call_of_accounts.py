@@ -1,4 +1,4 @@
-"""Accounts, sessions and tokens: whichever call fails, no locked-out user keeps access."""
+"""Accounts, sessions and tokens: whatever call fails, nobody stays in who should be out."""
 
 import contextlib
 
@@ -49,7 +49,7 @@ class AccountsCase(Case):
         )
 
     async def begin(self) -> None:
-        """Log in twice, and create an API token."""
+        """Be logged in twice, and have a program."""
         await self.sign_up("ann", PASSWORD)
         self.home = await self.log_in("ann", PASSWORD, "home")
         self.elsewhere = await self.log_in("ann", PASSWORD, "elsewhere")
@@ -59,7 +59,7 @@ class AccountsCase(Case):
         )
 
     async def may_refresh(self, granted: Granted) -> bool:
-        """Return whether a session can still be refreshed."""
+        """Whether a session still goes on."""
         try:
             await self.refresh(granted.refresh_token)
         except InvalidToken:
@@ -67,7 +67,7 @@ class AccountsCase(Case):
         return True
 
     async def knows(self, password: str) -> bool:
-        """Return whether this is the password."""
+        """Whether this is the password."""
         try:
             await self.log_in("ann", password, "home")
         except WrongCredentials:
@@ -75,7 +75,7 @@ class AccountsCase(Case):
         return True
 
     async def accepts(self, token: str) -> bool:
-        """Return whether a token is valid."""
+        """Whether a token is one."""
         try:
             await self.authenticate(token)
         except InvalidToken:
@@ -88,7 +88,7 @@ class SigningUp(AccountsCase):
         await self.sign_up("bob", PASSWORD)
 
     async def act_again(self) -> None:
-        with contextlib.suppress(NameTaken):  # it was done, but not confirmed
+        with contextlib.suppress(NameTaken):  # it was done, and nobody had said so
             await self.act()
 
     async def is_done(self) -> None:
@@ -96,7 +96,7 @@ class SigningUp(AccountsCase):
         assert len(self.database.users) == 2
 
 
-class CreatingTheFirstAdmin(AccountsCase):
+class MakingTheFirstAdmin(AccountsCase):
     async def act(self) -> None:
         await self.ensure_admin("root", PASSWORD)
 
@@ -110,7 +110,7 @@ class LoggingIn(AccountsCase):
         await super().begin()
         known = self.database.users["ann"]
         digest = known.password.removeprefix("new ")
-        # A weaker hash, which the login renews.
+        # As a weaker hash of before would be: it is renewed by the way.
         self.database.users["ann"] = known.with_password(f"old {digest}")
         self.granted: Granted | None = None
 
@@ -121,7 +121,7 @@ class LoggingIn(AccountsCase):
         assert self.granted is not None
         assert await self.accepts(self.granted.access_token)
         assert await self.may_refresh(self.granted)
-        # An interrupted attempt does not count as a wrong one for ever.
+        # What did not come through counts as no wrong guess for ever.
         assert self.database.attempts["ann", "home"].failures <= 1
 
 
@@ -151,12 +151,12 @@ class ChangingThePassword(AccountsCase):
         await self.change_password(self.ann, PASSWORD, ANOTHER, "home")
 
     async def holds(self) -> None:
-        # Either nothing has happened, or the old password is useless.
+        # Either nothing has happened, or whoever knew the old password is out.
         if await self.knows(ANOTHER):
             await self.is_done()
 
     async def act_again(self) -> None:
-        with contextlib.suppress(WrongCredentials):  # it has been changed already
+        with contextlib.suppress(WrongCredentials):  # it is another one by now
             await self.act()
 
     async def is_done(self) -> None:
@@ -188,7 +188,7 @@ class LockingOut(AccountsCase):
         assert not await self.accepts(self.program_token)
 
 
-class CreatingAToken(AccountsCase):
+class MakingAToken(AccountsCase):
     async def act(self) -> None:
         _, self.text = await self.keep.create(
             self.ann, NewToken(name="another program"), PASSWORD, "home"
@@ -204,7 +204,7 @@ class RevokingAToken(AccountsCase):
         await self.keep.revoke(self.ann, self.program.id)
 
     async def act_again(self) -> None:
-        with contextlib.suppress(UnknownToken):  # it has been removed already
+        with contextlib.suppress(UnknownToken):  # it is gone already
             await self.act()
 
     async def is_done(self) -> None:
@@ -213,20 +213,20 @@ class RevokingAToken(AccountsCase):
 
 CASES = (
     SigningUp,
-    CreatingTheFirstAdmin,
+    MakingTheFirstAdmin,
     LoggingIn,
     Refreshing,
     LoggingOut,
     ChangingThePassword,
     SettingAPassword,
     LockingOut,
-    CreatingAToken,
+    MakingAToken,
     RevokingAToken,
 )
 
 
 @pytest.mark.parametrize("kind", CASES, ids=lambda kind: kind.__name__)
-async def test_whichever_call_fails_the_use_case_is_done_or_not_and_can_be_repeated(
+async def test_whichever_call_fails_it_is_done_or_not_and_can_be_asked_for_again(
     kind: type[AccountsCase],
 ) -> None:
     assert await sweep(kind) >= 2

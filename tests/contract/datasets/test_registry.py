@@ -11,7 +11,7 @@ import msgspec
 
 from adapters.memory.ingest import MemorySource
 from adapters.memory.jobs import MemoryQueue
-from adapters.memory.operations import MemoryEvents
+from adapters.memory.operations import MemoryEvents, MemoryTracer
 from application.datasets.query import Query
 from application.datasets.registry import Generation, RegisteredDataset, Registry
 from application.ingest.fetch import Fetch
@@ -71,6 +71,7 @@ class House:
             MemoryQueue(self.events),
             backend.schedules,
             self.events,
+            MemoryTracer(),
         )
         self.names = {kind: f"{kind}_{next(_numbers)}" for kind in ("kept", "changed", "passing")}
         self.registry = Registry(backend.tables, lambda: Generation([]))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.memory.ingest import MemorySource
-from adapters.memory.operations import MemoryEvents
+from adapters.memory.operations import MemoryEvents, MemoryTracer
 from application.ingest.sync_source import SourceSync
 from domain.builtin.crypto_assets import CRYPTO_ASSETS, CryptoAsset
 from domain.payloads import Batch, Payload
@@ -32,7 +32,7 @@ class Upstream(MemorySource[CryptoAsset]):
         self.pages = [msgspec.json.encode(page) for page in pages]
 
     def normalise(self, payload: Payload) -> Batch[CryptoAsset]:
-        """Read the payload, and record it."""
+        """Read, and note it."""
         self.read += 1
         return super().normalise(payload)
 
@@ -50,7 +50,9 @@ async def fetched(
         known = freshness.of(source.name)
         if known is not None and forgets:
             known = msgspec.structs.replace(known, digest="")
-        sync = SourceSync(CRYPTO_ASSETS, source, backend.intakes, backend.clock, MemoryEvents())
+        sync = SourceSync(
+            CRYPTO_ASSETS, source, backend.intakes, backend.clock, MemoryEvents(), MemoryTracer()
+        )
         reports.append(await sync(job, known, backend.clock.now() + timedelta(minutes=1)))
     await backend.end(job)
     return reports

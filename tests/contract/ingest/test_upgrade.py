@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from adapters.memory.operations import MemoryEvents
+from adapters.memory.operations import MemoryEvents, MemoryTracer
 from adapters.outbound.builtin.crypto_assets import assets_csv, coinpaprika
 from adapters.outbound.builtin.posts import jsonplaceholder
 from adapters.outbound.sources import DefinedSource
@@ -61,7 +61,9 @@ async def upgraded(
     backend: Backend, dataset: Dataset[Any], definition: SourceDefinition[Any], due: bool = False
 ) -> SourceReport:
     """Do the first fetch of the version after."""
-    sync = SourceSync(dataset, Away(definition), backend.intakes, backend.clock, MemoryEvents())
+    sync = SourceSync(
+        dataset, Away(definition), backend.intakes, backend.clock, MemoryEvents(), MemoryTracer()
+    )
     job = await backend.claimed(dataset)
     known = (await backend.store.freshness(dataset)).of(definition.name)
     assert known is not None

@@ -173,6 +173,18 @@ async def test_the_job_that_waits_longest_is_first_and_the_limit_holds(
     assert await backend.history.overdue(1) == [older.id]
 
 
+async def test_a_job_keeps_the_trace_in_which_it_was_requested(backend: Backend) -> None:
+    traced = msgspec.structs.replace(backend.queued(), traceparent="00-a-trace")
+    await backend.jobs.request(traced)
+
+    claimed = await backend.jobs.claim(traced.id)
+
+    assert claimed is not None
+    assert claimed.traceparent == "00-a-trace"
+    assert (await backend.end(claimed)).traceparent == "00-a-trace"
+    assert await backend.history.get(traced.id) is not None
+
+
 # ---------------------------------------------------------------- unfinished ones
 
 

@@ -61,7 +61,7 @@ async def prune(
     return removed
 
 
-# ---------------------------------------------------------------- all records
+# ---------------------------------------------------------------- everything
 
 
 @pytest.mark.parametrize("what", RetainedKind)

@@ -60,3 +60,18 @@ async def test_an_alert_that_is_sent_is_measured_like_a_question(fixture: Client
         await fixture.client.post(parse(fixture.url("/posts")), b"{}", until, Traffic())
 
     assert [event.status for event in fixture.events.of(UpstreamAsked)] == [405]
+
+
+async def test_a_request_within_a_trace_is_a_span_that_its_upstream_can_continue(
+    fixture: ClientFixture,
+) -> None:
+    with fixture.tracer.span("job"):
+        await outcome(fixture, "/posts")
+        await outcome(fixture, "U7-404")
+
+    job, good, bad = fixture.tracer.spans
+    heard = [request.headers["traceparent"] for request in fixture.upstream.requests]
+    assert heard == [f"00-{job.trace}-{span.id}-01" for span in (good, bad)]
+    assert (good.name, good.parent, bad.parent) == ("GET", job.id, job.id)
+    assert [span.attributes["http.response.status_code"] for span in (good, bad)] == [200, 404]
+    assert good.attributes["server.address"] == fixture.key

@@ -1,4 +1,4 @@
-"""Schedulers that run for a block, and one worker, for the tests of the schedules."""
+"""What the tests of the schedules share: keepers that live for a block, and one worker for all."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,13 +24,13 @@ from tests.application.rig import Rig, ended
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 PERIOD = timedelta(seconds=100)
 REGULAR = Cadence(interval=timedelta(seconds=10), every=PERIOD)
-#: After so long past a tick its job has been requested, with any jitter.
+#: After so long past a tick its job has been asked for, whatever chance has said.
 SURELY = timedelta(seconds=15)
 OTHERS = Dataset(name="others", record=Post, key=("id",))
 
 
-class SchedulerProcess:
-    """One scheduler process: its failures, and its task."""
+class Keeper:
+    """One scheduler process: what it could not ask for, and the task it is."""
 
     def __init__(self, rig: Rig, registry: Registry, job_backend: JobBackend, on_start: bool):
         self._events = MemoryEvents()
@@ -41,31 +41,31 @@ class SchedulerProcess:
 
     @property
     def failures(self) -> list[ScheduleFailed]:
-        """Return the failures of the scheduler."""
+        """What could not be asked for."""
         return self._events.of(ScheduleFailed)
 
 
 @asynccontextmanager
-async def scheduling(
+async def keeping(
     rig: Rig,
     *fetches: Fetch[Any],
     on_start: bool = False,
     job_backend: JobBackend | None = None,
     registry: Registry | None = None,
-) -> AsyncIterator[SchedulerProcess]:
-    """Run the scheduler of these datasets, or of a registry, during the block."""
+) -> AsyncIterator[Keeper]:
+    """Keep the schedules of these datasets, or of those of the registry, for a while."""
     known = registry or rig.registry(*fetches)
-    process = SchedulerProcess(rig, known, job_backend or rig.job_backend, on_start)
+    keeper = Keeper(rig, known, job_backend or rig.job_backend, on_start)
     await rig.clock.settle()
     try:
-        yield process
+        yield keeper
     finally:
-        await ended(process.task)
+        await ended(keeper.task)
 
 
 @asynccontextmanager
 async def served(rig: Rig, *fetches: Fetch[Any]) -> AsyncIterator[None]:
-    """Run a worker during the block."""
+    """Have a worker run what is asked for."""
     run_job = RunJob(rig.registry(*fetches), rig.job_backend)
     task = asyncio.create_task(Worker(run_job, rig.job_backend, rig.clock)())
     try:
@@ -77,23 +77,23 @@ async def served(rig: Rig, *fetches: Fetch[Any]) -> AsyncIterator[None]:
 
 
 def jobs_of(rig: Rig, dataset: str = "posts") -> list[FetchJob]:
-    """Return the jobs of a dataset, in the order of their requests."""
+    """Every job of a dataset, in the order they were asked for."""
     return [job for job in rig.database.jobs.values() if job.dataset == dataset]
 
 
 def late_s(rig: Rig, start: datetime, period: timedelta = PERIOD) -> list[float]:
-    """Return the delay of each job of the posts after its tick, in seconds; the first tick is 1."""
+    """How late each job of the posts was asked for, in seconds after its tick, the first one 1."""
     ticks = enumerate(jobs_of(rig), start=1)
     return [(job.queued_at - start - number * period).total_seconds() for number, job in ticks]
 
 
 def most_late_s(period: timedelta = PERIOD) -> float:
-    """Return the longest delay of a job: its jitter, and the last check before it."""
+    """How late a job may be asked for: its jitter, and the last look before it."""
     return min(period * JITTER_SHARE, MAX_JITTER).total_seconds() + 1.0
 
 
 async def pass_by(rig: Rig, period: timedelta) -> None:
-    """Advance the time in steps of a minute."""
+    """Let time pass in steps of a minute: nobody has to look each second."""
     for _ in range(period // MINUTE):
         rig.clock.advance(MINUTE)
         await rig.clock.settle()

@@ -1,4 +1,4 @@
-"""Bodies with invalid records and sources that read more, for the tests of reprocessing."""
+"""What the tests of reading again share: bodies with bad records, and sources that read better."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ GOOD = {"id": 1, "user_id": 1, "title": "t", "body": "b"}
 
 
 class Forgiving(msgspec.Struct, frozen=True):
-    """A post with only its identifier required."""
+    """A post of which only the number must be known."""
 
     id: int
     user_id: int = 0
@@ -22,31 +22,31 @@ class Forgiving(msgspec.Struct, frozen=True):
 
 
 def body(*items: Any) -> bytes:
-    """Return a body with these items."""
+    """A body with these items."""
     return msgspec.json.encode(items)
 
 
 def many(good: int, bad: int, first: int = 1, hopeless: int = 0) -> bytes:
-    """Return so many valid records, so many for a lenient reader, and so many unreadable ones."""
+    """So many good records, so many a forgiving reader can read, and so many that nobody can."""
     items: list[Any] = [{**GOOD, "id": number} for number in range(first, first + good)]
     items += [{"id": number} for number in range(first + good, first + good + bad)]
     return body(*items, *({"no": number} for number in range(hopeless)))
 
 
 def strict(rig: Rig, *pages: Any) -> MemorySource[Any]:
-    """Return a source as it was before the fix."""
+    """A source as it was before the fix."""
     return rig.source("one", *pages)
 
 
 def fixed(rig: Rig, *pages: Any, record: type[Any] = Forgiving) -> MemorySource[Any]:
-    """Return the same source after the fix."""
+    """The same source once it reads more."""
     source = rig.source("one", *pages, record=record)
     source.version = "2"
     return source
 
 
 async def came(rig: Rig, *bodies: bytes, source: str = "one") -> None:
-    """Fetch these bodies one after the other with the strict source."""
+    """Fetch these bodies one after the other with the strict reader."""
     asked = rig.source(source)
     for one in bodies:
         asked.pages = [one]
@@ -55,5 +55,5 @@ async def came(rig: Rig, *bodies: bytes, source: str = "one") -> None:
 
 
 def fetching(rig: Rig, *sources: MemorySource[Any], **changed: Any) -> Fetch[Post]:
-    """Return the use case that fetches from these sources."""
+    """The use case that fetches from these sources."""
     return rig.fetch(*sources, **changed)
