@@ -1,5 +1,6 @@
 """Commands about declared datasets."""
 
+import sys
 from typing import Any
 
 import click
@@ -48,3 +49,14 @@ def add(**options: Any) -> None:
 
     key = tuple(part.strip() for part in options.pop("key").split(",") if part.strip())
     run(adding(read_settings(), Wanted(key=key, **options)))
+
+
+@click.command(name="try")
+@click.argument("dataset")
+@reporting_errors
+def try_(dataset: str) -> None:
+    """Show the first page of DATASET as it would be read, and store nothing."""
+    from entrypoints.cli.try_dataset import try_dataset
+
+    if not run(try_dataset(read_settings(), dataset)):
+        sys.exit(1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from entrypoints.cli.commands import read_settings, reporting_errors, run, storage_of
-from entrypoints.cli.dataset_commands import add, schema
+from entrypoints.cli.dataset_commands import add, schema, try_
 from entrypoints.cli.reprocess_commands import rebuild, replay
 from entrypoints.cli.user_commands import create_token, user
 from entrypoints.config import settings as s
@@ -215,6 +215,7 @@ def secrets(directory: Path) -> None:
 
 main.add_command(add)
 main.add_command(schema)
+main.add_command(try_)
 main.add_command(user)
 main.add_command(create_token)
 main.add_command(replay)
