@@ -199,7 +199,7 @@ def in_memory(
 
 @asynccontextmanager
 async def memory() -> AsyncIterator[Backend]:
-    """Everything in memory."""
+    """Return a backend in memory."""
     yield in_memory(MemoryDatabase(), SteerableClock())
 
 
@@ -264,7 +264,7 @@ def _template() -> Path:
 
 @asynccontextmanager
 async def sqlite() -> AsyncIterator[Backend]:
-    """Everything in a SQLite file of its own."""
+    """Return a backend in a SQLite file of its own."""
     if not _template().exists():
         await migrate(SqliteDatabase(_template()), DATASETS)
     with TemporaryDirectory() as folder:

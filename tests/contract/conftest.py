@@ -15,12 +15,12 @@ from tests.contract.backends import BACKENDS, Backend, Open
     ],
 )
 def open_backend(request: pytest.FixtureRequest) -> Open:
-    """Opens an empty backend, as often as it is called."""
+    """Return a function that opens an empty backend."""
     return BACKENDS[request.param]
 
 
 @pytest.fixture
 async def backend(open_backend: Open) -> AsyncIterator[Backend]:
-    """One empty backend."""
+    """Return one empty backend."""
     async with open_backend() as backend:
         yield backend

@@ -12,7 +12,7 @@ from tests.contract.backends import Backend, Open, examples_of
 
 
 class Machine(RuleBasedStateMachine):
-    """Takes steps on an empty backend; what it knows of it is a few dictionaries."""
+    """A state machine over an empty backend; its model is a few dictionaries."""
 
     def __init__(self, open_backend: Open, runner: asyncio.Runner) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class Machine(RuleBasedStateMachine):
 
 
 def hold_to(machine: type[Machine], open_backend: Open, steps: int = 25) -> None:
-    """Hold a backend to a model, in as many examples as it has time for."""
+    """Compare a backend with a model, in as many examples as it has time for."""
     # One loop for all examples, so that a database need not be opened for each.
     with asyncio.Runner() as runner:
         run_state_machine_as_test(

@@ -24,7 +24,7 @@ from domain.politeness import BREAKER_MINIMUM, BREAKER_OPEN_S, Cadence, Host, Ra
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MICROSECOND, MINUTE = timedelta(microseconds=1), timedelta(minutes=1)
 QUIET = AlertState.quiet(Kind.BREAKER, "posts", "api.example", NOW, "one")
-TROUBLE = Incident("it keeps failing", NOW - MINUTE)
+INCIDENT = Incident("it keeps failing", NOW - MINUTE)
 WELL = "it answers again"
 
 
@@ -49,46 +49,46 @@ def test_a_subject_without_an_incident_has_no_message() -> None:
 
 
 def test_an_incident_is_reported_as_observed() -> None:
-    alarm = QUIET.seen(TROUBLE, WELL)
+    state = QUIET.seen(INCIDENT, WELL)
 
-    assert alarm.is_waiting(NOW)
-    assert alarm.alert(NOW + MINUTE) == Alert(
+    assert state.is_waiting(NOW)
+    assert state.alert(NOW + MINUTE) == Alert(
         event=AlertEvent.RAISED,
         kind=Kind.BREAKER,
         subject="api.example",
         dataset="posts",
         source="one",
-        detail=TROUBLE.detail,
-        since=TROUBLE.since,
+        detail=INCIDENT.detail,
+        since=INCIDENT.since,
         at=NOW + MINUTE,
     )
 
 
 def test_a_reported_incident_is_not_reported_again() -> None:
-    alarm = QUIET.seen(TROUBLE, WELL).released(delivered=True)
+    state = QUIET.seen(INCIDENT, WELL).released(delivered=True)
 
-    assert alarm.seen(Incident("it still fails", NOW), WELL) == alarm
-    assert not alarm.is_waiting(NOW + MINUTE * 999)
+    assert state.seen(Incident("it still fails", NOW), WELL) == state
+    assert not state.is_waiting(NOW + MINUTE * 999)
 
 
 def test_the_end_of_an_incident_is_reported_with_its_begin() -> None:
-    alarm = QUIET.seen(TROUBLE, WELL).released(delivered=True).seen(None, WELL)
+    state = QUIET.seen(INCIDENT, WELL).released(delivered=True).seen(None, WELL)
 
-    sent = alarm.alert(NOW)
+    sent = state.alert(NOW)
 
-    assert alarm.is_waiting(NOW)
-    assert (sent.event, sent.detail, sent.since) == (AlertEvent.RECOVERED, WELL, TROUBLE.since)
+    assert state.is_waiting(NOW)
+    assert (sent.event, sent.detail, sent.since) == (AlertEvent.RECOVERED, WELL, INCIDENT.since)
 
 
 def test_an_alert_about_a_whole_dataset_names_no_source() -> None:
-    alarm = AlertState.quiet(Kind.STALE, "posts", "posts", NOW)
+    state = AlertState.quiet(Kind.STALE, "posts", "posts", NOW)
 
-    assert alarm.alert(NOW).source is None
-    assert alarm.key == (Kind.STALE, "posts", "")
+    assert state.alert(NOW).source is None
+    assert state.key == (Kind.STALE, "posts", "")
 
 
 def test_an_alert_is_plain_json() -> None:
-    sent = msgspec.json.decode(msgspec.json.encode(QUIET.seen(TROUBLE, WELL).alert(NOW)))
+    sent = msgspec.json.decode(msgspec.json.encode(QUIET.seen(INCIDENT, WELL).alert(NOW)))
 
     assert sent == {
         "event": "raised",
@@ -106,21 +106,21 @@ def test_an_alert_is_plain_json() -> None:
 
 
 def test_a_claimed_message_is_left_to_its_process_for_a_while() -> None:
-    taken = QUIET.seen(TROUBLE, WELL).claimed(NOW)
+    taken = QUIET.seen(INCIDENT, WELL).claimed(NOW)
 
     assert not taken.is_waiting(NOW + CLAIM_TIMEOUT - MICROSECOND)
     assert taken.is_waiting(NOW + CLAIM_TIMEOUT)
 
 
 def test_an_undelivered_message_is_sent_by_the_next_process() -> None:
-    failed = QUIET.seen(TROUBLE, WELL).claimed(NOW).released(delivered=False)
+    failed = QUIET.seen(INCIDENT, WELL).claimed(NOW).released(delivered=False)
 
     assert failed.is_waiting(NOW)
-    assert failed == QUIET.seen(TROUBLE, WELL)
+    assert failed == QUIET.seen(INCIDENT, WELL)
 
 
 def test_an_incident_that_ends_before_its_report_is_reported_with_its_end() -> None:
-    untold = QUIET.seen(TROUBLE, WELL).claimed(NOW)
+    untold = QUIET.seen(INCIDENT, WELL).claimed(NOW)
 
     over = untold.seen(None, WELL)
     after = over.released(delivered=True).seen(None, WELL)
@@ -130,7 +130,7 @@ def test_an_incident_that_ends_before_its_report_is_reported_with_its_end() -> N
 
 
 def test_an_unreported_end_is_reported_before_the_next_incident() -> None:
-    recovered = QUIET.seen(TROUBLE, WELL).released(delivered=True).seen(None, WELL)
+    recovered = QUIET.seen(INCIDENT, WELL).released(delivered=True).seen(None, WELL)
 
     again = recovered.seen(Incident("once more", NOW), WELL)
     after = again.released(delivered=True).seen(Incident("once more", NOW), WELL)
@@ -143,14 +143,14 @@ def test_an_unreported_end_is_reported_before_the_next_incident() -> None:
 def test_raised_and_recovered_alternate_and_the_last_is_true(
     looks: list[tuple[bool, bool]],
 ) -> None:
-    alarm, sent = QUIET, []
+    state, sent = QUIET, []
     # In the end it goes well for a while, and telling succeeds.
     for in_trouble, succeeds in [*looks, (False, True), (False, True), (False, True)]:
-        alarm = alarm.seen(TROUBLE if in_trouble else None, WELL)
-        if alarm.is_waiting(NOW):
+        state = state.seen(INCIDENT if in_trouble else None, WELL)
+        if state.is_waiting(NOW):
             if succeeds:
-                sent.append(alarm.alert(NOW).event)
-            alarm = alarm.claimed(NOW).released(delivered=succeeds)
+                sent.append(state.alert(NOW).event)
+            state = state.claimed(NOW).released(delivered=succeeds)
 
     assert sent == [AlertEvent.RAISED, AlertEvent.RECOVERED] * (len(sent) // 2)
     assert bool(sent) == any(in_trouble for in_trouble, _ in looks)
@@ -166,11 +166,11 @@ def test_a_current_dataset_is_no_incident() -> None:
 
 
 def test_a_stale_dataset_is_an_incident_since_it_became_stale() -> None:
-    trouble = staleness(Cadence(every=MINUTE), freshness(), NOW, NOW + MINUTE * 3)
+    incident = staleness(Cadence(every=MINUTE), freshness(), NOW, NOW + MINUTE * 3)
 
-    assert trouble is not None
-    assert trouble.since == NOW + MINUTE * 2
-    assert "2026-01-01T00:00:00Z" in trouble.detail
+    assert incident is not None
+    assert incident.since == NOW + MINUTE * 2
+    assert "2026-01-01T00:00:00Z" in incident.detail
 
 
 def test_without_a_limit_a_failure_is_an_incident_from_its_first_check() -> None:
@@ -207,9 +207,9 @@ def test_for_a_dataset_never_fetched_the_time_counts_from_its_first_check(
 def test_without_a_limit_a_dataset_never_fetched_is_an_incident_after_a_failure(
     last: JobStatus | None,
 ) -> None:
-    trouble = staleness(Cadence(), freshness(None, last), NOW, NOW + MINUTE * 9999)
+    incident = staleness(Cadence(), freshness(None, last), NOW, NOW + MINUTE * 9999)
 
-    assert (trouble is not None) is (last is JobStatus.FAILED)
+    assert (incident is not None) is (last is JobStatus.FAILED)
 
 
 # ---------------------------------------------------------------- breakers

@@ -251,7 +251,7 @@ def test_a_field_that_cannot_mean_anything_says_what_would_do(fields: str, wrong
     assert any(wrong in str(each) for each in refused.value.problems)
 
 
-def test_all_mistakes_are_told_at_once_with_the_nearest_known_key() -> None:
+def test_all_errors_are_reported_at_once_with_the_nearest_known_key() -> None:
     assert problems(
         '[datasets.a]\nurl = "ftp://x"\nkeys = "id"\nfields = { id = "int" }\n'
         '[datasets.b]\nurl = 3\nkey = "id"\nfields = {}\n[hosts.c]\nrate = 5\n[things]\n'

@@ -142,7 +142,7 @@ def test_an_answer_that_says_nothing_of_more_suggests_no_page() -> None:
     assert ways({"d": items(3), "has_more": False, "pages": 1, "next": None}) == []
 
 
-def test_the_number_of_all_records_is_told_in_the_body_or_in_a_header() -> None:
+def test_the_number_of_all_records_is_in_the_body_or_in_a_header() -> None:
     body = {"d": items(1), "meta": {"total_count": 5}}
     assert told_total(FirstAnswer(url=URL, body=body)) == ({"total": "/meta/total_count"}, 5)
     headers = {"x-total-count": "7"}

@@ -43,16 +43,16 @@ def test_a_layout_names_columns_key_and_indexes() -> None:
 
 
 @pytest.mark.parametrize("stored", [FIRST, WIDER, REINDEXED])
-def test_whoever_finds_all_columns_and_the_key_is_served(stored: Layout) -> None:
+def test_a_layout_with_all_columns_and_the_key_serves(stored: Layout) -> None:
     assert stored.serves(FIRST)
 
 
 @pytest.mark.parametrize("stored", [RETYPED, REKEYED])
-def test_another_type_or_another_key_serves_nobody(stored: Layout) -> None:
+def test_a_layout_with_another_type_or_key_does_not_serve(stored: Layout) -> None:
     assert not stored.serves(FIRST)
 
 
-def test_a_column_that_is_missing_serves_nobody() -> None:
+def test_a_layout_without_a_column_does_not_serve() -> None:
     assert not FIRST.serves(WIDER)
 
 

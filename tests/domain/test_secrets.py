@@ -129,7 +129,7 @@ def test_a_reference_that_cannot_mean_anything_says_what_would_do(more: str, wro
     assert "sk_live" not in found
 
 
-def test_a_mistake_in_a_hosts_auth_is_told_of_the_host() -> None:
+def test_an_error_in_a_hosts_auth_is_reported_for_the_host() -> None:
     assert 'hosts."api.example.com".auth: expected one of' in problem(
         "", '[hosts."api.example.com"]\nauth = {}'
     )

@@ -202,7 +202,7 @@ def empty_pages() -> Iterator[Page]:
         yield Page(url=URL, leads=f"{URL}?start={number}")
 
 
-def test_an_empty_page_that_leads_on_goes_on_a_hundred_times() -> None:
+def test_a_hundred_empty_pages_with_a_next_page_are_followed() -> None:
     walk, pages = Walk(Pages(paginator=LinkHeader())), empty_pages()
     for _ in range(99):
         assert isinstance(walk.after(next(pages)), NextUrl)

@@ -16,7 +16,7 @@ async def fetched(start: Start, upstream: SampleUpstream) -> int:
     return upstream.count()
 
 
-async def test_a_replay_tells_what_still_waits_and_asks_nobody(
+async def test_a_replay_reports_what_still_waits_and_sends_no_request(
     start: Start, upstream: SampleUpstream, fetched: int
 ) -> None:
     for arguments in (["replay"], ["replay", "posts"]):
@@ -29,7 +29,7 @@ async def test_a_replay_tells_what_still_waits_and_asks_nobody(
     assert upstream.count() == fetched
 
 
-async def test_a_rebuild_can_be_rehearsed_and_asks_nobody(
+async def test_a_rebuild_has_a_dry_run_and_sends_no_request(
     start: Start, upstream: SampleUpstream, fetched: int
 ) -> None:
     dry_ran = await ended(await start("rebuild", "posts", "--dry-run"))

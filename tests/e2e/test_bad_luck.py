@@ -61,7 +61,7 @@ async def _back(proxy: Proxy, url: str) -> None:
             continue
 
 
-async def test_health_is_told_on_the_command_line_too(
+async def test_health_is_shown_on_the_command_line_too(
     start: Start, replicas: dict[str, str]
 ) -> None:
     await ended(await start("migrate"))

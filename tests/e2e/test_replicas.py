@@ -79,7 +79,7 @@ async def test_several_processes_migrate_an_empty_database_at_once(
 # ---------------------------------------------------------------- stopping
 
 
-async def test_a_worker_told_to_stop_ends_its_job_first(
+async def test_a_stopping_worker_ends_its_job_first(
     start: Start, replicas: dict[str, str], upstream: SampleUpstream
 ) -> None:
     url = await url_of(await start("serve"))
@@ -116,7 +116,7 @@ async def test_a_killed_workers_job_is_run_by_another(
     assert status["attempts"] == 2
 
 
-async def test_an_api_told_to_stop_is_unready_before_it_is_gone(
+async def test_a_stopping_api_is_not_ready_before_it_ends(
     start: Start, replicas: dict[str, str]
 ) -> None:
     process = await start("serve")

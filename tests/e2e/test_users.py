@@ -47,7 +47,9 @@ def test_an_admin_is_made_given_a_token_and_locked_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "options", [("--ttl", "soon"), ("--ttl", "0s"), ("--scope", "everything"), ("--scope", "")]
 )
-def test_a_token_that_cannot_be_is_told_in_a_line(tmp_path: Path, options: tuple[str, ...]) -> None:
+def test_an_impossible_token_is_reported_in_one_line(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
     catchment(tmp_path, "user", "add", "ann", typed="correct horse\n")
 
     made = catchment(tmp_path, "create-token", "ann", *options)
@@ -59,14 +61,14 @@ def test_a_token_that_cannot_be_is_told_in_a_line(tmp_path: Path, options: tuple
 
 
 @pytest.mark.parametrize("typed", ["", "short\n", "password\n"])
-def test_a_password_that_cannot_be_used_is_told_in_one_line(tmp_path: Path, typed: str) -> None:
+def test_an_invalid_password_is_reported_in_one_line(tmp_path: Path, typed: str) -> None:
     added = catchment(tmp_path, "user", "add", "Ann", typed=typed)
 
     assert (added.returncode, added.stderr.count("\n")) == (1, 1)
     assert "expected" in added.stderr
 
 
-def test_nobody_is_told_apart(tmp_path: Path) -> None:
+def test_an_unknown_user_cannot_be_distinguished(tmp_path: Path) -> None:
     for arguments in (("user", "disable", "bob"), ("create-token", "bob")):
         told = catchment(tmp_path, *arguments)
 

@@ -96,7 +96,7 @@ async def _resolve(host: str, port: int) -> list[str]:
     return [str(found[4][0]) for found in await loop.getaddrinfo(host, port, type=1)]
 
 
-async def test_no_address_leads_to_where_nobody_allowed() -> None:
+async def test_no_url_leads_to_a_forbidden_address() -> None:
     forbidden = 0
     async with Answering(reply(b"[]")) as victim:
         port = int(victim.place.rpartition(":")[2])

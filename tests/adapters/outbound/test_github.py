@@ -68,7 +68,7 @@ async def test_what_is_known_is_asked_for_conditionally(stage: GitHubStage) -> N
     assert (stage.traffic.requests, stage.traffic.not_modified) == (1, 1)
 
 
-async def test_what_has_changed_is_told(stage: GitHubStage) -> None:
+async def test_a_change_is_reported(stage: GitHubStage) -> None:
     stage.says(telling({**HTTPX, "stargazers_count": 13001}, ETag='"new"'))
 
     told = await stage.lookup(known=LookupResult(FACTS, '"old"'))
@@ -77,7 +77,7 @@ async def test_what_has_changed_is_told(stage: GitHubStage) -> None:
 
 
 @pytest.mark.parametrize("status", [404, 410, 451])
-async def test_a_repository_nobody_may_see_is_an_answer(stage: GitHubStage, status: int) -> None:
+async def test_an_invisible_repository_is_a_result(stage: GitHubStage, status: int) -> None:
     stage.says(Reply(status, {}, b'{"message": "Not Found"}'))
 
     assert await stage.lookup() == LookupResult(None)
@@ -181,7 +181,7 @@ async def test_garbage_is_no_repository(stage: GitHubStage, body: bytes) -> None
         ("hang", SourceTimedOut),
     ],
 )
-async def test_every_failure_is_told_as_one(reply: Reply | str, error: type[SourceError]) -> None:
+async def test_every_failure_is_reported(reply: Reply | str, error: type[SourceError]) -> None:
     async with github(patience_s=0.05) as stage:
         stage.says(reply)
 
@@ -190,7 +190,7 @@ async def test_every_failure_is_told_as_one(reply: Reply | str, error: type[Sour
 
 
 @pytest.mark.parametrize("status", [403, 429])
-async def test_at_github_s_limit_nobody_asks_before_it_is_renewed(
+async def test_at_github_s_limit_no_request_is_sent_before_its_reset(
     stage: GitHubStage, status: int
 ) -> None:
     reset = stage.later(1800)
@@ -254,7 +254,7 @@ SECONDARY = b'{"message": "You have exceeded a secondary rate limit. Please wait
         (Reply(429, {"Retry-After": "soon"}), "source_blocked", 60),
     ],
 )
-async def test_a_refusal_of_whoever_asks_is_the_last_answer_for_a_while(
+async def test_a_refusal_of_the_caller_blocks_the_host_for_a_while(
     stage: GitHubStage, reply: Reply, code: str, seconds: float
 ) -> None:
     errors: list[SourceError] = []
@@ -318,7 +318,7 @@ async def test_a_token_is_sent_also_where_the_same_host_sends_us() -> None:
         ]
 
 
-async def test_a_token_is_sent_to_nobody_else() -> None:
+async def test_a_token_is_sent_to_no_other_host() -> None:
     async with github(token="a-token") as stage, github() as other:
         stage.says(Reply(302, {"Location": f"{other.server.url}/repos/encode/httpx"}))
         other.says(telling(HTTPX))
@@ -331,7 +331,7 @@ async def test_a_token_is_sent_to_nobody_else() -> None:
 
 
 @pytest.mark.parametrize("reply", [Reply(401), Reply(500), Reply(200, {}, b"a-token")])
-async def test_no_error_tells_the_token(reply: Reply) -> None:
+async def test_no_error_contains_the_token(reply: Reply) -> None:
     async with github(token="a-token") as stage:
         stage.says(reply)
 

@@ -89,7 +89,7 @@ async def test_u32_endless_pages_end_at_the_deadline() -> None:
 
 
 @pytest.mark.parametrize("fault", ["U32-expired-410", "U32-expired-422"])
-async def test_an_expired_page_fails_the_fetch_and_the_next_begins_anew(
+async def test_an_expired_page_fails_the_fetch_and_the_next_one_starts_again(
     fixture: ClientFixture, fault: str
 ) -> None:
     failed = await fixture.fetch(fault)
@@ -160,7 +160,7 @@ async def test_a_walk_that_our_own_limit_makes_too_long_says_so_and_the_way_out(
     assert report.error.retry_at is not None
 
 
-async def test_a_walk_whose_next_page_is_far_off_is_told_from_one_that_is_late() -> None:
+async def test_a_walk_with_a_distant_next_page_is_distinguished_from_a_late_one() -> None:
     async with open_client(rate=Rate(1, 60.0)) as fixture:
         report = await fixture.fetch("/posts?_page=1&_limit=10", seconds=20)
 

@@ -146,7 +146,7 @@ async def test_an_operator_who_keeps_failing_is_left_alone(line: Line) -> None:
     assert host.breaker(datetime(2026, 1, 1, tzinfo=UTC).timestamp()) is Breaker.OPEN
 
 
-async def test_an_operator_who_asks_to_be_left_alone_is(line: Line) -> None:
+async def test_an_operator_s_demand_for_a_pause_is_respected(line: Line) -> None:
     line.operator.replies = [status("503 Service Unavailable", "Retry-After: 60")]
 
     first, second = await line.fails(), await line.fails()

@@ -58,7 +58,7 @@ async def test_a_name_is_taken_once_however_many_want_it(backend: Backend) -> No
 async def test_of_many_who_sign_up_at_once_no_more_are_kept_than_there_may_be(
     backend: Backend,
 ) -> None:
-    # Nobody waits for a connection afterwards, so that all count at the same time.
+    # No task waits for a connection afterwards, so that all count at the same time.
     await asyncio.gather(*(backend.accounts.add(ann(backend, f"early {n}")) for n in range(10)))
     tries = await asyncio.gather(
         *(backend.accounts.add(ann(backend, f"late {n}"), most=13) for n in range(10)),
@@ -160,7 +160,7 @@ async def test_a_token_used_again_later_ends_the_session(backend: Backend) -> No
         await backend.sessions.rotate("two", "three")
 
 
-async def test_the_grace_does_not_begin_anew(backend: Backend) -> None:
+async def test_the_grace_period_does_not_restart(backend: Backend) -> None:
     await backend.sessions.open(session(backend), "one")
     await backend.sessions.rotate("one", "two")
     backend.clock.advance(GRACE)
@@ -317,7 +317,7 @@ async def test_of_many_tokens_added_at_once_none_is_one_too_many(backend: Backen
     await backend.api_tokens.add(token(backend, 1), most=5)
     await backend.api_tokens.add(token(backend, 2, user="bob"))
 
-    # Nobody waits for a connection afterwards, so that all count at the same time.
+    # No task waits for a connection afterwards, so that all count at the same time.
     await asyncio.gather(*(backend.accounts.add(ann(backend, f"early {n}")) for n in range(10)))
     added = await asyncio.gather(
         *(backend.api_tokens.add(token(backend, number), most=5) for number in range(10, 20))

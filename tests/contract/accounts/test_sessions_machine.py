@@ -19,14 +19,14 @@ GRACE, LIFE = timedelta(seconds=20), timedelta(days=1)
 
 @dataclass
 class Known:
-    """What the model knows of one refresh token."""
+    """The model of one refresh token."""
 
     session: str
     used_at: datetime | None = None
 
 
 class SessionsMachine(Machine):
-    """AccountUseCases log in, refresh with any token they ever had, and log out."""
+    """Users log in, refresh with any token they ever had, and log out."""
 
     tokens: Bundle[str] = Bundle("tokens")
 

@@ -59,7 +59,7 @@ async def test_of_many_at_once_no_more_are_let_through(backend: Backend) -> None
 
 
 async def guess(backend: Backend, place: str = "here", account: str = "ann") -> float:
-    """Guess wrongly; the seconds to wait when that may not be done."""
+    """Try a wrong password; return the seconds to wait if that is not allowed."""
     try:
         await backend.attempts.begin(account, place)
     except TooManyRequests as error:
@@ -103,7 +103,7 @@ async def test_guesses_from_everywhere_stop_unknown_networks_but_not_known_ones(
     assert await guess(backend, "one more place", account="bob") == 0
 
 
-async def test_a_right_guess_begins_anew(backend: Backend) -> None:
+async def test_a_correct_password_resets_the_attempts(backend: Backend) -> None:
     for _ in range(FREE_GUESSES - 1):
         await guess(backend)
     await backend.attempts.begin("ann", "here")

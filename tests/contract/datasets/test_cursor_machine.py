@@ -27,7 +27,7 @@ values = st.fixed_dictionaries(
 
 @dataclass(eq=False)
 class Walk:
-    """One reader on their way through the answer to a question."""
+    """One reader's walk through the pages of a query."""
 
     request: PageRequest
     stayed: set[int]
@@ -36,7 +36,7 @@ class Walk:
 
 
 class CursorMachine(Machine):
-    """Readers walk, and records are added and taken away; none ever changes its place."""
+    """Readers walk, and records are added and removed; none changes its position."""
 
     walks: Bundle[Walk] = Bundle("walks")
 
@@ -91,7 +91,7 @@ class CursorMachine(Machine):
         self.check(walk)
 
     def check(self, walk: Walk) -> None:
-        """Nothing twice, all in order; in the end everything that stayed."""
+        """Assert that records come once and in order; at the end all that stayed were seen."""
         numbers = [row.number for row in walk.rows]
         assert len(numbers) == len(set(numbers))
         assert walk.request.sort.sorted(walk.rows) == walk.rows

@@ -41,7 +41,7 @@ nasty = st.lists(st.sampled_from(NASTY), max_size=4).map("".join)
 
 
 def nastier_samples() -> st.SearchStrategy[Any]:
-    """Records whose texts are all nasty."""
+    """Return records with difficult texts."""
     tags = st.lists(nasty, max_size=3)
     return st.builds(
         msgspec.structs.replace,
@@ -66,7 +66,7 @@ def nastier_filters(draw: st.DrawFn) -> Filter:
 
 @st.composite
 def requests(draw: st.DrawFn) -> PageRequest:
-    """Any question."""
+    """Return any query."""
     return PageRequest(
         filter=draw(filters | nastier_filters()),
         sort=draw(sorts()),
@@ -90,7 +90,7 @@ async def walked(backend: Backend, request: PageRequest) -> list[Any]:
 async def answers(
     backend: Backend, merges: list[list[Any]], asked: list[PageRequest], keys: set[Key]
 ) -> list[Any]:
-    """Return what one backend says to all that is brought to it and asked of it."""
+    """Return one backend's results of all writes and queries."""
     results: list[Any] = []
     for records in merges:
         backend.clock.advance(1)

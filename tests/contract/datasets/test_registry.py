@@ -38,14 +38,14 @@ _numbers = count()
 
 
 class Plain(msgspec.Struct, frozen=True):
-    """A record as it was at first."""
+    """The first record type."""
 
     id: Int64
     title: str = "title"
 
 
 class Wider(msgspec.Struct, frozen=True):
-    """The same with one more field."""
+    """The record type with one more field."""
 
     id: Int64
     title: str = "title"
@@ -53,14 +53,14 @@ class Wider(msgspec.Struct, frozen=True):
 
 
 class Reshaped(msgspec.Struct, frozen=True):
-    """The same with a field less, and one of another type."""
+    """The record type with a field less, and one of another type."""
 
     id: Int64
     level: float = 7.0
 
 
 class House:
-    """One process over a backend: its registry, and what readers and fetches have seen of it."""
+    """One process over a backend: its registry, and the observations of readers and fetches."""
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
@@ -80,14 +80,14 @@ class House:
         self.generations = 0
 
     def registered(self, kind: str, record: type[Any]) -> RegisteredDataset[Any]:
-        """A dataset with these records."""
+        """Return a dataset with these records."""
         dataset = Dataset(name=self.names[kind], record=record, key=("id",), default_sort="id")
         records = [record(number) for number in range(RECORDS)]
         source = MemorySource("one", record, self.backend.clock, records)
         return self.over(dataset, source)
 
     def over(self, dataset: Dataset[Any], *sources: MemorySource[Any]) -> RegisteredDataset[Any]:
-        """A dataset with these sources."""
+        """Return a dataset with these sources."""
         backend = self.backend
         ports = (
             backend.store,
@@ -105,23 +105,23 @@ class House:
         self.generations += 1
 
     def picked(self, number: int) -> RegisteredDataset[Any]:
-        """One of the datasets that there are now, each in its turn."""
+        """Return one of the current datasets, each in its turn."""
         registered = list(self.registry.current.values())
         return registered[number % len(registered)]
 
     async def rows(self, kind: str) -> list[Any]:
-        """All records of a dataset."""
+        """Return all records of a dataset."""
         return (await self.read(self.registry.current[self.names[kind]])).rows
 
     async def read(self, registered: RegisteredDataset[Any]) -> Any:
-        """One page of a dataset."""
+        """Return one page of a dataset."""
         sort = Sort.parse(registered.dataset, "")
         return await registered.query(PageRequest(sort=sort), Role.ANYONE)
 
     # ------------------------------------------------------------ who uses it meanwhile
 
     async def reads(self, number: int) -> None:
-        """Read one dataset, as the HTTP side does: anew when it was replaced meanwhile."""
+        """Read one dataset, as the HTTP adapter does: again if it was replaced meanwhile."""
         registered = self.picked(number)
         try:
             page = await self.read(registered)
@@ -143,12 +143,12 @@ class House:
             self.check(job)
 
     async def asks(self, number: int) -> None:
-        """Have a worker fetch one dataset."""
+        """Start a background fetch of one dataset."""
         fetched = await self.picked(number).fetch.start(Role.ADMIN, force=True)
         self.accepted.append(fetched.job.id)
 
     def check(self, job: FetchJob) -> None:
-        """Hold a job to its only honest ends."""
+        """Assert that a job has an expected end."""
         assert job.report is not None
         failures = [failure.code for failure in job.report.failures]
         assert (job.status, failures) in (
@@ -165,7 +165,7 @@ class House:
 
     @asynccontextmanager
     async def in_use(self) -> AsyncIterator[None]:
-        """Readers, fetches and a worker, as long as the block lasts; their errors are its own."""
+        """Run readers, fetches and a worker during the block; it raises their errors."""
         run_job = RunJob(self.registry, self.job_backend)
         worker = asyncio.create_task(Worker(run_job, self.job_backend, self.backend.clock)())
         users = {"reads": self.reads, "fetches": self.fetches, "asks": self.asks}
@@ -177,7 +177,7 @@ class House:
         self._users = users.keys(), tasks
         try:
             yield
-            # The readers go on: they move the clock.
+            # The readers continue: they move the clock.
             for task in tasks[3:]:
                 task.cancel()
             await self._all_ended()
@@ -191,7 +191,7 @@ class House:
         assert {type(end) for end in ended} <= {asyncio.CancelledError}
 
     async def enough(self) -> None:
-        """Return when each kind of client has done enough by the present generation."""
+        """Wait until each kind of client has done enough with the current generation."""
         kinds, tasks = self._users
         while any(self.done[kind, self.generations] < ENOUGH for kind in kinds):
             for task in tasks:
@@ -200,7 +200,7 @@ class House:
             await asyncio.sleep(0)
 
     async def _all_ended(self) -> None:
-        """Return when every job that was accepted has ended."""
+        """Wait until every accepted job has ended."""
         for job_id in self.accepted:
             while (job := await self.backend.history.get(job_id)) and not job.status.is_final:
                 await asyncio.sleep(0)
@@ -209,7 +209,7 @@ class House:
 
 
 def values(rows: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """Rows without the times they changed at."""
+    """Return rows without the times of their changes."""
     return [msgspec.structs.astuple(row)[:-1] for row in rows]
 
 

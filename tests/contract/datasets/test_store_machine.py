@@ -1,4 +1,4 @@
-"""The store against a plain dictionary, through any order of steps by any number of workers."""
+"""The store against a plain dictionary, through any order of steps of several workers."""
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
@@ -44,7 +44,7 @@ MOST_OPEN = 6
 
 @dataclass(frozen=True)
 class Stored:
-    """What the model knows of one row."""
+    """The model of one row."""
 
     record: Any
     receipt: int
@@ -53,7 +53,7 @@ class Stored:
 
 @dataclass
 class Opened:
-    """What the model knows of one open intake."""
+    """The model of one open intake."""
 
     job: FetchJob
     source: str
@@ -160,7 +160,7 @@ class StoreMachine(Machine):
         self.opened = [other for other in self.opened if other is not opened]
 
     def holds(self, opened: Opened) -> bool:
-        """Return whether the job of an intake is still in the hands that opened it."""
+        """Return whether the worker that opened an intake still holds its job."""
         return (opened.job.id, opened.job.fence) == (self.job.id, self.job.fence)
 
     def expect(self, opened: Opened) -> Counts:

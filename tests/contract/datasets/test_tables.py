@@ -25,7 +25,7 @@ from tests.services.postgres import opened
 
 
 class Well(msgspec.Struct, frozen=True):
-    """A well as it is at first."""
+    """The first record type of wells."""
 
     id: int
     depth: int
@@ -38,14 +38,14 @@ class WiderWell(Well, frozen=True):
 
 
 class NamedWell(msgspec.Struct, frozen=True):
-    """A well whose depth is a text, and nothing more."""
+    """A well with only a depth, as text."""
 
     id: int
     depth: str
 
 
 def wells(record: type[Any] = Well, key: str = "id") -> Dataset[Any]:
-    """The wells, as a new value."""
+    """Return the dataset of wells, as a new value."""
     return Dataset(name="wells", record=record, key=(key,), indexes=(("depth",),))
 
 
@@ -73,7 +73,7 @@ async def _postgres(_: Path) -> AsyncIterator[Backend]:
 
 @pytest.fixture(params=[_memory, _sqlite, _postgres], ids=lambda make: make.__name__[1:])
 async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Backend]:
-    """A backend of its own, without any dataset."""
+    """Return a backend without any dataset."""
     async with request.param(tmp_path) as backend:
         yield backend
 
@@ -171,7 +171,7 @@ async def test_who_has_a_dataset_as_it_was_is_refused_and_gets_nothing_wrong(
     await backend.tables.prepare([changed])
 
     for read in reads:
-        # It tells of the change, and leads nobody to think that the table is the old one.
+        # It reports the change, so that no reader takes the table for the old one.
         assert (await backend.store.freshness(old)).seq == 2
         with pytest.raises(StoreUnavailable, match="have been changed"):
             await read()

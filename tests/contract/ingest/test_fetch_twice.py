@@ -1,4 +1,4 @@
-"""Fetching the same twice is fetching it once: nothing but the checkpoints changes."""
+"""Fetching the same twice changes nothing but the checkpoints."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -20,7 +20,7 @@ Pages = list[list[Any]]
 
 
 class Upstream(MemorySource[CryptoAsset]):
-    """A source whose pages hold these items, and which notes how many pages are read."""
+    """A source with these pages, which counts the pages it reads."""
 
     def __init__(self, backend: Backend, name: str, pages: Pages) -> None:
         super().__init__(name, CryptoAsset, backend.clock)
@@ -28,7 +28,7 @@ class Upstream(MemorySource[CryptoAsset]):
         self.read = 0
 
     def says(self, pages: Pages) -> None:
-        """Let these be the pages."""
+        """Set the pages."""
         self.pages = [msgspec.json.encode(page) for page in pages]
 
     def normalise(self, payload: Payload) -> Batch[CryptoAsset]:
@@ -89,11 +89,11 @@ def counted(reports: Sequence[SourceReport]) -> list[Counts]:
     return [report.counts for report in reports]
 
 
-# ---------------------------------------------------------------- what sources say
+# ---------------------------------------------------------------- pages of sources
 
 
 def item(source: str, key: str = "a", rank: Any = None) -> dict[str, Any]:
-    """One asset as a source spells it."""
+    """Return one asset as a source sends it."""
     return {"source": source, "source_id": key, "symbol": "S", "name": "N", "rank": rank}
 
 

@@ -31,16 +31,16 @@ async def fetched(
 
 
 async def pointers(backend: Backend) -> set[str]:
-    """Return where the records stood that wait."""
+    """Return the pointers of the records in quarantine."""
     return {one.pointer for one in await backend.quarantine.recent(SAMPLES.name, 100)}
 
 
 async def receipts(intake: Intake[object], replay: Replay | None = None) -> list[int]:
-    """Return the receipts of what is kept."""
+    """Return the receipts of the stored payloads."""
     return [kept.receipt.id async for kept in intake.kept(replay)]
 
 
-# ---------------------------------------------------------------- what is read
+# ---------------------------------------------------------------- replayed payloads
 
 
 async def test_a_receipt_says_which_job_it_was_for_and_what_became_of_it(backend: Backend) -> None:
@@ -96,7 +96,7 @@ async def test_equal_bodies_have_equal_digests(backend: Backend) -> None:
     assert len(set(kept)) == 1
 
 
-# ---------------------------------------------------------------- what is released
+# ---------------------------------------------------------------- released records
 
 
 async def test_records_no_longer_rejected_are_released_by_the_commit(backend: Backend) -> None:
@@ -247,7 +247,7 @@ async def test_reprocessing_does_not_change_the_status_of_the_last_fetch(
     assert (await backend.store.freshness(SAMPLES)).last_status is JobStatus.FAILED
 
 
-# ---------------------------------------------------------------- rehearsals
+# ---------------------------------------------------------------- dry runs
 
 
 async def test_a_dry_run_returns_the_counts_of_a_commit_and_writes_nothing(

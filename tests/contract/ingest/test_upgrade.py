@@ -1,4 +1,4 @@
-"""After an upgrade that reads better, what was misread is corrected from what was kept."""
+"""After an upgrade of a normaliser, misread records are corrected from stored payloads."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ BEFORE = "normaliser of the version before"
 
 
 class Away(DefinedSource[Any]):
-    """A source whose upstream cannot be asked, so that all there is was kept."""
+    """A source whose upstream is unreachable, so that only stored payloads can be read."""
 
     @property
     def host(self) -> str:
@@ -35,7 +35,7 @@ class Away(DefinedSource[Any]):
 
     async def ask(self, ask: Ask) -> AsyncIterator[Payload]:
         raise SourceUnavailable("the upstream is away")
-        yield  # it is a generator all the same
+        yield  # it must still be a generator
 
 
 async def misread(
@@ -46,7 +46,7 @@ async def misread(
     kind: str,
     rows: Sequence[Any],
 ) -> None:
-    """Leave a fetch behind as the version before did it: its payload, and what it made of that."""
+    """Store a fetch as the version before did: its payload, and its records."""
     job = await backend.claimed(dataset)
     async with backend.intakes.open(dataset, source, job) as intake:
         received = msgspec.structs.replace(backend.payload(body), content_type=kind)
@@ -60,7 +60,7 @@ async def misread(
 async def upgraded(
     backend: Backend, dataset: Dataset[Any], definition: SourceDefinition[Any], due: bool = False
 ) -> SourceReport:
-    """Do the first fetch of the version after."""
+    """Run the first fetch of the new version."""
     sync = SourceSync(
         dataset, Away(definition), backend.intakes, backend.clock, MemoryEvents(), MemoryTracer()
     )
@@ -76,13 +76,13 @@ async def upgraded(
 
 
 def asset(source_id: str, **known: Any) -> CryptoAsset:
-    """A row of the user's file."""
+    """Return a row of the user's file."""
     given = {"source": "csv", "symbol": "BTC", "name": "Bitcoin", "price_usd": 1.0}
     return CryptoAsset(source_id=source_id, **(given | known))
 
 
 async def stored(backend: Backend, dataset: Dataset[Any]) -> list[Any]:
-    """What is stored, without the time of its last change."""
+    """Return the stored rows, without the times of their changes."""
     return [msgspec.structs.astuple(row)[:-1] for row in await backend.everything(dataset)]
 
 
@@ -185,7 +185,7 @@ async def test_rows_whose_payloads_are_kept_no_more_stay_as_they_are(backend: Ba
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
-async def test_what_is_added_anew_replaces_what_the_same_payloads_gave(
+async def test_a_reprocessed_payload_replaces_its_earlier_rows(
     backend: Backend, dry_run: bool
 ) -> None:
     first, second = b"1", b"2"
@@ -196,7 +196,7 @@ async def test_what_is_added_anew_replaces_what_the_same_payloads_gave(
 
     async with backend.intakes.open(CRYPTO_ASSETS, "csv", job) as intake:
         [older, newer] = [kept.payload async for kept in intake.kept()]
-        # What the newer one no longer gives is once more what the older one gave.
+        # Where the newer payload gives no row, the older one's is back.
         await intake.add([asset("a"), asset("b")], older)
         await intake.add([asset("d")], newer)
         counts = await intake.commit(None, dry_run=dry_run, anew=True)
@@ -206,7 +206,7 @@ async def test_what_is_added_anew_replaces_what_the_same_payloads_gave(
     assert await stored(backend, CRYPTO_ASSETS) == (before if dry_run else after)
 
 
-async def test_when_nothing_is_given_anew_nothing_of_what_was_kept_is_left(
+async def test_when_reprocessing_gives_nothing_no_row_is_left(
     backend: Backend,
 ) -> None:
     await misread(backend, CRYPTO_ASSETS, "csv", b"1", "", [asset("a")])

@@ -73,7 +73,7 @@ async def test_of_many_that_begin_at_once_one_does(backend: Backend) -> None:
     assert [type(one) for one in some].count(KeyInUse) == 7
 
 
-# ---------------------------------------------------------------- coming to nothing
+# ---------------------------------------------------------------- abandoned
 
 
 async def test_a_failed_request_may_be_tried_again(backend: Backend) -> None:
@@ -140,7 +140,7 @@ async def test_an_answer_outlasts_a_release_and_an_unknown_request_is_not_releas
     assert await begun(backend, "unknown", "its own") == Begun("its own")
 
 
-# ---------------------------------------------------------------- being cut off
+# ---------------------------------------------------------------- interrupted
 
 
 async def test_an_interrupted_request_is_begun_again_with_its_job(
@@ -200,7 +200,7 @@ async def test_an_answer_that_comes_late_is_an_answer(backend: Backend) -> None:
     assert await begun(backend) == Begun("job", ANSWER)
 
 
-# ---------------------------------------------------------------- being forgotten
+# ---------------------------------------------------------------- expired
 
 
 @pytest.mark.parametrize("has_answer", [False, True])

@@ -28,7 +28,7 @@ REPORT = FetchReport(
 )
 
 
-# ---------------------------------------------------------------- asking for one
+# ---------------------------------------------------------------- requests
 
 
 async def test_a_requested_job_is_stored_as_it_is(backend: Backend) -> None:
@@ -101,7 +101,7 @@ async def test_a_finished_job_makes_room_for_the_next(backend: Backend) -> None:
     assert await backend.jobs.request(following) == following
 
 
-# ---------------------------------------------------------------- claiming it
+# ---------------------------------------------------------------- claims
 
 
 async def test_a_waiting_job_is_claimed_with_a_lease_and_the_first_fence(backend: Backend) -> None:
@@ -171,7 +171,7 @@ async def test_an_expired_lease_without_a_new_claim_can_be_renewed(backend: Back
     assert await backend.jobs.claim(job.id) is None
 
 
-# ---------------------------------------------------------------- what becomes of it
+# ---------------------------------------------------------------- ends
 
 
 async def test_the_end_is_stored_with_its_report(backend: Backend) -> None:
@@ -185,7 +185,7 @@ async def test_the_end_is_stored_with_its_report(backend: Backend) -> None:
 
 
 async def put_back(backend: Backend, seconds: float = 60) -> FetchJob:
-    """Return a job that waits for its source for so long."""
+    """Return a job that is deferred for so long."""
     job = await backend.claimed()
     deferred = job.deferred(backend.clock.now() + timedelta(seconds=seconds))
     await backend.jobs.release(deferred)
@@ -228,7 +228,7 @@ async def test_a_job_may_be_deferred_again_and_again(backend: Backend) -> None:
     assert job.fence == 4
 
 
-# ---------------------------------------------------------------- calling it off
+# ---------------------------------------------------------------- cancellation
 
 
 async def test_a_waiting_job_is_cancelled(backend: Backend) -> None:

@@ -1,4 +1,4 @@
-"""Jobs against plain rules, through any order of steps by workers that may have lost them."""
+"""Jobs against plain rules, through any order of steps of workers that may have lost them."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ datasets = st.sampled_from([SAMPLES, POSTS])
 
 
 class JobsMachine(Machine):
-    """Jobs are asked for, claimed, kept, ended, put off and called off."""
+    """Jobs are requested, claimed, renewed, ended, deferred and cancelled."""
 
     known: Bundle[str] = Bundle("known")
     held: Bundle[FetchJob] = Bundle("held")
@@ -58,7 +58,7 @@ class JobsMachine(Machine):
         self.backend.clock.advance(seconds)
 
     @rule(target=known, dataset=datasets)
-    def a_job_is_asked_for(self, dataset: object) -> str:
+    def a_job_is_requested(self, dataset: object) -> str:
         wanted = self.backend.queued(dataset)  # type: ignore[arg-type]
         of_it = (job for job in self.jobs.values() if job.dataset == wanted.dataset)
         in_the_way = next((job for job in of_it if job.status in UNFINISHED), wanted)
@@ -68,7 +68,7 @@ class JobsMachine(Machine):
         return in_the_way.id
 
     @rule(job_id=known)
-    def a_known_job_is_asked_for_again(self, job_id: str) -> None:
+    def a_known_job_is_requested_again(self, job_id: str) -> None:
         wanted = msgspec.structs.replace(self.backend.queued(), id=job_id)
 
         assert self.run(self.backend.jobs.request(wanted)) == self.jobs[job_id]
@@ -108,12 +108,12 @@ class JobsMachine(Machine):
         self.release(job, status=status, report=FetchReport(), finished_at=self.now)
 
     @rule(job=held, seconds=st.sampled_from([0.0, 1.0, 5.0]))
-    def a_job_is_put_off(self, job: FetchJob, seconds: float) -> None:
+    def a_job_is_deferred(self, job: FetchJob, seconds: float) -> None:
         run_at = self.now + timedelta(seconds=seconds)
         self.release(job, status=JobStatus.QUEUED, attempts=0, run_at=run_at)
 
     def release(self, job: FetchJob, **becomes: object) -> None:
-        """Write down what a job has become, if it is held."""
+        """Store the new state of a job, if it is held."""
         changed = msgspec.structs.replace(job, lease_until=None, **becomes)
         if self.holds(job):
             self.run(self.backend.jobs.release(changed))
@@ -123,7 +123,7 @@ class JobsMachine(Machine):
                 self.run(self.backend.jobs.release(changed))
 
     @rule(job_id=known)
-    def a_job_is_called_off(self, job_id: str) -> None:
+    def a_job_is_cancelled(self, job_id: str) -> None:
         job, cancelled = self.jobs[job_id], self.run(self.backend.jobs.cancel(job_id))
         if job.status not in UNFINISHED:
             assert cancelled is None

@@ -26,14 +26,14 @@ ERRORS = [RuntimeError, asyncio.CancelledError]
 
 @pytest.fixture(params=[embedded, pytest.param(rabbitmq, marks=pytest.mark.rabbitmq)])
 def open_queue(request: pytest.FixtureRequest) -> Open:
-    """Opens a queue of its own."""
+    """Return a function that opens a queue."""
     opening: Open = request.param
     return opening
 
 
 @pytest.fixture
 async def queue(open_queue: Open) -> AsyncIterator[ProbedQueue]:
-    """One queue."""
+    """Return one queue."""
     async with open_queue() as queue:
         yield queue
 

@@ -18,21 +18,21 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MICROSECOND = timedelta(microseconds=1)
 
 
-async def standing(backend: Backend) -> list[Schedule]:
+async def schedules_of(backend: Backend) -> list[Schedule]:
     """Return every schedule, by dataset."""
     _, schedules = await backend.schedules.current()
     return sorted(schedules, key=lambda schedule: schedule.dataset)
 
 
 async def declared(backend: Backend, every: timedelta = HOUR) -> Schedule:
-    """Return the schedule of the samples, which are fetched so often."""
+    """Return the schedule of the samples, with this period."""
     await backend.schedules.declare({SAMPLES.name: every})
-    [schedule] = await standing(backend)
+    [schedule] = await schedules_of(backend)
     return schedule
 
 
 def job(backend: Backend) -> FetchJob:
-    """Return what a tick asks for."""
+    """Return the job of a tick."""
     return msgspec.structs.replace(backend.queued(), mode=Mode.SCHEDULE)
 
 
@@ -51,14 +51,14 @@ async def test_a_declared_schedule_is_first_due_a_period_from_now(backend: Backe
     assert await declared(backend) == Schedule.starting("samples", HOUR, now)
 
 
-async def test_a_schedule_that_is_there_already_goes_on(backend: Backend) -> None:
+async def test_an_existing_schedule_continues(backend: Backend) -> None:
     before = await declared(backend)
     backend.clock.advance(1800)
 
     assert await declared(backend) == before
 
 
-async def test_a_schedule_with_another_period_goes_on_with_that(backend: Backend) -> None:
+async def test_a_schedule_with_another_period_continues_with_it(backend: Backend) -> None:
     before = await declared(backend, DAY)
     backend.clock.advance(1800)
 
@@ -74,20 +74,20 @@ async def test_exactly_the_declared_schedules_are_kept(backend: Backend) -> None
     backend.clock.advance(60)
 
     await backend.schedules.declare({"b": DAY, "c": HOUR})
-    kept = await standing(backend)
+    kept = await schedules_of(backend)
     await backend.schedules.declare({})
 
     assert kept == [
         Schedule.starting("b", DAY, now),
         Schedule.starting("c", HOUR, backend.clock.now()),
     ]
-    assert await standing(backend) == []
+    assert await schedules_of(backend) == []
 
 
 async def test_many_who_declare_at_once_declare_the_same(backend: Backend) -> None:
     await asyncio.gather(*(backend.schedules.declare({"a": HOUR, "b": DAY}) for _ in range(6)))
 
-    assert [schedule.dataset for schedule in await standing(backend)] == ["a", "b"]
+    assert [schedule.dataset for schedule in await schedules_of(backend)] == ["a", "b"]
 
 
 @settings(max_examples=25)
@@ -106,7 +106,7 @@ async def test_a_schedule_is_kept_to_the_last_microsecond(
         )
 
         assert await backend.schedules.move(seen, following)
-        assert await standing(backend) == [following]
+        assert await schedules_of(backend) == [following]
 
 
 # ---------------------------------------------------------------- firing
@@ -121,7 +121,7 @@ async def test_firing_moves_the_schedule_on_and_stores_the_job(backend: Backend)
 
     assert fired == wanted
     assert await backend.history.get(wanted.id) == wanted
-    assert await standing(backend) == [following]
+    assert await schedules_of(backend) == [following]
 
 
 async def test_a_tick_is_not_fired_twice(backend: Backend) -> None:
@@ -138,7 +138,7 @@ async def test_a_tick_is_not_fired_twice(backend: Backend) -> None:
 
     assert again is None
     assert await backend.history.get(second.id) is None
-    assert await standing(backend) == [following]
+    assert await schedules_of(backend) == [following]
 
 
 async def test_of_many_who_fire_a_tick_at_once_one_does(backend: Backend) -> None:
@@ -156,7 +156,7 @@ async def test_of_many_who_fire_a_tick_at_once_one_does(backend: Backend) -> Non
     written = [one for one in wanted if await backend.history.get(one.id) is not None]
     assert [one for one in fired if one is not None] == written
     [winner] = written
-    assert await standing(backend) == [seen.fired(now, wanted.index(winner) / 8)]
+    assert await schedules_of(backend) == [seen.fired(now, wanted.index(winner) / 8)]
 
 
 async def test_a_dataset_that_is_being_fetched_gets_no_second_job_and_the_tick_is_over(
@@ -170,16 +170,16 @@ async def test_a_dataset_that_is_being_fetched_gets_no_second_job_and_the_tick_i
 
     assert fired == running
     assert await backend.history.get(wanted.id) is None
-    assert await standing(backend) == [following]
+    assert await schedules_of(backend) == [following]
 
 
 async def test_the_schedules_of_others_are_left_alone(backend: Backend) -> None:
     await backend.schedules.declare({POSTS.name: HOUR, SAMPLES.name: HOUR})
-    posts, samples = await standing(backend)
+    posts, samples = await schedules_of(backend)
 
     await backend.schedules.fire(samples, samples.fired(backend.clock.now(), 0.0), job(backend))
 
-    assert (await standing(backend))[0] == posts
+    assert (await schedules_of(backend))[0] == posts
 
 
 # ---------------------------------------------------------------- moving
@@ -190,7 +190,7 @@ async def test_a_schedule_is_moved_without_a_job(backend: Backend) -> None:
     following = seen.after_run(False, backend.clock.now() + DAY, backend.clock.now())
 
     assert await backend.schedules.move(seen, following)
-    assert await standing(backend) == [following]
+    assert await schedules_of(backend) == [following]
     assert await backend.jobs.request(one := backend.queued()) == one, "there was no job"
 
 
@@ -202,25 +202,25 @@ async def test_a_schedule_changed_meanwhile_is_neither_moved_nor_fired(backend: 
 
     assert not await backend.schedules.move(seen, seen.after_run(True, now + DAY, now))
     assert await backend.schedules.fire(seen, seen.fired(now, 0.0), wanted) is None
-    assert await standing(backend) == [moved]
+    assert await schedules_of(backend) == [moved]
     assert await backend.history.get(wanted.id) is None
 
 
 @pytest.mark.parametrize("periods", [{}, {"samples": DAY}], ids=["removed", "with another period"])
-async def test_a_schedule_declared_anew_is_neither_moved_nor_fired_as_it_was(
+async def test_a_schedule_declared_again_is_neither_moved_nor_fired_in_its_old_state(
     backend: Backend, periods: dict[str, timedelta]
 ) -> None:
     seen = await declared(backend)
     await backend.schedules.declare(periods)
-    now, wanted, kept = backend.clock.now(), job(backend), await standing(backend)
+    now, wanted, kept = backend.clock.now(), job(backend), await schedules_of(backend)
 
     assert not await backend.schedules.move(seen, seen.after_run(False, None, now))
     assert await backend.schedules.fire(seen, seen.fired(now, 0.0), wanted) is None
-    assert await standing(backend) == kept
+    assert await schedules_of(backend) == kept
     assert await backend.history.get(wanted.id) is None
 
 
-# ---------------------------------------------------------------- what readers see of it
+# ---------------------------------------------------------------- freshness
 
 
 async def test_readers_see_when_a_dataset_is_fetched_next(backend: Backend) -> None:

@@ -66,7 +66,7 @@ class SchedulesMachine(Machine):
         assert fired.id == self.unfinished.setdefault(schedule.dataset, job.id)
 
     @rule(schedule=seen, seconds=st.sampled_from([30.0, 300.0]))
-    def it_is_put_off(self, schedule: Schedule, seconds: float) -> None:
+    def it_is_postponed(self, schedule: Schedule, seconds: float) -> None:
         now = self.backend.clock.now()
         following = schedule.after_run(False, now + timedelta(seconds=seconds), now)
         expected = self.schedules.get(schedule.dataset) == schedule
@@ -83,7 +83,7 @@ class SchedulesMachine(Machine):
             self.run(self.backend.end(claimed, JobStatus.FAILED))
 
     @invariant()
-    def they_stand_as_in_the_model(self) -> None:
+    def they_are_those_of_the_model(self) -> None:
         expected = [self.schedules[name] for name in sorted(self.schedules)]
 
         now, standing = self.run(self.backend.schedules.current())

@@ -8,7 +8,7 @@ from tests.strategies import SAMPLES
 
 
 def is_bounded(pool: PoolUsage) -> bool:
-    """Whether the numbers of a pool can be true together."""
+    """Return whether the numbers of a pool are consistent."""
     return 0 <= pool.busy <= pool.open <= pool.most and pool.waiting >= 0
 
 

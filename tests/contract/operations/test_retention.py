@@ -30,7 +30,7 @@ async def fetch(
     rejected: Sequence[Rejection] = (),
     dataset: Dataset[Any] = SAMPLES,
 ) -> FetchJob:
-    """Do all of a fetch, a day after whatever was before; each body is a page."""
+    """Run a whole fetch, a day after the last one; each body is a page."""
     backend.clock.advance(DAY)
     job = await backend.claimed(dataset)
     async with backend.intakes.open(dataset, source, job) as intake:
@@ -44,7 +44,7 @@ async def fetch(
 
 
 async def kept(backend: Backend, source: str = "one") -> list[bytes]:
-    """Return the bodies that can be read again."""
+    """Return the stored bodies."""
     async with backend.intakes.open(SAMPLES, source, backend.queued()) as intake:
         return [kept.payload.body async for kept in intake.kept()]
 
@@ -348,7 +348,7 @@ async def test_guesses_made_long_ago_are_forgotten(backend: Backend) -> None:
 
     removed = await prune(backend, RetainedKind.GUESSES, backend.clock.now())
 
-    # What came from everywhere; from there she has logged in.
+    # The attempts from everywhere; the user has logged in from there.
     assert removed == 1
     backend.clock.advance(NETWORKS_KEPT + DAY)
     assert await prune(backend, RetainedKind.GUESSES, backend.clock.now()) == 3

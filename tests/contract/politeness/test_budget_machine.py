@@ -18,7 +18,7 @@ LAST, LEAST = 20, 5
 
 
 class BudgetMachine(Machine):
-    """Requests are let go or not, end well or badly, and the host asks to be left alone."""
+    """Requests are admitted or not, succeed or fail, and the host demands pauses."""
 
     def __init__(self, open_backend: Open, runner: asyncio.Runner) -> None:
         super().__init__(open_backend, runner)
@@ -56,7 +56,7 @@ class BudgetMachine(Machine):
             assert again_at > self.now
 
     def goes(self) -> None:
-        """Note a request that was let go; nothing may have been in its way."""
+        """Record an admitted request; it must have been allowed."""
         assert self.now >= self.blocked_until - TINY
         if self.opens_at is not None:
             assert self.now >= self.opens_at - TINY

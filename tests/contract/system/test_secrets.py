@@ -40,7 +40,7 @@ def test_a_secret_that_came_otherwise_is_taken_out_as_well(make: Make) -> None:
     assert secrets.redact("Bearer a token of somebody") == "Bearer [secret]"
 
 
-def test_a_file_is_read_anew_each_time(tmp_path: Path) -> None:
+def test_a_file_is_read_again_each_time(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     secrets = EnvironmentSecrets({})
     for text in ("the first one", "the second one"):

@@ -217,7 +217,7 @@ async def test_of_a_change_and_a_removal_at_once_both_or_the_removal_alone_are_d
     assert await stored(backend, one.id) is None
 
 
-# ---------------------------------------------------------------- what readers see of it
+# ---------------------------------------------------------------- freshness
 
 
 async def test_every_write_moves_the_sequence_number_and_the_version(backend: Backend) -> None:

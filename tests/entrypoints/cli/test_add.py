@@ -75,7 +75,7 @@ def test_another_file_can_be_named(folder: Path) -> None:
     assert (folder / "own.toml").exists()
 
 
-def test_a_program_is_never_asked_and_is_told_the_options_that_answer(folder: Path) -> None:
+def test_a_program_is_never_prompted_and_gets_the_options_that_answer(folder: Path) -> None:
     result = add(folder, GOOD[:3])
     assert result.exit_code == 2
     assert "does id identify a record?" in result.output

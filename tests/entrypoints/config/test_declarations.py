@@ -60,7 +60,7 @@ def test_a_name_in_two_files_is_refused(tmp_path: Path) -> None:
     assert lines(folder) == ["folder/b.toml:2: datasets.owners is in two files"]
 
 
-def test_every_mistake_is_told_with_its_line(file: Path) -> None:
+def test_every_error_is_reported_with_its_line(file: Path) -> None:
     file.write_text(
         OWNERS.replace("https", "ftp").replace('"integer"', '"int"')
         + '\n[hosts."api.example.com"]\nrate = "many"\n'
@@ -76,7 +76,7 @@ def test_every_mistake_is_told_with_its_line(file: Path) -> None:
     assert found == ["own.toml:11", "own.toml:7", "own.toml:3"]
 
 
-def test_a_mistake_in_one_of_several_files_is_told_of_that_file(tmp_path: Path) -> None:
+def test_an_error_in_one_of_several_files_names_that_file(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "a.toml").write_text(OWNERS)

@@ -47,7 +47,7 @@ def test_a_second_start_changes_nothing(tmp_path: Path) -> None:
     assert "exist already" in said
 
 
-def test_a_start_that_was_broken_off_is_begun_anew(tmp_path: Path) -> None:
+def test_an_interrupted_start_begins_again(tmp_path: Path) -> None:
     write(tmp_path)
     (tmp_path / "app" / ".env").unlink()
     (tmp_path / "postgres" / ".password.new").write_text("half")

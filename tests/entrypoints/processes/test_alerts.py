@@ -132,7 +132,7 @@ def events(listening: Operator) -> list[tuple[str, str, str]]:
     return [(h.body["event"], h.body["kind"], h.body["subject"]) for h in listening.heard]
 
 
-async def test_two_processes_tell_of_a_beginning_and_of_an_end_once_each(
+async def test_two_processes_report_a_start_and_an_end_once_each(
     settings: Settings, listening: Operator
 ) -> None:
     async with watching(settings) as processes:
@@ -146,7 +146,7 @@ async def test_two_processes_tell_of_a_beginning_and_of_an_end_once_each(
     assert events(listening) == [*raised, ("recovered", "breaker", SOURCE)]
 
 
-async def test_what_was_told_before_a_restart_is_not_told_after_it(
+async def test_an_alert_sent_before_a_restart_is_not_repeated(
     settings: Settings, listening: Operator
 ) -> None:
     for _ in range(2):
@@ -157,7 +157,7 @@ async def test_what_was_told_before_a_restart_is_not_told_after_it(
     assert events(listening) == [("raised", "breaker", SOURCE)]
 
 
-async def test_an_operator_who_fails_is_told_at_a_later_look(
+async def test_a_failed_alert_is_sent_at_a_later_check(
     settings: Settings, listening: Operator
 ) -> None:
     listening.replies = [status("500 Internal Server Error"), b""]
@@ -170,7 +170,7 @@ async def test_an_operator_who_fails_is_told_at_a_later_look(
     assert len({heard.body["since"] for heard in listening.heard}) == 1
 
 
-def test_without_an_address_nobody_watches(settings: Settings) -> None:
+def test_without_an_alert_url_there_is_no_monitor(settings: Settings) -> None:
     named = Container(settings=settings)
     nameless = Container(settings=load({"CATCHMENT_ALERT_URL": ""}))
 

@@ -207,7 +207,7 @@ async def test_a_fault_of_records_can_be_played_on_any_records(
 # ---------------------------------------------------------------- what passes
 
 
-async def test_each_path_has_failures_of_its_own_which_pass_and_begin_anew_when_forgotten(
+async def test_each_path_has_its_own_failures_which_are_reset_by_forget(
     client: httpx.AsyncClient, upstream: SampleUpstream
 ) -> None:
     async def statuses() -> list[int]:

@@ -23,7 +23,7 @@ def quota(answer: httpx.Response) -> tuple[int, int, int]:
     return limit, remaining, used
 
 
-async def test_tells_the_facts_of_a_repository(client: httpx.AsyncClient) -> None:
+async def test_returns_the_facts_of_a_repository(client: httpx.AsyncClient) -> None:
     answer = await client.get(LITESTAR)
 
     facts = answer.json()
@@ -57,7 +57,7 @@ async def test_a_name_is_known_in_any_case(client: httpx.AsyncClient) -> None:
     assert answer.json()["full_name"] == "litestar-org/litestar"
 
 
-async def test_a_repository_nobody_has_is_not_found(client: httpx.AsyncClient) -> None:
+async def test_an_unknown_repository_is_not_found(client: httpx.AsyncClient) -> None:
     answer = await client.get("/repos/nobody/nothing")
 
     assert (answer.status_code, answer.json()["message"]) == (404, "Not Found")
@@ -176,7 +176,7 @@ async def test_who_names_no_agent_is_refused(connect: Connect, upstream: SampleU
 @pytest.mark.parametrize(
     ("failure", "retry_after"), [(500, None), (503, None), (429, "60"), (403, "60")]
 )
-async def test_can_fail_with_a_status_until_told_otherwise(
+async def test_can_fail_with_a_status_until_reset(
     client: httpx.AsyncClient, upstream: SampleUpstream, failure: int, retry_after: str | None
 ) -> None:
     upstream.github_failure = failure

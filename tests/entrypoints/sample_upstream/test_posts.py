@@ -67,7 +67,7 @@ async def test_following_next_links_gives_every_post_once(client: httpx.AsyncCli
     assert seen == list(range(1, 101))
 
 
-async def test_a_page_links_to_its_neighbours_and_tells_the_total(
+async def test_a_page_links_to_its_neighbours_and_has_the_total(
     client: httpx.AsyncClient,
 ) -> None:
     answer = await client.get("/posts?_page=2&_limit=30&userId=")
@@ -108,9 +108,7 @@ async def test_a_changed_set_has_another_etag(
     assert answer.status_code == 200
 
 
-async def test_head_tells_the_length_and_sends_no_body(
-    connect: Connect, upstream: SampleUpstream
-) -> None:
+async def test_head_has_the_length_and_no_body(connect: Connect, upstream: SampleUpstream) -> None:
     reader, _ = await connect(upstream.url("/posts"), "Connection: close", "HEAD")
 
     answer = await reader.read(-1)

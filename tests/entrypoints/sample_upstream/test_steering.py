@@ -92,7 +92,7 @@ CHANGES: dict[str, Callable[[SampleUpstream], None]] = {
 
 
 @pytest.mark.parametrize("path", CHANGES)
-async def test_every_change_is_seen_by_who_asks_since_when(
+async def test_every_change_is_visible_to_a_reader_of_changes(
     client: httpx.AsyncClient, upstream: SampleUpstream, path: str
 ) -> None:
     since = {"If-Modified-Since": "Thu, 01 Jan 2026 00:00:00 GMT"}

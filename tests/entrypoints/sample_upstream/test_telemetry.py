@@ -81,14 +81,14 @@ async def test_the_same_seed_gives_the_same_points() -> None:
     assert points[0] != points[2]
 
 
-async def test_nobody_may_keep_a_point(client: httpx.AsyncClient) -> None:
+async def test_points_may_not_be_cached(client: httpx.AsyncClient) -> None:
     answer = await client.get("/telemetry")
 
     assert answer.headers["cache-control"] == "no-store"
     assert "etag" not in answer.headers
 
 
-async def test_gives_exactly_the_points_it_was_told_to_then_goes_on(
+async def test_serves_the_queued_points_and_then_generated_ones(
     client: httpx.AsyncClient, upstream: SampleUpstream
 ) -> None:
     given_points = [

@@ -192,7 +192,7 @@ def test_a_row_that_is_no_asset_is_rejected_with_its_line(
         ("updated_at", "9999-12-31T23:59:59Z", "the time lies more than a day ahead"),
     ],
 )
-def test_u31_and_other_values_nobody_can_mean_are_rejected(
+def test_u31_and_other_invalid_values_are_rejected(
     source: Source[CryptoAsset], column: str, text: str, reason: str
 ) -> None:
     [(pointer, told)] = rejected(source, f"symbol,name,price_usd,{column}\nBTC,Bitcoin,1,{text}\n")
@@ -299,7 +299,7 @@ def test_the_same_payload_always_gives_the_same_batch(source: Source[CryptoAsset
 # ---------------------------------------------------------------- on this machine
 
 
-async def test_a_local_file_is_read_without_asking_anybody(
+async def test_a_local_file_is_read_without_a_request(
     fixture: ClientFixture, source: Source[CryptoAsset], path: Path
 ) -> None:
     path.write_text(SAMPLE)

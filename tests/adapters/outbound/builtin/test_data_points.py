@@ -149,7 +149,7 @@ async def test_a_point_that_is_read_again_later_is_what_it_was(
         ({"tags": [1]}, "/tags/0", "Expected `str`, got `int`"),
     ],
 )
-async def test_a_point_nobody_can_mean_is_quarantined(
+async def test_an_invalid_point_is_quarantined(
     fixture: ClientFixture,
     source: HttpSource[DataPoint],
     machine: Answering,

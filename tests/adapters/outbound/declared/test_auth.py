@@ -82,7 +82,7 @@ async def fetched(block: str, upstream: SignedUpstream, url: str = URL) -> list[
         ('{ basic = "ann" }', {"Authorization": "Basic " + base64.b64encode(b"ann:").decode()}),
     ],
 )
-async def test_headers_say_who_asks(auth: str, headers: dict[str, str]) -> None:
+async def test_headers_identify_the_client(auth: str, headers: dict[str, str]) -> None:
     seen = []
     upstream = SignedUpstream(lambda given, _: seen.append(given) or [{"id": 1}])  # type: ignore[func-returns-value]
     await fetched(f"auth = {auth}", upstream)
@@ -157,7 +157,7 @@ async def test_a_refusal_of_what_cannot_be_renewed_is_final() -> None:
 @pytest.mark.parametrize(
     "answer", [b"<html>", {"token": "x"}, {"access_token": "abcdefgh", "token_type": "mac"}]
 )
-async def test_an_endpoint_that_gives_no_token_is_told_without_what_it_said(answer: Any) -> None:
+async def test_a_failed_token_request_is_reported_without_its_body(answer: Any) -> None:
     upstream = SignedUpstream(lambda *_: [])
     upstream.tokens = lambda: answer
     with pytest.raises(UnexpectedContent, match=r"https://a.example/t answered (no|another) token"):

@@ -217,7 +217,7 @@ async def test_a_next_page_on_another_host_is_not_followed() -> None:
         )
 
 
-async def test_records_are_told_apart_by_their_key_and_not_by_what_changes_in_them() -> None:
+async def test_records_are_identified_by_their_key_only() -> None:
     ages = iter(range(100))
 
     def serve(params: Mapping[str, str]) -> Answer:

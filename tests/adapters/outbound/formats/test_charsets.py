@@ -58,7 +58,9 @@ def test_json_is_read_by_its_label_where_it_is_not_utf8(text: str, charset: str)
 @pytest.mark.parametrize("charset", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
 @pytest.mark.parametrize("text", ['[{"name":"é"}]', "[]", "{}"])
 @pytest.mark.parametrize("label", ["", "utf-8", "utf-16", "iso-8859-1"])
-def test_json_of_wide_characters_is_told_by_its_zeros(charset: str, text: str, label: str) -> None:
+def test_json_of_wide_characters_is_detected_by_its_zeros(
+    charset: str, text: str, label: str
+) -> None:
     assert json_to_utf8(text.encode(charset), LABELLED(label)) == text.encode()
 
 
@@ -101,7 +103,7 @@ def test_other_labels_mean_more_than_they_say_too(label: str, body: bytes, text:
     assert to_utf8(body, LABELLED(label)) == text.encode()
 
 
-def test_a_charset_of_wide_characters_without_a_mark_is_told_the_way_round() -> None:
+def test_the_byte_order_of_a_wide_charset_without_a_mark_is_detected() -> None:
     for charset in ("utf-16", "utf-32"):
         for end in ("le", "be"):
             body = "symbol,名\n".encode(f"{charset}-{end}")

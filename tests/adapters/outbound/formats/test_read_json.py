@@ -117,7 +117,7 @@ def test_braces_within_text_are_no_records() -> None:
         pytest.param(b"42", "unexpected_content", id="number"),
     ],
 )
-def test_a_body_that_cannot_be_told_apart_is_refused(body: bytes, code: str) -> None:
+def test_a_body_without_separate_records_is_refused(body: bytes, code: str) -> None:
     with pytest.raises(UnexpectedContent) as unexpected:
         read_json(payload(body), POSTS)
 

@@ -66,7 +66,7 @@ def test_a_body_cut_anywhere_is_incomplete(data: st.DataObject) -> None:
         pytest.param(gzip.compress(b"[1]") + b"garbage", id="trailing garbage"),
     ],
 )
-def test_what_is_not_gzip_is_told_apart(packed: bytes) -> None:
+def test_a_body_that_is_not_gzip_is_recognised(packed: bytes) -> None:
     with pytest.raises(UnexpectedContent) as unexpected:
         gunzip(packed, 100 * MIB, PLACE)
 

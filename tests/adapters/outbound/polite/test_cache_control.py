@@ -145,7 +145,7 @@ async def test_of_several_pages_the_one_that_ages_first_decides() -> None:
         assert await fetched_for_s(*pages) == 60.0
 
 
-async def test_not_modified_says_so_anew() -> None:
+async def test_not_modified_renews_the_freshness() -> None:
     confirmed = reply("Cache-Control: max-age=600", status="304 Not Modified", body="")
     traffic = Traffic()
     async with (

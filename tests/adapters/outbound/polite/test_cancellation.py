@@ -62,7 +62,7 @@ async def test_a_cancelled_question_is_not_asked_again(fixture: ClientFixture) -
     assert fixture.upstream.count() == 1
 
 
-async def test_a_cancelled_question_that_fails_is_no_news_to_anybody(
+async def test_the_failure_of_a_cancelled_request_is_not_logged(
     fixture: ClientFixture,
 ) -> None:
     told: list[dict[str, Any]] = []
@@ -79,7 +79,7 @@ async def test_a_cancelled_question_that_fails_is_no_news_to_anybody(
     assert told == []
 
 
-async def test_closing_breaks_off_what_still_runs() -> None:
+async def test_closing_cancels_running_requests() -> None:
     async with open_client() as fixture:
         asking = asyncio.create_task(fixture.get("U19"))
         await fixture.upstream.arrived(1)

@@ -32,7 +32,7 @@ TOO_LARGE = ("UnexpectedContent", "too_large")
         ("U20-huge-header", NOT_HTTP),
     ],
 )
-async def test_what_breaks_off_is_tried_again_and_blamed(
+async def test_a_truncated_body_is_retried_and_counts_against_the_host(
     fixture: ClientFixture, fault: str, kind: tuple[str, str]
 ) -> None:
     failed = await fixture.fail(fault)
@@ -43,13 +43,15 @@ async def test_what_breaks_off_is_tried_again_and_blamed(
 
 
 @pytest.mark.parametrize("fault", ["U11", "U14", "U20-reset", "U20-close"])
-async def test_what_breaks_off_only_twice_is_read_whole(fixture: ClientFixture, fault: str) -> None:
+async def test_a_body_truncated_twice_is_complete_at_the_third_try(
+    fixture: ClientFixture, fault: str
+) -> None:
     report = await fixture.fetch(f"{fault}-then-ok")
 
     assert (report.requests, report.retries, report.counts.inserted) == (3, 2, 100)
 
 
-async def test_u12_bytes_after_the_body_are_ignored_and_harm_nobody(fixture: ClientFixture) -> None:
+async def test_u12_bytes_after_the_body_are_ignored(fixture: ClientFixture) -> None:
     traffic = Traffic()
     first = await fixture.fetch("U12")
     await fixture.get("/posts", traffic=traffic)
@@ -191,7 +193,7 @@ def test_a_host_may_have_a_patience_of_its_own() -> None:
     assert (failed.traffic.requests, failed.traffic.retries) == (4, 3)
 
 
-async def test_u19_a_connection_nobody_accepts_ends_at_the_deadline() -> None:
+async def test_u19_a_connection_that_is_not_accepted_ends_at_the_deadline() -> None:
     # A full backlog drops every further SYN, as a firewall would.
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))

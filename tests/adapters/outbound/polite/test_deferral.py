@@ -46,7 +46,7 @@ def fetch_of(fixture: ClientFixture) -> Fetch[Post]:
 
 
 @pytest.mark.parametrize("forbid", [spent, blocked, broken])
-async def test_a_job_is_put_back_until_its_host_may_be_asked_and_then_asks_it(
+async def test_a_job_is_deferred_until_its_host_may_be_asked_and_then_asks_it(
     forbid: Callable[[ClientFixture], Awaitable[datetime]],
 ) -> None:
     async with open_client(rate=SELDOM) as fixture:

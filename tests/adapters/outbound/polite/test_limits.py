@@ -66,7 +66,7 @@ def test_no_value_breaks_it_and_none_is_out_of_bounds(value: str) -> None:
     assert seconds is None or 0.0 <= seconds <= DAY_S
 
 
-def test_a_used_up_rate_limit_tells_when_it_is_reset() -> None:
+def test_a_used_up_rate_limit_has_the_time_of_its_reset() -> None:
     reset = str(int(NOW.timestamp()) + 60)
 
     assert wait_s({"x-ratelimit-remaining": ("0",), "x-ratelimit-reset": (reset,)}, NOW) == 60.0

@@ -146,7 +146,7 @@ async def test_a_useless_retry_after_means_the_usual_wait(
 
 
 @pytest.mark.parametrize("fault", ["U39-ahead", "U39-behind"])
-async def test_u39_a_time_is_measured_against_the_clock_it_was_told_by(
+async def test_u39_a_time_is_relative_to_the_clock_of_its_sender(
     fixture: ClientFixture, fault: str
 ) -> None:
     failed = await fixture.fail(fault)

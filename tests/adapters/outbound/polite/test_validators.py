@@ -86,7 +86,7 @@ async def test_an_unfit_validator_is_not_kept(
     assert sent(fixture, header) == [None, None]
 
 
-async def test_u33_a_304_nobody_asked_for_is_an_error(fixture: ClientFixture) -> None:
+async def test_u33_an_unrequested_304_is_an_error(fixture: ClientFixture) -> None:
     failed = await fixture.fail("U33-unasked-304")
 
     assert failed.kind == ("UnexpectedContent", "unexpected_content")
@@ -174,7 +174,7 @@ async def test_u38_nothing_pushed_is_ever_sent_back(fixture: ClientFixture) -> N
     assert sent(fixture, "authorization") == [None, None]
 
 
-async def test_only_what_is_needed_is_told(fixture: ClientFixture) -> None:
+async def test_only_the_needed_values_are_shown(fixture: ClientFixture) -> None:
     await fixture.fetch("/posts")
 
     (request,) = fixture.upstream.requests
