@@ -5,6 +5,7 @@ CatchmentError
 │   ├── UnknownParameter       … an unknown parameter, operator or field
 │   ├── MalformedQuery         … too many conditions, or a repeated parameter
 │   ├── InvalidValue           … a value does not parse as its field's type
+│   ├── PageTooLarge           … a page by offset has too many bytes
 │   └── InvalidCursor          … the cursor is invalid, or belongs to another query
 ├── InvalidInput               a field of a body has an invalid value
 ├── NotFound
@@ -76,6 +77,10 @@ class InvalidQuery(CatchmentError):
     def __init__(self, parameter: str, detail: str) -> None:
         super().__init__(detail)
         self.parameter = parameter
+
+
+class PageTooLarge(InvalidQuery):
+    """A page requested by an offset that has more bytes than a page may have."""
 
 
 class UnknownParameter(InvalidQuery):

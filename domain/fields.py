@@ -76,6 +76,9 @@ class Field(msgspec.Struct, frozen=True):
         """Return why this value cannot be stored; None if it can."""
         if value is None:
             return None if self.nullable else "is missing"
+        texts = (value,) if self.type is FieldType.TEXT else value
+        if self.type in _LONG_TYPES and _are_too_long(texts):
+            return f"is longer than {MAX_TEXT_BYTES} bytes"
         return _DEFECT[self.type](value)
 
     def sound(self, column: Sequence[Any]) -> bool:
@@ -86,7 +89,13 @@ class Field(msgspec.Struct, frozen=True):
         elif None in column:
             return False
         if self.type is FieldType.TEXT:
+            if max(map(len, present), default=0) > _SURELY_SHORT and any(
+                _are_too_long((value,)) for value in present
+            ):
+                return False
             present = ["".join(present)]
+        elif self.type is FieldType.TEXTS and any(map(_are_too_long, present)):
+            return False
         elif self.type is FieldType.INTEGER and present:
             present = [min(present), max(present)]
         defect_of = _DEFECT[self.type]
@@ -227,6 +236,20 @@ def _encodes(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+#: The limit of a text, and of all texts of a list together: a page must have room for a few.
+MAX_TEXT_BYTES = 1024 * 1024
+#: So many characters have no more bytes than that, whatever they are.
+_SURELY_SHORT = MAX_TEXT_BYTES // 4
+_LONG_TYPES = frozenset({FieldType.TEXT, FieldType.TEXTS})
+
+
+def _are_too_long(texts: Sequence[str]) -> bool:
+    """Return whether texts have more than MAX_TEXT_BYTES together."""
+    if sum(map(len, texts)) <= _SURELY_SHORT:
+        return False
+    return sum(len(text.encode(errors="replace")) for text in texts) > MAX_TEXT_BYTES
 
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")

@@ -1,7 +1,7 @@
 """Pages: sort orders, cursors, page requests and pages."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property
 from operator import attrgetter
@@ -11,13 +11,15 @@ import msgspec
 
 from domain.checkpoints import Freshness
 from domain.dataset import Dataset, R
-from domain.errors import InvalidCursor, UnknownParameter
+from domain.errors import InvalidCursor, PageTooLarge, UnknownParameter
 from domain.fields import Field
 from domain.filters import Filter
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 500
 MAX_OFFSET = 10_000
+#: A page ends before the texts of its records take more than this; its first record is always in.
+MAX_PAGE_BYTES = 8 * 1024 * 1024
 #: `count=bounded` stops counting here.
 COUNT_BOUND = 10_000
 
@@ -155,7 +157,7 @@ class Page(msgspec.Struct, Generic[R], frozen=True):
     """One page of records, and the state of the dataset in the same snapshot.
 
     `rows` are of type `dataset.row`. `total` is None unless it was requested; with the relation
-    "gte" it is a lower bound.
+    "gte" it is a lower bound. `size` is about how many bytes the texts of the rows have.
     """
 
     rows: list[R]
@@ -163,3 +165,37 @@ class Page(msgspec.Struct, Generic[R], frozen=True):
     freshness: Freshness
     total: int | None = None
     total_relation: Relation | None = None
+    size: int = 0
+
+
+class PageSize:
+    """The size of a page while rows, as tuples of values, are added to it."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self.rows = 0
+
+    def has_room(self, row: Iterable[Any]) -> bool:
+        """Count one more row, unless the page is full."""
+        size = self.bytes
+        for value in row:
+            if value.__class__ is str:
+                size += len(value) if value.isascii() else len(value.encode(errors="replace"))
+        if size > MAX_PAGE_BYTES and self.rows:
+            return False
+        self.bytes = size
+        self.rows += 1
+        return True
+
+
+def require_whole(rows: int, request: PageRequest) -> None:
+    """Raise PageTooLarge if a page of `rows` was cut that was requested by an offset.
+
+    The client would take the next page from an offset that skips what was cut.
+    """
+    if request.offset and rows < request.limit:
+        raise PageTooLarge(
+            "limit",
+            f"these records take more than {MAX_PAGE_BYTES} bytes; ask for limit={rows}, or follow"
+            " next_cursor instead of an offset",
+        )

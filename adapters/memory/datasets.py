@@ -1,7 +1,10 @@
 """Datasets in memory: records, tables, and the version that changes with every commit."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice, takewhile
 from typing import Any
+
+import msgspec
 
 from adapters.memory.database import MemoryDatabase, StoredRow
 from application.ports.datasets import Changes, Store, Tables, Upstream
@@ -11,7 +14,7 @@ from domain.filters import Filter
 from domain.guessed_pages import FirstAnswer
 from domain.layouts import Layout
 from domain.looks import Look
-from domain.paging import Counting, Page, PageRequest
+from domain.paging import Counting, Page, PageRequest, PageSize, require_whole
 
 
 class MemoryStore(Store):
@@ -27,16 +30,23 @@ class MemoryStore(Store):
         if request.cursor is not None:
             position = request.cursor.position
             following = [row for row in following if request.sort.is_after(row, position)]
-        end = request.offset + request.limit
-        rows = following[request.offset : end]
+        following = following[request.offset :]
+        size = PageSize()
+        has_room = (size.has_room(msgspec.structs.astuple(row)) for row in following)
+        wanted = sum(takewhile(bool, islice(has_room, request.limit)))
+        rows = following[:wanted]
+        is_cut = bool(rows) and len(following) > wanted
+        if is_cut:
+            require_whole(wanted, request)
         counted = None if request.counting is Counting.NONE else len(matching)
         total, relation = request.counting.total(counted)
         return Page(
             rows=rows,
-            next_cursor=request.cursor_after(rows[-1]) if rows and len(following) > end else None,
+            next_cursor=request.cursor_after(rows[-1]) if is_cut else None,
             freshness=self._database.freshness(dataset.name),
             total=total,
             total_relation=relation,
+            size=size.bytes,
         )
 
     async def get(self, dataset: Dataset[R], key: Key, seen: Filter) -> Any | None:

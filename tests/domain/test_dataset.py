@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from domain.builtin.posts import POSTS, Post
 from domain.dataset import MAX_INDEXED_BYTES, Dataset, Role
 from domain.errors import Forbidden, InvalidDataset, LoginRequired
-from domain.fields import INT64_MAX, INT64_MIN
+from domain.fields import INT64_MAX, INT64_MIN, MAX_TEXT_BYTES
 from domain.filters import Filter
 from domain.paging import Sort
 from tests.strategies import SAMPLES, sample, samples
@@ -156,12 +156,15 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"ready": None}, "ready"),
     ({"note": "\ud800"}, "note"),
     ({"tags": ["a", "\0"]}, "tags"),
+    ({"title": "é" * (MAX_TEXT_BYTES // 2) + "a"}, "title"),
+    ({"title": "a" * (MAX_TEXT_BYTES + 1)}, "title"),
+    ({"tags": ["a" * (MAX_TEXT_BYTES // 2)] * 3}, "tags"),
     ({"source": "é" * 257}, "source"),
     ({"note": "n" * 513}, "note"),
 ]
 
 
-@pytest.mark.parametrize(("changed", "field"), BAD, ids=str)
+@pytest.mark.parametrize(("changed", "field"), BAD, ids=lambda value: str(value)[:30])
 def test_a_defect_is_named_with_its_field(changed: dict[str, Any], field: str) -> None:
     defect = SAMPLES.defect(msgspec.structs.replace(sample(), **changed))
 
@@ -175,6 +178,13 @@ def test_indexed_text_may_be_as_long_as_an_index_holds() -> None:
     assert SAMPLES.defect(sample(1, source=longest, note=longest)) is None
     assert SAMPLES.sound([sample(1, source=longest, note=longest)])
     assert SAMPLES.defect(sample(1, title=longest * 99)) is None
+
+
+def test_a_text_may_have_a_mebibyte() -> None:
+    longest = sample(1, title="é" * (MAX_TEXT_BYTES // 2), tags=["a" * (MAX_TEXT_BYTES // 2)] * 2)
+
+    assert SAMPLES.defect(longest) is None
+    assert SAMPLES.sound([longest, longest])
 
 
 bad_samples = st.builds(

@@ -65,7 +65,7 @@ async def prove(servers: Servers) -> Figure:
         api = await hired.api()
         async with client(api.url) as asking:
             (await asking.post("/fetch")).raise_for_status()
-            await _slowest(api.url, _pausing(0.5))
+            await slowest(api.url, _pausing(0.5))
         seen = {name: await _flooded(api, flood) for name, flood in FLOODS.items()}
         closed_s, wait_s = await _dripped(api)
         alive = api.restarts == 0
@@ -86,12 +86,9 @@ async def prove(servers: Servers) -> Figure:
 
 async def _flooded(api: Member, flood: Flood) -> tuple[float, float]:
     """How much memory one flood takes at its highest, and the longest anybody else waits."""
-    assert api.process is not None
-    status = Path("/proc", str(api.process.pid), "status")
-    Path(status.parent, "clear_refs").write_text("5")  # the highest so far is the present
-    before_mb = _mb(status, "VmRSS")
-    waited_s = await _slowest(api.url, lambda: asyncio.to_thread(_send, api.url, flood))
-    return _mb(status, "VmHWM") - before_mb, waited_s
+    before_mb = reset_peak(api)
+    waited_s = await slowest(api.url, lambda: asyncio.to_thread(_send, api.url, flood))
+    return memory_mb(api, "VmHWM") - before_mb, waited_s
 
 
 def _send(url: str, flood: Flood) -> None:
@@ -119,7 +116,7 @@ def _pausing(seconds: float) -> Callable[[], asyncio.Future[None]]:
     return lambda: asyncio.ensure_future(asyncio.sleep(seconds))
 
 
-async def _slowest(url: str, doing: Callable[[], object]) -> float:
+async def slowest(url: str, doing: Callable[[], object]) -> float:
     """The longest that reads of somebody else take while something is done, in seconds."""
     done = asyncio.ensure_future(doing())  # type: ignore[arg-type]
     slowest_s = 0.0
@@ -141,7 +138,7 @@ async def _dripped(api: Member) -> tuple[float, float]:
         each = [drip for drip in DRIPS.values() for _ in range(DRIPPING)]
         held.extend(await asyncio.gather(*(_drip(api.url, *drip) for drip in each)))
 
-    waited_s = await _slowest(api.url, drips)
+    waited_s = await slowest(api.url, drips)
     return max(held), waited_s
 
 
@@ -162,5 +159,15 @@ async def _drip(url: str, start: bytes, again: bytes) -> float:
     return time.monotonic() - began
 
 
-def _mb(status: Path, name: str) -> float:
-    return int(re.search(rf"{name}:\s+(\d+)", status.read_text())[1]) / 1024  # type: ignore[index]
+def memory_mb(member: Member, name: str) -> float:
+    """The memory of a process by its name in `/proc`: VmRSS is now, VmHWM at its highest."""
+    assert member.process is not None
+    status = Path("/proc", str(member.process.pid), "status").read_text()
+    return int(re.search(rf"{name}:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
+
+
+def reset_peak(member: Member) -> float:
+    """Begin anew to watch for the highest; the memory of a process now."""
+    assert member.process is not None
+    Path("/proc", str(member.process.pid), "clear_refs").write_text("5")
+    return memory_mb(member, "VmRSS")

@@ -232,6 +232,7 @@ PROMISES: tuple[Promise, ...] = (
         33,
         "no client can exhaust memory, or keep others waiting",
         Real("floods", needs_servers=False),
+        Real("large_pages", needs_servers=False),
         "tests/adapters/http/protocol/test_http1.py",
         "tests/adapters/http/ingest/test_waiting.py",
     ),

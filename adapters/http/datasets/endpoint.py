@@ -3,6 +3,7 @@
 Query parameters follow from a dataset's fields, so a new dataset needs no change here.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from typing import Any
@@ -20,13 +21,13 @@ from adapters.http.datasets.query_string import (
     read_request,
     takes_list,
 )
-from adapters.http.datasets.response_cache import CachedAnswer, ResponseCache
+from adapters.http.datasets.response_cache import MAX_ANSWER_BYTES, CachedAnswer, ResponseCache
 from adapters.http.protocol.access import ANYONE, RoleGuard
 from adapters.http.protocol.asgi import Receive, Scope, Send, send_reply
 from adapters.http.protocol.compression import VARIES
 from adapters.http.protocol.conditional import ANY, has
 from adapters.http.protocol.cursors import CursorSigner, next_page_of, records_of
-from adapters.http.protocol.problems import refuse_writing
+from adapters.http.protocol.problems import Reply, refuse_writing
 from adapters.http.protocol.query_params import parameters_of
 from application.datasets.catalogue import Catalogue, FreshnessStatus
 from application.datasets.query import Reader
@@ -76,7 +77,13 @@ class RecordsEndpoint:
         if answer is None:
             answer = await self._read(request, receive, send)
         if answer is not None:
-            await send_reply(scope, send, self._cache.reply(request, answer))
+            await send_reply(scope, send, await self._reply(request, answer))
+
+    async def _reply(self, request: ReadRequest, answer: CachedAnswer) -> Reply:
+        # A body this large is not cached, so the thread does not touch the cache.
+        if answer.body is not None and len(answer.body) > MAX_ANSWER_BYTES:
+            return await asyncio.to_thread(self._cache.reply, request, answer)
+        return self._cache.reply(request, answer)
 
     async def _read(
         self, request: ReadRequest, receive: Receive, send: Send
@@ -136,7 +143,11 @@ class RecordsEndpoint:
             link = next_page_of(request.scope["path"], query.parameters, cursor)
             answer.lines = (*answer.lines, (b"link", link.encode("latin-1")))
         records = project(reader.dataset, page.rows, query.fields) if query.fields else page.rows
-        answer.body = _page_envelope(reader.dataset, query, page, records, cursor, answer.status)
+        envelope = (reader.dataset, query, page, records, cursor, answer.status)
+        if page.size > MAX_ANSWER_BYTES:
+            answer.body = await asyncio.to_thread(_page_envelope, *envelope)
+        else:
+            answer.body = _page_envelope(*envelope)
         return answer
 
     async def _export(

@@ -73,6 +73,11 @@ PROBLEM_CODES: Mapping[str, tuple[int, str]] = {
     "not_acceptable": (406, "None of the accepted media types is offered."),
     "not_found": (404, "There is nothing at this path."),
     "page_ignored": (502, "The upstream gave its first page again in place of another one."),
+    "page_too_large": (
+        422,
+        "The records of a page with `offset` take more than 8 MiB; ask for fewer, or follow"
+        " next_cursor.",
+    ),
     "pagination_loop": (502, "The upstream's pages lead round in circles."),
     "password_required": (
         403,

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
+from itertools import takewhile
+from operator import attrgetter, itemgetter
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -27,10 +28,19 @@ from domain.dataset import Dataset, Key, R
 from domain.errors import StoreError
 from domain.filters import Filter
 from domain.jobs import JobStatus, Mode
-from domain.paging import MAX_LIMIT, Counting, Page, PageRequest
+from domain.paging import (
+    MAX_LIMIT,
+    MAX_PAGE_BYTES,
+    Counting,
+    Page,
+    PageRequest,
+    PageSize,
+    require_whole,
+)
 from domain.reports import Counts
 from domain.times import from_micros
 
+_MOST_BYTES_OF_A_CHARACTER = 4
 _STATE = select(datasets.c.seq, datasets.c.layout).where(datasets.c.name == bindparam("dataset"))
 _CHECKPOINTS = select(*(checkpoints.c[name] for name in Checkpoint.__struct_fields__)).where(
     checkpoints.c.dataset == bindparam("dataset")
@@ -82,13 +92,17 @@ class SqlStore(Store):
         freshness, answers = await self._read(dataset, queries, scan, short)
         counted: int | None = None if statements.counting is None else answers.pop()[0][0]
         found = [row for segment in answers for row in segment][:enough]
-        rows = SqlDataset.of(dataset).decoded(found[: request.limit])
-        more = len(found) > request.limit
+        wanted, size = _fitting(SqlDataset.of(dataset), found[: request.limit])
+        rows = SqlDataset.of(dataset).decoded(found[:wanted])
+        more = len(found) > wanted
+        if more:
+            require_whole(wanted, request)
         return Page(
             rows,
             request.cursor_after(rows[-1]) if more else None,
             freshness,
-            *(() if counted is None else request.counting.total(counted)),
+            *((None, None) if counted is None else request.counting.total(counted)),
+            size,
         )
 
     async def get(self, dataset: Dataset[R], key: Key, seen: Filter) -> Any | None:
@@ -173,6 +187,16 @@ class SqlStore(Store):
         elif queries:
             sql.require_layout(states[0][1])
         return freshness, answers
+
+
+def _fitting(sql: SqlDataset, rows: Sequence[Row]) -> tuple[int, int]:
+    """Return how many of these rows fit on a page, and about how many bytes they have."""
+    texts = sql.text_positions
+    chars = sum(sum(map(len, filter(None, map(itemgetter(at), rows)))) for at in texts)
+    if chars * _MOST_BYTES_OF_A_CHARACTER <= MAX_PAGE_BYTES:
+        return len(rows), chars
+    size = PageSize()
+    return sum(takewhile(bool, map(size.has_room, rows))), size.bytes
 
 
 def _checkpoint(row: Row) -> Checkpoint:

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Dialect
 from application.ports.datasets import Changes
 from application.ports.operations import PoolUsage
 from application.ports.system import Clock
+from domain.paging import MAX_PAGE_BYTES
 from domain.times import from_micros
 
 Row = tuple[Any, ...]
@@ -24,6 +25,8 @@ SqlQuery = tuple[ClauseElement, Values] | tuple[ClauseElement, Values, int]
 #: A statement that writes, with its values.
 SqlWrite = tuple[ClauseElement, Values]
 
+#: The rows of a page are read until their texts have this many characters; more are not shown.
+MAX_CHARACTERS = MAX_PAGE_BYTES
 #: A read that takes longer is stopped.
 READ_S = 5.0
 #: Reads that may wait in one pool; any more would only run out of time there.
@@ -36,6 +39,11 @@ def named_row(names: Iterable[str], row: Sequence[Any], times: Iterable[str]) ->
     """Return the values of a row by these names, with those in `times` as datetimes."""
     named = dict(zip(names, row, strict=True))
     return named | {name: from_micros(named[name]) for name in times}
+
+
+def characters_in(rows: Iterable[Row]) -> int:
+    """Return how many characters the texts of some rows have."""
+    return sum([len(value) for row in rows for value in row if value.__class__ is str])
 
 
 # ---------------------------------------------------------------- statements

@@ -140,6 +140,12 @@ class SqlDataset:
         self.table = _table(dataset)
         #: The columns of the dataset's fields, in their order.
         self.columns = [self.table.c[name] for name in dataset.fields]
+        #: The places of texts among the columns: the only values of any size.
+        self.text_positions = [
+            at
+            for at, field in enumerate(dataset.fields.values())
+            if field.type in (FieldType.TEXT, FieldType.TEXTS)
+        ]
         #: Whether the key is one integer. SQLite's indexes then end in the row id instead of a key
         #: column: sorted by it, but not searchable by a row value that ends in it.
         self.is_numbered = [dataset.fields[n].type for n in self.key] == [FieldType.INTEGER]

@@ -10,7 +10,14 @@ from typing import Any, TypeAlias
 import asyncpg
 from sqlalchemy import Table
 
-from adapters.sql.engine.database import MAX_WAITING, BoundStatement, Row, Turns
+from adapters.sql.engine.database import (
+    MAX_CHARACTERS,
+    MAX_WAITING,
+    BoundStatement,
+    Row,
+    Turns,
+    characters_in,
+)
 from adapters.sql.engine.postgres.errors import (
     may_be_read_again,
     translated,
@@ -30,6 +37,10 @@ _ROLLBACK_S = 2.0
 _END_S = 2.0
 #: A connection that is not returned by then, when the pool is closed, is abandoned.
 _RETURN_S = 10.0
+#: A page of more rows is read in steps, the first of this many rows: for fewer, the additional
+#: round trips cost more than they save.
+_ROWS_AT_ONCE = 101
+_MOST_ROWS_AT_ONCE = 1000
 _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 _SETTINGS: Mapping[str, str] = {
@@ -49,6 +60,29 @@ _KEEPALIVE: Mapping[str, int] = {
     "TCP_KEEPCNT": 3,
     "TCP_USER_TIMEOUT": 10_000,
 }
+
+
+def _is_large(enough: int | None) -> bool:
+    """Return whether a page has so many rows that they are read in steps."""
+    return enough is not None and enough > _ROWS_AT_ONCE
+
+
+async def _fetch_in_steps(
+    connection: Connection, text: str, values: list[Any], timeout_s: float
+) -> list[Row]:
+    """Return the rows of a page, only as many as it can show."""
+    rows: list[Row] = []
+    characters, step = 0, _ROWS_AT_ONCE
+    cursor = await connection.cursor(text, *values, timeout=timeout_s)
+    while characters <= MAX_CHARACTERS:
+        some = await cursor.fetch(step, timeout=timeout_s)
+        rows += some
+        if len(some) < step:
+            break
+        characters += characters_in(some)
+        room = (MAX_CHARACTERS - characters) * len(rows) // max(1, characters)
+        step = max(_ROWS_AT_ONCE, min(room, _MOST_ROWS_AT_ONCE))
+    return rows
 
 
 class Connector:
@@ -231,13 +265,15 @@ class ReadConnectionPool(ConnectionPool):
         crowded = QueryTooSlow("other slow queries took the time this one had; try again")
         async with self.lend(until - time.monotonic(), crowded) as connection:
 
-            async def fetch(text: str, values: list[Any]) -> list[Row]:
+            async def fetch(text: str, values: list[Any], enough: int | None) -> list[Row]:
                 left_s = until - time.monotonic()
+                if _is_large(enough):
+                    return await _fetch_in_steps(connection, text, values, left_s)
                 rows: list[Row] = await connection.fetch(text, *values, timeout=left_s)
                 return rows
 
-            if len(queries) == 1:  # one statement is a snapshot in itself
-                return [await fetch(queries[0].text, queries[0].values)]
+            if len(queries) == 1 and not _is_large(queries[0].enough):
+                return [await fetch(*queries[0])]  # one statement is a snapshot in itself
             # The lock comes first: a snapshot covers rows, not tables, and would show no rows of a
             # table that was rebuilt after it.
             lock = "" if table is None else f'; LOCK TABLE "{table.name}" IN ACCESS SHARE MODE'
@@ -246,7 +282,7 @@ class ReadConnectionPool(ConnectionPool):
             found = 0
             for text, values, enough in queries:
                 is_full = enough is not None and found >= enough
-                answers.append([] if is_full else await fetch(text, values))
+                answers.append([] if is_full else await fetch(text, values, enough))
                 found += 0 if enough is None else len(answers[-1])
             await connection.execute("COMMIT")
             return answers

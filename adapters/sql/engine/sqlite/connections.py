@@ -13,7 +13,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from adapters.sql.engine.database import MAX_WAITING, BoundStatement, Row
+from adapters.sql.engine.database import (
+    MAX_CHARACTERS,
+    MAX_WAITING,
+    BoundStatement,
+    Row,
+    characters_in,
+)
 from application.ports.operations import PoolUsage
 from domain.errors import QueryTooSlow, StoreFull, StoreUnavailable
 
@@ -66,6 +72,8 @@ def translation(error: sqlite3.DatabaseError) -> Exception:
 #: Inline reads are aborted after this long.
 INLINE_S = 0.002
 
+#: The rows of a page that are read before their size is checked.
+_ROWS_AT_ONCE = 16
 _STEPS_BETWEEN_TIME_CHECKS = 10_000
 _ABORTED = {sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
@@ -171,13 +179,15 @@ class _Reader:
         self._until = until
         try:
             if len(queries) == 1:  # one statement is a snapshot in itself
-                return [connection.execute(queries[0].text, queries[0].values).fetchall()]
+                text, values, enough = queries[0]
+                return [_fetch(connection.execute(text, values), enough)]
             connection.execute("BEGIN")
             answers: list[list[Row]] = []
             found = 0
             for text, values, enough in queries:
                 is_full = enough is not None and found >= enough
-                answers.append([] if is_full else connection.execute(text, values).fetchall())
+                rows = [] if is_full else _fetch(connection.execute(text, values), enough)
+                answers.append(rows)
                 found += 0 if enough is None else len(answers[-1])
             return answers
         finally:
@@ -187,3 +197,16 @@ class _Reader:
 
     def _is_over(self) -> bool:
         return time.monotonic() > self._until
+
+
+def _fetch(cursor: sqlite3.Cursor, enough: int | None) -> list[Row]:
+    """Return the rows of a cursor; of a page only as many as it can show."""
+    if enough is None:
+        return cursor.fetchall()
+    rows: list[Row] = []
+    characters = 0
+    while characters <= MAX_CHARACTERS and (some := cursor.fetchmany(_ROWS_AT_ONCE)):
+        rows += some
+        characters += characters_in(some)
+    cursor.close()
+    return rows
