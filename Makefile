@@ -3,9 +3,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help setup run demo quick test check docs bench prove lock clean
+.PHONY: help setup run demo quick test check docs bench prove upstreams lock clean
 help:            ## list the targets
-	@grep -E '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -E '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
 
 setup: $(VENV)/.runs    ## create .venv with the `catchment` command in it
 
@@ -36,6 +36,9 @@ bench: $(VENV)/.develops    ## measure, beside the bare limits and peers; takes 
 
 prove: $(VENV)/.develops    ## hold the promises against kills and crowds, 40 minutes; P=7 for one
 	$(BIN)/python -m tests.prove $(P)
+
+upstreams: $(VENV)/.develops    ## add, walk and serve servers that others wrote; S="--install drf" for one
+	$(BIN)/python -m tests.upstreams $(S)
 
 lock: $(VENV)/.develops    ## refresh the lock files
 	$(BIN)/uv pip compile --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \

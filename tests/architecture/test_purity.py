@@ -164,7 +164,7 @@ def waits(module: ast.Module) -> Iterator[str]:
 TESTS = [
     path
     for path in sources("tests")
-    if not named(path).startswith(("tests/bench/", "tests/prove/"))
+    if not named(path).startswith(("tests/bench/", "tests/prove/", "tests/upstreams/"))
 ]
 
 
