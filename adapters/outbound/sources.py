@@ -92,7 +92,8 @@ class HttpSource(DefinedSource[R]):
         self._facts = PageFacts(definition, self._url)
         self._is_self_delimiting = definition.format.is_self_delimiting
         own = {name.lower(): value for name, value in definition.request.headers.items()}
-        self._headers = {"accept": definition.format.media_type, **own}
+        # A server that has only a kin of the format, such as application/vnd.api+json, answers too.
+        self._headers = {"accept": f"{definition.format.media_type}, */*;q=0.1", **own}
 
     @property
     def host(self) -> str:

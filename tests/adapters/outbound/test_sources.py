@@ -66,6 +66,15 @@ async def test_every_page_is_asked_with_the_headers_and_the_first_with_the_param
     ]
 
 
+async def test_its_format_is_preferred_and_no_answer_is_ruled_out(
+    fixture: ClientFixture, server: Answering, definition: SourceDefinition[Post]
+) -> None:
+    await fixture.fetch("", source=HttpSource(definition, fixture.client))
+
+    accepts = [line for head in sent(server) for line in head if line.startswith("accept:")]
+    assert accepts == ["accept: application/json, */*;q=0.1"] * 2
+
+
 async def test_a_source_cannot_ask_for_what_we_do_not_unpack(
     fixture: ClientFixture, server: Answering, definition: SourceDefinition[Post]
 ) -> None:

@@ -568,7 +568,7 @@ async def test_a_file_on_the_web_is_asked_for_politely(
     assert report.counts == Counts(received=2, inserted=2)
     assert report.requests == 1
     assert source.host == server.place
-    assert b"accept: text/csv\r\n" in server.heads[0].lower()
+    assert b"accept: text/csv, */*;q=0.1\r\n" in server.heads[0].lower()
 
 
 async def test_a_file_on_the_web_that_has_not_changed_is_not_sent_again(

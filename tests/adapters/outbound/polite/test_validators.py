@@ -181,7 +181,7 @@ async def test_only_the_needed_values_are_shown(fixture: ClientFixture) -> None:
     assert request.headers == {
         "host": fixture.key,
         "user-agent": "catchment/0.1",
-        "accept": "application/json",
+        "accept": "application/json, */*;q=0.1",
         "accept-encoding": "gzip",
     }
 
