@@ -101,7 +101,15 @@ class AlertState(msgspec.Struct, frozen=True, kw_only=True):
 
     def is_waiting(self, now: datetime) -> bool:
         """Return whether a message waits that no process is sending."""
-        return not self.delivered and (self.claimed_until is None or self.claimed_until <= now)
+        if self.delivered:
+            return False
+        return self.claimed_until is None or not now < self.claimed_until <= now + CLAIM_TIMEOUT
+
+    def bounded(self, now: datetime) -> "AlertState":
+        """Return the state without a time later than now since which the subject is watched."""
+        if self.watched_since <= now:
+            return self
+        return msgspec.structs.replace(self, watched_since=now)
 
     def claimed(self, now: datetime) -> "AlertState":
         """Return the state claimed by the process that sends the message."""

@@ -13,6 +13,9 @@ from domain.reports import FetchReport, Outcome
 LEASE = timedelta(seconds=5)
 HEARTBEAT_S = 1.5
 MAX_ATTEMPTS = 5
+#: Clocks differ by less than this: a time further ahead is of a clock that was set back since.
+AHEAD = timedelta(minutes=1)
+LONGEST_LEASE = LEASE + AHEAD
 #: From this number of attempts on, a job may have killed its workers, and runs alone.
 SUSPECTED_FROM = 2
 #: A job that is queued for longer than this has probably lost its announcement.
@@ -114,11 +117,17 @@ class FetchJob(msgspec.Struct, frozen=True, kw_only=True):
         return (self.mode, self.receipt) == (wanted.mode, wanted.receipt)
 
     def is_claimable(self, now: datetime) -> bool:
-        """Return whether a worker may claim the job: it is due, or its lease has expired."""
+        """Return whether a worker may claim the job: it is due, or its lease has expired.
+
+        Times that lie ahead further than a clock can have set them say nothing.
+        """
         if self.status is JobStatus.QUEUED:
+            if self.started_at is not None and self.started_at > now + AHEAD:
+                return True
             return self.run_at is None or self.run_at <= now
-        expired = self.lease_until is not None and self.lease_until <= now
-        return self.status is JobStatus.RUNNING and expired
+        if self.status is not JobStatus.RUNNING or self.lease_until is None:
+            return False
+        return not now < self.lease_until <= now + LONGEST_LEASE
 
     def claimed(self, now: datetime) -> "FetchJob":
         """Return the job claimed by a worker; the attempt counts even if the worker dies."""

@@ -35,9 +35,11 @@ class Cadence(msgspec.Struct, frozen=True, kw_only=True):
         """Return how long a scheduled result is fresh: half a period, or the interval."""
         return self.interval if self.every is None else self.every / 2
 
-    def next_allowed_at(self, freshness: Freshness) -> datetime | None:
+    def next_allowed_at(self, freshness: Freshness, now: datetime) -> datetime | None:
         """Return when the next fetch may send requests; None if at once."""
-        return min((c.fetched_at + self.interval for c in freshness.checkpoints), default=None)
+        allowed = min((c.fetched_at + self.interval for c in freshness.checkpoints), default=None)
+        # A checkpoint of a clock that was set back since says nothing of when this one allows it.
+        return allowed if allowed is None else min(allowed, now + self.interval)
 
     @property
     def patience(self) -> timedelta | None:
@@ -62,14 +64,25 @@ class Cadence(msgspec.Struct, frozen=True, kw_only=True):
             return stale_at
         return max(stale_at, freshness.next_fetch_at + self.every)
 
+    def fresh_from(self, freshness: Freshness) -> datetime | None:
+        """Return when the data became fresh, at the earliest; None without a limit.
+
+        If the last success lies further ahead than data stays fresh, the clock was set back since,
+        and the age of the data is unknown.
+        """
+        stale_at, fetched_at = self.stale_at(freshness), freshness.fetched_at
+        if stale_at is None or fetched_at is None:
+            return None
+        return fetched_at - (stale_at - fetched_at)
+
     def is_stale(self, freshness: Freshness, now: datetime) -> bool:
         """Return whether the last success is too long ago, or there was none.
 
         Without a schedule and a limit, a failure makes data stale.
         """
-        stale_at = self.stale_at(freshness)
-        if stale_at is not None:
-            return now > stale_at
+        fresh_from, stale_at = self.fresh_from(freshness), self.stale_at(freshness)
+        if fresh_from is not None and stale_at is not None:
+            return not fresh_from <= now <= stale_at
         return freshness.fetched_at is None or freshness.last_status is JobStatus.FAILED
 
 
@@ -161,7 +174,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     """The politeness state of one host; times are Unix seconds.
 
     `arrival_s` is the theoretical arrival time of the generic cell rate algorithm, `credit` the
-    number of retries that may be spent.
+    number of retries that may be spent, `seen_at_s` the time of the last change.
     """
 
     arrival_s: float = 0.0
@@ -170,6 +183,23 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     open_until_s: float = 0.0
     open_for_s: float = 0.0
     credit: float = RETRIES_FLOOR
+    seen_at_s: float = 0.0
+
+    def at(self, now_s: float) -> "Host":
+        """Return the state by a clock that may have been set back since the last change.
+
+        All its times move back as far as the clock was: no wait becomes longer by that.
+        """
+        ahead_s = self.seen_at_s - now_s
+        if ahead_s <= 0.0:
+            return self
+        return msgspec.structs.replace(
+            self,
+            arrival_s=self.arrival_s - ahead_s,
+            blocked_until_s=self.blocked_until_s - ahead_s,
+            open_until_s=self.open_until_s - ahead_s,
+            seen_at_s=now_s,
+        )
 
     def breaker(self, now_s: float) -> Breaker:
         """Return the state of the breaker."""
@@ -181,11 +211,11 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
         self, rate: Rate, now_s: float, retry: bool = False
     ) -> "tuple[Host, Admission, float]":
         """Return the state after a request for permission, the decision, and when to ask again."""
-        return self._seen_at(now_s, rate)._spend(rate, now_s, retry)
+        return self.at(now_s)._bounded(now_s, rate)._spend(rate, now_s, retry)
 
     def left(self, rate: Rate, now_s: float) -> int:
         """Return how many requests would be admitted now, one after the other."""
-        host = self._seen_at(now_s, rate)
+        host = self.at(now_s)._bounded(now_s, rate)
         _, admission, _ = host._spend(rate, now_s, retry=False)
         if admission is not Admission.GO:
             return 0
@@ -195,7 +225,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
         # Times have a resolution: what is within it of the next whole number is that number.
         return math.floor(rate.burst - ahead + 0.001)
 
-    def _seen_at(self, now_s: float, rate: Rate) -> "Host":
+    def _bounded(self, now_s: float, rate: Rate) -> "Host":
         """Return the state without times that a monotonic clock could not have set."""
         return msgspec.structs.replace(
             self,
@@ -219,6 +249,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
             self,
             arrival_s=max(self.arrival_s, now_s) + rate.spacing_s,
             credit=self.credit - 1.0 if retry else min(self.credit + RETRIES_SHARE, 10.0),
+            seen_at_s=now_s,
         )
         if state is Breaker.HALF_OPEN:
             # Until this probe has a result, no other request is sent.
@@ -227,25 +258,32 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
 
     def record_outcome(self, ok: bool, now_s: float) -> "Host":
         """Return the state after the result of a request that was sent."""
-        if self.open_for_s:
-            if self.outcomes != _PROBING:
-                return self  # it was sent before the breaker opened; only the probe decides
+        host = self.at(now_s)
+        if host.open_for_s:
+            if host.outcomes != _PROBING:
+                return host  # it was sent before the breaker opened; only the probe decides
             if ok:
                 return msgspec.structs.replace(
-                    self, outcomes=Outcomes(), open_until_s=0.0, open_for_s=0.0
+                    host, outcomes=Outcomes(), open_until_s=0.0, open_for_s=0.0, seen_at_s=now_s
                 )
-            return self._opened(min(self.open_for_s * 2, BREAKER_LONGEST_S), now_s)
-        host = msgspec.structs.replace(self, outcomes=self.outcomes.after(ok))
+            return host._opened(min(host.open_for_s * 2, BREAKER_LONGEST_S), now_s)
+        host = msgspec.structs.replace(host, outcomes=host.outcomes.after(ok), seen_at_s=now_s)
         return host._opened(BREAKER_OPEN_S, now_s) if host.outcomes.opens_breaker else host
 
     def block(self, until_s: float, now_s: float) -> "Host":
         """Return the state blocked until then: at most a day, and never shorter than before."""
-        until_s = min(until_s, now_s + LONGEST_BLOCK.total_seconds())
-        return msgspec.structs.replace(self, blocked_until_s=max(self.blocked_until_s, until_s))
+        host, until_s = self.at(now_s), min(until_s, now_s + LONGEST_BLOCK.total_seconds())
+        if until_s <= host.blocked_until_s:
+            return host
+        return msgspec.structs.replace(host, blocked_until_s=until_s, seen_at_s=now_s)
 
     def _opened(self, for_s: float, now_s: float) -> "Host":
         return msgspec.structs.replace(
-            self, outcomes=Outcomes(), open_for_s=for_s, open_until_s=now_s + for_s
+            self,
+            outcomes=Outcomes(),
+            open_for_s=for_s,
+            open_until_s=now_s + for_s,
+            seen_at_s=now_s,
         )
 
 

@@ -84,9 +84,13 @@ class ApiToken(msgspec.Struct, frozen=True, kw_only=True):
         return self.last_used_at is not None and abs(now - self.last_used_at) < USED_WITHIN
 
 
-def is_replay(used_at: datetime | None, now: datetime) -> bool:
-    """Return whether the repeated use of a refresh token means that it was stolen."""
-    return used_at is not None and now - used_at > GRACE
+def is_replay(used_at: datetime | None, followed_at: datetime | None, now: datetime) -> bool:
+    """Return whether the use of a refresh token means that it was stolen.
+
+    `used_at` is when it was first used, and `followed_at` when its successor was. A clock that was
+    set back passes the time of the first use once more, but then not that of the successor's.
+    """
+    return any(at is not None and abs(now - at) > GRACE for at in (used_at, followed_at))
 
 
 def digest_of(token: str) -> str:

@@ -18,6 +18,12 @@ class Allowance(msgspec.Struct, frozen=True):
     wait_s: float
 
 
+def spent_until_s(full_at_s: float, rate: Rate, now_s: float) -> float:
+    """Return when a client is at its full rate, which is now if no clock has set that time."""
+    # Spacings are rounded to microseconds, and add up to a little more than the window.
+    return now_s if full_at_s > now_s + rate.window_s + 1.0 else max(full_at_s, now_s)
+
+
 def spacing_s(rate: Rate) -> float:
     """Return the seconds after which a client regains one request."""
     return rate.window_s / rate.count
@@ -52,6 +58,9 @@ class Attempts(msgspec.Struct, frozen=True):
     def wait_s(self, now: datetime) -> float:
         """Return the seconds until another attempt is allowed."""
         if self.blocked_until is None:
+            return 0.0
+        if self.seen_at is not None and self.seen_at > now:
+            # The clock was set back, so the time left is unknown; the next attempt sets it anew.
             return 0.0
         return max(0.0, (self.blocked_until - now).total_seconds())
 

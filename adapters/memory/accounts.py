@@ -22,7 +22,7 @@ from application.ports.system import Clock
 from domain.errors import InvalidToken, NameTaken, TooManyRequests
 from domain.politeness import Rate
 from domain.sessions import ApiToken, Claims, Session, is_replay
-from domain.throttling import Allowance, Attempts, Guess, allowance, spacing_s
+from domain.throttling import Allowance, Attempts, Guess, allowance, spacing_s, spent_until_s
 from domain.users import User, full, key_of
 
 
@@ -76,7 +76,8 @@ class MemorySessions(Sessions, UserSessions):
         session = self._database.sessions[token.session] if token else None
         if token is None or session is None or not self._is_open(session):
             raise InvalidToken("this session has ended; log in again")
-        if is_replay(token.used_at, now):
+        following = self._database.refresh_tokens.get(successor)
+        if is_replay(token.used_at, following.used_at if following else None, now):
             self._end(session)
             raise InvalidToken("this refresh token was used before, so its session has ended")
         token.used_at = token.used_at or now
@@ -185,7 +186,7 @@ class MemoryClientLimits(ClientLimits):
     async def spend(self, client: str, rate: Rate) -> Allowance:
         """Count one more request if one is left."""
         now_s = self._clock.now().timestamp()
-        full_at_s = max(self._database.full_at_s.get(client, now_s), now_s)
+        full_at_s = spent_until_s(self._database.full_at_s.get(client, now_s), rate, now_s)
         following_s = full_at_s + spacing_s(rate)
         if following_s - now_s > rate.window_s + 1e-6:
             return allowance(rate, full_at_s - now_s, allowed=False)

@@ -5,13 +5,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from application.ports.ingest import Quarantined
 from application.ports.jobs import SavedAnswer
 from domain.alerts import AlertState, Kind
 from domain.checkpoints import Checkpoint, Freshness
 from domain.dataset import Dataset, Key
 from domain.errors import LeaseLost, StoreUnavailable
-from domain.jobs import FetchJob, JobStatus
+from domain.jobs import AHEAD, FetchJob, JobStatus
 from domain.layouts import Layout
 from domain.payloads import Payload
 from domain.politeness import Host
@@ -136,6 +138,13 @@ class MemoryDatabase:
                 return known
         self.jobs[job.id] = job
         return job
+
+    def bound_ends(self, dataset: str, ended_at: datetime) -> None:
+        """Move ends that a clock has put far ahead of a later one to just before that."""
+        for job in list(self.jobs.values()):
+            if job.dataset == dataset and job.finished_at and job.finished_at > ended_at + AHEAD:
+                before = ended_at - timedelta(microseconds=1)
+                self.jobs[job.id] = msgspec.structs.replace(job, finished_at=before)
 
     def require_held(self, job: FetchJob) -> None:
         """Raise LeaseLost unless the worker with this fence still holds the job."""

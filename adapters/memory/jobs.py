@@ -30,7 +30,7 @@ from application.ports.operations import Events, Probe
 from application.ports.system import Clock
 from domain.errors import KeyInUse, KeyReused
 from domain.events import AnnouncementDropped
-from domain.jobs import LEASE, LOST, FetchJob, JobStatus
+from domain.jobs import AHEAD, LEASE, LOST, FetchJob, JobStatus
 from domain.schedules import Schedule
 from domain.totals import SourceTotals
 
@@ -67,6 +67,8 @@ class MemoryJobs(Jobs):
         self._database.require_held(job)
         self._database.writes += 1
         self._database.jobs[job.id] = job
+        if job.finished_at is not None:
+            self._database.bound_ends(job.dataset, job.finished_at)
         if job.report is not None and job.finished_at is not None:
             for source in job.report.sources:
                 key = job.dataset, source.source
@@ -79,8 +81,9 @@ class MemoryJobs(Jobs):
         if job is None or job.status.is_final:
             return None
         self._database.writes += 1
-        self._database.jobs[job_id] = job.cancelled(self._clock.now())
-        return self._database.jobs[job_id]
+        cancelled = self._database.jobs[job_id] = job.cancelled(self._clock.now())
+        self._database.bound_ends(job.dataset, self._clock.now())
+        return cancelled
 
 
 class MemoryJobHistory(JobHistory):
@@ -114,7 +117,9 @@ class MemoryJobHistory(JobHistory):
         lost = [
             job
             for job in found
-            if job.status is JobStatus.RUNNING or job.run_at or job.queued_at + LOST <= now
+            if job.status is JobStatus.RUNNING
+            or job.run_at
+            or not -AHEAD <= now - job.queued_at < LOST
         ]
         return [job.id for job in sorted(lost, key=lambda job: job.queued_at)][:limit]
 
@@ -250,7 +255,7 @@ class MemoryIdempotency(Idempotency):
             return Begun(job_id)
         if known.request != request:
             raise KeyReused("this Idempotency-Key came with another request before")
-        if known.answer is None and known.begun_at + ABANDONED > now:
+        if known.answer is None and abs(now - known.begun_at) < ABANDONED:
             raise KeyInUse("the first request with this Idempotency-Key is being answered")
         if known.answer is None:
             known.begun_at = now

@@ -43,7 +43,7 @@ class MemoryBudget(Budget):
 
     async def state(self, host: str) -> Host:
         """Return the state of the host."""
-        return self._hosts.get(host, Host())
+        return self._hosts.get(host, Host()).at(self._now_s)
 
     def _rate(self, host: str) -> Rate:
         return self._rates.get(host, self._default)

@@ -19,16 +19,29 @@ _Sleeper = tuple[datetime, int, asyncio.Future[None]]
 
 
 class SteerableClock(Clock):
-    """Tells the time it was given; whoever sleeps wakes when the clock is moved past."""
+    """Tells the time it was given; whoever sleeps wakes when the clock is moved past.
+
+    `steady` goes on alike when the clock is set: sleepers go by that.
+    """
 
     def __init__(self, now: datetime = _START) -> None:
         self._now = now
+        self._set_by = timedelta()
         self._sleepers: list[_Sleeper] = []
         self._parked = 0
 
     def now(self) -> datetime:
         """The moment the clock stands at."""
+        return self._now + self._set_by
+
+    @property
+    def steady(self) -> datetime:
+        """The moment it would stand at if it had never been set."""
         return self._now
+
+    def set(self, by: timedelta) -> None:
+        """Set the clock ahead, or back by a negative duration; no time passes by that."""
+        self._set_by += by
 
     async def sleep(self, seconds: float) -> None:
         """Return when the clock has been moved so many seconds on."""

@@ -118,7 +118,11 @@ class MemoryKnownRepositories(KnownRepositories):
         """Delete the state of a repository."""
         self._known.pop(name, None)
 
-    async def due(self, before: datetime) -> list[str]:
+    async def due(self, before: datetime, now: datetime) -> list[str]:
         """Return the repositories not looked up since then, longest ago first."""
-        found = [known for known in self._known.values() if known.checked_at <= before]
+        found = [
+            known
+            for known in self._known.values()
+            if known.checked_at <= before or known.checked_at > now
+        ]
         return [known.name for known in sorted(found, key=lambda known: known.checked_at)]

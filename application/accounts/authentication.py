@@ -93,7 +93,8 @@ class Authenticate:
 
     def _from_cache(self, key: str | tuple[str, str, int]) -> Caller | None:
         cached = self._cache.get(key)
-        if cached is None or cached.until <= self._clock.now():
+        # A clock that was set back does not make the entry last longer.
+        if cached is None or not timedelta(0) < cached.until - self._clock.now() <= CACHED_FOR:
             return None
         return cached.caller if cached.version == self._changes.version() else None
 

@@ -1,6 +1,6 @@
 """The catalogue: the datasets that users see, and the freshness of each."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -15,6 +15,8 @@ from domain.dataset import Dataset, Role
 from domain.errors import UnknownDataset
 from domain.politeness import Cadence
 
+_ALWAYS = datetime.min.replace(tzinfo=UTC)
+
 
 class FreshnessStatus(msgspec.Struct, frozen=True):
     """The freshness of a dataset at one time."""
@@ -23,10 +25,11 @@ class FreshnessStatus(msgspec.Struct, frozen=True):
     next_fetch_at: datetime | None
     stale: bool
     stale_at: datetime | None = None
+    fresh_from: datetime = _ALWAYS
 
     def holds(self, now: datetime) -> bool:
         """Return whether the status still holds at this time, without another fetch."""
-        return self.stale or self.stale_at is None or now <= self.stale_at
+        return self.stale_at is None or self.stale is not (self.fresh_from <= now <= self.stale_at)
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +95,7 @@ class Catalogue:
             freshness.next_fetch_at,
             cadence.is_stale(freshness, now),
             cadence.stale_at(freshness),
+            cadence.fresh_from(freshness) or _ALWAYS,
         )
         self._statuses[name] = freshness, cadence, status
         return status

@@ -133,8 +133,7 @@ class Fetch(Generic[R]):
 
     async def wait(self, job_id: str, seconds: float) -> Fetched:
         """The job once it has ended, or as it is after so many seconds."""
-        until = self._clock.now() + timedelta(seconds=seconds)
-        job = await self._jobs.until(job_id, until)
+        job = await self._jobs.within(job_id, seconds)
         return self._fetched(job, await self._store.freshness(self.dataset))
 
     async def reprocess(self, viewer: Role, mode: Mode, receipt: int | None = None) -> Fetched:
@@ -256,7 +255,7 @@ class Fetch(Generic[R]):
             job=job,
             outcome=outcome or job.outcome,
             freshness=freshness,
-            next_allowed_at=self.cadence.next_allowed_at(freshness),
+            next_allowed_at=self.cadence.next_allowed_at(freshness, self._clock.now()),
         )
 
     def _wanted(
@@ -350,11 +349,16 @@ class AwaitJob(Generic[R]):
             job = await self._watch.later(job.id)
         return job
 
-    async def until(self, job_id: str, moment: datetime) -> FetchJob:
-        """The job once it has ended, or as it is at that moment."""
+    async def within(self, job_id: str, seconds: float) -> FetchJob:
+        """The job once it has ended, or as it is after so many seconds."""
         job = await self._watch.known(job_id)
-        while not job.status.is_final and self._clock.now() < moment:
-            job = await self._watch.later(job_id)
+        # Not by the time of day: a clock that is set back meanwhile would make the wait longer.
+        over = asyncio.ensure_future(self._clock.sleep(seconds))
+        try:
+            while seconds > 0 and not job.status.is_final and not over.done():
+                job = await self._watch.later(job_id)
+        finally:
+            over.cancel()
         return job
 
     async def _ran(self, job_id: str) -> FetchJob | None:

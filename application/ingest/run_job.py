@@ -17,7 +17,7 @@ from application.ports.system import Clock
 from domain.checkpoints import Checkpoint, Freshness
 from domain.dataset import Dataset, R
 from domain.errors import CatchmentError, LeaseLost, StoreError
-from domain.jobs import HEARTBEAT_S, MAX_ATTEMPTS, PATIENCE, FetchJob, JobStatus, Mode
+from domain.jobs import AHEAD, HEARTBEAT_S, MAX_ATTEMPTS, PATIENCE, FetchJob, JobStatus, Mode
 from domain.payloads import Batch, Payload
 from domain.politeness import Cadence
 from domain.reports import Failure, FetchReport, Outcome, SourceReport, SourceStatus
@@ -228,7 +228,10 @@ class JobRunner(Generic[R]):
             return True
         ok = report.outcome is not Outcome.FAILED
         by_hand = job.mode is not Mode.SCHEDULE
-        following = seen.after_run(ok, report.not_before, now, by_hand)
+        # A job that began later than now has met a clock that was set back, and so has its report.
+        is_misdated = job.started_at is not None and job.started_at > now + AHEAD
+        not_before = None if is_misdated else report.not_before
+        following = seen.bounded(now).after_run(ok, not_before, now, by_hand)
         return following == seen or await self._job_backend.schedules.move(seen, following)
 
     async def _broken_off(self, job: FetchJob, error: BaseException) -> None:

@@ -86,8 +86,11 @@ class Scheduler:
         waits = [(schedule.next_run_at - now).total_seconds() for schedule in following]
         return max(_SHORTEST_S, min([CHECK_S, *waits]))
 
-    async def _fire_if_due(self, schedule: Schedule, now: datetime) -> Schedule:
+    async def _fire_if_due(self, stored: Schedule, now: datetime) -> Schedule:
         """Fire a schedule if it is due; return the following schedule, even if another fired it."""
+        schedule = stored.bounded(now)
+        if schedule != stored and not await self._job_backend.schedules.move(stored, schedule):
+            return schedule
         if not schedule.is_due(now):
             return schedule
         job = FetchJob(

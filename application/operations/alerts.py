@@ -57,7 +57,7 @@ class AlertMonitor:
             known = {state.key: state for state in states}
             for watched in _watched(generation, now):
                 seen = known.pop(watched.key, None)
-                state = seen or watched
+                state = (seen or watched).bounded(now)
                 incident = await self._incident(generation, state, now)
                 await self._update(seen, state.seen(incident, _RECOVERED[state.kind]), now)
             for state in known.values():

@@ -74,5 +74,8 @@ class KnownRepositories(Protocol):
         """Delete the state of a repository."""
 
     @abstractmethod
-    async def due(self, before: datetime) -> list[str]:
-        """Return the repositories not looked up since then, longest ago first."""
+    async def due(self, before: datetime, now: datetime) -> list[str]:
+        """Return the repositories not looked up since then, longest ago first.
+
+        Those looked up after `now`, by a clock that was set back since, come last.
+        """

@@ -42,7 +42,8 @@ class RepositoryLookup:
 
     async def due(self) -> list[str]:
         """Return the known repositories that are no longer fresh, longest ago first."""
-        return await self._known.due(self._clock.now() - self._fresh_for)
+        now = self._clock.now()
+        return await self._known.due(now - self._fresh_for, now)
 
     async def forget(self, name: str) -> None:
         """Delete the state of a repository, because no task refers to it."""

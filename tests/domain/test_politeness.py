@@ -77,8 +77,10 @@ def test_a_tick_finds_a_source_due_half_a_period_after_its_answer() -> None:
 def test_the_next_fetch_is_allowed_when_the_first_source_is_due() -> None:
     freshness = known(checkpoint("one"), checkpoint("two", NOW - timedelta(seconds=20)))
 
-    assert Cadence(interval=MINUTE).next_allowed_at(freshness) == NOW + timedelta(seconds=40)
-    assert Cadence(interval=MINUTE).next_allowed_at(Freshness()) is None
+    cadence = Cadence(interval=MINUTE)
+
+    assert cadence.next_allowed_at(freshness, NOW) == NOW + timedelta(seconds=40)
+    assert cadence.next_allowed_at(Freshness(), NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -468,6 +470,40 @@ def test_a_clock_set_back_makes_a_source_due() -> None:
 
     assert cadence.is_due(checkpoint(), NOW - timedelta(hours=1))
     assert not cadence.is_due(checkpoint(), NOW - timedelta(seconds=1))
+
+
+@given(st.floats(1, 1e6))
+def test_a_clock_set_back_makes_no_wait_for_a_host_longer(back_s: float) -> None:
+    host = Host().block(NOW_S + 600, NOW_S)
+    for _ in range(BREAKER_MINIMUM):
+        host = host.record_outcome(False, NOW_S)
+
+    seen = host.at(NOW_S - back_s)
+
+    now_s = NOW_S - back_s
+    assert seen.blocked_until_s - now_s == pytest.approx(600)
+    assert seen.open_until_s - now_s == pytest.approx(BREAKER_OPEN_S)
+    assert seen.at(now_s) is seen
+
+
+def test_a_block_that_ends_sooner_than_the_one_there_is_changes_nothing() -> None:
+    host = Host().block(NOW_S + 600, NOW_S)
+
+    assert host.block(NOW_S + 60, NOW_S + 1) is host
+
+
+def test_the_next_fetch_is_allowed_an_interval_after_a_clock_was_set_back() -> None:
+    cadence, now = Cadence(interval=MINUTE), NOW - timedelta(hours=1)
+
+    assert cadence.next_allowed_at(known(checkpoint()), now) == now + MINUTE
+
+
+def test_data_of_a_time_further_ahead_than_it_stays_fresh_is_stale() -> None:
+    cadence = Cadence(stale_after=MINUTE)
+
+    assert cadence.is_stale(known(checkpoint()), NOW - 2 * MINUTE)
+    assert not cadence.is_stale(known(checkpoint()), NOW - MINUTE)
+    assert cadence.fresh_from(Freshness()) is None
 
 
 def test_data_may_be_stale_at_once() -> None:

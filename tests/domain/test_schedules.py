@@ -163,7 +163,10 @@ def test_no_end_of_a_fetch_moves_the_next_run_forward_except_a_success_after_fai
         assert settled.next_run_at >= one.next_run_at
     assert settled.next_run_at >= min(one.next_run_at, now)
     assert settled == msgspec.structs.replace(
-        one, failures=settled.failures, next_run_at=settled.next_run_at
+        one,
+        failures=settled.failures,
+        next_run_at=settled.next_run_at,
+        moved_at=settled.moved_at,
     )
 
 
@@ -256,3 +259,29 @@ def test_after_a_postponed_run_the_ticks_stay_on_their_grid(
 
     assert (following.tick_at - one.tick_at) % one.every == timedelta(0)
     assert following.tick_at > pushed.next_run_at
+
+
+# ---------------------------------------------------------------- a clock that was set back
+
+
+@given(schedules(), st.timedeltas(timedelta(0), timedelta(days=400)))
+def test_a_clock_set_back_keeps_the_grid_and_makes_no_wait_longer(
+    one: Schedule, back: timedelta
+) -> None:
+    now = one.moved_at - back
+
+    bounded = one.bounded(now)
+
+    assert bounded.tick_at <= now + one.every + min(one.every * JITTER_SHARE, MAX_JITTER)
+    assert (one.tick_at - bounded.tick_at) % one.every == timedelta(0)
+    assert bounded.tick_at <= bounded.next_run_at
+    waited = max(one.next_run_at - one.moved_at, bounded.tick_at - now)
+    assert bounded.next_run_at - now <= waited
+    assert bounded.bounded(now) == bounded
+
+
+def test_a_schedule_of_a_clock_that_goes_on_is_left_as_it_is() -> None:
+    one = schedule(HOUR)
+
+    assert one.bounded(NOW) is one
+    assert one.bounded(NOW + DAY) is one

@@ -79,9 +79,15 @@ def test_the_last_use_of_a_token_is_known_to_the_minute() -> None:
 
 
 def test_a_token_shown_again_is_stolen_once_the_grace_is_over() -> None:
-    assert not is_replay(None, NOW)
-    assert not is_replay(NOW, NOW + GRACE)
-    assert is_replay(NOW, NOW + GRACE + timedelta(microseconds=1))
+    assert not is_replay(None, None, NOW)
+    assert not is_replay(NOW, None, NOW + GRACE)
+    assert is_replay(NOW, None, NOW + GRACE + timedelta(microseconds=1))
+
+
+def test_a_token_is_stolen_if_the_clock_or_its_successor_says_that_it_was_used_long_ago() -> None:
+    assert is_replay(NOW, None, NOW - GRACE - timedelta(microseconds=1))
+    assert is_replay(NOW, NOW - 2 * GRACE, NOW)
+    assert not is_replay(NOW, NOW, NOW)
 
 
 @given(st.text(), st.text())

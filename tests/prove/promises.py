@@ -268,6 +268,12 @@ PROMISES: tuple[Promise, ...] = (
         "tests/contract/system/test_tracers.py",
         "tests/entrypoints/wiring/test_operations.py",
     ),
+    _promise(
+        38,
+        "a clock that is set back stops nothing, and revives no token",
+        Real("clock_set", needs_servers=False),
+        "tests/contract/system/test_clock_set.py",
+    ),
     Promise(
         "SIMULATION",
         "the use cases hold their promises in a simulation, for every seed",

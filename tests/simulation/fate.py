@@ -27,17 +27,17 @@ class Fate:
         self.random = random
         self.storming = True
         #: Until then the store cannot be reached.
-        self.store_away_until = clock.now()
+        self.store_away_until = clock.steady
         #: Set when something begins that must not be seen half done.
         self.critical = asyncio.Event()
         self.lines: list[str] = []
         self._keep = keep
         self._record = hashlib.blake2b(digest_size=16)
-        self._began = clock.now()
+        self._began = clock.steady
 
     def note(self, *what: object) -> None:
         """Write down that something happened."""
-        at = (self.clock.now() - self._began).total_seconds()
+        at = (self.clock.steady - self._began).total_seconds()
         line = f"{at:.6f} {' '.join(map(str, what))}\n"
         self._record.update(line.encode())
         if self._keep:
@@ -64,7 +64,7 @@ class Fate:
         """Whether a call fails, "before" or "after" it is done."""
         if not self.storming:
             return None
-        if self.clock.now() < self.store_away_until:
+        if self.clock.steady < self.store_away_until:
             return "before"
         drawn = self.random.fraction() * 1000
         if drawn >= _FAILING:
@@ -81,4 +81,4 @@ class Fate:
 
     def since(self, moment: datetime) -> float:
         """Seconds since then."""
-        return (self.clock.now() - moment).total_seconds()
+        return (self.clock.steady - moment).total_seconds()

@@ -39,7 +39,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self, clock: SteerableClock, random: Random) -> None:
         self._clock = clock
         self._random = random
-        self._began = clock.now()
+        self._began = clock.steady
         self._numbers = itertools.count()
         self._busy_until: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
         super().__init__(_Jumping(self._jump))
@@ -48,7 +48,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         """Seconds since the loop was made."""
-        return (self._clock.now() - self._began).total_seconds()
+        return (self._clock.steady - self._began).total_seconds()
 
     def number(self) -> int:
         """The number of the next task or future."""
@@ -97,7 +97,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
                 self._ready.append(ready.pop(self._drawn(len(ready))))  # type: ignore[attr-defined]
 
     def _pass_time(self, timeout: float | None) -> None:
-        now, wakes_at = self._clock.now(), self._clock.wakes_at
+        now, wakes_at = self._clock.steady, self._clock.wakes_at
         if timeout is None and wakes_at is None:
             raise Stuck("everything waits, and nothing will ever happen")
         until = wakes_at

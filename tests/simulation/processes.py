@@ -48,7 +48,7 @@ class Process:
 
     def stop(self, seconds: float) -> None:
         """Let it stand still for so long, and go on then as if nothing had been."""
-        self.stopped_until = self.fate.clock.now() + timedelta(seconds=seconds)
+        self.stopped_until = self.fate.clock.steady + timedelta(seconds=seconds)
 
     async def kill(self) -> None:
         """End it at once: nothing it does from now on is seen by anybody."""
@@ -133,7 +133,7 @@ class Wire:
         self, verb: str, method: Callable[..., Any], given: Any, named: dict[str, Any]
     ) -> Any:
         fate = self._line.process.fate
-        begun = fate.clock.now()
+        begun = fate.clock.steady
         if fate.toss(0.2):
             await fate.clock.sleep(fate.moment_s())
         result = await method(*given, **named)

@@ -20,6 +20,7 @@ _LOOK_S = 0.5
 _LOOKS_AT_A_MERGE = 3
 #: So many merges are cut off by a loss of power.
 _CUT_OFF_SHARE = 0.08
+_DAYS = timedelta(days=2)
 #: What waits for a breaker or a blocked host has its turn within so many seconds.
 CALM_S = 900.0
 
@@ -147,11 +148,11 @@ async def _power(world: World) -> None:
 
 async def _store_away(world: World) -> None:
     away = timedelta(seconds=world.fate.between(0.1, 4.0))
-    world.fate.store_away_until = world.clock.now() + away
+    world.fate.store_away_until = world.clock.steady + away
 
 
 async def _host_down(world: World) -> None:
-    world.upstream.down_until[world.fate.pick(FEEDS).host] = world.clock.now() + timedelta(
+    world.upstream.down_until[world.fate.pick(FEEDS).host] = world.clock.steady + timedelta(
         seconds=world.fate.between(5.0, 25.0)
     )
 
@@ -160,7 +161,20 @@ async def _broker_away(world: World) -> None:
     world.broker.is_away = not world.broker.is_away
 
 
-_MISCHIEF = (_kill, _kill, _stop, _power, _store_away, _broker_away, _host_down, _host_down)
+async def _clock_set(world: World) -> None:
+    """Set the clock back, by a second or by hours; or two days ahead, and some time later back."""
+    if world.fate.toss():
+        world.set_clock(-timedelta(seconds=10 ** world.fate.between(0.0, 4.0)))
+        return
+    world.set_clock(_DAYS)
+    await world.clock.sleep(world.fate.between(0.0, 20.0))
+    world.set_clock(-_DAYS)
+
+
+_MISCHIEF = (
+    *(_kill, _kill, _stop, _power, _store_away),
+    *(_broker_away, _host_down, _host_down, _clock_set),
+)
 
 
 # ---------------------------------------------------------------- good times
@@ -175,8 +189,8 @@ async def _calm(world: World, clients: Clients) -> None:
     for process in world.processes.values():
         process.stopped_until = None
     await clients.leave()
-    until = world.clock.now() + timedelta(seconds=CALM_S)
-    while world.clock.now() < until and not await _all_is_well(world, clients):
+    until = world.clock.steady + timedelta(seconds=CALM_S)
+    while world.clock.steady < until and not await _all_is_well(world, clients):
         await world.clock.sleep(1.0)
 
 
@@ -209,8 +223,9 @@ async def _judge(world: World, clients: Clients) -> None:
         if not await _is_current(world, feed.name):
             witness.breaks("P1", f"{feed.name} is still not what the upstream has")
     for host in sorted({feed.host for feed in FEEDS}):
-        times = [arrival.at for arrival in world.upstream.arrivals if arrival.host == host]
-        most = most_in_a_window(times, timedelta(seconds=RATE.window_s))
+        window = timedelta(seconds=RATE.window_s)
+        spans = [[a.at for a in span if a.host == host] for span in world.upstream.spans]
+        most = max(most_in_a_window(times, window) for times in spans)
         if most > RATE.count:
             witness.breaks("P7", f"{host} was asked {most} times in one window")
     for key, jobs in witness.keys.items():

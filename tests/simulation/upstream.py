@@ -117,7 +117,8 @@ class Upstream:
 
     def __init__(self, clock: SteerableClock, random: Random, hosts: Mapping[str, str]) -> None:
         self.feeds = {url: Feed(url) for url in hosts}
-        self.arrivals: list[Arrival] = []
+        #: What arrived, in spans between which the clock was set ahead.
+        self.spans: list[list[Arrival]] = [[]]
         self.storming = True
         #: Until then a host answers nobody.
         self.down_until: dict[str, datetime] = {}
@@ -126,11 +127,16 @@ class Upstream:
         for feed in self.feeds.values():
             feed.change(random)
 
+    @property
+    def arrivals(self) -> list[Arrival]:
+        """All that has arrived."""
+        return [arrival for span in self.spans for arrival in span]
+
     async def answer(
         self, request: UpstreamRequest, allowance: RequestLimits, by: str
     ) -> RawResponse:
         """Answer, or fail in one of many ways."""
-        self.arrivals.append(Arrival(self._clock.now(), request.url.key, by))
+        self.spans[-1].append(Arrival(self._clock.steady, request.url.key, by))
         await self._clock.sleep(0.005 + 0.2 * self._random.fraction() ** 3)
         mood = self._mood(request.url.key)
         if mood == "well":
@@ -141,7 +147,7 @@ class Upstream:
         return await self._unwell(mood, request, allowance)
 
     def _mood(self, host: str) -> str:
-        if self.storming and self._clock.now() < self.down_until.get(host, self._clock.now()):
+        if self.storming and self._clock.steady < self.down_until.get(host, self._clock.steady):
             return "failing"
         drawn = self._random.fraction() * 100 if self.storming else 0.0
         for mood, share in MOODS.items():
@@ -153,7 +159,7 @@ class Upstream:
     async def _unwell(
         self, mood: str, request: UpstreamRequest, allowance: RequestLimits
     ) -> RawResponse:
-        place, seconds = request.url.place, str(1 + int(self._random.fraction() * 20))
+        place, seconds = request.url.label, str(1 + int(self._random.fraction() * 20))
         match mood:
             case "failing":
                 return RawResponse(500, {})

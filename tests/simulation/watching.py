@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
+from adapters.memory.system import SteerableClock
 from application.ports.jobs import JobFilter
 from domain.builtin.posts import POSTS
 from domain.checkpoints import Freshness
@@ -25,11 +28,12 @@ _NEWEST = 40
 class Lookout:
     """Looks at everything a reader can see, and tells the witness what should not be seen."""
 
-    def __init__(self, witness: Witness, feeds: Mapping[str, Feed]) -> None:
+    def __init__(self, witness: Witness, feeds: Mapping[str, Feed], clock: SteerableClock) -> None:
         self.looks = 0
         self.jobs: dict[str, FetchJob] = {}
         self._witness = witness
         self._feeds = feeds
+        self._clock = clock
         self._pages: dict[str, Page[Any]] = {}
 
     async def look(self, backend: Backend) -> None:
@@ -41,7 +45,7 @@ class Lookout:
         await self._look_at_jobs(backend)
         for host in {feed.host for feed in FEEDS}:
             state = await backend.budget.state(host)
-            self._witness.saw_host(host, state, backend.clock.now().timestamp())
+            self._witness.saw_host(host, state, self._clock.now().timestamp())
 
     # ------------------------------------------------------------ records
 
@@ -65,7 +69,9 @@ class Lookout:
                 self._broken("P4", f"{dataset.name} has lost {dataset.key_of(row)}")
         for old in was.checkpoints:
             new = now.of(old.source)
-            if new is None or new.fetched_at < old.fetched_at:
+            if new is None or (
+                new.fetched_at < old.fetched_at and not self._witness.comes_again(old.fetched_at)
+            ):
                 self._broken("P6", f"the checkpoint of {old.source} went back")
 
     def _look_at_source(
@@ -108,9 +114,19 @@ class Lookout:
         self.jobs[job.id] = job
         if before is None or before == job:
             return
-        went_back = before.fence > job.fence or _age(before) > _age(job)
-        if went_back or before.status.is_final:
+        younger = _age(before) > _age(job) and not self._witness.comes_again(_age(before))
+        went_back = before.fence > job.fence or younger
+        if went_back or (before.status.is_final and not self._is_bounded(before, job)):
             self._broken("P19", f"{job.id} went from {before.status} to {job.status}")
+
+    def _is_bounded(self, before: FetchJob, job: FetchJob) -> bool:
+        """Whether all that has changed is an end that lay ahead."""
+        same = msgspec.structs.replace(before, finished_at=job.finished_at) == job
+        return (
+            same
+            and before.finished_at is not None
+            and self._witness.comes_again(before.finished_at)
+        )
 
     def _broken(self, promise: str, what: str) -> None:
         self._witness.breaks(promise, what)

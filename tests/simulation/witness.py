@@ -29,6 +29,7 @@ class Witness:
         self._blocks: defaultdict[str, list[tuple[datetime, datetime]]] = defaultdict(list)
         self._open_until: dict[str, datetime] = {}
         self._probes: dict[str, datetime] = {}
+        self._set_back: list[tuple[datetime, datetime]] = []
 
     def breaks(self, promise: str, what: str) -> None:
         """Write down that a promise was broken."""
@@ -51,11 +52,11 @@ class Witness:
         fences = self._fences[job.id]
         if fences and job.fence <= fences[-1][0]:
             self.breaks("P2", f"fence {job.fence} of {job.id} was given twice")
-        fences.append((job.fence, self._clock.now()))
+        fences.append((job.fence, self._clock.steady))
 
     def _jobs_cancel(self, _: Any, job: FetchJob | None, begun: datetime) -> None:
         if job is not None:
-            self._fences[job.id].append((job.fence, self._clock.now()))
+            self._fences[job.id].append((job.fence, self._clock.steady))
 
     def _held(self, job: FetchJob, begun: datetime, what: str) -> None:
         """Whoever writes under a fence holds the job, or has lost it only since the call began."""
@@ -88,7 +89,8 @@ class Witness:
         seen: Schedule = about[0][0]
         if job is None:
             return
-        if (seen.dataset, seen.tick_at) in self._ticks:
+        # A tick in the time by which the clock was set back comes again.
+        if (seen.dataset, seen.tick_at) in self._ticks and not self.comes_again(seen.tick_at):
             self.breaks("P18", f"the tick of {seen.dataset} at {seen.tick_at} was fired twice")
         self._ticks.add((seen.dataset, seen.tick_at))
 
@@ -99,7 +101,8 @@ class Witness:
 
     def _budget_block(self, about: Any, _: None, begun: datetime) -> None:
         host, until = about[0]
-        self._blocks[host].append((self._clock.now(), until))
+        now = self._clock.steady
+        self._blocks[host].append((now, until - self._clock.now() + now))
 
     def _budget_record_outcome(self, about: Any, _: None, begun: datetime) -> None:
         # Whatever it was, from now on the breaker may be closed.
@@ -109,7 +112,7 @@ class Witness:
     def _budget_spend(
         self, about: Any, granted: tuple[Admission, datetime], begun: datetime
     ) -> None:
-        host, now = about[0][0], self._clock.now()
+        host, now = about[0][0], self._clock.steady
         if granted[0] is not Admission.GO:
             return
         for at, until in self._blocks[host]:
@@ -125,11 +128,25 @@ class Witness:
             self.breaks("P10", f"{host} was probed twice, at {probe} and {now}")
         self._probes[host] = begun
 
+    def saw_clock_set(self, by: timedelta) -> None:
+        """Hear that the clock was set: ahead, waits seem to be over; back, times come again."""
+        now = self._clock.now()
+        self._set_back.append((now, now - by))
+        if by > timedelta(0):
+            self.keys.clear()
+            self._blocks.clear()
+            self._open_until.clear()
+            self._probes.clear()
+
+    def comes_again(self, time: datetime) -> bool:
+        """Whether the clock has passed this time twice, or will."""
+        return any(first < time <= last for first, last in self._set_back)
+
     def saw_host(self, name: str, host: Host, now_s: float) -> None:
         """Look at what is remembered of a host, which nobody is changing at this moment."""
         state = host.breaker(now_s)
         if state is Breaker.OPEN and host.outcomes == "":
-            self._open_until[name] = self._clock.now() + timedelta(
+            self._open_until[name] = self._clock.steady + timedelta(
                 seconds=host.open_until_s - now_s
             )
             self._probes.pop(name, None)

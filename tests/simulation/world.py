@@ -46,7 +46,7 @@ class World:
         self.witness = Witness(clock)
         self.upstream = Upstream(clock, self.fate.random, [feed.url for feed in FEEDS])
         self.broker = Broker(clock, self.fate.random)
-        self.lookout = Lookout(self.witness, self.upstream.feeds)
+        self.lookout = Lookout(self.witness, self.upstream.feeds, clock)
         self.processes: dict[str, Node] = {}
         self._storage = STORAGES[kind]()
         self._started = 0
@@ -68,6 +68,14 @@ class World:
         await self._switch_on()
         for process in lost:
             await process.kill()
+
+    def set_clock(self, by: timedelta) -> None:
+        """Set the machine's clock ahead, or back."""
+        self.clock.set(by)
+        self.witness.saw_clock_set(by)
+        if by > timedelta(0):
+            # To whoever goes by this clock all that time has passed.
+            self.upstream.spans.append([])
 
     async def _switch_on(self) -> None:
         self.machine = Process(self.fate, "machine")

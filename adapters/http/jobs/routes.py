@@ -67,6 +67,8 @@ async def jobs(
     status: _Status = None,
     limit: Limit = DEFAULT_LIMIT,
     after: CursorText = None,
+    *,
+    clock: Use[Clock],
 ) -> Response[JobPage]:
     """Return the latest jobs, newest first."""
     viewer, filter = role_of(request.scope), f"{dataset or ''} {status or ''}"
@@ -78,7 +80,8 @@ async def jobs(
     last = Cursor((shown[-1].id,), filter) if len(found) > limit else None
     paging, headers = paging_of(request, signer, _JOBS, limit, last)
     names = {job.dataset for job in shown}
-    allowed = {name: await _next_allowed_at(catalogue, name, viewer) for name in names}
+    now = clock.now()
+    allowed = {name: await _next_allowed_at(catalogue, name, viewer, now) for name in names}
     page = JobPage(
         data=[answer_of(job, job.outcome, allowed[job.dataset]) for job in shown],
         count=len(shown),
@@ -133,19 +136,22 @@ async def cancel(
 JOB_ROUTES = [jobs, status, cancel]
 
 
-async def _next_allowed_at(catalogue: Catalogue, dataset: str, viewer: Role) -> datetime | None:
+async def _next_allowed_at(
+    catalogue: Catalogue, dataset: str, viewer: Role, now: datetime
+) -> datetime | None:
     try:
         cadence = catalogue.fetch(dataset).cadence
     except UnknownDataset:
         return None  # the dataset was removed, and its jobs are kept
     reader = catalogue.query(dataset).for_role(viewer)
-    return cadence.next_allowed_at(await reader.freshness())
+    return cadence.next_allowed_at(await reader.freshness(), now)
 
 
 async def _one(
     request: AnyRequest, job: FetchJob, catalogue: Catalogue, clock: Clock
 ) -> Response[FetchAnswer]:
     set_job_id(request.scope, job.id)
-    allowed = await _next_allowed_at(catalogue, job.dataset, role_of(request.scope))
-    headers = {} if job.status.is_final else retry_after(job, clock.now())
+    now, viewer = clock.now(), role_of(request.scope)
+    allowed = await _next_allowed_at(catalogue, job.dataset, viewer, now)
+    headers = {} if job.status.is_final else retry_after(job, now)
     return Response(answer_of(job, job.outcome, allowed), headers=headers)

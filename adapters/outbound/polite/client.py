@@ -119,7 +119,7 @@ class PoliteClient:
         Raise SourceUnavailable, SourceBlocked, SourceTimedOut, SourceRefused or UnexpectedContent.
         """
         request = UpstreamRequest(url, headers, validators, rules, wanted=wanted, sign=sign)
-        call = _CallContext(deadline, traffic)
+        call = self._call(deadline, traffic)
         for _ in range(MAX_REDIRECTS + 1):
             reply, arrived_at = await self._send_with_retries(request, call)
             if reply.status not in REDIRECTS:
@@ -140,7 +140,7 @@ class PoliteClient:
         It is never retried, because after a failure the body may have arrived.
         """
         request = UpstreamRequest(url, body=body)
-        call = _CallContext(deadline, traffic)
+        call = self._call(deadline, traffic)
         await self._wait_for_admission(request, call)
         try:
             await self._send_once(request, call)
@@ -155,7 +155,7 @@ class PoliteClient:
         It is retried, because asking for a token changes nothing; no redirect is followed.
         """
         request = UpstreamRequest(url, body=urlencode(form).encode(), form=True)
-        reply, _ = await self._send_with_retries(request, _CallContext(deadline, traffic))
+        reply, _ = await self._send_with_retries(request, self._call(deadline, traffic))
         if reply.status in REDIRECTS:
             raise SourceRefused(f"{url.label} redirects elsewhere", code="redirect_refused")
         return reply.body
@@ -246,11 +246,14 @@ class PoliteClient:
         call.traffic.wait_ms += waited_ms
         self._events.publish(UpstreamWaited(host=key, duration_ms=waited_ms))
 
+    def _call(self, deadline: datetime, traffic: Traffic) -> "_CallContext":
+        return _CallContext(deadline, traffic, deadline - self._clock.now())
+
     # ------------------------------------------------------------ one try
 
     async def _send_once(self, request: UpstreamRequest, call: "_CallContext") -> "_Response":
         began = self._clock.now()
-        seconds = (call.deadline - began).total_seconds()
+        seconds = min(call.deadline - began, call.longest).total_seconds()
         patience_s = min(self._patience_s, request.rules.patience_s or math.inf)
         limits = RequestLimits(request.url.label, seconds, self._max_wire, patience_s)
         call.traffic.requests += 1
@@ -310,10 +313,14 @@ class PoliteClient:
 
 
 class _CallContext(msgspec.Struct):
-    """The state shared by the tries, redirects and waits of one call."""
+    """The state shared by the tries, redirects and waits of one call.
+
+    `longest` limits each try, so that a clock that is set back gives none of them more time.
+    """
 
     deadline: datetime
     traffic: Traffic
+    longest: timedelta
     failures: int = 0
 
 

@@ -24,9 +24,13 @@ _OPEN = insert(sessions).values(
     {name: bindparam(name) for name in _FIELDS} | {"generation": GENERATION}
 )
 _KEEP = upsert(refresh_tokens).on_conflict_do_nothing()
+_following = refresh_tokens.alias("following")
+_FOLLOWED_AT = (
+    select(_following.c.used_at).where(_following.c.digest == bindparam("next")).scalar_subquery()
+)
 #: Locked, so that no other transaction uses the token or ends the session.
 _FOUND = (
-    select(now(), refresh_tokens.c.used_at, *(sessions.c[name] for name in _FIELDS))
+    select(now(), refresh_tokens.c.used_at, _FOLLOWED_AT, *(sessions.c[name] for name in _FIELDS))
     .join(sessions, sessions.c.id == refresh_tokens.c.session)
     .where(refresh_tokens.c.digest == bindparam("of"), is_current(sessions))
     .with_for_update()
@@ -76,16 +80,16 @@ class SqlSessions(Sessions, UserSessions):
 
     async def rotate(self, digest: str, successor: str) -> Session:
         """Replace a refresh token by its successor; a repetition after GRACE ends the session."""
-        named = self._named(digest)
         async with self._database.write() as connection:
-            rows = await connection.rows(_FOUND, named)
+            named = self._named(digest)
+            rows = await connection.rows(_FOUND, {**named, "next": successor})
             if not rows:
                 raise InvalidToken("this session has ended; log in again")
-            [[now, used_at, *row]] = rows
+            [[now, used_at, followed_at, *row]] = rows
             session = _session(row)
             if not session.is_open(from_micros(now)):
                 raise InvalidToken("this session has ended; log in again")
-            stolen = used_at is not None and is_replay(from_micros(used_at), from_micros(now))
+            stolen = is_replay(from_micros(used_at), from_micros(followed_at), from_micros(now))
             if stolen:
                 await connection.run(_END, self._named(session.id))
                 await connection.note_change()

@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, case, select, update
+from sqlalchemy import and_, bindparam, case, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from adapters.sql.engine.database import Database, SqlSession, SqlWrite
@@ -20,7 +20,9 @@ from domain.times import from_micros, to_micros
 _S = 1_000_000
 
 _full = client_limits.c.full_at
-_from = case((_full > now(), _full), else_=now())
+#: A time that no clock can have set, unless it was set back since, says nothing of what is left.
+_LONGEST = now() + bindparam("window") + _S
+_from = case((and_(_full > now(), _full <= _LONGEST), _full), else_=now())
 #: One statement, so that no two requests are let through on the same place.
 _SPEND = (
     upsert(client_limits)
@@ -44,15 +46,15 @@ class SqlClientLimits(ClientLimits):
 
     async def spend(self, client: str, rate: Rate) -> Allowance:
         """Count one more request, if there is one left."""
-        named = {
-            "of": client,
-            "spacing": round(spacing_s(rate) * _S),
-            # Rounded spacings must still add up to the window.
-            "window": round(rate.window_s * _S) + rate.count,
-            "now": self._database.now(self._clock),
-        }
         # What is forgotten when the power fails was only a little patience.
         async with self._database.write(durable=False) as session:
+            named = {
+                "of": client,
+                "spacing": round(spacing_s(rate) * _S),
+                # Rounded spacings must still add up to the window.
+                "window": round(rate.window_s * _S) + rate.count,
+                "now": self._database.now(self._clock),
+            }
             spent = await session.rows(_SPEND, named)
             rows = spent or await session.rows(_LEFT, named)
         return allowance(rate, rows[0][0] / _S, bool(spent))

@@ -1,7 +1,7 @@
 """Idempotency keys over SQL: one row each, taken by inserting it."""
 
 import msgspec
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from adapters.sql.engine.database import Database
@@ -38,7 +38,11 @@ _TAKE_OVER = (
     .where(
         _columns.key == bindparam("of"),
         _columns.answer.is_(None),
-        _columns.begun_at <= now() - ABANDONED // MICROSECOND,
+        # Further ahead than that was begun by a clock that has been set back since.
+        or_(
+            _columns.begun_at <= now() - ABANDONED // MICROSECOND,
+            _columns.begun_at >= now() + ABANDONED // MICROSECOND,
+        ),
     )
     .values(begun_at=now())
 )
@@ -66,9 +70,9 @@ class SqlIdempotency(Idempotency):
 
     async def begin(self, key: str, request: str, job_id: str) -> Begun:
         """Take a key for a request, or return its saved answer."""
-        now = self._database.now(self._clock)
-        named = {"of": key, "request": request, "job": job_id, "now": now}
         async with self._database.write() as session:
+            now = self._database.now(self._clock)
+            named = {"of": key, "request": request, "job": job_id, "now": now}
             writes = [(write, named) for write in (_DELETE_EXPIRED, _DELETE_SAME_EXPIRED, _TAKE)]
             [*_, taken] = await session.run_all(writes)
             if taken:

@@ -15,7 +15,7 @@ from adapters.sql.schema.tables import jobs, source_totals
 from application.ports.jobs import JobFilter, JobHistory, Jobs, SourceHistory
 from application.ports.system import Clock
 from domain.errors import LeaseLost, StoreUnavailable
-from domain.jobs import LEASE, LOST, FetchJob, JobStatus, Mode
+from domain.jobs import AHEAD, LEASE, LONGEST_LEASE, LOST, FetchJob, JobStatus, Mode
 from domain.reports import Counts, Failure, FetchReport, SourceReport, SourceStatus
 from domain.times import MICROSECOND, to_micros
 from domain.totals import SourceTotals
@@ -37,11 +37,19 @@ _CONFLICT = (
     .order_by((jobs.c.id == bindparam("job")).desc())
     .limit(1)
 )
+#: A time that is further ahead than a clock can have set it: the clock was set back since.
+_MISDATED = jobs.c.started_at > now() + AHEAD // MICROSECOND
 _WAITING = and_(
     jobs.c.status == JobStatus.QUEUED.value,
-    or_(jobs.c.run_at.is_(None), jobs.c.run_at <= now()),
+    or_(jobs.c.run_at.is_(None), jobs.c.run_at <= now(), _MISDATED),
 )
-ABANDONED = and_(jobs.c.status == JobStatus.RUNNING.value, jobs.c.lease_until <= now())
+ABANDONED = and_(
+    jobs.c.status == JobStatus.RUNNING.value,
+    or_(
+        jobs.c.lease_until <= now(),
+        jobs.c.lease_until > now() + LONGEST_LEASE // MICROSECOND,
+    ),
+)
 _CLAIM = (
     update(jobs)
     .where(jobs.c.id == bindparam("job"), or_(_WAITING, ABANDONED))
@@ -73,6 +81,12 @@ _RELEASE = (
         report=bindparam("new_report"),
     )
 )
+#: The status of a dataset is that of the job that ended last.
+_BOUND_ENDS = (
+    update(jobs)
+    .where(jobs.c.dataset == bindparam("of"), jobs.c.finished_at > bindparam("furthest"))
+    .values(finished_at=bindparam("before"))
+)
 _CANCEL = (
     update(jobs)
     .where(jobs.c.id == bindparam("job"), jobs.c.finished_at.is_(None))
@@ -101,6 +115,7 @@ class SqlJobs(Jobs):
 
     async def claim(self, job_id: str) -> FetchJob | None:
         """Claim a waiting or abandoned job; return None if it is neither."""
+        # As of now: its holder may be waiting for the database as well, to extend the lease.
         named = {"job": job_id, "now": self._now()}
         async with self._database.write() as session:
             rows = await session.rows(_CLAIM, named)
@@ -124,7 +139,8 @@ class SqlJobs(Jobs):
             "new_report": _text(job.report),
         }
         async with self._database.write() as session:
-            [changed, *_] = await session.run_all([(_RELEASE, named), *_added_totals(job)])
+            writes = [(_RELEASE, named), *_bounded_ends(job), *_added_totals(job)]
+            [changed, *_] = await session.run_all(writes)
             _require_held(job, changed)
             await session.note_change()
 
@@ -132,8 +148,11 @@ class SqlJobs(Jobs):
         """Cancel an unfinished job, also one that a worker holds."""
         async with self._database.write() as session:
             rows = await session.rows(_CANCEL, {"job": job_id, "now": self._now()})
+            cancelled = job_of(rows[0]) if rows else None
+            if cancelled is not None:
+                await session.run_all(_bounded_ends(cancelled))
             await session.note_change()
-        return job_of(rows[0]) if rows else None
+        return cancelled
 
     def _now(self) -> int | None:
         return self._database.now(self._clock)
@@ -148,6 +167,15 @@ async def requested(session: SqlSession, job: FetchJob) -> FetchJob:
         if rows:
             return job_of(rows[0])
     raise StoreUnavailable(f"the jobs of {job.dataset} change too quickly; try again")
+
+
+def _bounded_ends(job: FetchJob) -> list[SqlWrite]:
+    """Return what moves ends that a clock has put far ahead of this one to just before it."""
+    if job.finished_at is None:
+        return []
+    furthest, before = job.finished_at + AHEAD, job.finished_at - MICROSECOND
+    named = {"of": job.dataset, "furthest": to_micros(furthest), "before": to_micros(before)}
+    return [(_BOUND_ENDS, named)]
 
 
 def job_of(row: Row) -> FetchJob:
@@ -188,7 +216,14 @@ _LEFT_WAITING = and_(
     jobs.c.status == JobStatus.QUEUED.value,
     or_(
         jobs.c.run_at <= now(),
-        and_(jobs.c.run_at.is_(None), jobs.c.queued_at <= now() - _LOST_US),
+        _MISDATED,
+        and_(
+            jobs.c.run_at.is_(None),
+            or_(
+                jobs.c.queued_at <= now() - _LOST_US,
+                jobs.c.queued_at > now() + AHEAD // MICROSECOND,
+            ),
+        ),
     ),
 )
 _OVERDUE = (

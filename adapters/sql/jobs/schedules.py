@@ -89,7 +89,7 @@ class SqlSchedules(Schedules):
 
 def schedule_of(row: Row) -> Schedule:
     """Return the schedule in a row of the schedules table."""
-    named = named_row(_FIELDS, row, ("tick_at", "next_run_at"))
+    named = named_row(_FIELDS, row, ("tick_at", "next_run_at", "moved_at"))
     named["every"] *= MICROSECOND
     return Schedule(**named)
 
@@ -101,6 +101,7 @@ def _row_of(schedule: Schedule) -> dict[str, Any]:
         "tick_at": to_micros(schedule.tick_at),
         "next_run_at": to_micros(schedule.next_run_at),
         "failures": schedule.failures,
+        "moved_at": to_micros(schedule.moved_at),
     }
 
 

@@ -73,7 +73,8 @@ class SqlBudget(Budget):
 
     async def state(self, host: str) -> Host:
         """Return the state of the host."""
-        return (await self._read(host))[0]
+        known, _, now_s = await self._read(host)
+        return known.at(now_s)
 
     def _rate(self, host: str) -> Rate:
         return self._rates.get(host, self._default)

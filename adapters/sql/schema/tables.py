@@ -183,6 +183,8 @@ hosts = Table(
     Column("credit", Float, nullable=False),
     # Grows with every change, so that a change to an outdated state is noticed and repeated.
     Column("version", BigInteger, nullable=False, server_default=text("0")),
+    # When the row was changed last, which shows whether the clock was set back since.
+    Column("seen_at_s", Float, nullable=False, server_default=text("0")),
 )
 
 repositories = Table(
@@ -204,6 +206,8 @@ schedules = Table(
     Column("tick_at", BigInteger, nullable=False),
     Column("next_run_at", BigInteger, nullable=False),
     Column("failures", Integer, nullable=False),
+    # When it was set to that, which shows that a clock was set back since.
+    Column("moved_at", BigInteger, nullable=False, server_default=text("0")),
 )
 
 alarms = Table(

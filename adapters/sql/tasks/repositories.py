@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, or_, select
 
 from adapters.sql.engine.database import Database, named_row
 from adapters.sql.engine.dialects import replacing
@@ -19,7 +19,9 @@ _KEEP = replacing(repositories)
 _FORGET = delete(repositories).where(_columns.name == bindparam("of"))
 _DUE = (
     select(_columns.name)
-    .where(_columns.checked_at <= bindparam("before"))
+    .where(
+        or_(_columns.checked_at <= bindparam("before"), _columns.checked_at > bindparam("after"))
+    )
     .order_by(_columns.checked_at)
 )
 
@@ -55,7 +57,8 @@ class SqlKnownRepositories(KnownRepositories):
         async with self._database.write() as session:
             await session.run(_FORGET, {"of": name})
 
-    async def due(self, before: datetime) -> list[str]:
-        """Return the repositories last checked before then, oldest first."""
-        [rows] = await self._database.snapshot([(_DUE, {"before": to_micros(before)})])
+    async def due(self, before: datetime, now: datetime) -> list[str]:
+        """Return the repositories not looked up since then, longest ago first."""
+        named = {"before": to_micros(before), "after": to_micros(now)}
+        [rows] = await self._database.snapshot([(_DUE, named)])
         return [name for [name] in rows]

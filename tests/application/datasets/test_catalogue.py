@@ -78,7 +78,7 @@ async def test_an_entry_tells_how_the_dataset_stands(rig: Rig, catalogue: Catalo
         (FreshnessStatus(None, None, stale=True), True, True),
         (FreshnessStatus(NOW, None, stale=False), True, True),
         (FreshnessStatus(NOW, None, stale=False, stale_at=NOW), False, True),
-        (FreshnessStatus(NOW, None, stale=True, stale_at=NOW), True, True),
+        (FreshnessStatus(NOW, None, stale=True, stale_at=NOW), True, False),
     ],
 )
 def test_a_status_holds_until_time_makes_it_stale(

@@ -22,7 +22,7 @@ def known(backend: Backend, name: str = "a/b", result: LookupResult = LOOKED_UP)
 
 async def test_nothing_is_known_at_first(backend: Backend) -> None:
     assert await backend.known_repositories.get("a/b") is None
-    assert await backend.known_repositories.due(backend.clock.now()) == []
+    assert await backend.known_repositories.due(backend.clock.now(), backend.clock.now()) == []
 
 
 @pytest.mark.parametrize(
@@ -82,6 +82,6 @@ async def test_repositories_not_checked_since_are_due_oldest_first(backend: Back
         )
     )
 
-    due = await backend.known_repositories.due(second_to_last)
+    due = await backend.known_repositories.due(second_to_last, backend.clock.now())
 
     assert due == ["d/first", "c/second", "b/third"]
