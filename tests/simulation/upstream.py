@@ -15,6 +15,7 @@ from adapters.outbound.polite.client import PoliteClient
 from adapters.outbound.polite.failures import RetryableError, incomplete, late, slow, unreachable
 from adapters.outbound.polite.messages import RawResponse, UpstreamRequest
 from adapters.outbound.polite.network import RequestLimits
+from adapters.system.traces import NoTracer
 from application.ports.politeness import Budget
 from application.ports.system import Random
 
@@ -219,7 +220,7 @@ class SimulatedClient(PoliteClient):
     def __init__(
         self, budget: Budget, clock: SteerableClock, random: Random, upstream: Upstream, by: str
     ) -> None:
-        super().__init__(budget, clock, random, MemoryEvents(), tls=_TLS)
+        super().__init__(budget, clock, random, MemoryEvents(), NoTracer(), tls=_TLS)
         self._exchange = _Exchange(upstream, by)  # type: ignore[assignment]
 
 
