@@ -13,6 +13,7 @@ CatchmentError
 │   ├── UnknownRecord
 │   ├── UnknownJob
 │   ├── UnknownUser
+│   ├── UnknownSession
 │   └── UnknownToken
 ├── AccessDenied
 │   ├── LoginRequired          the caller is anonymous
@@ -134,8 +135,12 @@ class UnknownUser(NotFound):
     """An unknown username."""
 
 
+class UnknownSession(NotFound):
+    """An identifier that belongs to none of the user's open sessions."""
+
+
 class UnknownToken(NotFound):
-    """An identifier that belongs to none of the caller's API tokens."""
+    """An identifier that belongs to none of the user's API tokens."""
 
 
 class AccessDenied(CatchmentError):

@@ -5,10 +5,12 @@ that a log can show its traceback.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 
 import msgspec
 
 from domain.alerts import Alert
+from domain.dataset import Role
 from domain.jobs import FetchJob
 from domain.retention import RetainedKind
 
@@ -190,18 +192,123 @@ class PruneFailed(Event, frozen=True, kw_only=True):
 # ---------------------------------------------------------------- accounts
 
 
-class LoginRefused(Event, frozen=True, kw_only=True):
-    """A login was refused; `code` is the problem's code in the response.
+class AdminRoleMissing(Event, frozen=True, kw_only=True):
+    """The account that the settings name as the first admin exists, and is not an admin."""
 
-    `account` is empty unless an account has that name: people type passwords into the wrong field.
+    username: str
+
+
+# ---------------------------------------------------------------- security
+
+
+class SecurityEvent(Event, frozen=True, kw_only=True):
+    """Something for the security log; plain values that are no secrets.
+
+    `account` is a username, empty if no account has the name that was given: people type passwords
+    into the wrong field. `network` is where a request came from. `by` is the admin who did it, or
+    the account itself, or OPERATOR for a command.
     """
+
+
+class LoggedIn(SecurityEvent, frozen=True, kw_only=True):
+    """A user has logged in."""
+
+    account: str
+    network: str
+
+
+class LoginRefused(SecurityEvent, frozen=True, kw_only=True):
+    """A login or the confirmation of a password was refused; `code` is that of the problem."""
 
     account: str
     network: str
     code: str
 
 
-class AdminRoleMissing(Event, frozen=True, kw_only=True):
-    """The account that the settings name as the first admin exists, and is not an admin."""
+class LoginLocked(SecurityEvent, frozen=True, kw_only=True):
+    """After too many wrong passwords the next attempts are refused for some seconds."""
 
-    username: str
+    account: str
+    network: str
+    wait_s: float
+
+
+class AccessRefused(SecurityEvent, frozen=True, kw_only=True):
+    """A request was answered with 403."""
+
+    account: str
+    network: str
+    method: str
+    path: str
+
+
+class LimitReached(SecurityEvent, frozen=True, kw_only=True):
+    """A request was over the client limit for its `purpose`."""
+
+    account: str
+    network: str
+    purpose: str
+
+
+class UserAdded(SecurityEvent, frozen=True, kw_only=True):
+    """An account was created, an admin's perhaps."""
+
+    account: str
+    role: Role
+    by: str
+
+
+class RoleChanged(SecurityEvent, frozen=True, kw_only=True):
+    """A user has another role."""
+
+    account: str
+    role: Role
+    by: str
+
+
+class UserDisabled(SecurityEvent, frozen=True, kw_only=True):
+    """A user was locked out."""
+
+    account: str
+    by: str
+
+
+class UserEnabled(SecurityEvent, frozen=True, kw_only=True):
+    """A disabled user may log in again."""
+
+    account: str
+    by: str
+
+
+class PasswordChanged(SecurityEvent, frozen=True, kw_only=True):
+    """A user has another password; their API tokens have ended, or were kept."""
+
+    account: str
+    by: str
+    tokens_kept: bool
+
+
+class TokenCreated(SecurityEvent, frozen=True, kw_only=True):
+    """An API token was created; `token` is its identifier."""
+
+    account: str
+    by: str
+    token: str
+    scope: str
+    expires_at: datetime | None
+
+
+class TokensRevoked(SecurityEvent, frozen=True, kw_only=True):
+    """API tokens were revoked: one, or all of a user."""
+
+    account: str
+    by: str
+    count: int
+
+
+class SessionsEnded(SecurityEvent, frozen=True, kw_only=True):
+    """Sessions were ended before their time; those of all users, if `account` is empty."""
+
+    account: str
+    by: str
+    count: int

@@ -15,6 +15,8 @@ SHORTEST_PASSWORD = 8
 LONGEST_PASSWORD_BYTES = 1024
 
 NAME_PATTERN = r"[A-Za-z0-9._@-]{1,64}"
+#: Who acts by a command, where the security log names an admin; no username looks like this.
+OPERATOR = "(operator)"
 #: So many accounts may be signed up for in all, unless a setting says otherwise.
 MOST_ACCOUNTS = 10_000
 

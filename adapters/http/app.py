@@ -13,6 +13,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from adapters.http.accounts.routes import ACCOUNT_ROUTES
+from adapters.http.accounts.users import USER_ROUTES
 from adapters.http.compat.telemetry import POINT_ROUTES
 from adapters.http.datasets.catalogue import CATALOGUE_ROUTES
 from adapters.http.datasets.endpoint import PREFIX, RecordsEndpoint
@@ -49,6 +50,7 @@ from application.accounts.authentication import Authenticate
 from application.accounts.passwords import ChangePassword
 from application.accounts.sessions import SessionUseCases
 from application.accounts.sign_up import SignUp
+from application.accounts.users import ManageUsers
 from application.datasets.catalogue import Catalogue
 from application.datasets.fetch_one import FetchOne
 from application.ingest.quarantine import ListQuarantine, ReplayQuarantine
@@ -73,6 +75,7 @@ class AccountUseCases(NamedTuple):
     sessions: SessionUseCases
     change_password: ChangePassword
     api_tokens: ApiTokenService
+    manage_users: ManageUsers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +136,7 @@ _ROUTES = (
     *QUARANTINE_ROUTES,
     *TASK_ROUTES,
     *ACCOUNT_ROUTES,
+    *USER_ROUTES,
     *POINT_ROUTES,
     *HEALTH_ROUTES,
     *STATS_ROUTES,
@@ -173,7 +177,7 @@ def _named(use_cases: UseCases, settings: HttpSettings) -> dict[str, Any]:
         **vars(use_cases),
         **use_cases.accounts._asdict(),
         "signer": CursorSigner(settings.secret),
-        "limiter": Limiter(use_cases.client_limits, settings.client_limits),
+        "limiter": Limiter(use_cases.client_limits, settings.client_limits, use_cases.events),
         "once_only": OnceOnly(use_cases.idempotency, use_cases.random),
         "waiting_room": WaitingRoom(),
         "default_dataset": settings.default_dataset,

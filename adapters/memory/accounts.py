@@ -44,6 +44,11 @@ class MemoryAccounts(Accounts):
         """Return the user of that name, None if there is none."""
         return self._database.users.get(key_of(name))
 
+    async def page(self, limit: int, after: str = "") -> list[User]:
+        """Return up to `limit` users whose keys come after this one, in the order of the keys."""
+        keys = sorted(key for key in self._database.users if key > after)
+        return [self._database.users[key] for key in keys[:limit]]
+
     async def replace(self, seen: User, changed: User) -> bool:
         """Replace a user if it is still equal to `seen`; return whether it was."""
         if self._database.users.get(seen.key) != seen:
@@ -201,13 +206,15 @@ class MemoryLoginAttempts(LoginAttempts):
         self._database = database
         self._clock = clock
 
-    async def begin(self, account: str, network: str) -> None:
+    async def begin(self, account: str, network: str) -> float:
         """Count an attempt; raise TooManyRequests if none is allowed from this network now."""
         now, known = self._clock.now(), self._guess(account, network)
         wait_s = known.wait_s(now)
         if wait_s:
             raise TooManyRequests("too many wrong passwords; wait before the next try", wait_s)
-        self._put(account, network, known.after_attempt(now))
+        following = known.after_attempt(now)
+        self._put(account, network, following)
+        return following.wait_s(now)
 
     async def succeed(self, account: str, network: str) -> None:
         """Record that the last attempt was correct."""

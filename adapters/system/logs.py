@@ -70,7 +70,6 @@ class Logs:
             events.WatchFailed: self._watch_failed,
             events.Pruned: self._pruned,
             events.PruneFailed: self._prune_failed,
-            events.LoginRefused: self._login_refused,
             events.AdminRoleMissing: self._admin_role_missing,
         }
         if self._log.is_enabled_for(logging.INFO):
@@ -176,11 +175,6 @@ class Logs:
         self._log.error("expired rows could not be removed", **_reason(event.error))
 
     # ------------------------------------------------------------ accounts
-
-    def _login_refused(self, event: events.LoginRefused) -> None:
-        self._log.info(
-            "login refused", account=event.account, network=event.network, code=event.code
-        )
 
     def _admin_role_missing(self, event: events.AdminRoleMissing) -> None:
         self._log.warning(

@@ -8,11 +8,13 @@ from application.accounts.authentication import API_TOKEN_PREFIX
 from application.accounts.passwords import ConfirmPassword
 from application.accounts.sign_up import existing_user
 from application.ports.accounts import Accounts, ApiTokens, UserSessions
+from application.ports.operations import Events
 from application.ports.system import Clock, Random
 from domain.errors import InvalidInput, InvalidToken, PasswordRequired, UnknownToken
+from domain.events import TokenCreated, TokensRevoked
 from domain.fields import storable
 from domain.sessions import LONGEST_TTL, ApiToken, digest_of
-from domain.users import ALL_SCOPES, Caller, Scope, User, key_of
+from domain.users import ALL_SCOPES, OPERATOR, Caller, Scope, User, key_of, scope_text
 
 LONGEST_NAME = 100
 #: The most API tokens of one user.
@@ -40,6 +42,22 @@ class NewToken(msgspec.Struct, frozen=True, kw_only=True):
         return now + ttl
 
 
+class RevokeTokens:
+    """The use case that revokes API tokens of a user."""
+
+    def __init__(self, api_tokens: ApiTokens, events: Events) -> None:
+        self._api_tokens = api_tokens
+        self._events = events
+
+    async def __call__(self, user: str, by: str, token_id: str | None = None) -> int:
+        """Revoke one token, or all of them; return how many there were; raise UnknownToken."""
+        revoked = await self._api_tokens.revoke(key_of(user), token_id)
+        if token_id is not None and not revoked:
+            raise UnknownToken("there is no API token of that identifier")
+        self._events.publish(TokensRevoked(account=user, by=by, count=revoked))
+        return revoked
+
+
 class ApiTokenService:
     """The use cases of API tokens; a caller with an API token cannot create another."""
 
@@ -49,15 +67,19 @@ class ApiTokenService:
         sessions: UserSessions,
         api_tokens: ApiTokens,
         confirm: ConfirmPassword,
+        revoke: RevokeTokens,
         clock: Clock,
         random: Random,
+        events: Events,
     ) -> None:
         self._accounts = accounts
         self._sessions = sessions
         self._api_tokens = api_tokens
         self._confirm = confirm
+        self._revoke = revoke
         self._clock = clock
         self._random = random
+        self._events = events
 
     async def create(
         self, caller: Caller, wanted: NewToken, password: str | None, network: str
@@ -72,15 +94,11 @@ class ApiTokenService:
             user = await self._confirm(name, password, network)
         else:
             user = await self._recently_logged_in(caller, name)
-        return await self._create(user, wanted)
+        return await self._create(user, wanted, name)
 
     async def create_for(self, user: str, wanted: NewToken) -> tuple[ApiToken, str]:
         """Create a token of a user, as the operator; raise UnknownUser if there is none."""
-        return await self._create(await existing_user(self._accounts, user), wanted)
-
-    async def list_of(self, user: str) -> list[ApiToken]:
-        """Return a user's tokens, oldest first, to the operator; raise UnknownUser."""
-        return await self._api_tokens.of((await existing_user(self._accounts, user)).key)
+        return await self._create(await existing_user(self._accounts, user), wanted, OPERATOR)
 
     async def list(self, caller: Caller) -> list[ApiToken]:
         """Return the caller's tokens, oldest first."""
@@ -88,8 +106,7 @@ class ApiTokenService:
 
     async def revoke(self, caller: Caller, token_id: str) -> None:
         """Revoke one of the caller's tokens; raise UnknownToken if there is none."""
-        if not await self._api_tokens.revoke(key_of(caller.person), token_id):
-            raise UnknownToken("you have no API token of that identifier")
+        await self._revoke(caller.person, caller.person, token_id)
 
     async def _recently_logged_in(self, caller: Caller, name: str) -> User:
         sessions = {session.id: session for session in await self._sessions.of(key_of(name))}
@@ -101,7 +118,7 @@ class ApiTokenService:
             raise PasswordRequired("this login is too long ago; send current_password")
         return user
 
-    async def _create(self, user: User, wanted: NewToken) -> tuple[ApiToken, str]:
+    async def _create(self, user: User, wanted: NewToken, by: str) -> tuple[ApiToken, str]:
         name = wanted.name
         if not 1 <= len(name) <= LONGEST_NAME or storable(name) != name or not name.isprintable():
             raise InvalidInput("/name", f"expected 1 to {LONGEST_NAME} printable characters")
@@ -120,4 +137,13 @@ class ApiTokenService:
             raise InvalidInput(
                 "/name", f"expected fewer than {MAX_TOKENS} tokens; revoke one first"
             )
+        self._events.publish(
+            TokenCreated(
+                account=user.name,
+                by=by,
+                token=token.id,
+                scope=scope_text(token.scopes),
+                expires_at=token.expires_at,
+            )
+        )
         return token, text

@@ -5,11 +5,25 @@ from typing import NamedTuple
 
 import msgspec
 
-from application.ports.accounts import Accounts, LoginAttempts, PasswordHasher, Sessions, Tokens
+from application.accounts.passwords import publish_refusal
+from application.ports.accounts import (
+    Accounts,
+    LoginAttempts,
+    PasswordHasher,
+    Sessions,
+    Tokens,
+    UserSessions,
+)
 from application.ports.operations import Events
 from application.ports.system import Clock, Random
-from domain.errors import InvalidToken, LoginRequired, TooManyRequests, WrongCredentials
-from domain.events import LoginRefused
+from domain.errors import (
+    InvalidToken,
+    LoginRequired,
+    TooManyRequests,
+    UnknownSession,
+    WrongCredentials,
+)
+from domain.events import LoggedIn, SessionsEnded
 from domain.sessions import Claims, Session, digest_of
 from domain.users import Caller, User, is_name, key_of
 
@@ -81,24 +95,25 @@ class LogIn:
         Raise WrongCredentials, the same whether or not there is such a user, and TooManyRequests
         after too many attempts.
         """
-        account, user = key_of(name), None
+        account, user, wait_s = key_of(name), None, 0.0
         try:
-            await self._attempts.begin(account, network)
+            wait_s = await self._attempts.begin(account, network)
             user = await self._accounts.get(name) if is_name(name) else None
             hashed = user.password if user and not user.disabled else None
             verified = await self._hasher.verify(password, hashed)
             if user is None or not verified.ok:
                 raise WrongCredentials("the username or the password is wrong")
         except (TooManyRequests, WrongCredentials) as error:
-            known = user.name if user else ""
-            self._events.publish(LoginRefused(account=known, network=network, code=error.code))
+            publish_refusal(self._events, user.name if user else "", network, error, wait_s)
             raise
         await self._attempts.succeed(account, network)
         if verified.renewed is not None:
             # If the user is changed at the same time, the next login does this.
             renewed = msgspec.structs.replace(user, password=verified.renewed)
             await self._accounts.replace(user, renewed)
-        return await self._open(user, network)
+        granted = await self._open(user, network)
+        self._events.publish(LoggedIn(account=user.name, network=network))
+        return granted
 
     async def _open(self, user: User, network: str) -> Granted:
         now, refresh_token = self._clock.now(), self._random.secret()
@@ -153,9 +168,48 @@ class LogOut:
             raise LoginRequired("name the session to end by its refresh_token or an access token")
 
 
+class EndSessions:
+    """The use case that ends sessions of a user before their time."""
+
+    def __init__(self, sessions: Sessions, user_sessions: UserSessions, events: Events) -> None:
+        self._sessions = sessions
+        self._user_sessions = user_sessions
+        self._events = events
+
+    async def __call__(self, user: str, by: str, session_id: str | None = None) -> int:
+        """End one session, or all of them; return how many were open; raise UnknownSession."""
+        if session_id is None:
+            ended = await self._user_sessions.end_all(key_of(user))
+        else:
+            sessions = await self._user_sessions.of(key_of(user))
+            if session_id not in {session.id for session in sessions}:
+                raise UnknownSession("there is no open session of that identifier")
+            await self._sessions.end(session_id)
+            ended = 1
+        self._events.publish(SessionsEnded(account=user, by=by, count=ended))
+        return ended
+
+
+class OwnSessions:
+    """The use cases of a user's own sessions; programs have none."""
+
+    def __init__(self, user_sessions: UserSessions, end_sessions: EndSessions) -> None:
+        self._user_sessions = user_sessions
+        self._end_sessions = end_sessions
+
+    async def list(self, caller: Caller) -> list[Session]:
+        """Return the caller's open sessions, the latest login first."""
+        return await self._user_sessions.of(key_of(caller.person))
+
+    async def end(self, caller: Caller, session_id: str | None = None) -> None:
+        """End one of the caller's sessions, or all of them; raise UnknownSession."""
+        await self._end_sessions(caller.person, caller.person, session_id)
+
+
 class SessionUseCases(NamedTuple):
     """The use cases of sessions."""
 
     log_in: LogIn
     refresh: Refresh
     log_out: LogOut
+    own: OwnSessions

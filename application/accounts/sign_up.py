@@ -1,6 +1,7 @@
 """Accounts: the use cases of creating them, by strangers, admins and the settings."""
 
 from application.ports.accounts import Accounts, PasswordHasher
+from application.ports.operations import Events
 from application.ports.system import Clock
 from domain.dataset import Role
 from domain.errors import (
@@ -9,23 +10,32 @@ from domain.errors import (
     SignupClosed,
     UnknownUser,
 )
-from domain.users import SignupRules, User, checked_name, checked_password
+from domain.events import UserAdded
+from domain.users import OPERATOR, SignupRules, User, checked_name, checked_password
 
 
 class AddUser:
     """The use case of admins and the operator that creates an account."""
 
-    def __init__(self, accounts: Accounts, hasher: PasswordHasher, clock: Clock) -> None:
+    def __init__(
+        self, accounts: Accounts, hasher: PasswordHasher, clock: Clock, events: Events
+    ) -> None:
         self._accounts = accounts
         self._hasher = hasher
         self._clock = clock
+        self._events = events
 
     async def __call__(
-        self, name: str, password: str, role: Role = Role.USER, most: int | None = None
+        self,
+        name: str,
+        password: str,
+        role: Role = Role.USER,
+        most: int | None = None,
+        by: str = OPERATOR,
     ) -> User:
         """Create a user; raise InvalidInput for a bad name or password, or NameTaken.
 
-        Raise SignupClosed if there are `most` users already.
+        Raise SignupClosed if there are `most` users already. `by` is who does it.
         """
         checked_name(name)
         check_new_password(self._hasher, password)
@@ -36,6 +46,7 @@ class AddUser:
             created_at=self._clock.now(),
         )
         await self._accounts.add(user, most)
+        self._events.publish(UserAdded(account=user.name, role=role, by=by))
         return user
 
 
@@ -50,7 +61,7 @@ class SignUp:
         """Create a user as AddUser does; raise SignupClosed if only admins may do so."""
         if not self._rules.open:
             raise SignupClosed("only admins create accounts here; ask one of them")
-        return await self._add_user(name, password, most=self._rules.most)
+        return await self._add_user(name, password, most=self._rules.most, by=name)
 
 
 class EnsureAdmin:

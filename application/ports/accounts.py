@@ -28,6 +28,10 @@ class Accounts(Protocol):
         """Return the user of that name, None if there is none."""
 
     @abstractmethod
+    async def page(self, limit: int, after: str = "") -> list[User]:
+        """Return up to `limit` users whose keys come after this one, in the order of the keys."""
+
+    @abstractmethod
     async def replace(self, seen: User, changed: User) -> bool:
         """Replace a user if it is still equal to `seen`; return whether it was."""
 
@@ -157,10 +161,11 @@ class LoginAttempts(Protocol):
     """
 
     @abstractmethod
-    async def begin(self, account: str, network: str) -> None:
+    async def begin(self, account: str, network: str) -> float:
         """Count an attempt; raise TooManyRequests if none is allowed from this network now.
 
-        Attempts from elsewhere do not delay a network with an earlier login to the account.
+        Return for how many seconds no further attempt is allowed if this one is wrong. Attempts
+        from elsewhere do not delay a network with an earlier login to the account.
         """
 
     @abstractmethod

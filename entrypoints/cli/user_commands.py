@@ -1,10 +1,11 @@
-"""Commands to create and change users."""
+"""Commands to create and change users, and to end what lets them in.
+
+They are apart from `users`, so that `catchment --help` does not load the whole program.
+"""
 
 import sys
-from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
 
 import click
 
@@ -12,15 +13,23 @@ from domain.dataset import Role
 from domain.units import positive_duration
 from domain.users import ALL_SCOPES, scope_text, scopes_in
 from entrypoints.cli.commands import read_settings, reporting_errors, run
-from entrypoints.config.settings import Settings
-
-if TYPE_CHECKING:
-    from application.accounts.api_tokens import NewToken
 
 
 @click.group()
 def user() -> None:
-    """Create and change accounts. Passwords are prompted for, or read from standard input."""
+    """List, create and change accounts.
+
+    Passwords are prompted for, or read from standard input.
+    """
+
+
+@user.command("list")
+@reporting_errors
+def list_users() -> None:
+    """List all accounts with role, state and time of creation."""
+    from entrypoints.cli.users import listed
+
+    click.echo(run(listed(read_settings())))
 
 
 @user.command("add")
@@ -29,15 +38,40 @@ def user() -> None:
 @reporting_errors
 def add_user(name: str, admin: bool) -> None:
     """Create an account called NAME."""
-    click.echo(run(_add(read_settings(), name, _prompt_password(), admin)))
+    from entrypoints.cli.users import add
+
+    click.echo(run(add(read_settings(), name, _prompt_password(), admin)))
 
 
 @user.command("disable")
 @click.argument("name")
 @reporting_errors
 def disable_user(name: str) -> None:
-    """Disable the account NAME, and end its sessions."""
-    click.echo(run(_disable(read_settings(), name)))
+    """Disable the account NAME; its sessions and API tokens end."""
+    from entrypoints.cli.users import disable
+
+    click.echo(run(disable(read_settings(), name)))
+
+
+@user.command("enable")
+@click.argument("name")
+@reporting_errors
+def enable_user(name: str) -> None:
+    """Enable the account NAME. What ended with it stays ended."""
+    from entrypoints.cli.users import enable
+
+    click.echo(run(enable(read_settings(), name)))
+
+
+@user.command("role")
+@click.argument("name")
+@click.argument("role", type=click.Choice([Role.USER.value, Role.ADMIN.value]))
+@reporting_errors
+def set_role(name: str, role: str) -> None:
+    """Give the account NAME the role user or admin."""
+    from entrypoints.cli.users import change_role
+
+    click.echo(run(change_role(read_settings(), name, Role(role))))
 
 
 @user.command("password")
@@ -50,8 +84,49 @@ def disable_user(name: str) -> None:
 @reporting_errors
 def set_password(name: str, keep_tokens: bool | None) -> None:
     """Set a new password for NAME; sessions and API tokens end."""
+    from entrypoints.cli.users import change_password
+
     ask = partial(click.confirm, default=True) if sys.stdin.isatty() else None
     click.echo(run(change_password(read_settings(), name, _prompt_password(), keep_tokens, ask)))
+
+
+@user.command("tokens")
+@click.argument("name")
+@reporting_errors
+def list_tokens(name: str) -> None:
+    """List the API tokens of NAME."""
+    from entrypoints.cli.users import tokens_of
+
+    click.echo(run(tokens_of(read_settings(), name)))
+
+
+@user.command("revoke")
+@click.argument("name")
+@click.argument("token", required=False)
+@reporting_errors
+def revoke_tokens(name: str, token: str | None) -> None:
+    """Revoke the API token with the identifier TOKEN of NAME, or all of them."""
+    from entrypoints.cli.users import revoke
+
+    click.echo(run(revoke(read_settings(), name, token)))
+
+
+@click.group()
+def sessions() -> None:
+    """End sessions, so that people have to log in again."""
+
+
+@sessions.command("end")
+@click.argument("name", required=False)
+@click.option("--all", "everyone", is_flag=True, help="Those of all users.")
+@reporting_errors
+def end_sessions(name: str | None, everyone: bool) -> None:
+    """End the sessions of NAME, or of all users. API tokens stay valid."""
+    from entrypoints.cli.users import end
+
+    if bool(name) is everyone:
+        raise click.UsageError("expected either NAME or --all")
+    click.echo(run(end(read_settings(), name)))
 
 
 def _read_ttl(context: click.Context, option: click.Parameter, text: str) -> timedelta | None:
@@ -83,10 +158,9 @@ def _read_ttl(context: click.Context, option: click.Parameter, text: str) -> tim
 @reporting_errors
 def create_token(name: str, token_name: str, ttl: timedelta | None, scope: str) -> None:
     """Create and print an API token for NAME. It is not shown again."""
-    from application.accounts.api_tokens import NewToken
+    from entrypoints.cli.users import create
 
-    wanted = NewToken(name=token_name, ttl=ttl, scopes=scopes_in(scope))
-    click.echo(run(_create_token(read_settings(), name, wanted)))
+    click.echo(run(create(read_settings(), name, token_name, ttl, scopes_in(scope))))
 
 
 def _prompt_password() -> str:
@@ -95,53 +169,3 @@ def _prompt_password() -> str:
         typed: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
         return typed
     return sys.stdin.readline().rstrip("\r\n")
-
-
-async def _add(given: Settings, name: str, password: str, admin: bool) -> str:
-    """Create an account; return the confirmation."""
-    from entrypoints.processes.lifecycle import running
-
-    async with running(given) as container:
-        role = Role.ADMIN if admin else Role.USER
-        user = await container.add_user()(name, password, role)
-        return f"{user.name} can now log in, with the role {user.role}."
-
-
-async def _disable(given: Settings, name: str) -> str:
-    """Disable an account; return the confirmation."""
-    from entrypoints.processes.lifecycle import running
-
-    async with running(given) as container:
-        await container.disable_user()(name)
-        return f"{name} is disabled; running sessions end within 5 seconds."
-
-
-async def change_password(
-    given: Settings, name: str, password: str, keep: bool | None, ask: Callable[[str], bool] | None
-) -> str:
-    """Set a new password; return the confirmation. `ask` is there at a terminal."""
-    from entrypoints.processes.lifecycle import running
-
-    async with running(given) as container:
-        tokens = [token.name for token in await container.api_token_service().list_of(name)]
-        if keep is None and tokens and ask is not None:
-            keep = not ask(f"Revoke the API tokens of {name} too ({_counted(tokens)})?")
-        await container.change_password().set(name, password, bool(keep))
-    said = f"{name} has the new password, and must log in again."
-    if not tokens:
-        return said
-    return f"{said} API tokens {'kept' if keep else 'revoked'}: {_counted(tokens)}."
-
-
-def _counted(names: list[str]) -> str:
-    """Return how many API tokens there are, and for what."""
-    return f"{len(names)}, for {', '.join(names)}"
-
-
-async def _create_token(given: Settings, user: str, wanted: "NewToken") -> str:
-    """Create an API token for a user; return its text."""
-    from entrypoints.processes.lifecycle import running
-
-    async with running(given) as container:
-        _, text = await container.api_token_service().create_for(user, wanted)
-        return str(text)

@@ -89,15 +89,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     signup: str = setting(
         read.or_nothing(read.choice("open", "closed")),
         "",
-        "Who may create an account: with `open` anyone, with `closed` only the operator, by"
-        " `catchment user add`. When empty, it is `closed` if `CATCHMENT_REQUIRE_LOGIN` is on, and"
-        " `open` otherwise.",
+        "Who may create an account: with `open` anyone, with `closed` only admins, by"
+        " [`POST /users`](http-api.md#post-users) or `catchment user add`. When empty, it is"
+        " `closed` if `CATCHMENT_REQUIRE_LOGIN` is on, and `open` otherwise.",
     )
     max_accounts: int = setting(
         read.whole(1),
         str(MOST_ACCOUNTS),
-        "The number of accounts from which on nobody can sign up; `catchment user add` can create"
-        " more. The number for one client is a limit of `CATCHMENT_CLIENT_LIMITS`.",
+        "The number of accounts from which on nobody can sign up; admins can create more."
+        " The number for one client is a limit of `CATCHMENT_CLIENT_LIMITS`.",
     )
     max_tasks: int = setting(
         read.whole(1),
@@ -117,10 +117,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         read.client_limits,
         read.CLIENT_LIMITS,
         "Requests one client may send in a window of time: `fetch` (fetch, replay, cancel), `login`"
-        " (sign up, log in, change a password), `signup`, `sessions` (refresh, log out, create and"
-        " revoke API tokens) and `tasks` (create, change, delete). Limits that are not named keep"
-        " their defaults; all requests of a window may come at once. Users are counted by name;"
-        " other clients, and those that sign up or log in, by address, IPv6 by /64.",
+        " (sign up, log in, change a password), `signup`, `sessions` (refresh, log out, change"
+        " sessions, API tokens and users) and `tasks` (create, change, delete). Limits that are not"
+        " named keep their defaults; all requests of a window may come at once. Users are counted"
+        " by name; other clients, and those that sign up or log in, by address, IPv6 by /64.",
     )
     cors_origins: tuple[str, ...] = setting(
         read.list_of("origins such as https://app.example.com, or *", read.is_origin),

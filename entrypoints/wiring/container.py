@@ -30,11 +30,12 @@ from adapters.system.machine import SystemClock, SystemRandom
 from adapters.system.passwords import ArgonPasswordHasher
 from adapters.system.secrets import EnvironmentSecrets
 from adapters.system.tokens import JwtTokens
-from application.accounts.api_tokens import ApiTokenService
+from application.accounts.api_tokens import ApiTokenService, RevokeTokens
 from application.accounts.authentication import Authenticate, TokenUse
 from application.accounts.passwords import ChangePassword, ConfirmPassword
+from application.accounts.sessions import EndSessions
 from application.accounts.sign_up import AddUser, EnsureAdmin, SignUp
-from application.accounts.users import DisableUser
+from application.accounts.users import ManageUsers
 from application.datasets.catalogue import Catalogue
 from application.datasets.fetch_one import FetchOne
 from application.datasets.registry import Registry
@@ -170,24 +171,44 @@ class Container(containers.DeclarativeContainer):
     fetch_posts = registry.provided.current[POSTS.name].fetch
     query_posts = registry.provided.current[POSTS.name].query
     catalogue = providers.Singleton(Catalogue, registry, quarantine, clock)
-    add_user = providers.Singleton(AddUser, accounts, hasher, clock)
+    add_user = providers.Singleton(AddUser, accounts, hasher, clock, events)
     sign_up = providers.Singleton(SignUp, add_user, settings.provided.signup_rules)
     ensure_admin = providers.Singleton(EnsureAdmin, accounts, add_user)
     confirm_password = providers.Singleton(
         ConfirmPassword, accounts, login_attempts, hasher, events
     )
     change_password = providers.Singleton(
-        ChangePassword, accounts, sessions, api_tokens, hasher, confirm_password
+        ChangePassword, accounts, sessions, api_tokens, hasher, confirm_password, events
     )
-    disable_user = providers.Singleton(DisableUser, accounts, sessions, api_tokens)
+    revoke_tokens = providers.Singleton(RevokeTokens, api_tokens, events)
     api_token_service = providers.Singleton(
-        ApiTokenService, accounts, sessions, api_tokens, confirm_password, clock, random
+        ApiTokenService,
+        accounts,
+        sessions,
+        api_tokens,
+        confirm_password,
+        revoke_tokens,
+        clock,
+        random,
+        events,
+    )
+    end_sessions = providers.Singleton(EndSessions, sessions, sessions, events)
+    manage_users = providers.Singleton(
+        ManageUsers,
+        accounts,
+        add_user,
+        sessions,
+        api_tokens,
+        end_sessions,
+        revoke_tokens,
+        events,
     )
     session_use_cases = providers.Singleton(
         sessions_of,
         settings,
         accounts,
         sessions,
+        end_sessions,
         login_attempts,
         hasher,
         tokens,
@@ -206,6 +227,7 @@ class Container(containers.DeclarativeContainer):
         sessions=session_use_cases,
         change_password=change_password,
         api_tokens=api_token_service,
+        manage_users=manage_users,
     )
     find_job = providers.Singleton(FindJob, job_backend, registry)
     list_jobs = providers.Singleton(ListJobs, job_backend, registry)

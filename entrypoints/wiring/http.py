@@ -2,8 +2,18 @@
 
 from adapters.http.app import HttpSettings
 from adapters.http.protocol.hosts import LOOPBACK, is_loopback
-from application.accounts.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh, SessionUseCases
-from application.ports.accounts import Accounts, LoginAttempts, PasswordHasher, Sessions, Tokens
+from adapters.sql.accounts.sessions import SqlSessions
+from application.accounts.sessions import (
+    EndSessions,
+    Grant,
+    Lifetimes,
+    LogIn,
+    LogOut,
+    OwnSessions,
+    Refresh,
+    SessionUseCases,
+)
+from application.ports.accounts import Accounts, LoginAttempts, PasswordHasher, Tokens
 from application.ports.operations import Events
 from application.ports.system import Clock, Random
 from entrypoints.config.secret_key import secret_of
@@ -42,7 +52,8 @@ def _hosts_of(settings: Settings) -> tuple[str, ...]:
 def sessions_of(
     settings: Settings,
     accounts: Accounts,
-    sessions: Sessions,
+    sessions: SqlSessions,
+    end_sessions: EndSessions,
     attempts: LoginAttempts,
     hasher: PasswordHasher,
     tokens: Tokens,
@@ -57,4 +68,5 @@ def sessions_of(
         log_in=LogIn(accounts, sessions, attempts, hasher, grant, clock, random, events),
         refresh=Refresh(accounts, sessions, tokens, grant),
         log_out=LogOut(sessions),
+        own=OwnSessions(sessions, end_sessions),
     )

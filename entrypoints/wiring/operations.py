@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from adapters.http.operations.prometheus import Metrics
 from adapters.system.events import EventDispatcher
 from adapters.system.logs import Logs
+from adapters.system.security_log import SecurityLog
 from adapters.system.traces import NoTracer
 from entrypoints.config.settings import InvalidSetting, Settings
 from entrypoints.version import VERSION
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 def events_of(settings: Settings, metrics: Callable[[], Metrics]) -> EventDispatcher:
     """Return the dispatcher of events to the log and, unless they are off, to the metrics."""
     if settings.metrics == "off":
-        return EventDispatcher(Logs())
-    return EventDispatcher(Logs(), metrics())
+        return EventDispatcher(Logs(), SecurityLog())
+    return EventDispatcher(Logs(), SecurityLog(), metrics())
 
 
 def tracer_of(settings: Settings) -> "NoTracer | OtelTracer":

@@ -41,7 +41,7 @@ def test_an_admin_is_made_given_a_token_and_locked_out(tmp_path: Path) -> None:
     assert changed.stdout == (
         "ann has the new password, and must log in again. API tokens revoked: 1, for ci.\n"
     )
-    assert disabled.stdout.startswith("ann is disabled")
+    assert disabled.stdout.startswith("Ann is disabled")
 
 
 @pytest.mark.parametrize(

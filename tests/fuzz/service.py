@@ -10,6 +10,7 @@ from typing import Any
 from adapters.memory.accounts import MemoryPasswordHasher
 from adapters.memory.system import SeededRandom
 from domain.dataset import Role
+from domain.users import OPERATOR
 from entrypoints.config.loading import load
 from entrypoints.config.setting_readers import CLIENT_LIMITS
 from entrypoints.config.units import rates
@@ -46,7 +47,7 @@ class Service:
             for name, value in scope["headers"]
         ]
         await self._app({**scope, "headers": headers}, receive, send)
-        if scope["path"] == "/auth/logout":
+        if scope["method"] != "GET" and scope["path"].startswith(("/auth/", "/users")):
             self._tokens.clear()
 
     async def _live(self, receive: Any, send: Any) -> None:
@@ -63,6 +64,9 @@ class Service:
         if role not in (b"user", b"admin"):
             return value
         if role not in self._tokens:
+            # Any user, this one too, may just have been disabled, or made another's.
+            manage_users, name = self._container.manage_users(), role.decode()
+            await manage_users.change(name, OPERATOR, role=Role(name), disabled=False)
             log_in = self._container.session_use_cases().log_in
             granted = await log_in(role.decode(), PASSWORD, "the fuzzer")
             self._tokens[role] = f"Bearer {granted.access_token}".encode()

@@ -35,6 +35,8 @@ BY_DESIGN: Mapping[str, str] = {
     r"invalid_value: expected fewer than 100 tokens.*": "it depends on the tokens made before",
     r"invalid_value: expected either expires_at or ttl": "each of them is right alone",
     r"invalid_value: expected an end within 3650 days.*": "it depends on the present time",
+    r"invalid_value: you cannot .* yourself; another admin can": "it depends on the caller",
+    r"invalid_value: you cannot change your own role; another admin can": "so does this",
     r"url_too_long: .*": "values that are not too long alone may be so together",
 }
 

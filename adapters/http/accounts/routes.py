@@ -1,11 +1,9 @@
 """Accounts: signing up, logging in and out, and the tokens of programs."""
 
-from datetime import datetime
-
-import msgspec
 from litestar import delete, get, post
 from litestar.params import JSONBody
 
+from adapters.http.accounts.responses import Account, Me, SessionList, TokenInfo, TokenList
 from adapters.http.accounts.schemas import (
     Credentials,
     LogoutRequest,
@@ -36,47 +34,10 @@ from application.accounts.api_tokens import ApiTokenService
 from application.accounts.passwords import ChangePassword
 from application.accounts.sessions import Granted, SessionUseCases
 from application.accounts.sign_up import SignUp
-from domain.dataset import Role
-from domain.sessions import ApiToken
-from domain.users import scope_text
 
 _THIS_SESSION = LogoutRequest()
 #: What a route with a body may answer besides.
 _BODY = (408, 413, 415, 503, 507)
-
-
-class Account(msgspec.Struct, frozen=True):
-    """A new account."""
-
-    username: str
-
-
-class Me(msgspec.Struct, frozen=True):
-    """The caller."""
-
-    username: str
-    role: Role
-
-
-class TokenInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One API token; its text is shown once, when it is created.
-
-    `last_used_at` is exact to a minute.
-    """
-
-    id: str
-    name: str
-    scope: str
-    created_at: datetime
-    expires_at: datetime | None
-    last_used_at: datetime | None
-    token: str | msgspec.UnsetType = msgspec.UNSET
-
-
-class TokenList(msgspec.Struct, frozen=True):
-    """The caller's API tokens."""
-
-    tokens: list[TokenInfo]
 
 
 @post(
@@ -182,6 +143,52 @@ async def logout(
 
 
 @get(
+    "/auth/sessions",
+    operation_id="list_sessions",
+    summary="List your sessions",
+    responses=problems(401, 403, 503),
+    opt=may_call(ACCOUNT),
+    tags=["auth"],
+)
+async def own_sessions(request: AnyRequest, sessions: Use[SessionUseCases]) -> SessionList:
+    """Return the caller's open sessions, the latest login first."""
+    caller = caller_of(request.scope)
+    return SessionList.of(await sessions.own.list(caller), caller.session)
+
+
+@delete(
+    "/auth/sessions",
+    status_code=204,
+    operation_id="end_sessions",
+    summary="End all your sessions",
+    responses=problems(401, 403, 429, 503, 507),
+    guards=[Limited(SESSIONS)],
+    opt=may_call(ACCOUNT),
+    tags=["auth"],
+)
+async def end_sessions(request: AnyRequest, sessions: Use[SessionUseCases]) -> None:
+    """End all of the caller's sessions, this one too; API tokens stay valid."""
+    await sessions.own.end(caller_of(request.scope))
+
+
+@delete(
+    "/auth/sessions/{session_id:str}",
+    status_code=204,
+    operation_id="end_session",
+    summary="End one of your sessions",
+    responses=problems(401, 403, 404, 429, 503, 507),
+    guards=[Limited(SESSIONS)],
+    opt=may_call(ACCOUNT),
+    tags=["auth"],
+)
+async def end_session(
+    request: AnyRequest, session_id: Identifier, sessions: Use[SessionUseCases]
+) -> None:
+    """End one of the caller's sessions."""
+    await sessions.own.end(caller_of(request.scope), identifier(session_id))
+
+
+@get(
     "/auth/tokens",
     operation_id="list_tokens",
     summary="List your API tokens",
@@ -192,7 +199,7 @@ async def logout(
 async def tokens(request: AnyRequest, api_tokens: Use[ApiTokenService]) -> TokenList:
     """Return the caller's API tokens, without their texts."""
     found = await api_tokens.list(caller_of(request.scope))
-    return TokenList([_token_info(token) for token in found])
+    return TokenList.of(found)
 
 
 @post(
@@ -213,7 +220,7 @@ async def create(
     """
     caller, network = caller_of(request.scope), client_network(address_of(request.scope))
     token, text = await api_tokens.create(caller, data.wanted, data.current_password, network)
-    return _token_info(token, text)
+    return TokenInfo.of(token, text)
 
 
 @delete(
@@ -233,16 +240,17 @@ async def revoke(
     await api_tokens.revoke(caller_of(request.scope), identifier(token_id))
 
 
-ACCOUNT_ROUTES = [signup, password, me, login, refresh, logout, tokens, create, revoke]
-
-
-def _token_info(token: ApiToken, text: str | msgspec.UnsetType = msgspec.UNSET) -> TokenInfo:
-    return TokenInfo(
-        id=token.id,
-        name=token.name,
-        scope=scope_text(token.scopes),
-        created_at=token.created_at,
-        expires_at=token.expires_at,
-        last_used_at=token.last_used_at,
-        token=text,
-    )
+ACCOUNT_ROUTES = [
+    signup,
+    password,
+    me,
+    login,
+    refresh,
+    logout,
+    own_sessions,
+    end_sessions,
+    end_session,
+    tokens,
+    create,
+    revoke,
+]

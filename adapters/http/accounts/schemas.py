@@ -1,11 +1,13 @@
 """The bodies of requests about accounts."""
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Annotated
 
 import msgspec
 
 from application.accounts.api_tokens import LONGEST_NAME, NewToken
+from domain.dataset import Role
 from domain.sessions import LONGEST_TTL
 from domain.users import (
     ALL_SCOPES,
@@ -33,6 +35,15 @@ Username = Annotated[
         extra_json_schema={"pattern": f"^{NAME_PATTERN}$"},
     ),
 ]
+
+
+class UserRole(StrEnum):
+    """The roles that a user can have."""
+
+    USER = Role.USER.value
+    ADMIN = Role.ADMIN.value
+
+
 NewPassword = Annotated[
     str,
     msgspec.Meta(
@@ -85,6 +96,21 @@ class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     username: Username
     password: NewPassword
+
+
+class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A user whom an admin creates."""
+
+    username: Username
+    password: NewPassword
+    role: UserRole = UserRole.USER
+
+
+class UserChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an admin changes of a user; what is left out stays as it is."""
+
+    role: UserRole | None = None
+    disabled: bool | None = None
 
 
 class Credentials(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

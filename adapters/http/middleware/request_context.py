@@ -7,6 +7,7 @@ import asyncio
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from http import HTTPStatus
 from time import perf_counter
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from adapters.http.datasets.endpoint import PREFIX
 from adapters.http.datasets.response_cache import CACHED, RepeatedAnswer, ResponseCache
 from adapters.http.middleware.authentication import AuthenticationMiddleware
 from adapters.http.middleware.cors import Cors
+from adapters.http.protocol.access import address_of, caller_of
 from adapters.http.protocol.asgi import (
     REFUSAL,
     REQUEST_ID,
@@ -31,13 +33,13 @@ from adapters.http.protocol.asgi import (
     request_id_of,
     send_reply,
 )
-from adapters.http.protocol.client_address import Origin
+from adapters.http.protocol.client_address import Origin, client_network
 from adapters.http.protocol.framing import MAX_URL_BYTES
 from adapters.http.protocol.links import enter
 from adapters.http.protocol.problems import READ_ONLY, READING, Refusal, Reply, reply_to, status_of
 from application.ports.operations import Events, SpanKind, Tracer
 from application.ports.system import Random
-from domain.events import ReadServed, RequestFailed, RequestServed
+from domain.events import AccessRefused, ReadServed, RequestFailed, RequestServed
 
 #: More than any ordinary request needs.
 MAX_HEADER_BYTES = 16 * 1024
@@ -170,8 +172,20 @@ class RequestContextMiddleware:
             self._publish(scope, status, started)
         return int(status)
 
+    def _publish_refusal(self, scope: Scope) -> None:
+        self._events.publish(
+            AccessRefused(
+                account=caller_of(scope).name or "",
+                network=client_network(address_of(scope)),
+                method=scope["method"],
+                path=path_of(scope),
+            )
+        )
+
     def _publish(self, scope: Scope, status: int, started: float) -> None:
         """Publish a request; its status is 0 if the client disconnected before the answer."""
+        if status == HTTPStatus.FORBIDDEN:
+            self._publish_refusal(scope)
         is_read = scope["method"] in READING
         if not (self._reads_wanted if is_read else self._others_wanted):
             return

@@ -44,6 +44,7 @@ _TAGS = {
     "fetch": "Fetching from the sources, at once or as a job.",
     "tasks": "Tasks that users keep, enriched with facts from GitHub.",
     "auth": "Accounts, sessions and API tokens.",
+    "users": "All users, their sessions and API tokens, for admins.",
     "points": "Data points, in the form of the telemetry API.",
     "quarantine": "Rejected records, and their replay.",
 }
@@ -53,6 +54,8 @@ _IN_PATH = {
     "job_id": "the identifier of a job",
     "task_id": "the identifier of a task",
     "token_id": "the identifier of an API token",
+    "session_id": "the identifier of a session",
+    "username": "the name of a user",
     "rejection_id": "the identifier of a rejected record",
 }
 

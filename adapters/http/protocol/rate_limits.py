@@ -14,7 +14,9 @@ from adapters.http.protocol.access import address_of, caller_of
 from adapters.http.protocol.asgi import add_headers
 from adapters.http.protocol.client_address import client_network
 from application.ports.accounts import ClientLimits
+from application.ports.operations import Events
 from domain.errors import TooManyRequests
+from domain.events import LimitReached
 from domain.politeness import Rate
 from domain.users import key_of
 
@@ -32,9 +34,10 @@ _BY_NETWORK = frozenset({LOGIN, SIGNUP})
 class Limiter:
     """Counts requests by purpose and client: a user by name, everybody else by network."""
 
-    def __init__(self, limits: ClientLimits, rates: Mapping[str, Rate]) -> None:
+    def __init__(self, limits: ClientLimits, rates: Mapping[str, Rate], events: Events) -> None:
         self._limits = limits
         self._rates = rates
+        self._events = events
 
     async def spend(self, scope: Any, purpose: str) -> None:
         """Count a request and say in its answer what is left; TooManyRequests if nothing is."""
@@ -50,6 +53,13 @@ class Limiter:
             },
         )
         if not allowance.allowed:
+            self._events.publish(
+                LimitReached(
+                    account=caller_of(scope).name or "",
+                    network=client_network(address_of(scope)),
+                    purpose=purpose,
+                )
+            )
             raise TooManyRequests(
                 f"expected at most {rate.count} requests in {rate.window_s:g} seconds; wait",
                 allowance.wait_s,

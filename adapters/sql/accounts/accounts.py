@@ -5,7 +5,8 @@ from typing import Any
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from adapters.sql.engine.database import Database, named_row
+from adapters.sql.engine.database import Database, Row, named_row
+from adapters.sql.engine.dialects import in_binary_order
 from adapters.sql.schema.tables import meta, users
 from application.ports.accounts import Accounts
 from domain.dataset import Role
@@ -19,6 +20,12 @@ _ADD = upsert(users).on_conflict_do_nothing()
 _TURN = select(meta.c.name).where(meta.c.name == "epoch").with_for_update()
 _COUNT = select(func.count()).select_from(users)
 _GET = select(users).where(users.c.key == bindparam("of"))
+_PAGE = (
+    select(users)
+    .where(in_binary_order(users.c.key) > bindparam("after"))
+    .order_by(in_binary_order(users.c.key))
+    .limit(bindparam("limit"))
+)
 _REPLACE = (
     update(users)
     .where(
@@ -54,13 +61,12 @@ class SqlAccounts(Accounts):
     async def get(self, name: str) -> User | None:
         """The user of that name."""
         [rows] = await self._database.snapshot([(_GET, {"of": key_of(name)})])
-        if not rows:
-            return None
-        named = named_row(_NAMES, rows[0], ("created_at",))
-        del named["key"]
-        named["role"] = Role(named["role"])
-        named["disabled"] = bool(named["disabled"])
-        return User(**named)
+        return _user(rows[0]) if rows else None
+
+    async def page(self, limit: int, after: str = "") -> list[User]:
+        """Return up to `limit` users whose keys come after this one, in the order of the keys."""
+        [rows] = await self._database.snapshot([(_PAGE, {"after": after, "limit": limit})])
+        return [_user(row) for row in rows]
 
     async def replace(self, seen: User, changed: User) -> bool:
         """Put a changed user in place, if nobody else has."""
@@ -77,6 +83,14 @@ class SqlAccounts(Accounts):
             replaced = await session.run(_REPLACE, named)
             await session.note_change()
         return bool(replaced)
+
+
+def _user(row: Row) -> User:
+    named = named_row(_NAMES, row, ("created_at",))
+    del named["key"]
+    named["role"] = Role(named["role"])
+    named["disabled"] = bool(named["disabled"])
+    return User(**named)
 
 
 def _row_of(user: User) -> dict[str, Any]:

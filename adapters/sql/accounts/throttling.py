@@ -83,15 +83,17 @@ class SqlLoginAttempts(LoginAttempts):
         self._database = database
         self._clock = clock
 
-    async def begin(self, account: str, place: str) -> None:
+    async def begin(self, account: str, place: str) -> float:
         """Count a guess; TooManyRequests when none may be made from there now."""
         async with self._database.write() as session:
-            now, guess = await self._locked(session, account, place)
-            wait_s = guess.wait_s(from_micros(now))
+            micros, guess = await self._locked(session, account, place)
+            now = from_micros(micros)
+            wait_s, following = guess.wait_s(now), guess.after_attempt(now)
             if not wait_s:
-                await _put(session, account, place, guess.after_attempt(from_micros(now)))
+                await _put(session, account, place, following)
         if wait_s:
             raise TooManyRequests("too many wrong passwords; wait before the next try", wait_s)
+        return following.wait_s(now)
 
     async def succeed(self, account: str, place: str) -> None:
         """The last guess was right."""

@@ -57,6 +57,30 @@ def _now_or_server_clock(element: _Now, compiler: SQLCompiler, **kw: Any) -> str
     return f"(SELECT coalesce({given}, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint))"
 
 
+# ---------------------------------------------------------------- the order of text
+
+
+class _InBinaryOrder(FunctionElement[str]):
+    name = "in_binary_order"
+    type = Text()
+    inherit_cache = True
+
+
+def in_binary_order(text: ColumnElement[str]) -> ColumnElement[str]:
+    """Return a text that is compared and sorted by its characters, whatever the locale."""
+    return _InBinaryOrder(text)
+
+
+@compiles(_InBinaryOrder, "sqlite")
+def _as_it_is(element: _InBinaryOrder, compiler: SQLCompiler, **kw: Any) -> str:
+    return compiler.process(element.clauses, **kw)
+
+
+@compiles(_InBinaryOrder, "postgresql")
+def _collated(element: _InBinaryOrder, compiler: SQLCompiler, **kw: Any) -> str:
+    return f'({compiler.process(element.clauses, **kw)} COLLATE "C")'
+
+
 # ---------------------------------------------------------------- substrings
 
 

@@ -20,13 +20,23 @@ from adapters.memory.operations import MemoryProbe
 from adapters.memory.system import SteerableClock
 from adapters.system.events import EventDispatcher
 from adapters.system.logs import Logs
+from adapters.system.security_log import SecurityLog
 from adapters.system.tokens import JwtTokens
-from application.accounts.api_tokens import ApiTokenService
+from application.accounts.api_tokens import ApiTokenService, RevokeTokens
 from application.accounts.authentication import Authenticate, TokenUse
 from application.accounts.passwords import ChangePassword, ConfirmPassword
-from application.accounts.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh, SessionUseCases
+from application.accounts.sessions import (
+    EndSessions,
+    Grant,
+    Lifetimes,
+    LogIn,
+    LogOut,
+    OwnSessions,
+    Refresh,
+    SessionUseCases,
+)
 from application.accounts.sign_up import AddUser, SignUp
-from application.accounts.users import DisableUser
+from application.accounts.users import ManageUsers
 from application.datasets.catalogue import Catalogue
 from application.datasets.fetch_one import FetchOne
 from application.datasets.query import Query
@@ -61,7 +71,7 @@ from domain.paging import PageRequest
 from domain.politeness import Cadence
 from domain.schedules import Schedule
 from domain.tasks import MAX_TASKS, TASKS
-from domain.users import SignupRules
+from domain.users import OPERATOR, SignupRules
 from entrypoints.config.setting_readers import client_limits
 
 SECRET = b"a secret of the tests, 32 bytes long"
@@ -277,7 +287,7 @@ class HttpFixture:
         self.memory = memory = InMemory(clock=clock)
         self.clock, self.random, self.database = memory.clock, memory.random, memory.database
         self.metrics = Metrics("0")
-        self.events = events or EventDispatcher(Logs(), self.metrics)
+        self.events = events or EventDispatcher(Logs(), SecurityLog(), self.metrics)
         self.broken = BreakableStore(self.database)
         self.store = store or self.broken
         self.broken_intakes = BreakableIntakes(self.database, self.clock)
@@ -385,10 +395,11 @@ class HttpFixture:
         grant = Grant(tokens, clock, Lifetimes())
         self.hasher = memory.hasher
         self.tokens = tokens
-        self.disable = DisableUser(accounts, memory.user_sessions, api_tokens)
-        self.add_user = AddUser(accounts, self.hasher, clock)
+        self.add_user = AddUser(accounts, self.hasher, clock, self.events)
         self.token_use = TokenUse(api_tokens, clock)
         confirm = ConfirmPassword(accounts, attempts, self.hasher, self.events)
+        revoke = RevokeTokens(api_tokens, self.events)
+        end_sessions = EndSessions(sessions, memory.user_sessions, self.events)
         self.people = AccountUseCases(
             authenticate=Authenticate(
                 accounts, sessions, api_tokens, tokens, changes, clock, self.token_use
@@ -400,15 +411,36 @@ class HttpFixture:
                 ),
                 refresh=Refresh(accounts, sessions, tokens, grant),
                 log_out=LogOut(sessions),
+                own=OwnSessions(memory.user_sessions, end_sessions),
             ),
             change_password=ChangePassword(
-                accounts, memory.user_sessions, api_tokens, self.hasher, confirm
+                accounts, memory.user_sessions, api_tokens, self.hasher, confirm, self.events
             ),
             api_tokens=ApiTokenService(
-                accounts, memory.user_sessions, api_tokens, confirm, clock, random
+                accounts,
+                memory.user_sessions,
+                api_tokens,
+                confirm,
+                revoke,
+                clock,
+                random,
+                self.events,
+            ),
+            manage_users=ManageUsers(
+                accounts,
+                self.add_user,
+                memory.user_sessions,
+                api_tokens,
+                end_sessions,
+                revoke,
+                self.events,
             ),
         )
         return self.people
+
+    async def disable(self, name: str) -> None:
+        """Disable a user, as the operator."""
+        await self.people.manage_users.change(name, OPERATOR, disabled=True)
 
     async def headers(self, role: Role) -> dict[str, str]:
         """Return the headers of a request in a role."""

@@ -7,12 +7,20 @@ import pytest
 
 from adapters.memory.accounts import MemoryAccounts
 from adapters.memory.in_memory import InMemory
-from application.accounts.api_tokens import ApiTokenService, NewToken
+from application.accounts.api_tokens import ApiTokenService, NewToken, RevokeTokens
 from application.accounts.authentication import Authenticate, TokenUse
 from application.accounts.passwords import ChangePassword, ConfirmPassword
-from application.accounts.sessions import Grant, Lifetimes, LogIn, LogOut, Refresh
+from application.accounts.sessions import (
+    EndSessions,
+    Grant,
+    Lifetimes,
+    LogIn,
+    LogOut,
+    OwnSessions,
+    Refresh,
+)
 from application.accounts.sign_up import AddUser, EnsureAdmin, SignUp
-from application.accounts.users import DisableUser
+from application.accounts.users import ManageUsers
 from domain.dataset import Role
 from domain.errors import (
     Forbidden,
@@ -24,8 +32,8 @@ from domain.errors import (
     UnknownUser,
     WrongCredentials,
 )
-from domain.events import LoginRefused
-from domain.users import ANONYMOUS, Caller, SignupRules, User
+from domain.events import LoginLocked, LoginRefused
+from domain.users import ANONYMOUS, OPERATOR, Caller, SignupRules, User
 
 PASSWORD = "correct horse"
 
@@ -56,7 +64,7 @@ class AccountUseCases(InMemory):
         super().__init__()
         self.accounts = RacingAccounts(self.database)
         grant = Grant(self.tokens, self.clock, Lifetimes())
-        self.add_user = AddUser(self.accounts, self.hasher, self.clock)
+        self.add_user = AddUser(self.accounts, self.hasher, self.clock, self.events)
         self.log_in = LogIn(
             self.accounts,
             self.sessions,
@@ -70,11 +78,29 @@ class AccountUseCases(InMemory):
         self.refresh = Refresh(self.accounts, self.sessions, self.tokens, grant)
         confirm = ConfirmPassword(self.accounts, self.login_attempts, self.hasher, self.events)
         self.change_password = ChangePassword(
-            self.accounts, self.user_sessions, self.api_tokens, self.hasher, confirm
+            self.accounts, self.user_sessions, self.api_tokens, self.hasher, confirm, self.events
         )
-        self.disable = DisableUser(self.accounts, self.user_sessions, self.api_tokens)
+        revoke = RevokeTokens(self.api_tokens, self.events)
+        end_sessions = EndSessions(self.sessions, self.user_sessions, self.events)
+        self.own_sessions = OwnSessions(self.user_sessions, end_sessions)
+        self.manage = ManageUsers(
+            self.accounts,
+            self.add_user,
+            self.user_sessions,
+            self.api_tokens,
+            end_sessions,
+            revoke,
+            self.events,
+        )
         self.keep = ApiTokenService(
-            self.accounts, self.user_sessions, self.api_tokens, confirm, self.clock, self.random
+            self.accounts,
+            self.user_sessions,
+            self.api_tokens,
+            confirm,
+            revoke,
+            self.clock,
+            self.random,
+            self.events,
         )
         self.token_use = TokenUse(self.api_tokens, self.clock)
         self.authenticate = Authenticate(
@@ -170,7 +196,7 @@ async def test_the_operator_gives_a_user_another_password(people: AccountUseCase
 async def test_a_user_is_locked_out_whoever_else_changes_them(people: AccountUseCases) -> None:
     people.accounts.races = 3
 
-    await people.disable("ann")
+    await people.manage.change("ann", OPERATOR, disabled=True)
 
     user = await people.accounts.get("ann")
     assert user is not None
@@ -180,7 +206,7 @@ async def test_a_user_is_locked_out_whoever_else_changes_them(people: AccountUse
 @pytest.mark.parametrize(
     "act",
     [
-        lambda people: people.disable("bob"),
+        lambda people: people.manage.change("bob", OPERATOR, disabled=True),
         lambda people: people.change_password.set("bob", "another password"),
         lambda people: people.keep.create_for("bob", NewToken(name="ci")),
     ],
@@ -262,10 +288,11 @@ async def test_a_refused_login_is_published_without_what_was_typed(people: Accou
     with pytest.raises(TooManyRequests):
         await people.log_in("ann", PASSWORD, "there")
 
-    assert people.events.published == [
+    assert people.events.published[1:] == [
         LoginRefused(account="Ann", network="here", code="wrong_credentials"),
         LoginRefused(account="", network="here", code="wrong_credentials"),
         *[LoginRefused(account="Ann", network="there", code="wrong_credentials")] * 5,
+        LoginLocked(account="Ann", network="there", wait_s=1.0),
         LoginRefused(account="", network="there", code="too_many_requests"),
     ]
 

@@ -139,7 +139,7 @@ async def test_another_password_ends_the_tokens_and_makes_no_room_for_new_ones_o
 
     await people.change_password.set("ann", "another password")
 
-    assert await people.keep.list_of("ann") == []
+    assert await people.manage.tokens_of("ann") == []
     with pytest.raises(InvalidToken):
         await people.authenticate(text)
 
@@ -151,10 +151,10 @@ async def test_the_operator_may_keep_the_tokens(people: AccountUseCases) -> None
 
     assert await people.authenticate(text)
     await people.token_use.drain()
-    [kept] = await people.keep.list_of("ANN")
+    [kept] = await people.manage.tokens_of("ANN")
     assert kept.id == token.id
     with pytest.raises(UnknownUser):
-        await people.keep.list_of("bob")
+        await people.manage.tokens_of("bob")
 
 
 async def test_a_token_made_while_the_password_was_changed_is_none(

@@ -4,15 +4,24 @@ import contextlib
 
 import pytest
 
-from application.accounts.api_tokens import ApiTokenService, NewToken
+from application.accounts.api_tokens import ApiTokenService, NewToken, RevokeTokens
 from application.accounts.authentication import Authenticate, TokenUse
 from application.accounts.passwords import ChangePassword, ConfirmPassword
-from application.accounts.sessions import Grant, Granted, Lifetimes, LogIn, LogOut, Refresh
+from application.accounts.sessions import (
+    EndSessions,
+    Grant,
+    Granted,
+    Lifetimes,
+    LogIn,
+    LogOut,
+    OwnSessions,
+    Refresh,
+)
 from application.accounts.sign_up import AddUser, EnsureAdmin, SignUp
-from application.accounts.users import DisableUser
+from application.accounts.users import ManageUsers
 from domain.dataset import Role
-from domain.errors import InvalidToken, NameTaken, UnknownToken, WrongCredentials
-from domain.users import Caller, SignupRules
+from domain.errors import InvalidToken, NameTaken, UnknownSession, UnknownToken, WrongCredentials
+from domain.users import OPERATOR, Caller, SignupRules
 from tests.application.sweeping import Case, sweep
 
 PASSWORD, ANOTHER = "correct horse", "battery staple"
@@ -28,16 +37,25 @@ class AccountsCase(Case):
         attempts, hasher = self.counted(self.login_attempts), self.counted(self.hasher)
         api_tokens = self.counted(self.api_tokens)
         grant = Grant(self.tokens, clock, Lifetimes())
-        self.add_user = AddUser(accounts, hasher, clock)
+        self.add_user = AddUser(accounts, hasher, clock, self.events)
         self.sign_up = SignUp(self.add_user, SignupRules())
         self.ensure_admin = EnsureAdmin(accounts, self.add_user)
         self.log_in = LogIn(accounts, sessions, attempts, hasher, grant, clock, random, self.events)
         self.refresh = Refresh(accounts, sessions, self.tokens, grant)
         self.log_out = LogOut(sessions)
         confirm = ConfirmPassword(accounts, attempts, hasher, self.events)
-        self.change_password = ChangePassword(accounts, sessions, api_tokens, hasher, confirm)
-        self.disable = DisableUser(accounts, sessions, api_tokens)
-        self.keep = ApiTokenService(accounts, sessions, api_tokens, confirm, clock, random)
+        self.change_password = ChangePassword(
+            accounts, sessions, api_tokens, hasher, confirm, self.events
+        )
+        revoke = RevokeTokens(api_tokens, self.events)
+        end_sessions = EndSessions(sessions, sessions, self.events)
+        self.own_sessions = OwnSessions(sessions, end_sessions)
+        self.manage = ManageUsers(
+            accounts, self.add_user, sessions, api_tokens, end_sessions, revoke, self.events
+        )
+        self.keep = ApiTokenService(
+            accounts, sessions, api_tokens, confirm, revoke, clock, random, self.events
+        )
         self.authenticate = Authenticate(
             accounts,
             sessions,
@@ -174,7 +192,7 @@ class SettingAPassword(ChangingThePassword):
 
 class LockingOut(AccountsCase):
     async def act(self) -> None:
-        await self.disable("ann")
+        await self.manage.change("ann", OPERATOR, disabled=True)
 
     async def holds(self) -> None:
         if self.database.users["ann"].disabled:
@@ -186,6 +204,57 @@ class LockingOut(AccountsCase):
             assert not await self.may_refresh(granted)
         assert not await self.accepts(self.home.access_token)
         assert not await self.accepts(self.program_token)
+
+
+class LettingInAgain(AccountsCase):
+    async def begin(self) -> None:
+        await super().begin()
+        await self.manage.change("ann", OPERATOR, disabled=True)
+
+    async def act(self) -> None:
+        await self.manage.change("ann", OPERATOR, disabled=False)
+
+    async def is_done(self) -> None:
+        assert await self.knows(PASSWORD)
+        for granted in (self.home, self.elsewhere):
+            assert not await self.may_refresh(granted)
+        assert not await self.accepts(self.program_token)
+
+
+class MakingAnAdmin(AccountsCase):
+    async def act(self) -> None:
+        await self.manage.change("ann", OPERATOR, role=Role.ADMIN)
+
+    async def is_done(self) -> None:
+        assert (await self.authenticate(self.home.access_token)).role is Role.ADMIN
+
+
+class EndingOneSession(AccountsCase):
+    async def act(self) -> None:
+        await self.own_sessions.end(self.ann, self.ann.session)
+
+    async def act_again(self) -> None:
+        with contextlib.suppress(UnknownSession):  # it has ended already
+            await self.act()
+
+    async def is_done(self) -> None:
+        assert not await self.accepts(self.home.access_token)
+        assert await self.may_refresh(self.elsewhere)
+
+
+class EndingTheSessionsOfAUser(AccountsCase):
+    async def act(self) -> None:
+        await self.manage.end_sessions("ann", OPERATOR)
+
+    async def is_done(self) -> None:
+        for granted in (self.home, self.elsewhere):
+            assert not await self.may_refresh(granted)
+        assert await self.accepts(self.program_token)
+
+
+class EndingEverySession(EndingTheSessionsOfAUser):
+    async def act(self) -> None:
+        await self.manage.end_all_sessions(OPERATOR)
 
 
 class MakingAToken(AccountsCase):
@@ -211,6 +280,14 @@ class RevokingAToken(AccountsCase):
         assert not await self.accepts(self.program_token)
 
 
+class RevokingEveryToken(AccountsCase):
+    async def act(self) -> None:
+        await self.manage.revoke_tokens("ann", OPERATOR)
+
+    async def is_done(self) -> None:
+        assert not await self.accepts(self.program_token)
+
+
 CASES = (
     SigningUp,
     MakingTheFirstAdmin,
@@ -220,8 +297,14 @@ CASES = (
     ChangingThePassword,
     SettingAPassword,
     LockingOut,
+    LettingInAgain,
+    MakingAnAdmin,
+    EndingOneSession,
+    EndingTheSessionsOfAUser,
+    EndingEverySession,
     MakingAToken,
     RevokingAToken,
+    RevokingEveryToken,
 )
 
 

@@ -102,6 +102,21 @@ async def test_a_user_who_was_changed_meanwhile_is_not_replaced(
     assert await backend.accounts.get("ann") == changed
 
 
+async def test_users_are_listed_by_the_characters_of_their_names_a_page_at_a_time(
+    backend: Backend,
+) -> None:
+    names = ["b", "B-1", "b.a", "b_1", "ba", "a@x", "10", "9"]
+    for name in names:
+        await backend.accounts.add(ann(backend, name))
+
+    pages = [[user.key for user in await backend.accounts.page(3)]]
+    while pages[-1]:
+        pages.append([u.key for u in await backend.accounts.page(3, pages[-1][-1])])
+
+    keys = sorted(name.lower() for name in names)
+    assert pages == [keys[:3], keys[3:6], keys[6:], []]
+
+
 async def test_a_change_of_a_user_changes_the_version(backend: Backend) -> None:
     user = ann(backend)
     await backend.accounts.add(user)

@@ -73,6 +73,16 @@ async def test_a_few_guesses_are_free(backend: Backend) -> None:
     assert waits == pytest.approx([0.0] * FREE_GUESSES + [1.0])
 
 
+async def test_an_attempt_says_how_long_the_next_one_has_to_wait_if_it_is_wrong(
+    backend: Backend,
+) -> None:
+    waits = [await backend.attempts.begin("ann", "here") for _ in range(FREE_GUESSES)]
+    backend.clock.advance(1)
+    waits.append(await backend.attempts.begin("ann", "here"))
+
+    assert waits == pytest.approx([0.0] * (FREE_GUESSES - 1) + [1.0, 2.0])
+
+
 async def test_of_many_at_once_no_more_are_free(backend: Backend) -> None:
     waits = await asyncio.gather(*(guess(backend) for _ in range(30)))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from application.accounts.api_tokens import NewToken
-from entrypoints.cli.user_commands import change_password
+from entrypoints.cli.users import change_password
 from entrypoints.config.loading import load
 from entrypoints.config.settings import Settings
 from entrypoints.processes.lifecycle import running
@@ -47,7 +47,7 @@ async def test_a_terminal_asks_what_becomes_of_the_tokens_unless_an_option_says_
     expected = ["Revoke the API tokens of ann too (1, for ci)?"]
     assert asked == ([] if revoke is None else expected)
     async with running(settings) as container:
-        assert len(await container.api_token_service().list_of("ann")) == left
+        assert len(await container.manage_users().tokens_of("ann")) == left
 
 
 async def test_without_a_terminal_or_tokens_nothing_is_asked(settings: Settings) -> None:
