@@ -16,6 +16,8 @@ Block = str | dict[str, Any]
 _ROUND = frozenset({10, 15, 20, 25, 30, 40, 50, 60, 75, 100, 150, 200, 250, 500, 1000})
 _NUMBERS = ("page", "_page", "page_number", "pageNumber", "page[number]", "p")
 _OFFSETS = ("offset", "_start", "skip", "$skip", "start", "startIndex", "page[offset]", "from")
+#: Tokens whose parameter has another name.
+_SENT_AS = {"last_seq": "since"}
 _TOKENS = ("cursor", "page_token", "pageToken", "token", "next_token", "next", "after")
 _AFTERS = ("starting_after", "after", "since", "last_id", "after_id", "start_after")
 _PAGE_COUNTS = ("pages", "page_count", "pagecount", "total_pages", "totalpages", "last_page")
@@ -121,7 +123,8 @@ def _by_token(answer: FirstAnswer, ends: Mapping[str, str]) -> Iterator[PagesGue
             block = {"token": pointer, "send": name, **ends}
             yield PagesGuess(block=block, params=params, evidence=evidence)
         elif isinstance(value, str | int):
-            for send in dict.fromkeys((*_spelled(pointer), *_TOKENS)):
+            own = [_SENT_AS[name]] if name in _SENT_AS else _spelled(pointer)
+            for send in dict.fromkeys((*own, *_TOKENS)):
                 block = {"token": pointer, "send": send, **ends}
                 yield PagesGuess(block=block, params={send: str(value)}, evidence=evidence)
 

@@ -57,10 +57,13 @@ def guess_records(body: Any) -> list[RecordsGuess]:
         return [_guess(only, body, sure=True, evidence="the answer is a list")]
     if not isinstance(body, dict) or not body:
         raise ValueError("the answer holds no records")
-    candidates = sorted(_candidates(body, ()), key=lambda c: (c.rank, not c.is_known, -c.size))
+    whole = _size(body)
+    candidates = sorted(
+        _candidates(body, ()),
+        key=lambda c: (2 * c.size < whole, c.rank, not c.is_known, -c.size),
+    )
     if not candidates:
         return [_single(body)]
-    whole = _size(body)
     guesses = []
     for number, each in enumerate(candidates):
         share = each.size / whole

@@ -24,6 +24,7 @@ NEXT = frozenset(
         "next_cursor",
         "nextcursor",
         "next_page_uri",
+        "last_seq",
     }
 )
 #: The number of all records.

@@ -174,6 +174,8 @@ class Walk:
             case str(url):
                 return NextUrl(url)
             case params:
+                if not page.records and tuple(sorted(params.items())) in self._requested:
+                    return self._end(proven=True)  # a token of where we are, and nothing after it
                 return NextParams(params)
 
     def _counted(self, page: Page, paginator: Number | Offset | After) -> Step:

@@ -31,11 +31,11 @@ _EXCERPT = 200
 
 
 class MemorySource(Source[R], Generic[R]):
-    """Answers with the given pages, each of them records or a body; all of it can be changed.
+    """A source with the given pages, each of them records or a body; all of it can be changed.
 
-    `failure` is raised once `fails_after` pages are out, `takes_s` is how long a page takes, and
-    `etag` makes a source that was asked with it say that nothing changed, and `fresh_until` until
-    when its answers will do. `asked` is every ask.
+    `failure` is raised after `fails_after` pages; a page takes `takes_s`. A request with `etag` is
+    answered as not modified. `fresh_until` is until when responses are fresh. `asked` records every
+    request.
     """
 
     def __init__(
@@ -59,12 +59,12 @@ class MemorySource(Source[R], Generic[R]):
 
     @property
     def name(self) -> str:
-        """The source's name, as users read it."""
+        """Return the name of the source, as shown to users."""
         return self._name
 
     @property
     def host(self) -> str:
-        """The host that the source's addresses name."""
+        """Return the host of the source's URLs."""
         return self._name
 
     @property
@@ -98,16 +98,16 @@ class MemorySource(Source[R], Generic[R]):
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise UnexpectedContent(f"{self._name} did not answer with a list: {error}") from error
         records: list[R] = []
-        places: list[int] = []
+        positions: list[int] = []
         rejections: list[Rejection] = []
-        for place, item in enumerate(items):
+        for position, item in enumerate(items):
             try:
                 records.append(msgspec.json.decode(item, type=self._record))
-                places.append(place)
+                positions.append(position)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 excerpt = bytes(item).decode(errors="replace")[:_EXCERPT]
-                rejections.append(Rejection(f"/{place}", str(error), excerpt))
-        return Batch(records, rejections, lambda number: f"/{places[number]}")
+                rejections.append(Rejection(f"/{position}", str(error), excerpt))
+        return Batch(records, rejections, lambda number: f"/{positions[number]}")
 
     def _fail_after(self, pages: int) -> None:
         if self.failure is not None and pages >= min(self.fails_after, len(self.pages)):
@@ -125,7 +125,7 @@ class MemorySource(Source[R], Generic[R]):
 
 
 class MemoryIntakes(Intakes):
-    """Opens intakes into the datasets of a memory database."""
+    """Intakes into a memory database."""
 
     def __init__(self, database: MemoryDatabase, clock: Clock) -> None:
         self._database = database
@@ -135,12 +135,12 @@ class MemoryIntakes(Intakes):
     async def open(
         self, dataset: Dataset[R], source: str, job: FetchJob
     ) -> AsyncIterator[Intake[R]]:
-        """Open an intake; leaving the block without a commit leaves the records as they were."""
+        """Open an intake; without a commit the block changes no records."""
         yield MemoryIntake(self._database, self._clock, dataset, source, job)
 
 
 class MemoryIntake(Intake[R], Generic[R]):
-    """What one source brings in during one fetch, waiting for its commit."""
+    """The records of one source in one job, until its commit."""
 
     def __init__(
         self,
@@ -162,7 +162,7 @@ class MemoryIntake(Intake[R], Generic[R]):
         self._received = 0
 
     async def keep(self, payload: Payload) -> Payload:
-        """Keep a body for good, before anything is read from it."""
+        """Store a payload, before it is read."""
         self._database.require_held(self._job)
         self._database.receipts += 1
         is_known = payload.body in self._database.bodies
@@ -174,7 +174,7 @@ class MemoryIntake(Intake[R], Generic[R]):
         return msgspec.structs.replace(kept, is_known=is_known)
 
     async def kept(self, what: Replay | Walk | None = None) -> AsyncIterator[StoredPayload]:
-        """Every payload of this source whose fetch was committed, or those that are asked for."""
+        """Yield the committed payloads of this source, or those of a replay or a walk."""
         payloads = {p.receipt: p for p in self._database.kept[self._dataset.name, self._source]}
         receipts = list(map(self._receipt, payloads.values()))
         for receipt in selected(receipts, what):
@@ -195,13 +195,13 @@ class MemoryIntake(Intake[R], Generic[R]):
         return self._database.quarantine[self._dataset.name]
 
     async def add(self, records: Sequence[R], payload: Payload) -> None:
-        """Take in sound records read from a kept payload; of the same key the last one wins."""
+        """Add valid records of a stored payload; of the same key the last one wins."""
         self._received += len(records)
         for record in records:
             self._added[self._dataset.key_of(record)] = record, payload.receipt
 
     async def reject(self, rejections: Sequence[Rejection], payload: Payload) -> None:
-        """Put records into quarantine, at once; what is there already is only seen again."""
+        """Put records into quarantine at once, equal ones only once."""
         self._database.require_held(self._job)
         if payload.receipt not in self._receipts:
             self._again.add(payload.receipt)
@@ -225,7 +225,7 @@ class MemoryIntake(Intake[R], Generic[R]):
     async def commit(
         self, checkpoint: Checkpoint | None, dry_run: bool = False, anew: bool = False
     ) -> Counts:
-        """Merge all that was added, with the checkpoint, in one step."""
+        """Merge all added records, with the checkpoint if given, in one step."""
         table = self._database.table_of(self._dataset)
         if dry_run:
             return self._merged(Table(dict(table.rows)), self._clock.now(), anew)
@@ -236,8 +236,8 @@ class MemoryIntake(Intake[R], Generic[R]):
         if counts.changed:
             table.seq, table.changed_at = table.seq + 1, now
         if checkpoint is not None:
-            noted = msgspec.structs.replace(checkpoint, counts=checkpoint.counts + counts)
-            table.checkpoints[self._source] = noted
+            counted = msgspec.structs.replace(checkpoint, counts=checkpoint.counts + counts)
+            table.checkpoints[self._source] = counted
         self._release()
         self._database.merged.update(self._receipts, self._again)
         self._again.clear()
@@ -250,7 +250,7 @@ class MemoryIntake(Intake[R], Generic[R]):
                 del self._waiting[rejected]
 
     def _merged(self, table: Table, now: datetime, anew: bool) -> Counts:
-        gone = self._not_given_again(table) if anew else []
+        gone = self._missing_keys(table) if anew else []
         for key in gone:
             del table.rows[key]
         merged = [
@@ -266,7 +266,7 @@ class MemoryIntake(Intake[R], Generic[R]):
             deleted=len(gone),
         )
 
-    def _not_given_again(self, table: Table) -> list[Key]:
+    def _missing_keys(self, table: Table) -> list[Key]:
         kept = {p.receipt for p in self._database.kept[self._dataset.name, self._source]}
         merged = kept & self._database.merged
         return [
@@ -288,13 +288,13 @@ def _same(stored: Any, record: msgspec.Struct) -> bool:
 
 
 class MemoryReceipts(Receipts):
-    """Finds what jobs have received in a memory database."""
+    """The payloads received by jobs, in a memory database."""
 
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
 
     async def last(self, job_id: str) -> Received | None:
-        """The last payload that a job has received."""
+        """Return the last stored payload that a job has received, None if there is none."""
         found = [
             Received(source, payload)
             for (_, source), payloads in self._database.kept.items()
@@ -305,7 +305,7 @@ class MemoryReceipts(Receipts):
 
 
 class MemoryQuarantine(Quarantine):
-    """Shows the rejected records of a memory database."""
+    """The rejected records of a memory database."""
 
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
@@ -317,27 +317,27 @@ class MemoryQuarantine(Quarantine):
         source: str | None = None,
         before: tuple[datetime, int] | None = None,
     ) -> list[Quarantined]:
-        """The records rejected last, newest first."""
+        """Return the records in quarantine, newest first."""
         found = [
             rejected
             for rejected in self._all()
             if dataset in (None, rejected.dataset)
             and source in (None, rejected.source)
-            and (before is None or _place(rejected) < before)
+            and (before is None or _sort_key(rejected) < before)
         ]
-        return sorted(found, key=_place, reverse=True)[:limit]
+        return sorted(found, key=_sort_key, reverse=True)[:limit]
 
     async def get(self, rejection_id: int) -> Quarantined | None:
-        """One rejected record, as long as it waits."""
+        """Return one record in quarantine, None if there is none."""
         return next((found for found in self._all() if found.id == rejection_id), None)
 
     async def count(self, dataset: str) -> int:
-        """How many records of the dataset are waiting."""
+        """Return the number of the dataset's records in quarantine."""
         return len(self._database.quarantine[dataset])
 
     def _all(self) -> list[Quarantined]:
         return [one for each in self._database.quarantine.values() for one in each.values()]
 
 
-def _place(rejected: Quarantined) -> tuple[datetime, int]:
+def _sort_key(rejected: Quarantined) -> tuple[datetime, int]:
     return rejected.rejected_at, rejected.id

@@ -1,4 +1,4 @@
-"""Time and chance in memory: a clock that tests steer, and seeded randomness."""
+"""The system in memory: a clock that tests control, seeded randomness, and secrets."""
 
 import asyncio
 import base64
@@ -12,16 +12,16 @@ from domain.errors import SourceRefused
 from domain.secrets import Redactor, SecretRef
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
-#: So many turns of the event loop let everything in memory run until it waits for the clock.
+#: After so many turns of the event loop everything in memory waits for the clock.
 _TURNS = 100
 
 _Sleeper = tuple[datetime, int, asyncio.Future[None]]
 
 
 class SteerableClock(Clock):
-    """Tells the time it was given; whoever sleeps wakes when the clock is moved past.
+    """A clock that tests move; sleepers wake when it passes their time.
 
-    `steady` goes on alike when the clock is set: sleepers go by that.
+    `steady` is not changed when the clock is set, and sleepers follow it.
     """
 
     def __init__(self, now: datetime = _START) -> None:
@@ -31,12 +31,12 @@ class SteerableClock(Clock):
         self._parked = 0
 
     def now(self) -> datetime:
-        """The moment the clock stands at."""
+        """Return the time of the clock."""
         return self._now + self._set_by
 
     @property
     def steady(self) -> datetime:
-        """The moment it would stand at if it had never been set."""
+        """Return the time of the clock as if it had never been set."""
         return self._now
 
     def set(self, by: timedelta) -> None:
@@ -44,7 +44,7 @@ class SteerableClock(Clock):
         self._set_by += by
 
     async def sleep(self, seconds: float) -> None:
-        """Return when the clock has been moved so many seconds on."""
+        """Wait until the clock has moved on by so many seconds."""
         until = self._now + timedelta(seconds=seconds)
         if until <= self._now:
             await asyncio.sleep(0)
@@ -56,16 +56,16 @@ class SteerableClock(Clock):
 
     @property
     def wakes_at(self) -> datetime | None:
-        """When the next sleeper wakes; None while nobody sleeps."""
+        """Return when the next sleeper wakes, None without sleepers."""
         return self._sleepers[0][0] if self._sleepers else None
 
     def advance(self, by: float | timedelta) -> None:
-        """Move the clock on, by seconds or a duration, and wake all whose time has come."""
+        """Move the clock on, by seconds or a duration, and wake the sleepers that are due."""
         self._now += by if isinstance(by, timedelta) else timedelta(seconds=by)
         self._wake()
 
     async def elapse(self, by: float | timedelta) -> None:
-        """Let time pass as it does: every sleeper wakes at its moment and runs until it waits."""
+        """Move the clock on in steps: every sleeper wakes at its time and runs until it waits."""
         until = self._now + (by if isinstance(by, timedelta) else timedelta(seconds=by))
         await self.settle()
         while (wakes_at := self.wakes_at) is not None and wakes_at <= until:
@@ -75,7 +75,7 @@ class SteerableClock(Clock):
         self._now = until
 
     async def settle(self) -> None:
-        """Let everything run that needs no time, until it waits for the clock."""
+        """Run all tasks until they wait for the clock."""
         for _ in range(_TURNS):
             await asyncio.sleep(0)
 
@@ -87,22 +87,22 @@ class SteerableClock(Clock):
 
 
 class SeededRandom(Random):
-    """The same seed gives the same identifiers and fractions, in the same order."""
+    """Randomness from a seed, which gives the same values in the same order."""
 
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed
         self._drawn = 0
 
     def identifier(self) -> str:
-        """The next identifier: 32 hexadecimal digits, in order of creation."""
+        """Return the next identifier: 32 hexadecimal digits, in order of creation."""
         return f"{self._drawn:012x}{self._draw(10).hex()}"
 
     def fraction(self) -> float:
-        """The next number from 0 up to, not including, 1."""
+        """Return the next number from 0 up to, not including, 1."""
         return (int.from_bytes(self._draw(7)) >> 3) / 2**53
 
     def secret(self) -> str:
-        """The next secret."""
+        """Return the next secret."""
         return base64.urlsafe_b64encode(self._draw(32)).rstrip(b"=").decode()
 
     def _draw(self, size: int) -> bytes:
@@ -127,7 +127,7 @@ class MemorySecrets(Secrets):
         return secret
 
     def note(self, secret: str) -> None:
-        """Take a secret that came otherwise, such as a token, out of texts as well."""
+        """Redact a secret from elsewhere, such as a token, too."""
         self._redactor.note(secret)
 
     def redact(self, text: str) -> str:

@@ -1,4 +1,4 @@
-"""Fetch: the one algorithm by which anything is ever fetched, or read again."""
+"""Fetch: the use case that fetches or reprocesses a dataset."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -33,15 +33,15 @@ from domain.politeness import Cadence
 from domain.reports import FetchReport, Outcome
 from domain.times import shown
 
-#: How long after one look at a job the next one comes.
-LOOK_S = 0.2
+#: The time between two checks of a job.
+CHECK_S = 0.2
 
 
 class Fetched(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of asking for a fetch: the job that runs, ran, or, when all was fresh, had run.
+    """The result of a requested fetch: its job or, if all was fresh, the last one.
 
-    `outcome` is None as long as the job has not ended, and when it was cancelled. Sources may be
-    asked again from `next_allowed_at` on.
+    `outcome` is None until the job has ended, and if it was cancelled. From `next_allowed_at` on a
+    fetch may send requests again.
     """
 
     job: FetchJob
@@ -51,12 +51,12 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fetch(Generic[R]):
-    """Fetches one dataset from all of its sources, now or by a job that runs later.
+    """The use case that fetches one dataset from all of its sources, now or by a later job.
 
-    A fetch that is waiting or running already is joined, in this process or another; within the
-    minimum interval nothing is asked and the last job is the answer. InvalidDataset when several
-    sources would overwrite each other's records. `cadence` is how often the dataset is fetched and
-    when it is stale, `deadline` how long a fetch may take once it runs.
+    It joins a queued or running fetch, of any process; within the minimum interval it sends no
+    request and returns the last job. Raises InvalidDataset if several sources would overwrite each
+    other's records. `cadence` has the period and the staleness limit, `deadline` is the longest
+    duration of a run.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Fetch(Generic[R]):
         random: Random,
         cadence: Cadence = Cadence(),  # noqa: B008 - a frozen value
         deadline: timedelta = timedelta(seconds=60),
-        gathers: Sequence[JobStep] = (),
+        steps: Sequence[JobStep] = (),
     ) -> None:
         dataset.check_sources(len(sources))
         self.dataset = dataset
@@ -78,9 +78,9 @@ class Fetch(Generic[R]):
         self.deadline = deadline
         #: Runs the jobs of the dataset.
         self.run = JobRunner(
-            dataset, sources, store, intakes, clock, job_backend, cadence, deadline, gathers
+            dataset, sources, store, intakes, clock, job_backend, cadence, deadline, steps
         )
-        #: The dataset's sources that are switched on, each with the host it asks.
+        #: The active sources of the dataset, with their hosts.
         self.hosts = self.run.hosts
         #: The names of these sources.
         self.sources = tuple(self.hosts)
@@ -93,17 +93,17 @@ class Fetch(Generic[R]):
         self._is_dismissed = False
 
     async def normalise(self, source: str, payload: Payload) -> Batch[R]:
-        """Return what a payload of one of the sources holds; raise KeyError for another source."""
+        """Return the records in a payload of a source; raise KeyError for an unknown source."""
         return await self.run.normalise(source, payload)
 
     async def __call__(
         self, viewer: Role = Role.ANYONE, force: bool = False, job_id: str | None = None
     ) -> Fetched:
-        """Fetch now, or join the fetch that runs; `force` ignores the minimum interval.
+        """Fetch now, or join the running fetch; `force` ignores the minimum interval.
 
-        LoginRequired or Forbidden when the viewer may not; NoSources when all are switched off. A
-        failing source is an outcome, not an error. The job is still queued when it waits for its
-        source until a time that is known.
+        Raise LoginRequired or Forbidden if the viewer may not fetch, NoSources if all sources are
+        switched off. A failing source is an outcome, not an error. A deferred job is returned
+        queued.
         """
         self._admit(viewer, force)
         fetched = await self._join(force, job_id)
@@ -118,7 +118,7 @@ class Fetch(Generic[R]):
         mode: Mode = Mode.TASK,
         job_id: str | None = None,
     ) -> Fetched:
-        """Have a worker fetch, unless all is fresh; errors as for a fetch that is waited for."""
+        """Enqueue a fetch unless all sources are fresh; raises the same errors as `__call__`."""
         self._admit(viewer, force)
         freshness = await self._store.freshness(self.dataset)
         fresh = await self._fresh(freshness, force, job_id)
@@ -127,20 +127,20 @@ class Fetch(Generic[R]):
         wanted = self._wanted(mode, force, job_id)
         job = await self._jobs.requested(wanted)
         if job == wanted:
-            # One that is joined was announced by whoever wrote it down.
+            # A joined job has already been announced.
             await self._job_backend.announce(job.id)
         return self._fetched(job, freshness)
 
     async def wait(self, job_id: str, seconds: float) -> Fetched:
-        """The job once it has ended, or as it is after so many seconds."""
+        """Return the job once it has ended, or its state after so many seconds."""
         job = await self._jobs.within(job_id, seconds)
         return self._fetched(job, await self._store.freshness(self.dataset))
 
     async def reprocess(self, viewer: Role, mode: Mode, receipt: int | None = None) -> Fetched:
-        """Have what was kept read again by a replay or a rebuild, and wait for its end.
+        """Reprocess stored payloads by a replay or a rebuild, and wait for its end; for an admin.
 
-        For an admin. A fetch that runs comes first; DatasetBusy when one waits for its source.
-        Otherwise as for a fetch that is waited for.
+        A running fetch is waited for. Raise DatasetBusy if a fetch is deferred; otherwise raises as
+        `__call__` does.
         """
         self._admit(viewer, force=True)
         job = await self._jobs.requested(self._wanted(mode, receipt=receipt))
@@ -148,18 +148,18 @@ class Fetch(Generic[R]):
         return self._fetched(job, await self._store.freshness(self.dataset))
 
     async def dry_run(self, viewer: Role) -> FetchReport:
-        """What a rebuild would do now, for an admin; nothing is written and nobody is asked."""
+        """Return the report of a rebuild without writing anything, for an admin."""
         self._admit(viewer, force=True)
         return await self.run.dry_run(self._wanted(Mode.REBUILD))
 
     async def drain(self) -> None:
-        """Return when no fetch is running here any more."""
+        """Wait until no fetch runs in this process."""
         await self.run.drain()
         if self._joined is not None:
             await asyncio.wait([self._joined])
 
     async def close(self) -> None:
-        """Stop what is running here; its job is taken over when its lease runs out."""
+        """Cancel the running fetch; another process takes over its job when the lease expires."""
         if self._joined is not None:
             self._joined.cancel()
         await self.run.close()
@@ -170,12 +170,12 @@ class Fetch(Generic[R]):
 
     @property
     def is_running(self) -> bool:
-        """Whether anything is running here, or is waited for."""
+        """Return whether a job runs in this process, or is waited for."""
         return self.run.is_running or self._joined is not None
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Start no job inside the block; those that are asked for wait."""
+        """Start no job inside the block; requested ones wait."""
         self.run.is_held = True
         try:
             yield
@@ -183,7 +183,7 @@ class Fetch(Generic[R]):
             self.run.is_held = False
 
     async def idle(self) -> None:
-        """Return when no job is running here any more."""
+        """Wait until no job runs in this process."""
         await self.run.drain()
 
     def hand_over(self, successor: "Fetch[R]") -> None:
@@ -192,7 +192,7 @@ class Fetch(Generic[R]):
         self.run.successor = successor.run
 
     def dismiss(self) -> None:
-        """Refuse all that is asked for, because there is no such dataset any more."""
+        """Refuse all requests, because the dataset was removed."""
         self._is_dismissed = True
         self.run.successor = self.run.dismissed
 
@@ -201,7 +201,7 @@ class Fetch(Generic[R]):
         self._is_dismissed = False
         self.run.successor = None
 
-    # ------------------------------------------------------------ who may
+    # ------------------------------------------------------------ access
 
     def _admit(self, viewer: Role, force: bool) -> None:
         if self._is_dismissed:
@@ -210,16 +210,16 @@ class Fetch(Generic[R]):
         if not self.sources:
             raise NoSources(f"every source of {self.dataset.name} is switched off")
 
-    # ------------------------------------------------------------ decide, ask for, follow
+    # ------------------------------------------------------------ fresh, joined or new
 
     async def _join(self, force: bool, job_id: str | None) -> Fetched:
         joined = self._joined
-        # One that has ended is not joined, even if we hear of its end before `_left` does.
+        # An ended one is not joined, even if `_left` has not run yet.
         if joined is None or joined.done():
             joined = self._joined = asyncio.create_task(self._fetch(force, job_id))
             joined.add_done_callback(self._left)
             joined.add_done_callback(retrieve_exception)
-        # It goes on when the caller leaves: others may have joined.
+        # It continues when the caller leaves: others may have joined.
         return await result_of(joined)
 
     def _left(self, task: asyncio.Task[Fetched]) -> None:
@@ -238,7 +238,7 @@ class Fetch(Generic[R]):
     async def _fresh(self, freshness: Freshness, force: bool, job_id: str | None) -> Fetched | None:
         if force or self.run.has_work(freshness):
             return None
-        # A job that was made for this request before is the answer, also when it made all fresh.
+        # A repeated request gets its own job, even if that made all fresh.
         if job_id is not None and await self._job_backend.history.get(job_id) is not None:
             return None
         last = max(freshness.checkpoints, key=lambda checkpoint: checkpoint.fetched_at)
@@ -277,54 +277,53 @@ class Fetch(Generic[R]):
 
 
 def _is_asked(fetched: Fetched) -> bool:
-    """Whether what was joined asked a source, or waits or fails as our own fetch would."""
+    """Return whether the joined fetch sent requests, or waits or fails as a forced one would."""
     if fetched.outcome is Outcome.FRESH:
         return False
     job = fetched.job
     return job.force or job.report is None or any(s.requests or s.error for s in job.report.sources)
 
 
-# ---------------------------------------------------------------- jobs, wherever they run
+# ---------------------------------------------------------------- jobs, in any process
 
 
 class JobPoller:
-    """Looks at each job once at a time, however many wait for it."""
+    """A poller of jobs; concurrent callers that wait for a job share one check."""
 
     def __init__(self, history: JobHistory, clock: Clock) -> None:
         self._history = history
         self._clock = clock
-        self._looks: SingleFlight[FetchJob] = SingleFlight()
+        self._checks: SingleFlight[FetchJob] = SingleFlight()
 
     async def known(self, job_id: str) -> FetchJob:
-        """The job as it is now; UnknownJob when there is none."""
+        """Return the current state of a job; raise UnknownJob if there is none."""
         job = await self._history.get(job_id)
         if job is None:
             raise UnknownJob("there is no such job any more")
         return job
 
     async def later(self, job_id: str) -> FetchJob:
-        """The job as it is a moment later."""
-        return await self._looks(job_id, partial(self._look, job_id))
+        """Return the state of a job after the next check."""
+        return await self._checks(job_id, partial(self._check, job_id))
 
-    async def _look(self, job_id: str) -> FetchJob:
-        await self._clock.sleep(LOOK_S)
+    async def _check(self, job_id: str) -> FetchJob:
+        await self._clock.sleep(CHECK_S)
         return await self.known(job_id)
 
 
 class AwaitJob(Generic[R]):
-    """Has the jobs of one dataset run, by whoever can, and waits for them."""
+    """The requests for jobs of one dataset, which run here or elsewhere, and the wait for them."""
 
     def __init__(self, run: JobRunner[R], job_backend: JobBackend, clock: Clock) -> None:
         self._run = run
         self._job_backend = job_backend
         self._clock = clock
-        self._watch = JobPoller(job_backend.history, clock)
+        self._poller = JobPoller(job_backend.history, clock)
 
     async def requested(self, wanted: FetchJob) -> FetchJob:
-        """Write a job down, or find the unfinished one that does the same.
+        """Store a job, or return the unfinished one that does the same.
 
-        One that does something else is in the way, and is brought to its end first; DatasetBusy
-        when that one waits for its source.
+        A job that does something else is finished first. Raise DatasetBusy if that one is deferred.
         """
         while True:
             job = await self._job_backend.jobs.request(wanted)
@@ -334,29 +333,29 @@ class AwaitJob(Generic[R]):
             if not job.status.is_final:
                 raise DatasetBusy(
                     f"a fetch of {job.dataset} waits for its source until"
-                    f" {shown(job.run_at)}; call job {job.id} off, or try again then"
+                    f" {shown(job.run_at)}; cancel job {job.id}, or try again then"
                 )
 
     async def to_end(self, job: FetchJob) -> FetchJob:
-        """Run the job, or wait until whoever runs it is done or thought dead."""
+        """Run the job, or wait until its worker has finished it or lost its lease."""
         while not job.status.is_final:
             if job.is_claimable(self._clock.now()):
                 ran = await self._ran(job.id)
                 if ran is not None:
                     return ran
             elif job.status is JobStatus.QUEUED:
-                return job  # it waits for its source, and says until when
-            job = await self._watch.later(job.id)
+                return job  # it is deferred, until its `run_at`
+            job = await self._poller.later(job.id)
         return job
 
     async def within(self, job_id: str, seconds: float) -> FetchJob:
-        """The job once it has ended, or as it is after so many seconds."""
-        job = await self._watch.known(job_id)
+        """Return the job once it has ended, or its state after so many seconds."""
+        job = await self._poller.known(job_id)
         # Not by the time of day: a clock that is set back meanwhile would make the wait longer.
         over = asyncio.ensure_future(self._clock.sleep(seconds))
         try:
             while seconds > 0 and not job.status.is_final and not over.done():
-                job = await self._watch.later(job_id)
+                job = await self._poller.later(job_id)
         finally:
             over.cancel()
         return job
@@ -365,7 +364,7 @@ class AwaitJob(Generic[R]):
         try:
             job = await self._run(job_id)
         except LeaseLost:
-            return None  # whoever has it now will say how it ends
+            return None  # the worker that holds it now stores its end
         if job is not None:
             self._job_backend.publish_run(job, waited_for=True)
         return job

@@ -11,7 +11,7 @@ from domain.jobs import FetchJob
 
 @dataclass(frozen=True)
 class JobBackend:
-    """The ports every job passes, whoever asked for it and whoever runs it."""
+    """The ports that requests for jobs and their workers need."""
 
     jobs: Jobs
     history: JobHistory
@@ -21,13 +21,13 @@ class JobBackend:
     tracer: Tracer
 
     async def announce(self, job_id: str) -> None:
-        """Tell the workers of a job; without a broker they find it by themselves a little later."""
+        """Announce a job to the workers; without a broker their sweep finds it a little later."""
         try:
             await self.queue.announce(job_id)
         except QueueUnavailable:
-            return  # the row is the truth, and the sweep reads it
+            return  # the job is stored, and the sweep finds it
 
     def publish_run(self, job: FetchJob, waited_for: bool = False) -> None:
-        """Publish that a run of the job is over: it has ended, or waits for its source."""
+        """Publish the end of a run: the job has ended, or is deferred."""
         kind = JobEnded if job.status.is_final else JobDeferred
         self.events.publish(kind(job=job, waited_for=waited_for))

@@ -1,4 +1,4 @@
-"""The tally: reads payloads into an intake, and counts what becomes of every record."""
+"""Normalising: payloads are read into an intake, and every record is counted."""
 
 import asyncio
 from datetime import timedelta
@@ -15,11 +15,11 @@ from domain.events import Merged
 from domain.payloads import Batch, Payload
 from domain.reports import Counts, Failure, Rejection
 
-#: So many bad records, and so large a share, hold a merge: the source has changed, not the records.
+#: This many bad records, and this share, hold a merge: probably the source itself has changed.
 HOLD_COUNT = 20
 HOLD_SHARE = 0.20
 
-#: A body of more bytes is read on a thread of its own: as CSV it takes some hundredths of a second.
+#: A larger body is read on a thread of its own: CSV takes some hundredths of a second.
 LARGE = 128 * 1024
 
 MILLISECOND = timedelta(milliseconds=1)
@@ -28,7 +28,7 @@ _EXCERPT = 200
 
 
 class QualityGateFailed(Exception):
-    """So much was rejected that the merge is not done: the old data stays."""
+    """Too many rejections for a merge; the old data stays."""
 
     def __init__(self, counts: Counts, failure: Failure) -> None:
         super().__init__(failure.detail)
@@ -37,7 +37,7 @@ class QualityGateFailed(Exception):
 
 
 class RejectionStats:
-    """How many records some payloads held, and how many of them were bad."""
+    """The numbers of records and of bad records in some payloads."""
 
     def __init__(self) -> None:
         self._received = 0
@@ -45,25 +45,25 @@ class RejectionStats:
         self._first: Rejection | None = None
 
     def add(self, batch: Batch[Any]) -> None:
-        """Count what one payload holds."""
+        """Count the records of one payload."""
         self._received += len(batch.records) + len(batch.rejections)
         self.bad += len(batch.rejections)
         self._first = self._first or next(iter(batch.rejections), None)
 
     @property
     def rejected(self) -> Counts:
-        """The counts of the bad ones alone."""
+        """Return the counts of the bad records."""
         return Counts(received=self.bad, quarantined=self.bad)
 
     @property
     def unmerged(self) -> Counts:
-        """The counts of all of them where nothing is merged."""
+        """Return the counts of all records if nothing is merged."""
         good = self._received - self.bad
         return Counts(received=self._received, quarantined=self.bad, held=good)
 
     @property
     def failure(self) -> Failure | None:
-        """Why so many bad ones are not merged, or None when they may be."""
+        """Return why the records may not be merged, None if they may."""
         first = self._first
         if first is None or self.bad < HOLD_COUNT or self.bad <= HOLD_SHARE * self._received:
             return None
@@ -75,7 +75,7 @@ class RejectionStats:
 
 
 class Merge:
-    """Merges what one source brought into an intake, and publishes how long that took."""
+    """The merge of one source's intake; it publishes its duration."""
 
     def __init__(
         self, dataset: str, source: str, events: Events, tracer: Tracer, clock: Clock
@@ -89,7 +89,7 @@ class Merge:
     async def __call__(
         self, intake: Intake[Any], checkpoint: Checkpoint | None, anew: bool = False
     ) -> Counts:
-        """Commit the intake; errors are those of its `commit`."""
+        """Commit the intake; raises as its `commit` does."""
         began = self._clock.now()
         named = {"catchment.dataset": self._dataset, "catchment.source": self._source}
         with self._tracer.span("merge", attributes=named):
@@ -102,7 +102,7 @@ class Merge:
 
 
 class SourceLoad(Generic[R]):
-    """Takes payloads into one intake and counts what becomes of their records."""
+    """The load of one source's payloads into an intake, with the counts of their records."""
 
     def __init__(
         self, dataset: Dataset[R], source: Source[R], intake: Intake[R], merge: Merge
@@ -111,40 +111,40 @@ class SourceLoad(Generic[R]):
         self._source = source
         self._intake = intake
         self._merge = merge
-        self._sums = RejectionStats()
+        self._stats = RejectionStats()
 
     async def take(self, payload: Payload) -> None:
-        """Read the records of a kept payload: sound ones are added, the others rejected."""
+        """Read the records of a stored payload: valid ones are added, the others rejected."""
         batch = await read(self._dataset, self._source, payload)
-        self._sums.add(batch)
+        self._stats.add(batch)
         if batch.rejections:
             await self._intake.reject(batch.rejections, payload)
         if batch.records:
             await self._intake.add(batch.records, payload)
 
     async def commit(self, checkpoint: Checkpoint) -> Counts:
-        """Merge, unless too much was rejected; every record received is in the counts."""
-        failure = self._sums.failure
+        """Merge, or raise QualityGateFailed; the counts include every received record."""
+        failure = self._stats.failure
         if failure is not None:
-            raise QualityGateFailed(self._sums.unmerged, failure)
-        rejected = self._sums.rejected
-        noted = msgspec.structs.replace(checkpoint, counts=rejected)
-        return await self._merge(self._intake, noted) + rejected
+            raise QualityGateFailed(self._stats.unmerged, failure)
+        rejected = self._stats.rejected
+        counted = msgspec.structs.replace(checkpoint, counts=rejected)
+        return await self._merge(self._intake, counted) + rejected
 
 
 async def read(dataset: Dataset[R], source: Source[R], payload: Payload) -> Batch[R]:
-    """The records of a payload that a store can keep, and all others as rejections."""
+    """Return the storable records of a payload, and the others as rejections."""
 
     def reading() -> Batch[R]:
         return _sifted(dataset, source.normalise(payload))
 
-    # A large body takes long enough to be noticed by whoever reads meanwhile.
+    # Reading a large body would delay other requests.
     is_large = len(payload.body) > LARGE or payload.is_packed
     return await asyncio.to_thread(reading) if is_large else reading()
 
 
 def _sifted(dataset: Dataset[R], batch: Batch[R]) -> Batch[R]:
-    """Move what no store may keep from the records to the rejections."""
+    """Return the batch with unstorable records moved to the rejections."""
     if not batch.records or dataset.sound(batch.records):
         return batch
     records: list[R] = []
@@ -154,8 +154,8 @@ def _sifted(dataset: Dataset[R], batch: Batch[R]) -> Batch[R]:
         if defect is None:
             records.append(record)
         else:
-            where = batch.pointer(number) if batch.pointer else _named(dataset, record)
-            rejections.append(_rejection(record, where, *defect))
+            pointer = batch.pointer(number) if batch.pointer else _named(dataset, record)
+            rejections.append(_rejection(record, pointer, *defect))
     return Batch(records, rejections)
 
 
@@ -164,6 +164,6 @@ def _named(dataset: Dataset[Any], record: Any) -> str:
     return f"{dataset.name}({key[:_EXCERPT]})"
 
 
-def _rejection(record: Any, where: str, field: str, reason: str) -> Rejection:
+def _rejection(record: Any, pointer: str, field: str, reason: str) -> Rejection:
     excerpt = repr(msgspec.structs.asdict(record))[:_EXCERPT]
-    return Rejection(f"{where}/{field}", f"{field} {reason}", excerpt)
+    return Rejection(f"{pointer}/{field}", f"{field} {reason}", excerpt)

@@ -1,4 +1,4 @@
-"""Quarantine: what was rejected, and reading it again once the reason is gone."""
+"""Quarantine: the use cases of listing and replaying rejected records, and of rebuilding."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -13,7 +13,7 @@ from domain.reports import FetchReport
 
 
 class ListQuarantine:
-    """Lists what waits in quarantine, for admins, newest first."""
+    """The use case that lists the records in quarantine, for admins, newest first."""
 
     def __init__(self, quarantine: Quarantine, known: Collection[str]) -> None:
         self._quarantine = quarantine
@@ -27,9 +27,9 @@ class ListQuarantine:
         source: str | None = None,
         before: tuple[datetime, int] | None = None,
     ) -> list[Quarantined]:
-        """The rejected records, after `before` if given; LoginRequired, Forbidden, UnknownDataset.
+        """Return the records, those after `before` if given, also of removed datasets and sources.
 
-        Records of a dataset or a source that is there no more are listed as long as they wait.
+        Raise LoginRequired, Forbidden or UnknownDataset.
         """
         viewer.require(Role.ADMIN)
         if dataset is not None:
@@ -38,10 +38,10 @@ class ListQuarantine:
 
 
 class ReplayQuarantine:
-    """Reads the payloads of rejected records again, for admins; no source is asked.
+    """The use case that reprocesses the payloads of rejected records, for admins.
 
-    What can be read now is stored and leaves the quarantine; what cannot, stays there. A fetch that
-    runs comes first; DatasetBusy when one waits for its source.
+    Records that can be read now are stored and leave the quarantine; the others stay. A running
+    fetch is waited for; raises DatasetBusy if a fetch is deferred.
     """
 
     def __init__(self, quarantine: Quarantine, fetches: Mapping[str, Fetch[Any]]) -> None:
@@ -49,25 +49,23 @@ class ReplayQuarantine:
         self._fetches = fetches
 
     async def one(self, viewer: Role, rejection_id: int) -> Fetched:
-        """Replay the payload of one rejected record; UnknownRecord when it does not wait."""
+        """Replay the payload of one record; raise UnknownRecord if it is not in quarantine."""
         viewer.require(Role.ADMIN)
         found = await self._quarantine.get(rejection_id)
         if found is None:
-            raise UnknownRecord("no such record waits in quarantine; it may have left it")
+            raise UnknownRecord("there is no such record in quarantine; it may have left it")
         fetch = _fetch_of(found.dataset, self._fetches)
         if found.source not in fetch.sources:
-            raise NoSources(
-                f"the source {found.source} is switched off, and it alone can read this"
-            )
+            raise NoSources(f"the source {found.source} is switched off, and only it can read this")
         return await fetch.reprocess(viewer, Mode.REPLAY, found.receipt)
 
     async def dataset(self, viewer: Role, name: str) -> Fetched:
-        """Replay all that waits of one dataset."""
+        """Replay all records in quarantine of one dataset."""
         viewer.require(Role.ADMIN)
         return await _fetch_of(name, self._fetches).reprocess(viewer, Mode.REPLAY)
 
     async def everything(self, viewer: Role) -> list[Fetched]:
-        """Replay every dataset of which something waits; an error is raised after the others."""
+        """Replay every dataset with records in quarantine; an error is raised after the others."""
         viewer.require(Role.ADMIN)
         replayed: list[Fetched] = []
         failed: CatchmentError | None = None
@@ -84,21 +82,21 @@ class ReplayQuarantine:
 
 
 class RebuildDataset:
-    """Reads every kept payload of a dataset again, for admins; no source is asked.
+    """The use case that reprocesses every stored payload of a dataset, for admins.
 
-    Rows that the payloads do not give, because they are kept no more, stay as they are.
+    Rows of removed payloads are not changed.
     """
 
     def __init__(self, fetches: Mapping[str, Fetch[Any]]) -> None:
         self._fetches = fetches
 
     async def __call__(self, viewer: Role, name: str) -> Fetched:
-        """Rebuild a dataset; a fetch that runs comes first, as for a replay."""
+        """Rebuild a dataset; a running fetch is waited for."""
         viewer.require(Role.ADMIN)
         return await _fetch_of(name, self._fetches).reprocess(viewer, Mode.REBUILD)
 
     async def dry_run(self, viewer: Role, name: str) -> FetchReport:
-        """What rebuilding would change; nothing is written."""
+        """Return what a rebuild would change; nothing is written."""
         viewer.require(Role.ADMIN)
         return await _fetch_of(name, self._fetches).dry_run(viewer)
 

@@ -1,4 +1,4 @@
-"""Rereading: what was kept is read once more, without asking anybody."""
+"""Reprocessing: stored payloads are read again, without a request."""
 
 from typing import Generic
 
@@ -15,7 +15,7 @@ from domain.reports import Counts, Failure, Rejection
 
 
 class Reprocess(Generic[R]):
-    """Reads the kept payloads of one source again: all of them, or what waits in quarantine."""
+    """The reprocessing of one source's payloads: all of them, or those with rejected records."""
 
     def __init__(
         self,
@@ -34,10 +34,10 @@ class Reprocess(Generic[R]):
     async def everything(
         self, job: FetchJob, known: Checkpoint | None, dry_run: bool = False
     ) -> tuple[Checkpoint | None, Counts]:
-        """Read all that was committed; the checkpoint has the present normaliser version.
+        """Read all committed payloads; the checkpoint gets the current normaliser version.
 
-        A row whose payload is kept, and which none gives any more, is deleted: it was misread.
-        QualityGateFailed when too much can no longer be read. A dry run writes nothing.
+        A row whose payload is stored but no longer gives it is deleted: it was misread. Raise
+        QualityGateFailed if too many records can no longer be read. A dry run writes nothing.
         """
         async with self._intakes.open(self._dataset, self._source.name, job) as intake:
             reading = _Reading(self._dataset, self._source, intake, self._merge)
@@ -49,21 +49,21 @@ class Reprocess(Generic[R]):
     async def waiting(
         self, job: FetchJob, known: Checkpoint | None
     ) -> tuple[Counts, Failure | None]:
-        """Read what waits in quarantine, each fetch whole; also why some were left out, if so.
+        """Read the fetches with records in quarantine; return why some were left out, if any.
 
-        QualityGateFailed when all of them were. The checkpoint keeps its normaliser version:
-        what does not wait may still have to be read by the present one.
+        Raise QualityGateFailed if all of them were left out. The checkpoint keeps its normaliser
+        version: other payloads may still have to be read by the current one.
         """
         replay = Replay(job.receipt)
         async with self._intakes.open(self._dataset, self._source.name, job) as intake:
-            trials, merged = await self._tried(intake, replay)
+            trials, merged = await self._trials(intake, replay)
             left_out = {job_id: trial for job_id, trial in trials.items() if trial.failure}
             counts = sum((trial.counts for trial in left_out.values()), Counts())
             failure = next((trial.failure for trial in left_out.values()), None)
             if not merged and len(left_out) == len(trials):
                 if failure is not None:
                     raise QualityGateFailed(counts, failure)
-                return counts, None  # nothing waits
+                return counts, None  # nothing is in quarantine
             reading = _Reading(self._dataset, self._source, intake, self._merge)
             async for kept in intake.kept(replay):
                 if kept.receipt.merged or kept.receipt.job_id not in left_out:
@@ -71,8 +71,8 @@ class Reprocess(Generic[R]):
             checkpoint = known and _recounted(known, known.normaliser_version)
             return counts + await reading.commit(checkpoint), failure
 
-    async def _tried(self, intake: Intake[R], replay: Replay) -> tuple[dict[str, "_Trial"], bool]:
-        """How the fetches that were never merged would fare now; whether merged ones wait, too."""
+    async def _trials(self, intake: Intake[R], replay: Replay) -> tuple[dict[str, "_Trial"], bool]:
+        """Return trials of the fetches that were never merged, and whether merged ones wait."""
         trials: dict[str, _Trial] = {}
         merged = False
         async for kept in intake.kept(replay):
@@ -85,18 +85,18 @@ class Reprocess(Generic[R]):
 
 
 def _recounted(known: Checkpoint, normaliser_version: str) -> Checkpoint:
-    """A checkpoint without its digest, so that the same body is counted anew when it comes."""
+    """Return a checkpoint without its digest, so that the same body is counted again."""
     return msgspec.structs.replace(known, normaliser_version=normaliser_version, digest="")
 
 
 class _Trial:
-    """One fetch that was never merged, judged as it would be if it came now.
+    """One fetch that was never merged, judged as if it arrived now.
 
-    It stays held as long as no fewer of its records are bad than wait in quarantine.
+    It stays held unless it has fewer bad records than it has in quarantine.
     """
 
     def __init__(self) -> None:
-        self._sums = RejectionStats()
+        self._stats = RejectionStats()
         self._waiting = 0
         self._unreadable: Failure | None = None
 
@@ -108,23 +108,23 @@ class _Trial:
         except SourceError as error:
             self._unreadable = Failure(error.code, error.detail)
             return
-        self._sums.add(batch)
+        self._stats.add(batch)
 
     @property
     def counts(self) -> Counts:
-        """What of it could be read, and what not."""
-        return self._sums.unmerged
+        """Return the counts of its records."""
+        return self._stats.unmerged
 
     @property
     def failure(self) -> Failure | None:
-        """Why it cannot be merged, or None when it can."""
-        if self._unreadable is not None or self._sums.bad < self._waiting:
+        """Return why it cannot be merged, None if it can."""
+        if self._unreadable is not None or self._stats.bad < self._waiting:
             return self._unreadable
-        return self._sums.failure
+        return self._stats.failure
 
 
 class _Reading(Generic[R]):
-    """Takes kept payloads into an intake; rejections are written once it is known to be merged."""
+    """The reading of stored payloads into an intake; rejections are written with the merge."""
 
     def __init__(
         self, dataset: Dataset[R], source: Source[R], intake: Intake[R], merge: Merge
@@ -135,14 +135,14 @@ class _Reading(Generic[R]):
         self._merge = merge
         self._read: list[tuple[Payload, list[Rejection]]] = []
         self._found: set[tuple[int, Rejection]] = set()
-        self._sums = RejectionStats()
+        self._stats = RejectionStats()
         self._waiting = 0
         self._has_records = False
 
     async def take(self, kept: StoredPayload) -> None:
-        """Read a payload: sound records are added, the others wait to be rejected."""
+        """Read a payload: valid records are added, the others rejected on commit."""
         batch: Batch[R] = await read(self._dataset, self._source, kept.payload)
-        self._sums.add(batch)
+        self._stats.add(batch)
         self._waiting += kept.receipt.waiting
         self._found.update((kept.payload.page, rejection) for rejection in batch.rejections)
         # The bodies of many payloads would not fit into memory.
@@ -154,20 +154,20 @@ class _Reading(Generic[R]):
     async def commit(
         self, checkpoint: Checkpoint | None, dry_run: bool = False, anew: bool = False
     ) -> Counts:
-        """Merge, unless more is bad than waited before, and so much of it that nothing may be."""
+        """Merge, unless there are more bad records than before, and too many for a merge."""
         self._judge()
-        # A reader that suddenly finds no record at all is wrong, not the stored rows.
+        # A normaliser that finds no record at all is wrong, not the stored rows.
         anew = anew and self._has_records
-        rejected = self._sums.rejected
+        rejected = self._stats.rejected
         if dry_run:
             return await self._intake.commit(None, dry_run=True, anew=anew) + rejected
         for payload, rejections in self._read:
             await self._intake.reject(rejections, payload)
-        noted = checkpoint and msgspec.structs.replace(checkpoint, counts=rejected)
-        return await self._merge(self._intake, noted, anew=anew) + rejected
+        counted = checkpoint and msgspec.structs.replace(checkpoint, counts=rejected)
+        return await self._merge(self._intake, counted, anew=anew) + rejected
 
     def _judge(self) -> None:
-        """What was merged once was good enough then; only when it reads worse now is it held."""
-        failure = self._sums.failure
+        """Raise QualityGateFailed only if more records are bad now than when they were merged."""
+        failure = self._stats.failure
         if failure is not None and len(self._found) > self._waiting:
-            raise QualityGateFailed(self._sums.unmerged, failure)
+            raise QualityGateFailed(self._stats.unmerged, failure)

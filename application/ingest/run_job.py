@@ -1,4 +1,4 @@
-"""Run a job that this process has claimed, under a lease that is kept."""
+"""JobRunner: runs the jobs that this process has claimed, and renews their leases."""
 
 import asyncio
 import contextlib
@@ -26,10 +26,10 @@ T = TypeVar("T")
 
 
 class JobRunner(Generic[R]):
-    """Runs the jobs of one dataset under a lease that is kept.
+    """The runner of one dataset's jobs, which renews their leases.
 
-    A fetch asks every source that is due; a replay and a rebuild read again what was kept.
-    `gathers` are done besides those of the sources.
+    A fetch asks every source that is due; a replay and a rebuild reprocess stored payloads.
+    `steps` are run in addition to those of the sources.
     """
 
     def __init__(
@@ -42,54 +42,54 @@ class JobRunner(Generic[R]):
         job_backend: JobBackend,
         cadence: Cadence,
         deadline: timedelta,
-        gathers: Sequence[JobStep] = (),
+        steps: Sequence[JobStep] = (),
     ) -> None:
         self._dataset = dataset
         self._sources = {source.name: source for source in sources}
         ports = intakes, clock, job_backend.events, job_backend.tracer
         asking = [SourceSync(dataset, source, *ports) for source in sources]
-        self._gathers: list[JobStep] = [*asking, *gathers]
+        self._steps: list[JobStep] = [*asking, *steps]
         self._store = store
         self._clock = clock
         self._job_backend = job_backend
         self._cadence = cadence
         self._deadline = deadline
         self._running: ShieldedTasks[FetchJob | None] = ShieldedTasks()
-        #: The dataset's sources that are switched on, each with the host it asks.
-        self.hosts = {gather.source: gather.host for gather in self._gathers}
-        #: What runs the jobs in place of this, once the dataset was replaced or removed.
+        #: The active sources of the dataset, with their hosts.
+        self.hosts = {step.source: step.host for step in self._steps}
+        #: The runner of the jobs once the dataset was replaced or removed.
         self.successor: Callable[[str], Awaitable[FetchJob | None]] | None = None
         #: Whether no job may be started for now.
         self.is_held = False
 
     async def normalise(self, source: str, payload: Payload) -> Batch[R]:
-        """Return what a payload of one of the sources holds; raise KeyError for another source."""
+        """Return the records in a payload of a source; raise KeyError for an unknown source."""
         return await read(self._dataset, self._sources[source], payload)
 
     def has_work(self, freshness: Freshness) -> bool:
-        """Whether any source is due, or anything kept must be read again."""
+        """Return whether a source is due, or stored payloads must be reprocessed."""
         now = self._clock.now()
-        known = [(gather, freshness.of(gather.source)) for gather in self._gathers]
+        known = [(step, freshness.of(step.source)) for step in self._steps]
         return any(
-            self._cadence.is_due(checkpoint, now) or gather.reads_anew(checkpoint)
-            for gather, checkpoint in known
+            self._cadence.is_due(checkpoint, now) or step.reads_anew(checkpoint)
+            for step, checkpoint in known
         )
 
     async def __call__(self, job_id: str) -> FetchJob | None:
-        """Claim a job and run it; None when there is nothing to claim.
+        """Claim a job and run it; None if it cannot be claimed.
 
-        What came of the sources is in the job's report. LeaseLost when the job is taken over or
-        cancelled meanwhile: then nothing more is written for it.
+        The results of the sources are in the job's report. Raise LeaseLost if the job is taken
+        over or cancelled meanwhile: then nothing more is written for it.
         """
         if self.successor is not None:
             return await self.successor(job_id)
         if self.is_held:
             return None
-        # Also when the caller leaves: others may have joined, and it was paid for.
+        # Also when the caller leaves: others may have joined, and requests were spent.
         return await self._running(self._claimed(job_id))
 
     async def dismissed(self, job_id: str) -> FetchJob | None:
-        """Claim a job and let it fail, because its dataset was removed."""
+        """Claim a job and end it as failed, because its dataset was removed."""
         job = await self._job_backend.jobs.claim(job_id)
         if job is None:
             return None
@@ -97,24 +97,22 @@ class JobRunner(Generic[R]):
         return await self._ended(job, self._failure("dataset_removed", detail))
 
     async def dry_run(self, job: FetchJob) -> FetchReport:
-        """What a rebuild would report now, by a job that nobody has written down."""
+        """Return what a rebuild would report now, for a job that is not stored."""
         freshness = await self._store.freshness(self._dataset)
-        runs = [
-            gather.reprocess(job, freshness.of(gather.source), True) for gather in self._gathers
-        ]
+        runs = [step.reprocess(job, freshness.of(step.source), True) for step in self._steps]
         return FetchReport(sources=tuple(await asyncio.gather(*runs)))
 
     @property
     def is_running(self) -> bool:
-        """Whether any job is running here."""
+        """Return whether a job runs in this process."""
         return self._running.is_busy
 
     async def drain(self) -> None:
-        """Return when nothing is running here any more."""
+        """Wait until no job runs in this process."""
         await self._running.drain()
 
     async def close(self) -> None:
-        """Stop what is running here; others take it over when its lease runs out."""
+        """Cancel the running jobs; others take them over when their leases expire."""
         await self._running.close()
 
     # ------------------------------------------------------------ one job
@@ -131,25 +129,25 @@ class JobRunner(Generic[R]):
         }
         tracer = self._job_backend.tracer
         with tracer.span("job", SpanKind.CONSUMER, named, parent=job.traceparent) as span:
-            ended = await self._to_its_end(job)
+            ended = await self._run(job)
             span.note({"catchment.status": ended.status.value})
             return ended
 
-    async def _to_its_end(self, job: FetchJob) -> FetchJob:
+    async def _run(self, job: FetchJob) -> FetchJob:
         if job.attempts > MAX_ATTEMPTS:
             return await self._ended(job, self._given_up())
-        # The end is written when no heart beats any more: a beat would take it for a loss.
-        reports = await self._alive(job, self._gathered(job))
+        # The end is stored after the heartbeat: a heartbeat would take it for a lost lease.
+        reports = await self._alive(job, self._run_steps(job))
         for report in reports:
             if isinstance(report, BaseException):
-                await self._broken_off(job, report)
+                await self._interrupted(job, report)
                 raise report
         return await self._reported(
             job, FetchReport(sources=tuple(r for r in reports if isinstance(r, SourceReport)))
         )
 
     async def _alive(self, job: FetchJob, work: Coroutine[Any, Any, T]) -> T:
-        """Renew the lease while the work goes on; losing it stops the work."""
+        """Renew the lease during the work; losing it cancels the work."""
         working = asyncio.create_task(work)
         beating = asyncio.create_task(self._beat(job))
         try:
@@ -168,19 +166,19 @@ class JobRunner(Generic[R]):
             try:
                 await self._job_backend.jobs.renew(job)
             except StoreError:
-                continue  # the next beat may get through; if not, the fence decides
+                continue  # the next heartbeat may succeed; if not, the fence decides
 
-    async def _gathered(self, job: FetchJob) -> list[SourceReport | BaseException]:
+    async def _run_steps(self, job: FetchJob) -> list[SourceReport | BaseException]:
         freshness = await self._store.freshness(self._dataset)
-        known = [(gather, freshness.of(gather.source)) for gather in self._gathers]
+        known = [(step, freshness.of(step.source)) for step in self._steps]
         done: list[SourceReport] = []
         if job.mode.asks:
-            # What was merged before the worker that had the job was lost is not asked again.
+            # Sources that were merged before an earlier worker was lost are not asked again.
             done = [g.done(seen) for g, seen in known if seen and seen.job_id == job.id]
             runs = self._asking(job, [(g, s) for g, s in known if not s or s.job_id != job.id])
         else:
-            runs = [gather.reprocess(job, checkpoint) for gather, checkpoint in known]
-        # Every source runs to its end, so that none is stopped by the misfortune of another.
+            runs = [step.reprocess(job, checkpoint) for step, checkpoint in known]
+        # Every source runs to its end, so that no failure stops another one.
         return [*done, *await asyncio.gather(*runs, return_exceptions=True)]
 
     def _asking(
@@ -188,13 +186,13 @@ class JobRunner(Generic[R]):
     ) -> list[Coroutine[Any, Any, SourceReport]]:
         now, scheduled = self._clock.now(), job.mode is Mode.SCHEDULE
         runs = []
-        for gather, checkpoint in known:
+        for step, checkpoint in known:
             due = job.force or self._cadence.is_due(checkpoint, now, scheduled)
-            if due or gather.reads_anew(checkpoint):
-                runs.append(gather(job, checkpoint, now + self._deadline, due=due))
+            if due or step.reads_anew(checkpoint):
+                runs.append(step(job, checkpoint, now + self._deadline, due=due))
         return runs
 
-    # ------------------------------------------------------------ how it ends
+    # ------------------------------------------------------------ the end
 
     async def _reported(self, job: FetchJob, report: FetchReport) -> FetchJob:
         run_at = report.waits_until
@@ -212,18 +210,18 @@ class JobRunner(Generic[R]):
         ended = job.ended(status, report, self._clock.now())
         await self._job_backend.jobs.release(ended)
         if job.mode.asks:
-            await self._settle(job, report)
+            await self._update_schedule(job, report)
         return ended
 
-    async def _settle(self, job: FetchJob, report: FetchReport) -> None:
-        """Let the dataset's schedule learn how a fetch ended."""
-        with contextlib.suppress(StoreError):  # the end is written; the schedule can do without
-            while not await self._settled(job, report):
+    async def _update_schedule(self, job: FetchJob, report: FetchReport) -> None:
+        """Update the dataset's schedule after a fetch."""
+        with contextlib.suppress(StoreError):  # the end is stored; the schedule is not essential
+            while not await self._is_schedule_updated(job, report):
                 continue
 
-    async def _settled(self, job: FetchJob, report: FetchReport) -> bool:
-        now, standing = await self._job_backend.schedules.current()
-        seen = next((s for s in standing if s.dataset == self._dataset.name), None)
+    async def _is_schedule_updated(self, job: FetchJob, report: FetchReport) -> bool:
+        now, schedules = await self._job_backend.schedules.current()
+        seen = next((s for s in schedules if s.dataset == self._dataset.name), None)
         if seen is None:
             return True
         ok = report.outcome is not Outcome.FAILED
@@ -234,14 +232,17 @@ class JobRunner(Generic[R]):
         following = seen.bounded(now).after_run(ok, not_before, now, by_hand)
         return following == seen or await self._job_backend.schedules.move(seen, following)
 
-    async def _broken_off(self, job: FetchJob, error: BaseException) -> None:
+    async def _interrupted(self, job: FetchJob, error: BaseException) -> None:
         if isinstance(error, LeaseLost):
             return
         if isinstance(error, StoreError) and job.may_wait and job.attempts < MAX_ATTEMPTS:
-            return  # nobody waits for an answer: it is tried again once its lease has run out
+            return  # no client waits: it is tried again once its lease has expired
         try:
             await self._ended(
-                job, self._failure("internal_error", "the fetch broke off; the log has the reason")
+                job,
+                self._failure(
+                    "internal_error", "the fetch was interrupted; the log has the reason"
+                ),
             )
         except CatchmentError as second:
             raise error from second

@@ -1,4 +1,4 @@
-"""Sync one source: ask it, read what it sends, merge in one transaction."""
+"""SourceSync: fetches one source, reads its payloads, and merges them in one transaction."""
 
 import hashlib
 from abc import abstractmethod
@@ -21,37 +21,37 @@ from domain.reports import Counts, Failure, SourceReport, SourceStatus, Traffic
 
 
 class JobStep(Protocol):
-    """What a job does with one source, whatever that is."""
+    """One step of a job, for one source."""
 
     #: The name of the source, and the host it asks.
     source: str
     host: str
-    #: A fingerprint of the code that reads what the source says.
+    #: A fingerprint of the code that reads the source's payloads.
     normaliser_version: str
 
     @abstractmethod
     async def __call__(
         self, job: FetchJob, checkpoint: Checkpoint | None, deadline: datetime, due: bool = True
     ) -> SourceReport:
-        """Do it; a failure of the source is a report, not an exception."""
+        """Run the step; a failure of the source is reported, not raised."""
 
     @abstractmethod
     async def reprocess(
         self, job: FetchJob, checkpoint: Checkpoint | None, dry_run: bool = False
     ) -> SourceReport:
-        """Do again what needs no source, as a replay or a rebuild does."""
+        """Reprocess stored payloads, as a replay or a rebuild does."""
 
     @abstractmethod
     def done(self, checkpoint: Checkpoint) -> SourceReport:
-        """What this checkpoint's own job did, for the worker that takes the job over."""
+        """Return the report of this checkpoint's job, for the worker that takes it over."""
 
     def reads_anew(self, checkpoint: Checkpoint | None) -> bool:
-        """Whether what was kept has been read by another version than this one."""
+        """Return whether another normaliser version has read the stored payloads."""
         return checkpoint is not None and checkpoint.normaliser_version != self.normaliser_version
 
 
 class SourceSync(JobStep, Generic[R]):
-    """Asks one source, keeps what it says, and merges what can be read of it."""
+    """The job step that fetches one source, stores its payloads, and merges their records."""
 
     def __init__(
         self,
@@ -71,15 +71,15 @@ class SourceSync(JobStep, Generic[R]):
         self._intakes = intakes
         self._clock = clock
         self._merge = Merge(dataset.name, source.name, events, tracer, clock)
-        self._reread = Reprocess(dataset, source, intakes, self.normaliser_version, self._merge)
+        self._reprocess = Reprocess(dataset, source, intakes, self.normaliser_version, self._merge)
 
     async def __call__(
         self, job: FetchJob, checkpoint: Checkpoint | None, deadline: datetime, due: bool = True
     ) -> SourceReport:
-        """Fetch from the source; a failure of the source is a report, not an exception.
+        """Fetch from the source; a failure of the source is reported, not raised.
 
-        What was kept is read again first when the normaliser version has changed; the source is
-        asked only when it is due.
+        Stored payloads are reprocessed first if the normaliser version has changed; the source is
+        asked only if it is due.
         """
         traffic = Traffic()
         counts, error = Counts(), None
@@ -97,16 +97,16 @@ class SourceSync(JobStep, Generic[R]):
     async def reprocess(
         self, job: FetchJob, checkpoint: Checkpoint | None, dry_run: bool = False
     ) -> SourceReport:
-        """Read kept payloads again, as a replay or a rebuild does; the source is not asked.
+        """Reprocess stored payloads, as a replay or a rebuild does; the source is not asked.
 
-        A dry run only tells what would become of the records.
+        A dry run only reports what would change.
         """
         left_out: Failure | None = None
         try:
             if job.mode is Mode.REPLAY:
-                counts, left_out = await self._reread.waiting(job, checkpoint)
+                counts, left_out = await self._reprocess.waiting(job, checkpoint)
             else:
-                _, counts = await self._reread.everything(job, checkpoint, dry_run)
+                _, counts = await self._reprocess.everything(job, checkpoint, dry_run)
         except QualityGateFailed as held:
             return self._report(held.counts, held.failure)
         except SourceError as failure:
@@ -117,7 +117,7 @@ class SourceSync(JobStep, Generic[R]):
         return msgspec.structs.replace(report, status=SourceStatus.PARTIAL, error=left_out)
 
     def done(self, checkpoint: Checkpoint) -> SourceReport:
-        """What this checkpoint's own job did, for the worker that takes the job over."""
+        """Return the report of this checkpoint's job, for the worker that takes it over."""
         return self._report(Counts() if checkpoint.confirmations else checkpoint.counts, None)
 
     def _report(
@@ -135,18 +135,18 @@ class SourceSync(JobStep, Generic[R]):
         self, job: FetchJob, old: Checkpoint | None, due: bool
     ) -> tuple[Checkpoint | None, Counts]:
         try:
-            return await self._reread.everything(job, old)
+            return await self._reprocess.everything(job, old)
         except (QualityGateFailed, SourceError):
             if not due:
                 raise
-            # What was kept cannot be read any more: the source is asked for all of it afresh.
+            # The stored payloads cannot be read any more: everything is requested again.
             return None, Counts()
 
     async def _ask(self, job: FetchJob, ask: Ask) -> Counts:
         async with self._intakes.open(self._dataset, self.source, job) as intake:
             load = SourceLoad(self._dataset, self._source, intake, self._merge)
             walk = _WalkedPages(load, intake)
-            async for received in self._source.ask(_doubting(ask)):
+            async for received in self._source.ask(_without_validators(ask)):
                 await walk.arrived(await intake.keep(received))
             if walk.last is None:
                 return await self._confirm(intake, ask.checkpoint, job)
@@ -161,7 +161,9 @@ class SourceSync(JobStep, Generic[R]):
 
     async def _confirm(self, intake: Intake[R], known: Checkpoint | None, job: FetchJob) -> Counts:
         if known is None:
-            raise UnexpectedContent("the source said that nothing changed, though nothing is known")
+            raise UnexpectedContent(
+                "the source answered 'not modified' to an unconditional request"
+            )
         confirmed = msgspec.structs.replace(
             known,
             fetched_at=self._clock.now(),
@@ -171,7 +173,7 @@ class SourceSync(JobStep, Generic[R]):
         return await intake.commit(confirmed)
 
     def _checkpoint(self, last: Payload, digest: str, job: FetchJob) -> Checkpoint:
-        # Validators describe one page, so they can speak for the whole only when it is one page.
+        # Validators belong to one page, so they are stored only for a single page.
         alone = last.page == 0
         return Checkpoint(
             source=self.source,
@@ -186,11 +188,11 @@ class SourceSync(JobStep, Generic[R]):
 
 
 class _WalkedPages(Generic[R]):
-    """The pages of one walk, which are read only once the walk is known to bring something new.
+    """The pages of one walk, which are read only once one of them is new.
 
-    As long as every page is one that was kept before, all of them may be those of the last walk:
-    its records, and what it rejected, must then stay as they are. So they wait, and are read from
-    the store as soon as a page is new.
+    As long as every page was stored before, all of them may be those of the last walk, whose
+    records and rejections must then stay unchanged. So they are read from the store as soon as a
+    page is new.
     """
 
     def __init__(self, load: SourceLoad[R], intake: Intake[R]) -> None:
@@ -198,9 +200,9 @@ class _WalkedPages(Generic[R]):
         self._intake = intake
         self._digest = hashlib.sha256()
         self._first = 0
-        #: The page that came last, if any came.
+        #: The last received page, if any.
         self.last: Payload | None = None
-        #: Whether what came has been read.
+        #: Whether the received pages have been read.
         self.is_read = False
 
     @property
@@ -209,7 +211,7 @@ class _WalkedPages(Generic[R]):
         return self._digest.hexdigest()
 
     async def arrived(self, page: Payload) -> None:
-        """Take the next page, which has been kept."""
+        """Take the next page, which has been stored."""
         self._digest.update(hashlib.sha256(page.body).digest())
         self._first = self._first or page.receipt
         self.last = page
@@ -219,7 +221,7 @@ class _WalkedPages(Generic[R]):
             await self.read(page)
 
     async def read(self, last: Payload) -> None:
-        """Read what waits, of which this page is the last."""
+        """Read all unread pages, the last of which is this one."""
         if self.is_read:
             return
         self.is_read = True
@@ -230,8 +232,8 @@ class _WalkedPages(Generic[R]):
         await self._load.take(last)
 
 
-def _doubting(ask: Ask) -> Ask:
-    """Ask without validators once the source has confirmed for too long."""
+def _without_validators(ask: Ask) -> Ask:
+    """Return the request, without validators after too many confirmations."""
     known = ask.checkpoint
     if known is None or known.confirmations < MAX_CONFIRMATIONS:
         return ask

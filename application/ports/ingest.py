@@ -1,4 +1,4 @@
-"""What ingesting needs: sources, intakes, the receipts of what came, and the quarantine."""
+"""The ports of ingest: sources, intakes, receipts and the quarantine."""
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Sequence
@@ -18,9 +18,9 @@ R_in = TypeVar("R_in", bound=msgspec.Struct, contravariant=True)
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """What a source is told when it is asked: what is known of it, and until when to answer.
+    """A request to a source: its checkpoint, the deadline, and the traffic to add to.
 
-    The source adds to `traffic` what it costs, also when it fails.
+    The source adds its traffic, also if it fails.
     """
 
     checkpoint: Checkpoint | None
@@ -29,118 +29,116 @@ class Ask(msgspec.Struct, frozen=True):
 
 
 class Source(Protocol[R]):
-    """One place records of a dataset come from."""
+    """One source of a dataset's records."""
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """The source's name, as users read it."""
+        """Return the name of the source, as shown to users."""
 
     @property
     @abstractmethod
     def host(self) -> str:
-        """Whom it asks: the host, as politeness budgets name it."""
+        """Return the host, as politeness budgets name it."""
 
     @property
     @abstractmethod
     def normaliser_version(self) -> str:
-        """Names the version of `normalise`: when it changes, kept payloads are read again."""
+        """Return the version of `normalise`; when it changes, stored payloads are reprocessed."""
 
     @abstractmethod
     def ask(self, ask: Ask) -> AsyncIterator[Payload]:
-        """Yield what the upstream has, one payload a page, first to last.
+        """Yield the upstream's pages, one payload each; none if not modified since the checkpoint.
 
-        Yields nothing when the upstream says that nothing changed since the checkpoint.
-        Raises SourceUnavailable, SourceBlocked, SourceTimedOut, SourceRefused or UnexpectedContent.
+        Raise SourceUnavailable, SourceBlocked, SourceTimedOut, SourceRefused or UnexpectedContent.
         """
 
     @abstractmethod
     def normalise(self, payload: Payload) -> Batch[R]:
         """Read the records of a payload; the same payload always gives the same batch.
 
-        A record that cannot be read is a rejection. UnexpectedContent when none can be told apart.
+        An invalid record is a rejection. Raise UnexpectedContent if there are no separate records.
         """
 
 
 class Intake(Protocol[R_in]):
-    """What one source brings in during one job; nothing of it is seen before `commit`.
+    """The records of one source in one job; they are invisible before `commit`.
 
-    Whatever writes for good raises LeaseLost when the job has been claimed by another worker or has
-    ended: then nothing is written.
+    Writes raise LeaseLost, and write nothing, if the job has ended or was claimed by another
+    worker.
     """
 
     @abstractmethod
     async def keep(self, payload: Payload) -> Payload:
-        """Keep a body for good, before anything is read from it.
+        """Store a payload, before it is read.
 
-        Returns it with its receipt, and with whether the same bytes were kept before.
+        Return it with its receipt, and with whether the same bytes were stored before.
         """
 
     @abstractmethod
     def kept(self, what: Replay | Walk | None = None) -> AsyncIterator[StoredPayload]:
-        """Every payload of this source whose fetch was committed, oldest receipt first.
+        """Yield the committed payloads of this source, oldest receipt first.
 
-        Those of a replay or a walk, committed or not, if `what` is one: see `payloads.selected`.
+        For a replay or a walk, yield its payloads, committed or not: see `payloads.selected`.
         """
 
     @abstractmethod
     async def add(self, records: Sequence[R_in], payload: Payload) -> None:
-        """Take in sound records read from a kept payload; of the same key the last one wins."""
+        """Add valid records of a stored payload; of the same key the last one wins."""
 
     @abstractmethod
     async def reject(self, rejections: Sequence[Rejection], payload: Payload) -> None:
-        """Put records of a kept payload into quarantine, at once; the same one only once.
+        """Put records of a stored payload into quarantine at once, equal ones only once.
 
-        One that comes again waits with the newest of its receipts. Of a payload that is read again
-        this names all there is to reject: what else waits of it is released by `commit`.
+        A repeated record gets the newest receipt. For a reprocessed payload these are all of its
+        rejections: `commit` releases its other records from quarantine.
         """
 
     @abstractmethod
     async def commit(
         self, checkpoint: Checkpoint | None, dry_run: bool = False, anew: bool = False
     ) -> Counts:
-        """Merge all that was added, with the checkpoint if there is one, in one transaction.
+        """Merge all added records, with the checkpoint if given, in one transaction.
 
-        Rows equal to the stored ones are not rewritten; a row from a newer receipt stays. Where
-        everything `kept` was added `anew`, the source's rows whose payload is kept are deleted
-        when none that is as new gave their key again.
-        Returns the counts of the records added, without rejections; what the checkpoint keeps is
-        its own counts and these. A dry_run returns them, too, and leaves everything as it is,
-        whoever holds the job.
+        Rows equal to the stored ones are not rewritten; rows of a newer receipt stay. With `anew`,
+        after all `kept` payloads were added, the source's rows of stored payloads are deleted if no
+        payload as new has their key.
+        Return the counts of the added records, without rejections; the stored checkpoint has its
+        own counts and these. A dry run returns them and changes nothing, even without the lease.
         """
 
 
 class Intakes(Protocol):
-    """Opens the way into the records of any dataset."""
+    """The opening of intakes into datasets."""
 
     @abstractmethod
     def open(
         self, dataset: Dataset[R], source: str, job: FetchJob
     ) -> AbstractAsyncContextManager[Intake[R]]:
-        """Open an intake; leaving the block without a commit leaves the records as they were.
+        """Open an intake; without a commit the block changes no records.
 
-        StoreUnavailable when the store cannot be reached, or when it has been prepared for another
-        layout of the dataset; StoreFull when there is no room. The intake raises them too.
+        Raise StoreUnavailable if the store is unreachable, or migrated to another layout of the
+        dataset, and StoreFull if there is no space. The intake raises them too.
         """
 
 
 class Received(msgspec.Struct, frozen=True):
-    """A payload, and the source it came from."""
+    """A payload and its source."""
 
     source: str
     payload: Payload
 
 
 class Receipts(Protocol):
-    """Tells what jobs have received."""
+    """The payloads received by jobs."""
 
     @abstractmethod
     async def last(self, job_id: str) -> Received | None:
-        """The last payload that a job has received, if it has received any that is still kept."""
+        """Return the last stored payload that a job has received, None if there is none."""
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
-    """A rejection with where it came from; `receipt` is that of its payload."""
+    """A rejection with its source; `receipt` is that of its payload."""
 
     id: int
     dataset: str
@@ -153,7 +151,7 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quarantine(Protocol):
-    """Where rejected records wait."""
+    """The rejected records."""
 
     @abstractmethod
     async def recent(
@@ -163,15 +161,15 @@ class Quarantine(Protocol):
         source: str | None = None,
         before: tuple[datetime, int] | None = None,
     ) -> list[Quarantined]:
-        """The records rejected last, of one dataset or all and of one source or all, newest first.
+        """Return the records of one dataset or all, and one source or all, newest first.
 
-        With `before`, a time of rejection and an identifier, only those that come after it here.
+        With `before`, a time of rejection and an identifier, return only the older ones.
         """
 
     @abstractmethod
     async def get(self, rejection_id: int) -> Quarantined | None:
-        """One rejected record, as long as it waits."""
+        """Return one record in quarantine, None if there is none."""
 
     @abstractmethod
     async def count(self, dataset: str) -> int:
-        """How many records of the dataset are waiting."""
+        """Return the number of the dataset's records in quarantine."""

@@ -51,10 +51,10 @@ def fetch_of_tasks(
 ) -> Fetch[Task]:
     """Return the use case that enriches tasks."""
     limits = settings.cadence(TASKS.name), settings.fetch_deadline
-    gathers = []
+    steps = []
     if repository_lookup:
-        gathers = [EnrichTasks(repository_lookup, tasks, store, intakes, clock)]
-    return Fetch(TASKS, (), store, intakes, clock, job_backend, random, *limits, gathers)
+        steps = [EnrichTasks(repository_lookup, tasks, store, intakes, clock)]
+    return Fetch(TASKS, (), store, intakes, clock, job_backend, random, *limits, steps)
 
 
 def registered_tasks_of(

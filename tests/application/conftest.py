@@ -1,4 +1,4 @@
-"""Gives every test of a use case an empty rig."""
+"""Fixtures of the use cases' tests."""
 
 import pytest
 
@@ -7,5 +7,5 @@ from tests.application.rig import Rig
 
 @pytest.fixture
 def rig() -> Rig:
-    """One empty database in memory, with everything that works on it."""
+    """Return an empty rig."""
     return Rig()

@@ -1,4 +1,4 @@
-"""Ports whose every call is counted, and of which one fails."""
+"""Ports that count their calls and fail one of them."""
 
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,7 +12,7 @@ from domain.jobs import FetchJob
 
 
 class Countdown:
-    """Counts calls, and fails the one it is told to: before it is done, or after."""
+    """A counter of calls that fails one of them, before or after it is done."""
 
     def __init__(self, failing: int = 0, after: bool = False) -> None:
         self.left = failing
@@ -27,7 +27,7 @@ class Countdown:
         *given: Any,
         **named: Any,
     ) -> Any:
-        """Make the call, unless this is the one that fails."""
+        """Make the call, or fail if it is the chosen one."""
         self.left -= 1
         self.calls += 1
         fails = self.left == 0
@@ -42,7 +42,7 @@ class Countdown:
 
 
 class Counted:
-    """Any adapter, whose every call is counted."""
+    """Any adapter, with its calls counted."""
 
     def __init__(
         self,
@@ -62,12 +62,12 @@ class Counted:
 
 
 class CountedIntakes(Counted):
-    """Intakes whose every call is counted."""
+    """Intakes, with their calls counted."""
 
     @asynccontextmanager
     async def open(
         self, dataset: Dataset[Any], source: str, job: FetchJob
     ) -> AsyncIterator[Counted]:
-        """An intake whose calls are counted."""
+        """Open an intake whose calls are counted."""
         async with self._adapter.open(dataset, source, job) as intake:
             yield Counted(intake, self._countdown)

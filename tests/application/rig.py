@@ -1,4 +1,4 @@
-"""What the tests of use cases stand on: every port in memory, and a few records."""
+"""The rig of the use cases' tests: every port in memory, and a few records."""
 
 import asyncio
 from collections.abc import Sequence
@@ -28,12 +28,12 @@ from tests.sharing import SharedPost, shared
 
 
 def posts(count: int, title: str = "title", first: int = 1) -> list[Post]:
-    """So many posts."""
+    """Return so many posts."""
     return [Post(number, 1, title, "body") for number in range(first, first + count)]
 
 
 def adds_up(counts: Counts) -> bool:
-    """Whether every record received is accounted for."""
+    """Return whether every received record is counted."""
     return counts.received == (
         counts.inserted
         + counts.updated
@@ -45,7 +45,7 @@ def adds_up(counts: Counts) -> bool:
 
 
 class SteeredQueue(MemoryQueue):
-    """A queue that writes down what is announced, and can be away or lose everything."""
+    """A queue that records announcements, and can be unavailable or lose everything."""
 
     is_away = False
     is_losing = False
@@ -55,7 +55,7 @@ class SteeredQueue(MemoryQueue):
         self.announced: list[str] = []
 
     async def announce(self, job_id: str) -> None:
-        """Announce, unless told otherwise."""
+        """Announce, unless unavailable."""
         if self.is_away:
             raise QueueUnavailable("the broker is away")
         self.announced.append(job_id)
@@ -72,24 +72,24 @@ class BuggySource(MemorySource[Any]):
 
 
 class CountedHistory(MemoryJobHistory):
-    """A history that counts how often a job was looked at."""
+    """A history that counts the reads of each job."""
 
-    looks = 0
+    reads = 0
 
     async def get(self, job_id: str) -> FetchJob | None:
         """One job."""
-        self.looks += 1
+        self.reads += 1
         return await super().get(job_id)
 
 
 def registry_of(tables: Tables, store: Store, *fetches: Fetch[Any]) -> Registry:
-    """A registry of the datasets of these fetches, read from this store."""
+    """Return a registry of the datasets of these use cases, read from this store."""
     registered = [RegisteredDataset(fetch, Query(fetch.dataset, store)) for fetch in fetches]
     return Registry(tables, lambda: Generation(registered))
 
 
 class Rig(InMemory):
-    """Everything in memory, with a queue and a history that tests steer and look at."""
+    """Every port in memory, with a queue and a history that tests control and inspect."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,17 +99,17 @@ class Rig(InMemory):
     def source(
         self, name: str, *pages: Sequence[Any] | bytes, record: type[Any] = Post
     ) -> MemorySource[Any]:
-        """A source that answers with these pages: of posts, unless another record is named."""
+        """Return a source with these pages: of posts, unless another record type is given."""
         return super().source(record, *pages, name=name)
 
     def shared(self, name: str, count: int = 1) -> MemorySource[Any]:
-        """A source of a dataset that others may feed as well."""
+        """Return a source of a shared dataset."""
         return self.source(name, shared(name, count), record=SharedPost)
 
     def fetch(
         self, *sources: MemorySource[Any], dataset: Dataset[Any] = POSTS, **changed: Any
     ) -> Fetch[Any]:
-        """The use case that fetches from these sources, by the rig's ports or changed ones."""
+        """Return the use case that fetches from these sources, with the rig's or changed ports."""
         ports = {
             "store": self.store,
             "intakes": self.intakes,
@@ -119,25 +119,25 @@ class Rig(InMemory):
         }
         return Fetch(dataset, sources, **{**ports, **changed})
 
-    def with_desk(self, **changed: Any) -> JobBackend:
-        """The job backend with other ports."""
+    def with_job_backend(self, **changed: Any) -> JobBackend:
+        """Return the job backend with other ports."""
         return replace(self.job_backend, **changed)
 
     def query(self, dataset: Dataset[Any] = POSTS) -> Query[Any]:
-        """The use case that reads a dataset."""
+        """Return the use case that reads a dataset."""
         return super().query(dataset)
 
     async def stored(self, dataset: Dataset[Any] = POSTS) -> list[Any]:
-        """Every stored row."""
+        """Return every stored row."""
         sort = Sort.parse(dataset, "")
         return (await self.store.find(dataset, PageRequest(sort=sort, limit=100_000))).rows
 
     async def titles(self) -> list[str]:
-        """The titles of the stored posts."""
+        """Return the titles of the stored posts."""
         return [row.title for row in await self.stored()]
 
     def job(self, mode: Mode = Mode.TASK, dataset: Dataset[Any] = POSTS) -> FetchJob:
-        """A job nobody has written down yet."""
+        """Return a job that is not stored yet."""
         return FetchJob(
             id=self.random.identifier(),
             dataset=dataset.name,
@@ -146,16 +146,16 @@ class Rig(InMemory):
         )
 
     @property
-    def looks(self) -> int:
-        """How often a job was looked at."""
-        return self.history.looks
+    def reads(self) -> int:
+        """Return how often a job was read."""
+        return self.history.reads
 
     async def queued(self, mode: Mode = Mode.TASK, dataset: Dataset[Any] = POSTS) -> FetchJob:
-        """A job that waits."""
+        """Return a queued job."""
         return await self.jobs.request(self.job(mode, dataset))
 
     async def abandoned(self, times: int = 1, dataset: Dataset[Any] = POSTS) -> FetchJob:
-        """A job whose worker has died so often that its last lease is running now."""
+        """Return a job whose workers have died so often, with a running lease."""
         job = await self.queued(Mode.SYNC, dataset)
         for _ in range(times):
             self.clock.advance(LEASE)
@@ -167,32 +167,32 @@ class Rig(InMemory):
     async def scheduled(
         self, every: timedelta = timedelta(hours=1), dataset: Dataset[Any] = POSTS
     ) -> Schedule:
-        """The schedule of a dataset that is fetched so often from now on."""
+        """Declare and return the schedule of a dataset."""
         await self.schedules.declare({dataset.name: every})
         return self.database.schedules[dataset.name]
 
     async def known(self, job_id: str) -> FetchJob:
-        """A job as it stands now."""
+        """Return the current state of a job."""
         job = await self.history.get(job_id)
         assert job is not None
         return job
 
     @property
     def last(self) -> FetchJob:
-        """The job asked for last."""
+        """Return the job that was requested last."""
         return list(self.database.jobs.values())[-1]
 
     def later(self, seconds: float) -> datetime:
-        """A moment so many seconds from now."""
+        """Return the time so many seconds from now."""
         return self.clock.now() + timedelta(seconds=seconds)
 
     async def post(self, number: int) -> Any:
-        """One stored post."""
+        """Return one stored post."""
         return await self.store.get(POSTS, (number,), Filter())
 
 
 def only(fetched: Fetched) -> SourceReport:
-    """The report of the only source."""
+    """Return the report of the only source."""
     assert fetched.job.report is not None
     [report] = fetched.job.report.sources
     assert adds_up(report.counts)
@@ -200,14 +200,14 @@ def only(fetched: Fetched) -> SourceReport:
 
 
 def counts_of(fetched: Fetched) -> Counts:
-    """The counts of all sources together, which must add up."""
+    """Return the counts of all sources together, which must add up."""
     assert fetched.job.report is not None
     assert all(adds_up(source.counts) for source in fetched.job.report.sources)
     return fetched.job.report.counts
 
 
 async def ended(*tasks: "asyncio.Task[Any]") -> None:
-    """Cancel these, and return when they have ended."""
+    """Cancel these tasks, and wait for their end."""
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)

@@ -1,4 +1,4 @@
-"""The sweep: every call a use case makes fails once before it is done, and once after.
+"""The sweep: every call of a use case fails once before it is done, and once after.
 
 It is SQLite's method: count the calls C of a clean run, then fail each of them in turn. Afterwards
 what must always hold holds, and asking again succeeds.
@@ -21,16 +21,16 @@ class Case(Rig):
         self.countdown = Countdown()
 
     def counted(self, adapter: Any, error: type[CatchmentError] = StoreUnavailable) -> Any:
-        """A port whose calls are counted."""
+        """Return a port whose calls are counted."""
         return Counted(adapter, self.countdown, error)
 
     def counted_intakes(self) -> Any:
-        """The intakes, each call of which is counted."""
+        """Return the intakes, with their calls counted."""
         return CountedIntakes(self.intakes, self.countdown)
 
-    def counted_desk(self) -> JobBackend:
-        """The job backend, each of its ports counted."""
-        return self.with_desk(
+    def counted_job_backend(self) -> JobBackend:
+        """Return the job backend, with each of its ports counted."""
+        return self.with_job_backend(
             jobs=self.counted(self.jobs),
             history=self.counted(self.history),
             schedules=self.counted(self.schedules),
@@ -38,26 +38,26 @@ class Case(Rig):
         )
 
     async def begin(self) -> None:
-        """Bring about what the use case begins with; none of these calls fails."""
+        """Prepare the use case; none of these calls fails."""
 
     @abstractmethod
     async def act(self) -> None:
-        """Do it."""
+        """Run the use case."""
 
     async def holds(self) -> None:
-        """Assert what must hold, also while it is only half done."""
+        """Assert the invariants, also after an interruption."""
 
     async def act_again(self) -> None:
-        """Do it again, as whoever heard of the failure would."""
+        """Repeat the use case, as a caller would after the failure."""
         await self.act()
 
     @abstractmethod
     async def is_done(self) -> None:
-        """Assert that it is done."""
+        """Assert that the use case is done."""
 
 
 async def sweep(kind: type[Case]) -> int:
-    """Fail every call of a use case, before and after it is done; how many failures that were."""
+    """Fail every call of a use case, before and after it is done; return the number of failures."""
     clean = await _begun(kind)
     await clean.act()
     calls = clean.countdown.calls

@@ -1,4 +1,4 @@
-"""What the tests of tasks stand on: GitHub in memory, the use cases, and a worker."""
+"""The rig of the tests of tasks: GitHub in memory, the use cases, and a worker."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -39,57 +39,57 @@ class TaskRig(Rig):
         self.enrich = EnrichTasks(
             self.repository_lookup, self.tasks, self.store, self.intakes, self.clock
         )
-        looks = None if github_is_off else self.repository_lookup
+        lookup = None if github_is_off else self.repository_lookup
         self.fetch_tasks = self.fetch_all([] if github_is_off else [self.enrich])
-        enricher = TaskEnricher(looks, self.fetch_tasks, self.clock)
+        enricher = TaskEnricher(lookup, self.fetch_tasks, self.clock)
         self.query_tasks = QueryTasks(self.store)
         self.create_task = self.creating(enricher)
         self.change_task = ChangeTask(self.tasks, self.query_tasks, enricher, self.clock)
         self.delete_task = DeleteTask(self.tasks)
 
     def fetch_all(
-        self, gathers: Sequence[EnrichTasks], job_backend: JobBackend | None = None
+        self, steps: Sequence[EnrichTasks], job_backend: JobBackend | None = None
     ) -> Fetch[Task]:
-        """What runs the jobs of tasks."""
+        """Return the use case that runs the jobs of tasks."""
         job_backend = job_backend or self.job_backend
-        return self.fetch(dataset=TASKS, job_backend=job_backend, gathers=gathers)
+        return self.fetch(dataset=TASKS, job_backend=job_backend, steps=steps)
 
     def creating(self, enricher: TaskEnricher) -> CreateTask:
-        """What makes tasks."""
+        """Return the use case that creates tasks."""
         return CreateTask(self.tasks, enricher, self.clock, self.random)
 
     async def create(self, repository: str = "a/b", title: str = "a title") -> Task:
-        """Make a task."""
+        """Create a task."""
         return task_of(await self.create_task(TaskEdit(title=title, repository=repository)))
 
     async def task(self, task_id: str) -> Task:
-        """A task as it is now."""
+        """Return the current state of a task."""
         return task_of(await self.query_tasks.get((task_id,)))
 
     async def all_tasks(self) -> list[Any]:
-        """Every task, oldest first."""
+        """Return every task, oldest first."""
         sort = Sort.parse(TASKS, "created_at")
         return [task_of(row) for row in (await self.query_tasks(PageRequest(sort=sort))).rows]
 
     @property
     def asked(self) -> list[str]:
-        """The repositories that GitHub was asked for, in order."""
+        """Return the repositories that were looked up, in order."""
         return [name for name, _ in self.github.asked]
 
     async def work(self) -> FetchJob:
-        """Run the job that was asked for last, to its end or until it waits."""
+        """Run the job that was requested last, until it ends or is deferred."""
         ran = await self.fetch_tasks.run(self.last.id)
         assert ran is not None
         return ran
 
     async def tick(self) -> FetchJob:
-        """Run what a schedule asks for."""
+        """Run a job of the schedule."""
         await self.queued(Mode.SCHEDULE, TASKS)
         return await self.work()
 
 
 def report_of(job: FetchJob) -> SourceReport:
-    """What GitHub's part of a job that has ended was."""
+    """Return GitHub's report of an ended job."""
     assert job.report is not None
     [report] = job.report.sources
     assert adds_up(report.counts)
@@ -97,5 +97,5 @@ def report_of(job: FetchJob) -> SourceReport:
 
 
 def counts(updated: int = 0, unchanged: int = 0) -> Counts:
-    """So many tasks that were looked after."""
+    """Return the counts of so many enriched tasks."""
     return Counts(received=updated + unchanged, updated=updated, unchanged=unchanged)

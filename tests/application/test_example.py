@@ -7,7 +7,7 @@ from domain.paging import PageRequest, Sort
 from domain.reports import Outcome
 
 
-async def test_what_was_fetched_can_be_queried() -> None:
+async def test_fetched_records_can_be_queried() -> None:
     memory, post = InMemory(), Post(1, 7, "Hello", "World")
     fetch_posts = memory.fetch_posts(memory.source(Post, [post]))
 

@@ -1,4 +1,4 @@
-"""What the tests of the worker share: workers that live for a block, and slow sources."""
+"""Workers that run for a block, and slow sources, for the tests of the worker."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,33 +15,33 @@ from domain.events import Event, JobDeferred, JobEnded
 from domain.jobs import FetchJob, JobStatus
 from tests.application.rig import Rig, ended, posts
 
-#: A lost announcement is made up for within so many seconds.
+#: The seconds until a lost announcement is made up for.
 FOUND_S = 2.0
 
 
 def dataset(number: int) -> Dataset[Any]:
-    """One of many datasets."""
+    """Return one of many datasets."""
     return Dataset(name=f"d{number}", record=Post, key=("id",))
 
 
 class WorkerProcess:
-    """One worker process: what it fetches, the events it publishes, and the task it is."""
+    """One worker process: its use cases, its events and its task."""
 
     def __init__(self, rig: Rig, fetches: list[Fetch[Any]], at_once: int, **changed: Any) -> None:
         self._events = MemoryEvents()
         self.fetches = {fetch.dataset.name: fetch for fetch in fetches}
-        job_backend = rig.with_desk(events=self._events, **changed)
+        job_backend = rig.with_job_backend(events=self._events, **changed)
         run_job = RunJob(rig.registry(*fetches), job_backend)
         self.task = asyncio.create_task(Worker(run_job, job_backend, rig.clock, at_once)())
 
     @property
     def events(self) -> list[Event]:
-        """What has happened in it."""
+        """Return the events of the process."""
         return self._events.published
 
     @property
     def statuses(self) -> list[str]:
-        """How its runs of jobs ended."""
+        """Return the statuses of its ended jobs."""
         return [
             event.job.status if isinstance(event, JobEnded | JobDeferred) else str(event)
             for event in self.events
@@ -52,7 +52,7 @@ class WorkerProcess:
 async def working(
     rig: Rig, *fetches: Fetch[Any], at_once: int = AT_ONCE, **changed: Any
 ) -> AsyncIterator[WorkerProcess]:
-    """A worker, which is killed in the end."""
+    """Run a worker, which is killed in the end."""
     worker = WorkerProcess(rig, list(fetches), at_once, **changed)
     await rig.clock.settle()
     try:
@@ -64,12 +64,12 @@ async def working(
 
 
 def slow(rig: Rig, name: str = "one", takes_s: float = 3) -> MemorySource[Post]:
-    """A source that takes its time."""
+    """Return a slow source."""
     source = rig.source(name, posts(1))
     source.takes_s = takes_s
     return source
 
 
 async def status(rig: Rig, job: FetchJob) -> JobStatus:
-    """How a job stands."""
+    """Return the status of a job."""
     return (await rig.known(job.id)).status

@@ -14,7 +14,7 @@ from tests.docs.demo import demo as started_demo
 
 @pytest.fixture(scope="session")
 def demo() -> Iterator[Demo]:
-    """A demo that has ended its tour and serves; tests do not change its records."""
+    """Yield a demo that has ended its tour and serves; tests do not change its records."""
     with started_demo() as demo:
         yield demo
 

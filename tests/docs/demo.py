@@ -34,11 +34,11 @@ class Demo:
 
     @cached_property
     def token(self) -> str:
-        """Return an API token of the admin."""
+        """Return an API token of the admin that may read."""
         login = {"username": "admin", "password": self.password}
         granted = httpx.post(f"{self.url}/auth/login", json=login).raise_for_status().json()
         headers = {"Authorization": f"Bearer {granted['access_token']}"}
-        named = {"name": "a program of the documentation"}
+        named = {"name": "a program of the documentation", "scope": "read"}
         made = httpx.post(f"{self.url}/auth/tokens", json=named, headers=headers)
         return str(made.raise_for_status().json()["token"])
 

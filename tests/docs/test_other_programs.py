@@ -35,7 +35,7 @@ def test_the_program_with_httpx_prints_what_the_page_says(demo: Demo, tmp_path: 
     ended = run([sys.executable, script], capture_output=True, text=True, timeout=60, check=False)
 
     assert ended.stderr == ""
-    assert ended.stdout.splitlines() == printed(program) == ["30", "3", "0"]
+    assert ended.stdout.splitlines() == printed(program) == ["30", "2", "0"]
 
 
 @pytest.mark.parametrize("name", FRAMES)

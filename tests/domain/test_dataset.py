@@ -111,7 +111,7 @@ def test_the_fingerprint_changes_with_the_fields_and_the_key() -> None:
     assert declared().fingerprint == declared(read_by=Role.ADMIN, indexes=(("id",),)).fingerprint
 
 
-# ---------------------------------------------------------------- who may do what
+# ---------------------------------------------------------------- access do what
 
 
 def test_each_role_may_do_everything_the_ones_before_it_may() -> None:

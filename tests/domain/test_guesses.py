@@ -32,6 +32,7 @@ def items(count: int, start: int = 1) -> list[dict[str, Any]]:
         ({"ok": True, "data": items(1), "about": "x" * 500}, "/data", True),
         ({"a": items(3), "b": items(2), "c": items(2)}, "/a", False),
         ({"repositories": ["a", "b"]}, "/repositories", True),
+        ({"rows": [[n, "a name"] for n in range(9)], "facets": items(1)}, "/rows", False),
         ({f"k{n}": {"id": n, "v": n} for n in range(6)}, "", False),
         ({"rates": {f"k{n}": {"id": n, "v": n} for n in range(6)}}, "/rates/*", True),
         ({"one": 1, "two": {"three": 3}}, "", False),
@@ -115,6 +116,7 @@ def ways(body: Any, headers: Mapping[str, str] | None = None, **more: Any) -> li
             {"token": "/nextPageToken", "send": "pageToken"},
         ),
         ({"d": items(3), "next": {"k": 1}}, {}, {}, {"token": "/next", "send": "next"}),
+        ({"d": items(3), "last_seq": 3}, {}, {}, {"token": "/last_seq", "send": "since"}),
         ({"d": items(3), "offset": 0, "limit": 3}, {}, {}, {"offset": "offset"}),
         (
             {"d": items(3), "has_more": True},

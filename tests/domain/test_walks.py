@@ -211,6 +211,12 @@ def test_a_hundred_empty_pages_with_a_next_page_are_followed() -> None:
     assert failure.value.code == "pagination_loop"
 
 
+def test_a_token_of_the_present_place_ends_at_an_empty_page() -> None:
+    walk = Walk(Pages(paginator=Token("since", Pointer(("last_seq",)))))
+    walk.after(Page(url=URL, records=[1, 2], leads={"since": "2"}))
+    assert walk.after(Page(url=f"{URL}?since=2", leads={"since": "2"})) == End(proven=True)
+
+
 def test_an_empty_page_between_full_ones_is_no_end_where_it_leads_on() -> None:
     walk = Walk(Pages(paginator=LinkHeader()))
     walk.after(Page(url=URL, records=[1], leads=f"{URL}?2"))

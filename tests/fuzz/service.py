@@ -19,7 +19,7 @@ from entrypoints.sample_upstream import SampleUpstream
 from entrypoints.sample_upstream.subjects import settings_for
 from entrypoints.wiring.container import Container
 
-PASSWORD = "long enough for everybody"
+PASSWORD = "long enough for every role"
 #: No rate limit may hide the code behind it.
 _ENDLESS = "1000000/1s"
 

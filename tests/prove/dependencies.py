@@ -17,7 +17,7 @@ WORKERS = 2
 AWAY_S, RECOVERED_S, HUNG_S = 3.0, 10.0, 12.0
 
 
-class SourceLoad:
+class RequestCounts:
     """What the clients have seen so far."""
 
     def __init__(self) -> None:
@@ -26,12 +26,12 @@ class SourceLoad:
 
 async def prove(servers: Servers) -> Figure:
     """Kill each of them five times under four clients, and start it again three seconds later."""
-    tally = SourceLoad()
+    counts = RequestCounts()
     async with crew(**await servers.settings()) as hired:
         api = await hired.api()
         for _ in range(WORKERS):
             await hired.worker()
-        asking = [asyncio.create_task(_ask(api.url, n, tally)) for n in range(4)]
+        asking = [asyncio.create_task(_ask(api.url, n, counts)) for n in range(4)]
         recovered = [
             await _killed(victim, api.url)
             for _ in range(KILLS)
@@ -42,20 +42,24 @@ async def prove(servers: Servers) -> Figure:
             each.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
         died = api.restarts
-    return _judged(tally, recovered, consumers, died)
+    return _judged(counts, recovered, consumers, died)
 
 
-def _judged(tally: SourceLoad, recovered: list[float | None], consumers: int, died: int) -> Figure:
+def _judged(
+    counts: RequestCounts, recovered: list[float | None], consumers: int, died: int
+) -> Figure:
     slowest = max((RECOVERED_S * 10 if each is None else each) for each in recovered)
-    ok = tally.hung == tally.unfit == died == 0 and slowest <= RECOVERED_S and consumers == WORKERS
+    ok = (
+        counts.hung == counts.unfit == died == 0 and slowest <= RECOVERED_S and consumers == WORKERS
+    )
     return told(
         "P20",
-        f"hung:{tally.hung},recovered_s:{slowest:.1f},consumers:{consumers}/{WORKERS}",
+        f"hung:{counts.hung},recovered_s:{slowest:.1f},consumers:{consumers}/{WORKERS}",
         f"hung:0,recovered_s:{RECOVERED_S:g},consumers:{WORKERS}/{WORKERS}",
         ok,
         kills=len(recovered),
-        answered=tally.answered,
-        unfit=tally.unfit,
+        answered=counts.answered,
+        unfit=counts.unfit,
         api_restarts=died,
     )
 
@@ -80,7 +84,7 @@ async def _killed(victim: PostgresServer | RabbitServer, url: str) -> float | No
     return None if await until(is_well, 60) is None else time.monotonic() - began
 
 
-async def _ask(url: str, number: int, tally: SourceLoad) -> None:
+async def _ask(url: str, number: int, counts: RequestCounts) -> None:
     """Read, or ask for tasks, without end; each answer must come in time and be one of ours."""
     paths = (
         ("GET", "/data?limit=7"),
@@ -93,12 +97,12 @@ async def _ask(url: str, number: int, tally: SourceLoad) -> None:
         while True:
             try:
                 answer = await asking.request(method, path)
-                tally.answered += 1
-                tally.unfit += answer.status_code not in (200, 202, 503)
+                counts.answered += 1
+                counts.unfit += answer.status_code not in (200, 202, 503)
             except httpx.TimeoutException:
-                tally.hung += 1
+                counts.hung += 1
             except httpx.HTTPError:
-                tally.refused += 1
+                counts.refused += 1
             await asyncio.sleep(0.05)
 
 

@@ -190,7 +190,7 @@ FAULTS = (
     ),
     Fault(
         "a job is tried for ever",
-        "application:JobRunner._to_its_end",
+        "application:JobRunner._run",
         compared(ast.Gt, "MAX_ATTEMPTS", into=code("False")),
         "tests/application/ingest/test_run.py tests/application/ingest/test_takeover.py",
     ),

@@ -92,7 +92,7 @@ def _counted(world: World, clients: Clients) -> dict[str, int]:
     }
 
 
-# ---------------------------------------------------------------- bad times
+# ---------------------------------------------------------------- failures
 
 
 async def _look(world: World) -> None:

@@ -156,7 +156,7 @@ class Witness:
 
 
 def adds_up(counts: Counts) -> bool:
-    """Whether every record received is accounted for."""
+    """Return whether every received record is counted."""
     return counts.received == (
         counts.inserted
         + counts.updated

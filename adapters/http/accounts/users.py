@@ -52,7 +52,7 @@ async def users(
     after: CursorText = None,
 ) -> Response[UserPage]:
     """Return all users, in the order of their names."""
-    key = "" if after is None else signer.place(_USERS, after, "")[0]
+    key = "" if after is None else signer.position(_USERS, after, "")[0]
     found = await manage_users.page(limit + 1, key)
     shown = found[:limit]
     last = Cursor((shown[-1].key,), "") if len(found) > limit else None

@@ -33,6 +33,9 @@ CACHED = "catchment.cached"
 #: Key in the scope: the compressed answer, if it was sent compressed.
 _PACKED = "catchment.packed"
 
+#: Key in the scope: the key of the request for the cache of identical requests.
+_KEY = "catchment.request_key"
+
 #: The size of the cache, and of the largest answer in it.
 MAX_BYTES = 16 * 1024 * 1024
 MAX_ANSWER_BYTES = 256 * 1024
@@ -159,7 +162,8 @@ class ResponseCache:
     def repeat(self, scope: Scope) -> RepeatedAnswer | None:
         """Return the answer to a repeated request, if it is still current."""
         started = perf_counter()
-        sent = self._answers.get(_exact_key(scope))
+        key = scope[_KEY] = _exact_key(scope)
+        sent = self._answers.get(key)
         if not isinstance(sent, SentAnswer):
             return None
         answer, now = sent.answer, self._clock.now()
@@ -187,7 +191,7 @@ class ResponseCache:
         return RepeatedAnswer(start, message, sent.path, request_id, started)
 
     def note(self, scope: Scope, message: Message) -> None:
-        """Cache the answer that a route left in the scope; `message` is its start."""
+        """Cache the answer in the scope, after `repeat`; `message` is its start."""
         answer: CachedAnswer | None = scope.get(ANSWER)
         if answer is None or scope["method"] != "GET":
             return
@@ -199,7 +203,7 @@ class ResponseCache:
                 return
             size += len(name) + len(value)
         lines = tuple([line for line in message["headers"] if line[0] not in _VARYING])
-        key, path = _exact_key(scope), path_of(scope)
+        key, path = scope[_KEY], path_of(scope)
         size += sum(map(len, key[:_TEXTS])) + len(path)
         self._answers.put(
             key, SentAnswer(answer, int(message["status"]), lines, packed, path), size

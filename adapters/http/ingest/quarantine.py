@@ -171,7 +171,7 @@ def _position(rejected: Quarantined) -> tuple[int, int]:
 
 def _position_in(signer: CursorSigner, text: str, filter: str) -> tuple[datetime, int]:
     """Return the position in a cursor: time and identifier of the record before the page."""
-    micros, rejection_id = signer.place(_QUARANTINE, text, filter)
+    micros, rejection_id = signer.position(_QUARANTINE, text, filter)
     return from_micros(micros), rejection_id
 
 

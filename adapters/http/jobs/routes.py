@@ -74,7 +74,7 @@ async def jobs(
     viewer, filter = role_of(request.scope), f"{dataset or ''} {status or ''}"
     before = None
     if after is not None:
-        [before] = signer.place(_JOBS, after, filter)
+        [before] = signer.position(_JOBS, after, filter)
     found = await list_jobs(viewer, limit + 1, dataset, status, before)
     shown = found[:limit]
     last = Cursor((shown[-1].id,), filter) if len(found) > limit else None

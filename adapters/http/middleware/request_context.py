@@ -79,7 +79,7 @@ class RequestContextMiddleware:
         events: Events,
         tracer: Tracer,
     ) -> None:
-        self._prefixes = {prefix.strip("/"): app for prefix, app in prefixes.items()}
+        self._prefixes = prefixes
         self._rest = rest
         self._authentication = authentication
         self._cors = cors
@@ -127,7 +127,8 @@ class RequestContextMiddleware:
             None if parent is None else parent.decode("latin-1"),
         ) as span:
             status = await self._respond(scope, receive, send, headers, started)
-            if route := self._pattern(scope):
+            prefix, _ = self._route(scope)
+            if route := prefix or str(scope.get("path_template", "")):
                 span.rename(f"{scope['method']} {route}")
             span.note({"http.route": route, "http.response.status_code": status})
 
@@ -136,6 +137,7 @@ class RequestContextMiddleware:
     ) -> int:
         """Send the answer; return its status, or 0 if the client left before there was one."""
         request_id = request_id_of(scope)
+        prefix, app = self._route(scope)
         status = 0
 
         async def sending(message: Message) -> None:
@@ -150,7 +152,6 @@ class RequestContextMiddleware:
         try:
             _inspect(scope, headers)
             preflight = await self._authentication.check(scope, headers.values)
-            app = self._route(scope)
             if preflight is not None:
                 await send_reply(scope, sending, preflight)
             elif app is not self._rest and scope["method"] == "OPTIONS":
@@ -169,7 +170,7 @@ class RequestContextMiddleware:
                 raise  # part of the answer was sent, so the connection has to break
             await send_reply(scope, sending, reply_to(error, request_id))
         finally:
-            self._publish(scope, status, started)
+            self._publish(scope, prefix, status, started)
         return int(status)
 
     def _publish_refusal(self, scope: Scope) -> None:
@@ -182,7 +183,7 @@ class RequestContextMiddleware:
             )
         )
 
-    def _publish(self, scope: Scope, status: int, started: float) -> None:
+    def _publish(self, scope: Scope, prefix: str, status: int, started: float) -> None:
         """Publish a request; its status is 0 if the client disconnected before the answer."""
         if status == HTTPStatus.FORBIDDEN:
             self._publish_refusal(scope)
@@ -194,7 +195,7 @@ class RequestContextMiddleware:
             kind(
                 request_id=request_id_of(scope),
                 method=scope["method"],
-                route=self._pattern(scope),
+                route=prefix or str(scope.get("path_template", "")),
                 path=path_of(scope),
                 status=int(status),
                 duration_ms=(perf_counter() - started) * 1000,
@@ -216,22 +217,17 @@ class RequestContextMiddleware:
             )
         )
 
-    def _route(self, scope: Scope) -> App:
-        return self._prefixes.get(_first_segment(scope), self._rest)
-
-    def _pattern(self, scope: Scope) -> str:
-        first = _first_segment(scope)
-        return f"/{first}" if first in self._prefixes else str(scope.get("path_template", ""))
+    def _route(self, scope: Scope) -> tuple[str, App]:
+        """Return the application of a path with its prefix, "" for the rest."""
+        prefix = "/" + scope["path"].lstrip("/").partition("/")[0]
+        app = self._prefixes.get(prefix)
+        return ("", self._rest) if app is None else (prefix, app)
 
     def _request_id(self, headers: "_Headers") -> str:
         [given, *others] = headers.values.get(b"x-request-id", [b""])
         if others or not _REQUEST_ID.fullmatch(given):
             return self._random.identifier()
         return given.decode()
-
-
-def _first_segment(scope: Scope) -> str:
-    return str(scope["path"].lstrip("/").partition("/")[0])
 
 
 class _Headers(NamedTuple):

@@ -97,10 +97,10 @@ def describe_responses(
 
 
 def require_what_is_sent(components: Json, handlers: Iterable[HTTPRouteHandler]) -> None:
-    """Have the schemas of answers require all that is always sent.
+    """Mark as required all members of answers that are always sent.
 
-    The framework leaves out what has a default, and gives a type the default of a field that has
-    it; but a default is sent like any other value.
+    The framework omits those with a default, and puts a field's default into the schema of its
+    type; but defaults are sent like any other value.
     """
     types = [kind for handler in handlers for kind in _answered(handler)]
     for found in _structs(multi_type_info(types)):
@@ -115,7 +115,7 @@ def _answered(handler: HTTPRouteHandler) -> Iterator[Any]:
     """Yield the types that a handler answers with."""
     returned = handler.parsed_fn_signature.return_type
     for each in returned.inner_types or (returned,):
-        # Several structs are no type for msgspec, which could not tell them apart when decoding.
+        # msgspec refuses a union of structs, which it could not decode.
         yield from get_args(each.annotation) if each.is_union else (each.annotation,)
     yield from (spec.data_container for spec in (handler.responses or {}).values())
 
@@ -132,7 +132,7 @@ def _structs(part: Any) -> Iterator[StructType]:
 
 
 def _sent(found: StructType) -> list[str]:
-    """Return the fields that are never left out: all but what may be unset."""
+    """Return the fields that are always sent: all but those that may be unset."""
     is_whole = not found.cls.__struct_config__.omit_defaults
     return [
         field.encode_name

@@ -1,4 +1,4 @@
-"""Metrics in the text format of Prometheus: counters fed by events, gauges read when asked."""
+"""Metrics in the text format of Prometheus: counters fed by events, gauges read on request."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
@@ -16,10 +16,10 @@ from domain.politeness import Breaker
 
 #: The framework adds the charset.
 MEDIA_TYPE = "text/plain; version=0.0.4"
-#: So many series one metric has at most; what comes later is counted together, as "other".
+#: The limit of series of one metric; any more are counted together as "other".
 MOST_SERIES = 1000
 OTHER = "other"
-#: Where a request met no route, and where an upstream sent no status.
+#: The labels of a request without a route, and of an upstream without a status.
 NO_ROUTE, NO_STATUS = "none", "none"
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -29,17 +29,17 @@ _WORK_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
 
 class Series:
-    """The series of one metric by the values of its labels, of which there is a bounded number."""
+    """The series of one metric by the values of its labels, bounded in number."""
 
     def __init__(self, metric: Counter | Histogram) -> None:
         self._metric: Any = metric
         self._known: dict[tuple[Any, ...], Any] = {}
 
     def of(self, *values: Any) -> Any:
-        """Return the series with these values, or that of all others when there are too many."""
+        """Return the series with these values, or that of all others if there are too many."""
         if not values:
             return self._metric
-        # The values themselves are the key: to make texts of them takes longer than to count.
+        # The values themselves are the key, because converting them to text is slow.
         found = self._known.get(values)
         if found is None:
             if len(self._known) >= MOST_SERIES:
@@ -49,7 +49,7 @@ class Series:
 
 
 class Metrics:
-    """Counts what events say, and writes the text of everything that is measured."""
+    """Counters fed by events, and the text of all metrics."""
 
     def __init__(self, version: str) -> None:
         # When a series began is another series each, of which Prometheus makes nothing.
@@ -133,7 +133,7 @@ class Metrics:
             self._request_s.of(event.route or NO_ROUTE).observe(event.duration_ms / 1000)
 
     def _count_first(self, method: str, route: str, status: int, ready: bool) -> None:
-        """Count a request unlike any before; what a client may invent is one of the others."""
+        """Count the first request of its kind; an unknown method counts as "other"."""
         key = (method if method in _METHODS else OTHER, route, status, ready)
         if len(self._requests) >= MOST_SERIES:
             key = (OTHER, OTHER, 0, False)
@@ -159,7 +159,7 @@ class Metrics:
         self._merge_s.of(event.dataset).observe(event.duration_ms / 1000)
 
     def _upstream_asked(self, event: events.UpstreamAsked) -> None:
-        # An upstream may invent statuses; of those only the class is kept.
+        # Of an unknown status only the class is kept.
         known = event.status in _STATUSES or not event.status
         status = event.status or NO_STATUS
         self._upstream.of(event.host, status if known else f"{event.status // 100}xx").inc()
@@ -174,7 +174,7 @@ def _text(value: Any) -> str:
 
 
 class _Families(Collector):
-    """Families that are there already, for what writes the text."""
+    """Given families as a collector, for the function that writes the text."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
         self._families = families

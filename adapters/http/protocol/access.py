@@ -1,4 +1,4 @@
-"""Access: every route says which role may call it, and each request has a caller."""
+"""Access: the role and scope that each route requires, and the caller of each request."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from domain.dataset import Role
 from domain.errors import Forbidden, InvalidRoutes
 from domain.users import ANONYMOUS, Caller, Scope
 
-#: Where the front leaves who is asking, and from which address.
+#: Keys in the scope: the caller, and the client's address.
 CALLER = "catchment.caller"
 _ADDRESS = "catchment.address"
 _OPTION = "access"
@@ -20,7 +20,7 @@ _OPTION = "access"
 class Access(NamedTuple):
     """The least role that may call a route, and the scope that an API token needs for it.
 
-    `always` means even where everybody has to log in.
+    `always` means even if a login is required.
     """
 
     role: Role
@@ -29,7 +29,7 @@ class Access(NamedTuple):
     takes_token: bool = True
 
 
-#: Open even where everybody must log in: health, documentation and logging in itself.
+#: Open even if a login is required: health, documentation and the login itself.
 OPEN = Access(Role.ANYONE, None, always=True, takes_token=False)
 #: Open in the same way; a token that is sent is the session that ends.
 LOGGING_OUT = Access(Role.ANYONE, None, always=True)
@@ -37,19 +37,19 @@ ANYONE = Access(Role.ANYONE, Scope.READ)
 FETCHER = Access(Role.ANYONE, Scope.FETCH)
 WRITER = Access(Role.ANYONE, Scope.WRITE)
 USER = Access(Role.USER, Scope.READ)
-#: What users do with their own account.
+#: The routes of a user's own account.
 ACCOUNT = Access(Role.USER, None)
 ADMIN = Access(Role.ADMIN, Scope.ADMIN)
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def may_call(access: Access) -> dict[str, Any]:
-    """Return the option of a route that says which role may call it."""
+    """Return the option of a route that declares its access."""
     return {_OPTION: access}
 
 
 class RoleGuard:
-    """Checks the caller's role; a guard of the whole application."""
+    """The check of a caller's role and scope; a guard of the whole application."""
 
     def __init__(self, require_login: bool) -> None:
         self._require_login = require_login
@@ -58,7 +58,7 @@ class RoleGuard:
         """Raise an AccessDenied unless the caller may call the route."""
         access = access_of(route)
         if access is None:
-            raise Forbidden("this route does not say who may call it")
+            raise Forbidden("this route does not declare its access")
         self.admit(connection.scope, access)
 
     def admit(self, scope: Any, access: Access) -> None:
@@ -75,13 +75,13 @@ class RoleGuard:
 
 
 def access_of(route: BaseRouteHandler) -> Access | None:
-    """Return the access a route declares; None for one that declares none."""
+    """Return the access that a route declares; None if it declares none."""
     access: Access | None = route.opt.get(_OPTION)
     return access
 
 
 def routes_of(app: Litestar) -> Iterator[tuple[str, HTTPRouteHandler]]:
-    """Yield our own routes with their paths; those the framework adds are left out."""
+    """Yield our own routes with their paths, without those that the framework adds."""
     for route in app.routes:
         for handler in getattr(route, "route_handlers", ()):
             written = getattr(handler, "fn", None)
@@ -92,9 +92,9 @@ def routes_of(app: Litestar) -> Iterator[tuple[str, HTTPRouteHandler]]:
 
 def require_declared(app: Litestar) -> None:
     """Raise InvalidRoutes if a route does not declare its access, or declares too little."""
-    silent = [path for path, handler in routes_of(app) if access_of(handler) is None]
-    if silent:
-        raise InvalidRoutes(f"these routes do not say who may call them: {', '.join(silent)}")
+    undeclared = [path for path, handler in routes_of(app) if access_of(handler) is None]
+    if undeclared:
+        raise InvalidRoutes(f"these routes do not declare their access: {', '.join(undeclared)}")
     writing = [
         path
         for path, handler in routes_of(app)
@@ -104,30 +104,30 @@ def require_declared(app: Litestar) -> None:
         raise InvalidRoutes(f"the scope read may not change anything: {', '.join(writing)}")
 
 
-# ---------------------------------------------------------------- who is asking
+# ---------------------------------------------------------------- the caller
 
 
 def caller_of(scope: Any) -> Caller:
-    """Who is asking, as the front has found out."""
+    """Return the caller of a request."""
     caller: Caller = scope.get(CALLER, ANONYMOUS)
     return caller
 
 
 def role_of(scope: Any) -> Role:
-    """The role of whoever is asking."""
+    """Return the role of the caller."""
     return caller_of(scope).role
 
 
 def set_caller(scope: Any, caller: Caller) -> None:
-    """Note who is asking."""
+    """Store the caller in the scope."""
     scope[CALLER] = caller
 
 
 def address_of(scope: Any) -> str:
-    """The address of the client, as far as it can be trusted."""
+    """Return the client's address: of the peer, or forwarded by trusted proxies."""
     return str(scope.get(_ADDRESS) or (scope.get("client") or ("unknown",))[0])
 
 
 def set_address(scope: Any, address: str) -> None:
-    """Note the address of the client."""
+    """Store the client's address in the scope."""
     scope[_ADDRESS] = address

@@ -1,4 +1,4 @@
-"""The few words of ASGI that the adapters speak."""
+"""ASGI: types, keys in the scope, and helpers for headers and replies."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -14,58 +14,58 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-#: A header as it goes over the wire.
+#: A header as sent: name and value in bytes.
 Line = tuple[bytes, bytes]
 
-#: Where the front leaves the request's identifier for those behind it.
+#: Key in the scope: the request ID.
 REQUEST_ID = "catchment.request_id"
-#: Where the server leaves why it could not read a request; then there is nothing else of it.
+#: Key in the scope: why the server could not read the request, of which there is nothing else.
 REFUSAL = "catchment.refusal"
-#: Where a route leaves the identifier of the job it has dealt with, for the log.
+#: Key in the scope: the identifier of the job that a route handled, for the log.
 _JOB_ID = "catchment.job_id"
-#: Where those on the way leave headers for the answer.
+#: Key in the scope: headers to be added to the answer.
 _ADDED = "catchment.headers"
 
 
 def request_id_of(scope: Any) -> str:
-    """The identifier of the request, as the front has set it."""
+    """Return the request ID."""
     return str(scope.get(REQUEST_ID, ""))
 
 
 def set_job_id(scope: Any, job_id: str) -> None:
-    """Have the log name the job that the request has dealt with."""
+    """Store the job that the request handled, for the log."""
     scope[_JOB_ID] = job_id
 
 
 def job_id_of(scope: Any) -> str | None:
-    """The job that the request has dealt with, if any."""
+    """Return the job that the request handled, if any."""
     job_id: str | None = scope.get(_JOB_ID)
     return job_id
 
 
 def add_headers(scope: Any, headers: Mapping[str, str]) -> None:
-    """Have the answer to a request carry these headers, whatever it will be."""
+    """Add headers to the answer of a request, whatever it will be."""
     scope.setdefault(_ADDED, []).extend(lines(headers))
 
 
 def added_headers(scope: Any) -> list[Line]:
-    """The headers that the answer to a request is to carry besides its own."""
+    """Return the headers to be added to the answer of a request."""
     added: list[Line] = scope.get(_ADDED, [])
     return added
 
 
 def path_of(scope: Any) -> str:
-    """The path in plain ASCII, fit for a log."""
+    """Return the path in ASCII, safe for a log."""
     return quote(scope["path"])
 
 
 def header_of(scope: Any, name: bytes) -> str:
-    """A request header's value, the lines of a repeated one joined by commas; "" without it."""
+    """Return a request header's value, repeated lines joined by commas; "" if it is absent."""
     return ",".join(value.decode("latin-1") for key, value in scope["headers"] if key == name)
 
 
 def lines(headers: Mapping[str, str]) -> list[Line]:
-    """Headers as they go over the wire."""
+    """Return headers as they are sent."""
     return [(_wire_name(name), value.encode("latin-1")) for name, value in headers.items()]
 
 
@@ -77,7 +77,7 @@ def _wire_name(name: str) -> bytes:
 def combine_headers(app: App) -> App:
     """Wrap an application that reads only the first line of a repeated header.
 
-    The lines become one list, as RFC 9110 (5.3) allows; what describes the body is never a list.
+    The lines become one list, as RFC 9110 (5.3) allows; headers about the body are never lists.
     """
 
     async def combined(scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,7 +85,7 @@ def combine_headers(app: App) -> App:
         for name, value in scope.get("headers", ()):
             if name not in values or not name.startswith(b"content-"):
                 values.setdefault(name, []).append(value)
-        # In place: what routes leave in the scope is for the layers around them.
+        # In place, because the middleware outside reads what routes store in the scope.
         scope["headers"] = [(name, b", ".join(lines)) for name, lines in values.items()]
         await app(scope, receive, send)
 
@@ -93,12 +93,12 @@ def combine_headers(app: App) -> App:
 
 
 async def send_reply(scope: Scope, send: Send, reply: Reply) -> None:
-    """Send a whole answer; a HEAD request gets its headers alone."""
+    """Send a whole answer; without its body for a HEAD request."""
     headers = [*reply.lines]
     if reply.headers:
         headers += lines(reply.headers)
     if reply.status != HTTPStatus.NOT_MODIFIED:
-        # With a 304 it would speak of the body that is not sent.
+        # With a 304 it would be the length of a body that is not sent.
         headers.append((b"content-length", b"%d" % len(reply.body)))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     body = b"" if scope["method"] == "HEAD" else reply.body
@@ -106,11 +106,11 @@ async def send_reply(scope: Scope, send: Send, reply: Reply) -> None:
 
 
 class Gone(Exception):
-    """The client has left; nobody will read what is sent."""
+    """The client has disconnected, so that the answer cannot be sent."""
 
 
 def until_gone(receive: Receive, send: Send) -> Send:
-    """A `send` that raises Gone once the client has left, for answers without an end in sight."""
+    """Return a `send` that raises Gone once the client has disconnected, for long answers."""
     listening: asyncio.Future[Message] | None = None
 
     async def checked(message: Message) -> None:

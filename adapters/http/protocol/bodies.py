@@ -1,4 +1,4 @@
-"""Request bodies: read within limits, decoded, and refused with the place of what is wrong."""
+"""Request bodies: read within limits, decoded, and refused with a pointer to the fault."""
 
 import asyncio
 import re
@@ -22,13 +22,13 @@ T = TypeVar("T")
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 MERGE_PATCH = "application/merge-patch+json"
-#: What OAuth 2.0 clients send with a login besides the name and the password.
+#: Fields that OAuth 2.0 clients send with a login besides the name and the password.
 _OAUTH = frozenset({"grant_type", "scope", "client_id", "client_secret"})
 
 
 @dataclass(frozen=True)
 class _OneOf(BodyKwarg):
-    """Marks a body that may be of several media types."""
+    """A marker for a body of several media types."""
 
     media_types: tuple[str, ...] = (JSON,)
 
@@ -39,7 +39,7 @@ PatchBody = Annotated[T, _OneOf(media_types=(JSON, MERGE_PATCH))]
 
 
 def media_types_of(handler: HTTPRouteHandler) -> tuple[str, ...]:
-    """Return the media types that the body of a handler may be of; none if it takes no body."""
+    """Return the media types of a handler's body; none if it takes no body."""
     if handler.parsed_data_field is None:
         return ()
     marker = handler.parsed_data_field.kwarg_definition
@@ -47,10 +47,10 @@ def media_types_of(handler: HTTPRouteHandler) -> tuple[str, ...]:
 
 
 def bounded_request(body_s: float) -> type[Request[Any, Any, Any]]:
-    """Return the class of requests whose body has to arrive within `body_s` seconds.
+    """Return a class of requests whose body has to arrive within `body_s` seconds.
 
-    Its errors: a Refusal for a body that is not decodable as its media type, comes too slowly or is
-    of another kind; InvalidInput for one that does not fit the type of the handler's `data`.
+    It raises Refusal for a body that is malformed, too slow or of another media type, and
+    InvalidInput for one that does not match the type of the handler's `data`.
     """
 
     class BoundedRequest(Request[Any, Any, Any]):
@@ -92,7 +92,7 @@ async def refuse_content(request: Request[Any, Any, Any]) -> None:
 
 
 def malformed(detail: str) -> Refusal:
-    """Return the refusal of a body that cannot be read at all."""
+    """Return the refusal of a malformed body."""
     return Refusal("malformed_request", detail)
 
 
@@ -113,7 +113,7 @@ async def _decode(request: Request[Any, Any, Any], body: bytes) -> Any:
         return msgspec.convert({n: v for n, v in fields.items() if n not in _OAUTH}, wanted)
     except msgspec.ValidationError as error:
         if kind not in (FORM, MULTIPART):
-            _parse(body)  # the decoder stops at a wrong type, and what follows may be no JSON
+            _parse(body)  # the decoder stops at a wrong type, so the rest may be invalid JSON
         raise _invalid(str(error), wanted) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise malformed("the body is not valid JSON") from error
@@ -153,7 +153,7 @@ def _once_each(pairs: list[tuple[str, str]]) -> dict[str, str]:
 
 
 def _kind(request: Request[Any, Any, Any]) -> str:
-    """Return the media type of a body, "" for a packed one."""
+    """Return the media type of a body, "" for a compressed one."""
     if request.headers.get("content-encoding", "identity") != "identity":
         return ""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -163,15 +163,15 @@ def _other_kind(detail: str) -> Refusal:
     return Refusal("unsupported_media_type", detail)
 
 
-# ---------------------------------------------------------------- what is wrong, and where
+# ---------------------------------------------------------------- validation errors
 
-#: msgspec's words on a field that should be there or should not, and on any other value.
+#: msgspec's messages about a missing or unknown field, and about any other value.
 _FIELD = re.compile(r"(Object .* field) `(.*)`", re.DOTALL)
 _VALUE = re.compile(r"(.*) - at `\$\.(.*)`", re.DOTALL)
 
 
 def _invalid(reason: str, wanted: type[Any]) -> InvalidInput:
-    """Turn msgspec's words on a flat object into an error with a JSON pointer."""
+    """Convert msgspec's message about a flat object into an error with a JSON pointer."""
     if field := _FIELD.fullmatch(reason):
         return InvalidInput(_pointer_to(field[2]), f"{field[1]} {field[2]!r}"[:ECHO])
     if not (value := _VALUE.fullmatch(reason)):

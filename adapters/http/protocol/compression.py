@@ -1,8 +1,8 @@
-"""Compression: gzip for those who accept it, by zlib alone.
+"""Compression: gzip for clients that accept it.
 
-A ready page is compressed once, although each answer ends differently: what is kept ends on a whole
-byte, and the ending follows as it is, in a block that is stored. So there is one gzip member, which
-every client reads; of several many read the first alone.
+A cached page is compressed once, although each answer ends differently: the compressed part ends on
+a byte boundary, and the end follows uncompressed in a stored block. So there is one gzip member,
+which every client reads; many clients read only the first of several.
 """
 
 import re
@@ -14,14 +14,14 @@ from typing import NamedTuple
 
 from adapters.http.protocol.asgi import App, Line, Message, Receive, Scope, Send, header_of
 
-#: What is smaller fits into one packet anyway.
+#: Smaller bodies fit into one packet anyway.
 MIN_BYTES = 1024
 ENCODED: Line = (b"content-encoding", b"gzip")
 VARIES = b"Accept-Encoding"
 
 _GZIP = 16 + zlib.MAX_WBITS
-#: What is kept is compressed well, what is sent once quickly.
-_KEPT_LEVEL = 6
+#: Cached bodies are compressed well, others quickly.
+_CACHED_LEVEL = 6
 SENT_LEVEL = 1
 _LONGEST_STORED = 65_535
 _MEDIA_TYPES = (b"application/json", b"application/x-ndjson", b"text/csv", b"text/html")
@@ -30,7 +30,7 @@ _WEIGHT = re.compile(r"\s*q\s*=\s*([0-9]+\.?[0-9]*|\.[0-9]+)\s*", re.IGNORECASE)
 
 @lru_cache(maxsize=256)
 def accepts_gzip(accept_encoding: bytes) -> bool:
-    """Whether a client that sends this takes gzip; not unless it says so, by name or by `*`."""
+    """Return whether an Accept-Encoding header accepts gzip, by name or by `*`."""
     weights: dict[str, float] = {}
     for item in accept_encoding.decode("latin-1").lower().split(",")[:50]:
         coding, _, parameter = item.partition(";")
@@ -40,7 +40,7 @@ def accepts_gzip(accept_encoding: bytes) -> bool:
 
 
 def wants_gzip(scope: Scope) -> bool:
-    """Whether the client that has sent a request takes gzip."""
+    """Return whether the client of a request accepts gzip."""
     return accepts_gzip(header_of(scope, b"accept-encoding").encode("latin-1"))
 
 
@@ -52,24 +52,24 @@ def _weight(parameter: str) -> float:
 
 
 def gzip(body: bytes, level: int = SENT_LEVEL) -> bytes:
-    """Return a body compressed, the same bytes each time."""
+    """Return a body compressed, always to the same bytes."""
     return zlib.compress(body, level, wbits=_GZIP)
 
 
 def gzip_kept(body: bytes) -> bytes:
-    """Return a body compressed that is sent many times."""
-    return gzip(body, _KEPT_LEVEL)
+    """Return a body compressed, for a cache."""
+    return gzip(body, _CACHED_LEVEL)
 
 
 class Packed(NamedTuple):
-    """The beginning of a body, compressed: all of it but an ending that differs each time."""
+    """A compressed body without its end, which differs from answer to answer."""
 
     start: bytes
     crc: int
     size: int
 
     def with_ending(self, ending: bytes) -> bytes:
-        """Return the whole body compressed; an ending may have 64 KiB."""
+        """Return the whole body; an end may have 64 KiB."""
         length = len(ending)
         if length > _LONGEST_STORED:
             raise ValueError("an ending of this length does not fit into one stored block")
@@ -79,15 +79,15 @@ class Packed(NamedTuple):
         return b"".join((self.start, stored, ending, trailer))
 
 
-def pack(body: bytes, level: int = _KEPT_LEVEL) -> Packed:
-    """Compress the beginning of a body."""
+def pack(body: bytes, level: int = _CACHED_LEVEL) -> Packed:
+    """Compress a body without its end."""
     compressor = zlib.compressobj(level, wbits=_GZIP)
     start = compressor.compress(body) + compressor.flush(zlib.Z_SYNC_FLUSH)
     return Packed(start, zlib.crc32(body), len(body))
 
 
 def gzip_stream(send: Send) -> Send:
-    """Return a `send` that compresses bodies piece by piece, so that none waits for the next."""
+    """Return a `send` that compresses each part of a body at once, without waiting for the next."""
     compressor = zlib.compressobj(SENT_LEVEL, wbits=_GZIP)
 
     async def compressed(message: Message) -> None:
@@ -102,9 +102,10 @@ def gzip_stream(send: Send) -> Send:
 
 
 def compressing(app: App, never: Iterable[str]) -> App:
-    """Wrap an application whose answers come whole: those worth it are sent compressed.
+    """Wrap an application to compress its answers, if they are large enough.
 
-    Nothing below a path of `never` is, nor what has a strong tag: that names these very bytes.
+    Answers below a path of `never` are not compressed, nor those with a strong ETag, which is that
+    of the uncompressed bytes.
     """
     never = tuple(never)
 

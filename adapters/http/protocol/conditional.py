@@ -1,4 +1,4 @@
-"""Conditional requests: which versions a client has, and which it may change (RFC 9110, 13)."""
+"""Conditional requests: the versions that a client has, or wants to change (RFC 9110, 13)."""
 
 import re
 from collections.abc import Iterator
@@ -8,10 +8,10 @@ from litestar.params import HeaderParameter
 
 from adapters.http.protocol.asgi import Scope, header_of
 
-#: Stands for whatever there is, which has to be looked for first.
+#: Matches any current version.
 ANY = "*"
 
-#: Compressing proxies mark the tag of what they changed: weak, or with the name of the coding.
+#: Compressing proxies change ETags: to weak ones, or by adding the name of the coding.
 _TAG = re.compile(r'(?:W/)?"([^"]*?)(?:(?:--?|;|:)(?:gzip|br|deflate|zstd))?"')
 _VERSION = re.compile(r"[1-9][0-9]{0,18}")
 
@@ -20,13 +20,13 @@ _VERSION = re.compile(r"[1-9][0-9]{0,18}")
 IfNoneMatch = Annotated[
     str,
     HeaderParameter(
-        name="If-None-Match", description="the ETag of an earlier answer; 304 when it still holds"
+        name="If-None-Match", description="the ETag of an earlier answer; 304 if still current"
     ),
 ]
 IfMatch = Annotated[
     str,
     HeaderParameter(
-        name="If-Match", description="the ETag of what is to be changed; 412 when it has changed"
+        name="If-Match", description="the ETag of the version to be changed; 412 if it has changed"
     ),
 ]
 
@@ -37,10 +37,10 @@ def etag_of(version: int) -> str:
 
 
 def versions_in(if_match: str) -> frozenset[int] | None:
-    """Return the versions that `If-Match` names, or None when any will do.
+    """Return the versions in `If-Match`, or None if any version matches.
 
-    A tag that is not ours names no version, so nothing matches it. Ours is recognised as well when
-    a proxy on the way has made it weak: it is the version that counts, not the bytes.
+    A foreign ETag names no version, so nothing matches it. Weak ETags are accepted, because a proxy
+    may have made them weak, and the version matters here, not the bytes.
     """
     if not if_match or if_match.strip() == ANY:
         return None
@@ -48,12 +48,12 @@ def versions_in(if_match: str) -> frozenset[int] | None:
 
 
 def has(scope: Scope, *etags: str) -> bool:
-    """Whether the client has an answer with one of these tags."""
+    """Return whether the client has an answer with one of these ETags."""
     return matches(header_of(scope, b"if-none-match"), *etags)
 
 
 def matches(if_none_match: str, *etags: str) -> bool:
-    """Whether `If-None-Match` names one of these tags; weak comparison, as for any GET."""
+    """Return whether `If-None-Match` contains one of these ETags, by weak comparison."""
     if not if_none_match:
         return False
     if ANY in etags and any(tag.strip() == ANY for tag in if_none_match.split(",")):
@@ -63,6 +63,6 @@ def matches(if_none_match: str, *etags: str) -> bool:
 
 
 def _opaque(header: str) -> Iterator[str]:
-    """Yield what stands in the tags of a header, as we have written them."""
+    """Yield the opaque parts of a header's ETags, as we sent them."""
     found = (_TAG.fullmatch(tag.strip()) for tag in header.split(","))
     return (match[1] for match in found if match)

@@ -1,4 +1,4 @@
-"""Cursors on the wire: opaque text that only we can have written."""
+"""Cursors in URLs: opaque, signed text."""
 
 import base64
 import binascii
@@ -15,24 +15,24 @@ from domain.dataset import Dataset
 from domain.errors import InvalidCursor, MalformedQuery
 from domain.paging import Cursor
 
-#: No cursor of ours is longer: it must fit into a URL.
+#: The limit of a cursor's length, so that it fits into a URL.
 LONGEST = 6000
 _MAC = 16
 
 
 def records_of(dataset: Dataset[Any]) -> str:
-    """What the cursors of a dataset's records are signed for."""
+    """Return the name of a dataset's list of records, for which its cursors are signed."""
     return f"{dataset.name} {dataset.fingerprint}"
 
 
 class CursorSigner:
-    """Writes cursors as signed text and reads them back, each for the list it belongs to."""
+    """Conversion of cursors to signed text and back, each for one list."""
 
     def __init__(self, secret: bytes) -> None:
         self._key = hashlib.blake2b(secret, person=b"catchment-cursor").digest()
 
     def write(self, of: str, cursor: Cursor) -> str:
-        """The cursor as text for a URL; MalformedQuery where the sorted text does not fit one."""
+        """Return a cursor as text; raise MalformedQuery if its values do not fit into a URL."""
         content = msgspec.msgpack.encode((cursor.position, cursor.query_digest))
         signed = self._mac(of, content) + content
         text = _text_of(signed)
@@ -41,7 +41,7 @@ class CursorSigner:
         return text
 
     def read(self, of: str, text: str) -> Cursor:
-        """The cursor in a text; InvalidCursor unless we wrote it for this list."""
+        """Return the cursor in a text; raise InvalidCursor unless it was signed for this list."""
         problem = InvalidCursor("cursor", "this is not a cursor of ours; start from the first page")
         if len(text) > LONGEST:
             raise problem
@@ -50,17 +50,19 @@ class CursorSigner:
         except (binascii.Error, ValueError) as error:
             raise problem from error
         if _text_of(signed) != text:
-            raise problem  # the decoder passes over what is not base64
+            raise problem  # the decoder ignores characters that are not base64
         mac, content = signed[:_MAC], signed[_MAC:]
         if not hmac.compare_digest(mac, self._mac(of, content)):
             raise problem
-        position, question = msgspec.msgpack.decode(content, type=tuple[tuple[object, ...], str])
-        return Cursor(position, question)
+        position, query_digest = msgspec.msgpack.decode(
+            content, type=tuple[tuple[object, ...], str]
+        )
+        return Cursor(position, query_digest)
 
-    def place(self, of: str, text: str, question: str) -> tuple[Any, ...]:
-        """Where a page of this list begins; InvalidCursor unless written for this very question."""
+    def position(self, of: str, text: str, query_digest: str) -> tuple[Any, ...]:
+        """Return a cursor's position; raise InvalidCursor if it belongs to another query."""
         cursor = self.read(of, text)
-        if cursor.query_digest != question:
+        if cursor.query_digest != query_digest:
             raise InvalidCursor(
                 "cursor", "this cursor belongs to another filter; start from the first page"
             )
@@ -71,7 +73,7 @@ class CursorSigner:
 
 
 def next_page_of(path: str, parameters: Iterable[tuple[str, str]], cursor: str) -> str:
-    """The `Link` to the page after the one that was asked for with these parameters."""
+    """Return the `Link` to the next page of a request with these parameters."""
     kept = [(n, v) for n, v in parameters if n not in ("cursor", "offset")]
     url = f"{link_to(quote(path))}?{urlencode([*kept, ('cursor', cursor)])}"
     return f'<{url}>; rel="next"'

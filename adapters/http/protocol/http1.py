@@ -63,7 +63,7 @@ class _RequestLine(NamedTuple):
 
 
 class Http1Protocol(HttpToolsProtocol):
-    """Handles one request at a time, each within limits of size and time."""
+    """A connection that handles one request at a time, within limits of size and time."""
 
     flow: HeldFlow
 

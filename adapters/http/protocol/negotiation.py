@@ -1,4 +1,4 @@
-"""Negotiation: the media type that a client likes best, and values as JSON."""
+"""Content negotiation: the media type that a client prefers, and values as JSON."""
 
 import re
 from collections.abc import Iterable
@@ -10,8 +10,8 @@ JSON = "application/json"
 
 _json = msgspec.json.Encoder()
 
-#: Media ranges with the name they are known by here: other names of one type, and the `*` of Java.
-_KNOWN_AS = {
+#: Aliases of media ranges: other names of one type, and the `*` of Java.
+_ALIASES = {
     "*": "*/*",
     "application/jsonl": "application/x-ndjson",
     "application/jsonlines": "application/x-ndjson",
@@ -22,14 +22,14 @@ _QUALITY = re.compile(r"0?\.[0-9]+|0\.?|1(\.0*)?")
 
 
 def json_of(value: Any) -> bytes:
-    """Return anything as JSON."""
+    """Return a value as JSON."""
     return _json.encode(value)
 
 
 def best_match(accept: str, offered: Iterable[str]) -> str | None:
-    """Return the offered media type an Accept header likes best, the first among equals.
+    """Return the media type that an Accept header prefers, the first among equals; None if none.
 
-    None if it likes none. The framework's `Accept` takes `q=0` and a broken `q` for a wish.
+    The framework's `Accept` treats `q=0` and an invalid `q` as acceptable.
     """
     weights = dict(_weights(accept))
     best: str | None = None
@@ -51,7 +51,7 @@ def _weights(accept: str) -> Iterable[tuple[str, float]]:
             if name.strip().lower() == "q":
                 weight = _quality(value.strip())
         media_range = media_range.strip().lower()
-        yield _KNOWN_AS.get(media_range, media_range), weight
+        yield _ALIASES.get(media_range, media_range), weight
 
 
 def _quality(text: str) -> float:

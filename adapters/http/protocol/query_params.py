@@ -1,4 +1,4 @@
-"""Query strings: their parameters, read strictly, and held to what a handler declares."""
+"""Query strings: strict parsing, and a check against a handler's parameters."""
 
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
@@ -16,20 +16,20 @@ from domain.errors import InvalidValue, MalformedQuery, UnknownParameter
 from domain.fields import Field, fields_of
 from domain.filters import joined
 
-#: More parameters than any question needs; conditions have a limit of their own.
+#: More parameters than any query needs; conditions have a limit of their own.
 MAX_PARAMETERS = 60
 
-#: What tells one page from another; without a value it says nothing.
+#: Paging parameters, which are ignored if empty.
 _OF_PAGES = frozenset({"limit", "cursor", "skip"})
 
 
 def parameters_of(
     query: bytes, takes_list: Callable[[str], bool] | None = None
 ) -> list[tuple[str, str]]:
-    """Return the parameters of a query string; MalformedQuery if not UTF-8 or one comes twice.
+    """Return the parameters of a query string; raise MalformedQuery for bad UTF-8 or a duplicate.
 
-    A parameter that `takes_list` may come more than once, also as `name[]`: its values are one
-    list, with commas between them.
+    A parameter that `takes_list` may be repeated, also as `name[]`: its values are joined by commas
+    into one list.
     """
     try:
         text = query.decode("ascii")
@@ -53,12 +53,11 @@ def parameters_of(
 
 
 class QueryGuard:
-    """Refuses query parameters that a handler does not declare, and repeated ones.
+    """The check of query parameters: unknown and repeated ones are refused.
 
-    Values are held to the grammar of `/data`, which is not the framework's: whole numbers are plain
-    digits, times have a zone, and a page may be asked for with empty values, which count as left
-    out. The handler finds them as the framework reads them. A handler that declares `query` takes
-    any parameter.
+    Values have the grammar of `/data`, which is stricter than the framework's: integers are plain
+    digits, times have a zone, and empty paging parameters count as absent. They are rewritten for
+    the framework. A handler that declares `query` accepts any parameter.
     """
 
     def __init__(self) -> None:
@@ -68,7 +67,7 @@ class QueryGuard:
         self, connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler
     ) -> None:
         """Raise UnknownParameter, MalformedQuery or InvalidValue."""
-        # Not the handler that is passed, which is a copy made for this call.
+        # Not the argument, which is a copy made for this call.
         declared = self._fields_of(connection.route_handler)
         if declared is None:
             return
@@ -77,7 +76,7 @@ class QueryGuard:
             if name not in declared:
                 raise _unknown(name, declared)
         read = [
-            (name, _respelled(declared[name], text))
+            (name, _reformatted(declared[name], text))
             for name, text in given
             if text or name not in _OF_PAGES
         ]
@@ -87,13 +86,13 @@ class QueryGuard:
 
 def _unknown(name: str, known: Iterable[str]) -> UnknownParameter:
     near = get_close_matches(name[:ECHO], known, 1)
-    meant = f"; did you mean {near[0]}?" if near else ";"
+    suggestion = f"; did you mean {near[0]}?" if near else ";"
     there_are = ", ".join(known) or "none"
-    return UnknownParameter(name, f"there is no such parameter{meant} there are: {there_are}")
+    return UnknownParameter(name, f"there is no such parameter{suggestion} there are: {there_are}")
 
 
 def query_fields(handler: BaseRouteHandler) -> Mapping[str, Field] | None:
-    """Return the query parameters in a handler's signature by name; None if it takes any."""
+    """Return a handler's query parameters by name; None if it accepts any."""
     parameters = handler.parsed_fn_signature.parameters
     if any(parameter.annotation is QueryParams for parameter in parameters.values()):
         return None
@@ -105,8 +104,8 @@ def query_fields(handler: BaseRouteHandler) -> Mapping[str, Field] | None:
     return fields_of(msgspec.defstruct("Query", described))
 
 
-def _respelled(field: Field, text: str) -> str:
-    """Return a value as the framework reads it; InvalidValue for what is none."""
+def _reformatted(field: Field, text: str) -> str:
+    """Return a value in the framework's format; raise InvalidValue for an invalid one."""
     try:
         return field.format(field.parse_query(text))
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Routing: what the routes of the framework share, from their answers to their errors."""
+"""Routing: types and helpers that the framework's routes share, and their errors."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -34,23 +34,23 @@ from domain.events import RequestFailed
 from domain.paging import MAX_LIMIT, Cursor
 
 _IDENTIFIER = re.compile(r"[0-9a-f]{32}")
-_NOBODYS = "-"
+_UNUSED = "-"
 
 _CODES = {
-    404: ("not_found", "there is nothing at this path; GET / shows what there is"),
+    404: ("not_found", "nothing is at this path; GET / lists what is available"),
     405: ("method_not_allowed", "this path does not take that method"),
-    413: ("body_too_large", "the body is larger than a body may be"),
+    413: ("body_too_large", "the body is larger than allowed"),
 }
 
 T = TypeVar("T")
 
 AnyRequest = Request[Any, Any, Any]
-#: What a handler is given by its name: a use case, a port or a setting of `create_app`.
+#: A dependency of a handler, by name: a use case, a port or a setting of `create_app`.
 Use = NamedDependency[SkipValidation[T]]
 
 
 def provide(value: Any) -> Provide:
-    """Return the provider of a value that handlers may name."""
+    """Return the provider of a dependency."""
 
     def provided() -> Any:
         return value
@@ -58,39 +58,39 @@ def provide(value: Any) -> Provide:
     return Provide(provided, sync_to_thread=False)
 
 
-# ---------------------------------------------------------------- what handlers take
+# ---------------------------------------------------------------- parameters
 
-#: An identifier in a path; one that looks otherwise belongs to nothing.
+#: An identifier in a path; text of another form identifies nothing.
 Identifier = Annotated[str, PathParameter(schema_extra={"pattern": f"^{_IDENTIFIER.pattern}$"})]
 #: How many items a page has.
 Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="items on a page")]
 #: Where a page begins.
 CursorText = Annotated[
-    str | None, QueryParameter(name="cursor", description="next_cursor of the page before")
+    str | None, QueryParameter(name="cursor", description="next_cursor of the previous page")
 ]
 
 
 def filtered_like(dataset: Dataset[Any]) -> dict[str, Any]:
-    """Return the option of a route that takes the query parameters of a dataset's records."""
+    """Return the option of a route with the query parameters of a dataset's records."""
     return {"dataset": dataset}
 
 
 def dataset_of(handler: BaseRouteHandler) -> Dataset[Any] | None:
-    """Return the dataset whose query parameters a route takes, if it takes any."""
+    """Return the dataset whose query parameters a route has, if any."""
     dataset: Dataset[Any] | None = handler.opt.get("dataset")
     return dataset
 
 
 def identifier(text: str) -> str:
-    """Return an identifier from a path, or one that nothing has: stores need not take any text."""
-    return text if _IDENTIFIER.fullmatch(text) else _NOBODYS
+    """Return an identifier from a path, or an unused one if it is malformed."""
+    return text if _IDENTIFIER.fullmatch(text) else _UNUSED
 
 
-# ---------------------------------------------------------------- what handlers answer
+# ---------------------------------------------------------------- answers
 
 
 class CursorPaging(msgspec.Struct, frozen=True, kw_only=True):
-    """How to go on from here in a list that is paged by cursors alone."""
+    """The position in a list that is paged by cursors only."""
 
     limit: int
     next_cursor: str | None
@@ -100,7 +100,7 @@ class CursorPaging(msgspec.Struct, frozen=True, kw_only=True):
 def paging_of(
     request: AnyRequest, signer: CursorSigner, of: str, limit: int, last: Cursor | None
 ) -> tuple[CursorPaging, dict[str, str]]:
-    """Return how a list goes on after `last`, and the headers that say so; None ends it."""
+    """Return the paging and the Link header after `last`; None for the last page."""
     if last is None:
         return CursorPaging(limit=limit, next_cursor=None, has_more=False), {}
     cursor = signer.write(of, last)
@@ -115,21 +115,21 @@ OPTIONAL = "-Optional"
 
 @dataclass
 class Answer(ResponseSpec):
-    """An answer that the handler's signature cannot describe, with the names of its headers."""
+    """A response that a handler's signature cannot describe, with the names of its headers."""
 
     generate_examples: bool = False
     description: str = "Done"
     headers: tuple[str, ...] = ()
 
 
-#: To a client that has the current version already.
+#: For a client that has the current version.
 UNCHANGED = Answer(
     None, description="Nothing has changed since the answer with that ETag", headers=("ETag",)
 )
 
 
 def problems(*statuses: int, headers: tuple[str, ...] = ()) -> dict[int, ResponseSpec]:
-    """Return the problems a route may answer with, besides those of every route."""
+    """Return the problems of a route besides those of every route."""
     return {
         status: Answer(
             Problem,
@@ -142,7 +142,7 @@ def problems(*statuses: int, headers: tuple[str, ...] = ()) -> dict[int, Respons
 
 
 def answer(sent: Reply) -> Response[Any]:
-    """Return a ready reply as a response of the framework."""
+    """Return a reply as a response of the framework."""
     headers = dict(sent.headers)
     media_type = headers.pop("Content-Type", MEDIA_TYPE)
     return Response(sent.body, status_code=sent.status, headers=headers, media_type=media_type)
@@ -151,7 +151,7 @@ def answer(sent: Reply) -> Response[Any]:
 def json_reply(
     value: Any, headers: Mapping[str, str] | None = None, status: int = HTTPStatus.OK
 ) -> Reply:
-    """Return the reply with this value as JSON."""
+    """Return a reply with a value as JSON."""
     return Reply(int(status), {"Content-Type": JSON, **(headers or {})}, json_of(value))
 
 
@@ -161,7 +161,7 @@ def json_reply(
 def error_handler(
     events: Events,
 ) -> Callable[[Request[Any, Any, Any], Exception], Response[Any]]:
-    """Return the function that makes a problem of any exception of a route."""
+    """Return the handler that converts any exception of a route into a problem."""
 
     def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         request_id = request_id_of(request.scope)
@@ -185,17 +185,17 @@ def _refused(error: HTTPException, request_id: str) -> Reply:
     allow = (error.headers or {}).get("Allow") or (error.headers or {}).get("allow")
     headers = {"Allow": allow.replace("GET", "GET, HEAD")} if allow else {}
     if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        headers["Connection"] = "close"  # the rest of the body is not waited for
+        headers["Connection"] = "close"  # instead of reading the rest of the body
     return reply(code, detail, request_id, headers=headers)
 
 
 def _invalid(error: ValidationException, request_id: str) -> Reply:
-    """Return the problem of parameters that do not fit the signature of their handler."""
+    """Return the problem of parameters that do not match the signature of their handler."""
     extra = error.extra if isinstance(error.extra, list) else []
     found = [
         Detail(str(item.get("message", ""))[:ECHO], parameter=str(item.get("key", ""))[:ECHO])
         for item in extra
         if isinstance(item, dict)
     ]
-    detail = found[0].detail if found else "a parameter has a value it cannot have"
+    detail = found[0].detail if found else "a parameter has an invalid value"
     return reply("invalid_value", detail, request_id, found=found)

@@ -33,7 +33,7 @@ class HeldFlow(FlowControl):
 
 
 class UnreadWatch:
-    """Aborts a connection whose client reads nothing of a response for UNREAD_S."""
+    """A watch that aborts a connection whose client reads nothing of a response for UNREAD_S."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport

@@ -1,4 +1,4 @@
-"""Waiting: how many fetches one client may wait for, and only while it is connected."""
+"""Waiting: a limit of waiting requests for each client, which end when it disconnects."""
 
 import asyncio
 from collections import Counter
@@ -14,14 +14,14 @@ from domain.errors import TooManyWaiting
 
 T = TypeVar("T")
 
-#: How many responses one client may wait for in one process.
+#: Waiting requests of one client in one process.
 MAX_WAITING = 100
 
 
 class WaitingRoom:
-    """Counts the requests of each client that wait for a fetch.
+    """The waiting requests of each client, up to a limit.
 
-    A user is counted by name, any other client by network, so no client takes another's places.
+    Users are counted by name and other clients by network, so that none takes another's places.
     """
 
     def __init__(self, most: int = MAX_WAITING) -> None:
@@ -57,7 +57,7 @@ class WaitingRoom:
 async def while_connected(request: Request[Any, Any, Any], work: Coroutine[Any, Any, T]) -> T:
     """Return the result of `work`; cancel it and raise Gone when the client disconnects first.
 
-    What is left of the request's body is dropped.
+    The rest of the request's body is dropped.
     """
     working = asyncio.ensure_future(work)
     leaving = asyncio.ensure_future(disconnected(request.receive))  # type: ignore[arg-type]

@@ -16,8 +16,8 @@ from domain.users import User, full, key_of
 
 _NAMES = tuple(users.c.keys())
 _ADD = upsert(users).on_conflict_do_nothing()
-#: Held until the transaction ends, so that of two who sign up at once one counts the other.
-_TURN = select(meta.c.name).where(meta.c.name == "epoch").with_for_update()
+#: A lock until the transaction ends, so that concurrent registrations count each other.
+_LOCK = select(meta.c.name).where(meta.c.name == "epoch").with_for_update()
 _COUNT = select(func.count()).select_from(users)
 _GET = select(users).where(users.c.key == bindparam("of"))
 _PAGE = (
@@ -41,16 +41,16 @@ _REPLACE = (
 
 
 class SqlAccounts(Accounts):
-    """Keeps users in a SQL database."""
+    """Users in a SQL database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def add(self, user: User, most: int | None = None) -> None:
-        """Keep a new user."""
+        """Store a new user, unless the name is taken or there are too many."""
         async with self._database.write() as session:
             if most is not None:
-                await session.rows(_TURN, {})
+                await session.rows(_LOCK, {})
                 [[count]] = await session.rows(_COUNT, {})
                 if count >= most:
                     raise full(most)
@@ -59,7 +59,7 @@ class SqlAccounts(Accounts):
             await session.note_change()
 
     async def get(self, name: str) -> User | None:
-        """The user of that name."""
+        """Return the user of that name, or None."""
         [rows] = await self._database.snapshot([(_GET, {"of": key_of(name)})])
         return _user(rows[0]) if rows else None
 
@@ -69,7 +69,7 @@ class SqlAccounts(Accounts):
         return [_user(row) for row in rows]
 
     async def replace(self, seen: User, changed: User) -> bool:
-        """Put a changed user in place, if nobody else has."""
+        """Replace a user and return True; False if the user has changed meanwhile."""
         named = {
             "of": seen.key,
             "seen_version": seen.version,

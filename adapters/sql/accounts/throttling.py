@@ -1,4 +1,4 @@
-"""Limits of clients, and guesses at passwords, over SQL: counted for all processes together."""
+"""Client limits and login attempts over SQL, counted for all processes together."""
 
 from typing import Any
 
@@ -20,10 +20,10 @@ from domain.times import from_micros, to_micros
 _S = 1_000_000
 
 _full = client_limits.c.full_at
-#: A time that no clock can have set, unless it was set back since, says nothing of what is left.
+#: A later time cannot have been stored by this clock, unless the clock was set back since.
 _LONGEST = now() + bindparam("window") + _S
 _from = case((and_(_full > now(), _full <= _LONGEST), _full), else_=now())
-#: One statement, so that no two requests are let through on the same place.
+#: One statement, so that concurrent requests cannot exceed the limit.
 _SPEND = (
     upsert(client_limits)
     .values(client=bindparam("of"), full_at=now() + bindparam("spacing"))
@@ -38,7 +38,7 @@ _LEFT = select(_full - now()).where(client_limits.c.client == bindparam("of"))
 
 
 class SqlClientLimits(ClientLimits):
-    """Counts what clients ask in a SQL database."""
+    """The rate limits of clients in a SQL database."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -46,7 +46,7 @@ class SqlClientLimits(ClientLimits):
 
     async def spend(self, client: str, rate: Rate) -> Allowance:
         """Count one more request, if there is one left."""
-        # What is forgotten when the power fails was only a little patience.
+        # Not durable: losing a few requests in a power failure is harmless.
         async with self._database.write(durable=False) as session:
             named = {
                 "of": client,
@@ -77,38 +77,41 @@ _EVERYWHERE = ""
 
 
 class SqlLoginAttempts(LoginAttempts):
-    """Counts guesses in a SQL database."""
+    """Login attempts in a SQL database."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
-    async def begin(self, account: str, place: str) -> float:
-        """Count a guess; TooManyRequests when none may be made from there now."""
+    async def begin(self, account: str, network: str) -> float:
+        """Count an attempt from a network; raise TooManyRequests if it must wait.
+
+        Return how many seconds the next attempt would have to wait.
+        """
         async with self._database.write() as session:
-            micros, guess = await self._locked(session, account, place)
+            micros, guess = await self._locked(session, account, network)
             now = from_micros(micros)
             wait_s, following = guess.wait_s(now), guess.after_attempt(now)
             if not wait_s:
-                await _put(session, account, place, following)
+                await _put(session, account, network, following)
         if wait_s:
             raise TooManyRequests("too many wrong passwords; wait before the next try", wait_s)
         return following.wait_s(now)
 
-    async def succeed(self, account: str, place: str) -> None:
-        """The last guess was right."""
+    async def succeed(self, account: str, network: str) -> None:
+        """Record that the last attempt succeeded."""
         async with self._database.write() as session:
-            now, guess = await self._locked(session, account, place)
-            await _put(session, account, place, guess.succeeded(from_micros(now)))
+            now, guess = await self._locked(session, account, network)
+            await _put(session, account, network, guess.succeeded(from_micros(now)))
 
-    async def _locked(self, session: SqlSession, account: str, place: str) -> tuple[int, Guess]:
+    async def _locked(self, session: SqlSession, account: str, network: str) -> tuple[int, Guess]:
         [[now]] = await session.rows(_NOW, {"now": self._database.now(self._clock)})
         found = []
-        for at in (place, _EVERYWHERE):
+        for at in (network, _EVERYWHERE):
             named = {"of": _key(account, at)}
             rows = await session.rows(_GET, named)
             while not rows:
-                # Made first, so that of two who begin at once one waits for the other.
+                # Inserted first, so that there is a row to lock.
                 empty = _row_of(Attempts(seen_at=from_micros(now)))
                 await session.run(_MAKE, {"key": named["of"], **empty})
                 rows = await session.rows(_GET, named)
@@ -116,17 +119,17 @@ class SqlLoginAttempts(LoginAttempts):
         return now, Guess(*found)
 
 
-async def _put(session: SqlSession, account: str, place: str, guess: Guess) -> None:
+async def _put(session: SqlSession, account: str, network: str, guess: Guess) -> None:
     writes: list[SqlWrite] = []
-    for at, changed in ((place, guess.here), (_EVERYWHERE, guess.strangers)):
+    for at, changed in ((network, guess.here), (_EVERYWHERE, guess.strangers)):
         values = {f"new_{name}": value for name, value in _row_of(changed).items()}
         writes.append((_PUT, {"of": _key(account, at), **values}))
     await session.run_all(writes)
 
 
-def _key(account: str, place: str) -> str:
-    """Names are as long as whoever guesses likes, and nobody else's business."""
-    return f"{digest_of(account)} {place}"
+def _key(account: str, network: str) -> str:
+    """Return the key of an account and a network; a digest, because any text may be a name."""
+    return f"{digest_of(account)} {network}"
 
 
 def _row_of(known: Attempts) -> dict[str, Any]:

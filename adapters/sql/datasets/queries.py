@@ -298,7 +298,10 @@ def _built(engine: str, dataset: Dataset[Any], sql: SqlDataset, shape: Shape) ->
     stepwise = fast and engine == "sqlite" and sql.is_numbered
     later = _Later(every.where(*remaining), stepwise)
     segments = _segments(every.where(*where), later, columns, shape)
-    return PageStatements(tuple(segments), _count(table, where, shape), fast)
+    counting = None
+    if shape.counting is not Counting.NONE:
+        counting = _count(table, where, shape.counting)
+    return PageStatements(tuple(segments), counting, fast)
 
 
 def _segments(
@@ -347,10 +350,8 @@ def _cut(page: Select[Any], columns: Sequence[_Column], offset: bool = False) ->
     return limited.offset(bindparam("offset")) if offset else limited
 
 
-def _count(table: Any, where: Sequence[Clause], shape: Shape) -> Select[Any] | None:
-    if shape.counting is Counting.NONE:
-        return None
-    if shape.counting is Counting.EXACT:
+def _count(table: Any, where: Sequence[Clause], counting: Counting) -> Select[Any]:
+    if counting is Counting.EXACT:
         return select(func.count()).select_from(table).where(*where)
     one: Any = literal_column("1")
     some: Select[Any] = select(one).select_from(table).where(*where).limit(COUNT_BOUND + 1)

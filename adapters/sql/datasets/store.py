@@ -75,10 +75,11 @@ class SqlStore(Store):
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._known: WeakKeyDictionary[Dataset[Any], _Known] = WeakKeyDictionary()
+        self._known: WeakKeyDictionary[SqlDataset, _Known] = WeakKeyDictionary()
 
     async def find(self, dataset: Dataset[R], request: PageRequest) -> Page[Any]:
         """Return a page, its count and the dataset's freshness from one snapshot."""
+        sql = SqlDataset.of(dataset)
         statements = statements_of(self._database.engine, dataset, Shape.of(request))
         values = page_values(request)
         enough = request.limit + 1
@@ -89,11 +90,11 @@ class SqlStore(Store):
             queries.append((statements.counting, values))
         scan = not statements.fast or request.offset > 0 or request.counting is Counting.EXACT
         short = not scan and request.limit <= MAX_LIMIT and request.counting is Counting.NONE
-        freshness, answers = await self._read(dataset, queries, scan, short)
+        freshness, answers = await self._read(sql, queries, scan, short)
         counted: int | None = None if statements.counting is None else answers.pop()[0][0]
         found = [row for segment in answers for row in segment][:enough]
-        wanted, size = _fitting(SqlDataset.of(dataset), found[: request.limit])
-        rows = SqlDataset.of(dataset).decoded(found[:wanted])
+        wanted, size = _fitting(sql, found[: request.limit])
+        rows = sql.decoded(found[:wanted])
         more = len(found) > wanted
         if more:
             require_whole(wanted, request)
@@ -110,38 +111,40 @@ class SqlStore(Store):
         sql = SqlDataset.of(dataset)
         names = zip(dataset.key, key, strict=True)
         values = {f"key_{name}": encoded(dataset.fields[name], value) for name, value in names}
-        _, [found] = await self._read(dataset, [(sql.by_key, values)], short=True)
+        _, [found] = await self._read(sql, [(sql.by_key, values)], short=True)
         rows = sql.decoded(found)
         return rows[0] if rows and seen.matches(rows[0]) else None
 
     async def count(self, dataset: Dataset[R], seen: Filter) -> int:
         """Return how many records match; each state of the dataset is counted once."""
-        freshness = await self.freshness(dataset)
-        counts = self._known[dataset].counts
+        sql = SqlDataset.of(dataset)
+        freshness, _ = await self._read(sql, [], short=True)
+        counts = self._known[sql].counts
         if seen in counts and counts[seen][0] == freshness.seq:
             return counts[seen][1]
-        table = SqlDataset.of(dataset).table
-        count = select(func.count()).select_from(table).where(*clauses(table, shape_of(seen)))
-        queries = [(count, values_of(seen))]
-        freshness, [[[counted]]] = await self._read(dataset, queries, scan=True)
+        count = select(func.count()).select_from(sql.table)
+        queries = [(count.where(*clauses(sql.table, shape_of(seen))), values_of(seen))]
+        freshness, [[[counted]]] = await self._read(sql, queries, scan=True)
         counts[seen] = freshness.seq, int(counted)
         return int(counted)
 
     async def freshness(self, dataset: Dataset[R]) -> Freshness:
         """Return the dataset's sequence number, checkpoints and last status, with any layout."""
-        freshness, _ = await self._read(dataset, [], short=True)
+        freshness, _ = await self._read(SqlDataset.of(dataset), [], short=True)
         return freshness
 
     async def _read(
         self,
-        dataset: Dataset[R],
+        sql: SqlDataset,
         queries: Sequence[SqlQuery],
         scan: bool = False,
         short: bool = False,
     ) -> tuple[Freshness, list[list[Row]]]:
         """Return the dataset's freshness and the rows of the queries from one snapshot."""
         version = self._database.version()
-        known = self._known.setdefault(dataset, _Known())
+        known = self._known.get(sql)
+        if known is None:
+            known = self._known[sql] = _Known()
         try:
             if known.version == version:
                 answers: list[list[Row]] = []
@@ -150,28 +153,27 @@ class SqlStore(Store):
                 # If nothing was written in between, both are of one state.
                 if self._database.version() == version:
                     return known.freshness, answers
-            return await self._read_anew(dataset, known, version, queries, scan, short)
+            return await self._read_anew(sql, known, version, queries, scan, short)
         except StoreError:
             raise
         except Exception:
             # A statement fails over columns that are gone or have another type by now.
-            [states] = await self._database.snapshot([(_STATE, {"dataset": dataset.name})])
+            [states] = await self._database.snapshot([(_STATE, {"dataset": sql.name})])
             for _, layout in states:
-                SqlDataset.of(dataset).require_layout(layout)
+                sql.require_layout(layout)
             raise
 
     async def _read_anew(
         self,
-        dataset: Dataset[R],
+        sql: SqlDataset,
         known: _Known,
         version: int,
         queries: Sequence[SqlQuery],
         scan: bool,
         short: bool,
     ) -> tuple[Freshness, list[list[Row]]]:
-        named = {"dataset": dataset.name}
+        named = {"dataset": sql.name}
         state: list[SqlQuery] = [(statement, named) for statement in _FRESHNESS]
-        sql = SqlDataset.of(dataset)
         [states, checkpoints, statuses, scheduled, *answers] = await self._database.snapshot(
             [*state, *queries], scan=scan, short=short, table=sql.table if queries else None
         )

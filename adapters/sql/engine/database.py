@@ -38,7 +38,9 @@ MAX_WAITING = 500
 def named_row(names: Iterable[str], row: Sequence[Any], times: Iterable[str]) -> dict[str, Any]:
     """Return the values of a row by these names, with those in `times` as datetimes."""
     named = dict(zip(names, row, strict=True))
-    return named | {name: from_micros(named[name]) for name in times}
+    for name in times:
+        named[name] = from_micros(named[name])
+    return named
 
 
 def characters_in(rows: Iterable[Row]) -> int:

@@ -1,4 +1,4 @@
-"""The intake over SQL: staged on a connection of its own, merged in one short transaction."""
+"""The intake over SQL: staged on its own connection, merged in one transaction."""
 
 import asyncio
 import contextlib
@@ -39,7 +39,7 @@ _MERGED = (
     .values(merged=True)
 )
 _MERGED_LATER = update(receipts).where(receipts.c.id == bindparam("again")).values(merged=true())
-#: Until the transaction ends, nobody else can claim the job, or end it.
+#: Locks the job until the transaction ends, so that it cannot be claimed or ended.
 _HOLDS = (
     select(jobs.c.id)
     .where(
@@ -53,7 +53,7 @@ _CHECKPOINT = replacing(checkpoints)
 
 
 class SqlIntakes(Intakes):
-    """Opens intakes into the datasets of a SQL database."""
+    """Intakes into the datasets of a SQL database."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -63,17 +63,17 @@ class SqlIntakes(Intakes):
     async def open(
         self, dataset: Dataset[R], source: str, job: FetchJob
     ) -> AsyncIterator[Intake[R]]:
-        """Open an intake on a connection of its own."""
+        """Open an intake on its own connection."""
         async with self._database.session() as session:
             yield SqlIntake(session, self._clock, dataset, source, job)
 
 
 class _Undone(Exception):
-    """Ends the transaction of a dry run."""
+    """The end of a dry run, which rolls its transaction back."""
 
 
 class SqlIntake(Intake[R_in]):
-    """Stages what one source brings in a temporary table, then merges it at once."""
+    """An intake that stages records in a temporary table and merges them in one transaction."""
 
     def __init__(
         self, session: SqlSession, clock: Clock, dataset: Dataset[Any], source: str, job: FetchJob
@@ -94,7 +94,7 @@ class SqlIntake(Intake[R_in]):
         self._rejected: set[str] = set()
 
     async def keep(self, payload: Payload) -> Payload:
-        """Keep a body, once however often it comes, and note its arrival."""
+        """Store a body, once for each distinct one, with a receipt of its arrival."""
         packed = await asyncio.to_thread(pack, payload.body)
         async with self._session.transaction():
             await self._hold()
@@ -103,12 +103,12 @@ class SqlIntake(Intake[R_in]):
         return received
 
     async def kept(self, what: Replay | Walk | None = None) -> AsyncIterator[StoredPayload]:
-        """Yield every payload whose fetch was committed, or those that are asked for."""
+        """Yield every payload whose fetch was committed, or the requested ones."""
         async for one in kept(self._session, self._dataset.name, self._source, what):
             yield one
 
     async def add(self, records: Sequence[R_in], payload: Payload) -> None:
-        """Stage records; of the same key the last one stays."""
+        """Stage records; the last one of each key counts."""
         await self._prepare_stage()
         rows = self._dataset.staged(records, payload.receipt, self._added)
         self._added += len(records)
@@ -116,12 +116,12 @@ class SqlIntake(Intake[R_in]):
         await self._session.stage(self._dataset.merge.stage, rows)
 
     async def reject(self, rejections: Sequence[Rejection], payload: Payload) -> None:
-        """Put records into quarantine; what is there already is only seen again."""
+        """Put records into quarantine; a known one gets the new receipt and time."""
         now = to_micros(self._clock.now())
         if not self._first_receipt or payload.receipt < self._first_receipt:
             self._again.add(payload.receipt)
         for start in range(0, len(rejections), _BATCH):
-            # Batch by batch, so that nobody waits long for the lock.
+            # In batches, so that the lock is never held for long.
             async with self._session.transaction():
                 await self._hold()
                 batch = rejections[start : start + _BATCH]
@@ -132,16 +132,16 @@ class SqlIntake(Intake[R_in]):
     async def commit(
         self, checkpoint: Checkpoint | None, dry_run: bool = False, anew: bool = False
     ) -> Counts:
-        """Merge what was staged, with the checkpoint, unless the job is in other hands."""
+        """Merge the staged records with the checkpoint; raise LeaseLost if the job was lost."""
         if anew:
             await self._prepare_stage()
         if dry_run:
-            return await self._rehearsed(anew)
+            return await self._dry_run(anew)
         async with self._session.transaction():
             counts = await self._merge(anew)
             await self._note(checkpoint, counts)
             await self._session.note_change()
-            # Last, so that the job can be renewed during a long merge.
+            # Last, so that the lease can be renewed during a long merge.
             await self._hold()
         self._added, self._last_key, self._ascending = 0, None, True
         self._stage_is_merged = self._stage_exists
@@ -156,7 +156,7 @@ class SqlIntake(Intake[R_in]):
             await self._session.run(self._dataset.merge.clear, {})
         self._stage_is_merged = False
 
-    async def _rehearsed(self, anew: bool) -> Counts:
+    async def _dry_run(self, anew: bool) -> Counts:
         counts = Counts()
         with contextlib.suppress(_Undone):
             async with self._session.transaction():
@@ -165,7 +165,7 @@ class SqlIntake(Intake[R_in]):
         return counts
 
     async def _note(self, checkpoint: Checkpoint | None, counts: Counts) -> None:
-        """Write the checkpoint, and mark as merged what was kept here and what was read again."""
+        """Write the checkpoint, and mark the payloads of this intake as merged."""
         notes: list[SqlWrite] = []
         if checkpoint is not None:
             notes.append((_CHECKPOINT, self._checkpoint_row(checkpoint, counts)))
@@ -181,7 +181,7 @@ class SqlIntake(Intake[R_in]):
             )
 
     def _note_order(self, records: Sequence[R_in]) -> None:
-        """While every key is greater than the one before, as is common, none can come again."""
+        """Note whether keys only ascend, as is common: then none is repeated."""
         keys = list(map(self._key_of, records))
         if self._last_key is not None:
             keys.insert(0, self._last_key)

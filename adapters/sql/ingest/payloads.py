@@ -1,4 +1,4 @@
-"""Payloads and receipts in SQL: bodies exactly as received, and when each arrived."""
+"""Payloads and receipts over SQL: bodies exactly as received, and their arrivals."""
 
 import hashlib
 import zlib
@@ -16,12 +16,12 @@ from domain.jobs import FetchJob
 from domain.payloads import Payload, Receipt, Replay, StoredPayload, Walk, selected
 from domain.times import from_micros, to_micros
 
-#: A body is kept in compressed pieces of at most this many bytes before compression.
+#: A body is stored in chunks of at most this size before compression.
 CHUNK = 1024 * 1024
-#: The hash of a body without a byte, which has no pieces.
+#: The hash of the empty body, which has no chunks.
 _EMPTY = hashlib.sha256(b"").hexdigest()
 
-#: A body that is there already stays until this arrival of it is noted, too.
+#: Locks a known body against pruning until its new receipt is stored.
 _HOLD_PAYLOAD = (
     select(payloads.c.hash)
     .where(payloads.c.hash == bindparam("hash"))
@@ -58,7 +58,7 @@ _CHUNKS = (
 
 
 class Packed(NamedTuple):
-    """A body ready to be kept: its hash, its size, and its pieces as rows."""
+    """A body ready to be stored: its hash, its size, and its chunks as rows."""
 
     digest: str
     size: int
@@ -66,7 +66,7 @@ class Packed(NamedTuple):
 
 
 def pack(body: bytes) -> Packed:
-    """Compress a body; large ones take long enough to belong on a thread."""
+    """Compress a body; slow for large ones, so run it on a thread."""
     digest = hashlib.sha256(body).hexdigest()
     chunks: list[Row] = [
         (digest, number, zlib.compress(body[start : start + CHUNK], level=1))
@@ -101,7 +101,7 @@ async def receive(
 async def kept(
     session: SqlSession, dataset: str, source: str, what: Replay | Walk | None
 ) -> AsyncIterator[StoredPayload]:
-    """Every payload of a source whose fetch was committed, or those that are asked for."""
+    """Yield every payload of a source whose fetch was committed, or the requested ones."""
     since = what.first if isinstance(what, Walk) else 0
     rows = await session.rows(_RECEIVED, {"of": dataset, "by": source, "since": since})
     received = {
@@ -116,7 +116,7 @@ async def kept(
 
 
 def unpacked(receipt: Mapping[str, Any], chunks: Sequence[Row]) -> Payload:
-    """The payload that a receipt, a row by its columns' names, and the pieces of its body make."""
+    """Return the payload of a receipt (a row by column names) and the chunks of its body."""
     return Payload(
         url=receipt["url"],
         body=b"".join(zlib.decompress(data) for [data] in chunks),
@@ -151,13 +151,13 @@ _BODY = (
 
 
 class SqlReceipts(Receipts):
-    """Finds what jobs have received in a SQL database."""
+    """The receipts of jobs in a SQL database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def last(self, job_id: str) -> Received | None:
-        """The last payload that a job has received."""
+        """Return the last payload that a job received, or None."""
         named = {"job": job_id}
         [rows, chunks] = await self._database.snapshot([(_LAST, named), (_BODY, named)])
         if not rows:

@@ -22,7 +22,7 @@ _REJECT = upsert(quarantine).values({name: bindparam(name) for name in _REJECTED
 _REJECT = _REJECT.on_conflict_do_update(
     index_elements=["dataset", "source", "digest"],
     set_={
-        # An old payload that is read again is not where it was seen last.
+        # A replay of an older payload does not change where the record was last seen.
         "receipt": case(
             (quarantine.c.receipt > _REJECT.excluded.receipt, quarantine.c.receipt),
             else_=_REJECT.excluded.receipt,
@@ -44,9 +44,9 @@ async def reject(
     payload: Payload,
     now: int,
 ) -> set[str]:
-    """Put some into quarantine within a transaction, and return their digests.
+    """Put records into quarantine within a transaction, and return their digests.
 
-    What is there already is only seen again.
+    A known one gets the new receipt and time.
     """
     rows = {}
     for rejection in rejections:
@@ -70,7 +70,7 @@ async def release(
     receipts: Collection[int],
     rejected: Collection[str],
 ) -> None:
-    """Release within a transaction what waits of these payloads and was not rejected again."""
+    """Remove from quarantine the records of these payloads that were not rejected again."""
     waiting = await session.rows(_WAITING, {"of": dataset, "by": source})
     gone: list[Row] = [
         (rejection,)
@@ -81,19 +81,19 @@ async def release(
 
 
 def _digest(rejection: Rejection, page: int) -> str:
-    # Alike on two pages of one fetch, they are two.
-    told = msgspec.json.encode(rejection) + (b"%d" % page if page else b"")
-    return hashlib.blake2b(told, digest_size=16).hexdigest()
+    # Equal records on two pages of one fetch are two.
+    content = msgspec.json.encode(rejection) + (b"%d" % page if page else b"")
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
-_PLACE = quarantine.c.rejected_at, quarantine.c.id
+_POSITION = quarantine.c.rejected_at, quarantine.c.id
 _ALL = select(*(quarantine.c[name] for name in Quarantined.__struct_fields__))
 _GET = _ALL.where(quarantine.c.id == bindparam("rejection"))
 _COUNT = select(func.count()).where(quarantine.c.dataset == bindparam("of"))
 
 
 class SqlQuarantine(Quarantine):
-    """Reads the rejected records a SQL database holds."""
+    """The rejected records in a SQL database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -105,21 +105,21 @@ class SqlQuarantine(Quarantine):
         source: str | None = None,
         before: tuple[datetime, int] | None = None,
     ) -> list[Quarantined]:
-        """The records rejected last, newest first."""
+        """Return rejected records, latest first."""
         named: dict[str, Any] = {"of": dataset, "by": source, "most": limit}
         if before is not None:
-            named |= {"moment": to_micros(before[0]), "rejection": before[1]}
+            named |= {"rejected_at": to_micros(before[0]), "rejection": before[1]}
         query = _recent(dataset is not None, source is not None, before is not None)
         [rows] = await self._database.snapshot([(query, named)])
         return list(map(_quarantined, rows))
 
     async def get(self, rejection_id: int) -> Quarantined | None:
-        """One rejected record, as long as it waits."""
+        """Return a record in quarantine, or None."""
         [rows] = await self._database.snapshot([(_GET, {"rejection": rejection_id})])
         return _quarantined(rows[0]) if rows else None
 
     async def count(self, dataset: str) -> int:
-        """How many records of the dataset are waiting."""
+        """Return how many records of the dataset are in quarantine."""
         [[[count]]] = await self._database.snapshot([(_COUNT, {"of": dataset})])
         return int(count)
 
@@ -132,8 +132,10 @@ def _recent(of_dataset: bool, of_source: bool, older: bool) -> Select[Any]:
     if of_source:
         query = query.where(quarantine.c.source == bindparam("by"))
     if older:
-        query = query.where(tuple_(*_PLACE) < tuple_(bindparam("moment"), bindparam("rejection")))
-    return query.order_by(*(column.desc() for column in _PLACE)).limit(bindparam("most"))
+        query = query.where(
+            tuple_(*_POSITION) < tuple_(bindparam("rejected_at"), bindparam("rejection"))
+        )
+    return query.order_by(*(column.desc() for column in _POSITION)).limit(bindparam("most"))
 
 
 def _quarantined(row: Row) -> Quarantined:

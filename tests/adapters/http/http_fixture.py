@@ -469,7 +469,7 @@ class HttpFixture:
             self.clock,
             self.job_backend,
             self.random,
-            gathers=[enrich],
+            steps=[enrich],
         )
         query = QueryTasks(self.store)
         enricher = TaskEnricher(repository_lookup, self.fetch_tasks, self.clock)

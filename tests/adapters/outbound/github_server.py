@@ -115,7 +115,7 @@ class GitHubStage:
         return [(asked.path, asked.headers.get("if-none-match")) for asked in self.server.asked]
 
     def later(self, seconds: float) -> datetime:
-        """A moment so many seconds from now."""
+        """Return the time so many seconds from now."""
         return self.clock.now() + timedelta(seconds=seconds)
 
 

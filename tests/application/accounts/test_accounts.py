@@ -1,4 +1,4 @@
-"""Accounts: what happens when somebody else changes one at the same time."""
+"""Accounts: the use cases, also with concurrent changes."""
 
 import asyncio
 from collections.abc import Callable
@@ -39,18 +39,18 @@ PASSWORD = "correct horse"
 
 
 class RacingAccounts(MemoryAccounts):
-    """Lets somebody else change a user just before it is replaced, so many times."""
+    """Accounts that are changed concurrently just before a replacement, so many times."""
 
     races = 0
 
     async def get(self, name: str) -> User | None:
-        """The user of that name, as they were before others had their turn."""
+        """Return the user as it was before the concurrent changes."""
         found = await super().get(name)
         await asyncio.sleep(0)
         return found
 
     async def replace(self, seen: User, changed: User) -> bool:
-        """Replace, unless somebody else was faster."""
+        """Replace the user, unless a concurrent change was faster."""
         if self.races:
             self.races -= 1
             await super().replace(seen, seen.with_password(f"race {self.races}"))
@@ -117,13 +117,13 @@ class AccountUseCases(InMemory):
 
 @pytest.fixture
 async def people() -> AccountUseCases:
-    """One user, who is nobody special."""
+    """The use cases, with one ordinary user."""
     people = AccountUseCases()
     await people.add_user("Ann", PASSWORD)
     return people
 
 
-async def test_where_signing_up_is_closed_only_admins_make_accounts(
+async def test_with_sign_up_closed_only_admins_create_accounts(
     people: AccountUseCases,
 ) -> None:
     sign_up = SignUp(people.add_user, SignupRules(open=False))
@@ -134,7 +134,7 @@ async def test_where_signing_up_is_closed_only_admins_make_accounts(
     assert (await people.add_user("bob", PASSWORD)).name == "bob"
 
 
-async def test_there_are_so_many_accounts_and_no_more_sign_up(people: AccountUseCases) -> None:
+async def test_at_the_limit_of_accounts_no_more_sign_up(people: AccountUseCases) -> None:
     sign_up = SignUp(people.add_user, SignupRules(most=2))
     await sign_up("bob", PASSWORD)
 
@@ -144,7 +144,7 @@ async def test_there_are_so_many_accounts_and_no_more_sign_up(people: AccountUse
     assert (await people.add_user("carl", PASSWORD)).name == "carl"
 
 
-async def test_the_first_admin_is_made_once_and_then_left_alone(people: AccountUseCases) -> None:
+async def test_the_first_admin_is_created_once_and_never_changed(people: AccountUseCases) -> None:
     ensure_admin = EnsureAdmin(people.accounts, people.add_user)
 
     made = await ensure_admin("root", PASSWORD)
@@ -154,7 +154,7 @@ async def test_the_first_admin_is_made_once_and_then_left_alone(people: AccountU
     assert again == made
 
 
-async def test_of_two_processes_that_start_at_once_one_makes_the_first_admin(
+async def test_of_two_processes_that_start_at_once_one_creates_the_first_admin(
     people: AccountUseCases,
 ) -> None:
     ensure_admin = EnsureAdmin(people.accounts, people.add_user)
@@ -167,7 +167,7 @@ async def test_of_two_processes_that_start_at_once_one_makes_the_first_admin(
     assert one.role is Role.ADMIN
 
 
-async def test_a_user_who_has_the_name_of_the_first_admin_becomes_none(
+async def test_a_user_with_the_name_of_the_first_admin_does_not_become_admin(
     people: AccountUseCases,
 ) -> None:
     found = await EnsureAdmin(people.accounts, people.add_user)("ann", PASSWORD)
@@ -175,14 +175,14 @@ async def test_a_user_who_has_the_name_of_the_first_admin_becomes_none(
     assert found.role is Role.USER
 
 
-async def test_a_password_changed_at_the_same_time_is_told(people: AccountUseCases) -> None:
+async def test_a_concurrent_change_of_the_password_is_reported(people: AccountUseCases) -> None:
     people.accounts.races = 1
 
     with pytest.raises(StoreUnavailable, match="try again"):
         await people.change_password.set("ann", "another password")
 
 
-async def test_the_operator_gives_a_user_another_password(people: AccountUseCases) -> None:
+async def test_the_operator_sets_a_password(people: AccountUseCases) -> None:
     granted = await people.log_in("ann", PASSWORD, "here")
     await people.change_password.set("ann", "another password")
 
@@ -193,7 +193,7 @@ async def test_the_operator_gives_a_user_another_password(people: AccountUseCase
     assert await people.log_in("ann", "another password", "here")
 
 
-async def test_a_user_is_locked_out_whoever_else_changes_them(people: AccountUseCases) -> None:
+async def test_a_user_is_disabled_despite_concurrent_changes(people: AccountUseCases) -> None:
     people.accounts.races = 3
 
     await people.manage.change("ann", OPERATOR, disabled=True)
@@ -211,7 +211,7 @@ async def test_a_user_is_locked_out_whoever_else_changes_them(people: AccountUse
         lambda people: people.keep.create_for("bob", NewToken(name="ci")),
     ],
 )
-async def test_what_is_done_to_nobody_says_so(
+async def test_commands_about_an_unknown_user_are_refused(
     people: AccountUseCases, act: Callable[..., object]
 ) -> None:
     with pytest.raises(UnknownUser, match="'bob'"):
@@ -224,14 +224,14 @@ async def test_a_program_gets_a_token_from_the_operator(people: AccountUseCases)
     assert await people.authenticate(text) == Caller(Role.USER, "Ann")
 
 
-async def test_what_is_known_of_bearers_is_bounded(people: AccountUseCases) -> None:
+async def test_the_cache_of_tokens_is_bounded(people: AccountUseCases) -> None:
     texts = [
         (await people.keep.create_for("ann", NewToken(name=name)))[1]
         for name in ("one", "two", "three")
     ]
     for text in texts:
         await people.authenticate(text)
-    # As another process does it, of whose writes nothing has been heard yet.
+    # As another process does, whose writes have not been noticed yet.
     people.database.users["ann"] = people.database.users["ann"].locked_out()
 
     assert await people.authenticate(texts[2]) == Caller(Role.USER, "Ann")
@@ -240,7 +240,7 @@ async def test_what_is_known_of_bearers_is_bounded(people: AccountUseCases) -> N
             await people.authenticate(forgotten)
 
 
-async def test_who_is_nobody_changes_nothing(people: AccountUseCases) -> None:
+async def test_an_anonymous_caller_changes_nothing(people: AccountUseCases) -> None:
     with pytest.raises(LoginRequired):
         await people.change_password(ANONYMOUS, PASSWORD, "another password", "here")
     with pytest.raises(LoginRequired):
@@ -249,7 +249,7 @@ async def test_who_is_nobody_changes_nothing(people: AccountUseCases) -> None:
         await LogOut(people.sessions)(ANONYMOUS)
 
 
-async def test_who_was_taken_away_meanwhile_has_no_password_to_change(
+async def test_a_user_removed_meanwhile_has_no_password_to_change(
     people: AccountUseCases,
 ) -> None:
     del people.database.users["ann"]
@@ -259,7 +259,7 @@ async def test_who_was_taken_away_meanwhile_has_no_password_to_change(
         await people.change_password(caller, PASSWORD, "another password", "here")
 
 
-async def test_the_session_of_a_user_who_is_gone_gives_nothing(people: AccountUseCases) -> None:
+async def test_the_session_of_a_removed_user_gives_no_tokens(people: AccountUseCases) -> None:
     granted = await people.log_in("ann", PASSWORD, "here")
     del people.database.users["ann"]
 
@@ -278,7 +278,9 @@ async def test_a_hash_that_could_not_be_renewed_is_renewed_by_the_next_login(
     assert await people.log_in("ann", PASSWORD, "here")
 
 
-async def test_a_refused_login_is_published_without_what_was_typed(people: AccountUseCases) -> None:
+async def test_a_refused_login_is_published_without_the_typed_texts(
+    people: AccountUseCases,
+) -> None:
     for name in ("ann", PASSWORD):
         with pytest.raises(WrongCredentials):
             await people.log_in(name, "wrong password", "here")
@@ -297,7 +299,7 @@ async def test_a_refused_login_is_published_without_what_was_typed(people: Accou
     ]
 
 
-async def test_too_many_guesses_are_turned_away_before_the_password_is_looked_at(
+async def test_too_many_attempts_are_refused_before_the_password_is_checked(
     people: AccountUseCases,
 ) -> None:
     for _ in range(5):
@@ -320,12 +322,12 @@ async def test_an_access_token_does_not_outlast_its_session(people: AccountUseCa
     assert renewed.expires_in == 5
 
 
-async def test_a_session_opened_with_the_old_password_does_not_go_on_after_the_change(
+async def test_a_session_opened_with_the_old_password_ends_with_the_change(
     people: AccountUseCases,
 ) -> None:
     user = people.database.users["ann"]
     granted = await people.log_in("ann", PASSWORD, "here")
-    # The login above was on its way when the password was changed and the sessions ended.
+    # The login above was in progress when the password was changed and the sessions ended.
     people.database.users["ann"] = user.with_password(await people.hasher.hash("another password"))
 
     with pytest.raises(InvalidToken):
@@ -340,7 +342,9 @@ async def test_a_program_does_not_change_the_password_of_its_user(people: Accoun
         await people.change_password(program, PASSWORD, "another password", "here")
 
 
-async def test_a_password_is_not_guessed_by_changing_it_either(people: AccountUseCases) -> None:
+async def test_attempts_to_change_a_password_count_as_login_attempts(
+    people: AccountUseCases,
+) -> None:
     ann = await people.authenticate((await people.log_in("ann", PASSWORD, "here")).access_token)
     for _ in range(5):
         with pytest.raises(WrongCredentials):
@@ -352,7 +356,7 @@ async def test_a_password_is_not_guessed_by_changing_it_either(people: AccountUs
 
 
 @pytest.mark.parametrize("name", ["", "an\x00n", "a" * 1_000_000, "\u202e", "' OR 1=1 --"])
-async def test_a_name_nobody_can_have_is_only_a_wrong_one(
+async def test_an_impossible_name_is_treated_like_a_wrong_one(
     people: AccountUseCases, name: str
 ) -> None:
     with pytest.raises(WrongCredentials):

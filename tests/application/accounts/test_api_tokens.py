@@ -1,4 +1,4 @@
-"""API tokens: who may make one, when it ends, and when it was last used."""
+"""API tokens: their creation, their end, and their last use."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -32,10 +32,10 @@ async def logged_in(people: AccountUseCases) -> Caller:
     return await people.authenticate(granted.access_token)
 
 
-# ---------------------------------------------------------------- making one
+# ---------------------------------------------------------------- creation
 
 
-async def test_a_short_while_after_a_login_no_password_is_asked_for(
+async def test_shortly_after_a_login_no_password_is_required(
     people: AccountUseCases,
 ) -> None:
     ann = await logged_in(people)
@@ -46,7 +46,7 @@ async def test_a_short_while_after_a_login_no_password_is_asked_for(
     assert token.user == "ann"
 
 
-async def test_later_the_current_password_is_needed(people: AccountUseCases) -> None:
+async def test_later_the_current_password_is_required(people: AccountUseCases) -> None:
     ann = await logged_in(people)
     people.clock.advance(600)
 
@@ -60,7 +60,7 @@ async def test_later_the_current_password_is_needed(people: AccountUseCases) -> 
     assert people.events.of(LoginRefused) == [refused]
 
 
-async def test_a_session_that_has_ended_meanwhile_makes_no_token(people: AccountUseCases) -> None:
+async def test_a_session_that_has_ended_meanwhile_creates_no_token(people: AccountUseCases) -> None:
     ann = await logged_in(people)
     await people.user_sessions.end_all("ann")
 
@@ -68,16 +68,16 @@ async def test_a_session_that_has_ended_meanwhile_makes_no_token(people: Account
         await people.keep.create(ann, CI, None, "home")
 
 
-async def test_a_session_of_the_old_password_makes_no_token(people: AccountUseCases) -> None:
+async def test_a_session_of_the_old_password_creates_no_token(people: AccountUseCases) -> None:
     ann = await logged_in(people)
-    # As another process does it that has not ended the sessions yet.
+    # As another process does that has not ended the sessions yet.
     people.database.users["ann"] = people.database.users["ann"].with_password("another")
 
     with pytest.raises(InvalidToken):
         await people.keep.create(ann, CI, None, "home")
 
 
-async def test_a_user_who_was_taken_away_meanwhile_makes_no_token(people: AccountUseCases) -> None:
+async def test_a_user_removed_meanwhile_creates_no_token(people: AccountUseCases) -> None:
     ann = await logged_in(people)
     del people.database.users["ann"]
 
@@ -96,7 +96,7 @@ async def test_a_user_who_was_taken_away_meanwhile_makes_no_token(people: Accoun
         (NewToken(name="ci", expires_at=NOW + timedelta(days=3650)), NOW + timedelta(days=3650)),
     ],
 )
-def test_a_token_ends_at_a_time_or_after_one_or_never(
+def test_a_token_expires_at_a_time_or_after_a_duration_or_never(
     wanted: NewToken, end: datetime | None
 ) -> None:
     assert wanted.end(NOW) == end
@@ -112,14 +112,14 @@ def test_a_token_ends_at_a_time_or_after_one_or_never(
         (NewToken(name="ci", expires_at=NOW + timedelta(days=1), ttl=timedelta(days=1)), "/ttl"),
     ],
 )
-def test_an_end_that_cannot_be_is_refused(wanted: NewToken, pointer: str) -> None:
+def test_an_invalid_expiry_is_refused(wanted: NewToken, pointer: str) -> None:
     with pytest.raises(InvalidInput) as raised:
         wanted.end(NOW)
 
     assert raised.value.pointer == pointer
 
 
-async def test_a_token_ends_when_it_was_to_end_though_it_is_in_use(
+async def test_a_token_expires_even_while_it_is_in_use(
     people: AccountUseCases,
 ) -> None:
     wanted = NewToken(name="ci", ttl=timedelta(seconds=62))
@@ -132,7 +132,7 @@ async def test_a_token_ends_when_it_was_to_end_though_it_is_in_use(
         await people.authenticate(text)
 
 
-async def test_another_password_ends_the_tokens_and_makes_no_room_for_new_ones_of_old(
+async def test_a_new_password_ends_the_tokens(
     people: AccountUseCases,
 ) -> None:
     _, text = await people.keep.create_for("ann", CI)
@@ -157,10 +157,10 @@ async def test_the_operator_may_keep_the_tokens(people: AccountUseCases) -> None
         await people.manage.tokens_of("bob")
 
 
-async def test_a_token_made_while_the_password_was_changed_is_none(
+async def test_a_token_created_during_a_change_of_the_password_is_invalid(
     people: AccountUseCases,
 ) -> None:
-    # As another process does it, between what it read of the user and what it writes.
+    # As another process does, between its read of the user and its write.
     late = people.database.users["ann"]
     await people.change_password.set("ann", "another password")
     people.database.users["ann"], now = late, people.database.users["ann"]
@@ -175,13 +175,13 @@ async def test_a_token_made_while_the_password_was_changed_is_none(
 
 
 class SlowTokens(MemoryApiTokens):
-    """Counts how often a use is noted, and fails when it is told to."""
+    """API tokens that count how often a use is recorded, and fail on demand."""
 
     noted = 0
     failure: Exception | None = None
 
     async def note_use(self, token_id: str, at: datetime) -> None:
-        """Keep when a token was last used."""
+        """Record the last use of a token."""
         self.noted += 1
         await asyncio.sleep(0)
         if self.failure is not None:
@@ -189,7 +189,7 @@ class SlowTokens(MemoryApiTokens):
         await super().note_use(token_id, at)
 
 
-async def test_the_last_use_is_noted_once_a_minute_however_often_a_token_is_used(
+async def test_the_last_use_is_recorded_once_a_minute_at_most(
     people: AccountUseCases,
 ) -> None:
     token, _ = await people.keep.create_for("ann", CI)
@@ -216,7 +216,7 @@ async def test_the_last_use_is_noted_once_a_minute_however_often_a_token_is_used
     assert tokens.noted == 2
 
 
-async def test_a_token_counts_though_its_use_cannot_be_noted(people: AccountUseCases) -> None:
+async def test_a_token_is_valid_though_its_use_cannot_be_recorded(people: AccountUseCases) -> None:
     token, _ = await people.keep.create_for("ann", CI)
     tokens = SlowTokens(people.database)
     tokens.failure = StoreFull("there is no room left")

@@ -1,4 +1,4 @@
-"""Accounts, sessions and tokens: whatever call fails, nobody stays in who should be out."""
+"""Accounts, sessions and tokens: whichever call fails, no locked-out user keeps access."""
 
 import contextlib
 
@@ -67,7 +67,7 @@ class AccountsCase(Case):
         )
 
     async def begin(self) -> None:
-        """Be logged in twice, and have a program."""
+        """Log in twice, and create an API token."""
         await self.sign_up("ann", PASSWORD)
         self.home = await self.log_in("ann", PASSWORD, "home")
         self.elsewhere = await self.log_in("ann", PASSWORD, "elsewhere")
@@ -77,7 +77,7 @@ class AccountsCase(Case):
         )
 
     async def may_refresh(self, granted: Granted) -> bool:
-        """Whether a session still goes on."""
+        """Return whether a session can still be refreshed."""
         try:
             await self.refresh(granted.refresh_token)
         except InvalidToken:
@@ -85,7 +85,7 @@ class AccountsCase(Case):
         return True
 
     async def knows(self, password: str) -> bool:
-        """Whether this is the password."""
+        """Return whether this is the password."""
         try:
             await self.log_in("ann", password, "home")
         except WrongCredentials:
@@ -93,7 +93,7 @@ class AccountsCase(Case):
         return True
 
     async def accepts(self, token: str) -> bool:
-        """Whether a token is one."""
+        """Return whether a token is valid."""
         try:
             await self.authenticate(token)
         except InvalidToken:
@@ -106,7 +106,7 @@ class SigningUp(AccountsCase):
         await self.sign_up("bob", PASSWORD)
 
     async def act_again(self) -> None:
-        with contextlib.suppress(NameTaken):  # it was done, and nobody had said so
+        with contextlib.suppress(NameTaken):  # it was done, but not confirmed
             await self.act()
 
     async def is_done(self) -> None:
@@ -114,7 +114,7 @@ class SigningUp(AccountsCase):
         assert len(self.database.users) == 2
 
 
-class MakingTheFirstAdmin(AccountsCase):
+class CreatingTheFirstAdmin(AccountsCase):
     async def act(self) -> None:
         await self.ensure_admin("root", PASSWORD)
 
@@ -128,7 +128,7 @@ class LoggingIn(AccountsCase):
         await super().begin()
         known = self.database.users["ann"]
         digest = known.password.removeprefix("new ")
-        # As a weaker hash of before would be: it is renewed by the way.
+        # A weaker hash, which the login renews.
         self.database.users["ann"] = known.with_password(f"old {digest}")
         self.granted: Granted | None = None
 
@@ -139,7 +139,7 @@ class LoggingIn(AccountsCase):
         assert self.granted is not None
         assert await self.accepts(self.granted.access_token)
         assert await self.may_refresh(self.granted)
-        # What did not come through counts as no wrong guess for ever.
+        # An interrupted attempt does not count as a wrong one for ever.
         assert self.database.attempts["ann", "home"].failures <= 1
 
 
@@ -169,12 +169,12 @@ class ChangingThePassword(AccountsCase):
         await self.change_password(self.ann, PASSWORD, ANOTHER, "home")
 
     async def holds(self) -> None:
-        # Either nothing has happened, or whoever knew the old password is out.
+        # Either nothing has happened, or the old password is useless.
         if await self.knows(ANOTHER):
             await self.is_done()
 
     async def act_again(self) -> None:
-        with contextlib.suppress(WrongCredentials):  # it is another one by now
+        with contextlib.suppress(WrongCredentials):  # it has been changed already
             await self.act()
 
     async def is_done(self) -> None:
@@ -257,7 +257,7 @@ class EndingEverySession(EndingTheSessionsOfAUser):
         await self.manage.end_all_sessions(OPERATOR)
 
 
-class MakingAToken(AccountsCase):
+class CreatingAToken(AccountsCase):
     async def act(self) -> None:
         _, self.text = await self.keep.create(
             self.ann, NewToken(name="another program"), PASSWORD, "home"
@@ -273,7 +273,7 @@ class RevokingAToken(AccountsCase):
         await self.keep.revoke(self.ann, self.program.id)
 
     async def act_again(self) -> None:
-        with contextlib.suppress(UnknownToken):  # it is gone already
+        with contextlib.suppress(UnknownToken):  # it has been removed already
             await self.act()
 
     async def is_done(self) -> None:
@@ -290,7 +290,7 @@ class RevokingEveryToken(AccountsCase):
 
 CASES = (
     SigningUp,
-    MakingTheFirstAdmin,
+    CreatingTheFirstAdmin,
     LoggingIn,
     Refreshing,
     LoggingOut,
@@ -302,14 +302,14 @@ CASES = (
     EndingOneSession,
     EndingTheSessionsOfAUser,
     EndingEverySession,
-    MakingAToken,
+    CreatingAToken,
     RevokingAToken,
     RevokingEveryToken,
 )
 
 
 @pytest.mark.parametrize("kind", CASES, ids=lambda kind: kind.__name__)
-async def test_whichever_call_fails_it_is_done_or_not_and_can_be_asked_for_again(
+async def test_whichever_call_fails_the_use_case_is_done_or_not_and_can_be_repeated(
     kind: type[AccountsCase],
 ) -> None:
     assert await sweep(kind) >= 2

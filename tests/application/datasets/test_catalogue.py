@@ -1,4 +1,4 @@
-"""The catalogue: which datasets there are, and how each of them stands."""
+"""The catalogue: the datasets, and the freshness of each."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +19,7 @@ SECRET = Dataset(name="secret", record=SharedPost, key=("source", "id"), read_by
 
 @pytest.fixture
 def catalogue(rig: Rig) -> Catalogue:
-    """Two datasets, one of them secret."""
+    """Return a catalogue of two datasets, one of them secret."""
     registry = rig.registry(
         rig.fetch(rig.source("one", posts(2), b'[{"id": "bad"}]'), cadence=Cadence(every=HOUR)),
         rig.fetch(rig.shared("two"), rig.shared("three"), dataset=SECRET),
@@ -54,7 +54,7 @@ async def test_a_viewer_sees_the_datasets_they_may_read(catalogue: Catalogue) ->
     }
 
 
-async def test_an_entry_tells_how_the_dataset_stands(rig: Rig, catalogue: Catalogue) -> None:
+async def test_an_entry_has_the_freshness_of_its_dataset(rig: Rig, catalogue: Catalogue) -> None:
     await rig.scheduled(HOUR)
     await catalogue.fetch("posts")()
     fetched_at = rig.clock.now()
@@ -88,7 +88,7 @@ def test_a_status_holds_until_time_makes_it_stale(
     assert status.holds(NOW + timedelta(microseconds=1)) is holds_for_ever
 
 
-async def test_a_status_that_holds_is_not_worked_out_again(catalogue: Catalogue) -> None:
+async def test_a_status_that_holds_is_not_computed_again(catalogue: Catalogue) -> None:
     await catalogue.fetch("posts")()
     freshness = await catalogue.query("posts").for_role(Role.ANYONE).freshness()
     status = catalogue.freshness_status("posts", freshness)
@@ -96,7 +96,7 @@ async def test_a_status_that_holds_is_not_worked_out_again(catalogue: Catalogue)
     assert catalogue.freshness_status("posts", freshness) is status
 
 
-async def test_a_status_flips_once_its_time_has_come(rig: Rig, catalogue: Catalogue) -> None:
+async def test_a_status_becomes_stale_at_its_time(rig: Rig, catalogue: Catalogue) -> None:
     await catalogue.fetch("posts")()
     freshness = await catalogue.query("posts").for_role(Role.ANYONE).freshness()
     fresh = catalogue.freshness_status("posts", freshness)

@@ -1,4 +1,4 @@
-"""Fetching one: what the fetch brought is read as any other payload is."""
+"""FetchOne: the payload of the fetch is read like any other."""
 
 import threading
 from typing import Any
@@ -13,17 +13,17 @@ from tests.application.rig import Rig, posts, registry_of
 
 
 class Threaded(MemorySource[Any]):
-    """A source that notes on which threads it is read."""
+    """A source that records the threads on which it is read."""
 
     threads: list[threading.Thread]
 
     def normalise(self, payload: Payload) -> Batch[Any]:
-        """Read, and note where."""
+        """Read the payload, and record the thread."""
         self.threads.append(threading.current_thread())
         return super().normalise(payload)
 
 
-async def test_a_large_payload_is_read_away_from_those_who_read_meanwhile(rig: Rig) -> None:
+async def test_a_large_payload_is_read_on_another_thread(rig: Rig) -> None:
     source = Threaded("one", Post, rig.clock, posts(4000))
     source.threads = []
     fetch = rig.fetch(source)

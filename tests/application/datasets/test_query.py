@@ -1,4 +1,4 @@
-"""Reading: one page, one record, or everything, as far as the viewer may see it."""
+"""Queries: one page, one record, or all records that the viewer may see."""
 
 from typing import Any
 
@@ -16,11 +16,11 @@ from tests.application.rig import Rig, posts
 
 
 def asked(*parameters: tuple[str, str]) -> Filter:
-    """A filter of posts."""
+    """Return a filter of posts."""
     return Filter.parse(POSTS.fields, parameters)
 
 
-#: Anyone sees the posts of user 1 alone, users see none of user 3, administrators see all.
+#: Anyone sees only the posts of user 1, users see none of user 3, administrators see all.
 PRIVATE = Dataset(
     name="private",
     record=Post,
@@ -40,7 +40,7 @@ async def fill(rig: Rig, dataset: Dataset[Any], users: int = 3) -> None:
     await rig.fetch(rig.source("one", records), dataset=dataset)()
 
 
-async def test_a_page_is_what_was_asked_for(rig: Rig) -> None:
+async def test_a_page_has_the_requested_records(rig: Rig) -> None:
     await fill(rig, POSTS)
     request = PageRequest(filter=asked(("id__gt", "1")), sort=Sort.parse(POSTS, "-id"), limit=1)
 
@@ -59,7 +59,7 @@ async def test_a_cursor_leads_to_the_next_page(rig: Rig) -> None:
     assert [row.id for row in second.rows] == [3]
 
 
-async def test_a_cursor_of_another_question_is_refused(rig: Rig) -> None:
+async def test_a_cursor_of_another_query_is_refused(rig: Rig) -> None:
     await fill(rig, POSTS)
     first = await rig.query()(msgspec.structs.replace(BY_ID, limit=1))
     other = PageRequest(sort=Sort.parse(POSTS, "title"), cursor=first.next_cursor)
@@ -79,7 +79,7 @@ async def test_a_cursor_made_for_another_role_is_refused(rig: Rig) -> None:
         await query(following, Role.ANYONE)
 
 
-# ---------------------------------------------------------------- who sees what
+# ---------------------------------------------------------------- roles
 
 SEEN = [(Role.ANYONE, [1]), (Role.USER, [1, 2]), (Role.ADMIN, [1, 2, 3])]
 
@@ -126,7 +126,7 @@ async def test_a_record_that_does_not_exist_is_unknown(rig: Rig) -> None:
 @pytest.mark.parametrize(
     ("viewer", "error"), [(Role.ANYONE, LoginRequired), (Role.USER, Forbidden)]
 )
-async def test_who_may_not_read_is_turned_away_whatever_they_ask(
+async def test_a_viewer_who_may_not_read_is_refused_everything(
     rig: Rig, viewer: Role, error: type[CatchmentError]
 ) -> None:
     query = rig.query(LOCKED)
@@ -139,7 +139,7 @@ async def test_who_may_not_read_is_turned_away_whatever_they_ask(
         query.for_role(viewer)
 
 
-async def test_who_may_read_is_let_in(rig: Rig) -> None:
+async def test_a_viewer_who_may_read_is_admitted(rig: Rig) -> None:
     await fill(rig, LOCKED)
 
     reader = rig.query(LOCKED).for_role(Role.ADMIN)
@@ -148,7 +148,7 @@ async def test_who_may_read_is_let_in(rig: Rig) -> None:
     assert (await reader.freshness()).seq == 1
 
 
-# ---------------------------------------------------------------- everything
+# ---------------------------------------------------------------- all records
 
 
 async def test_a_walk_shows_everything_in_chunks(rig: Rig) -> None:
@@ -176,13 +176,13 @@ async def test_a_walk_in_an_order_without_an_index_asks_the_store_less_often(rig
 
     chunks = [rows async for rows in rig.query().for_role(Role.ANYONE).walk(by_title)]
 
-    # All of one snapshot, because they were read at once, and still a chunk at a time.
+    # All of one snapshot, because they were read at once, but in chunks.
     assert [len(chunk) for chunk in chunks] == [CHUNK, CHUNK, 1]
     titles = [row.title for chunk in chunks for row in chunk]
     assert titles == sorted(titles)
 
 
-async def test_a_walk_begins_at_the_page_asked_for(rig: Rig) -> None:
+async def test_a_walk_begins_at_the_requested_page(rig: Rig) -> None:
     await rig.fetch(rig.source("one", posts(CHUNK + 5)))()
     request = msgspec.structs.replace(BY_ID, offset=3)
 
@@ -197,5 +197,5 @@ async def test_a_walk_over_nothing_is_one_empty_chunk(rig: Rig) -> None:
     assert [rows async for rows in rig.query().for_role(Role.ANYONE).walk(BY_ID)] == [[]]
 
 
-def test_a_query_tells_its_dataset(rig: Rig) -> None:
+def test_a_query_knows_its_dataset(rig: Rig) -> None:
     assert rig.query().dataset is POSTS

@@ -1,4 +1,4 @@
-"""The registry: what a generation holds, and what becomes of running things when it is replaced."""
+"""The registry: generations, and running jobs during a replacement."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from domain.errors import InvalidDataset, StoreUnavailable, UnknownDataset
 from domain.fields import Int64
 from domain.jobs import JobStatus, Mode
 from domain.politeness import Cadence, Rate
-from tests.application.keepers import HOUR, keeping
 from tests.application.rig import Rig, posts
+from tests.application.schedulers import HOUR, scheduling
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -44,7 +44,7 @@ class AwayTables(Tables):
 def registered(
     rig: Rig, *sources: MemorySource[Any], dataset: Dataset[Any] = POSTS, **more: Any
 ) -> RegisteredDataset[Any]:
-    """A dataset over the rig."""
+    """Return a dataset over the rig."""
     fetch = rig.fetch(*sources, dataset=dataset, cadence=more.pop("cadence", Cadence()))
     return RegisteredDataset(fetch, rig.query(dataset), **more)
 
@@ -52,12 +52,12 @@ def registered(
 def registry_of(
     rig: Rig, *datasets: RegisteredDataset[Any], tables: Tables | None = None
 ) -> Registry:
-    """A registry that begins with these datasets."""
+    """Return a registry with these datasets."""
     return Registry(tables or rig.tables, lambda: Generation(datasets))
 
 
 def slow(rig: Rig, title: str = "title", record: type[Any] = Post) -> MemorySource[Any]:
-    """A source that takes three seconds."""
+    """Return a source that takes three seconds."""
     records = posts(1, title) if record is Post else [Note(1, title)]
     source = rig.source("one", records, record=record)
     source.takes_s = 3
@@ -67,7 +67,7 @@ def slow(rig: Rig, title: str = "title", record: type[Any] = Post) -> MemorySour
 # ---------------------------------------------------------------- a generation
 
 
-def test_a_generation_holds_every_dataset_and_lists_those_users_see(rig: Rig) -> None:
+def test_a_generation_has_every_dataset_and_lists_the_visible_ones(rig: Rig) -> None:
     seen, unseen = registered(rig), registered(rig, dataset=OTHERS, listed=False)
     generation = Generation([seen, unseen])
 
@@ -83,7 +83,7 @@ def test_two_datasets_of_one_name_are_refused(rig: Rig) -> None:
         Generation([registered(rig), registered(rig)])
 
 
-def test_of_two_rates_for_a_host_the_lower_holds_unless_the_operator_names_one(rig: Rig) -> None:
+def test_of_two_rates_for_a_host_the_lower_applies_unless_the_operator_sets_one(rig: Rig) -> None:
     low, high, own = Rate(1, 60.0), Rate(100, 1.0), Rate(5, 1.0)
     first = registered(rig, rates={"both": low, "named": low, "one": high})
     second = registered(rig, dataset=OTHERS, rates={"both": high, "named": low})
@@ -92,7 +92,7 @@ def test_of_two_rates_for_a_host_the_lower_holds_unless_the_operator_names_one(r
         assert Generation(order, {"named": own}).rates == {"both": low, "named": own, "one": high}
 
 
-def test_hosts_are_private_that_a_dataset_or_the_operator_names(rig: Rig) -> None:
+def test_a_dataset_or_the_operator_may_name_private_hosts(rig: Rig) -> None:
     own = registered(rig, private_hosts=frozenset({"10.0.0.1:80"}))
 
     assert Generation([own], None, ["10.0.0.2:80"]).private_hosts == {"10.0.0.1:80", "10.0.0.2:80"}
@@ -101,7 +101,7 @@ def test_hosts_are_private_that_a_dataset_or_the_operator_names(rig: Rig) -> Non
 # ---------------------------------------------------------------- the registry
 
 
-async def test_what_was_handed_out_follows_the_registry(rig: Rig) -> None:
+async def test_views_follow_the_registry(rig: Rig) -> None:
     registry = registry_of(rig, registered(rig))
     fetches, rates, hosts = registry.fetches, registry.rates, registry.private_hosts
     before = list(fetches), dict(rates), "h:1" in hosts
@@ -116,7 +116,7 @@ async def test_what_was_handed_out_follows_the_registry(rig: Rig) -> None:
     assert "h:1" in hosts
 
 
-async def test_closing_a_registry_nobody_has_asked_makes_nothing(rig: Rig) -> None:
+async def test_closing_an_unused_registry_builds_no_generation(rig: Rig) -> None:
     made: list[Generation] = []
 
     def first() -> Generation:
@@ -131,7 +131,7 @@ async def test_closing_a_registry_nobody_has_asked_makes_nothing(rig: Rig) -> No
     assert registry.current is registry.current is made[0]
 
 
-async def test_when_tables_cannot_be_prepared_the_old_generation_goes_on(rig: Rig) -> None:
+async def test_when_tables_cannot_be_prepared_the_old_generation_stays(rig: Rig) -> None:
     old = registered(rig, rig.source("one", posts(2)))
     registry = registry_of(rig, old, tables=AwayTables())
 
@@ -144,10 +144,10 @@ async def test_when_tables_cannot_be_prepared_the_old_generation_goes_on(rig: Ri
     assert await rig.titles() == ["title"] * 2
 
 
-# ---------------------------------------------------------------- what runs
+# ---------------------------------------------------------------- running jobs
 
 
-async def test_a_running_job_ends_as_it_began_though_its_dataset_is_removed(rig: Rig) -> None:
+async def test_a_running_job_ends_though_its_dataset_is_removed(rig: Rig) -> None:
     registry = registry_of(rig, old := registered(rig, slow(rig)))
     running = asyncio.create_task(old.fetch())
     await rig.clock.settle()
@@ -163,7 +163,7 @@ async def test_a_running_job_ends_as_it_began_though_its_dataset_is_removed(rig:
     assert (await running).job.status is JobStatus.SUCCEEDED
 
 
-async def test_a_dataset_whose_table_is_built_anew_is_replaced_once_its_running_job_has_ended(
+async def test_a_dataset_whose_table_is_rebuilt_is_replaced_once_its_running_job_has_ended(
     rig: Rig,
 ) -> None:
     registry = registry_of(rig, old := registered(rig, slow(rig, "old")))
@@ -183,7 +183,7 @@ async def test_a_dataset_whose_table_is_built_anew_is_replaced_once_its_running_
     assert (row.id, row.title) == (1, "old")
 
 
-async def test_a_job_that_a_replaced_use_case_still_runs_ends_before_the_table_is_built_anew(
+async def test_a_job_that_a_replaced_use_case_still_runs_ends_before_the_table_is_rebuilt(
     rig: Rig,
 ) -> None:
     registry = registry_of(rig, old := registered(rig, slow(rig, "old")))
@@ -201,7 +201,7 @@ async def test_a_job_that_a_replaced_use_case_still_runs_ends_before_the_table_i
     assert (row.id, row.title) == (1, "old")
 
 
-async def test_what_is_asked_for_while_a_dataset_is_held_waits(rig: Rig) -> None:
+async def test_a_fetch_of_a_dataset_that_is_being_replaced_waits(rig: Rig) -> None:
     fetch = rig.fetch(rig.source("one", posts(1)))
     with fetch.held():
         asking = asyncio.create_task(fetch())
@@ -213,7 +213,7 @@ async def test_what_is_asked_for_while_a_dataset_is_held_waits(rig: Rig) -> None
     assert (await asking).job.status is JobStatus.SUCCEEDED
 
 
-async def test_a_waiting_job_of_a_removed_dataset_fails_and_says_why(rig: Rig) -> None:
+async def test_a_waiting_job_of_a_removed_dataset_fails_with_the_reason(rig: Rig) -> None:
     registry = registry_of(rig, registered(rig, rig.source("one", posts(1))))
     job = await rig.queued()
     held = await rig.queued(dataset=OTHERS)
@@ -229,7 +229,7 @@ async def test_a_waiting_job_of_a_removed_dataset_fails_and_says_why(rig: Rig) -
         JobStatus.FAILED,
         ["dataset_removed"],
     )
-    # A newer worker may know a dataset that was never known here.
+    # A newer worker may know a dataset that is unknown here.
     assert (await rig.known(held.id)).status is JobStatus.QUEUED
 
 
@@ -244,7 +244,7 @@ async def test_a_job_of_a_removed_dataset_that_another_process_runs_is_left_to_i
     assert (await rig.known(job.id)).status is JobStatus.RUNNING
 
 
-async def test_a_removed_dataset_is_unknown_to_whoever_still_holds_its_use_case(rig: Rig) -> None:
+async def test_a_removed_dataset_is_unknown_to_its_old_use_case(rig: Rig) -> None:
     registry = registry_of(rig, old := registered(rig, rig.source("one", posts(1))))
     await registry.replace(Generation([]))
 
@@ -254,7 +254,7 @@ async def test_a_removed_dataset_is_unknown_to_whoever_still_holds_its_use_case(
     assert await registry.is_replaced(old.query.for_role(Role.ANYONE))
 
 
-async def test_a_dataset_that_comes_back_runs_the_jobs_of_all_that_were_before(rig: Rig) -> None:
+async def test_a_dataset_that_is_registered_again_runs_its_earlier_jobs(rig: Rig) -> None:
     first = registered(rig, rig.source("one", posts(1, "first")))
     second = registered(rig, rig.source("one", posts(1, "second")))
     registry = registry_of(rig, first)
@@ -272,7 +272,7 @@ async def test_a_dataset_that_comes_back_runs_the_jobs_of_all_that_were_before(r
     assert second.query.for_role(Role.ANYONE).is_retired
 
 
-async def test_what_is_registered_with_other_limits_and_the_same_use_cases_goes_on(
+async def test_a_dataset_with_other_limits_and_the_same_use_cases_continues(
     rig: Rig,
 ) -> None:
     registry = registry_of(rig, old := registered(rig, rig.source("one", posts(1))))
@@ -285,7 +285,7 @@ async def test_what_is_registered_with_other_limits_and_the_same_use_cases_goes_
     assert dict(registry.rates) == {"h": Rate(1, 1.0)}
 
 
-async def test_what_stays_the_same_is_left_alone(rig: Rig) -> None:
+async def test_an_unchanged_dataset_is_not_replaced(rig: Rig) -> None:
     registry = registry_of(rig, kept := registered(rig, slow(rig)))
     running = asyncio.create_task(kept.fetch())
     await rig.clock.settle()
@@ -301,12 +301,12 @@ async def test_what_stays_the_same_is_left_alone(rig: Rig) -> None:
 # ---------------------------------------------------------------- schedules
 
 
-async def test_a_scheduler_declares_and_begins_what_is_new(rig: Rig) -> None:
+async def test_a_scheduler_declares_and_fetches_new_datasets(rig: Rig) -> None:
     every = Cadence(every=HOUR)
     kept = registered(rig, rig.source("one", posts(1)), cadence=every)
     added = registered(rig, rig.source("two", posts(1)), dataset=OTHERS, cadence=every)
     registry = registry_of(rig, kept)
-    async with keeping(rig, registry=registry, on_start=True):
+    async with scheduling(rig, registry=registry, on_start=True):
         await rig.clock.elapse(1)
         before = list(rig.database.schedules), [job.dataset for job in rig.database.jobs.values()]
         await registry.replace(Generation([kept, added]))

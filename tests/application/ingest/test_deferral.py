@@ -1,4 +1,4 @@
-"""A job whose source may not be asked for long waits in the queue, where nobody is kept busy."""
+"""Deferral: a job whose source must not be asked for long waits in the queue."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -28,14 +28,14 @@ def broken(retry_at: datetime | None) -> SourceError:
 
 
 def closed_until(rig: Rig, retry_at: datetime | None, name: str = "one") -> MemorySource[Post]:
-    """A source that may not be asked before then."""
+    """Return a source that must not be asked before then."""
     source = rig.source(name, posts(1))
     source.failure = blocked(retry_at)
     return source
 
 
 async def ran(fetch: Fetch[Post], job: FetchJob) -> FetchJob:
-    """What has become of a job that was run."""
+    """Return a job after its run."""
     ran = await fetch.run(job.id)
     assert ran is not None
     return ran
@@ -43,7 +43,7 @@ async def ran(fetch: Fetch[Post], job: FetchJob) -> FetchJob:
 
 @pytest.mark.parametrize("mode", WAITING)
 @pytest.mark.parametrize("why", [blocked, broken])
-async def test_a_job_nobody_holds_a_connection_for_waits_until_the_source_may_be_asked(
+async def test_a_background_job_waits_until_the_source_may_be_asked(
     rig: Rig, mode: Mode, why: object
 ) -> None:
     job = await rig.queued(mode)
@@ -58,7 +58,7 @@ async def test_a_job_nobody_holds_a_connection_for_waits_until_the_source_may_be
     assert (deferred.report, deferred.finished_at, deferred.lease_until) == (None, None, None)
 
 
-async def test_a_job_somebody_holds_a_connection_for_fails_and_says_when_to_come_again(
+async def test_a_job_with_a_waiting_client_fails_with_the_time_to_retry(
     rig: Rig,
 ) -> None:
     fetched = await rig.fetch(closed_until(rig, rig.later(90)))()
@@ -69,7 +69,7 @@ async def test_a_job_somebody_holds_a_connection_for_fails_and_says_when_to_come
 
 
 @pytest.mark.parametrize(("beyond", "status"), [(0.0, JobStatus.QUEUED), (0.001, JobStatus.FAILED)])
-async def test_a_job_waits_for_as_long_as_anybody_may_have_patience(
+async def test_a_job_is_deferred_for_the_longest_patience_at_most(
     rig: Rig, beyond: float, status: JobStatus
 ) -> None:
     job = await rig.queued()
@@ -78,7 +78,7 @@ async def test_a_job_waits_for_as_long_as_anybody_may_have_patience(
     assert (await ran(rig.fetch(source), job)).status is status
 
 
-async def test_patience_counts_from_when_the_job_was_asked_for_however_often_it_has_waited(
+async def test_patience_counts_from_the_request_of_the_job(
     rig: Rig,
 ) -> None:
     job = await rig.queued()
@@ -95,10 +95,10 @@ async def test_patience_counts_from_when_the_job_was_asked_for_however_often_it_
 
     assert last.status is JobStatus.FAILED
     assert runs == PATIENCE / timedelta(hours=1) + 1
-    assert runs > MAX_ATTEMPTS, "waiting is no attempt that nobody survived"
+    assert runs > MAX_ATTEMPTS, "waiting does not count as an attempt"
 
 
-async def test_a_source_that_does_not_say_when_makes_the_job_fail(rig: Rig) -> None:
+async def test_a_source_without_a_time_to_retry_makes_the_job_fail(rig: Rig) -> None:
     job = await rig.queued()
 
     assert (await ran(rig.fetch(closed_until(rig, None)), job)).status is JobStatus.FAILED
@@ -120,7 +120,7 @@ async def test_a_job_that_could_ask_one_of_its_sources_does_not_wait_for_the_oth
     assert (await ran(rig.fetch(*sources, dataset=SHARED), job)).status is JobStatus.PARTIAL
 
 
-async def test_a_source_that_breaks_off_after_a_request_is_not_waited_for(rig: Rig) -> None:
+async def test_a_source_that_fails_after_a_request_is_not_waited_for(rig: Rig) -> None:
     job = await rig.queued()
     source = closed_until(rig, rig.later(90))
     source.fails_after = 1
@@ -128,7 +128,7 @@ async def test_a_source_that_breaks_off_after_a_request_is_not_waited_for(rig: R
     assert (await ran(rig.fetch(source), job)).status is JobStatus.FAILED
 
 
-async def test_a_job_taken_over_from_the_dead_may_wait_too(rig: Rig) -> None:
+async def test_a_job_taken_over_from_a_dead_worker_may_be_deferred_too(rig: Rig) -> None:
     job = await rig.queued()
     await rig.jobs.claim(job.id)
     rig.clock.advance(LEASE)
@@ -138,17 +138,17 @@ async def test_a_job_taken_over_from_the_dead_may_wait_too(rig: Rig) -> None:
     assert (deferred.attempts, deferred.fence) == (0, 2)
 
 
-# ---------------------------------------------------------------- others meanwhile
+# ---------------------------------------------------------------- other callers meanwhile
 
 
 async def deferred(rig: Rig, fetch: Fetch[Post], seconds: float = 90) -> FetchJob:
-    """A job that waits for its source."""
+    """Return a deferred job."""
     job = await ran(fetch, await rig.queued())
     assert job.run_at == rig.later(seconds)
     return job
 
 
-async def test_whoever_asks_meanwhile_gets_the_waiting_job_at_once(rig: Rig) -> None:
+async def test_another_request_gets_the_deferred_job_at_once(rig: Rig) -> None:
     source = closed_until(rig, rig.later(90))
     fetch = rig.fetch(source)
     waiting = await deferred(rig, fetch)
@@ -162,7 +162,7 @@ async def test_whoever_asks_meanwhile_gets_the_waiting_job_at_once(rig: Rig) -> 
     assert rig.queue.announced == []
 
 
-async def test_nobody_can_claim_it_before_its_time(rig: Rig) -> None:
+async def test_a_deferred_job_cannot_be_claimed_before_its_time(rig: Rig) -> None:
     fetch = rig.fetch(closed_until(rig, rig.later(90)))
     waiting = await deferred(rig, fetch)
 
@@ -174,7 +174,7 @@ async def test_nobody_can_claim_it_before_its_time(rig: Rig) -> None:
     assert await fetch.run(waiting.id) is not None
 
 
-async def test_when_its_time_has_come_a_caller_runs_it_himself(rig: Rig) -> None:
+async def test_at_its_time_a_caller_runs_a_deferred_job_itself(rig: Rig) -> None:
     source = closed_until(rig, rig.later(90))
     fetch = rig.fetch(source)
     waiting = await deferred(rig, fetch)
@@ -186,7 +186,7 @@ async def test_when_its_time_has_come_a_caller_runs_it_himself(rig: Rig) -> None
     assert (fetched.job.id, fetched.outcome) == (waiting.id, Outcome.CHANGED)
 
 
-async def test_a_caller_whose_own_job_is_put_back_gets_it_back_queued(rig: Rig) -> None:
+async def test_a_caller_whose_own_job_is_deferred_gets_it_back_queued(rig: Rig) -> None:
     waiting = await rig.queued(Mode.TASK)
 
     fetched = await rig.fetch(closed_until(rig, rig.later(90)))()
@@ -195,7 +195,7 @@ async def test_a_caller_whose_own_job_is_put_back_gets_it_back_queued(rig: Rig) 
     assert (fetched.job.status, fetched.job.run_at) == (JobStatus.QUEUED, rig.later(90))
 
 
-async def test_a_caller_that_follows_a_job_put_back_elsewhere_gets_it_back_queued(
+async def test_a_caller_that_waits_for_a_job_deferred_elsewhere_gets_it_back_queued(
     rig: Rig,
 ) -> None:
     job = await rig.queued()
@@ -211,7 +211,7 @@ async def test_a_caller_that_follows_a_job_put_back_elsewhere_gets_it_back_queue
     assert (await caller).job == elsewhere.deferred(rig.later(89.8))
 
 
-async def test_a_waiting_job_can_be_called_off(rig: Rig) -> None:
+async def test_a_deferred_job_can_be_cancelled(rig: Rig) -> None:
     fetch = rig.fetch(closed_until(rig, rig.later(90)))
     waiting = await deferred(rig, fetch)
 
@@ -221,7 +221,7 @@ async def test_a_waiting_job_can_be_called_off(rig: Rig) -> None:
     assert await fetch.run(waiting.id) is None
 
 
-async def test_a_waiting_job_leaves_the_schedule_as_it_is(rig: Rig) -> None:
+async def test_a_deferred_job_does_not_change_the_schedule(rig: Rig) -> None:
     schedule = await rig.scheduled()
 
     await deferred(rig, rig.fetch(closed_until(rig, rig.later(90))))

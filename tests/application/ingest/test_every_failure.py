@@ -1,4 +1,4 @@
-"""Whatever call of a port fails, the data stays whole and what comes next makes it good."""
+"""Whichever call of a port fails, the data stays consistent and the next run completes it."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ from domain.jobs import LEASE, JobStatus, Mode
 from domain.politeness import Cadence
 from domain.reports import Counts
 from tests.application.failures import Countdown, Counted, CountedIntakes
-from tests.application.readers import came, fixed, many
+from tests.application.reprocessing import came, fixed, many
 from tests.application.rig import Rig, counts_of, ended, posts
 
 OLD, NEW = posts(2, title="old"), posts(3, title="new")
@@ -29,8 +29,8 @@ AFTER = pytest.mark.parametrize(
 
 
 def ports(rig: Rig, countdown: Countdown) -> dict[str, Any]:
-    """The ports of a fetch, all of them counted."""
-    job_backend = rig.with_desk(
+    """Return the ports of a fetch, all of them counted."""
+    job_backend = rig.with_job_backend(
         jobs=Counted(rig.jobs, countdown),
         history=Counted(rig.history, countdown),
         schedules=Counted(rig.schedules, countdown),
@@ -44,7 +44,7 @@ def ports(rig: Rig, countdown: Countdown) -> dict[str, Any]:
 
 
 async def filled() -> Rig:
-    """A rig whose posts are old, and due again."""
+    """Return a rig whose posts are old, and due again."""
     rig = Rig()
     await rig.scheduled(PERIOD)
     await rig.fetch(rig.source("one", OLD))()
@@ -53,11 +53,11 @@ async def filled() -> Rig:
 
 
 async def is_whole(rig: Rig) -> bool:
-    """Whether all of a fetch is there, or nothing of it."""
+    """Return whether all of a fetch is stored, or nothing of it."""
     return await rig.titles() in (["old"] * 2, ["new"] * 3)
 
 
-# ---------------------------------------------------------------- somebody waits for it
+# ---------------------------------------------------------------- with a waiting caller
 
 
 async def _fetch(rig: Rig, countdown: Countdown) -> Fetched | None:
@@ -69,7 +69,7 @@ async def _fetch(rig: Rig, countdown: Countdown) -> Fetched | None:
 
 
 @AFTER
-async def test_whichever_call_fails_the_next_fetch_makes_it_good(after: bool) -> None:
+async def test_whichever_call_fails_the_next_fetch_completes_it(after: bool) -> None:
     failing, failed = 0, set()
     while True:
         failing += 1
@@ -82,7 +82,7 @@ async def test_whichever_call_fails_the_next_fetch_makes_it_good(after: bool) ->
             break
         failed.add(countdown.failed)
         assert await is_whole(rig)
-        # Once its end is written a fetch succeeds, whether or not the schedule hears of it.
+        # Once its end is stored a fetch succeeds, even if the schedule is not updated.
         assert (fetched is not None) is ("Schedules" in countdown.failed)
         rig.clock.advance(60)
         caller = asyncio.create_task(rig.fetch(rig.source("one", NEW, BAD, NEW[:1]))())
@@ -109,11 +109,11 @@ async def test_whichever_call_fails_the_next_fetch_makes_it_good(after: bool) ->
     }
 
 
-# ---------------------------------------------------------------- read again
+# ---------------------------------------------------------------- reprocessing
 
 
 async def _rejected() -> Rig:
-    """A rig with a merged and a held fetch, of both of which records wait."""
+    """Return a rig with a merged and a held fetch, both with records in quarantine."""
     rig = Rig()
     await rig.scheduled(PERIOD)
     await came(rig, many(good=1, bad=2), many(good=1, bad=30, first=100))
@@ -122,7 +122,7 @@ async def _rejected() -> Rig:
 
 @AFTER
 @pytest.mark.parametrize("mode", [Mode.REPLAY, Mode.REBUILD])
-async def test_whichever_call_fails_nothing_is_lost_and_the_next_replay_makes_it_good(
+async def test_whichever_call_fails_nothing_is_lost_and_the_next_replay_completes_it(
     after: bool, mode: Mode
 ) -> None:
     failing, failed = 0, set()
@@ -139,7 +139,7 @@ async def test_whichever_call_fails_nothing_is_lost_and_the_next_replay_makes_it
         if countdown.left > 0:
             break
         failed.add(countdown.failed)
-        # Whatever came of it: each is stored or waits, but for the one good record that was held.
+        # In any case: each is stored or in quarantine, except the one valid record that was held.
         assert len(await rig.stored()) + await rig.quarantine.count("posts") >= 33
         again = asyncio.create_task(rig.fetch(source).reprocess(Role.ADMIN, Mode.REPLAY))
         await rig.clock.elapse(LEASE * 2)
@@ -161,11 +161,11 @@ async def test_whichever_call_fails_nothing_is_lost_and_the_next_replay_makes_it
     }
 
 
-# ---------------------------------------------------------------- nobody does
+# ---------------------------------------------------------------- without a waiting caller
 
 
 async def _work(rig: Rig, countdown: Countdown) -> tuple[list[asyncio.Task[None]], Any]:
-    """A scheduler and a worker whose every call is counted from now on."""
+    """Run a scheduler and a worker whose calls are counted from now on."""
     source = rig.source("one", NEW, BAD, NEW[:1])
     counted = ports(rig, countdown)
     fetch = rig.fetch(source, cadence=Cadence(every=PERIOD), **counted)
@@ -179,7 +179,7 @@ async def _work(rig: Rig, countdown: Countdown) -> tuple[list[asyncio.Task[None]
 
 
 @AFTER
-async def test_whichever_call_fails_the_workers_make_it_good_by_themselves(after: bool) -> None:
+async def test_whichever_call_fails_the_workers_complete_it_by_themselves(after: bool) -> None:
     failing, failed = 0, set()
     while failing < 60:
         failing += 1
@@ -193,7 +193,7 @@ async def test_whichever_call_fails_the_workers_make_it_good_by_themselves(after
         assert not any(task.done() for task in tasks)
         assert all(job.status.is_final for job in rig.database.jobs.values())
         assert rig.database.schedules["posts"].next_run_at > rig.clock.now()
-        # A fetch that broke off is a failure; the next tick, or the one after, is another try.
+        # An interrupted fetch is a failure; the next tick, or the one after, retries it.
         if await rig.titles() != ["new"] * 3:
             assert await is_whole(rig)
             assert (await rig.store.freshness(fetch.dataset)).last_status is JobStatus.FAILED
@@ -218,7 +218,7 @@ async def test_whichever_call_fails_the_workers_make_it_good_by_themselves(after
     }
 
 
-# ---------------------------------------------------------------- while it runs
+# ---------------------------------------------------------------- during the run
 
 
 @AFTER
@@ -230,7 +230,7 @@ async def test_a_heartbeat_or_a_cancellation_that_fails_can_be_repeated(
     source = rig.source("one", NEW)
     source.takes_s = 4
     jobs = Counted(rig.jobs, Countdown(3 if verb == "renew" else 4, after))
-    job_backend = rig.with_desk(jobs=jobs)
+    job_backend = rig.with_job_backend(jobs=jobs)
     caller = asyncio.create_task(rig.fetch(source, job_backend=job_backend)())
     await rig.clock.elapse(1.6)
 

@@ -1,4 +1,4 @@
-"""Fetching: when a source is asked, who may ask, and who waits for whom."""
+"""Fetches: when a source is asked, who may fetch, and shared fetches."""
 
 import asyncio
 from datetime import timedelta
@@ -23,7 +23,7 @@ from tests.sharing import SHARED
 # ---------------------------------------------------------------- when
 
 
-async def test_the_first_fetch_brings_everything(rig: Rig) -> None:
+async def test_the_first_fetch_stores_everything(rig: Rig) -> None:
     fetched = await rig.fetch(rig.source("one", posts(3)))()
 
     assert fetched.outcome is Outcome.CHANGED
@@ -34,7 +34,7 @@ async def test_the_first_fetch_brings_everything(rig: Rig) -> None:
     assert len(await rig.stored()) == 3
 
 
-async def test_within_the_interval_nothing_is_asked_and_the_last_job_is_the_answer(
+async def test_within_the_interval_no_request_is_sent_and_the_last_job_is_returned(
     rig: Rig,
 ) -> None:
     source = rig.source("one", posts(3))
@@ -87,14 +87,14 @@ async def test_only_the_sources_that_are_due_are_asked(rig: Rig) -> None:
     assert (len(one.asked), len(two.asked)) == (1, 1)
 
 
-def test_several_sources_may_only_feed_a_dataset_that_keeps_them_apart(rig: Rig) -> None:
+def test_several_sources_need_a_dataset_with_the_source_in_its_key(rig: Rig) -> None:
     one, two = rig.source("one", posts(1)), rig.source("two", posts(1))
 
     with pytest.raises(InvalidDataset, match="posts has 2 sources, and no `source` in its key"):
         rig.fetch(one, two)
 
 
-async def test_a_failure_does_not_count_as_an_answer(rig: Rig) -> None:
+async def test_a_failure_does_not_count_as_a_success(rig: Rig) -> None:
     source = rig.source("one", posts(1))
     source.failure = SourceUnavailable("no answer")
     fetch = rig.fetch(source)
@@ -106,7 +106,7 @@ async def test_a_failure_does_not_count_as_an_answer(rig: Rig) -> None:
     assert again.outcome is Outcome.CHANGED
 
 
-async def test_a_fresh_answer_whose_job_is_forgotten_has_a_job_nevertheless(rig: Rig) -> None:
+async def test_a_fresh_result_has_a_job_even_if_the_last_one_was_removed(rig: Rig) -> None:
     source = rig.source("one", posts(1))
     fetch = rig.fetch(source)
     await fetch()
@@ -119,7 +119,7 @@ async def test_a_fresh_answer_whose_job_is_forgotten_has_a_job_nevertheless(rig:
     assert len(source.asked) == 1
 
 
-async def test_a_source_is_told_what_is_known_and_until_when_to_answer(rig: Rig) -> None:
+async def test_a_source_gets_its_checkpoint_and_the_deadline(rig: Rig) -> None:
     source = rig.source("one", posts(1))
     fetch = rig.fetch(source, deadline=timedelta(seconds=7), cadence=Cadence(interval=timedelta(0)))
     await fetch()
@@ -132,7 +132,7 @@ async def test_a_source_is_told_what_is_known_and_until_when_to_answer(rig: Rig)
     assert asked == [(None, timedelta(seconds=6)), (first, timedelta(seconds=7))]
 
 
-def test_a_fetch_tells_its_sources_its_cadence_and_how_long_it_may_take(rig: Rig) -> None:
+def test_a_fetch_has_sources_a_cadence_and_a_deadline(rig: Rig) -> None:
     cadence, deadline = Cadence(every=timedelta(hours=1)), timedelta(seconds=7)
 
     fetch = rig.fetch(
@@ -149,7 +149,7 @@ def test_a_fetch_tells_its_sources_its_cadence_and_how_long_it_may_take(rig: Rig
 LOCKED = Dataset(name="locked", record=Post, key=("id",), fetch_by=Role.USER)
 
 
-async def test_who_may_not_fetch_is_turned_away(rig: Rig) -> None:
+async def test_a_caller_who_may_not_fetch_is_refused(rig: Rig) -> None:
     source = rig.source("one", posts(1))
     fetch = rig.fetch(source, dataset=LOCKED)
 
@@ -195,7 +195,7 @@ async def test_two_workers_share_one_fetch(rig: Rig) -> None:
     assert len(source.asked) == 1
 
 
-async def test_a_fetch_goes_on_when_its_caller_leaves(rig: Rig) -> None:
+async def test_a_fetch_continues_when_its_caller_leaves(rig: Rig) -> None:
     source = rig.source("one", posts(1))
     source.takes_s = 3
     fetch = rig.fetch(source)

@@ -1,4 +1,4 @@
-"""Force: an administrator has the sources asked, whenever they were asked last."""
+"""Force: an administrator fetches within the minimum interval."""
 
 import asyncio
 
@@ -36,7 +36,7 @@ async def test_only_an_administrator_may_force(
     assert source.asked == []
 
 
-async def test_a_forced_job_asks_whoever_runs_it(rig: Rig) -> None:
+async def test_a_forced_job_sends_requests_in_any_worker(rig: Rig) -> None:
     source = rig.source("one", posts(1))
     fetch = rig.fetch(source)
     await fetch()
@@ -50,7 +50,7 @@ async def test_a_forced_job_asks_whoever_runs_it(rig: Rig) -> None:
 # ---------------------------------------------------------------- together with others
 
 
-async def test_force_does_not_take_a_fresh_answer_for_one_of_its_own(rig: Rig) -> None:
+async def test_force_does_not_accept_a_fresh_result_of_another_caller(rig: Rig) -> None:
     source = rig.source("one", posts(1))
     fetch = rig.fetch(source)
     await fetch()
@@ -62,9 +62,7 @@ async def test_force_does_not_take_a_fresh_answer_for_one_of_its_own(rig: Rig) -
 
 
 @pytest.mark.parametrize("turns", range(1, 12))
-async def test_at_no_moment_of_a_fresh_answer_does_force_wait_for_it_for_ever(
-    rig: Rig, turns: int
-) -> None:
+async def test_force_never_waits_for_a_fresh_result_for_ever(rig: Rig, turns: int) -> None:
     source = rig.source("one", posts(1))
     fetch = rig.fetch(source)
     await fetch()
@@ -77,7 +75,7 @@ async def test_at_no_moment_of_a_fresh_answer_does_force_wait_for_it_for_ever(
     assert ((await plain).outcome, forced.outcome) == (Outcome.FRESH, Outcome.UNCHANGED)
 
 
-async def test_force_joins_a_fetch_that_is_asking(rig: Rig) -> None:
+async def test_force_joins_a_fetch_that_sends_requests(rig: Rig) -> None:
     source = rig.source("one", posts(1))
     source.takes_s = 3
     fetch = rig.fetch(source)
@@ -90,7 +88,7 @@ async def test_force_joins_a_fetch_that_is_asking(rig: Rig) -> None:
     assert len(source.asked) == 1
 
 
-async def test_force_is_not_content_with_a_waiting_job_that_would_ask_nobody(rig: Rig) -> None:
+async def test_force_does_not_join_a_queued_job_that_would_send_no_request(rig: Rig) -> None:
     source = rig.source("one", posts(1))
     fetch = rig.fetch(source)
     await fetch()
@@ -103,7 +101,7 @@ async def test_force_is_not_content_with_a_waiting_job_that_would_ask_nobody(rig
     assert len(source.asked) == 2
 
 
-async def test_force_is_content_with_the_failure_it_would_have_had_itself(rig: Rig) -> None:
+async def test_force_accepts_the_failure_it_would_have_had_itself(rig: Rig) -> None:
     source = rig.source("one", posts(1))
     source.failure = SourceBlocked("the limit is reached", retry_at=rig.later(90))
     fetch = rig.fetch(source)

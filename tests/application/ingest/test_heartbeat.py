@@ -1,4 +1,4 @@
-"""The heartbeat: a running fetch keeps its lease, and notices nothing but through the fence."""
+"""The heartbeat: a running fetch renews its lease, and stops when it has lost it."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,12 +16,12 @@ from tests.application.rig import BuggySource, Rig, posts
 
 
 class Uncertain(MemoryJobs):
-    """Jobs whose renewal first does what it is told to."""
+    """Jobs whose renewal first runs a given function."""
 
     before_renewal: Callable[[], None]
 
     async def renew(self, job: FetchJob) -> None:
-        """Renew, or fail as told."""
+        """Renew the lease, after the given function."""
         self.before_renewal()
         await super().renew(job)
 
@@ -39,13 +39,13 @@ async def test_a_fetch_longer_than_its_lease_is_not_taken_over(rig: Rig) -> None
     assert len(source.asked) == 1
 
 
-async def test_no_heart_beats_after_the_end(rig: Rig) -> None:
+async def test_the_heartbeat_stops_at_the_end(rig: Rig) -> None:
     jobs = Uncertain(rig.database, rig.clock)
     beats: list[None] = []
     jobs.before_renewal = lambda: beats.append(None)
     source = rig.source("one", posts(1))
     source.takes_s = 4
-    caller = asyncio.create_task(rig.fetch(source, job_backend=rig.with_desk(jobs=jobs))())
+    caller = asyncio.create_task(rig.fetch(source, job_backend=rig.with_job_backend(jobs=jobs))())
 
     await rig.clock.elapse(60)
     await caller
@@ -53,7 +53,7 @@ async def test_no_heart_beats_after_the_end(rig: Rig) -> None:
     assert len(beats) == 2
 
 
-async def test_a_store_that_fails_for_a_beat_does_not_end_the_fetch(rig: Rig) -> None:
+async def test_a_store_that_fails_once_does_not_end_the_fetch(rig: Rig) -> None:
     jobs = Uncertain(rig.database, rig.clock)
     failures = [StoreUnavailable("busy"), StoreUnavailable("busy")]
 
@@ -64,7 +64,7 @@ async def test_a_store_that_fails_for_a_beat_does_not_end_the_fetch(rig: Rig) ->
     jobs.before_renewal = fail
     source = rig.source("one", posts(1))
     source.takes_s = 30
-    caller = asyncio.create_task(rig.fetch(source, job_backend=rig.with_desk(jobs=jobs))())
+    caller = asyncio.create_task(rig.fetch(source, job_backend=rig.with_job_backend(jobs=jobs))())
     other = asyncio.create_task(rig.fetch(source)())
 
     await rig.clock.elapse(31)
@@ -73,7 +73,7 @@ async def test_a_store_that_fails_for_a_beat_does_not_end_the_fetch(rig: Rig) ->
     assert (await other).outcome is Outcome.CHANGED
 
 
-async def test_a_worker_thought_dead_writes_nothing_more(rig: Rig) -> None:
+async def test_a_worker_that_lost_its_lease_writes_nothing_more(rig: Rig) -> None:
     jobs = Uncertain(rig.database, rig.clock)
     back_at = rig.clock.now() + timedelta(seconds=10)
 
@@ -84,7 +84,7 @@ async def test_a_worker_thought_dead_writes_nothing_more(rig: Rig) -> None:
     jobs.before_renewal = be_cut_off
     slow = rig.source("one", posts(1, title="late"))
     slow.takes_s = 20
-    cut_off = asyncio.create_task(rig.fetch(slow, job_backend=rig.with_desk(jobs=jobs))())
+    cut_off = asyncio.create_task(rig.fetch(slow, job_backend=rig.with_job_backend(jobs=jobs))())
     await rig.clock.settle()
     quick = asyncio.create_task(rig.fetch(rig.source("one", posts(2, title="in time")))())
 
@@ -94,19 +94,19 @@ async def test_a_worker_thought_dead_writes_nothing_more(rig: Rig) -> None:
     assert (ended.attempts, ended.status) == (2, JobStatus.SUCCEEDED)
     assert await rig.known(ended.id) == ended
     assert await rig.titles() == ["in time", "in time"]
-    assert (await cut_off).job == ended, "whoever waited hears of the successor's end"
+    assert (await cut_off).job == ended, "the waiting caller gets the successor's end"
 
 
 # ---------------------------------------------------------------- when the lease is lost
 
 
-async def test_a_worker_that_loses_its_lease_stops_at_the_next_beat(rig: Rig) -> None:
+async def test_a_worker_that_loses_its_lease_stops_at_the_next_heartbeat(rig: Rig) -> None:
     jobs = Uncertain(rig.database, rig.clock)
     beats: list[None] = []
     jobs.before_renewal = lambda: beats.append(None)
     source = rig.source("one", posts(1), posts(1))
     source.takes_s = 2 * HEARTBEAT_S
-    fetch = rig.fetch(source, job_backend=rig.with_desk(jobs=jobs))
+    fetch = rig.fetch(source, job_backend=rig.with_job_backend(jobs=jobs))
     job = await rig.queued()
     sleeper = asyncio.create_task(fetch.run(job.id))
     await rig.clock.settle()
@@ -125,7 +125,7 @@ async def test_a_worker_that_loses_its_lease_stops_at_the_next_beat(rig: Rig) ->
     assert await rig.known(job.id) == successor
 
 
-async def test_a_job_cancelled_while_it_runs_ends_at_the_next_beat(rig: Rig) -> None:
+async def test_a_job_cancelled_while_it_runs_ends_at_the_next_heartbeat(rig: Rig) -> None:
     source = rig.source("one", posts(1))
     source.takes_s = 30
     fetch = rig.fetch(source)
@@ -158,7 +158,7 @@ async def test_after_a_cancelled_job_the_next_one_runs(rig: Rig) -> None:
     assert (await fetch()).outcome is Outcome.CHANGED
 
 
-async def test_a_beat_that_breaks_ends_the_run_with_its_reason(rig: Rig) -> None:
+async def test_a_heartbeat_that_fails_ends_the_run_with_its_reason(rig: Rig) -> None:
     jobs = Uncertain(rig.database, rig.clock)
 
     def break_down() -> None:
@@ -167,7 +167,7 @@ async def test_a_beat_that_breaks_ends_the_run_with_its_reason(rig: Rig) -> None
     jobs.before_renewal = break_down
     source = rig.source("one", posts(1))
     source.takes_s = 30
-    caller = asyncio.create_task(rig.fetch(source, job_backend=rig.with_desk(jobs=jobs))())
+    caller = asyncio.create_task(rig.fetch(source, job_backend=rig.with_job_backend(jobs=jobs))())
 
     await rig.clock.elapse(2)
 
@@ -180,19 +180,19 @@ async def test_a_beat_that_breaks_ends_the_run_with_its_reason(rig: Rig) -> None
 
 
 class Slow(MemorySchedules):
-    """Schedules that take their time."""
+    """Slow schedules."""
 
     async def current(self) -> tuple[datetime, list[Schedule]]:
-        """Answer after several heartbeats."""
+        """Return the schedules after several heartbeats."""
         await self._clock.sleep(4 * HEARTBEAT_S)
         return await super().current()
 
 
-async def test_a_heart_that_beats_once_too_often_does_not_make_an_end_a_loss(rig: Rig) -> None:
+async def test_a_late_heartbeat_does_not_turn_a_success_into_a_lost_lease(rig: Rig) -> None:
     schedule = await rig.scheduled()
     source = rig.source("one", posts(1))
     source.fresh_until = rig.later(7200)
-    job_backend = rig.with_desk(schedules=Slow(rig.database, rig.clock))
+    job_backend = rig.with_job_backend(schedules=Slow(rig.database, rig.clock))
     fetch = rig.fetch(source, job_backend=job_backend)
     running = asyncio.create_task(fetch.run((await rig.queued()).id))
 
@@ -204,9 +204,9 @@ async def test_a_heart_that_beats_once_too_often_does_not_make_an_end_a_loss(rig
     assert rig.database.schedules["posts"].next_run_at > schedule.next_run_at
 
 
-async def test_an_error_is_not_hidden_by_a_heart_that_beats_once_too_often(rig: Rig) -> None:
+async def test_a_late_heartbeat_does_not_hide_an_error(rig: Rig) -> None:
     await rig.scheduled()
-    job_backend = rig.with_desk(schedules=Slow(rig.database, rig.clock))
+    job_backend = rig.with_job_backend(schedules=Slow(rig.database, rig.clock))
     fetch = rig.fetch(BuggySource("buggy", Post, rig.clock, posts(1)), job_backend=job_backend)
     running = asyncio.create_task(fetch.run((await rig.queued()).id))
 

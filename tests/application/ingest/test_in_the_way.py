@@ -1,4 +1,4 @@
-"""One job of a dataset at a time: fetches and replays wait for each other, or say why not."""
+"""One job of a dataset at a time: fetches and replays wait for each other, or are refused."""
 
 import asyncio
 from datetime import timedelta
@@ -15,25 +15,25 @@ from domain.errors import DatasetBusy, LeaseLost, SourceBlocked
 from domain.jobs import LEASE, FetchJob, JobStatus, Mode
 from domain.politeness import Cadence
 from domain.reports import Counts, FetchReport, Outcome
-from tests.application.keepers import keeping, served
-from tests.application.readers import came, fixed, many
+from tests.application.reprocessing import came, fixed, many
 from tests.application.rig import Rig, counts_of, posts
+from tests.application.schedulers import scheduling, served
 
 
 def slow(rig: Rig, seconds: float = 3) -> MemorySource[Any]:
-    """A source that reads everything, and takes its time."""
+    """Return a slow source that reads everything."""
     source = fixed(rig, posts(1, title="fetched", first=50))
     source.takes_s = seconds
     return source
 
 
 def replaying(rig: Rig, source: MemorySource[Any]) -> "asyncio.Task[Fetched]":
-    """A replay in another process."""
+    """Start a replay in another process."""
     return asyncio.create_task(rig.fetch(source).reprocess(Role.ADMIN, Mode.REPLAY))
 
 
 async def held_up(rig: Rig) -> FetchJob:
-    """A replay that another process has taken up, and that runs until it is ended."""
+    """Return a replay that another process has claimed, and that runs until `end`."""
     job = await rig.queued(Mode.REPLAY)
     claimed = await rig.jobs.claim(job.id)
     assert claimed is not None
@@ -41,7 +41,7 @@ async def held_up(rig: Rig) -> FetchJob:
 
 
 async def end(rig: Rig, job: FetchJob) -> None:
-    """End a job that another process has taken up."""
+    """End a job that another process has claimed."""
     await rig.jobs.release(job.ended(JobStatus.SUCCEEDED, FetchReport(), rig.clock.now()))
 
 
@@ -64,7 +64,7 @@ async def test_a_replay_waits_for_the_fetch_that_runs(rig: Rig) -> None:
     assert await rig.quarantine.count("posts") == 0
 
 
-async def test_a_replay_runs_the_fetch_that_nobody_has_taken_up_yet(rig: Rig) -> None:
+async def test_a_replay_runs_a_fetch_that_no_worker_has_claimed_yet(rig: Rig) -> None:
     await came(rig, many(good=1, bad=1))
     queued = await rig.queued()
     source = fixed(rig, posts(1, first=50))
@@ -82,7 +82,7 @@ async def test_a_replay_is_refused_while_a_fetch_waits_for_its_source(rig: Rig) 
     waits = await rig.fetch(blocked).run((await rig.queued()).id)
     assert waits is not None
 
-    with pytest.raises(DatasetBusy, match=f"call job {waits.id} off, or try again then"):
+    with pytest.raises(DatasetBusy, match=f"cancel job {waits.id}, or try again then"):
         await rig.fetch(fixed(rig)).reprocess(Role.ADMIN, Mode.REPLAY)
 
     await rig.jobs.cancel(waits.id)
@@ -101,7 +101,7 @@ async def test_two_replays_of_the_same_are_one(rig: Rig) -> None:
     assert {(await replay).job.id for replay in both} == {job.id}
 
 
-async def test_a_replay_of_one_payload_does_not_pass_for_a_replay_of_all(rig: Rig) -> None:
+async def test_a_replay_of_one_payload_does_not_count_as_a_replay_of_all(rig: Rig) -> None:
     await came(rig, many(good=1, bad=1))
     job = await held_up(rig)
     one = asyncio.create_task(rig.fetch(fixed(rig)).reprocess(Role.ADMIN, Mode.REPLAY, 1))
@@ -151,7 +151,7 @@ async def test_a_tick_that_comes_during_a_replay_is_fired_after_it(rig: Rig) -> 
     source = rig.source("one", posts(1))
     cadence = Cadence(every=timedelta(hours=1))
     fetch = rig.fetch(source, cadence=cadence)
-    async with keeping(rig, fetch), served(rig, fetch):
+    async with scheduling(rig, fetch), served(rig, fetch):
         await rig.clock.elapse(timedelta(hours=1) - timedelta(seconds=1))
         job = await held_up(rig)
         for _ in range(10):
@@ -166,7 +166,7 @@ async def test_a_tick_that_comes_during_a_replay_is_fired_after_it(rig: Rig) -> 
         assert rig.database.schedules["posts"].next_run_at > rig.later(3000)
 
 
-async def test_a_replay_that_is_called_off_is_told_so_and_writes_nothing(rig: Rig) -> None:
+async def test_a_cancelled_replay_writes_nothing(rig: Rig) -> None:
     await came(rig, many(good=1, bad=1))
     job = await held_up(rig)
     replay = replaying(rig, fixed(rig))
@@ -193,7 +193,7 @@ async def test_a_replay_whose_lease_is_lost_merges_nothing(rig: Rig) -> None:
     assert await rig.quarantine.count("posts") == 1
 
 
-async def test_the_repeated_body_of_a_fetch_counts_its_duplicates_as_such(rig: Rig) -> None:
+async def test_the_repeated_body_of_a_fetch_counts_its_duplicates(rig: Rig) -> None:
     source = rig.source("one", [*posts(2), *posts(1)])
     first = await rig.fetch(source)()
     rig.clock.advance(60)

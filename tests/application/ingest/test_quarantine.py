@@ -1,4 +1,4 @@
-"""The quarantine as admins use it: who may, what is listed, and what is replayed."""
+"""The quarantine for admins: access, lists and replays."""
 
 from typing import Any
 
@@ -18,32 +18,32 @@ from domain.errors import (
     UnknownRecord,
 )
 from domain.reports import Counts, Outcome
-from tests.application.readers import came, fixed, many
+from tests.application.reprocessing import came, fixed, many
 from tests.application.rig import Rig, counts_of
 
 OTHERS = Dataset(name="others", record=Post, key=("id",))
 
 
 def replay(rig: Rig, *fetches: Fetch[Any]) -> ReplayQuarantine:
-    """The use case over these fetches, or over one of the posts with a fixed source."""
+    """Return the use case over these fetches, or over one of the posts with a fixed source."""
     known = fetches or (rig.fetch(fixed(rig)),)
     return ReplayQuarantine(rig.quarantine, {fetch.dataset.name: fetch for fetch in known})
 
 
 def rebuild(rig: Rig) -> RebuildDataset:
-    """The use case over a fetch of the posts with a fixed source."""
+    """Return the use case over a fetch of the posts with a fixed source."""
     return RebuildDataset({"posts": rig.fetch(fixed(rig))})
 
 
 def listing(rig: Rig) -> ListQuarantine:
-    """The use case that lists."""
+    """Return the use case that lists."""
     return ListQuarantine(rig.quarantine, ["posts", "others"])
 
 
 @pytest.mark.parametrize(
     ("viewer", "error"), [(Role.ANYONE, LoginRequired), (Role.USER, Forbidden)]
 )
-async def test_only_admins_may_look_into_the_quarantine_or_read_again(
+async def test_only_admins_may_list_the_quarantine_or_reprocess(
     rig: Rig, viewer: Role, error: type[Exception]
 ) -> None:
     await came(rig, many(good=1, bad=1))
@@ -62,7 +62,7 @@ async def test_only_admins_may_look_into_the_quarantine_or_read_again(
     assert await rig.quarantine.count("posts") == 1
 
 
-async def test_the_list_has_all_datasets_or_one_and_goes_on_where_it_ended(rig: Rig) -> None:
+async def test_the_list_has_all_datasets_or_one_and_continues_at_a_cursor(rig: Rig) -> None:
     await came(rig, many(good=1, bad=2), source="one")
     await came(rig, many(good=1, bad=1), source="two")
 
@@ -77,7 +77,7 @@ async def test_the_list_has_all_datasets_or_one_and_goes_on_where_it_ended(rig: 
         await listing(rig)(Role.ADMIN, 9, dataset="nothing")
 
 
-async def test_one_rejected_record_brings_its_payload(rig: Rig) -> None:
+async def test_one_rejected_record_has_its_payload(rig: Rig) -> None:
     await came(rig, many(good=1, bad=2), many(good=1, bad=1, first=11))
     [newest, *_] = await rig.quarantine.recent("posts", 10)
 
@@ -98,7 +98,7 @@ async def test_a_dataset_is_replayed_whole(rig: Rig) -> None:
     assert await rig.quarantine.count("posts") == 0
 
 
-async def test_all_datasets_of_which_something_waits_are_replayed(rig: Rig) -> None:
+async def test_all_datasets_with_records_in_quarantine_are_replayed(rig: Rig) -> None:
     await came(rig, many(good=1, bad=1))
     others = rig.fetch(rig.source("one", many(good=1, bad=1)), dataset=OTHERS)
     await others()
@@ -117,7 +117,7 @@ async def test_all_datasets_of_which_something_waits_are_replayed(rig: Rig) -> N
     assert await everything.everything(Role.ADMIN) == []
 
 
-async def test_a_dataset_that_is_busy_does_not_keep_the_others_waiting(rig: Rig) -> None:
+async def test_a_busy_dataset_does_not_delay_the_others(rig: Rig) -> None:
     await came(rig, many(good=1, bad=1))
     await rig.fetch(rig.source("one", many(good=1, bad=1)), dataset=OTHERS)()
     blocked = rig.source("one")
@@ -133,7 +133,7 @@ async def test_a_dataset_that_is_busy_does_not_keep_the_others_waiting(rig: Rig)
     assert await rig.quarantine.count("others") == 0
 
 
-async def test_what_nobody_can_read_any_more_cannot_be_replayed(rig: Rig) -> None:
+async def test_a_removed_dataset_cannot_be_replayed(rig: Rig) -> None:
     await came(rig, many(good=1, bad=1))
     other = rig.fetch(rig.source("another"))
 

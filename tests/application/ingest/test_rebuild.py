@@ -1,4 +1,4 @@
-"""Rebuilds: a dataset is made anew from all that was kept of it, or only in thought."""
+"""Rebuilds: a dataset is reprocessed from all stored payloads, or only as a dry run."""
 
 from datetime import timedelta
 
@@ -10,11 +10,11 @@ from domain.payloads import Batch, Payload
 from domain.politeness import Cadence
 from domain.reports import Counts, Outcome
 from tests.application.ingest.test_replay import Strictest
-from tests.application.readers import came, fixed, many, strict
+from tests.application.reprocessing import came, fixed, many, strict
 from tests.application.rig import Rig, counts_of, only
 
 
-async def test_a_rebuild_reads_all_that_was_committed_and_asks_nobody(rig: Rig) -> None:
+async def test_a_rebuild_reads_all_committed_payloads_and_sends_no_request(rig: Rig) -> None:
     await came(rig, many(good=2, bad=1), many(good=2, bad=1, first=11))
     source = fixed(rig)
 
@@ -26,7 +26,7 @@ async def test_a_rebuild_reads_all_that_was_committed_and_asks_nobody(rig: Rig) 
     assert await rig.quarantine.count("posts") == 0
 
 
-async def test_after_a_rebuild_nothing_has_to_be_read_again(rig: Rig) -> None:
+async def test_after_a_rebuild_nothing_has_to_be_reprocessed(rig: Rig) -> None:
     await came(rig, many(good=2, bad=1))
     fetch = rig.fetch(fixed(rig), cadence=Cadence(interval=timedelta(hours=1)))
     await fetch.reprocess(Role.ADMIN, Mode.REBUILD)
@@ -34,7 +34,7 @@ async def test_after_a_rebuild_nothing_has_to_be_read_again(rig: Rig) -> None:
     assert (await fetch()).outcome is Outcome.FRESH
 
 
-async def test_what_was_held_is_not_let_in_by_a_rebuild(rig: Rig) -> None:
+async def test_a_held_fetch_is_not_merged_by_a_rebuild(rig: Rig) -> None:
     await came(rig, many(good=2, bad=0), many(good=5, bad=30, first=100))
 
     rebuilt = await rig.fetch(strict(rig)).reprocess(Role.ADMIN, Mode.REBUILD)
@@ -43,7 +43,7 @@ async def test_what_was_held_is_not_let_in_by_a_rebuild(rig: Rig) -> None:
     assert await rig.quarantine.count("posts") == 30
 
 
-async def test_rows_whose_payloads_are_gone_stay(rig: Rig) -> None:
+async def test_rows_of_removed_payloads_stay(rig: Rig) -> None:
     await came(rig, many(good=2, bad=0), many(good=2, bad=0, first=11))
     del rig.database.kept["posts", "one"][0]
 
@@ -53,7 +53,7 @@ async def test_rows_whose_payloads_are_gone_stay(rig: Rig) -> None:
     assert len(await rig.stored()) == 4
 
 
-async def test_a_reader_that_reads_worse_rebuilds_nothing(rig: Rig) -> None:
+async def test_a_normaliser_that_reads_fewer_records_rebuilds_nothing(rig: Rig) -> None:
     await came(rig, many(good=30, bad=1))
 
     rebuilt = await rig.fetch(fixed(rig, record=Strictest)).reprocess(Role.ADMIN, Mode.REBUILD)
@@ -65,7 +65,7 @@ async def test_a_reader_that_reads_worse_rebuilds_nothing(rig: Rig) -> None:
     assert await rig.quarantine.count("posts") == 1
 
 
-async def test_a_rehearsal_tells_what_a_rebuild_would_do_and_does_nothing(rig: Rig) -> None:
+async def test_a_dry_run_reports_what_a_rebuild_would_do_and_changes_nothing(rig: Rig) -> None:
     await came(rig, many(good=2, bad=1))
     before = await rig.stored(), await rig.store.freshness(POSTS), dict(rig.database.jobs)
     fetch = rig.fetch(fixed(rig))
@@ -83,11 +83,11 @@ class Blind(MemorySource[Post]):
     """A source whose new version finds no record in any payload."""
 
     def normalise(self, payload: Payload) -> Batch[Post]:
-        """Read nothing."""
+        """Return no records."""
         return Batch([], [], "/{}".format)
 
 
-async def test_a_reader_that_finds_no_record_at_all_deletes_nothing(rig: Rig) -> None:
+async def test_a_normaliser_that_finds_no_record_deletes_nothing(rig: Rig) -> None:
     await came(rig, many(good=3, bad=0))
     blind = Blind("one", Post, rig.clock)
 

@@ -1,4 +1,4 @@
-"""Replays: what was rejected is read again from what was kept, and nothing newer is undone."""
+"""Replays: rejected records are reprocessed, and newer data is not overwritten."""
 
 import asyncio
 from datetime import timedelta
@@ -16,13 +16,13 @@ from domain.dataset import Role
 from domain.jobs import LEASE, FetchJob, JobStatus, Mode
 from domain.payloads import Batch, Payload
 from domain.reports import Counts, Outcome, SourceStatus
-from tests.application.readers import GOOD, Forgiving, body, came, fixed, many, strict
+from tests.application.reprocessing import GOOD, Forgiving, body, came, fixed, many, strict
 from tests.application.rig import Rig, counts_of, only, posts
 from tests.sharing import SHARED, SharedPost
 
 
 async def replayed(rig: Rig, *sources: MemorySource[Any], receipt: int | None = None) -> Any:
-    """Replay with these sources, of which none may be asked."""
+    """Replay with these sources, which must not be asked."""
     fetched = await rig.fetch(*sources).reprocess(Role.ADMIN, Mode.REPLAY, receipt)
     assert all(source.asked == [] for source in sources)
     assert fetched.job.mode is Mode.REPLAY
@@ -30,14 +30,14 @@ async def replayed(rig: Rig, *sources: MemorySource[Any], receipt: int | None = 
 
 
 async def waiting(rig: Rig) -> list[str]:
-    """Where the records stand that wait."""
+    """Return the pointers of the records in quarantine."""
     return sorted(one.pointer for one in await rig.quarantine.recent("posts", 1000))
 
 
 # ---------------------------------------------------------------- after a fix
 
 
-async def test_what_can_be_read_now_is_stored_and_leaves_the_quarantine(rig: Rig) -> None:
+async def test_records_that_can_be_read_now_are_stored_and_leave_the_quarantine(rig: Rig) -> None:
     await came(rig, many(good=3, bad=2))
 
     fetched = await replayed(rig, fixed(rig))
@@ -49,7 +49,7 @@ async def test_what_can_be_read_now_is_stored_and_leaves_the_quarantine(rig: Rig
     assert await waiting(rig) == []
 
 
-async def test_what_cannot_be_read_still_waits(rig: Rig) -> None:
+async def test_records_that_cannot_be_read_stay_in_quarantine(rig: Rig) -> None:
     await came(rig, many(good=3, bad=2, hopeless=1))
 
     fetched = await replayed(rig, fixed(rig))
@@ -59,7 +59,7 @@ async def test_what_cannot_be_read_still_waits(rig: Rig) -> None:
     assert await waiting(rig) == ["/5"]
 
 
-async def test_a_replay_without_a_fix_changes_nothing_however_often(rig: Rig) -> None:
+async def test_a_replay_without_a_fix_never_changes_anything(rig: Rig) -> None:
     await came(rig, many(good=3, bad=2))
     before = await rig.quarantine.recent("posts", 10), await rig.stored()
 
@@ -72,11 +72,11 @@ async def test_a_replay_without_a_fix_changes_nothing_however_often(rig: Rig) ->
     assert [one.id for one in after[0]] == [one.id for one in before[0]]
 
 
-async def test_a_reason_that_reads_differently_now_takes_the_place_of_the_old_one(
+async def test_a_new_reason_replaces_the_old_one(
     rig: Rig,
 ) -> None:
     class Demanding(msgspec.Struct, frozen=True):
-        """A post of which something else must be known first."""
+        """A post with another required field."""
 
         subject: str
         id: int
@@ -124,7 +124,7 @@ async def test_all_pages_of_a_fetch_are_replayed(rig: Rig) -> None:
 
 
 def of(rig: Rig, name: str, forgiving: bool = False) -> MemorySource[Any]:
-    """A source of posts that others feed as well; a forgiving one knows whose they are."""
+    """Return a source of a shared dataset; a lenient one sets the source of its records."""
     fields = [("source", str, name), ("id", int, 0), ("title", str, "title")]
     record = msgspec.defstruct("Known", fields, frozen=True) if forgiving else SharedPost
     source = rig.source(name, body({"source": name, "id": 1}, {"id": 2}), record=record)
@@ -132,7 +132,7 @@ def of(rig: Rig, name: str, forgiving: bool = False) -> MemorySource[Any]:
     return source
 
 
-async def test_every_source_replays_its_own(rig: Rig) -> None:
+async def test_every_source_replays_its_own_payloads(rig: Rig) -> None:
     await rig.fetch(of(rig, "one"), of(rig, "two"), dataset=SHARED)()
     before = await waiting(rig)
     fixed = [of(rig, name, forgiving=True) for name in ("one", "two")]
@@ -145,10 +145,10 @@ async def test_every_source_replays_its_own(rig: Rig) -> None:
     assert await waiting(rig) == []
 
 
-# ---------------------------------------------------------------- what is newer stays
+# ---------------------------------------------------------------- newer data stays
 
 
-async def test_an_old_payload_does_not_undo_newer_data(rig: Rig) -> None:
+async def test_an_old_payload_does_not_overwrite_newer_data(rig: Rig) -> None:
     await came(rig, body({"id": 1}, {"id": 2}), body({**GOOD, "title": "new"}))
 
     await replayed(rig, fixed(rig))
@@ -156,8 +156,8 @@ async def test_an_old_payload_does_not_undo_newer_data(rig: Rig) -> None:
     assert await rig.titles() == ["new", ""]
 
 
-async def test_nor_does_it_undo_what_a_newer_payload_only_confirmed(rig: Rig) -> None:
-    # The row comes from the first payload: the third one says the same, and rewrites nothing.
+async def test_an_old_payload_does_not_overwrite_data_that_a_newer_one_confirmed(rig: Rig) -> None:
+    # The row is of the first payload: the third one is equal, and rewrites nothing.
     first = body({**GOOD, "title": "held to"})
     await came(rig, first, body({"id": 1}), first)
 
@@ -168,7 +168,7 @@ async def test_nor_does_it_undo_what_a_newer_payload_only_confirmed(rig: Rig) ->
     assert await waiting(rig) == []
 
 
-async def test_a_body_that_came_often_since_is_read_once(rig: Rig) -> None:
+async def test_a_body_that_arrived_often_since_is_read_once(rig: Rig) -> None:
     await came(rig, body({"id": 1}), *[body(GOOD)] * 5)
 
     fetched = await replayed(rig, fixed(rig))
@@ -178,13 +178,13 @@ async def test_a_body_that_came_often_since_is_read_once(rig: Rig) -> None:
 
 ITEMS = st.fixed_dictionaries(
     {"id": st.integers(1, 3), "title": st.sampled_from("abc")},
-    # Without these a record can be read only after the fix.
+    # Without these fields a record can be read only after the fix.
     optional={"user_id": st.just(1), "body": st.just("b")},
 )
 
 
 @given(fetches=st.lists(st.lists(ITEMS, max_size=3), max_size=6), alone=st.booleans())
-def test_a_replay_ends_as_if_all_had_been_read_by_the_fixed_reader_from_the_first(
+def test_a_replay_ends_as_if_the_fixed_normaliser_had_read_everything(
     fetches: list[list[dict[str, Any]]], alone: bool
 ) -> None:
     async def replay() -> list[Any]:
@@ -201,7 +201,7 @@ def test_a_replay_ends_as_if_all_had_been_read_by_the_fixed_reader_from_the_firs
     assert asyncio.run(replay()) == sorted(newest.items())
 
 
-# ---------------------------------------------------------------- what was held
+# ---------------------------------------------------------------- held fetches
 
 
 async def test_a_held_fetch_stays_held_without_a_fix(rig: Rig) -> None:
@@ -231,7 +231,7 @@ async def test_a_held_fetch_is_merged_after_a_fix_though_nothing_was_merged_befo
     assert counts_of(rebuilt) == Counts(received=35, unchanged=35), "it counts as merged now"
 
 
-async def test_a_held_fetch_of_which_fewer_records_are_bad_now_is_merged(rig: Rig) -> None:
+async def test_a_held_fetch_with_fewer_bad_records_is_merged(rig: Rig) -> None:
     await came(rig, many(good=5, bad=30, hopeless=25))
 
     fetched = await replayed(rig, fixed(rig))
@@ -240,7 +240,7 @@ async def test_a_held_fetch_of_which_fewer_records_are_bad_now_is_merged(rig: Ri
     assert len(await waiting(rig)) == 25
 
 
-async def test_one_payload_of_a_held_fetch_brings_the_whole_fetch(rig: Rig) -> None:
+async def test_one_payload_of_a_held_fetch_replays_the_whole_fetch(rig: Rig) -> None:
     await rig.fetch(strict(rig, many(good=50, bad=1), many(good=0, bad=60, first=100)))()
 
     held = await replayed(rig, strict(rig), receipt=1)
@@ -250,7 +250,7 @@ async def test_one_payload_of_a_held_fetch_brings_the_whole_fetch(rig: Rig) -> N
     assert counts_of(merged) == Counts(received=111, inserted=111)
 
 
-async def test_a_held_fetch_does_not_keep_others_from_being_replayed(rig: Rig) -> None:
+async def test_a_held_fetch_does_not_prevent_other_replays(rig: Rig) -> None:
     await came(rig, many(good=1, bad=1), many(good=0, bad=0, hopeless=30))
 
     fetched = await replayed(rig, fixed(rig))
@@ -262,7 +262,7 @@ async def test_a_held_fetch_does_not_keep_others_from_being_replayed(rig: Rig) -
     assert (fetched.outcome, len(await waiting(rig))) == (Outcome.PARTIAL, 30)
 
 
-async def test_a_fetch_that_had_a_page_nobody_can_read_is_left_out(rig: Rig) -> None:
+async def test_a_fetch_with_an_unreadable_page_is_left_out(rig: Rig) -> None:
     await rig.fetch(strict(rig, many(good=1, bad=1), b"<html>"))()
 
     fetched = await replayed(rig, fixed(rig))
@@ -273,17 +273,17 @@ async def test_a_fetch_that_had_a_page_nobody_can_read_is_left_out(rig: Rig) -> 
     assert await waiting(rig) == ["/1"]
 
 
-# ---------------------------------------------------------------- readers that read worse
+# ---------------------------------------------------------------- worse normalisers
 
 
 class Strictest(msgspec.Struct, frozen=True):
-    """A post of which more must be known than ever is."""
+    """A post with a required field that is always missing."""
 
     id: int
     never: int
 
 
-async def test_a_reader_that_reads_worse_merges_nothing_and_rejects_nothing(rig: Rig) -> None:
+async def test_a_normaliser_that_reads_fewer_records_merges_and_rejects_nothing(rig: Rig) -> None:
     await came(rig, many(good=30, bad=1))
     before = await rig.quarantine.recent("posts", 100), await rig.stored()
 
@@ -309,7 +309,7 @@ async def test_many_fetches_with_a_few_bad_records_each_are_not_held_together(ri
 
 async def test_a_merged_payload_that_cannot_be_read_at_all_fails_the_replay(rig: Rig) -> None:
     class Lost(MemorySource[Any]):
-        """A source that has forgotten how to read."""
+        """A source that cannot read any payload."""
 
         def normalise(self, payload: Payload) -> Batch[Any]:
             """Fail."""
@@ -325,7 +325,7 @@ async def test_a_merged_payload_that_cannot_be_read_at_all_fails_the_replay(rig:
     assert await waiting(rig) == ["/1"]
 
 
-# ---------------------------------------------------------------- what a replay is not
+# ---------------------------------------------------------------- differences from a fetch
 
 
 async def test_a_replay_is_no_fetch_to_freshness_checkpoint_or_schedule(rig: Rig) -> None:
@@ -335,7 +335,7 @@ async def test_a_replay_is_no_fetch_to_freshness_checkpoint_or_schedule(rig: Rig
     first = await rig.fetch(source)()
     rig.clock.advance(60)
 
-    # After failures a success would bring the next run forward.
+    # After failures a success would move the next run forward.
     schedule = msgspec.structs.replace(
         schedule, failures=3, next_run_at=schedule.next_run_at + timedelta(hours=5)
     )
@@ -350,7 +350,7 @@ async def test_a_replay_is_no_fetch_to_freshness_checkpoint_or_schedule(rig: Rig
     assert rig.database.schedules["posts"] == schedule
 
 
-async def test_after_a_replay_the_same_body_is_counted_anew(rig: Rig) -> None:
+async def test_after_a_replay_the_same_body_is_counted_again(rig: Rig) -> None:
     await came(rig, many(good=3, bad=2))
     lenient = rig.source("one", many(good=3, bad=2), record=Forgiving)
     await rig.fetch(lenient).reprocess(Role.ADMIN, Mode.REPLAY)
@@ -360,9 +360,9 @@ async def test_after_a_replay_the_same_body_is_counted_anew(rig: Rig) -> None:
     assert counts_of(again) == Counts(received=5, unchanged=5)
 
 
-async def test_what_did_not_wait_is_still_read_again_by_the_next_fetch(rig: Rig) -> None:
+async def test_payloads_without_rejections_are_reprocessed_by_the_next_fetch(rig: Rig) -> None:
     class Shouting(msgspec.Struct, frozen=True):
-        """A post whose title is in capitals now."""
+        """A post whose title is in capitals."""
 
         id: int
         user_id: int = 0
@@ -383,7 +383,7 @@ async def test_what_did_not_wait_is_still_read_again_by_the_next_fetch(rig: Rig)
     assert await rig.titles() == ["EARLY", "T", ""]
 
 
-async def test_a_refetch_after_a_fix_releases_what_is_rejected_no_more(rig: Rig) -> None:
+async def test_a_fetch_after_a_fix_releases_records_from_quarantine(rig: Rig) -> None:
     await came(rig, many(good=3, bad=2, hopeless=1))
     source = fixed(rig, many(good=3, bad=2, hopeless=1))
 
@@ -392,10 +392,10 @@ async def test_a_refetch_after_a_fix_releases_what_is_rejected_no_more(rig: Rig)
     assert await waiting(rig) == ["/5"]
 
 
-# ---------------------------------------------------------------- workers that are lost
+# ---------------------------------------------------------------- lost workers
 
 
-async def test_an_abandoned_replay_is_run_by_whoever_finds_it(rig: Rig) -> None:
+async def test_an_abandoned_replay_is_run_by_another_worker(rig: Rig) -> None:
     await came(rig, many(good=3, bad=2))
     job = await rig.queued(Mode.REPLAY)
     assert await rig.jobs.claim(job.id) is not None
@@ -409,7 +409,7 @@ async def test_an_abandoned_replay_is_run_by_whoever_finds_it(rig: Rig) -> None:
     assert await waiting(rig) == []
 
 
-async def test_a_replay_that_is_never_survived_is_given_up(rig: Rig) -> None:
+async def test_a_replay_that_kills_its_workers_is_given_up(rig: Rig) -> None:
     schedule = await rig.scheduled()
     await came(rig, many(good=3, bad=2))
     job = await rig.queued(Mode.REPLAY)
@@ -426,7 +426,7 @@ async def test_a_replay_that_is_never_survived_is_given_up(rig: Rig) -> None:
 
 
 def lost_before_its_end(rig: Rig, job: FetchJob) -> None:
-    """Put a job to where it was when its worker was lost between the merge and the end."""
+    """Reset a job to its state when its worker was lost between the merge and the end."""
     rig.database.jobs[job.id] = msgspec.structs.replace(
         job, status=JobStatus.RUNNING, report=None, finished_at=None, lease_until=rig.clock.now()
     )

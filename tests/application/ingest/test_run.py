@@ -1,4 +1,4 @@
-"""Running a job: claimed by one, run to its end whoever waits, and its end written down once."""
+"""JobRunner: a job is claimed by one worker, run to its end, and its end is stored once."""
 
 import asyncio
 
@@ -53,7 +53,7 @@ async def test_of_many_workers_one_runs_the_job(rig: Rig) -> None:
     assert len(source.asked) == 1
 
 
-async def test_a_job_whose_sources_are_all_fresh_asks_nothing_unless_it_is_forced(
+async def test_a_job_whose_sources_are_all_fresh_sends_no_request_unless_it_is_forced(
     rig: Rig,
 ) -> None:
     source = rig.source("one", posts(1))
@@ -72,7 +72,7 @@ async def test_a_job_whose_sources_are_all_fresh_asks_nothing_unless_it_is_force
     assert (asked, len(source.asked)) == (1, 2)
 
 
-def test_a_run_tells_whom_its_sources_ask(rig: Rig) -> None:
+def test_a_run_knows_the_hosts_of_its_sources(rig: Rig) -> None:
     fetch = rig.fetch(rig.shared("one"), rig.shared("two"), dataset=SHARED)
 
     assert fetch.hosts == {"one": "one", "two": "two"}
@@ -82,7 +82,7 @@ def test_a_run_tells_whom_its_sources_ask(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("times", [MAX_ATTEMPTS - 1, MAX_ATTEMPTS])
-async def test_a_job_no_worker_survived_is_given_up_after_so_many_attempts(
+async def test_a_job_that_kills_its_workers_is_given_up_after_the_last_attempt(
     rig: Rig, times: int
 ) -> None:
     job = await rig.abandoned(times)
@@ -100,7 +100,7 @@ async def test_a_job_no_worker_survived_is_given_up_after_so_many_attempts(
     assert await rig.known(job.id) == ran
 
 
-# ---------------------------------------------------------------- broken off
+# ---------------------------------------------------------------- interrupted
 
 
 class Failing(MemoryJobs):
@@ -133,10 +133,10 @@ async def test_a_bug_ends_the_job_and_is_raised_after_the_other_sources_have_end
     assert len(await rig.stored(SHARED)) == 2
 
 
-async def test_a_bug_is_raised_even_when_the_end_cannot_be_written(rig: Rig) -> None:
+async def test_a_bug_is_raised_even_when_the_end_cannot_be_stored(rig: Rig) -> None:
     job = await rig.queued()
     buggy = BuggySource("buggy", Post, rig.clock, posts(1))
-    job_backend = rig.with_desk(jobs=Failing(rig.database, rig.clock))
+    job_backend = rig.with_job_backend(jobs=Failing(rig.database, rig.clock))
 
     with pytest.raises(ZeroDivisionError) as raised:
         await rig.fetch(buggy, job_backend=job_backend).run(job.id)
@@ -144,10 +144,10 @@ async def test_a_bug_is_raised_even_when_the_end_cannot_be_written(rig: Rig) -> 
     assert isinstance(raised.value.__cause__, StoreUnavailable)
 
 
-async def test_an_end_that_cannot_be_written_leaves_the_job_to_be_taken_over(rig: Rig) -> None:
+async def test_a_job_whose_end_cannot_be_stored_is_taken_over(rig: Rig) -> None:
     job = await rig.queued()
     source = rig.source("one", posts(1))
-    job_backend = rig.with_desk(jobs=Failing(rig.database, rig.clock))
+    job_backend = rig.with_job_backend(jobs=Failing(rig.database, rig.clock))
 
     with pytest.raises(StoreUnavailable):
         await rig.fetch(source, job_backend=job_backend).run(job.id)
@@ -176,17 +176,17 @@ async def test_a_merge_refused_by_the_fence_writes_no_end_either(rig: Rig) -> No
     assert await rig.stored() == []
 
 
-# ---------------------------------------------------------------- whoever waits
+# ---------------------------------------------------------------- callers
 
 
 def slow(rig: Rig, seconds: float = 3) -> MemorySource[Post]:
-    """A source that takes its time."""
+    """Return a slow source."""
     source = rig.source("one", posts(1))
     source.takes_s = seconds
     return source
 
 
-async def test_a_run_goes_on_when_its_caller_leaves(rig: Rig) -> None:
+async def test_a_run_continues_when_its_caller_leaves(rig: Rig) -> None:
     job = await rig.queued()
     caller = asyncio.create_task(rig.fetch(slow(rig)).run(job.id))
     await rig.clock.settle()
@@ -198,7 +198,7 @@ async def test_a_run_goes_on_when_its_caller_leaves(rig: Rig) -> None:
     assert (await rig.known(job.id)).status is JobStatus.SUCCEEDED
 
 
-async def test_what_fails_after_its_caller_has_left_disturbs_nobody(rig: Rig) -> None:
+async def test_a_failure_after_the_caller_has_left_is_not_logged_as_unretrieved(rig: Rig) -> None:
     job = await rig.queued()
     source = BuggySource("buggy", Post, rig.clock, posts(1))
     source.takes_s = 3
@@ -212,7 +212,7 @@ async def test_what_fails_after_its_caller_has_left_disturbs_nobody(rig: Rig) ->
     assert (await rig.known(job.id)).status is JobStatus.FAILED
 
 
-async def test_draining_returns_when_nothing_runs_any_more(rig: Rig) -> None:
+async def test_draining_waits_for_running_jobs(rig: Rig) -> None:
     run = rig.fetch(slow(rig)).run
     await run.drain()  # nothing runs yet
     caller = asyncio.create_task(run((await rig.queued()).id))
@@ -226,7 +226,7 @@ async def test_draining_returns_when_nothing_runs_any_more(rig: Rig) -> None:
     assert (early, draining.done(), caller.done()) == (False, True, True)
 
 
-async def test_closing_stops_what_runs_and_leaves_it_to_others(rig: Rig) -> None:
+async def test_closing_cancels_running_jobs_and_leaves_them_to_others(rig: Rig) -> None:
     job = await rig.queued()
     source = slow(rig, seconds=60)
     closing = rig.fetch(source)

@@ -1,4 +1,4 @@
-"""Running an announced job: whatever the announcement meets, it ends nothing but itself."""
+"""RunJob: an announced job is run, and an error ends only that job."""
 
 import asyncio
 from typing import Any
@@ -17,7 +17,7 @@ OTHERS = Dataset(name="others", record=Post, key=("id",))
 
 
 def run_job(rig: Rig, *fetches: Fetch[Any]) -> RunJob:
-    """Runs the jobs of these datasets."""
+    """Return the use case that runs the jobs of these datasets."""
     return RunJob(rig.registry(*fetches), rig.job_backend)
 
 
@@ -33,7 +33,7 @@ async def test_a_job_is_run_and_its_end_published(rig: Rig) -> None:
     assert len(others.asked) == 1
 
 
-async def test_a_job_that_has_to_wait_is_published_too(rig: Rig) -> None:
+async def test_a_deferred_job_is_published_too(rig: Rig) -> None:
     source = rig.source("one")
     source.failure = SourceBlocked("later", retry_at=rig.later(90))
     job = await rig.queued()
@@ -60,13 +60,13 @@ async def test_an_announcement_that_comes_twice_runs_the_job_once(rig: Rig) -> N
     assert (len(source.asked), len(rig.events.of(JobEnded))) == (1, 1)
 
 
-async def test_an_announcement_of_nothing_is_nothing(rig: Rig) -> None:
+async def test_an_announcement_of_an_unknown_job_is_ignored(rig: Rig) -> None:
     await run_job(rig, rig.fetch(rig.source("one")))("nothing")
 
     assert rig.events.published == []
 
 
-async def test_a_job_of_an_unknown_dataset_is_left_to_those_who_know_it(rig: Rig) -> None:
+async def test_a_job_of_an_unknown_dataset_is_left_to_other_workers(rig: Rig) -> None:
     job = await rig.queued(dataset=OTHERS)
 
     await run_job(rig, rig.fetch(rig.source("one")))(job.id)
@@ -112,7 +112,7 @@ async def test_of_jobs_that_have_lost_two_workers_one_runs_at_a_time(rig: Rig) -
     assert [ended.job.status for ended in rig.events.of(JobEnded)] == [JobStatus.SUCCEEDED] * 2
 
 
-async def test_jobs_that_have_lost_one_worker_run_beside_each_other(rig: Rig) -> None:
+async def test_jobs_that_have_lost_one_worker_run_at_the_same_time(rig: Rig) -> None:
     one, other = rig.source("one", posts(1)), rig.source("others", posts(1))
     one.takes_s = other.takes_s = 3
     run = run_job(rig, rig.fetch(one), rig.fetch(other, dataset=OTHERS))
@@ -138,12 +138,12 @@ async def test_a_bug_is_published_with_the_dataset_and_ends_nothing(rig: Rig) ->
 
 async def test_a_store_that_cannot_be_read_is_published_and_ends_nothing(rig: Rig) -> None:
     class Away(MemoryJobHistory):
-        """Cannot be read."""
+        """A history that cannot be read."""
 
         async def get(self, job_id: str) -> FetchJob | None:
             raise StoreUnavailable("the database is busy")
 
-    job_backend = rig.with_desk(history=Away(rig.database, rig.clock))
+    job_backend = rig.with_job_backend(history=Away(rig.database, rig.clock))
 
     await RunJob(rig.registry(), job_backend)("any")
 

@@ -1,4 +1,4 @@
-"""After a fetch the schedule learns how it ended: it may be pushed back, until a success."""
+"""After a fetch the schedule is updated: failures and the upstream may move it back."""
 
 from datetime import datetime, timedelta
 
@@ -20,22 +20,22 @@ EVERY = timedelta(minutes=10)
 
 @pytest.fixture
 async def schedule(rig: Rig) -> Schedule:
-    """The posts are fetched every ten minutes."""
+    """Declare that the posts are fetched every ten minutes."""
     return await rig.scheduled(EVERY)
 
 
 def waits_s(rig: Rig) -> float:
-    """In how many seconds the posts are fetched next."""
+    """Return the seconds until the next fetch of the posts."""
     return (rig.database.schedules["posts"].next_run_at - rig.clock.now()).total_seconds()
 
 
-async def test_a_success_leaves_the_schedule_as_it_is(rig: Rig, schedule: Schedule) -> None:
+async def test_a_success_does_not_change_the_schedule(rig: Rig, schedule: Schedule) -> None:
     await rig.fetch(rig.source("one", posts(1)))()
 
     assert rig.database.schedules == {"posts": schedule}
 
 
-async def test_failures_are_counted_and_push_the_next_run_back(
+async def test_failures_are_counted_and_move_the_next_run_back(
     rig: Rig, schedule: Schedule
 ) -> None:
     source = rig.source("one", posts(1))
@@ -51,7 +51,7 @@ async def test_failures_are_counted_and_push_the_next_run_back(
     assert rig.database.schedules["posts"].failures == 4
 
 
-async def test_a_success_ends_what_failures_did(rig: Rig, schedule: Schedule) -> None:
+async def test_a_success_resets_the_effect_of_failures(rig: Rig, schedule: Schedule) -> None:
     source = rig.source("one", posts(1))
     source.failure = SourceUnavailable("no answer")
     fetch = rig.fetch(source)
@@ -66,7 +66,7 @@ async def test_a_success_ends_what_failures_did(rig: Rig, schedule: Schedule) ->
 
 
 @pytest.mark.parametrize("mode", [Mode.SYNC, Mode.TASK])
-async def test_failures_of_fetches_asked_for_by_hand_are_not_the_schedules(
+async def test_failures_of_manual_fetches_are_not_counted(
     rig: Rig, schedule: Schedule, mode: Mode
 ) -> None:
     source = rig.source("one", posts(1))
@@ -80,7 +80,7 @@ async def test_failures_of_fetches_asked_for_by_hand_are_not_the_schedules(
 
 
 @pytest.mark.parametrize("mode", [mode for mode in Mode if mode.asks])
-async def test_an_upstream_that_sends_us_away_is_left_alone_until_then(
+async def test_an_upstream_that_demands_a_pause_gets_no_request_until_then(
     rig: Rig, schedule: Schedule, mode: Mode
 ) -> None:
     source = rig.source("one", posts(1))
@@ -92,7 +92,7 @@ async def test_an_upstream_that_sends_us_away_is_left_alone_until_then(
     assert waits_s(rig) == 7200
 
 
-async def test_an_upstream_that_says_its_answer_will_do_is_left_alone_until_then(
+async def test_an_upstream_that_declares_its_response_fresh_gets_no_request_until_then(
     rig: Rig, schedule: Schedule
 ) -> None:
     source = rig.source("one", posts(1))
@@ -104,7 +104,9 @@ async def test_an_upstream_that_says_its_answer_will_do_is_left_alone_until_then
     assert waits_s(rig) == 7200
 
 
-async def test_a_source_that_does_not_say_so_is_asked_in_time(rig: Rig, schedule: Schedule) -> None:
+async def test_a_source_that_declares_no_freshness_is_asked_on_schedule(
+    rig: Rig, schedule: Schedule
+) -> None:
     one, two = rig.shared("one"), rig.shared("two")
     one.fresh_until = rig.later(7200)
 
@@ -113,7 +115,7 @@ async def test_a_source_that_does_not_say_so_is_asked_in_time(rig: Rig, schedule
     assert rig.database.schedules["posts"] == schedule
 
 
-async def test_a_job_given_up_or_broken_off_is_a_failure(rig: Rig, schedule: Schedule) -> None:
+async def test_a_job_given_up_or_interrupted_is_a_failure(rig: Rig, schedule: Schedule) -> None:
     fetch = rig.fetch(BuggySource("buggy", Post, rig.clock, posts(1)))
     job = await rig.queued(Mode.SCHEDULE)
 
@@ -123,7 +125,7 @@ async def test_a_job_given_up_or_broken_off_is_a_failure(rig: Rig, schedule: Sch
     assert rig.database.schedules["posts"].failures == 1
 
 
-async def test_the_schedules_of_others_are_left_alone(rig: Rig) -> None:
+async def test_other_schedules_are_not_changed(rig: Rig) -> None:
     others = await rig.scheduled(EVERY, OTHERS)
     source = rig.source("one")
     source.failure = SourceUnavailable("no answer")
@@ -133,27 +135,27 @@ async def test_the_schedules_of_others_are_left_alone(rig: Rig) -> None:
     assert rig.database.schedules == {"others": others}
 
 
-# ---------------------------------------------------------------- when that does not work
+# ---------------------------------------------------------------- failures
 
 
 class Restless(MemorySchedules):
-    """Schedules that somebody else moves just before we do, so many times."""
+    """Schedules that are moved concurrently just before a move, so many times."""
 
     moves = 3
 
     async def move(self, seen: Schedule, following: Schedule) -> bool:
-        """Move for somebody else first, as long as there are moves left."""
+        """Make a concurrent move first, as long as there are moves left."""
         if self.moves:
             self.moves -= 1
-            [(now, [standing])] = [await self.current()]
-            await super().move(standing, standing.after_run(False, None, now))
+            [(now, [schedule])] = [await self.current()]
+            await super().move(schedule, schedule.after_run(False, None, now))
         return await super().move(seen, following)
 
 
-async def test_what_is_learnt_is_not_lost_when_others_move_the_schedule_meanwhile(
+async def test_the_result_is_not_lost_when_others_move_the_schedule_meanwhile(
     rig: Rig, schedule: Schedule
 ) -> None:
-    job_backend = rig.with_desk(schedules=Restless(rig.database, rig.clock))
+    job_backend = rig.with_job_backend(schedules=Restless(rig.database, rig.clock))
     source = rig.source("one")
     source.failure = SourceUnavailable("no answer")
 
@@ -163,12 +165,12 @@ async def test_what_is_learnt_is_not_lost_when_others_move_the_schedule_meanwhil
 
 
 class Away(MemorySchedules):
-    """Schedules that cannot be reached, for looking or for moving."""
+    """Schedules that cannot be read, or cannot be moved."""
 
     down_for: str
 
     async def current(self) -> tuple[datetime, list[Schedule]]:
-        """Answer, unless down."""
+        """Return the schedules, unless down."""
         self._check("current")
         return await super().current()
 
@@ -183,7 +185,7 @@ class Away(MemorySchedules):
 
 
 @pytest.mark.parametrize("down_for", ["current", "move"])
-async def test_a_store_that_fails_then_does_not_hurt_the_fetch(
+async def test_a_store_that_fails_then_does_not_affect_the_fetch(
     rig: Rig, schedule: Schedule, down_for: str
 ) -> None:
     schedules = Away(rig.database, rig.clock)
@@ -191,7 +193,7 @@ async def test_a_store_that_fails_then_does_not_hurt_the_fetch(
     source = rig.source("one", posts(1))
     source.fresh_until = rig.later(7200)
 
-    fetched = await rig.fetch(source, job_backend=rig.with_desk(schedules=schedules))()
+    fetched = await rig.fetch(source, job_backend=rig.with_job_backend(schedules=schedules))()
 
     assert (fetched.outcome, fetched.job.status) == (Outcome.CHANGED, JobStatus.SUCCEEDED)
     assert await rig.known(fetched.job.id) == fetched.job

@@ -1,4 +1,4 @@
-"""Having a worker fetch: asked for once, announced once, and waited for as long as one likes."""
+"""Starting a fetch in the background: stored once, announced once, and awaited on demand."""
 
 import asyncio
 from typing import Any
@@ -20,7 +20,7 @@ from tests.application.rig import Rig, ended, posts
 LOCKED = Dataset(name="locked", record=Post, key=("id",), fetch_by=Role.USER)
 
 
-async def test_a_job_is_written_down_and_announced_once(rig: Rig) -> None:
+async def test_a_job_is_stored_and_announced_once(rig: Rig) -> None:
     source = rig.source("one", posts(1))
 
     started = await rig.fetch(source).start()
@@ -34,17 +34,17 @@ async def test_a_job_is_written_down_and_announced_once(rig: Rig) -> None:
     assert source.asked == []
 
 
-async def test_the_row_is_there_before_anybody_hears_of_it(rig: Rig) -> None:
+async def test_a_job_is_stored_before_it_is_announced(rig: Rig) -> None:
     heard: list[JobStatus] = []
 
     class Announcing(type(rig.queue)):  # type: ignore[misc]
-        """Looks for what it announces."""
+        """A queue that reads up the jobs it announces."""
 
         async def announce(self, job_id: str) -> None:
             heard.append((await rig.known(job_id)).status)
 
     await rig.fetch(
-        rig.source("one"), job_backend=rig.with_desk(queue=Announcing(rig.events))
+        rig.source("one"), job_backend=rig.with_job_backend(queue=Announcing(rig.events))
     ).start()
 
     assert heard == [JobStatus.QUEUED]
@@ -97,7 +97,7 @@ async def test_a_job_that_runs_is_joined(rig: Rig) -> None:
     assert (await caller).job.id == rig.last.id
 
 
-async def test_what_is_fresh_is_not_asked_for_in_either_mode(rig: Rig) -> None:
+async def test_fresh_data_is_not_fetched_in_either_mode(rig: Rig) -> None:
     source = rig.source("one", posts(1))
     fetch = rig.fetch(source)
     first = await fetch()
@@ -110,7 +110,7 @@ async def test_what_is_fresh_is_not_asked_for_in_either_mode(rig: Rig) -> None:
     assert (len(source.asked), len(rig.database.jobs), rig.queue.announced) == (1, 1, [])
 
 
-async def test_a_sync_caller_runs_a_waiting_task_and_its_worker_finds_nothing_to_do(
+async def test_a_sync_caller_runs_a_queued_task_and_its_worker_finds_nothing_to_do(
     rig: Rig,
 ) -> None:
     source = rig.source("one", posts(1))
@@ -124,10 +124,10 @@ async def test_a_sync_caller_runs_a_waiting_task_and_its_worker_finds_nothing_to
     assert len(source.asked) == 1
 
 
-# ---------------------------------------------------------------- given identifiers
+# ---------------------------------------------------------------- identifiers
 
 
-async def test_the_identifier_that_was_given_is_the_jobs(rig: Rig) -> None:
+async def test_a_given_identifier_is_that_of_the_job(rig: Rig) -> None:
     fetch = rig.fetch(rig.source("one", posts(1)))
 
     assert (await fetch.start(job_id="mine")).job.id == "mine"
@@ -164,7 +164,7 @@ async def test_a_forced_job_of_the_same_identifier_is_found_again(rig: Rig) -> N
     assert len(source.asked) == 1
 
 
-# ---------------------------------------------------------------- who may
+# ---------------------------------------------------------------- access
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ async def test_a_forced_job_of_the_same_identifier_is_found_again(rig: Rig) -> N
         (Role.USER, True, Forbidden),
     ],
 )
-async def test_who_may_not_fetch_may_not_have_it_done_either(
+async def test_a_caller_who_may_not_fetch_may_not_start_a_job_either(
     rig: Rig, viewer: Role, force: bool, error: type[Exception]
 ) -> None:
     fetch = rig.fetch(rig.source("one"), dataset=LOCKED)
@@ -195,7 +195,7 @@ async def test_without_sources_nothing_is_started(rig: Rig) -> None:
 
 
 async def waited_for(rig: Rig, takes_s: float) -> list[asyncio.Task[Any]]:
-    """Somebody who waits five seconds for a job, and its worker, who takes so long for it."""
+    """Wait five seconds for a job whose worker takes so long."""
     source = rig.source("one", posts(1))
     source.takes_s = takes_s
     fetch = rig.fetch(source)
@@ -203,7 +203,7 @@ async def waited_for(rig: Rig, takes_s: float) -> list[asyncio.Task[Any]]:
     return [asyncio.create_task(fetch.wait(job.id, 5)), asyncio.create_task(fetch.run(job.id))]
 
 
-async def test_whoever_waits_hears_of_the_end_when_it_comes(rig: Rig) -> None:
+async def test_a_waiting_caller_gets_the_ended_job(rig: Rig) -> None:
     waiting, running = await waited_for(rig, takes_s=3)
 
     await rig.clock.elapse(2.9)
@@ -217,7 +217,7 @@ async def test_whoever_waits_hears_of_the_end_when_it_comes(rig: Rig) -> None:
     assert fetched.freshness == await rig.store.freshness(POSTS)
 
 
-async def test_whoever_has_waited_long_enough_gets_the_job_as_it_is(rig: Rig) -> None:
+async def test_after_the_timeout_a_waiting_caller_gets_the_job_as_it_is(rig: Rig) -> None:
     waiting, running = await waited_for(rig, takes_s=30)
 
     await rig.clock.elapse(4.999)
@@ -239,34 +239,34 @@ async def test_a_job_that_has_ended_is_not_waited_for(rig: Rig) -> None:
     assert (await fetch.wait(job.id, 60)).job == job
 
 
-async def test_who_does_not_want_to_wait_need_not(rig: Rig) -> None:
+async def test_a_caller_need_not_wait(rig: Rig) -> None:
     fetch = rig.fetch(rig.source("one", posts(1)))
     job = (await fetch.start()).job
 
     assert (await fetch.wait(job.id, 0)).job == job
 
 
-async def test_a_job_that_is_not_there_cannot_be_waited_for(rig: Rig) -> None:
+async def test_an_unknown_job_cannot_be_waited_for(rig: Rig) -> None:
     with pytest.raises(UnknownJob):
         await rig.fetch(rig.source("one")).wait("nothing", 1)
 
 
-async def test_all_who_wait_for_a_job_share_their_looks_at_the_store(rig: Rig) -> None:
+async def test_all_callers_that_wait_for_a_job_share_its_checks(rig: Rig) -> None:
     fetch = rig.fetch(rig.source("one", posts(1)))
     job = (await fetch.start()).job
     waiting = [asyncio.create_task(fetch.wait(job.id, 10)) for _ in range(50)]
     await rig.clock.settle()
-    before = rig.looks
+    before = rig.reads
 
     await rig.clock.elapse(1)
 
-    assert rig.looks - before <= 6
+    assert rig.reads - before <= 6
     await rig.clock.elapse(10)
     await asyncio.gather(*waiting)
 
 
 @pytest.mark.parametrize("waits", [True, False])
-async def test_a_request_that_comes_again_finds_its_own_job_although_all_is_fresh_since(
+async def test_a_repeated_request_finds_its_own_job_though_all_is_fresh_since(
     rig: Rig, waits: bool
 ) -> None:
     fetch = rig.fetch(rig.source("one", posts(1)))

@@ -1,4 +1,4 @@
-"""Jobs whose store fails in the middle: those nobody waits for are tried again."""
+"""Jobs whose store fails in the middle: those without a waiting caller are tried again."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +15,7 @@ from tests.application.rig import Rig, posts
 
 
 class AwayIntakes(MemoryIntakes):
-    """Intakes that do not open while the store is away."""
+    """Intakes that do not open while the store is unavailable."""
 
     away = True
 
@@ -23,7 +23,7 @@ class AwayIntakes(MemoryIntakes):
     async def open(
         self, dataset: Dataset[Any], source: str, job: FetchJob
     ) -> AsyncIterator[Intake[Any]]:
-        """An intake, unless away."""
+        """Open an intake, unless the store is unavailable."""
         if self.away:
             raise StoreUnavailable("the database was restarted")
         async with super().open(dataset, source, job) as intake:
@@ -31,7 +31,7 @@ class AwayIntakes(MemoryIntakes):
 
 
 @pytest.mark.parametrize("mode", [Mode.TASK, Mode.SCHEDULE])
-async def test_a_job_nobody_waits_for_is_tried_again_once_its_lease_has_run_out(
+async def test_a_background_job_is_tried_again_once_its_lease_has_expired(
     rig: Rig, mode: Mode
 ) -> None:
     intakes = AwayIntakes(rig.database, rig.clock)
@@ -62,7 +62,7 @@ async def test_a_job_is_not_tried_for_ever(rig: Rig) -> None:
     assert (await rig.known(job.id)).status is JobStatus.FAILED
 
 
-async def test_a_job_somebody_waits_for_ends_with_what_happened(rig: Rig) -> None:
+async def test_a_job_with_a_waiting_caller_ends_with_the_error(rig: Rig) -> None:
     fetch = rig.fetch(rig.source("one", posts(1)), intakes=AwayIntakes(rig.database, rig.clock))
 
     with pytest.raises(StoreUnavailable):

@@ -1,4 +1,4 @@
-"""Syncing a source: what becomes of what a source says, counted to the last record."""
+"""SourceSync: the records of a source are stored or rejected, and every one is counted."""
 
 from dataclasses import replace
 from typing import Any
@@ -19,7 +19,7 @@ from tests.sharing import SHARED
 
 
 def body(*items: Any) -> bytes:
-    """A body with these items."""
+    """Return a body with these items."""
     return msgspec.json.encode(items)
 
 
@@ -28,7 +28,7 @@ BAD = {"id": "one"}
 
 
 def many(good: int, bad: int) -> bytes:
-    """A body with so many good and bad records."""
+    """Return a body with so many valid and invalid records."""
     return body(*({**GOOD, "id": number} for number in range(good)), *([BAD] * bad))
 
 
@@ -46,14 +46,14 @@ async def test_several_pages_are_merged_at_once(rig: Rig) -> None:
     assert (report.requests, report.bytes) == (3, sum(len(b) for b in rig.database.bodies))
 
 
-async def test_an_empty_answer_is_an_answer(rig: Rig) -> None:
+async def test_an_empty_response_is_a_success(rig: Rig) -> None:
     fetched = await rig.fetch(rig.source("one", b"[]"))()
 
     assert fetched.outcome is Outcome.UNCHANGED
     assert fetched.freshness.fetched_at == rig.clock.now()
 
 
-async def test_a_key_that_comes_twice_is_a_duplicate(rig: Rig) -> None:
+async def test_a_repeated_key_is_a_duplicate(rig: Rig) -> None:
     source = rig.source("one", posts(2, title="first"), posts(1, title="last"))
 
     assert counts_of(await rig.fetch(source)()) == Counts(received=3, inserted=2, duplicates=1)
@@ -80,10 +80,10 @@ async def test_validators_of_many_pages_are_not(rig: Rig) -> None:
     assert (checkpoint.url, checkpoint.etag) == ("", None)
 
 
-# ---------------------------------------------------------------- nothing new
+# ---------------------------------------------------------------- not modified
 
 
-async def test_not_modified_moves_only_the_time_of_the_answer(rig: Rig) -> None:
+async def test_not_modified_changes_only_the_time_of_the_fetch(rig: Rig) -> None:
     source = rig.source("one", posts(2))
     source.etag = '"v1"'
     fetch = rig.fetch(source)
@@ -104,7 +104,7 @@ async def test_not_modified_moves_only_the_time_of_the_answer(rig: Rig) -> None:
     assert rig.database.receipts == 1
 
 
-async def test_after_many_not_modified_in_a_row_everything_is_asked_for(rig: Rig) -> None:
+async def test_after_many_not_modified_in_a_row_everything_is_requested(rig: Rig) -> None:
     source = rig.source("one", posts(2))
     source.etag = '"v1"'
     fetch = rig.fetch(source)
@@ -120,7 +120,7 @@ async def test_after_many_not_modified_in_a_row_everything_is_asked_for(rig: Rig
     assert counts_of(fetched) == Counts(received=2, unchanged=2)
 
 
-async def test_not_modified_from_a_source_never_heard_is_nonsense(rig: Rig) -> None:
+async def test_not_modified_from_a_source_without_a_checkpoint_is_an_error(rig: Rig) -> None:
     fetched = await rig.fetch(rig.source("one"))()
 
     error = only(fetched).error
@@ -145,12 +145,12 @@ async def test_the_same_bodies_again_rewrite_nothing(rig: Rig, pages: int) -> No
     assert again.freshness.fetched_at == rig.clock.now()
 
 
-async def test_the_same_body_again_is_not_read(rig: Rig) -> None:
+async def test_the_same_body_again_is_not_normalised(rig: Rig) -> None:
     class Reads(type(rig.source("one"))):  # type: ignore[misc]
-        """Notes what it normalises."""
+        """A source that records what it normalises."""
 
         def normalise(self, payload: Payload) -> Batch[Post]:
-            """Read, and note it."""
+            """Read the payload, and record it."""
             read.append(payload.receipt)
             return super().normalise(payload)  # type: ignore[no-any-return]
 
@@ -181,7 +181,7 @@ async def test_the_same_bad_records_again_are_counted_again(rig: Rig) -> None:
 # ---------------------------------------------------------------- bad records
 
 
-async def test_a_bad_record_waits_in_quarantine_while_the_good_ones_go_on(rig: Rig) -> None:
+async def test_an_invalid_record_is_quarantined_and_the_valid_ones_are_stored(rig: Rig) -> None:
     fetched = await rig.fetch(rig.source("one", body(GOOD, BAD)))()
 
     [waiting] = await rig.quarantine.recent("posts", 10)
@@ -192,7 +192,7 @@ async def test_a_bad_record_waits_in_quarantine_while_the_good_ones_go_on(rig: R
     assert waiting.excerpt == '{"id":"one"}'
 
 
-async def test_a_record_no_store_may_keep_is_named_by_its_place_and_field(rig: Rig) -> None:
+async def test_an_unstorable_record_is_named_by_its_pointer_and_field(rig: Rig) -> None:
     fetched = await rig.fetch(rig.source("one", body(GOOD, {**GOOD, "id": 2, "title": "\0"})))()
 
     [waiting] = await rig.quarantine.recent("posts", 10)
@@ -202,12 +202,12 @@ async def test_a_record_no_store_may_keep_is_named_by_its_place_and_field(rig: R
     assert "'id': 2" in waiting.excerpt
 
 
-async def test_where_the_source_cannot_tell_a_place_the_key_names_the_record(rig: Rig) -> None:
+async def test_without_a_pointer_the_key_names_the_record(rig: Rig) -> None:
     class Silent(MemorySource[Any]):
-        """A source that does not say where its records stood."""
+        """A source without pointers to its records."""
 
         def normalise(self, payload: Payload) -> Batch[Any]:
-            """Read, and forget the places."""
+            """Read the payload, without pointers."""
             return replace(super().normalise(payload), pointer=None)
 
     source = Silent("one", Post, rig.clock, body(GOOD, {**GOOD, "id": 2, "title": "\0"}))
@@ -218,13 +218,13 @@ async def test_where_the_source_cannot_tell_a_place_the_key_names_the_record(rig
     assert waiting.pointer == "posts(2)/title"
 
 
-async def test_a_body_that_is_no_list_of_records_fails_the_source(rig: Rig) -> None:
+async def test_a_body_that_is_not_a_list_of_records_fails_the_source(rig: Rig) -> None:
     fetched = await rig.fetch(rig.source("one", b"<html>"))()
 
     error = only(fetched).error
     assert error is not None
     assert error.code == "unexpected_content"
-    assert rig.database.receipts == 1  # what it said is kept all the same
+    assert rig.database.receipts == 1  # the payload is stored nevertheless
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ async def test_too_many_bad_records_hold_the_merge(
     assert len(await rig.stored()) == (0 if held else good)
 
 
-async def test_a_first_fetch_that_is_held_left_nothing_unchanged(rig: Rig) -> None:
+async def test_a_first_fetch_that_is_held_stores_nothing(rig: Rig) -> None:
     fetched = await rig.fetch(rig.source("one", many(good=30, bad=25)))()
 
     assert only(fetched).counts == Counts(received=55, quarantined=25, held=30)
@@ -256,7 +256,7 @@ async def test_a_first_fetch_that_is_held_left_nothing_unchanged(rig: Rig) -> No
     assert await rig.stored() == []
 
 
-async def test_a_held_merge_keeps_the_old_data_and_says_why(rig: Rig) -> None:
+async def test_a_held_merge_keeps_the_old_data_and_gives_the_reason(rig: Rig) -> None:
     source = rig.source("one", posts(2, title="old"))
     fetch = rig.fetch(source)
     first = await fetch()
@@ -278,7 +278,7 @@ async def test_a_held_merge_keeps_the_old_data_and_says_why(rig: Rig) -> None:
 # ---------------------------------------------------------------- failing sources
 
 
-async def test_a_failing_source_is_a_report_and_no_exception(rig: Rig) -> None:
+async def test_a_failing_source_is_reported_and_not_raised(rig: Rig) -> None:
     source = rig.source("one", posts(1))
     source.failure = SourceBlocked("too many requests", retry_at=rig.clock.now())
 
@@ -290,7 +290,7 @@ async def test_a_failing_source_is_a_report_and_no_exception(rig: Rig) -> None:
     assert fetched.freshness.last_status is JobStatus.FAILED
 
 
-async def test_a_source_that_fails_midway_leaves_the_old_data(rig: Rig) -> None:
+async def test_a_source_that_fails_midway_keeps_the_old_data(rig: Rig) -> None:
     source = rig.source("one", posts(1, title="old"))
     fetch = rig.fetch(source)
     first = await fetch()
@@ -345,17 +345,17 @@ async def test_an_unexpected_exception_fails_the_job_and_is_raised(rig: Rig) -> 
     assert len(await rig.stored(SHARED)) == 1, "the other source ran to its end"
 
 
-# ---------------------------------------------------------------- reading again
+# ---------------------------------------------------------------- reprocessing
 
 
 class Shouting(Post, frozen=True):
-    """A post whose reading changes: its title comes out in capitals."""
+    """A post with another normalisation: its title is in capitals."""
 
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "title", self.title.upper())
 
 
-async def test_a_new_normaliser_reads_again_what_was_kept_without_asking(rig: Rig) -> None:
+async def test_a_new_normaliser_reprocesses_stored_payloads_without_a_request(rig: Rig) -> None:
     await rig.fetch(rig.source("one", posts(2, title="quiet")))()
     source = rig.source("one", record=Shouting)
     source.version = "2"
@@ -370,7 +370,7 @@ async def test_a_new_normaliser_reads_again_what_was_kept_without_asking(rig: Ri
     assert (await rig.fetch(source)()).outcome is Outcome.FRESH
 
 
-async def test_what_was_read_again_was_not_heard_again(rig: Rig) -> None:
+async def test_reprocessing_does_not_count_as_a_fetch(rig: Rig) -> None:
     first = await rig.fetch(rig.source("one", posts(2)))()
     source = rig.source("one")
     source.version = "2"
@@ -394,7 +394,7 @@ async def test_when_the_source_is_due_it_is_asked_as_well(rig: Rig) -> None:
     assert len(source.asked) == 1
 
 
-async def test_of_what_was_kept_the_newest_counts(rig: Rig) -> None:
+async def test_of_the_stored_payloads_the_newest_counts(rig: Rig) -> None:
     source = rig.source("one", posts(2, title="first"))
     await rig.fetch(source)()
     rig.clock.advance(60)
@@ -423,7 +423,7 @@ async def test_the_same_body_after_a_new_normaliser_is_counted_by_the_new_one(ri
 
 
 class _Forgiving(msgspec.Struct, frozen=True):
-    """A post of which only the number must be known."""
+    """A post with only its identifier required."""
 
     id: int
     user_id: int = 0
@@ -432,7 +432,7 @@ class _Forgiving(msgspec.Struct, frozen=True):
 
 
 class _Strict(msgspec.Struct, frozen=True):
-    """A post as the upstream tells it now: what it told before cannot be read any more."""
+    """A post as the upstream sends it now: earlier payloads cannot be read."""
 
     id: int
     user_id: int
@@ -441,7 +441,7 @@ class _Strict(msgspec.Struct, frozen=True):
     new: int
 
 
-async def test_when_what_was_kept_cannot_be_read_the_data_stays_until_the_source_is_due(
+async def test_when_stored_payloads_cannot_be_read_the_data_stays_until_the_source_is_due(
     rig: Rig,
 ) -> None:
     await rig.fetch(rig.source("one", b"[]", many(good=30, bad=0)))()
@@ -457,7 +457,9 @@ async def test_when_what_was_kept_cannot_be_read_the_data_stays_until_the_source
     assert source.asked == []
 
 
-async def test_when_what_was_kept_cannot_be_read_the_source_is_asked_afresh(rig: Rig) -> None:
+async def test_when_stored_payloads_cannot_be_read_the_source_is_asked_for_everything(
+    rig: Rig,
+) -> None:
     old = rig.source("one", many(good=30, bad=0))
     old.etag = '"v1"'
     await rig.fetch(old)()
@@ -479,7 +481,7 @@ async def test_when_what_was_kept_cannot_be_read_the_source_is_asked_afresh(rig:
     assert (await rig.store.freshness(POSTS)).fetched_at == rig.clock.now()
 
 
-async def test_an_error_page_of_long_ago_does_not_keep_good_payloads_from_being_read_again(
+async def test_an_old_error_page_does_not_prevent_reprocessing_of_valid_payloads(
     rig: Rig,
 ) -> None:
     source = rig.source("one", posts(2, title="first"))
@@ -497,7 +499,7 @@ async def test_an_error_page_of_long_ago_does_not_keep_good_payloads_from_being_
     assert await rig.titles() == ["FIRST", "FIRST", "SECOND", "SECOND"]
 
 
-async def test_what_was_held_is_not_let_in_by_reading_it_again(rig: Rig) -> None:
+async def test_a_held_fetch_is_not_merged_by_reprocessing(rig: Rig) -> None:
     source = rig.source("one", posts(200))
     await rig.fetch(source)()
     rig.clock.advance(60)

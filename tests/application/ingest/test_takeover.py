@@ -1,4 +1,4 @@
-"""Taking over: whoever waits for a job outlives its workers, and whoever stops leaves it whole."""
+"""Takeover: a waiting caller survives the worker of its job, and a stopping worker leaves it."""
 
 import asyncio
 from datetime import timedelta
@@ -14,7 +14,7 @@ from domain.reports import FetchReport, Outcome
 from tests.application.rig import Rig, posts
 
 
-async def test_a_job_abandoned_by_its_worker_is_taken_over_when_the_lease_runs_out(
+async def test_an_abandoned_job_is_taken_over_when_its_lease_expires(
     rig: Rig,
 ) -> None:
     source = rig.source("one", posts(1))
@@ -71,7 +71,7 @@ async def test_draining_waits_for_the_fetch_that_runs(rig: Rig) -> None:
     assert (await caller).outcome is Outcome.CHANGED
 
 
-async def test_whoever_follows_a_job_elsewhere_is_waited_for_as_well(rig: Rig) -> None:
+async def test_callers_that_wait_for_a_job_elsewhere_are_drained_too(rig: Rig) -> None:
     elsewhere = await rig.abandoned()
     fetch = rig.fetch(rig.source("one", posts(1)))
     caller = asyncio.create_task(fetch())
@@ -86,7 +86,7 @@ async def test_whoever_follows_a_job_elsewhere_is_waited_for_as_well(rig: Rig) -
     assert (early, draining.done(), caller.done()) == (False, True, True)
 
 
-async def test_whoever_follows_a_job_elsewhere_is_sent_away_when_we_close(rig: Rig) -> None:
+async def test_callers_that_wait_for_a_job_elsewhere_are_refused_on_close(rig: Rig) -> None:
     elsewhere = await rig.abandoned()
     fetch = rig.fetch(rig.source("one", posts(1)))
     caller = asyncio.create_task(fetch())
@@ -100,17 +100,19 @@ async def test_whoever_follows_a_job_elsewhere_is_sent_away_when_we_close(rig: R
 
 
 class Snatching(MemoryJobs):
-    """Jobs that somebody else claims a moment earlier."""
+    """Jobs that another worker claims just before."""
 
     async def claim(self, job_id: str) -> FetchJob | None:
-        """Claim for somebody else first."""
+        """Claim the job for another worker first."""
         await super().claim(job_id)
         return await super().claim(job_id)
 
 
-async def test_a_job_somebody_else_claims_first_is_followed(rig: Rig) -> None:
+async def test_a_job_that_another_worker_claims_first_is_waited_for(rig: Rig) -> None:
     source = rig.source("one", posts(1))
-    late = rig.fetch(source, job_backend=rig.with_desk(jobs=Snatching(rig.database, rig.clock)))
+    late = rig.fetch(
+        source, job_backend=rig.with_job_backend(jobs=Snatching(rig.database, rig.clock))
+    )
     caller = asyncio.create_task(late())
     await rig.clock.elapse(1)
     [job] = rig.database.jobs.values()
@@ -122,7 +124,7 @@ async def test_a_job_somebody_else_claims_first_is_followed(rig: Rig) -> None:
     assert source.asked == []
 
 
-async def test_after_giving_up_the_next_fetch_starts_anew(rig: Rig) -> None:
+async def test_after_a_job_was_given_up_the_next_fetch_starts_a_new_one(rig: Rig) -> None:
     await rig.abandoned(times=MAX_ATTEMPTS)
     fetch = rig.fetch(rig.source("one", posts(1)))
     caller = asyncio.create_task(fetch())
@@ -132,7 +134,7 @@ async def test_after_giving_up_the_next_fetch_starts_anew(rig: Rig) -> None:
     assert (await fetch()).outcome is Outcome.CHANGED
 
 
-async def test_a_worker_killed_after_the_merge_leaves_only_the_end_to_write_down(rig: Rig) -> None:
+async def test_after_a_worker_was_killed_after_the_merge_only_the_end_is_stored(rig: Rig) -> None:
     source = rig.source("one", posts(1))
     job = await rig.abandoned()
     fetch = rig.fetch(source)
@@ -150,7 +152,7 @@ async def test_a_worker_killed_after_the_merge_leaves_only_the_end_to_write_down
     assert len(await rig.stored()) == 1
 
 
-async def test_whoever_waits_for_a_job_that_disappears_is_told(rig: Rig) -> None:
+async def test_a_caller_that_waits_for_a_job_that_disappears_gets_an_error(rig: Rig) -> None:
     await rig.abandoned()
     caller = asyncio.create_task(rig.fetch(rig.source("one", posts(1)))())
     await rig.clock.settle()

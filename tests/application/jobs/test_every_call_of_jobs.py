@@ -1,4 +1,4 @@
-"""Jobs, schedules, alerts and pruning: whatever call fails, the next try makes it good."""
+"""Jobs, schedules, alerts and pruning: whichever call fails, the next try completes it."""
 
 import asyncio
 import contextlib
@@ -28,11 +28,11 @@ BAD = b'[{"id": "bad"}]'
 
 
 class JobsCase(Case):
-    """Posts that are old, and an upstream that has new ones."""
+    """Old posts, and an upstream with new ones."""
 
     def __init__(self) -> None:
         super().__init__()
-        job_backend = self.counted_desk()
+        job_backend = self.counted_job_backend()
         self.posts = self.source("one", NEW, BAD, NEW[:1])
         cadence = Cadence(every=PERIOD)
         self.fetching = self.fetch(
@@ -52,7 +52,7 @@ class JobsCase(Case):
         self.clock.advance(PERIOD)
 
     async def holds(self) -> None:
-        """All of a fetch is there, or nothing of it; every record is accounted for."""
+        """Assert that all of a fetch is stored, or nothing of it, and every record is counted."""
         assert await self.titles() in (["old"] * 2, ["new"] * 3)
         for job in self.database.jobs.values():
             assert all(adds_up(source.counts) for source in (job.report or FetchReport()).sources)
@@ -64,7 +64,7 @@ class JobsCase(Case):
 
 
 class RunningATask(JobsCase):
-    """A job that somebody asked for, from its being written down to its end."""
+    """A background job, from its request to its end."""
 
     async def act(self) -> None:
         fetched = await self.fetching.start(mode=Mode.TASK)
@@ -73,7 +73,7 @@ class RunningATask(JobsCase):
             await self._sweep()
 
     async def _sweep(self) -> None:
-        """Do as workers do, who hear of no failure: look for what nobody runs."""
+        """Sweep for abandoned jobs, as workers do."""
         for _ in range(3):
             self.clock.advance(LEASE)
             for job_id in await self.history.overdue(10):
@@ -81,13 +81,13 @@ class RunningATask(JobsCase):
 
 
 class Fetching(JobsCase):
-    """A fetch that somebody waits for."""
+    """A fetch with a waiting caller."""
 
     async def act(self) -> None:
         await self.fetching()
 
     async def act_again(self) -> None:
-        # What broke off is a failure, and its source is due again.
+        # An interrupted fetch is a failure, and its source is due again.
         caller = asyncio.create_task(self.fetching())
         await self.clock.elapse(LEASE * 2)
         await caller
@@ -109,13 +109,13 @@ class Cancelling(JobsCase):
         assert (await self.known(self.job.id)).status is JobStatus.CANCELLED
 
 
-class KeepingSchedules(JobsCase):
-    """A scheduler that never hears of an error: it goes on until there is no need."""
+class Scheduling(JobsCase):
+    """A scheduler, which continues after every error."""
 
     async def act(self) -> None:
-        keeping = asyncio.create_task(self.keep())
+        scheduling = asyncio.create_task(self.keep())
         await self.clock.elapse(PERIOD * 1.2)
-        await ended(keeping)
+        await ended(scheduling)
 
     async def is_done(self) -> None:
         jobs = [job for job in self.database.jobs.values() if job.mode is Mode.SCHEDULE]
@@ -124,7 +124,7 @@ class KeepingSchedules(JobsCase):
 
 
 class Alerting(JobsCase):
-    """A dataset that was stale and is not any more: one message for each."""
+    """A dataset that was stale and has recovered: one message for each."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -147,12 +147,12 @@ class Alerting(JobsCase):
         await ended(watching)
 
     async def is_done(self) -> None:
-        told = [alert.event for alert in self.notifier.sent]
-        # What may not have arrived is told again; nothing is told that was not so.
-        assert told[0] is AlertEvent.RAISED
-        assert AlertEvent.RECOVERED in told or self.countdown.failed
-        assert len(told) <= 4
-        assert sorted(told, key=[AlertEvent.RAISED, AlertEvent.RECOVERED].index) == told
+        sent = [alert.event for alert in self.notifier.sent]
+        # A message of uncertain delivery is sent again; no wrong message is sent.
+        assert sent[0] is AlertEvent.RAISED
+        assert AlertEvent.RECOVERED in sent or self.countdown.failed
+        assert len(sent) <= 4
+        assert sorted(sent, key=[AlertEvent.RAISED, AlertEvent.RECOVERED].index) == sent
 
 
 class Pruning(JobsCase):
@@ -160,12 +160,12 @@ class Pruning(JobsCase):
         for _ in range(3):
             await super().begin()
         self.clock.advance(DAY * 2)
-        keeping = RetentionPolicy(
+        scheduling = RetentionPolicy(
             ages=dict.fromkeys(
                 (RetainedKind.JOBS, RetainedKind.PAYLOADS, RetainedKind.QUARANTINE), DAY
             )
         )
-        self.prune = Prune(self.counted(self.retention), self.clock, keeping)
+        self.prune = Prune(self.counted(self.retention), self.clock, scheduling)
 
     async def act(self) -> None:
         pruning = asyncio.create_task(self.prune())
@@ -181,9 +181,9 @@ class Pruning(JobsCase):
         } == {job}
 
 
-CASES = (RunningATask, Fetching, Cancelling, KeepingSchedules, Alerting, Pruning)
+CASES = (RunningATask, Fetching, Cancelling, Scheduling, Alerting, Pruning)
 
 
 @pytest.mark.parametrize("kind", CASES, ids=lambda kind: kind.__name__)
-async def test_whichever_call_fails_the_next_try_makes_it_good(kind: type[JobsCase]) -> None:
+async def test_whichever_call_fails_the_next_try_completes_it(kind: type[JobsCase]) -> None:
     assert await sweep(kind) >= 2

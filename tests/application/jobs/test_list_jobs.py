@@ -1,4 +1,4 @@
-"""Jobs: what became of fetches, for whoever asks later, and calling one off."""
+"""Jobs: finding, listing and cancelling them."""
 
 import msgspec
 import pytest
@@ -22,13 +22,13 @@ SECRET = Dataset(name="secret", record=Post, key=("id",), read_by=Role.ADMIN)
 
 
 async def ended(rig: Rig, dataset: Dataset[Post] = POSTS) -> FetchJob:
-    """A job that has ended."""
+    """Store an ended job."""
     rig.clock.advance(60)
     return (await rig.fetch(rig.source("one", posts(1)), dataset=dataset)()).job
 
 
 def known(rig: Rig, *datasets: Dataset[Post]) -> Registry:
-    """A registry of these datasets."""
+    """Return a registry of these datasets."""
     return rig.registry(*(rig.fetch(dataset=dataset) for dataset in datasets))
 
 
@@ -41,12 +41,12 @@ async def test_a_job_is_found_by_its_identifier(rig: Rig) -> None:
     assert await FindJob(rig.job_backend, known(rig, POSTS))(job.id, Role.ANYONE) == job
 
 
-async def test_a_job_that_is_not_there_is_unknown(rig: Rig) -> None:
+async def test_a_missing_job_is_unknown(rig: Rig) -> None:
     with pytest.raises(UnknownJob, match="no such job"):
         await FindJob(rig.job_backend, known(rig, POSTS))("nothing", Role.ADMIN)
 
 
-async def test_a_job_is_told_to_those_who_may_read_its_dataset(rig: Rig) -> None:
+async def test_a_job_is_shown_to_readers_of_its_dataset(rig: Rig) -> None:
     job = await ended(rig, SECRET)
 
     with pytest.raises(LoginRequired):
@@ -56,7 +56,7 @@ async def test_a_job_is_told_to_those_who_may_read_its_dataset(rig: Rig) -> None
     assert await FindJob(rig.job_backend, known(rig, SECRET))(job.id, Role.ADMIN) == job
 
 
-async def test_a_job_of_a_dataset_that_was_taken_out_is_told_to_admins(rig: Rig) -> None:
+async def test_a_job_of_a_removed_dataset_is_shown_to_admins(rig: Rig) -> None:
     job = await ended(rig)
 
     with pytest.raises(LoginRequired):
@@ -69,7 +69,7 @@ async def test_a_job_of_a_dataset_that_was_taken_out_is_told_to_admins(rig: Rig)
 
 @pytest.fixture
 def list_jobs(rig: Rig) -> ListJobs:
-    """Lists the jobs of an open dataset and a secret one."""
+    """Return the use case that lists the jobs of a public dataset and a secret one."""
     return ListJobs(rig.job_backend, known(rig, POSTS, SECRET))
 
 
@@ -106,16 +106,14 @@ async def test_a_viewer_sees_the_jobs_of_what_they_may_read(rig: Rig, list_jobs:
 @pytest.mark.parametrize(
     ("viewer", "error"), [(Role.ANYONE, LoginRequired), (Role.USER, Forbidden)]
 )
-async def test_who_may_not_read_a_dataset_may_not_ask_for_its_jobs(
+async def test_a_viewer_who_may_not_read_a_dataset_may_not_list_its_jobs(
     rig: Rig, list_jobs: ListJobs, viewer: Role, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
         await list_jobs(viewer, 10, dataset="secret")
 
 
-async def test_jobs_of_a_dataset_there_is_not_cannot_be_listed(
-    rig: Rig, list_jobs: ListJobs
-) -> None:
+async def test_jobs_of_an_unknown_dataset_cannot_be_listed(rig: Rig, list_jobs: ListJobs) -> None:
     await ended(rig, Dataset(name="gone", record=Post, key=("id",)))
 
     assert await list_jobs(Role.ADMIN, 10) == []
@@ -123,16 +121,16 @@ async def test_jobs_of_a_dataset_there_is_not_cannot_be_listed(
         await list_jobs(Role.ADMIN, 10, dataset="gone")
 
 
-async def test_who_may_read_nothing_has_an_empty_list(rig: Rig) -> None:
+async def test_a_viewer_who_may_read_nothing_gets_an_empty_list(rig: Rig) -> None:
     await ended(rig, SECRET)
 
     assert await ListJobs(rig.job_backend, known(rig, SECRET))(Role.ANYONE, 10) == []
 
 
-# ---------------------------------------------------------------- calling one off
+# ---------------------------------------------------------------- cancelling
 
 
-async def test_a_waiting_job_is_called_off_and_never_runs(rig: Rig) -> None:
+async def test_a_cancelled_queued_job_never_runs(rig: Rig) -> None:
     job = await rig.queued()
     source = rig.source("one", posts(1))
 
@@ -145,7 +143,7 @@ async def test_a_waiting_job_is_called_off_and_never_runs(rig: Rig) -> None:
     assert source.asked == []
 
 
-async def test_a_running_job_is_called_off(rig: Rig) -> None:
+async def test_a_running_job_can_be_cancelled(rig: Rig) -> None:
     running = await rig.abandoned()
 
     cancelled = await CancelJob(rig.job_backend)(running.id, Role.ADMIN)
@@ -156,7 +154,7 @@ async def test_a_running_job_is_called_off(rig: Rig) -> None:
 @pytest.mark.parametrize(
     ("viewer", "error"), [(Role.ANYONE, LoginRequired), (Role.USER, Forbidden)]
 )
-async def test_only_an_administrator_may_call_a_job_off(
+async def test_only_an_administrator_may_cancel_a_job(
     rig: Rig, viewer: Role, error: type[Exception]
 ) -> None:
     job = await rig.queued()
@@ -167,7 +165,7 @@ async def test_only_an_administrator_may_call_a_job_off(
     assert await rig.known(job.id) == job
 
 
-async def test_a_job_that_has_ended_cannot_be_called_off(rig: Rig) -> None:
+async def test_an_ended_job_cannot_be_cancelled(rig: Rig) -> None:
     job = await ended(rig)
 
     with pytest.raises(IllegalTransition, match="has ended"):
@@ -176,7 +174,7 @@ async def test_a_job_that_has_ended_cannot_be_called_off(rig: Rig) -> None:
     assert await rig.known(job.id) == job
 
 
-async def test_a_job_that_is_not_there_cannot_be_called_off(rig: Rig) -> None:
+async def test_a_missing_job_cannot_be_cancelled(rig: Rig) -> None:
     with pytest.raises(UnknownJob):
         await CancelJob(rig.job_backend)("nothing", Role.ADMIN)
 

@@ -1,4 +1,4 @@
-"""Any number of schedulers on one database fire each tick once, whoever is faster."""
+"""Several schedulers on one database fire each tick once."""
 
 import asyncio
 from collections.abc import Mapping
@@ -13,32 +13,40 @@ from domain.jobs import FetchJob, JobStatus
 from domain.politeness import Cadence
 from domain.reports import FetchReport
 from domain.schedules import Schedule
-from tests.application.keepers import OTHERS, PERIOD, REGULAR, jobs_of, keeping, late_s, most_late_s
 from tests.application.rig import Rig, posts
+from tests.application.schedulers import (
+    OTHERS,
+    PERIOD,
+    REGULAR,
+    jobs_of,
+    late_s,
+    most_late_s,
+    scheduling,
+)
 
 SHORT = timedelta(seconds=10)
 
 
 class Interleaved(MemorySchedules):
-    """Schedules whose calls let others go first, for so long as chance has it."""
+    """Schedules whose calls let others go first, for a random time."""
 
     def __init__(self, rig: Rig, chance: SeededRandom) -> None:
         super().__init__(rig.database, rig.clock)
         self._chance = chance
 
     async def declare(self, periods: Mapping[str, timedelta]) -> None:
-        """Declare, at some time."""
+        """Declare, after a random time."""
         await self._let_others_go_first()
         await super().declare(periods)
 
     async def current(self) -> tuple[datetime, list[Schedule]]:
-        """Answer, at some time; by then it may be different."""
-        standing = await super().current()
+        """Return the schedules, after a random time."""
+        current = await super().current()
         await self._let_others_go_first()
-        return standing
+        return current
 
     async def fire(self, seen: Schedule, following: Schedule, job: FetchJob) -> FetchJob | None:
-        """Fire, at some time."""
+        """Fire, after a random time."""
         await self._let_others_go_first()
         fired = await super().fire(seen, following, job)
         await self._let_others_go_first()
@@ -60,16 +68,16 @@ async def end_all(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("seed", range(40))
-async def test_each_tick_is_fired_once_by_whoever_is_first(rig: Rig, seed: int) -> None:
+async def test_each_tick_is_fired_once(rig: Rig, seed: int) -> None:
     fetches = [
         rig.fetch(rig.source("one", posts(1)), cadence=Cadence(every=SHORT)),
         rig.fetch(rig.source("two", posts(1)), dataset=OTHERS, cadence=Cadence(every=SHORT / 2)),
     ]
-    job_backend = rig.with_desk(schedules=Interleaved(rig, SeededRandom(seed)))
+    job_backend = rig.with_job_backend(schedules=Interleaved(rig, SeededRandom(seed)))
     start = rig.clock.now()
     async with AsyncExitStack() as stack:
         for _ in range(2 + seed % 4):
-            await stack.enter_async_context(keeping(rig, *fetches, job_backend=job_backend))
+            await stack.enter_async_context(scheduling(rig, *fetches, job_backend=job_backend))
             await rig.clock.elapse(0.1)
         for _ in range(4 * 10 + 2):
             await rig.clock.elapse(1)
@@ -81,16 +89,16 @@ async def test_each_tick_is_fired_once_by_whoever_is_first(rig: Rig, seed: int) 
 
 
 @pytest.mark.parametrize("seed", range(10))
-async def test_after_a_time_when_nobody_looked_one_of_many_makes_up_for_it(
+async def test_after_a_pause_one_of_many_schedulers_fires_the_missed_tick(
     rig: Rig, seed: int
 ) -> None:
     fetch = rig.fetch(rig.source("one", posts(1)), cadence=REGULAR)
-    job_backend = rig.with_desk(schedules=Interleaved(rig, SeededRandom(seed)))
+    job_backend = rig.with_job_backend(schedules=Interleaved(rig, SeededRandom(seed)))
     await rig.schedules.declare({"posts": PERIOD})
     rig.clock.advance(PERIOD * 50)
     async with AsyncExitStack() as stack:
         for _ in range(5):
-            await stack.enter_async_context(keeping(rig, fetch, job_backend=job_backend))
+            await stack.enter_async_context(scheduling(rig, fetch, job_backend=job_backend))
         for _ in range(60):
             await rig.clock.elapse(1)
             await end_all(rig)
@@ -99,13 +107,13 @@ async def test_after_a_time_when_nobody_looked_one_of_many_makes_up_for_it(
     assert rig.queue.announced == [rig.last.id]
 
 
-async def test_many_schedulers_that_start_at_once_ask_once(rig: Rig) -> None:
+async def test_many_schedulers_that_start_at_once_request_one_job(rig: Rig) -> None:
     fetch = rig.fetch(rig.source("one", posts(1)), cadence=REGULAR)
-    job_backend = rig.with_desk(schedules=Interleaved(rig, SeededRandom()))
+    job_backend = rig.with_job_backend(schedules=Interleaved(rig, SeededRandom()))
     async with AsyncExitStack() as stack:
         for _ in range(5):
             await stack.enter_async_context(
-                keeping(rig, fetch, job_backend=job_backend, on_start=True)
+                scheduling(rig, fetch, job_backend=job_backend, on_start=True)
             )
         await rig.clock.settle()
 

@@ -1,4 +1,4 @@
-"""Schedules in bad times: a source that fails or sends us away, a store that is gone."""
+"""Schedules with failures: a source that fails or demands a pause, a store that is unavailable."""
 
 from datetime import datetime
 
@@ -6,25 +6,25 @@ from adapters.memory.jobs import MemorySchedules
 from domain.errors import SourceBlocked, SourceUnavailable, StoreUnavailable
 from domain.politeness import Cadence
 from domain.schedules import Schedule
-from tests.application.keepers import (
+from tests.application.rig import Rig, posts
+from tests.application.schedulers import (
     HOUR,
     MINUTE,
     PERIOD,
     REGULAR,
     SURELY,
     jobs_of,
-    keeping,
     pass_by,
+    scheduling,
     served,
 )
-from tests.application.rig import Rig, posts
 
 
-async def test_failures_make_the_runs_rarer_and_a_success_does_not(rig: Rig) -> None:
+async def test_failures_make_runs_rarer_and_a_success_does_not(rig: Rig) -> None:
     source = rig.source("one", posts(1))
     source.failure = SourceUnavailable("no answer")
     fetch = rig.fetch(source, cadence=Cadence(every=MINUTE * 10))
-    async with served(rig, fetch), keeping(rig, fetch):
+    async with served(rig, fetch), scheduling(rig, fetch):
         await pass_by(rig, HOUR * 6)
         failing = len(source.asked)
         source.failure = None
@@ -36,13 +36,13 @@ async def test_failures_make_the_runs_rarer_and_a_success_does_not(rig: Rig) -> 
     assert 33 <= len(source.asked) <= 36
 
 
-async def test_an_upstream_that_asks_to_be_left_alone_is(rig: Rig) -> None:
+async def test_an_upstream_that_demands_a_pause_gets_it(rig: Rig) -> None:
     source = rig.source("one", posts(1))
     source.failure = SourceBlocked("too many requests", retry_at=rig.later(3600 * 5))
     source.fails_after = 1
     start = rig.clock.now()
     fetch = rig.fetch(source, cadence=Cadence(every=HOUR))
-    async with served(rig, fetch), keeping(rig, fetch):
+    async with served(rig, fetch), scheduling(rig, fetch):
         await pass_by(rig, HOUR * 4.9)
         early = len(source.asked)
         source.failure = None
@@ -53,7 +53,7 @@ async def test_an_upstream_that_asks_to_be_left_alone_is(rig: Rig) -> None:
 
 
 class Failing(MemorySchedules):
-    """Schedules that cannot be reached while they are down."""
+    """Schedules that are unavailable while they are down."""
 
     is_down = True
 
@@ -63,7 +63,7 @@ class Failing(MemorySchedules):
         await super().declare(periods)  # type: ignore[arg-type]
 
     async def current(self) -> tuple[datetime, list[Schedule]]:
-        """Answer, unless down."""
+        """Return the schedules, unless down."""
         self._check()
         return await super().current()
 
@@ -72,10 +72,12 @@ class Failing(MemorySchedules):
             raise StoreUnavailable("the database is busy")
 
 
-async def test_a_store_that_is_away_at_the_start_is_waited_for(rig: Rig) -> None:
+async def test_a_store_that_is_unavailable_at_the_start_is_waited_for(rig: Rig) -> None:
     schedules = Failing(rig.database, rig.clock)
     fetch = rig.fetch(rig.source("one", posts(1)), cadence=REGULAR)
-    async with keeping(rig, fetch, on_start=True, job_backend=rig.with_desk(schedules=schedules)):
+    async with scheduling(
+        rig, fetch, on_start=True, job_backend=rig.with_job_backend(schedules=schedules)
+    ):
         await rig.clock.elapse(10)
         early = len(jobs_of(rig))
         schedules.is_down = False
@@ -85,11 +87,13 @@ async def test_a_store_that_is_away_at_the_start_is_waited_for(rig: Rig) -> None
         assert list(rig.database.schedules) == ["posts"]
 
 
-async def test_a_store_that_goes_away_does_not_end_the_schedules(rig: Rig) -> None:
+async def test_an_unavailable_store_does_not_end_the_scheduler(rig: Rig) -> None:
     schedules = Failing(rig.database, rig.clock)
     schedules.is_down = False
     fetch = rig.fetch(rig.source("one", posts(1)), cadence=REGULAR)
-    async with keeping(rig, fetch, job_backend=rig.with_desk(schedules=schedules)) as keeper:
+    async with scheduling(
+        rig, fetch, job_backend=rig.with_job_backend(schedules=schedules)
+    ) as process:
         await rig.clock.elapse(SURELY)
         schedules.is_down = True
         await rig.clock.elapse(PERIOD)
@@ -98,5 +102,5 @@ async def test_a_store_that_goes_away_does_not_end_the_schedules(rig: Rig) -> No
         await rig.clock.elapse(1)
 
         assert (early, len(jobs_of(rig))) == (0, 1)
-        assert [failed.dataset for failed in keeper.failures] == [None], "once, not every second"
-        assert not keeper.task.done()
+        assert [failed.dataset for failed in process.failures] == [None], "once, not every second"
+        assert not process.task.done()

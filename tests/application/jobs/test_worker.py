@@ -1,4 +1,4 @@
-"""The worker: runs what is announced and what nobody else runs, a few at once."""
+"""The worker: runs announced jobs and abandoned ones, a few at once."""
 
 from typing import Any
 
@@ -14,10 +14,10 @@ from domain.jobs import LEASE, JobStatus
 from tests.application.rig import BuggySource, Rig, posts
 from tests.application.workers import FOUND_S, dataset, slow, status, working
 
-# ---------------------------------------------------------------- finding work
+# ---------------------------------------------------------------- finding jobs
 
 
-async def test_what_is_announced_is_run_at_once(rig: Rig) -> None:
+async def test_an_announced_job_is_run_at_once(rig: Rig) -> None:
     fetch = rig.fetch(rig.source("one", posts(1)))
     async with working(rig, fetch) as worker:
         started = await fetch.start()
@@ -39,7 +39,7 @@ async def test_a_job_whose_announcement_is_lost_is_found_soon(rig: Rig, how: str
         assert await status(rig, started.job) is JobStatus.SUCCEEDED
 
 
-async def test_a_job_asked_for_just_now_is_left_to_its_announcement(rig: Rig) -> None:
+async def test_a_new_job_is_left_to_its_announcement(rig: Rig) -> None:
     rig.queue.is_losing = True
     async with working(rig, rig.fetch(rig.source("one", posts(1)))):
         await rig.clock.elapse(SWEEP_S - 0.1)
@@ -52,7 +52,7 @@ async def test_a_job_asked_for_just_now_is_left_to_its_announcement(rig: Rig) ->
         assert (early, await status(rig, job)) == (JobStatus.QUEUED, JobStatus.SUCCEEDED)
 
 
-async def test_a_job_whose_worker_died_is_taken_over_when_its_lease_has_run_out(rig: Rig) -> None:
+async def test_a_job_whose_worker_died_is_taken_over_when_its_lease_has_expired(rig: Rig) -> None:
     source = rig.source("one", posts(1))
     job = await rig.abandoned()
     async with working(rig, rig.fetch(source)):
@@ -65,7 +65,7 @@ async def test_a_job_whose_worker_died_is_taken_over_when_its_lease_has_run_out(
         assert (await rig.known(job.id)).attempts == 2
 
 
-async def test_a_job_that_waits_for_its_source_is_run_when_its_time_has_come(rig: Rig) -> None:
+async def test_a_deferred_job_is_run_at_its_time(rig: Rig) -> None:
     source = rig.source("one", posts(1))
     source.failure = SourceBlocked("later", retry_at=rig.later(90))
     fetch = rig.fetch(source)
@@ -83,7 +83,7 @@ async def test_a_job_that_waits_for_its_source_is_run_when_its_time_has_come(rig
         assert worker.statuses == [JobStatus.QUEUED, JobStatus.SUCCEEDED]
 
 
-async def test_a_long_job_is_swept_by_nobody(rig: Rig) -> None:
+async def test_a_long_job_is_not_swept(rig: Rig) -> None:
     source = slow(rig, takes_s=30)
     fetch = rig.fetch(source)
     async with working(rig, fetch), working(rig, rig.fetch(source)):
@@ -128,9 +128,7 @@ async def test_a_job_of_an_unknown_dataset_waits_for_a_worker_that_knows_it(rig:
 
 
 @pytest.mark.parametrize("losing", [False, True], ids=["announced", "swept"])
-async def test_only_so_many_jobs_run_at_once_however_they_were_found(
-    rig: Rig, losing: bool
-) -> None:
+async def test_announced_and_swept_jobs_run_within_one_limit(rig: Rig, losing: bool) -> None:
     rig.queue.is_losing = losing
     sources = [slow(rig, f"s{n}", takes_s=10) for n in range(5)]
     fetches = [rig.fetch(s, dataset=dataset(n)) for n, s in enumerate(sources)]
@@ -148,11 +146,11 @@ async def test_only_so_many_jobs_run_at_once_however_they_were_found(
         assert [len(source.asked) for source in sources] == [1] * 5
 
 
-async def test_announced_and_swept_jobs_share_the_same_room(rig: Rig) -> None:
+async def test_announced_and_swept_jobs_share_the_same_slots(rig: Rig) -> None:
     sources = [slow(rig, f"s{n}", takes_s=10) for n in range(2)]
     fetches = [rig.fetch(s, dataset=dataset(n)) for n, s in enumerate(sources)]
     async with working(rig, *fetches, at_once=1):
-        await rig.queued(dataset=dataset(0))  # nobody announces it
+        await rig.queued(dataset=dataset(0))  # it is not announced
         await rig.clock.elapse(FOUND_S)
         announced = await fetches[1].start()
 
@@ -163,13 +161,13 @@ async def test_announced_and_swept_jobs_share_the_same_room(rig: Rig) -> None:
         assert (early, await status(rig, announced.job)) == (JobStatus.QUEUED, JobStatus.RUNNING)
 
 
-async def test_a_job_that_was_found_and_has_no_room_yet_is_found_only_once(rig: Rig) -> None:
+async def test_a_job_that_was_found_and_waits_for_a_slot_is_found_only_once(rig: Rig) -> None:
     sources = [slow(rig, f"s{n}", takes_s=10) for n in range(3)]
     fetches = [rig.fetch(s, dataset=dataset(n)) for n, s in enumerate(sources)]
     async with working(rig, *fetches, at_once=2) as worker:
         await fetches[0].start()
         await fetches[1].start()
-        await rig.queued(dataset=dataset(2))  # nobody announces it
+        await rig.queued(dataset=dataset(2))  # it is not announced
 
         await rig.clock.elapse(9)
         early = len(sources[2].asked)
@@ -179,7 +177,7 @@ async def test_a_job_that_was_found_and_has_no_room_yet_is_found_only_once(rig: 
         assert worker.statuses == [JobStatus.SUCCEEDED] * 3
 
 
-# ---------------------------------------------------------------- what goes wrong
+# ---------------------------------------------------------------- errors
 
 
 async def test_an_error_in_one_job_is_published_and_ends_no_other(rig: Rig) -> None:
@@ -211,7 +209,7 @@ class Failing(MemoryJobHistory):
         return await super().overdue(limit)
 
 
-async def test_a_store_that_fails_during_a_sweep_is_asked_again(rig: Rig) -> None:
+async def test_a_sweep_that_fails_is_repeated(rig: Rig) -> None:
     history = Failing(rig.database, rig.clock)
     job = await rig.queued()
     async with working(rig, rig.fetch(rig.source("one", posts(1))), history=history) as worker:

@@ -1,4 +1,4 @@
-"""A worker that stops: once told it ends what it has in hand, told twice it leaves that too."""
+"""A stopping worker: it finishes its running jobs, unless it is cancelled a second time."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.application.workers import FOUND_S, dataset, slow, status, working
 
 
 @pytest.mark.parametrize("losing", [False, True], ids=["announced", "swept"])
-async def test_a_worker_told_to_stop_ends_what_it_has_in_hand(rig: Rig, losing: bool) -> None:
+async def test_a_stopping_worker_finishes_its_running_jobs(rig: Rig, losing: bool) -> None:
     rig.queue.is_losing = losing
     fetch = rig.fetch(slow(rig, takes_s=10))
     async with working(rig, fetch) as worker:
@@ -27,12 +27,12 @@ async def test_a_worker_told_to_stop_ends_what_it_has_in_hand(rig: Rig, losing: 
 
 
 @pytest.mark.parametrize("losing", [False, True], ids=["announced", "swept"])
-async def test_a_worker_told_to_stop_begins_nothing_more(rig: Rig, losing: bool) -> None:
+async def test_a_stopping_worker_starts_no_more_jobs(rig: Rig, losing: bool) -> None:
     fetches = [rig.fetch(slow(rig, f"s{n}", 10), dataset=dataset(n)) for n in range(3)]
     async with working(rig, *fetches, at_once=1) as worker:
         rig.queue.is_losing = losing
         await fetches[0].start()
-        await fetches[1].start()  # in hand, and waiting for room
+        await fetches[1].start()  # running, and waiting for a slot
         await rig.clock.elapse(FOUND_S)
         worker.task.cancel()
         await rig.clock.settle()
@@ -49,7 +49,7 @@ async def test_a_worker_told_to_stop_begins_nothing_more(rig: Rig, losing: bool)
 
 
 @pytest.mark.parametrize("losing", [False, True], ids=["announced", "swept"])
-async def test_a_worker_told_twice_leaves_what_it_has_in_hand_to_others(
+async def test_a_worker_cancelled_twice_leaves_its_running_jobs_to_others(
     rig: Rig, losing: bool
 ) -> None:
     rig.queue.is_losing = losing

@@ -1,4 +1,4 @@
-"""Gauges: how jobs, sources, hosts and pools stand, read once a second at most."""
+"""Gauges: the state of jobs, sources, hosts and pools, read once a second at most."""
 
 import asyncio
 from datetime import timedelta
@@ -13,14 +13,14 @@ from domain.builtin.posts import POSTS
 from domain.dataset import Dataset
 from domain.errors import QueueUnavailable, StoreUnavailable
 from domain.politeness import BREAKER_MINIMUM, Breaker
-from tests.application.keepers import OTHERS
 from tests.application.rig import CountedHistory, Rig, posts
+from tests.application.schedulers import OTHERS
 
 POOL = PoolUsage(name="read", most=4, open=2, busy=1, waiting=0)
 
 
 class GaugesRig(Rig):
-    """A rig with a database, a queue and a pool to look at, and two datasets."""
+    """A rig with a database, a queue, a pool and two datasets."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ def rig() -> GaugesRig:
     return GaugesRig()
 
 
-async def test_everything_is_there_before_anything_has_happened(rig: GaugesRig) -> None:
+async def test_all_gauges_exist_before_anything_has_happened(rig: GaugesRig) -> None:
     gauges = await rig.read()
 
     assert (gauges.database_works, gauges.queue_works) == (True, True)
@@ -76,7 +76,7 @@ async def test_jobs_are_counted_by_state_with_the_age_of_the_oldest(rig: GaugesR
     }
 
 
-async def test_a_host_shows_what_is_left_its_breaker_and_its_block(rig: GaugesRig) -> None:
+async def test_a_host_shows_its_budget_its_breaker_and_its_block(rig: GaugesRig) -> None:
     for _ in range(BREAKER_MINIMUM):
         await rig.budget.record_outcome("one", ok=False)
     await rig.budget.block("two", rig.clock.now() + timedelta(seconds=90))
@@ -94,14 +94,14 @@ async def test_records_in_quarantine_are_counted_by_dataset(rig: GaugesRig) -> N
     assert (await rig.read()).quarantined == {"posts": 1, "others": 0}
 
 
-async def test_without_a_database_only_what_needs_none_is_there(rig: GaugesRig) -> None:
+async def test_without_a_database_the_other_gauges_are_there(rig: GaugesRig) -> None:
     rig.probe.failure = StoreUnavailable("the database is gone")
     rig.queue_probe.failure = QueueUnavailable("the broker is gone")
 
     assert await rig.read() == Gauges(database_works=False, queue_works=False, pools=(POOL,))
 
 
-async def test_who_asks_often_gets_the_same_for_a_second(rig: GaugesRig) -> None:
+async def test_repeated_reads_get_the_same_values_for_a_second(rig: GaugesRig) -> None:
     first = await rig.read()
     await rig.queued()
     rig.clock.advance(0.5)
@@ -113,17 +113,17 @@ async def test_who_asks_often_gets_the_same_for_a_second(rig: GaugesRig) -> None
     assert later.jobs["queued"].count == 1
 
 
-async def test_a_clock_that_is_set_back_makes_nothing_last(rig: GaugesRig) -> None:
+async def test_a_clock_that_is_set_back_keeps_no_old_values(rig: GaugesRig) -> None:
     first = await rig.read()
     rig.clock.advance(-3600)
 
     assert await rig.read() is not first
 
 
-async def test_all_who_ask_at_once_share_one_look(rig: GaugesRig) -> None:
+async def test_concurrent_reads_share_one_collection(rig: GaugesRig) -> None:
     class Counted(CountedHistory):
         async def unfinished(self) -> list[object]:  # type: ignore[override]
-            self.looks += 1
+            self.reads += 1
             await asyncio.sleep(0)
             return []
 
@@ -132,4 +132,4 @@ async def test_all_who_ask_at_once_share_one_look(rig: GaugesRig) -> None:
 
     await asyncio.gather(*(rig.read() for _ in range(10)))
 
-    assert history.looks == 1
+    assert history.reads == 1

@@ -1,4 +1,4 @@
-"""Health: whether the service can do its work, and whether its sources may be asked."""
+"""Health: whether the service works, and the state of its sources."""
 
 from datetime import timedelta
 
@@ -19,19 +19,19 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def database() -> MemoryProbe:
-    """A database that works until told otherwise."""
+    """Return a database that works unless set to fail."""
     return MemoryProbe()
 
 
 @pytest.fixture
 def queue() -> MemoryProbe:
-    """A queue that works until told otherwise."""
+    """Return a queue that works unless set to fail."""
     return MemoryProbe("embedded")
 
 
 @pytest.fixture
 def budget(rig: Rig) -> MemoryBudget:
-    """The budget of the rig."""
+    """Return the budget of the rig."""
     return rig.budget
 
 
@@ -39,7 +39,7 @@ def budget(rig: Rig) -> MemoryBudget:
 def check_health(
     rig: Rig, database: MemoryProbe, queue: MemoryProbe, budget: MemoryBudget
 ) -> CheckHealth:
-    """Looks at one dataset with one source."""
+    """Return the use case over one dataset with one source."""
     registry = rig.registry(rig.fetch(rig.source("one", posts(1))))
     return CheckHealth(registry, database, queue, budget, rig.clock)
 
@@ -61,7 +61,7 @@ async def test_before_the_first_fetch_the_service_is_degraded(
     )
 
 
-async def test_with_current_data_all_is_well(rig: Rig, check_health: CheckHealth) -> None:
+async def test_with_current_data_the_service_is_ok(rig: Rig, check_health: CheckHealth) -> None:
     await fill(rig)
     fetched_at = rig.clock.now()
 
@@ -77,7 +77,7 @@ async def test_with_current_data_all_is_well(rig: Rig, check_health: CheckHealth
     )
 
 
-async def test_without_a_database_the_service_is_down_and_says_why(
+async def test_without_a_database_the_service_is_down_with_the_reason(
     check_health: CheckHealth, database: MemoryProbe
 ) -> None:
     database.failure = StoreUnavailable("the database is gone")
@@ -111,7 +111,7 @@ async def test_without_a_broker_the_service_is_degraded_and_can_still_be_read(
     await check_health.ready()
 
 
-async def test_without_either_the_reasons_of_both_are_told(
+async def test_without_either_both_reasons_are_given(
     check_health: CheckHealth, database: MemoryProbe, queue: MemoryProbe
 ) -> None:
     database.failure = StoreUnavailable("the database is gone")
@@ -134,7 +134,7 @@ class Away(MemoryBudget):
         raise StoreUnavailable("the database went away meanwhile")
 
 
-async def test_a_database_that_goes_away_meanwhile_is_down_too(
+async def test_a_database_that_fails_meanwhile_is_down_too(
     rig: Rig, database: MemoryProbe, queue: MemoryProbe
 ) -> None:
     registry = rig.registry(rig.fetch(rig.source("one")))
@@ -148,7 +148,7 @@ async def test_a_database_that_goes_away_meanwhile_is_down_too(
     )
 
 
-# ---------------------------------------------------------------- whether sources may be asked
+# ---------------------------------------------------------------- breakers and blocks
 
 
 async def test_a_blocked_source_is_shown_until_the_block_is_over(
@@ -165,7 +165,7 @@ async def test_a_blocked_source_is_shown_until_the_block_is_over(
     assert msgspec.structs.replace(blocked, blocked_until=None) == free
 
 
-async def test_a_source_that_keeps_failing_degrades_the_service_until_it_answers_again(
+async def test_a_failing_source_degrades_the_service_until_it_recovers(
     rig: Rig, check_health: CheckHealth, budget: MemoryBudget
 ) -> None:
     await fill(rig)
@@ -187,10 +187,10 @@ async def test_a_source_that_keeps_failing_degrades_the_service_until_it_answers
     ]
 
 
-# ---------------------------------------------------------------- each source by itself
+# ---------------------------------------------------------------- separate sources
 
 
-async def test_a_source_that_is_overdue_is_told_from_its_sibling_that_is_not(
+async def test_a_stale_source_is_distinguished_from_a_fresh_one_of_its_dataset(
     rig: Rig, database: MemoryProbe, queue: MemoryProbe, budget: MemoryBudget
 ) -> None:
     one, two = rig.shared("one"), rig.shared("two")

@@ -1,4 +1,4 @@
-"""Pruning: what is old is removed in small batches, by itself about once an hour."""
+"""Pruning: expired rows are removed in small batches, about once an hour."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -26,7 +26,7 @@ KEEPING = RetentionPolicy(
 
 
 class Watched(MemoryRetention):
-    """A retention that writes down what it was asked for, and may fail."""
+    """A retention that records its calls, and may fail."""
 
     def __init__(self, database: MemoryDatabase) -> None:
         super().__init__(database)
@@ -35,7 +35,7 @@ class Watched(MemoryRetention):
         self.failure: Exception | None = None
 
     async def prune(self, kept: RetainedKind, before: datetime, most: int) -> int:
-        """Remove some."""
+        """Remove some rows."""
         if self.failure is not None:
             raise self.failure
         self.asked.append((kept, before, most))
@@ -45,18 +45,18 @@ class Watched(MemoryRetention):
 
 @pytest.fixture
 def retention(rig: Rig) -> Watched:
-    """The retention of the rig's database."""
+    """Return the retention of the rig's database."""
     return Watched(rig.database)
 
 
 @pytest.fixture
 def prune(rig: Rig, retention: Watched) -> Prune:
-    """Removes what is old from it."""
+    """Return the use case that prunes it."""
     return Prune(retention, rig.clock, KEEPING)
 
 
 def ended_jobs(rig: Rig, count: int) -> None:
-    """Have so many jobs end now, and one more later that stays."""
+    """End so many jobs now, and one more later that stays."""
     for number in range(count + 1):
         rig.database.jobs[str(number)] = FetchJob(
             id=str(number),
@@ -69,13 +69,13 @@ def ended_jobs(rig: Rig, count: int) -> None:
 
 
 async def pruned(rig: Rig, prune: Prune) -> Pruned:
-    """Prune once, with all the time it takes."""
+    """Prune once, to the end."""
     task = asyncio.create_task(prune())
     await rig.clock.elapse(60)
     return await task
 
 
-async def test_everything_is_asked_for_in_its_order_and_with_its_age(
+async def test_every_kind_is_pruned_in_order_and_by_its_age(
     rig: Rig, retention: Watched, prune: Prune
 ) -> None:
     now = rig.clock.now()
@@ -90,7 +90,7 @@ async def test_everything_is_asked_for_in_its_order_and_with_its_age(
     ]
 
 
-async def test_much_is_removed_in_small_batches_with_pauses(
+async def test_many_rows_are_removed_in_small_batches_with_pauses(
     rig: Rig, retention: Watched, prune: Prune
 ) -> None:
     ended_jobs(rig, 10_000)
@@ -110,11 +110,11 @@ async def test_much_is_removed_in_small_batches_with_pauses(
     }
     assert max(retention.removed) == BATCH
     assert retention.removed[2:] == [BATCH] * 20 + [0]
-    # Of a moment that passes meanwhile nothing is asked.
+    # The end of the retention time is computed once.
     assert {before for _, before, _ in retention.asked[2:]} == {began - DAY * 7}
 
 
-async def test_what_is_not_old_enough_stays(rig: Rig, prune: Prune) -> None:
+async def test_rows_that_have_not_expired_stay(rig: Rig, prune: Prune) -> None:
     ended_jobs(rig, 3)
     rig.clock.advance(DAY * 7)
 
@@ -125,11 +125,11 @@ async def test_what_is_not_old_enough_stays(rig: Rig, prune: Prune) -> None:
     assert (removed[RetainedKind.JOBS], later[RetainedKind.JOBS]) == (0, 3)
 
 
-# ---------------------------------------------------------------- by itself
+# ---------------------------------------------------------------- the loop
 
 
-class Keeper:
-    """What prunes by itself, and what it said."""
+class PruneProcess:
+    """A prune loop, and its events."""
 
     def __init__(self, rig: Rig, prune: Prune) -> None:
         events = MemoryEvents()
@@ -138,42 +138,42 @@ class Keeper:
 
 
 async def test_it_prunes_about_once_an_hour(rig: Rig, prune: Prune, retention: Watched) -> None:
-    keeper = Keeper(rig, prune)
+    process = PruneProcess(rig, prune)
     await rig.clock.elapse(EVERY_S)
-    first = len(keeper.published)
+    first = len(process.published)
 
     await rig.clock.elapse(EVERY_S * 100)
 
     assert first == 1
-    assert 100 / (1 + JITTER_SHARE) <= len(keeper.published) - first <= 100 / (1 - JITTER_SHARE)
-    await ended(keeper.task)
+    assert 100 / (1 + JITTER_SHARE) <= len(process.published) - first <= 100 / (1 - JITTER_SHARE)
+    await ended(process.task)
 
 
-async def test_several_do_it_at_different_moments(rig: Rig, prune: Prune) -> None:
-    keepers = [Keeper(rig, prune) for _ in range(4)]
+async def test_several_loops_prune_at_different_times(rig: Rig, prune: Prune) -> None:
+    processes = [PruneProcess(rig, prune) for _ in range(4)]
     moments = set()
     for minute in range(600):
-        known = sum(len(keeper.published) for keeper in keepers)
+        known = sum(len(process.published) for process in processes)
         await rig.clock.elapse(60)
-        if sum(len(keeper.published) for keeper in keepers) > known:
+        if sum(len(process.published) for process in processes) > known:
             moments.add(minute)
 
     assert len(moments) > 20
-    await ended(*(keeper.task for keeper in keepers))
+    await ended(*(process.task for process in processes))
 
 
 async def test_a_failure_is_published_and_tried_again_an_hour_later(
     rig: Rig, prune: Prune, retention: Watched
 ) -> None:
     retention.failure = gone = StoreUnavailable("the database is gone")
-    keeper = Keeper(rig, prune)
+    process = PruneProcess(rig, prune)
     await rig.clock.elapse(EVERY_S)
     retention.failure = None
     await rig.clock.elapse(EVERY_S * (1 + JITTER_SHARE))
 
     nothing = dict.fromkeys(KEEPING.ages, 0)
-    assert keeper.published[:2] == [
+    assert process.published[:2] == [
         PruneFailed(error=gone),
         Pruned(removed=nothing),
     ]
-    await ended(keeper.task)
+    await ended(process.task)

@@ -1,4 +1,4 @@
-"""Stats: how much was received, how much is stored and waits, and how each source has done."""
+"""Stats: the numbers of received, stored and quarantined records, and the totals by source."""
 
 import pytest
 
@@ -15,7 +15,7 @@ SECRET = Dataset(name="secret", record=SharedPost, key=("source", "id"), read_by
 
 @pytest.fixture
 def show_stats(rig: Rig) -> ShowStats:
-    """Counts two datasets, one of them secret; its sources are `two` and `three`."""
+    """Return the use case over two datasets, one secret with the sources `two` and `three`."""
     registry = rig.registry(
         rig.fetch(rig.source("one", posts(2), b'[{"id": "bad"}]')),
         rig.fetch(rig.shared("two", 3), rig.shared("three"), dataset=SECRET),
@@ -24,7 +24,7 @@ def show_stats(rig: Rig) -> ShowStats:
     return ShowStats(catalogue, rig.source_history)
 
 
-async def test_before_the_first_run_every_source_is_there_with_nothing(
+async def test_before_the_first_run_every_source_has_zero_totals(
     show_stats: ShowStats,
 ) -> None:
     stats = await show_stats(Role.ADMIN)
@@ -37,18 +37,18 @@ async def test_before_the_first_run_every_source_is_there_with_nothing(
     assert (stats.received, stats.stored, stats.quarantined) == (0, 0, 0)
 
 
-async def test_a_viewer_is_told_of_the_datasets_they_may_read(
+async def test_a_viewer_sees_the_stats_of_the_datasets_they_may_read(
     rig: Rig, show_stats: ShowStats
 ) -> None:
     await rig.fetch(rig.source("one", posts(2), b'[{"id": "bad"}]'))()
     await rig.fetch(rig.shared("two", 3), dataset=SECRET)(Role.ADMIN)
 
-    told = {viewer: await show_stats(viewer) for viewer in Role}
+    shown = {viewer: await show_stats(viewer) for viewer in Role}
 
     assert {
-        viewer: (stats.received, stats.stored, stats.quarantined) for viewer, stats in told.items()
+        viewer: (stats.received, stats.stored, stats.quarantined) for viewer, stats in shown.items()
     } == {Role.ANYONE: (3, 2, 1), Role.USER: (3, 2, 1), Role.ADMIN: (6, 5, 1)}
-    assert {total.dataset for total in told[Role.ANYONE].sources} == {"posts"}
+    assert {total.dataset for total in shown[Role.ANYONE].sources} == {"posts"}
 
 
 async def test_a_source_that_was_switched_off_stays_counted(

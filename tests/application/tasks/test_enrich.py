@@ -1,4 +1,4 @@
-"""Enriching: tasks learn what GitHub says of their repositories, however long it takes."""
+"""Enrichment: tasks get GitHub's facts about their repositories."""
 
 import asyncio
 from collections.abc import Callable
@@ -29,12 +29,12 @@ DOWN = SourceUnavailable("GitHub is down")
 
 @pytest.fixture
 def rig() -> TaskRig:
-    """Everything in memory, with GitHub."""
+    """Return a rig with GitHub in memory."""
     return TaskRig()
 
 
 async def waiting(rig: TaskRig, *repositories: str) -> list[str]:
-    """Tasks that were made while GitHub was down, by identifier."""
+    """Return tasks that were created while GitHub was down, by identifier."""
     rig.github.failure = DOWN
     made = [await rig.create(repository) for repository in repositories]
     rig.github.failure = None
@@ -44,10 +44,10 @@ async def waiting(rig: TaskRig, *repositories: str) -> list[str]:
     return [task.id for task in made]
 
 
-# ---------------------------------------------------------------- tasks that wait
+# ---------------------------------------------------------------- pending tasks
 
 
-async def test_the_job_that_was_asked_for_enriches_what_waits(rig: TaskRig) -> None:
+async def test_the_requested_job_enriches_pending_tasks(rig: TaskRig) -> None:
     [task_id] = await waiting(rig, "a/b")
     rig.clock.advance(60)
 
@@ -60,7 +60,7 @@ async def test_the_job_that_was_asked_for_enriches_what_waits(rig: TaskRig) -> N
     assert (report_of(job).source, report_of(job).requests) == ("github", 1)
 
 
-async def test_a_repository_is_asked_for_once_for_all_of_its_tasks(rig: TaskRig) -> None:
+async def test_a_repository_is_looked_up_once_for_all_of_its_tasks(rig: TaskRig) -> None:
     await waiting(rig, "a/b", "a/b", "c/d", "a/b")
 
     job = await rig.work()
@@ -70,7 +70,7 @@ async def test_a_repository_is_asked_for_once_for_all_of_its_tasks(rig: TaskRig)
     assert {task.enrichment for task in await rig.all_tasks()} == {Enrichment.OK}
 
 
-async def test_a_repository_that_is_known_by_now_costs_nothing(rig: TaskRig) -> None:
+async def test_a_known_repository_costs_no_request(rig: TaskRig) -> None:
     await waiting(rig, "a/b")
     await rig.create("a/b")
 
@@ -80,7 +80,7 @@ async def test_a_repository_that_is_known_by_now_costs_nothing(rig: TaskRig) -> 
     assert (report_of(job).requests, report_of(job).counts) == (0, counts(updated=1, unchanged=1))
 
 
-async def test_a_repository_that_is_gone_is_an_answer(rig: TaskRig) -> None:
+async def test_a_missing_repository_is_a_result(rig: TaskRig) -> None:
     [task_id] = await waiting(rig, "a/b")
     rig.github.facts.clear()
 
@@ -104,7 +104,7 @@ async def test_a_task_made_while_the_job_runs_is_enriched_by_it_as_well(rig: Tas
     assert (await rig.task(meanwhile)).enrichment is Enrichment.OK
 
 
-async def test_what_a_user_changes_meanwhile_is_kept(rig: TaskRig) -> None:
+async def test_a_concurrent_change_of_a_user_is_kept(rig: TaskRig) -> None:
     [same, moved, deleted] = await waiting(rig, "a/b", "a/b", "a/b")
     rig.github.takes_s = 1
     working = asyncio.create_task(rig.work())
@@ -126,7 +126,7 @@ async def test_what_a_user_changes_meanwhile_is_kept(rig: TaskRig) -> None:
 
 
 class OvertakenTasks(MemoryTasks):
-    """Tasks that somebody else changes, or deletes, just before a job does."""
+    """Tasks that are changed or deleted concurrently, just before a job changes them."""
 
     def __init__(self, rig: TaskRig, edit: TaskEdit | None) -> None:
         super().__init__(rig.database, rig.clock)
@@ -134,7 +134,7 @@ class OvertakenTasks(MemoryTasks):
         self._edit = edit
 
     async def change(self, task_id: str, change: Callable[[Task], Task]) -> Any | None:
-        """Let somebody else be faster."""
+        """Make the concurrent change first."""
         if self._edit is None:
             await self._rig.delete_task(task_id)
         else:
@@ -143,7 +143,7 @@ class OvertakenTasks(MemoryTasks):
 
 
 async def overtaken(rig: TaskRig, edit: TaskEdit | None) -> FetchJob:
-    """Run the last job, and let somebody else be faster each time it changes a task."""
+    """Run the last job, with a concurrent change before each of its own."""
     tasks = OvertakenTasks(rig, edit)
     enrich = EnrichTasks(rig.repository_lookup, tasks, rig.store, rig.intakes, rig.clock)
     ran = await rig.fetch_all([enrich]).run(rig.last.id)
@@ -151,7 +151,7 @@ async def overtaken(rig: TaskRig, edit: TaskEdit | None) -> FetchJob:
     return ran
 
 
-async def test_a_task_that_moves_at_the_last_moment_does_not_get_another_one_s_facts(
+async def test_a_task_whose_repository_changes_concurrently_gets_no_wrong_facts(
     rig: TaskRig,
 ) -> None:
     [task_id] = await waiting(rig, "a/b")
@@ -166,7 +166,7 @@ async def test_a_task_that_moves_at_the_last_moment_does_not_get_another_one_s_f
     )
 
 
-async def test_a_task_that_is_deleted_at_the_last_moment_is_not_counted(rig: TaskRig) -> None:
+async def test_a_task_that_is_deleted_concurrently_is_not_counted(rig: TaskRig) -> None:
     await waiting(rig, "a/b")
 
     job = await overtaken(rig, None)
@@ -178,7 +178,7 @@ async def test_a_task_that_is_deleted_at_the_last_moment_is_not_counted(rig: Tas
 # ---------------------------------------------------------------- by the schedule
 
 
-async def test_the_schedule_looks_again_with_what_is_known(rig: TaskRig) -> None:
+async def test_a_scheduled_job_looks_up_again_with_validators(rig: TaskRig) -> None:
     made = await rig.create()
     rig.clock.advance(FRESH_FOR)
 
@@ -192,7 +192,7 @@ async def test_the_schedule_looks_again_with_what_is_known(rig: TaskRig) -> None
     assert (await rig.task(made.id)) == made
 
 
-async def test_what_has_changed_at_github_is_told_to_every_task_of_the_repository(
+async def test_changed_facts_are_added_to_every_task_of_the_repository(
     rig: TaskRig,
 ) -> None:
     first, second = await rig.create(), await rig.create()
@@ -208,7 +208,7 @@ async def test_what_has_changed_at_github_is_told_to_every_task_of_the_repositor
     assert report_of(job).counts == counts(updated=2)
 
 
-async def test_what_is_fresh_is_not_looked_at_again(rig: TaskRig) -> None:
+async def test_a_fresh_repository_is_not_looked_up_again(rig: TaskRig) -> None:
     await rig.create()
     rig.clock.advance(FRESH_FOR - timedelta(seconds=1))
 
@@ -217,7 +217,7 @@ async def test_what_is_fresh_is_not_looked_at_again(rig: TaskRig) -> None:
     assert rig.asked == ["a/b"]
 
 
-async def test_a_job_that_was_asked_for_looks_only_at_what_waits(rig: TaskRig) -> None:
+async def test_a_requested_job_looks_up_only_pending_tasks(rig: TaskRig) -> None:
     await rig.create()
     rig.clock.advance(FRESH_FOR)
     await waiting(rig, "c/d")
@@ -227,7 +227,7 @@ async def test_a_job_that_was_asked_for_looks_only_at_what_waits(rig: TaskRig) -
     assert rig.asked == ["c/d"]
 
 
-async def test_what_waits_comes_first_and_then_what_was_looked_at_longest_ago(
+async def test_pending_tasks_come_first_then_the_oldest_lookups(
     rig: TaskRig,
 ) -> None:
     rig.github.facts |= {"o/1": FACTS, "o/2": FACTS}
@@ -243,7 +243,7 @@ async def test_what_waits_comes_first_and_then_what_was_looked_at_longest_ago(
     assert rig.asked == ["z/z", "o/2", "o/1"]
 
 
-async def test_a_repository_no_task_speaks_of_is_forgotten_unasked(rig: TaskRig) -> None:
+async def test_a_repository_without_tasks_is_forgotten_without_a_request(rig: TaskRig) -> None:
     made = await rig.create()
     await rig.delete_task(made.id)
     rig.clock.advance(FRESH_FOR)
@@ -265,7 +265,7 @@ async def test_a_run_that_ended_well_leaves_a_checkpoint(rig: TaskRig) -> None:
     assert checkpoint.counts == counts(updated=1)
 
 
-async def test_there_is_nothing_of_github_s_to_read_again(rig: TaskRig) -> None:
+async def test_github_has_nothing_to_reprocess(rig: TaskRig) -> None:
     await waiting(rig, "a/b")
 
     report = await rig.enrich.reprocess(rig.last, None)
@@ -277,7 +277,7 @@ async def test_there_is_nothing_of_github_s_to_read_again(rig: TaskRig) -> None:
 # ---------------------------------------------------------------- GitHub fails
 
 
-async def test_one_repository_s_failure_is_not_the_others(rig: TaskRig) -> None:
+async def test_a_failure_of_one_repository_does_not_affect_the_others(rig: TaskRig) -> None:
     [bad, good] = await waiting(rig, "a/bad", "z/good")
     rig.github.failures["a/bad"] = UnexpectedContent("garbage")
 
@@ -295,7 +295,7 @@ async def test_one_repository_s_failure_is_not_the_others(rig: TaskRig) -> None:
     assert job.status is JobStatus.PARTIAL
 
 
-async def test_when_nothing_can_be_had_the_job_fails_and_leaves_no_checkpoint(
+async def test_when_all_lookups_fail_the_job_fails_and_stores_no_checkpoint(
     rig: TaskRig,
 ) -> None:
     await waiting(rig, "a/b", "c/d")
@@ -308,7 +308,7 @@ async def test_when_nothing_can_be_had_the_job_fails_and_leaves_no_checkpoint(
     assert (await rig.store.freshness(TASKS)).checkpoints == ()
 
 
-async def test_a_task_that_was_pending_is_told_that_github_fails(rig: TaskRig) -> None:
+async def test_a_pending_task_becomes_unavailable_when_github_fails(rig: TaskRig) -> None:
     rig.github.failure = SourceTimedOut("silence")
     made = await rig.create()
     rig.github.failure = DOWN
@@ -318,7 +318,7 @@ async def test_a_task_that_was_pending_is_told_that_github_fails(rig: TaskRig) -
     assert (await rig.task(made.id)).enrichment is Enrichment.UNAVAILABLE
 
 
-async def test_what_is_known_outlives_a_failure(rig: TaskRig) -> None:
+async def test_known_facts_stay_after_a_failure(rig: TaskRig) -> None:
     made = await rig.create()
     rig.github.failure = DOWN
     rig.clock.advance(FRESH_FOR)
@@ -329,7 +329,7 @@ async def test_what_is_known_outlives_a_failure(rig: TaskRig) -> None:
     assert job.status is JobStatus.FAILED
 
 
-async def test_at_github_s_limit_the_job_waits_and_then_goes_on(rig: TaskRig) -> None:
+async def test_at_github_s_limit_the_job_is_deferred_and_then_continues(rig: TaskRig) -> None:
     [first, second, third] = await waiting(rig, "a/b", "c/d", "e/f")
     until = rig.later(600)
     rig.github.failures["c/d"] = SourceBlocked("the limit is reached", retry_at=until)
@@ -348,7 +348,7 @@ async def test_at_github_s_limit_the_job_waits_and_then_goes_on(rig: TaskRig) ->
     assert rig.asked == ["a/b", "c/d", "c/d", "e/f"]
 
 
-async def test_a_host_that_refuses_whoever_asks_is_asked_once_and_the_job_says_so(
+async def test_a_host_that_refuses_the_caller_gets_one_request_and_the_job_fails(
     rig: TaskRig,
 ) -> None:
     await waiting(rig, *(f"a/{number}" for number in range(24)))
@@ -368,7 +368,7 @@ async def test_a_host_that_refuses_whoever_asks_is_asked_once_and_the_job_says_s
     assert (after.status, report_of(after).counts.updated) == (JobStatus.SUCCEEDED, 24)
 
 
-async def test_what_is_refused_is_asked_for_once_however_many_tasks_and_jobs_come(
+async def test_a_refused_repository_is_requested_once_for_all_tasks_and_jobs(
     rig: TaskRig,
 ) -> None:
     rig.github.failure = SourceRefused("may not be read")
@@ -381,7 +381,7 @@ async def test_what_is_refused_is_asked_for_once_however_many_tasks_and_jobs_com
     assert {task.enrichment for task in await rig.all_tasks()} == {Enrichment.UNAVAILABLE}
 
 
-async def test_what_was_refused_is_asked_for_again_after_a_while(rig: TaskRig) -> None:
+async def test_a_refused_repository_is_requested_again_after_a_while(rig: TaskRig) -> None:
     rig.github.failure = SourceRefused("may not be read")
     made = await rig.create("a/b")
     rig.github.failure = None
@@ -392,7 +392,7 @@ async def test_what_was_refused_is_asked_for_again_after_a_while(rig: TaskRig) -
     assert (await rig.task(made.id)).enrichment is Enrichment.OK
 
 
-async def test_a_repository_that_is_forgotten_is_not_known_to_be_refused(rig: TaskRig) -> None:
+async def test_a_forgotten_repository_loses_its_refusal(rig: TaskRig) -> None:
     rig.github.failure = SourceRefused("may not be read")
     await rig.create("a/b")
     rig.github.failure = None
@@ -403,7 +403,7 @@ async def test_a_repository_that_is_forgotten_is_not_known_to_be_refused(rig: Ta
     assert made.enrichment is Enrichment.OK
 
 
-async def test_a_limit_without_a_time_is_left_for_a_minute(rig: TaskRig) -> None:
+async def test_a_rate_limit_without_a_time_lasts_a_minute(rig: TaskRig) -> None:
     await waiting(rig, "a/b")
     rig.github.failure = SourceBlocked("slow down")
 
@@ -412,7 +412,7 @@ async def test_a_limit_without_a_time_is_left_for_a_minute(rig: TaskRig) -> None
     assert (job.status, job.run_at) == (JobStatus.QUEUED, rig.clock.now() + LIMITED_FOR)
 
 
-async def test_a_job_that_has_waited_for_a_day_ends_with_what_it_has(rig: TaskRig) -> None:
+async def test_a_job_deferred_for_a_day_ends_with_its_results(rig: TaskRig) -> None:
     await waiting(rig, "a/b")
     rig.clock.advance(PATIENCE)
     rig.github.failure = SourceBlocked("the limit is reached", retry_at=rig.later(120))
@@ -423,7 +423,7 @@ async def test_a_job_that_has_waited_for_a_day_ends_with_what_it_has(rig: TaskRi
     assert report_of(job).error is not None
 
 
-async def test_when_the_time_is_up_the_rest_is_done_by_the_next_run(rig: TaskRig) -> None:
+async def test_after_the_deadline_the_rest_is_done_by_the_next_run(rig: TaskRig) -> None:
     [first, second] = await waiting(rig, "a/b", "c/d")
     rig.github.takes_s = rig.fetch_tasks.deadline.total_seconds()
     working = asyncio.create_task(rig.work())
@@ -439,7 +439,7 @@ async def test_when_the_time_is_up_the_rest_is_done_by_the_next_run(rig: TaskRig
         assert (await rig.task(task_id)).enrichment is Enrichment.OK
 
 
-async def test_what_is_left_of_a_list_when_the_time_is_up_is_not_looked_at(rig: TaskRig) -> None:
+async def test_after_the_deadline_nothing_more_is_looked_up(rig: TaskRig) -> None:
     await waiting(rig, "a/b", "c/d", "e/f")
     job = await rig.jobs.claim(rig.last.id)
     assert job is not None
@@ -451,7 +451,7 @@ async def test_what_is_left_of_a_list_when_the_time_is_up_is_not_looked_at(rig: 
     assert (report.error.code, report.error.retry_at) == ("source_timed_out", rig.clock.now())
 
 
-async def test_a_look_that_the_deadline_ended_is_done_by_the_next_run(rig: TaskRig) -> None:
+async def test_a_lookup_that_the_deadline_ended_is_done_by_the_next_run(rig: TaskRig) -> None:
     await waiting(rig, "a/b")
     rig.github.takes_s = rig.fetch_tasks.deadline.total_seconds()
     rig.github.failure = SourceTimedOut("not done before the deadline")
@@ -476,17 +476,17 @@ async def test_a_job_that_is_taken_over_writes_no_checkpoint(rig: TaskRig) -> No
     assert (await rig.store.freshness(TASKS)).checkpoints == ()
 
 
-# ---------------------------------------------------------------- in the fetch
+# ---------------------------------------------------------------- as a job step
 
 
-async def test_a_scheduled_start_asks_for_the_job_of_tasks(rig: TaskRig) -> None:
+async def test_a_scheduled_start_requests_the_job_of_tasks(rig: TaskRig) -> None:
     started = await rig.fetch_tasks.start(mode=Mode.SCHEDULE)
 
     assert (started.job.dataset, started.job.status) == ("tasks", JobStatus.QUEUED)
     assert rig.fetch_tasks.hosts == {"github": rig.github.host}
 
 
-async def test_looks_that_go_on_are_stopped_when_the_process_stops(rig: TaskRig) -> None:
+async def test_running_lookups_are_cancelled_when_the_process_stops(rig: TaskRig) -> None:
     rig.github.takes_s = 3600
     making = asyncio.create_task(rig.create())
     await rig.clock.settle()

@@ -1,4 +1,4 @@
-"""Tasks: whatever call fails, a task is whole, and GitHub's facts come in the end."""
+"""Tasks: whichever call fails, a task is consistent, and gets GitHub's facts in the end."""
 
 import contextlib
 
@@ -21,7 +21,7 @@ EDIT = TaskEdit(title="a title", repository="a/b")
 
 
 class TasksCase(Case):
-    """The use cases of tasks, and one task of a repository that GitHub knows."""
+    """The use cases of tasks, and one task of a known repository."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,8 +36,8 @@ class TasksCase(Case):
             dataset=TASKS,
             store=store,
             intakes=intakes,
-            job_backend=self.counted_desk(),
-            gathers=[enrich],
+            job_backend=self.counted_job_backend(),
+            steps=[enrich],
         )
         follow = TaskEnricher(repository_lookup, self.enriching, self.clock)
         self.create_task = CreateTask(tasks, follow, self.clock, self.random)
@@ -45,16 +45,16 @@ class TasksCase(Case):
         self.delete_task = DeleteTask(tasks)
 
     async def begin(self) -> None:
-        """Have a task."""
+        """Create a task."""
         self.task = task_of(await self.create_task(EDIT))
 
     async def all_tasks(self) -> list[Task]:
-        """Every task there is."""
+        """Return every task."""
         request = PageRequest(sort=Sort.parse(TASKS, "created_at"))
         return [task_of(row) for row in (await Query(TASKS, self.store)(request)).rows]
 
     async def holds(self) -> None:
-        """Facts are those of the task's own repository, or there are none yet."""
+        """Assert that facts are those of the task's own repository, or missing."""
         for task in await self.all_tasks():
             known = task.enrichment is Enrichment.OK
             assert (task.repo_stars, task.repo_language) == (
@@ -67,7 +67,7 @@ class Creating(TasksCase):
         await self.create_task(TaskEdit(title="another", repository="c/d"))
 
     async def is_done(self) -> None:
-        # Who asks again for what was done already has it twice: a task has no key of its own.
+        # A repetition after success creates a second task: tasks have no natural key.
         titles = [task.title for task in await self.all_tasks()]
         assert titles[:2] == ["a title", "another"]
         assert set(titles[2:]) <= {"another"}
@@ -79,7 +79,7 @@ class Changing(TasksCase):
         await self.change_task(self.task.id, edit, seen={self.task.version})
 
     async def act_again(self) -> None:
-        with contextlib.suppress(StaleVersion):  # it was changed, by whoever asks
+        with contextlib.suppress(StaleVersion):  # it has been changed already
             await self.act()
 
     async def is_done(self) -> None:
@@ -93,7 +93,7 @@ class Deleting(TasksCase):
         await self.delete_task(self.task.id, seen={self.task.version})
 
     async def act_again(self) -> None:
-        with contextlib.suppress(UnknownRecord):  # it is gone
+        with contextlib.suppress(UnknownRecord):  # it has been deleted already
             await self.act()
 
     async def is_done(self) -> None:
@@ -101,7 +101,7 @@ class Deleting(TasksCase):
 
 
 class LookingLater(TasksCase):
-    """The job that looks at two repositories, whose tasks were made while GitHub was down."""
+    """The job that looks up two repositories, whose tasks were created while GitHub was down."""
 
     async def begin(self) -> None:
         self.github.failure = SourceUnavailable("GitHub is down")
@@ -114,7 +114,7 @@ class LookingLater(TasksCase):
         await self.enriching.run(fetched.job.id)
 
     async def act_again(self) -> None:
-        # As a sweep does: it takes the job up once whoever had it is thought dead.
+        # As a sweep does: it claims the job once its lease has expired.
         self.clock.advance(LEASE)
         await self.act()
 
@@ -128,7 +128,7 @@ CASES = (Creating, Changing, Deleting, LookingLater)
 
 
 @pytest.mark.parametrize("kind", CASES, ids=lambda kind: kind.__name__)
-async def test_whichever_call_fails_every_task_is_whole_and_it_can_be_asked_for_again(
+async def test_whichever_call_fails_every_task_is_consistent_and_the_use_case_can_be_repeated(
     kind: type[TasksCase],
 ) -> None:
     assert await sweep(kind) >= 2

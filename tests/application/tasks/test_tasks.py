@@ -1,4 +1,4 @@
-"""Tasks: made, changed and deleted whatever GitHub does, with no change ever lost."""
+"""Tasks: created, changed and deleted in any state of GitHub, with no change lost."""
 
 import asyncio
 
@@ -27,11 +27,11 @@ from tests.application.task_rig import FACTS, FRESH_FOR, TaskRig
 
 @pytest.fixture
 def rig() -> TaskRig:
-    """Everything in memory, with GitHub."""
+    """Return a rig with GitHub in memory."""
     return TaskRig()
 
 
-#: What GitHub may do to us, and what a task is told of it while somebody waits.
+#: Failures of GitHub, and the enrichment of a task created during each.
 FAILURES: list[tuple[SourceError, Enrichment]] = [
     (SourceUnavailable("500"), Enrichment.UNAVAILABLE),
     (SourceBlocked("429"), Enrichment.PENDING),
@@ -44,10 +44,10 @@ ALL_FAILURES = pytest.mark.parametrize(
 )
 
 
-# ---------------------------------------------------------------- made
+# ---------------------------------------------------------------- creation
 
 
-async def test_a_task_is_made_with_what_github_says(rig: TaskRig) -> None:
+async def test_a_task_is_created_with_github_s_facts(rig: TaskRig) -> None:
     made = await rig.create()
 
     assert await rig.task(made.id) == made
@@ -61,7 +61,7 @@ async def test_a_task_is_made_with_what_github_says(rig: TaskRig) -> None:
     assert not rig.database.jobs
 
 
-async def test_a_repository_that_does_not_exist_is_told_of_and_not_looked_for_again(
+async def test_a_missing_repository_is_reported_and_not_looked_up_again(
     rig: TaskRig,
 ) -> None:
     made = await rig.create("no/where")
@@ -71,7 +71,7 @@ async def test_a_repository_that_does_not_exist_is_told_of_and_not_looked_for_ag
 
 
 @ALL_FAILURES
-async def test_a_task_is_made_whatever_github_does_and_a_job_follows(
+async def test_a_task_is_created_in_any_state_of_github_and_a_job_follows(
     rig: TaskRig, failure: SourceError, enrichment: Enrichment
 ) -> None:
     rig.github.failure = failure
@@ -100,7 +100,7 @@ async def test_while_github_fails_tasks_are_read_changed_and_deleted(
     assert await rig.all_tasks() == []
 
 
-async def test_whoever_makes_a_task_waits_three_seconds_for_github_and_no_longer(
+async def test_creating_a_task_waits_three_seconds_for_github_at_most(
     rig: TaskRig,
 ) -> None:
     rig.github.takes_s = 3600
@@ -115,7 +115,7 @@ async def test_whoever_makes_a_task_waits_three_seconds_for_github_and_no_longer
     assert rig.last.status is JobStatus.QUEUED
 
 
-async def test_an_answer_that_was_too_slow_is_known_to_the_job_that_follows(rig: TaskRig) -> None:
+async def test_a_slow_response_is_known_to_the_job_that_follows(rig: TaskRig) -> None:
     rig.github.takes_s = 5
     making = asyncio.create_task(rig.create())
     await rig.clock.elapse(10)
@@ -127,7 +127,7 @@ async def test_an_answer_that_was_too_slow_is_known_to_the_job_that_follows(rig:
     assert rig.asked == ["a/b"]
 
 
-async def test_whoever_leaves_while_github_is_asked_leaves_nothing_behind(rig: TaskRig) -> None:
+async def test_a_caller_that_leaves_during_a_lookup_creates_nothing(rig: TaskRig) -> None:
     rig.github.takes_s = 2
     making = asyncio.create_task(rig.create())
     await rig.clock.settle()
@@ -149,7 +149,7 @@ async def test_ten_tasks_on_one_repository_cost_one_request(rig: TaskRig) -> Non
     assert rig.asked == ["a/b"]
 
 
-async def test_a_repository_that_is_known_but_not_fresh_is_asked_for_conditionally(
+async def test_a_known_repository_that_is_not_fresh_is_requested_conditionally(
     rig: TaskRig,
 ) -> None:
     first = await rig.create()
@@ -164,7 +164,7 @@ async def test_a_repository_that_is_known_but_not_fresh_is_asked_for_conditional
     assert (known.facts, bool(known.etag)) == (FACTS, True)
 
 
-async def test_without_github_tasks_are_made_and_nobody_is_asked() -> None:
+async def test_without_github_tasks_are_created_without_a_request() -> None:
     rig = TaskRig(github_is_off=True)
 
     made = await rig.create()
@@ -175,18 +175,18 @@ async def test_without_github_tasks_are_made_and_nobody_is_asked() -> None:
 
 
 class NoJobs(MemoryJobs):
-    """Jobs that cannot be written down."""
+    """Jobs that cannot be stored."""
 
     async def request(self, job: FetchJob) -> FetchJob:
         """Fail."""
         raise StoreUnavailable("the database is busy")
 
 
-async def test_a_task_that_is_stored_is_answered_though_no_job_can_be_written(
+async def test_a_stored_task_is_returned_though_no_job_can_be_stored(
     rig: TaskRig,
 ) -> None:
     rig.github.failure = SourceUnavailable("500")
-    job_backend = rig.with_desk(jobs=NoJobs(rig.database, rig.clock))
+    job_backend = rig.with_job_backend(jobs=NoJobs(rig.database, rig.clock))
     fetch = rig.fetch_all([rig.enrich], job_backend)
     create = rig.creating(TaskEnricher(rig.repository_lookup, fetch, rig.clock))
 
@@ -195,7 +195,7 @@ async def test_a_task_that_is_stored_is_answered_though_no_job_can_be_written(
     assert (await rig.task(made.id)).enrichment is Enrichment.UNAVAILABLE
 
 
-async def test_what_no_task_may_hold_is_refused_before_github_is_asked(rig: TaskRig) -> None:
+async def test_invalid_input_is_refused_before_github_is_asked(rig: TaskRig) -> None:
     with pytest.raises(InvalidInput, match="repository"):
         await rig.create("nowhere")
 
@@ -203,7 +203,7 @@ async def test_what_no_task_may_hold_is_refused_before_github_is_asked(rig: Task
     assert await rig.all_tasks() == []
 
 
-# ---------------------------------------------------------------- changed
+# ---------------------------------------------------------------- change
 
 
 async def test_a_change_is_the_next_version(rig: TaskRig) -> None:
@@ -217,7 +217,7 @@ async def test_a_change_is_the_next_version(rig: TaskRig) -> None:
     assert rig.asked == ["a/b"]
 
 
-async def test_a_change_to_a_version_that_is_gone_is_refused_and_asks_nobody(rig: TaskRig) -> None:
+async def test_a_change_of_an_old_version_is_refused_without_a_request(rig: TaskRig) -> None:
     made = await rig.create()
     await rig.change_task(made.id, TaskEdit(title="the first"))
 
@@ -228,7 +228,7 @@ async def test_a_change_to_a_version_that_is_gone_is_refused_and_asks_nobody(rig
     assert rig.asked == ["a/b"]
 
 
-async def test_another_repository_is_looked_at(rig: TaskRig) -> None:
+async def test_a_new_repository_is_looked_up(rig: TaskRig) -> None:
     made = await rig.create("no/where")
 
     changed = await rig.change_task(made.id, TaskEdit(repository="a/b"))
@@ -236,7 +236,7 @@ async def test_another_repository_is_looked_at(rig: TaskRig) -> None:
     assert (changed.repository, changed.repo_stars, changed.version) == ("a/b", 7, 2)
 
 
-async def test_another_repository_that_cannot_be_looked_at_is_left_to_a_job(rig: TaskRig) -> None:
+async def test_a_new_repository_that_cannot_be_looked_up_is_left_to_a_job(rig: TaskRig) -> None:
     made = await rig.create()
     rig.github.failures["c/d"] = SourceUnavailable("500")
 
@@ -261,7 +261,7 @@ async def test_a_task_that_changes_while_github_is_asked_is_not_overwritten(rig:
     assert (task.title, task.repository) == ("meanwhile", "no/where")
 
 
-async def test_what_two_people_change_at_once_is_changed_by_both(rig: TaskRig) -> None:
+async def test_two_concurrent_changes_are_both_applied(rig: TaskRig) -> None:
     made = await rig.create("no/where")
     rig.github.takes_s = 1
     moving = asyncio.create_task(rig.change_task(made.id, TaskEdit(repository="a/b")))
@@ -307,7 +307,7 @@ async def test_of_a_hundred_changes_at_once_none_is_lost(rig: TaskRig) -> None:
     assert (await rig.task(made.id)).version == 101
 
 
-async def test_of_a_hundred_changes_to_one_version_one_is_made(rig: TaskRig) -> None:
+async def test_of_a_hundred_changes_of_one_version_one_is_applied(rig: TaskRig) -> None:
     made = await rig.create()
 
     ended = await asyncio.gather(
@@ -322,12 +322,12 @@ async def test_of_a_hundred_changes_to_one_version_one_is_made(rig: TaskRig) -> 
     assert (await rig.task(made.id)).version == 2
 
 
-async def test_a_task_that_is_not_there_cannot_be_changed(rig: TaskRig) -> None:
+async def test_a_missing_task_cannot_be_changed(rig: TaskRig) -> None:
     with pytest.raises(UnknownRecord):
         await rig.change_task("0" * 32, TaskEdit(title="a title"))
 
 
-# ---------------------------------------------------------------- deleted, and read
+# ---------------------------------------------------------------- deletion and reads
 
 
 async def test_a_deleted_task_is_gone(rig: TaskRig) -> None:
@@ -341,7 +341,7 @@ async def test_a_deleted_task_is_gone(rig: TaskRig) -> None:
         await rig.delete_task(made.id)
 
 
-async def test_a_version_that_is_gone_cannot_be_deleted(rig: TaskRig) -> None:
+async def test_an_old_version_cannot_be_deleted(rig: TaskRig) -> None:
     made = await rig.create()
     await rig.change_task(made.id, TaskEdit(title="another"))
 

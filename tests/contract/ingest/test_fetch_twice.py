@@ -32,7 +32,7 @@ class Upstream(MemorySource[CryptoAsset]):
         self.pages = [msgspec.json.encode(page) for page in pages]
 
     def normalise(self, payload: Payload) -> Batch[CryptoAsset]:
-        """Read, and note it."""
+        """Read the payload, and record it."""
         self.read += 1
         return super().normalise(payload)
 

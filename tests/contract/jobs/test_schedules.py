@@ -173,7 +173,7 @@ async def test_a_dataset_that_is_being_fetched_gets_no_second_job_and_the_tick_i
     assert await schedules_of(backend) == [following]
 
 
-async def test_the_schedules_of_others_are_left_alone(backend: Backend) -> None:
+async def test_other_schedules_are_not_changed(backend: Backend) -> None:
     await backend.schedules.declare({POSTS.name: HOUR, SAMPLES.name: HOUR})
     posts, samples = await schedules_of(backend)
 

@@ -61,7 +61,7 @@ async def prune(
     return removed
 
 
-# ---------------------------------------------------------------- everything
+# ---------------------------------------------------------------- all records
 
 
 @pytest.mark.parametrize("what", RetainedKind)

@@ -138,7 +138,7 @@ def test_zeros_of_either_sign_are_two_points() -> None:
     assert id_of(AT, encoded(0.0), []) != id_of(AT, encoded(-0.0), [])
 
 
-# ---------------------------------------------------------------- who sees what
+# ---------------------------------------------------------------- roles
 
 
 def test_users_read_and_admins_fetch() -> None:

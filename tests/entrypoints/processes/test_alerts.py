@@ -128,7 +128,7 @@ def _steered(settings: Settings, clock: Rhythm) -> dict[str, Any]:
 
 
 def events(listening: Operator) -> list[tuple[str, str, str]]:
-    """What the operator has heard, in order."""
+    """Return the sent alerts, in order."""
     return [(h.body["event"], h.body["kind"], h.body["subject"]) for h in listening.heard]
 
 

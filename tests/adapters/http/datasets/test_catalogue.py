@@ -156,7 +156,7 @@ async def test_a_dataset_for_others_is_not_shown(path: str) -> None:
 # ---------------------------------------------------------------- health
 
 
-async def test_with_current_data_all_is_well(fixture: HttpFixture) -> None:
+async def test_with_current_data_the_service_is_ok(fixture: HttpFixture) -> None:
     answer = await fixture.client.get("/health")
 
     body = answer.json()

@@ -94,7 +94,7 @@ async def test_when_one_source_fails_the_other_is_stored_and_the_outcome_is_part
     fixture: HttpFixture, failing: int
 ) -> None:
     sources = fixture.sources["crypto_assets"]
-    sources[failing].failure = SourceUnavailable("nobody answers")
+    sources[failing].failure = SourceUnavailable("no answer")
 
     body = (await fixture.client.post("/fetch/crypto_assets")).json()
     listed = await fixture.client.get("/data/crypto_assets")
@@ -118,7 +118,7 @@ async def test_a_source_that_fails_later_loses_nothing_of_what_it_gave(
 ) -> None:
     fixture.clock.advance(61)
     paprika, csv = fixture.sources["crypto_assets"]
-    paprika.failure = SourceUnavailable("nobody answers")
+    paprika.failure = SourceUnavailable("no answer")
     csv.pages = [[asset("csv", "OWN", "Our own, and only", price_usd=0.75)]]
 
     body = (await assets.post("/fetch/crypto_assets")).json()

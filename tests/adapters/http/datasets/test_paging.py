@@ -105,9 +105,7 @@ async def test_the_same_question_asked_in_another_way_keeps_its_cursor(
 @pytest.mark.parametrize(
     "other", ["user_id=2", "user_id=1&id__gt=0", "user_id=1&sort=-id", "sort=id"]
 )
-async def test_a_cursor_of_another_question_is_refused(
-    client: httpx.AsyncClient, other: str
-) -> None:
+async def test_a_cursor_of_another_query_is_refused(client: httpx.AsyncClient, other: str) -> None:
     cursor = await cursor_of(client, "/data?limit=2&user_id=1")
 
     answer = await client.get(f"/data?limit=2&{other}&cursor={cursor}")

@@ -53,6 +53,7 @@ def answer_of_size(size: int) -> CachedAnswer:
 def sent(kept: ResponseCache, number: int) -> ReadRequest:
     """Return a request that was answered, and so is cached."""
     asked = request(number)
+    kept.repeat(asked.scope)
     kept.put(asked, answer_of_size(10))
     kept.note(asked.scope, {"status": 200, "headers": []})
     return asked

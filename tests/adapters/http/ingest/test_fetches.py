@@ -193,7 +193,7 @@ async def test_a_dataset_is_fetched_by_its_name(empty: HttpFixture) -> None:
         (UnexpectedContent("not a list"), 502, "unexpected_content", None),
         (UnexpectedContent("cut short", code="incomplete"), 502, "incomplete", None),
         (SourceRefused("the upstream said no: 404"), 502, "source_refused", None),
-        (SourceUnavailable("nobody answers"), 503, "source_unavailable", "5"),
+        (SourceUnavailable("no answer"), 503, "source_unavailable", "5"),
         (SourceBlocked("too many requests"), 503, "source_blocked", "5"),
         (SourceTimedOut("not within 60 seconds"), 504, "source_timed_out", None),
     ],
@@ -228,7 +228,7 @@ async def test_when_the_upstream_says_when_to_come_back_so_do_we(fixture: HttpFi
     ("other", "status", "code"),
     [
         (SourceTimedOut("late"), 504, "source_timed_out"),
-        (SourceUnavailable("nobody answers"), 503, "source_unavailable"),
+        (SourceUnavailable("no answer"), 503, "source_unavailable"),
         (SourceRefused("no"), 502, "unexpected_content"),
     ],
 )
@@ -257,7 +257,7 @@ async def test_a_failed_fetch_leaves_the_data_alone(fixture: HttpFixture) -> Non
 
 
 async def test_a_failure_does_not_count_as_the_last_fetch(empty: HttpFixture) -> None:
-    empty.sources["posts"][0].failure = SourceUnavailable("nobody answers")
+    empty.sources["posts"][0].failure = SourceUnavailable("no answer")
     await empty.client.post("/fetch")
     empty.sources["posts"][0].failure = None
 

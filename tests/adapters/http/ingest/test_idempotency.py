@@ -208,7 +208,7 @@ async def test_a_request_that_is_refused_takes_no_key(
 
 
 async def test_a_failure_is_not_remembered(empty: HttpFixture) -> None:
-    empty.sources["posts"][0].failure = SourceUnavailable("nobody answers")
+    empty.sources["posts"][0].failure = SourceUnavailable("no answer")
     failed = await post(empty)
     empty.sources["posts"][0].failure = None
 
@@ -248,7 +248,7 @@ async def test_a_caller_who_leaves_a_fetch_that_fails_may_try_again(empty: HttpF
     empty.sources["posts"][0].pages = [posts(1)]
     empty.sources["posts"][0].takes_s = 1
     empty.sources["posts"][0].fails_after = 1
-    empty.sources["posts"][0].failure = SourceUnavailable("nobody answers")
+    empty.sources["posts"][0].failure = SourceUnavailable("no answer")
     leaving = asyncio.create_task(post(empty))
     await empty.clock.settle()
 
@@ -351,7 +351,7 @@ async def test_an_answer_that_cannot_be_remembered_is_given_all_the_same(
 async def test_a_failure_is_answered_even_if_the_key_cannot_be_freed(
     forgetful: HttpFixture,
 ) -> None:
-    forgetful.sources["posts"][0].failure = SourceUnavailable("nobody answers")
+    forgetful.sources["posts"][0].failure = SourceUnavailable("no answer")
 
     problem(await post(forgetful), 503, "source_unavailable")
 
@@ -360,7 +360,7 @@ async def test_a_failure_is_answered_even_if_the_key_cannot_be_freed(
 
 
 async def from_network(fixture: HttpFixture, address: str, path: str = "/fetch") -> httpx.Response:
-    """A fetch that somebody from there asks for with the key that everybody takes."""
+    """Send a request for a fetch from a network, with a key that other clients use, too."""
     transport = httpx.ASGITransport(fixture.app, client=(address, 1))
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
         return await client.post(path, headers={"Idempotency-Key": "1"})

@@ -193,7 +193,7 @@ async def test_a_replay_of_what_is_held_is_a_problem_with_the_report(fixture: Ht
 async def test_a_cancelled_replay_is_a_conflict(fixture: HttpFixture) -> None:
     await rejected(fixture)
 
-    class CalledOff(ReplayQuarantine):
+    class CancelledReplays(ReplayQuarantine):
         """Replays that are cancelled."""
 
         async def dataset(self, viewer: Role, name: str) -> Any:
@@ -203,7 +203,7 @@ async def test_a_cancelled_replay_is_a_conflict(fixture: HttpFixture) -> None:
             job = waits.cancelled(fixture.clock.now())
             return msgspec.structs.replace(fetched, job=job, outcome=None)
 
-    other = HttpFixture(replay=CalledOff)
+    other = HttpFixture(replay=CancelledReplays)
     other.client.headers.update(await other.headers(Role.ADMIN))
     async with other.client:
         problem(await other.client.post("/quarantine/replay?dataset=posts"), 409, "fetch_cancelled")

@@ -62,14 +62,14 @@ class Caller:
 
 @pytest.fixture
 def slow(empty: HttpFixture) -> HttpFixture:
-    """An application whose fetch of posts takes a second."""
+    """Return an application whose fetch of posts takes a second."""
     empty.sources["posts"][0].takes_s = 1
     empty.sources["posts"][0].pages = [posts(1)]
     return empty
 
 
 async def statuses(fixture: HttpFixture, *callers: Caller) -> list[int | None]:
-    """The statuses of these once the fetch has ended."""
+    """Return the statuses of these requests once the fetch has ended."""
     await fixture.clock.elapse(2)
     await asyncio.gather(*(caller.task for caller in callers))
     return [caller.status for caller in callers]

@@ -99,7 +99,7 @@ async def test_only_the_fetches_of_one_dataset_are_asked_for(empty: HttpFixture)
 
 async def test_only_the_fetches_in_one_status_are_asked_for(empty: HttpFixture) -> None:
     await fetch_often(empty, 2)
-    empty.sources["posts"][0].failure = SourceUnavailable("nobody answers")
+    empty.sources["posts"][0].failure = SourceUnavailable("no answer")
     failed = await fetch_often(empty, 1)
     empty.clock.advance(60)
     queued = (await empty.client.post("/fetch?mode=task")).json()["job_id"]

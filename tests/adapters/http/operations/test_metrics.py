@@ -25,12 +25,12 @@ OF_PROCESS = ("process_", "python_gc_", "catchment_build_info")
 
 
 def families(text: str) -> dict[str, Metric]:
-    """The families of a text by name."""
+    """Return the metric families of a text by name."""
     return {family.name: family for family in text_string_to_metric_families(text)}
 
 
 def samples(text: str, name: str) -> dict[tuple[str, ...], float]:
-    """The samples of one name by the values of their labels, in the order of the labels' names."""
+    """Return the samples of a name by the values of their labels, sorted by label name."""
     found: Iterator[Metric] = text_string_to_metric_families(text)
     return {
         tuple(sample.labels.values()): sample.value
@@ -41,7 +41,7 @@ def samples(text: str, name: str) -> dict[tuple[str, ...], float]:
 
 
 async def shown(fixture: HttpFixture, role: Role = Role.ADMIN) -> str:
-    """The metrics as somebody of this role sees them, a while after they were looked at last."""
+    """Return the metrics as a role sees them, some time after they were last read."""
     fixture.clock.advance(2)
     headers = await fixture.headers(role) if role is not Role.ANYONE else {}
     answer = await fixture.client.get("/metrics", headers=headers)
@@ -137,7 +137,7 @@ async def test_without_a_database_what_was_counted_is_still_shown(empty: HttpFix
     assert samples(text, "catchment_jobs") == {}
 
 
-# ---------------------------------------------------------------- who sees what
+# ---------------------------------------------------------------- roles
 
 
 async def test_others_see_totals_and_the_process_and_no_name_at_all(empty: HttpFixture) -> None:
@@ -218,7 +218,7 @@ async def test_a_process_without_an_api_serves_metrics_and_health_and_nothing_el
 
 
 def published(metrics: Metrics, event: events.Event) -> None:
-    """Hand an event to the metrics."""
+    """Publish an event to the metrics."""
     metrics.handlers[type(event)](event)
 
 

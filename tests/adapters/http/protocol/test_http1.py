@@ -17,18 +17,18 @@ CHUNKED = b"POST /p HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 def get(path: bytes, more: bytes = b"") -> bytes:
-    """A request without a body."""
+    """Return a request without a body."""
     return b"GET " + path + b" HTTP/1.1\r\n" + HOST + more + b"\r\n"
 
 
 def post(path: bytes, body: bytes, more: bytes = b"") -> bytes:
-    """A request with a body."""
+    """Return a request with a body."""
     head = b"POST " + path + b" HTTP/1.1\r\n" + HOST + more
     return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
 
 def in_pieces(data: bytes, size: int) -> Iterator[bytes]:
-    """The same in pieces of that size."""
+    """Return the data in pieces of that size."""
     return (data[start : start + size] for start in range(0, len(data), size))
 
 

@@ -116,7 +116,7 @@ class Wire(asyncio.Transport):
 
 
 class App:
-    """Answers every request with its target and its body, when it is let."""
+    """An application that answers each request with its target and body, once it may."""
 
     def __init__(self, reads: bool = True, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
         self.scopes: list[Scope] = []

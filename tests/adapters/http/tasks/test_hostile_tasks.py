@@ -14,10 +14,10 @@ from tests.adapters.http.http_fixture import NO_JSON, HttpFixture, problem
 
 JSON = {"Content-Type": "application/json"}
 TASK = {"title": "a title", "repository": "a/b"}
-NOBODY = "0" * 32
+UNKNOWN = "0" * 32
 
 #: The routes that read a body, as (method, path); a task need not exist.
-WRITES = [("POST", "/tasks"), ("PUT", f"/tasks/{NOBODY}"), ("PATCH", f"/tasks/{NOBODY}")]
+WRITES = [("POST", "/tasks"), ("PUT", f"/tasks/{UNKNOWN}"), ("PATCH", f"/tasks/{UNKNOWN}")]
 ALL_WRITES = pytest.mark.parametrize(("method", "path"), WRITES, ids=lambda each: each[:5])
 
 
@@ -217,7 +217,7 @@ async def test_c09_a_body_without_an_end_is_408(method: str, path: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PROPFIND", "FOO", "get"])
-@pytest.mark.parametrize("path", ["/tasks", f"/tasks/{NOBODY}"])
+@pytest.mark.parametrize("path", ["/tasks", f"/tasks/{UNKNOWN}"])
 async def test_c14_an_unknown_verb_is_405_with_those_allowed(
     shared: HttpFixture, method: str, path: str
 ) -> None:

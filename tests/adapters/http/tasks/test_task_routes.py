@@ -419,7 +419,7 @@ async def test_tasks_are_no_dataset_of_the_catalogue(client: httpx.AsyncClient) 
     assert '"name":"tasks"' not in (await client.get("/datasets")).text
 
 
-# ---------------------------------------------------------------- changed
+# ---------------------------------------------------------------- change
 
 
 async def test_a_patch_changes_what_it_names(client: httpx.AsyncClient) -> None:

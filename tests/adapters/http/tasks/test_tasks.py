@@ -129,7 +129,7 @@ async def test_a_task_that_waits_is_run_by_the_caller_who_would_wait_for_it(
 async def test_a_failed_task_is_shown_by_its_status_and_not_as_a_problem(
     empty: HttpFixture,
 ) -> None:
-    empty.sources["posts"][0].failure = SourceUnavailable("nobody answers")
+    empty.sources["posts"][0].failure = SourceUnavailable("no answer")
     body = await started(empty)
 
     await empty.work()

@@ -1,4 +1,4 @@
-"""What the tests of reading again share: bodies with bad records, and sources that read better."""
+"""Bodies with invalid records and sources that read more, for the tests of reprocessing."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ GOOD = {"id": 1, "user_id": 1, "title": "t", "body": "b"}
 
 
 class Forgiving(msgspec.Struct, frozen=True):
-    """A post of which only the number must be known."""
+    """A post with only its identifier required."""
 
     id: int
     user_id: int = 0
@@ -22,31 +22,31 @@ class Forgiving(msgspec.Struct, frozen=True):
 
 
 def body(*items: Any) -> bytes:
-    """A body with these items."""
+    """Return a body with these items."""
     return msgspec.json.encode(items)
 
 
 def many(good: int, bad: int, first: int = 1, hopeless: int = 0) -> bytes:
-    """So many good records, so many a forgiving reader can read, and so many that nobody can."""
+    """Return so many valid records, so many for a lenient reader, and so many unreadable ones."""
     items: list[Any] = [{**GOOD, "id": number} for number in range(first, first + good)]
     items += [{"id": number} for number in range(first + good, first + good + bad)]
     return body(*items, *({"no": number} for number in range(hopeless)))
 
 
 def strict(rig: Rig, *pages: Any) -> MemorySource[Any]:
-    """A source as it was before the fix."""
+    """Return a source as it was before the fix."""
     return rig.source("one", *pages)
 
 
 def fixed(rig: Rig, *pages: Any, record: type[Any] = Forgiving) -> MemorySource[Any]:
-    """The same source once it reads more."""
+    """Return the same source after the fix."""
     source = rig.source("one", *pages, record=record)
     source.version = "2"
     return source
 
 
 async def came(rig: Rig, *bodies: bytes, source: str = "one") -> None:
-    """Fetch these bodies one after the other with the strict reader."""
+    """Fetch these bodies one after the other with the strict source."""
     asked = rig.source(source)
     for one in bodies:
         asked.pages = [one]
@@ -55,5 +55,5 @@ async def came(rig: Rig, *bodies: bytes, source: str = "one") -> None:
 
 
 def fetching(rig: Rig, *sources: MemorySource[Any], **changed: Any) -> Fetch[Post]:
-    """The use case that fetches from these sources."""
+    """Return the use case that fetches from these sources."""
     return rig.fetch(*sources, **changed)

@@ -1,4 +1,4 @@
-"""What the tests of the schedules share: keepers that live for a block, and one worker for all."""
+"""Schedulers that run for a block, and one worker, for the tests of the schedules."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,13 +24,13 @@ from tests.application.rig import Rig, ended
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 PERIOD = timedelta(seconds=100)
 REGULAR = Cadence(interval=timedelta(seconds=10), every=PERIOD)
-#: After so long past a tick its job has been asked for, whatever chance has said.
+#: After so long past a tick its job has been requested, with any jitter.
 SURELY = timedelta(seconds=15)
 OTHERS = Dataset(name="others", record=Post, key=("id",))
 
 
-class Keeper:
-    """One scheduler process: what it could not ask for, and the task it is."""
+class SchedulerProcess:
+    """One scheduler process: its failures, and its task."""
 
     def __init__(self, rig: Rig, registry: Registry, job_backend: JobBackend, on_start: bool):
         self._events = MemoryEvents()
@@ -41,31 +41,31 @@ class Keeper:
 
     @property
     def failures(self) -> list[ScheduleFailed]:
-        """What could not be asked for."""
+        """Return the failures of the scheduler."""
         return self._events.of(ScheduleFailed)
 
 
 @asynccontextmanager
-async def keeping(
+async def scheduling(
     rig: Rig,
     *fetches: Fetch[Any],
     on_start: bool = False,
     job_backend: JobBackend | None = None,
     registry: Registry | None = None,
-) -> AsyncIterator[Keeper]:
-    """Keep the schedules of these datasets, or of those of the registry, for a while."""
+) -> AsyncIterator[SchedulerProcess]:
+    """Run the scheduler of these datasets, or of a registry, during the block."""
     known = registry or rig.registry(*fetches)
-    keeper = Keeper(rig, known, job_backend or rig.job_backend, on_start)
+    process = SchedulerProcess(rig, known, job_backend or rig.job_backend, on_start)
     await rig.clock.settle()
     try:
-        yield keeper
+        yield process
     finally:
-        await ended(keeper.task)
+        await ended(process.task)
 
 
 @asynccontextmanager
 async def served(rig: Rig, *fetches: Fetch[Any]) -> AsyncIterator[None]:
-    """Have a worker run what is asked for."""
+    """Run a worker during the block."""
     run_job = RunJob(rig.registry(*fetches), rig.job_backend)
     task = asyncio.create_task(Worker(run_job, rig.job_backend, rig.clock)())
     try:
@@ -77,23 +77,23 @@ async def served(rig: Rig, *fetches: Fetch[Any]) -> AsyncIterator[None]:
 
 
 def jobs_of(rig: Rig, dataset: str = "posts") -> list[FetchJob]:
-    """Every job of a dataset, in the order they were asked for."""
+    """Return the jobs of a dataset, in the order of their requests."""
     return [job for job in rig.database.jobs.values() if job.dataset == dataset]
 
 
 def late_s(rig: Rig, start: datetime, period: timedelta = PERIOD) -> list[float]:
-    """How late each job of the posts was asked for, in seconds after its tick, the first one 1."""
+    """Return the delay of each job of the posts after its tick, in seconds; the first tick is 1."""
     ticks = enumerate(jobs_of(rig), start=1)
     return [(job.queued_at - start - number * period).total_seconds() for number, job in ticks]
 
 
 def most_late_s(period: timedelta = PERIOD) -> float:
-    """How late a job may be asked for: its jitter, and the last look before it."""
+    """Return the longest delay of a job: its jitter, and the last check before it."""
     return min(period * JITTER_SHARE, MAX_JITTER).total_seconds() + 1.0
 
 
 async def pass_by(rig: Rig, period: timedelta) -> None:
-    """Let time pass in steps of a minute: nobody has to look each second."""
+    """Advance the time in steps of a minute."""
     for _ in range(period // MINUTE):
         rig.clock.advance(MINUTE)
         await rig.clock.settle()
