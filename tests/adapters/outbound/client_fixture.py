@@ -15,7 +15,7 @@ from adapters.memory.database import MemoryDatabase
 from adapters.memory.datasets import MemoryStore
 from adapters.memory.ingest import MemoryIntakes
 from adapters.memory.jobs import MemoryJobs
-from adapters.memory.operations import MemoryEvents, MemoryTracer
+from adapters.memory.operations import MemoryEvents
 from adapters.memory.politeness import MemoryBudget
 from adapters.memory.system import SeededRandom, SteerableClock
 from adapters.outbound.builtin.posts import jsonplaceholder
@@ -29,8 +29,10 @@ from adapters.outbound.polite.messages import (
 )
 from adapters.outbound.polite.urls import parse
 from adapters.outbound.sources import HttpSource
+from adapters.system.traces import NoTracer
 from application.ingest.sync_source import SourceSync
 from application.ports.ingest import Source
+from application.ports.operations import Tracer
 from domain.builtin.posts import POSTS, Post
 from domain.dataset import Dataset
 from domain.errors import SourceError
@@ -79,7 +81,6 @@ class ClientFixture:
     budget: MemoryBudget
     database: MemoryDatabase
     events: MemoryEvents
-    tracer: MemoryTracer
     named: str = "127.0.0.1"
     random: SeededRandom = field(default_factory=SeededRandom)
 
@@ -160,7 +161,7 @@ class ClientFixture:
         intakes = MemoryIntakes(self.database, self.clock)
         known = (await store.freshness(dataset)).of(source.name)
         deadline = self.clock.now() + timedelta(seconds=seconds)
-        sync = SourceSync(dataset, source, intakes, self.clock, self.events, self.tracer)
+        sync = SourceSync(dataset, source, intakes, self.clock, self.events, NoTracer())
         report = await sync(claimed, known, deadline)
         del self.database.jobs[job.id]
         return report
@@ -188,6 +189,7 @@ async def open_client(
     rate: Rate = NO_LIMIT,
     named: str = "127.0.0.1",
     allowed_private: frozenset[str] | None = None,
+    tracer: Tracer | None = None,
     **options: Any,
 ) -> AsyncIterator[ClientFixture]:
     """A running upstream, `named` so, and a client that may ask it unless told otherwise."""
@@ -195,20 +197,20 @@ async def open_client(
     async with SampleUpstream() as upstream:
         upstream.now = clock.now
         budget = MemoryBudget(database, clock, {}, rate)
-        events, tracer = MemoryEvents(), MemoryTracer()
+        events = MemoryEvents()
         client = PoliteClient(
             budget,
             clock,
             SeededRandom(),
             events,
-            tracer,
+            tracer or NoTracer(),
             allowed_private=frozenset({f"{named}:{upstream.url('').rpartition(':')[2]}"})
             if allowed_private is None
             else allowed_private,
             **options,
         )
         try:
-            yield ClientFixture(upstream, clock, client, budget, database, events, tracer, named)
+            yield ClientFixture(upstream, clock, client, budget, database, events, named)
         finally:
             await client.close()
 

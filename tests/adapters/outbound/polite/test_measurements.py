@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from adapters.memory.operations import MemoryTracer
 from adapters.outbound.polite.urls import parse
 from domain.errors import SourceError
 from domain.events import UpstreamAsked, UpstreamWaited
@@ -62,15 +63,15 @@ async def test_an_alert_that_is_sent_is_measured_like_a_question(fixture: Client
     assert [event.status for event in fixture.events.of(UpstreamAsked)] == [405]
 
 
-async def test_a_request_within_a_trace_is_a_span_that_its_upstream_can_continue(
-    fixture: ClientFixture,
-) -> None:
-    with fixture.tracer.span("job"):
-        await outcome(fixture, "/posts")
-        await outcome(fixture, "U7-404")
+async def test_a_request_within_a_trace_is_a_span_that_its_upstream_can_continue() -> None:
+    tracer = MemoryTracer()
+    async with open_client(tracer=tracer) as fixture:
+        with tracer.span("job"):
+            await outcome(fixture, "/posts")
+            await outcome(fixture, "U7-404")
+        heard = [request.headers["traceparent"] for request in fixture.upstream.requests]
 
-    job, good, bad = fixture.tracer.spans
-    heard = [request.headers["traceparent"] for request in fixture.upstream.requests]
+    job, good, bad = tracer.spans
     assert heard == [f"00-{job.trace}-{span.id}-01" for span in (good, bad)]
     assert (good.name, good.parent, bad.parent) == ("GET", job.id, job.id)
     assert [span.attributes["http.response.status_code"] for span in (good, bad)] == [200, 404]
