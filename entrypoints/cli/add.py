@@ -24,9 +24,10 @@ from domain.guessed_pages import Block
 from domain.strict_reading import InvalidTable, read_strictly
 from domain.written_blocks import written_block
 from entrypoints.config.declarations import DEFAULT_FILE
-from entrypoints.config.settings import Settings, host_of
+from entrypoints.config.settings import Settings
 from entrypoints.processes.lifecycle import running
 from entrypoints.version import VERSION
+from entrypoints.wiring.datasets import private_hosts_of
 
 #: The exit status of a command that would have to ask.
 UNANSWERED = 2
@@ -64,7 +65,7 @@ async def add(settings: Settings, wanted: Wanted) -> None:
                 container.random(),
                 container.events(),
                 container.tracer(),
-                allowed_private=settings.allowed_private_hosts | {host_of(wanted.url)},
+                allowed_private=settings.allowed_private_hosts | private_hosts_of(wanted.url),
                 follow_hosts=settings.follow_hosts,
                 user_agent=f"catchment/{VERSION}",
             )

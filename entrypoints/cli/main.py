@@ -185,6 +185,7 @@ def config() -> None:
 @reporting_errors
 def check() -> None:
     """Show every setting, or the first invalid one."""
+    from entrypoints.cli.private_hosts import unlisted
     from entrypoints.cli.quota_report import free_plans, monthly_calls
     from entrypoints.wiring.container import Container
 
@@ -199,6 +200,8 @@ def check() -> None:
         click.echo(line)
     for line, enough in free_plans(registered):
         click.echo(line if enough else f"warning: {line}", err=not enough)
+    for line in unlisted(read, registered):
+        click.echo(line, err=True)
     click.echo("The settings are valid.")
 
 

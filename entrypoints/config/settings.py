@@ -243,8 +243,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_private_hosts: frozenset[str] = setting(
         read.hosts,
         "",
-        "Hosts, as `host:port` separated by commas, that may have a private address. The"
-        " hosts in the URLs of sources are always allowed.",
+        "Hosts, as `host:port` separated by commas, that may have a private address. In the"
+        " URL of a source an address as it stands and `localhost` are allowed; a name that resolves"
+        " to a private address has to be here. `catchment config check` prints the line to set.",
     )
     follow_hosts: frozenset[str] = setting(
         read.follow_hosts,
@@ -291,9 +292,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         read.url,
         "",
         "Receives one JSON POST when a dataset becomes stale or the breaker of a source"
-        " opens, and one when that ends: see [Alerts](alerts.md). Its host may have a private"
-        " address. When empty, no alerts are sent. It is not shown, because it may contain a"
-        " token.",
+        " opens, and one when that ends: see [Alerts](alerts.md). A name with a private"
+        " address has to be in `ALLOWED_PRIVATE_HOSTS`. When empty, no alerts are sent. It is not"
+        " shown, because it may contain a token.",
         hidden="path",
     )
     log_level: str = setting(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import ip_address
 from typing import Any
 
 from adapters.outbound.builtin.crypto_assets import assets_csv, coinpaprika
@@ -147,5 +148,17 @@ def _cadence(settings: Settings, declared: Declaration) -> Cadence:
 
 
 def private_hosts_of(*urls: str) -> frozenset[str]:
-    """Return the hosts of URLs that an operator has named; a file has none."""
-    return frozenset(map(host_of, urls)) - {""}
+    """Return the hosts of an operator's URLs that may be private: addresses, and `localhost`.
+
+    A name may not, because whoever owns it decides where it leads; a file has no host.
+    """
+    return frozenset(host for host in map(host_of, urls) if host and is_address(host))
+
+
+def is_address(host: str) -> bool:
+    """Return whether a "host:port" is an address as it stands, or `localhost`."""
+    name = host.rpartition(":")[0].strip("[]")
+    try:
+        return name == "localhost" or bool(ip_address(name))
+    except ValueError:
+        return False

@@ -6,7 +6,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Container, Iterable
 from contextvars import ContextVar
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 import httpcore
@@ -17,6 +17,25 @@ from domain.errors import SourceRefused
 
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")
+#: Special purposes of IANA's registries that some versions of Python take for public.
+_SPECIAL_V4 = tuple(
+    map(
+        IPv4Network,
+        (
+            "100.64.0.0/10",
+            "192.0.0.0/24",
+            "192.31.196.0/24",
+            "192.52.193.0/24",
+            "192.88.99.0/24",
+            "192.175.48.0/24",
+            "198.18.0.0/15",
+            "240.0.0.0/4",
+        ),
+    )
+)
+_SPECIAL_V6 = tuple(
+    map(IPv6Network, ("2001::/23", "2001:db8::/32", "2620:4f:8000::/48", "3fff::/20"))
+)
 
 
 def is_public(text: str) -> bool:
@@ -26,8 +45,10 @@ def is_public(text: str) -> bool:
     except ValueError:
         return False
     if isinstance(address, IPv6Address):
-        return address in _GLOBAL_UNICAST and address.is_global
-    return address.is_global and not address.is_multicast
+        is_special = any(address in each for each in _SPECIAL_V6)
+        return address in _GLOBAL_UNICAST and address.is_global and not is_special
+    is_special = any(address in each for each in _SPECIAL_V4)
+    return address.is_global and not address.is_multicast and not is_special
 
 
 def _unwrapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
@@ -175,7 +196,7 @@ class Network(httpcore.AsyncNetworkBackend):
         if named not in self._allowed_private and not all(map(is_public, addresses)):
             raise SourceRefused(
                 f"{CURRENT.get().label} has an address that is not public; if that is intended,"
-                f" allow {named} by name",
+                f" add {named} to CATCHMENT_ALLOWED_PRIVATE_HOSTS",
                 code="address_refused",
             )
         return one_of_each_family(addresses)

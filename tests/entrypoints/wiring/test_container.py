@@ -143,6 +143,24 @@ async def test_the_host_of_a_source_may_be_private_and_no_other_is(tmp_path: Pat
     }
 
 
+async def test_a_name_in_a_url_may_not_be_private_unless_it_is_listed(tmp_path: Path) -> None:
+    settings = _settings(
+        tmp_path,
+        CATCHMENT_POSTS_URL="http://upstream:8900/posts",
+        CATCHMENT_COINPAPRIKA_URL="http://localhost:8900/tickers",
+        CATCHMENT_TELEMETRY_URL="http://[::1]:8080/point",
+        CATCHMENT_GITHUB_URL="https://github.internal/api/v3",
+        CATCHMENT_ALLOWED_PRIVATE_HOSTS="listed:81",
+        CATCHMENT_ALERT_URL="https://alerts.internal/hook",
+    )
+    container = Container(settings=settings)
+
+    private = container.registry().current.private_hosts
+    assert {"localhost:8900", "listed:81"} < private
+    assert not {"upstream:8900", "github.internal:443", "alerts.internal:443"} & private
+    assert len(private) == 3
+
+
 @pytest.mark.parametrize("file", ["/data/assets.csv", "assets.csv", "file:///data/assets.csv"])
 async def test_a_file_is_a_source_without_a_host(tmp_path: Path, file: str) -> None:
     settings = _settings(
