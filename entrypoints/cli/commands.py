@@ -1,6 +1,8 @@
 """Steps of every command: read the settings, run, and report errors in one line."""
 
 import asyncio
+import os
+import signal
 import sys
 from collections.abc import Callable, Coroutine
 from functools import wraps
@@ -51,8 +53,17 @@ def storage_of(settings: s.Settings) -> str:
     return str(settings.database_file or without_password(settings.database_url))
 
 
+def ignore_hang_ups() -> None:
+    """Ignore SIGHUP in a process without a terminal: it does not mean that its user has left."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
 def run(work: Coroutine[Any, Any, Any]) -> Any:
     """Run a command's coroutine to its end, on uvloop where available."""
+    ignore_hang_ups()
     try:
         import uvloop
     except ImportError:  # not available on Windows

@@ -103,21 +103,27 @@ async def _drained(registry: Registry) -> None:
 
 @contextmanager
 def signals() -> Iterator[asyncio.Future[int]]:
-    """Yield a future of the first signal to stop; a second one ends the process."""
+    """Yield a future of the first signal to stop; a second one ends the process.
+
+    The hang-up of a terminal stops the process as SIGTERM does, unless hang-ups are ignored.
+    """
     loop = asyncio.get_running_loop()
     received: asyncio.Future[int] = loop.create_future()
+    handled = {number: number for number in _STOPPING}
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        handled[signal.SIGHUP] = signal.SIGTERM
 
     def receive(number: int) -> None:
-        for each in _STOPPING:
+        for each in handled:
             loop.remove_signal_handler(each)
         received.set_result(number)
 
-    for number in _STOPPING:
-        loop.add_signal_handler(number, receive, number)
+    for number, meaning in handled.items():
+        loop.add_signal_handler(number, receive, meaning)
     try:
         yield received
     finally:
-        for number in _STOPPING:
+        for number in handled:
             loop.remove_signal_handler(number)
 
 

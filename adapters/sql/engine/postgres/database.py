@@ -51,6 +51,7 @@ _WRITING: Mapping[str, str] = {"lock_timeout": "10s", "statement_timeout": "0"}
 #: A merge may wait for another one into the same dataset, which is slow with millions of records.
 _MERGING: Mapping[str, str] = {**_WRITING, "lock_timeout": "60s"}
 _MIGRATION_LOCK = select(func.pg_advisory_xact_lock(MIGRATION_LOCK))
+_ENCODING = select(func.current_setting("server_encoding"))
 _NOTIFY_DISTRUST = select(func.pg_notify(CHANNEL, DISTRUST))
 _TRUST_LOCK = select(func.pg_advisory_xact_lock(TRUST_LOCK))
 _BEGIN_NOT_DURABLE = "BEGIN; SET LOCAL synchronous_commit TO off"
@@ -59,6 +60,16 @@ _BEGIN_NOT_DURABLE = "BEGIN; SET LOCAL synchronous_commit TO off"
 def postgres_compiler() -> Compiler:
     """Return a compiler of statements for PostgreSQL."""
     return Compiler(PGDialect_asyncpg())  # type: ignore[no-untyped-call]
+
+
+async def _require_utf8(session: SqlSession) -> None:
+    """Raise StoreUnavailable for a database that cannot store every character."""
+    [[encoding]] = await session.rows(_ENCODING, {})
+    if encoding != "UTF8":
+        raise StoreUnavailable(
+            f"the database stores text as {encoding}, and UTF8 is needed; create another one:"
+            " createdb --template template0 --encoding UTF8 NAME"
+        )
 
 
 class PostgresDatabase(Database, Probe, Connections):
@@ -127,6 +138,7 @@ class PostgresDatabase(Database, Probe, Connections):
         """Begin the transaction that creates or changes tables."""
         async with self.session() as session, session.transaction():
             await session.rows(_MIGRATION_LOCK, {})
+            await _require_utf8(session)
             yield session
 
     async def distrust(self, session: SqlSession) -> None:

@@ -425,3 +425,20 @@ async def test_the_longest_names_fit_every_engine(database: Any, clock: Steerabl
 
     assert len(await migrate(database, [longest])) == 1
     assert await migrate(database, [longest]) == []
+
+
+@pytest.mark.postgres
+async def test_a_database_that_cannot_store_every_character_is_refused_in_one_line() -> None:
+    async with empty_database() as url, administering(url) as connection:
+        name = f"{url.rpartition('/')[2]}_latin"
+        await connection.execute(
+            f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1'"
+            " LC_COLLATE 'C' LC_CTYPE 'C'"
+        )
+        database = PostgresDatabase(f"{url.rpartition('/')[0]}/{name}")
+        try:
+            with pytest.raises(StoreUnavailable, match=r"LATIN1.*UTF8 is needed"):
+                await migrate(database, [POSTS])
+        finally:
+            await database.close()
+            await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
