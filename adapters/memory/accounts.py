@@ -18,6 +18,7 @@ from application.ports.accounts import (
     UserSessions,
     Verified,
 )
+from application.ports.operations import Renewed, Restoration
 from application.ports.system import Clock
 from domain.errors import InvalidToken, NameTaken, TooManyRequests
 from domain.politeness import Rate
@@ -175,6 +176,28 @@ class MemoryApiTokens(ApiTokens):
     def _ours(self) -> list[ApiToken]:
         here, made_in = _generation(self._database, self._key), self._database.generations
         return [t for t in self._database.api_tokens.values() if made_in[t.id] == here]
+
+
+class MemoryRestoration(Restoration):
+    """The renewal of a memory database."""
+
+    def __init__(self, database: MemoryDatabase, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def renew(self, database_id: str, keep_tokens: bool) -> Renewed:
+        """Give the database another identifier; end sessions and, unless kept, API tokens."""
+        ended = await MemorySessions(self._database, self._clock).end_all(None)
+        tokens, before = self._database.api_tokens, self._database.id
+        self._database.id, revoked = database_id, 0
+        if keep_tokens:
+            made_in = self._database.generations
+            for token_id in tokens:
+                made_in[token_id] = made_in[token_id].replace(before, database_id, 1)
+        else:
+            revoked = len(tokens)
+            tokens.clear()
+        return Renewed(sessions=ended, tokens=revoked)
 
 
 def _generation(database: MemoryDatabase, key: str) -> str:

@@ -9,6 +9,7 @@ from adapters.memory.accounts import (
     MemoryClientLimits,
     MemoryLoginAttempts,
     MemoryPasswordHasher,
+    MemoryRestoration,
     MemorySessions,
     MemoryTokens,
 )
@@ -98,6 +99,7 @@ class InMemory:
         self.accounts = MemoryAccounts(self.database)
         self.sessions = MemorySessions(*ports)
         self.user_sessions: UserSessions = self.sessions
+        self.restoration = MemoryRestoration(*ports)
         self.api_tokens = MemoryApiTokens(self.database)
         self.client_limits = MemoryClientLimits(*ports)
         self.login_attempts = MemoryLoginAttempts(*ports)

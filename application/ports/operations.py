@@ -118,6 +118,24 @@ class Retention(Protocol):
         """
 
 
+class Renewed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a restored database has lost: open sessions, and API tokens unless they were kept."""
+
+    sessions: int
+    tokens: int
+
+
+class Restoration(Protocol):
+    """The step after a restore that makes a database another one than the one it is a copy of."""
+
+    @abstractmethod
+    async def renew(self, database_id: str, keep_tokens: bool) -> Renewed:
+        """Give the database another identifier, at once with the end of all that lets clients in.
+
+        Every session ends, and every API token is revoked, or else is kept as it is in the backup.
+        """
+
+
 class PoolUsage(msgspec.Struct, frozen=True, kw_only=True):
     """The use of one pool of connections, and how many tasks wait for one."""
 

@@ -9,7 +9,7 @@ import click
 from entrypoints.cli.commands import read_settings, reporting_errors, run, storage_of
 from entrypoints.cli.dataset_commands import add, schema, try_
 from entrypoints.cli.reprocess_commands import rebuild, replay
-from entrypoints.cli.user_commands import create_token, sessions, user
+from entrypoints.cli.user_commands import create_token, restored, sessions, user
 from entrypoints.config import settings as s
 from entrypoints.config.loading import environment, given_text
 from entrypoints.config.redaction import redacted, without_password
@@ -221,6 +221,7 @@ main.add_command(schema)
 main.add_command(try_)
 main.add_command(user)
 main.add_command(sessions)
+main.add_command(restored)
 main.add_command(create_token)
 main.add_command(replay)
 main.add_command(rebuild)

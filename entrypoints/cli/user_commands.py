@@ -129,6 +129,20 @@ def end_sessions(name: str | None, everyone: bool) -> None:
     click.echo(run(end(read_settings(), name)))
 
 
+@click.command()
+@click.option("--keep-tokens", is_flag=True, help="Keep the API tokens of the backup; list them.")
+@reporting_errors
+def restored(keep_tokens: bool) -> None:
+    """Run once after a restore, before other processes start.
+
+    The database gets a new identifier, every session ends, and API tokens are revoked, so that
+    nothing that was ended since the backup comes back to life.
+    """
+    from entrypoints.cli.users import renew
+
+    click.echo(run(renew(read_settings(), keep_tokens)))
+
+
 def _read_ttl(context: click.Context, option: click.Parameter, text: str) -> timedelta | None:
     """Return the duration that an option names, if it is there."""
     try:

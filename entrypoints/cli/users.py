@@ -107,6 +107,25 @@ async def create(
         return str(text)
 
 
+async def renew(settings: Settings, keep_tokens: bool) -> str:
+    """Make a restored database another one; return what has ended, and what was kept."""
+    async with running(settings) as container:
+        manage_users = container.manage_users()
+        users = [user async for user in _everyone(manage_users)]
+        kept = [token for user in users for token in await manage_users.tokens_of(user.name)]
+        database_id = container.random().identifier()
+        renewed = await container.restoration().renew(database_id, keep_tokens)
+    admins = ", ".join(u.name for u in users if u.role is Role.ADMIN and not u.disabled)
+    revoked = f"API tokens revoked: {renewed.tokens}"
+    tokens = f"API tokens kept: {len(kept)}" if keep_tokens else revoked
+    lines = [
+        f"The database has a new identifier. Sessions ended: {renewed.sessions}; {tokens}.",
+        f"Accounts, roles and passwords are those of the backup. Admins: {admins or 'none'}.",
+        "Disable again whoever was disabled since: catchment user list",
+    ]
+    return "\n".join([*lines, *([token_table(kept)] if keep_tokens and kept else [])])
+
+
 def token_table(tokens: Iterable[ApiToken]) -> str:
     """Return API tokens as a table."""
     header = ("id", "user", "name", "scope", "created", "expires", "last used")

@@ -21,6 +21,7 @@ from adapters.sql.jobs.idempotency import SqlIdempotency
 from adapters.sql.jobs.jobs import SqlJobHistory, SqlJobs, SqlSourceHistory
 from adapters.sql.jobs.schedules import SqlSchedules
 from adapters.sql.operations.alerts import SqlAlerts
+from adapters.sql.operations.restoration import SqlRestoration
 from adapters.sql.operations.retention import SqlRetention
 from adapters.sql.politeness.budget import SqlBudget
 from adapters.sql.schema.migrate import SqlTables
@@ -116,6 +117,7 @@ class Container(containers.DeclarativeContainer):
     client_limits = providers.Singleton(SqlClientLimits, database, clock)
     login_attempts = providers.Singleton(SqlLoginAttempts, database, clock)
     hasher = providers.Singleton(ArgonPasswordHasher)
+    restoration = providers.Singleton(SqlRestoration, database, clock, key_id)
     tokens = providers.Singleton(JwtTokens, providers.Callable(secret_of, settings), clock, random)
     client = providers.Singleton(
         PoliteClient,

@@ -32,6 +32,7 @@ from adapters.sql.jobs.idempotency import SqlIdempotency
 from adapters.sql.jobs.jobs import SqlJobHistory, SqlJobs, SqlSourceHistory
 from adapters.sql.jobs.schedules import SqlSchedules
 from adapters.sql.operations.alerts import SqlAlerts
+from adapters.sql.operations.restoration import SqlRestoration
 from adapters.sql.operations.retention import SqlRetention
 from adapters.sql.politeness.budget import SqlBudget
 from adapters.sql.schema.migrate import SqlTables, migrate
@@ -49,7 +50,7 @@ from application.ports.accounts import (
 from application.ports.datasets import Changes, Store, Tables
 from application.ports.ingest import Intakes, Quarantine, Receipts
 from application.ports.jobs import Idempotency, JobHistory, Jobs, Schedules, SourceHistory
-from application.ports.operations import Alerts, Connections, Probe, Retention
+from application.ports.operations import Alerts, Connections, Probe, Restoration, Retention
 from application.ports.politeness import Budget
 from application.ports.system import Random
 from application.ports.tasks import KnownRepositories, Tasks
@@ -91,6 +92,7 @@ class Backend:
     accounts: Accounts
     sessions: Sessions
     user_sessions: UserSessions
+    restoration: Restoration
     api_tokens: ApiTokens
     #: Sessions and API tokens as another process sees them, which has another secret key.
     with_key: Callable[[str], tuple[Sessions, ApiTokens]]
@@ -182,6 +184,7 @@ def in_memory(
         accounts=memory.accounts,
         sessions=memory.sessions,
         user_sessions=memory.user_sessions,
+        restoration=memory.restoration,
         with_key=lambda key: (MemorySessions(database, clock, key), MemoryApiTokens(database, key)),
         api_tokens=memory.api_tokens,
         client_limits=memory.client_limits,
@@ -230,6 +233,7 @@ def over(
         accounts=SqlAccounts(database),
         sessions=SqlSessions(database, clock, ""),
         user_sessions=SqlSessions(database, clock, ""),
+        restoration=SqlRestoration(database, clock, ""),
         api_tokens=SqlApiTokens(database, ""),
         with_key=lambda key: (SqlSessions(database, clock, key), SqlApiTokens(database, key)),
         client_limits=SqlClientLimits(database, clock),
