@@ -120,6 +120,21 @@ def test_only_the_api_can_be_reached_from_outside() -> None:
     ]
 
 
+@pytest.mark.parametrize("service", sorted(SERVICES))
+def test_every_container_has_limits_of_memory_processes_and_logs(service: str) -> None:
+    given = SERVICES[service]
+
+    assert re.fullmatch(r"[1-4]g", given["mem_limit"])
+    assert 0 < given["pids_limit"] <= 1024
+    assert {*given["logging"]["options"]} == {"max-size", "max-file"}
+
+
+def test_the_port_is_open_to_this_machine_alone_unless_said_otherwise() -> None:
+    [port] = SERVICES["api"]["ports"]
+
+    assert port.startswith("${API_PORTS:-127.0.0.1:")
+
+
 @pytest.mark.parametrize("service", OURS)
 def test_a_container_of_ours_can_do_little(service: str) -> None:
     given = SERVICES[service]
