@@ -1,4 +1,4 @@
-"""Accounts: signing up, logging in and out, and the tokens of programs."""
+"""Accounts: signing up, logging in and out, sessions and API tokens."""
 
 from litestar import delete, get, post
 from litestar.params import JSONBody
@@ -50,7 +50,7 @@ _BODY = (408, 413, 415, 503, 507)
     tags=["auth"],
 )
 async def signup(data: JSONBody[NewAccount], sign_up: Use[SignUp]) -> Account:
-    """Create an account with the role user, unless only admins make accounts here."""
+    """Create an account with the role user, unless only admins create accounts here."""
     user = await sign_up(data.username, data.password)
     return Account(user.name)
 

@@ -107,7 +107,7 @@ class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UserChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an admin changes of a user; what is left out stays as it is."""
+    """An admin's change of a user; omitted fields stay as they are."""
 
     role: UserRole | None = None
     disabled: bool | None = None
@@ -121,7 +121,7 @@ class Credentials(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RefreshRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The refresh token to go on with."""
+    """The refresh token to be exchanged."""
 
     refresh_token: str
 
@@ -133,7 +133,7 @@ class LogoutRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PasswordChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The password so far, and the one from now on."""
+    """The current password and the new one."""
 
     current_password: str
     new_password: NewPassword

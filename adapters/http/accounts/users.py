@@ -1,4 +1,4 @@
-"""Users: what admins see of them, and change."""
+"""Users: the routes by which admins see and change them."""
 
 from typing import Annotated
 

@@ -177,10 +177,13 @@ PROBLEM_CODES: Mapping[str, tuple[int, str]] = {
         " loopback without it, not a name of loopback.",
     ),
     "unknown_parameter": (400, "Unknown parameter, operator, field or sort field."),
-    "unknown_record": (404, "No record you may see has that key, or none waits in quarantine."),
-    "unknown_session": (404, "No open session of that user has that identifier."),
-    "unknown_token": (404, "That user has no API token of that identifier."),
-    "unknown_user": (404, "Nobody has that username."),
+    "unknown_record": (
+        404,
+        "No record with this key or identifier exists, or the caller may not see it.",
+    ),
+    "unknown_session": (404, "The user has no open session with that identifier."),
+    "unknown_token": (404, "The user has no API token with that identifier."),
+    "unknown_user": (404, "No user has that name."),
     "unsupported_media_type": (
         415,
         "The media type of the body is not supported; send application/json.",

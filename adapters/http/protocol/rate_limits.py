@@ -1,6 +1,6 @@
-"""Rate limits: how much one client may ask of the routes that cost something.
+"""Rate limits: how many requests a client may send to expensive routes.
 
-What is left is said in the headers of draft-ietf-httpapi-ratelimit-headers.
+The rest of a limit is in the headers of draft-ietf-httpapi-ratelimit-headers.
 """
 
 import math
@@ -32,7 +32,7 @@ _BY_NETWORK = frozenset({LOGIN, SIGNUP})
 
 
 class Limiter:
-    """Counts requests by purpose and client: a user by name, everybody else by network."""
+    """The rate limits by purpose and client: a user by name, other clients by network."""
 
     def __init__(self, limits: ClientLimits, rates: Mapping[str, Rate], events: Events) -> None:
         self._limits = limits
@@ -40,7 +40,7 @@ class Limiter:
         self._events = events
 
     async def spend(self, scope: Any, purpose: str) -> None:
-        """Count a request and say in its answer what is left; TooManyRequests if nothing is."""
+        """Count a request and add the headers; raise TooManyRequests if the limit is reached."""
         rate = self._rates[purpose]
         client = network_of(scope) if purpose in _BY_NETWORK else client_of(scope)
         allowance = await self._limits.spend(f"{purpose} {client}", rate)
