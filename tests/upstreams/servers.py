@@ -22,6 +22,8 @@ class Endpoint:
 
     path: str
     records: int = SEEDED
+    #: How many more come that are no records, and must be in quarantine.
+    rejected: int = 0
     #: As `catchment add --auth` has it; the secret is read from the variable SECRET.
     auth: str = ""
     secret: str = ""
@@ -86,9 +88,11 @@ SERVERS = (
         (
             Endpoint(
                 "/shop/_changes?include_docs=true&limit=50",
+                SEEDED - 5,
+                # Of a document that was deleted, only that is told.
+                rejected=5,
                 answers=("--pages", '{ token = "/last_seq", send = "since" }'),
             ),
-            # Five of the documents are deleted.
             Endpoint(
                 "/shop/_all_docs?include_docs=true&limit=50",
                 SEEDED - 5,

@@ -21,6 +21,8 @@ from tests.upstreams.starting import started
 SURE, BY_HAND = "sure", "by hand"
 #: For one command, and for one fetch.
 PATIENCE_S = 120.0
+#: A report is partial where a source failed, which is looked at, or records were rejected.
+_WHOLE = ("changed", "unchanged", "partial")
 _ADMIN = {"username": "ann", "password": "upstreams for ann"}
 
 
@@ -196,7 +198,7 @@ def _walked(
         again=_again(second),
         requests=f"{added.requests} + {_requests(first)} + {_requests(second)}",
         seconds=seconds,
-        error=_error(first) or _error(second),
+        error=_error(first, endpoint.rejected) or _error(second, endpoint.rejected),
     )
 
 
@@ -205,20 +207,20 @@ def _again(report: dict[str, Any]) -> str:
     counts = report.get("counts", {})
     changed = {name: counts.get(name, 0) for name in ("inserted", "updated", "deleted")}
     found = ", ".join(f"{number} {name}" for name, number in changed.items() if number)
-    return found or str(report.get("outcome", "no report"))
+    return found or ("unchanged" if report.get("outcome") in _WHOLE else "no report")
 
 
 def _requests(report: dict[str, Any]) -> int:
     return sum(source["requests"] for source in report.get("sources", ()))
 
 
-def _error(report: dict[str, Any]) -> str:
-    """Return why a fetch was not whole: a problem, a failed source, or rejected records."""
-    if report.get("outcome") in ("changed", "unchanged"):
-        return ""
+def _error(report: dict[str, Any], rejected: int) -> str:
+    """Return why a fetch was not whole: a problem, a failed source, or too many rejections."""
     errors = [s["error"]["detail"] for s in report.get("sources", ()) if s.get("error")]
-    quarantined = report.get("counts", {}).get("quarantined", 0)
-    return "; ".join(errors) or str(report.get("detail") or f"{quarantined} records rejected")
+    if errors or report.get("outcome") not in _WHOLE:
+        return "; ".join(errors) or str(report.get("detail", "there was no report"))
+    found = report["counts"]["quarantined"]
+    return "" if found == rejected else f"{found} rejected, and not {rejected}"
 
 
 def _short(value: Any) -> str:
