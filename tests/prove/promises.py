@@ -274,6 +274,21 @@ PROMISES: tuple[Promise, ...] = (
         Real("clock_set", needs_servers=False),
         "tests/contract/system/test_clock_set.py",
     ),
+    _promise(
+        39,
+        "after a restore nothing comes back to life that was ended or revoked",
+        "tests/contract/operations/test_restoration.py",
+        "tests/entrypoints/cli/test_user_commands.py::"
+        "test_after_a_restore_nothing_that_was_revoked_comes_back",
+    ),
+    _promise(
+        40,
+        "whatever lets somebody in, or is refused, is a line of the security log without secrets",
+        "tests/application/accounts/test_users.py",
+        "tests/adapters/http/accounts/test_users.py",
+        "tests/adapters/system/test_security_log.py",
+        "tests/docs/test_watch_logins.py",
+    ),
     Promise(
         "SIMULATION",
         "the use cases hold their promises in a simulation, for every seed",
