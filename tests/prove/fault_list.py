@@ -44,9 +44,13 @@ async with self._session.transaction():
 FAULTS = (
     # ------------------------------------------------------------ domain
     Fault(
-        "a lease runs out a moment too late",
+        "a lease expires too late",
         "domain:FetchJob.is_claimable",
-        compare(ast.LtE, ast.Lt, "lease_until"),
+        edit(
+            ast.Compare,
+            "LONGEST_LEASE",
+            into=code("now <= self.lease_until <= now + LONGEST_LEASE"),
+        ),
         "tests/domain/test_jobs.py",
     ),
     Fault(
@@ -76,7 +80,7 @@ FAULTS = (
     Fault(
         "a shorter block shortens a longer one",
         "domain:Host.block",
-        edit(ast.Call, "max", "blocked_until_s", into=part("args", 1)),
+        edit(ast.If, "blocked_until_s", into=gone),
         f"{_CONTRACT}/politeness/test_budget.py -k 'shorter_block and memory'",
     ),
     Fault(
@@ -252,13 +256,13 @@ FAULTS = (
     Fault(
         "a refresh token is used without looking whether it was used",
         "adapters.sql:SqlSessions.rotate",
-        edit(ast.BoolOp, "is_replay", into=code("False")),
+        edit(ast.Call, "is_replay", into=code("False")),
         f"{_CONTRACT}/accounts/test_accounts.py -k 'used_again_later and sqlite'",
     ),
     Fault(
         "a guess is not counted before it is known whether it is right",
         "adapters.sql:SqlLoginAttempts.begin",
-        edit(ast.Expr, "after_attempt", into=gone),
+        edit(ast.Expr, "_put", into=gone),
         f"{_CONTRACT}/accounts/test_throttling.py -k 'free and sqlite'",
     ),
     Fault(
