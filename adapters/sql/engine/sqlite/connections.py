@@ -30,7 +30,7 @@ _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 def connect(path: Path, *, read_only: bool = False, durable: bool = True) -> sqlite3.Connection:
     """Open a connection with explicit transactions and our pragmas."""
-    mode = "ro" if read_only else "rwc"
+    mode = "ro" if read_only else "rw"
     try:
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode={mode}",

@@ -31,13 +31,13 @@ from adapters.sql.engine.sqlite.connections import (
     connect,
     translation,
 )
+from adapters.sql.engine.sqlite.file import DatabaseFile
 from application.ports.operations import Connections, PoolUsage, Probe
 from application.ports.system import Clock
 from domain.errors import StoreError, StoreUnavailable
 from domain.times import to_micros
 
 T = TypeVar("T")
-
 READERS = 2
 
 # ---------------------------------------------------------------- writing
@@ -46,7 +46,15 @@ READERS = 2
 class SqliteSession(SqlSession):
     """One connection on its own thread."""
 
-    def __init__(self, path: Path, compiler: Compiler, lock: Turns, durable: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        compiler: Compiler,
+        lock: Turns,
+        file: DatabaseFile,
+        durable: bool = True,
+    ) -> None:
+        self._file = file
         self._compiler = compiler
         self._lock = lock
         self._connection: sqlite3.Connection | None = None
@@ -90,12 +98,21 @@ class SqliteSession(SqlSession):
         """Begin a write transaction; writers of one process wait here, not at the file's lock."""
         async with self._lock:
             try:
-                await self._call(lambda c: c.execute("BEGIN IMMEDIATE"))
+                await self._call(self._begin)
                 yield
-                await self._call(lambda c: c.execute("COMMIT"))
+                await self._call(self._commit)
             except BaseException:
                 await self._call(_roll_back)
                 raise
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        self._file.check()
+        connection.execute("BEGIN IMMEDIATE")
+
+    def _commit(self, connection: sqlite3.Connection) -> None:
+        connection.execute("COMMIT")
+        # Once more: nothing is acknowledged that went into a file without its name.
+        self._file.check()
 
     async def close(self) -> None:
         """Close the connection, if it was opened, and end its thread."""
@@ -119,6 +136,7 @@ class SqliteSession(SqlSession):
     def _work(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
             if self._connection is None:
+                self._file.check()
                 self._connection = self._open()
             return work(self._connection)
         except sqlite3.IntegrityError:
@@ -175,8 +193,10 @@ class SqliteDatabase(Database, Probe, Connections):
         self.path = path
         self._compiler = sqlite_compiler()
         self._lock = Turns(1)
-        self._durable = SqliteSession(path, self._compiler, self._lock)
-        self._quick = SqliteSession(path, self._compiler, self._lock, durable=False)
+        self._file = DatabaseFile(path)
+        common = path, self._compiler, self._lock, self._file
+        self._durable = SqliteSession(*common)
+        self._quick = SqliteSession(*common, durable=False)
         self._reads = ReaderPool(path, READERS, "read", read_s)
         self._scans = ReaderPool(path, 1, "scan", read_s)
         self._inline = InlineReader(path)
@@ -209,7 +229,7 @@ class SqliteDatabase(Database, Probe, Connections):
     @asynccontextmanager
     async def session(self) -> AsyncIterator[SqliteSession]:
         """Open a connection for temporary tables."""
-        session = SqliteSession(self.path, self._compiler, self._lock)
+        session = SqliteSession(self.path, self._compiler, self._lock, self._file)
         try:
             yield session
         finally:
@@ -246,6 +266,7 @@ class SqliteDatabase(Database, Probe, Connections):
 
     async def check(self) -> None:
         """Return if the database can be read; raise StoreUnavailable with the reason if not."""
+        self._file.check()
         try:
             await self._reads.snapshot([BoundStatement("SELECT name FROM datasets LIMIT 1", [])])
         except StoreError:

@@ -158,7 +158,7 @@ async def test_a_file_that_is_not_a_database_is_refused(tmp_path: Path) -> None:
 
 
 async def test_a_database_that_was_never_migrated_is_not_ready(tmp_path: Path) -> None:
-    connect(tmp_path / "new.db").close()
+    (tmp_path / "new.db").touch()
     database = SqliteDatabase(tmp_path / "new.db")
 
     with pytest.raises(StoreUnavailable, match="catchment migrate"):
@@ -263,3 +263,46 @@ async def test_counting_everything_again_costs_no_count(
     assert await store.count(POSTS, Filter()) == 10
     await store_posts(database, clock, some_posts(3), job_id="next")
     assert await store.count(POSTS, Filter()) == 3
+
+
+# ---------------------------------------------------------------- the file is gone
+
+
+@pytest.mark.parametrize("gone", ["moved", "replaced", "deleted"])
+async def test_a_file_without_its_name_is_not_written_to(
+    database: SqliteDatabase, path: Path, gone: str
+) -> None:
+    bump = text("UPDATE datasets SET seq = 99")
+    async with database.write() as session:
+        await session.run(bump, {})
+    aside = path.with_suffix(".aside")
+    path.rename(aside)
+    if gone == "replaced":
+        path.write_bytes(aside.read_bytes())
+
+    with pytest.raises(StoreUnavailable, match="moved, replaced or deleted"):
+        await database.check()
+    for durable in (True, False):
+        with pytest.raises(StoreUnavailable, match="moved, replaced or deleted"):
+            async with database.write(durable):
+                pass
+    with pytest.raises(StoreUnavailable):
+        async with database.session() as session, session.transaction():
+            pass
+
+    assert path.exists() is (gone == "replaced"), "no empty one is made in its place"
+    aside.rename(path)
+    await database.check()
+    async with database.write() as session:
+        await session.run(bump, {})
+
+
+async def test_a_write_into_a_file_that_loses_its_name_meanwhile_is_not_acknowledged(
+    database: SqliteDatabase, path: Path
+) -> None:
+    await database.check()
+
+    with pytest.raises(StoreUnavailable, match="moved, replaced or deleted"):
+        async with database.write() as session:
+            await session.run(text("UPDATE datasets SET seq = 99"), {})
+            path.rename(path.with_suffix(".aside"))
