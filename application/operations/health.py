@@ -1,6 +1,6 @@
 """Health: whether the service works, and the state of every source."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -40,11 +40,16 @@ class SourceHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HealthReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The health of the service at one time; `queue` and `database` give the reason if not ok."""
+    """The health of the service at one time; `queue` and `database` give the reason if not ok.
+
+    A reason may name hosts and files; `queue_code` and `database_code` are words for anyone.
+    """
 
     status: HealthStatus
     database: str
     queue: str
+    database_code: str
+    queue_code: str
     sources: tuple[SourceHealth, ...]
     checked_at: datetime
     #: Whether both database and queue work.
@@ -65,33 +70,36 @@ class CheckHealth:
 
     async def __call__(self) -> HealthReport:
         """Return the health now; never raises, because it is needed most when things fail."""
-        queue = await self._queue_status()
+        queue, queue_code = await self._queue_status()
+        codes = {"database_code": self._database.works, "queue_code": queue_code}
         try:
             await self.ready()
             sources = tuple([health async for health in self.sources()])
         except StoreError as error:
-            return self._report(HealthStatus.DOWN, error.detail, queue)
+            codes["database_code"] = error.code
+            return self._report(HealthStatus.DOWN, error.detail, queue, codes)
         works = queue == self._queue.works
         degraded = not works or any(source.is_unhealthy for source in sources)
         status = HealthStatus.DEGRADED if degraded else HealthStatus.OK
-        return self._report(status, self._database.works, queue, sources, works)
+        return self._report(status, self._database.works, queue, codes, sources, works)
 
     async def ready(self) -> None:
         """Raise StoreUnavailable, with the reason, unless the database can be read."""
         await self._database.check()
 
-    async def _queue_status(self) -> str:
+    async def _queue_status(self) -> tuple[str, str]:
         try:
             await self._queue.check()
         except QueueUnavailable as error:
-            return error.detail
-        return self._queue.works
+            return error.detail, error.code
+        return self._queue.works, self._queue.works
 
     def _report(
         self,
         status: HealthStatus,
         database: str,
         queue: str,
+        codes: Mapping[str, str],
         sources: tuple[SourceHealth, ...] = (),
         works: bool = False,
     ) -> HealthReport:
@@ -102,6 +110,7 @@ class CheckHealth:
             sources=sources,
             checked_at=self._clock.now(),
             works=works,
+            **codes,
         )
 
     async def sources(self) -> AsyncIterator[SourceHealth]:

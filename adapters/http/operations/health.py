@@ -6,11 +6,12 @@ from http import HTTPStatus
 import msgspec
 from litestar import Response, get
 
-from adapters.http.protocol.access import OPEN, may_call
+from adapters.http.protocol.access import OPEN, may_call, role_of
 from adapters.http.protocol.asgi import request_id_of
 from adapters.http.protocol.problems import Refusal
 from adapters.http.protocol.routing import Answer, AnyRequest, Use, problems
 from application.operations.health import CheckHealth, HealthStatus, SourceHealth
+from domain.dataset import Role
 
 
 class HealthReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,14 +40,18 @@ class ProbeResult(msgspec.Struct, frozen=True):
     tags=["overview"],
 )
 async def check(request: AnyRequest, check_health: Use[CheckHealth]) -> Response[HealthReport]:
-    """Return the health of the database, the queue and every source."""
+    """Return the health of the database, the queue and every source.
+
+    Why something does not work is a code, such as `store_unavailable`, and for an admin a sentence.
+    """
     report = await check_health()
+    told = role_of(request.scope) is Role.ADMIN
     down = report.status is HealthStatus.DOWN
     return Response(
         HealthReport(
             status=report.status,
-            database=report.database,
-            queue=report.queue,
+            database=report.database if told else report.database_code,
+            queue=report.queue if told else report.queue_code,
             timestamp=round(report.checked_at.timestamp(), 3),
             request_id=request_id_of(request.scope),
             sources=report.sources,

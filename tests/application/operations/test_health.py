@@ -124,6 +124,7 @@ async def test_without_either_both_reasons_are_given(
         "the database is gone",
         "the broker is gone",
     )
+    assert (report.database_code, report.queue_code) == ("store_unavailable", "queue_unavailable")
 
 
 class Away(MemoryBudget):

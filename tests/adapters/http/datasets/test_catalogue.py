@@ -195,7 +195,7 @@ async def test_without_a_database_the_service_is_down(fixture: HttpFixture) -> N
     body = answer.json()
     assert answer.status_code == 503
     assert (body["status"], body["sources"]) == ("down", [])
-    assert body["database"] == "the database file cannot be opened"
+    assert body["database"] == "store_unavailable"
 
 
 async def test_without_a_broker_the_service_is_degraded_and_says_why(fixture: HttpFixture) -> None:
@@ -205,8 +205,20 @@ async def test_without_a_broker_the_service_is_degraded_and_says_why(fixture: Ht
 
     body = answer.json()
     assert (answer.status_code, body["status"]) == (200, "degraded")
-    assert body["queue"] == "the broker cannot be reached"
+    assert body["queue"] == "queue_unavailable"
     assert (await fixture.client.get("/health/ready")).status_code == 200
+
+
+async def test_admins_alone_are_given_the_sentence(fixture: HttpFixture) -> None:
+    fixture.queue_probe.failure = QueueUnavailable("broker.internal cannot be reached")
+
+    reasons = []
+    for role in Role:
+        answer = await fixture.client.get("/health", headers=await fixture.headers(role))
+        reasons.append(answer.json()["queue"])
+
+    sentence = "broker.internal cannot be reached"
+    assert reasons == [sentence if r is Role.ADMIN else "queue_unavailable" for r in Role]
 
 
 async def test_without_database_and_broker_both_are_named(fixture: HttpFixture) -> None:
@@ -217,7 +229,7 @@ async def test_without_database_and_broker_both_are_named(fixture: HttpFixture) 
 
     body = answer.json()
     assert (answer.status_code, body["status"]) == (503, "down")
-    assert (body["database"], body["queue"]) == ("no database", "no broker")
+    assert (body["database"], body["queue"]) == ("store_unavailable", "queue_unavailable")
 
 
 async def test_a_source_that_is_left_alone_says_until_when(fixture: HttpFixture) -> None:
