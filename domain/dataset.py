@@ -1,11 +1,12 @@
 """Datasets: one value describes one kind of stored record; everything else is derived from it."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -119,6 +120,18 @@ class Dataset(Generic[R]):
         """Return the values that identify a record."""
         return tuple(getattr(record, name) for name in self.key)
 
+    def collisions(self, records: Sequence[R]) -> dict[int, int]:
+        """Return the numbers of records that differ from an earlier one of the same key.
+
+        Each comes with the number of the first record of its key.
+        """
+        keys = list(map(self._key_getter, records))
+        if len({*keys}) == len(keys):
+            return {}
+        first: dict[Any, int] = {}
+        found = ((number, first.setdefault(key, number)) for number, key in enumerate(keys))
+        return {number: known for number, known in found if records[number] != records[known]}
+
     def stored(self, record: R, changed_at: datetime) -> Any:
         """Return the stored row of this record."""
         return self.row(*map(_as_stored, msgspec.structs.astuple(record)), changed_at)
@@ -146,6 +159,10 @@ class Dataset(Generic[R]):
             and not (name in self._indexed_texts and any(map(_too_long, column)))
             for (name, described), column in zip(self._own_fields, columns, strict=False)
         )
+
+    @cached_property
+    def _key_getter(self) -> Callable[[R], Any]:
+        return attrgetter(*self.key)
 
     @cached_property
     def _own_fields(self) -> list[tuple[str, Field]]:

@@ -64,19 +64,19 @@ class Replay(msgspec.Struct, frozen=True):
     receipt: int | None = None
 
 
-class Walk(msgspec.Struct, frozen=True):
-    """The pages of a walk that is under way; `first` is the receipt of the first one."""
+class Arrivals(msgspec.Struct, frozen=True):
+    """What a fetch that is under way has brought; `first` is the receipt of its first page."""
 
     first: int
 
 
-def selected(receipts: Sequence[Receipt], what: Replay | Walk | None) -> list[Receipt]:
+def selected(receipts: Sequence[Receipt], what: Replay | Arrivals | None) -> list[Receipt]:
     """Return those of a source's receipts, oldest first, that are read again.
 
-    They are those of a walk, those that a replay needs, or else all that were committed.
+    They are what a fetch has brought, what a replay needs, or else all that was committed.
     """
     match what:
-        case Walk(first):
+        case Arrivals(first):
             return [receipt for receipt in receipts if receipt.id >= first]
         case Replay(only):
             return replayed(receipts, only)

@@ -56,6 +56,10 @@ class Rejection(msgspec.Struct, frozen=True):
             msgspec.structs.force_setattr(self, name, storable(getattr(self, name)))
 
 
+class KeyCollision(Rejection, frozen=True):
+    """A record with the key of an earlier record of the same page, but different values."""
+
+
 class Failure(msgspec.Struct, frozen=True):
     """The failure of a source, and when a retry can succeed."""
 

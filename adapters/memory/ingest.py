@@ -24,7 +24,7 @@ from domain.checkpoints import Checkpoint
 from domain.dataset import Dataset, Key, R
 from domain.errors import SourceError, UnexpectedContent
 from domain.jobs import FetchJob
-from domain.payloads import Batch, Payload, Receipt, Replay, StoredPayload, Walk, selected
+from domain.payloads import Arrivals, Batch, Payload, Receipt, Replay, StoredPayload, selected
 from domain.reports import Counts, Rejection
 
 _EXCERPT = 200
@@ -173,8 +173,8 @@ class MemoryIntake(Intake[R], Generic[R]):
         self._receipts.append(kept.receipt)
         return msgspec.structs.replace(kept, is_known=is_known)
 
-    async def kept(self, what: Replay | Walk | None = None) -> AsyncIterator[StoredPayload]:
-        """Yield the committed payloads of this source, or those of a replay or a walk."""
+    async def kept(self, what: Replay | Arrivals | None = None) -> AsyncIterator[StoredPayload]:
+        """Yield the committed payloads of this source, or those that are requested."""
         payloads = {p.receipt: p for p in self._database.kept[self._dataset.name, self._source]}
         receipts = list(map(self._receipt, payloads.values()))
         for receipt in selected(receipts, what):

@@ -1,6 +1,8 @@
 """Normalising: payloads are read into an intake, and every record is counted."""
 
 import asyncio
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Generic
 
@@ -13,11 +15,31 @@ from domain.checkpoints import Checkpoint
 from domain.dataset import Dataset, R
 from domain.events import Merged
 from domain.payloads import Batch, Payload
-from domain.reports import Counts, Failure, Rejection
+from domain.reports import Counts, Failure, KeyCollision, Rejection
 
 #: This many bad records, and this share, hold a merge: probably the source itself has changed.
 HOLD_COUNT = 20
 HOLD_SHARE = 0.20
+#: This many records with the key of another one, and this share, hold a merge: the key is wrong.
+COLLISION_COUNT = 2
+COLLISION_SHARE = 0.01
+
+_UNREADABLE = "held"
+_COLLISIONS = "key_not_unique"
+#: What holds a merge, by the code of the failure: from how many records on, above what share of
+#: them, and what is wrong with them.
+_GATES = {
+    _UNREADABLE: (HOLD_COUNT, HOLD_SHARE, "cannot be read"),
+    _COLLISIONS: (
+        COLLISION_COUNT,
+        COLLISION_SHARE,
+        "repeat the key of another record of the same page with different values",
+    ),
+}
+
+#: The version of what is done here to the records of every source. When it changes, stored payloads
+#: are read again.
+READING = "2"
 
 #: A larger body is read on a thread of its own: CSV takes some hundredths of a second.
 LARGE = 128 * 1024
@@ -37,18 +59,25 @@ class QualityGateFailed(Exception):
 
 
 class RejectionStats:
-    """The numbers of records and of bad records in some payloads."""
+    """The numbers of records in some payloads, and of bad ones by what is wrong with them."""
 
     def __init__(self) -> None:
         self._received = 0
-        self.bad = 0
-        self._first: Rejection | None = None
+        self._bad: Counter[str] = Counter()
+        self._first: dict[str, Rejection] = {}
 
     def add(self, batch: Batch[Any]) -> None:
         """Count the records of one payload."""
         self._received += len(batch.records) + len(batch.rejections)
-        self.bad += len(batch.rejections)
-        self._first = self._first or next(iter(batch.rejections), None)
+        for rejection in batch.rejections:
+            code = _COLLISIONS if isinstance(rejection, KeyCollision) else _UNREADABLE
+            self._bad[code] += 1
+            self._first.setdefault(code, rejection)
+
+    @property
+    def bad(self) -> int:
+        """Return how many were bad."""
+        return self._bad.total()
 
     @property
     def rejected(self) -> Counts:
@@ -63,15 +92,17 @@ class RejectionStats:
 
     @property
     def failure(self) -> Failure | None:
-        """Return why the records may not be merged, None if they may."""
-        first = self._first
-        if first is None or self.bad < HOLD_COUNT or self.bad <= HOLD_SHARE * self._received:
-            return None
-        return Failure(
-            "held",
-            f"{self.bad} of {self._received} records cannot be read, so nothing was merged and the"
-            f" old data stays; the first one, {first.pointer}: {first.reason}",
-        )
+        """Return why so many bad ones are not merged, or None when they may be."""
+        for code, (least, share, fault) in _GATES.items():
+            bad = self._bad[code]
+            if bad >= least and bad > share * self._received:
+                first = self._first[code]
+                return Failure(
+                    code,
+                    f"{bad} of {self._received} records {fault}, so nothing was merged and the old"
+                    f" data stays; the first one, {first.pointer}: {first.reason}",
+                )
+        return None
 
 
 class Merge:
@@ -144,26 +175,50 @@ async def read(dataset: Dataset[R], source: Source[R], payload: Payload) -> Batc
 
 
 def _sifted(dataset: Dataset[R], batch: Batch[R]) -> Batch[R]:
-    """Return the batch with unstorable records moved to the rejections."""
-    if not batch.records or dataset.sound(batch.records):
-        return batch
-    records: list[R] = []
-    rejections = list(batch.rejections)
+    """Move what no store may keep, and what contradicts an earlier record, to the rejections."""
+    if not dataset.sound(batch.records):
+        batch = _without(batch, dict(_defective(dataset, batch)))
+    collisions = dataset.collisions(batch.records)
+    return _without(batch, dict(_colliding(dataset, batch, collisions))) if collisions else batch
+
+
+def _without(batch: Batch[R], rejected: Mapping[int, Rejection]) -> Batch[R]:
+    """Return the batch with the records of these numbers rejected."""
+    left = [number for number in range(len(batch.records)) if number not in rejected]
+    pointer = batch.pointer
+    return Batch(
+        [batch.records[number] for number in left],
+        [*batch.rejections, *rejected.values()],
+        None if pointer is None else lambda number: pointer(left[number]),
+    )
+
+
+def _defective(dataset: Dataset[R], batch: Batch[R]) -> Iterator[tuple[int, Rejection]]:
     for number, record in enumerate(batch.records):
         defect = dataset.defect(record)
-        if defect is None:
-            records.append(record)
-        else:
-            pointer = batch.pointer(number) if batch.pointer else _named(dataset, record)
-            rejections.append(_rejection(record, pointer, *defect))
-    return Batch(records, rejections)
+        if defect is not None:
+            field, reason = defect
+            place = f"{_place(dataset, batch, number)}/{field}"
+            yield number, Rejection(place, f"{field} {reason}", _excerpt(record))
 
 
-def _named(dataset: Dataset[Any], record: Any) -> str:
-    key = ",".join(map(str, dataset.key_of(record)))
+def _colliding(
+    dataset: Dataset[R], batch: Batch[R], collisions: Mapping[int, int]
+) -> Iterator[tuple[int, Rejection]]:
+    fields = " and ".join(dataset.key)
+    for number, earlier in collisions.items():
+        place, other = (_place(dataset, batch, n) for n in (number, earlier))
+        reason = f"{_COLLISIONS}: {other} has the same {fields} and different values"
+        yield number, KeyCollision(place, reason, _excerpt(batch.records[number]))
+
+
+def _place(dataset: Dataset[R], batch: Batch[R], number: int) -> str:
+    """Return where a record of the batch stood."""
+    if batch.pointer is not None:
+        return batch.pointer(number)
+    key = ",".join(map(str, dataset.key_of(batch.records[number])))
     return f"{dataset.name}({key[:_EXCERPT]})"
 
 
-def _rejection(record: Any, pointer: str, field: str, reason: str) -> Rejection:
-    excerpt = repr(msgspec.structs.asdict(record))[:_EXCERPT]
-    return Rejection(f"{pointer}/{field}", f"{field} {reason}", excerpt)
+def _excerpt(record: Any) -> str:
+    return repr(msgspec.structs.asdict(record))[:_EXCERPT]

@@ -7,7 +7,7 @@ from typing import Generic, Protocol
 
 import msgspec
 
-from application.ingest.normalise import Merge, QualityGateFailed, SourceLoad
+from application.ingest.normalise import READING, Merge, QualityGateFailed, SourceLoad
 from application.ingest.reprocess import Reprocess
 from application.ports.ingest import Ask, Intake, Intakes, Source
 from application.ports.operations import Events, Tracer
@@ -16,7 +16,7 @@ from domain.checkpoints import MAX_CONFIRMATIONS, Checkpoint
 from domain.dataset import Dataset, R
 from domain.errors import SourceError, UnexpectedContent
 from domain.jobs import FetchJob, Mode
-from domain.payloads import Payload, Walk
+from domain.payloads import Arrivals, Payload
 from domain.reports import Counts, Failure, SourceReport, SourceStatus, Traffic
 
 
@@ -64,7 +64,7 @@ class SourceSync(JobStep, Generic[R]):
     ) -> None:
         self.source = source.name
         self.host = source.host
-        described = f"{dataset.fingerprint} {source.normaliser_version}"
+        described = f"{dataset.fingerprint} {source.normaliser_version} {READING}"
         self.normaliser_version = hashlib.sha256(described.encode()).hexdigest()[:16]
         self._dataset = dataset
         self._source = source
@@ -226,7 +226,7 @@ class _WalkedPages(Generic[R]):
             return
         self.is_read = True
         if self._first < last.receipt:
-            async for kept in self._intake.kept(Walk(self._first)):
+            async for kept in self._intake.kept(Arrivals(self._first)):
                 if kept.receipt.id < last.receipt:
                     await self._load.take(kept.payload)
         await self._load.take(last)

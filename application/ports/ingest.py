@@ -11,7 +11,7 @@ import msgspec
 from domain.checkpoints import Checkpoint
 from domain.dataset import Dataset, R
 from domain.jobs import FetchJob
-from domain.payloads import Batch, Payload, Replay, StoredPayload, Walk
+from domain.payloads import Arrivals, Batch, Payload, Replay, StoredPayload
 from domain.reports import Counts, Rejection, Traffic
 
 R_in = TypeVar("R_in", bound=msgspec.Struct, contravariant=True)
@@ -76,10 +76,10 @@ class Intake(Protocol[R_in]):
         """
 
     @abstractmethod
-    def kept(self, what: Replay | Walk | None = None) -> AsyncIterator[StoredPayload]:
+    def kept(self, what: Replay | Arrivals | None = None) -> AsyncIterator[StoredPayload]:
         """Yield the committed payloads of this source, oldest receipt first.
 
-        For a replay or a walk, yield its payloads, committed or not: see `payloads.selected`.
+        With `what`, yield others, committed or not: see `payloads.selected`.
         """
 
     @abstractmethod

@@ -276,3 +276,21 @@ def test_a_query_is_fast_if_an_index_answers_it(filter: str, sort: str, fast: bo
     asked = Filter.parse(SAMPLES.fields, [(name, text) for name, text in pairs])
 
     assert SAMPLES.answers_fast(asked, Sort.parse(SAMPLES, sort).names) is fast
+
+
+# ---------------------------------------------------------------- keys that come again
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from("ab"), st.integers(0, 1))))
+def test_a_record_collides_with_the_first_of_its_key_when_it_differs(
+    values: list[tuple[int, str, int]],
+) -> None:
+    dataset = declared(("id", int), ("kind", str), ("count", int), key=("id", "kind"))
+    records = [dataset.record(*one) for one in values]
+
+    found = dataset.collisions(records)
+
+    for number, record in enumerate(records):
+        first = next(n for n, one in enumerate(values) if one[:2] == values[number][:2])
+        differs = record != records[first]
+        assert found.get(number) == (first if differs else None)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.builtin.posts import Post
-from domain.payloads import Batch, Payload, Receipt, Replay, Walk, replayed, selected
+from domain.payloads import Arrivals, Batch, Payload, Receipt, Replay, replayed, selected
 from domain.reports import Rejection
 
 
@@ -30,7 +30,7 @@ def test_what_is_read_again_is_what_was_committed_a_replay_or_a_walk_under_way()
         receipt(4, "c", merged=False),
     ]
 
-    read = [[r.id for r in selected(received, what)] for what in (None, Replay(), Walk(3))]
+    read = [[r.id for r in selected(received, what)] for what in (None, Replay(), Arrivals(3))]
 
     assert read == [[1], [2], [3, 4]]
 

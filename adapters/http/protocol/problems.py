@@ -62,6 +62,11 @@ PROBLEM_CODES: Mapping[str, tuple[int, str]] = {
     "invalid_value": (422, "A value does not parse as the type of its field or parameter."),
     "invalid_token": (401, "The token is invalid, expired or revoked; log in again."),
     "key_in_use": (409, "The first request with this Idempotency-Key has not been answered yet."),
+    "key_not_unique": (
+        502,
+        "Too many records repeat the key of another record of the same page with different"
+        " values, so nothing was merged: at least two, and more than 1 % of all.",
+    ),
     "key_reused": (
         422,
         "This Idempotency-Key was used for another request; each request needs its own.",

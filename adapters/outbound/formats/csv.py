@@ -1,6 +1,7 @@
 """CSV: reads the header, and the rows one by one, also in a partly broken table."""
 
 import re
+from array import array
 from collections.abc import Collection, Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -52,7 +53,8 @@ def read_csv(payload: Payload, mapping: RecordMapping[E, R], line: int | None = 
     columns = columns_of(mapping.element)
     header = header_of(text, columns.required, columns.fields)
     cells = _Cells(columns, header.columns)
-    batch: Batch[R] = Batch([], [])
+    lines = array("Q")
+    batch: Batch[R] = Batch([], [], lambda number: _place(lines[number]))
     for row in header.layout.rows(text, header.row.end, line or header.row.next_line):
         if row.is_blank:
             continue
@@ -60,9 +62,14 @@ def read_csv(payload: Payload, mapping: RecordMapping[E, R], line: int | None = 
         try:
             element = mapping.element(**cells.values(row))
             batch.records.append(mapping.record(element, payload))
+            lines.append(row.line)
         except ValueError as error:
-            batch.rejections.append(rejection_of(f"line {row.line}", str(error), row.raw))
+            batch.rejections.append(rejection_of(_place(row.line), str(error), row.raw))
     return batch
+
+
+def _place(line: int) -> str:
+    return f"line {line}"
 
 
 def _check_length(text: bytes) -> None:

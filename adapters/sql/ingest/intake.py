@@ -22,7 +22,7 @@ from domain.checkpoints import Checkpoint
 from domain.dataset import Dataset, R
 from domain.errors import LeaseLost
 from domain.jobs import FetchJob, JobStatus
-from domain.payloads import Payload, Replay, StoredPayload, Walk
+from domain.payloads import Arrivals, Payload, Replay, StoredPayload
 from domain.reports import Counts, Rejection
 from domain.times import to_micros
 
@@ -102,7 +102,7 @@ class SqlIntake(Intake[R_in]):
         self._first_receipt = self._first_receipt or received.receipt
         return received
 
-    async def kept(self, what: Replay | Walk | None = None) -> AsyncIterator[StoredPayload]:
+    async def kept(self, what: Replay | Arrivals | None = None) -> AsyncIterator[StoredPayload]:
         """Yield every payload whose fetch was committed, or the requested ones."""
         async for one in kept(self._session, self._dataset.name, self._source, what):
             yield one

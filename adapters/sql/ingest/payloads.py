@@ -13,7 +13,7 @@ from adapters.sql.engine.database import Database, Row, SqlSession
 from adapters.sql.schema.tables import payload_chunks, payloads, quarantine, receipts
 from application.ports.ingest import Receipts, Received
 from domain.jobs import FetchJob
-from domain.payloads import Payload, Receipt, Replay, StoredPayload, Walk, selected
+from domain.payloads import Arrivals, Payload, Receipt, Replay, StoredPayload, selected
 from domain.times import from_micros, to_micros
 
 #: A body is stored in chunks of at most this size before compression.
@@ -99,10 +99,10 @@ async def receive(
 
 
 async def kept(
-    session: SqlSession, dataset: str, source: str, what: Replay | Walk | None
+    session: SqlSession, dataset: str, source: str, what: Replay | Arrivals | None
 ) -> AsyncIterator[StoredPayload]:
     """Yield every payload of a source whose fetch was committed, or the requested ones."""
-    since = what.first if isinstance(what, Walk) else 0
+    since = what.first if isinstance(what, Arrivals) else 0
     rows = await session.rows(_RECEIVED, {"of": dataset, "by": source, "since": since})
     received = {
         row[0]: dict(zip((*receipts.c.keys(), "waiting"), row, strict=True)) for row in rows

@@ -29,7 +29,7 @@ async def test_what_the_total_says_does_not_matter(fixture: ClientFixture, fault
     ("fault", "pages", "counts"),
     [
         ("U27-within-page", 1, Counts(received=101, inserted=100, duplicates=1)),
-        ("U27-conflict", 1, Counts(received=101, inserted=100, duplicates=1)),
+        ("U27-conflict", 1, Counts(received=101, inserted=100, quarantined=1)),
         ("U27-across-pages", 10, Counts(received=109, inserted=100, duplicates=9)),
         ("U32-overlap", 11, Counts(received=110, inserted=100, duplicates=10)),
         ("U32-empty-page", 11, Counts(received=100, inserted=100)),
@@ -44,16 +44,21 @@ async def test_repeated_and_missing_records_are_counted(
     assert (report.requests, report.counts, report.error) == (pages, counts, None)
 
 
-@pytest.mark.parametrize(
-    ("fault", "post", "title"),
-    [("U27-conflict", 3, "the later title"), ("U27-across-pages", 1, "as seen on page 10")],
-)
-async def test_of_one_id_the_last_record_wins(
-    fixture: ClientFixture, fault: str, post: int, title: str
-) -> None:
-    await fixture.fetch(fault)
+async def test_of_one_id_on_several_pages_the_last_record_wins(fixture: ClientFixture) -> None:
+    await fixture.fetch("U27-across-pages")
 
-    assert fixture.posts[post].title == title
+    assert fixture.posts[1].title == "as seen on page 10"
+
+
+async def test_of_one_id_on_one_page_the_first_record_stays_and_the_other_waits(
+    fixture: ClientFixture,
+) -> None:
+    await fixture.fetch("U27-conflict")
+
+    [(pointer, reason)] = fixture.rejections
+    assert fixture.posts[3].title == fixture.upstream.collection().records[2]["title"]
+    assert reason == "key_not_unique: /2 has the same id and different values"
+    assert pointer != "/2"
 
 
 @pytest.mark.parametrize(("fault", "requests"), [("U32-self", 2), ("U32-loop", 3)])

@@ -275,6 +275,74 @@ async def test_a_held_merge_keeps_the_old_data_and_gives_the_reason(rig: Rig) ->
     assert held.freshness.checkpoints == first.freshness.checkpoints
 
 
+# ---------------------------------------------------------------- keys that are none
+
+
+def again(*numbers: int) -> list[Any]:
+    """Posts of these numbers, each with a title of its own."""
+    return [{**GOOD, "id": number, "title": f"{place}"} for place, number in enumerate(numbers)]
+
+
+async def test_of_two_records_of_a_page_with_one_key_the_later_waits_in_quarantine(
+    rig: Rig,
+) -> None:
+    fetched = await rig.fetch(rig.source("one", body(*again(1, 2, 1), BAD, again(1)[0])))()
+
+    [bad, waiting] = sorted(await rig.quarantine.recent("posts", 10), key=lambda one: one.pointer)[
+        ::-1
+    ]
+    assert counts_of(fetched) == Counts(received=5, inserted=2, duplicates=1, quarantined=2)
+    assert await rig.titles() == ["0", "1"]
+    assert bad.pointer == "/3"
+    assert waiting.pointer == "/2"
+    assert waiting.reason == "key_not_unique: /0 has the same id and different values"
+    assert "'title': '2'" in waiting.excerpt
+
+
+async def test_on_a_later_page_the_last_one_wins(rig: Rig) -> None:
+    source = rig.source("one", body(*again(1, 2)), body(*again(3, 1)))
+
+    assert counts_of(await rig.fetch(source)()) == Counts(received=4, inserted=3, duplicates=1)
+    assert await rig.titles() == ["1", "1", "0"]
+
+
+@pytest.mark.parametrize(
+    ("others", "repeats", "held"),
+    [
+        (0, 1, False),  # one alone
+        (197, 2, False),  # 1 % is not more than 1 %
+        (196, 2, True),
+        (0, 2, True),
+    ],
+)
+async def test_a_key_that_is_none_holds_the_merge(
+    rig: Rig, others: int, repeats: int, held: bool
+) -> None:
+    source = rig.source("one", body(*again(*range(others + 1), *[0] * repeats)))
+
+    fetched = await rig.fetch(source)()
+
+    error = only(fetched).error
+    received = others + 1 + repeats
+    assert (error is not None) is held
+    assert counts_of(fetched).quarantined == repeats
+    assert len(await rig.stored()) == (0 if held else others + 1)
+    if error is not None:
+        assert (error.code, fetched.outcome) == ("key_not_unique", Outcome.FAILED)
+        assert error.detail.startswith(
+            f"{repeats} of {received} records repeat the key of another record of the same page"
+        )
+        assert f"/{others + 1}: key_not_unique: /0 has the same id" in error.detail
+
+
+async def test_records_that_cannot_be_read_are_told_before_keys_that_are_none(rig: Rig) -> None:
+    fetched = await rig.fetch(rig.source("one", body(*again(1, 1, 1), *([BAD] * HOLD_COUNT))))()
+
+    error = only(fetched).error
+    assert error is not None
+    assert (error.code, error.detail[:11]) == ("held", "20 of 23 re")
+
+
 # ---------------------------------------------------------------- failing sources
 
 

@@ -14,6 +14,7 @@ from application.ingest.sync_source import SourceSync
 from domain.builtin.crypto_assets import CRYPTO_ASSETS, CryptoAsset
 from domain.payloads import Batch, Payload
 from domain.reports import Counts, SourceReport
+from tests.application.rig import adds_up
 from tests.contract.backends import Backend, Open
 
 Pages = list[list[Any]]
@@ -69,6 +70,11 @@ async def waiting(backend: Backend) -> list[Any]:
     return await backend.quarantine.recent(CRYPTO_ASSETS.name, 1000)
 
 
+def ids(waiting: list[Any]) -> set[int]:
+    """Return which records wait, whenever they were seen last."""
+    return {one.id for one in waiting}
+
+
 async def values(backend: Backend) -> dict[Any, Any]:
     """Return the rank of each stored record by its key."""
     rows = await backend.everything(CRYPTO_ASSETS)
@@ -82,10 +88,7 @@ def again(reports: Sequence[SourceReport]) -> list[Counts]:
 
 def counted(reports: Sequence[SourceReport]) -> list[Counts]:
     """Return the counts of reports, which must add up."""
-    for report in reports:
-        assert report.error is None
-        counts = msgspec.structs.asdict(report.counts)
-        assert counts.pop("received") == sum(counts.values())
+    assert all(adds_up(report.counts) for report in reports)
     return [report.counts for report in reports]
 
 
@@ -108,15 +111,26 @@ def pages_of(source: str) -> st.SearchStrategy[Pages]:
 upstreams = st.fixed_dictionaries({"one": pages_of("one")}, optional={"two": pages_of("two")})
 
 
-def model_of(upstreams: dict[str, Pages]) -> dict[Any, Any]:
-    """Return what should be stored: of each key the record that came last."""
-    return {
-        (one["source"], one["source_id"]): one["rank"]
-        for pages in upstreams.values()
-        for page in pages
-        for one in page
-        if one != 7 and one.get("rank", "first") != "first"
-    }
+def is_good(one: Any) -> bool:
+    """Return whether an item can be read."""
+    return one != 7 and one.get("rank", "first") != "first"
+
+
+def model_of(pages: Pages) -> dict[Any, Any]:
+    """Return what should be stored of one source; nothing when its key is none.
+
+    Of each key it is the first record of the last page that has one.
+    """
+    stored: dict[Any, Any] = {}
+    collisions = 0
+    for page in pages:
+        first: dict[Any, Any] = {}
+        for one in filter(is_good, page):
+            key = one["source"], one["source_id"]
+            collisions += first.setdefault(key, one["rank"]) != one["rank"]
+        stored |= first
+    is_held = collisions > 1 and collisions > 0.01 * sum(map(len, pages))
+    return {} if is_held else stored
 
 
 @settings(max_examples=15)
@@ -128,19 +142,24 @@ async def test_fetching_twice_is_fetching_once(
         sources = [Upstream(backend, name, pages) for name, pages in upstreams.items()]
         first = await fetched(backend, *sources)
         before = await stored(backend), await waiting(backend)
+        expected = [model_of(pages) for pages in upstreams.values()]
 
         for _ in range(times):
             assert counted(await fetched(backend, *sources)) == again(first)
-            assert [source.read for source in sources] == [0] * len(sources)
 
-        assert (await stored(backend), await waiting(backend)) == before
-        assert await values(backend) == model_of(upstreams)
+        assert await stored(backend) == before[0]
+        assert await values(backend) == {key: rank for one in expected for key, rank in one.items()}
         freshness = await backend.store.freshness(CRYPTO_ASSETS)
-        assert {known.fetched_at for known in freshness.checkpoints} == {backend.clock.now()}
-        for source, counts in zip(sources, again(first), strict=True):
+        merged = [(s, report) for s, report in zip(sources, first, strict=True) if not report.error]
+        # What was merged is not even read again; what was held is judged anew.
+        assert [source.read for source, _ in merged] == [0] * len(merged)
+        for source, report in merged:
             known = freshness.of(source.name)
             assert known is not None
-            assert known.counts == counts
+            assert (known.fetched_at, known.counts) == (backend.clock.now(), report.counts.repeated)
+        if len(merged) == len(sources):
+            assert await waiting(backend) == before[1]
+        assert ids(await waiting(backend)) == ids(before[1])
 
 
 @settings(max_examples=15)
@@ -151,13 +170,13 @@ async def test_reading_the_same_again_changes_no_record(
     async with open_backend() as backend:
         sources = [Upstream(backend, name, pages) for name, pages in upstreams.items()]
         first = await fetched(backend, *sources)
-        before = await stored(backend), [one.id for one in await waiting(backend)]
+        before = await stored(backend), await waiting(backend)
 
         assert counted(await fetched(backend, *sources, forgets=True)) == again(first)
 
         assert [source.read for source in sources] == [len(source.pages) for source in sources]
         assert await stored(backend) == before[0]
-        assert sorted(one.id for one in await waiting(backend)) == sorted(before[1])
+        assert ids(await waiting(backend)) == ids(before[1])
 
 
 @settings(max_examples=15)
@@ -171,13 +190,12 @@ async def test_pages_that_were_known_and_new_ones_are_one_walk(
         changed = before[:same] + after
         source.says(changed)
 
-        [report] = await fetched(backend, source)
-        [once_more] = await fetched(backend, source)
+        reports = await fetched(backend, source)
+        once_more = await fetched(backend, source)
 
-        [counts] = counted([report])
-        assert counts.received == sum(map(len, changed))
-        assert counted([once_more]) == again([report])
-        assert await values(backend) == model_of({"one": before}) | model_of({"one": changed})
+        assert counted(reports)[0].received == sum(map(len, changed))
+        assert counted(once_more) == again(reports)
+        assert await values(backend) == model_of(before) | model_of(changed)
 
 
 async def test_a_key_that_comes_on_two_pages_changes_its_record_once(backend: Backend) -> None:

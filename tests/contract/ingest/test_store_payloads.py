@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import msgspec
 
-from domain.payloads import Payload, Walk
+from domain.payloads import Arrivals, Payload
 from tests.contract.backends import Backend
 from tests.strategies import SAMPLES
 
@@ -63,7 +63,7 @@ async def test_the_pages_of_a_walk_can_be_read_before_they_are_committed(backend
 
     async with backend.intakes.open(SAMPLES, "one", job) as intake:
         pages = [await intake.keep(backend.payload(body)) for body in (b"1", b"3")]
-        read = [kept.payload async for kept in intake.kept(Walk(pages[0].receipt))]
+        read = [kept.payload async for kept in intake.kept(Arrivals(pages[0].receipt))]
 
     assert read == [msgspec.structs.replace(page, is_known=False) for page in pages]
 

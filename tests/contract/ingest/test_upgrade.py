@@ -135,6 +135,24 @@ async def test_a_key_that_was_misread_leaves_no_ghost(backend: Backend) -> None:
     )
 
 
+async def test_of_two_things_that_got_one_key_the_first_is_stored_again(backend: Backend) -> None:
+    body = b"symbol,name,price_usd\nWIF,dogwifhat,1\n$WIF,dogwifhat,2\nBTC,Bitcoin,1\n"
+    wif = asset("wif-dogwifhat", symbol="WIF", name="dogwifhat")
+    other = msgspec.structs.replace(wif, symbol="$WIF", price_usd=2.0)
+    btc = asset("btc-bitcoin")
+    await misread(backend, CRYPTO_ASSETS, "csv", body, "text/csv", [wif, other, btc])
+    before = await stored(backend, CRYPTO_ASSETS)
+
+    report = await upgraded(backend, CRYPTO_ASSETS, assets_csv("http://away.example/"))
+
+    assert before == told(btc, other)
+    assert report.counts == Counts(received=3, updated=1, unchanged=1, quarantined=1)
+    assert await stored(backend, CRYPTO_ASSETS) == told(btc, wif)
+    [waiting] = await backend.quarantine.recent(CRYPTO_ASSETS.name, 10)
+    assert waiting.pointer == "line 3"
+    assert waiting.reason.startswith("key_not_unique: line 2 has the same source and source_id")
+
+
 async def test_a_source_that_fails_when_it_is_due_is_read_again_all_the_same(
     backend: Backend,
 ) -> None:

@@ -410,6 +410,21 @@ async def test_after_many_confirmations_the_file_is_read_all_the_same(
     assert [report.not_modified for report in reports] == [0, *[1] * 19, 0]
 
 
+async def test_two_assets_that_get_one_identifier_are_not_taken_for_one(
+    fixture: ClientFixture, source: Source[CryptoAsset], path: Path
+) -> None:
+    path.write_text(HEADER + "WIF,dogwifhat,1.5\n$WIF,dogwifhat,2\nWIF,dogwifhat,1.5\n")
+
+    report = await fetched(fixture, source)
+
+    assert report.counts == Counts(received=3, inserted=1, duplicates=1, quarantined=1)
+    assert fixture.rejections == [
+        ("line 3", "key_not_unique: line 2 has the same source and source_id and different values")
+    ]
+    stored = fixture.database.tables["crypto_assets"].rows["csv", "wif-dogwifhat"].record
+    assert (stored.symbol, stored.price_usd) == ("WIF", 1.5)
+
+
 async def test_a_large_file_comes_in_pages_with_exact_lines(
     fixture: ClientFixture, source: Source[CryptoAsset], path: Path
 ) -> None:

@@ -188,10 +188,10 @@ async def test_u28_when_most_tickers_have_drifted_the_old_prices_stay(
     assert len(fixture.records(CRYPTO_ASSETS)) == 100
 
 
-async def test_u27_of_the_same_asset_twice_the_last_counts(
+async def test_u27_of_the_same_asset_twice_on_one_page_the_first_counts(
     fixture: ClientFixture, source: HttpSource[CryptoAsset]
 ) -> None:
     report = await fetched(fixture, source, ticker(rank=1), ticker(rank=2))
 
-    assert report.counts == Counts(received=2, inserted=1, duplicates=1)
-    assert fixture.records(CRYPTO_ASSETS)[0].rank == 2
+    assert report.counts == Counts(received=2, inserted=1, quarantined=1)
+    assert fixture.records(CRYPTO_ASSETS)[0].rank == 1
