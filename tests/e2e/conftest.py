@@ -1,4 +1,4 @@
-"""Real processes: the `catchment` command as a user starts it."""
+"""Fixtures of real processes: the `catchment` command as a user starts it."""
 
 import asyncio
 import os
@@ -33,7 +33,7 @@ async def upstream() -> AsyncIterator[SampleUpstream]:
 
 @pytest.fixture
 def settings(tmp_path: Path, upstream: SampleUpstream) -> dict[str, str]:
-    """Settings that lead to the sample upstream and a database of one's own."""
+    """Return settings with the sample upstream and a database of the test's own."""
     return {
         "CATCHMENT_DATABASE_URL": f"sqlite:///{tmp_path / 'catchment.db'}",
         "CATCHMENT_POSTS_URL": upstream.url("/posts"),
@@ -44,7 +44,7 @@ def settings(tmp_path: Path, upstream: SampleUpstream) -> dict[str, str]:
 
 @pytest.fixture
 async def start(tmp_path: Path, settings: dict[str, str]) -> AsyncIterator[Start]:
-    """Starts a command with these settings; what still runs at the end is killed."""
+    """Return a function that starts a command; running ones are killed at the end."""
     started: list[asyncio.subprocess.Process] = []
 
     async def start(*arguments: str, **more: str) -> asyncio.subprocess.Process:
@@ -69,7 +69,7 @@ async def start(tmp_path: Path, settings: dict[str, str]) -> AsyncIterator[Start
 
 @pytest.fixture(scope="session")
 def broker() -> Iterator[str]:
-    """A broker nobody else uses, where one can be started: all processes share its queue."""
+    """Return a broker of the test's own, if one can be started; all processes share its queue."""
     if program() is None:
         yield broker_url()
         return
@@ -93,13 +93,13 @@ async def replicas(settings: dict[str, str], broker: str) -> AsyncIterator[dict[
 
 
 async def ended(process: asyncio.subprocess.Process) -> tuple[int | None, str, str]:
-    """How a command ended: its exit code, and what it said on both channels."""
+    """Return the exit code and the output of a command on both channels."""
     out, err = await asyncio.wait_for(process.communicate(), 60)
     return process.returncode, out.decode(), err.decode()
 
 
 async def url_of(process: asyncio.subprocess.Process) -> str:
-    """Where a served API listens, as it says in its first line."""
+    """Return the URL of a served API, from its first line."""
     assert process.stdout is not None
     line = (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
     return line.split(" serves ")[1].split(",")[0]

@@ -1,4 +1,4 @@
-"""Several processes when something is away, stopped for too long, or said in the wrong place."""
+"""Several processes with failures: a dependency is unavailable, or a process is stopped."""
 
 import asyncio
 import signal

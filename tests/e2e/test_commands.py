@@ -239,7 +239,7 @@ async def _json(method: str, url: str, status: int = 200) -> Any:
 
 def _read_all(descriptor: int) -> bytes:
     read = b""
-    with contextlib.suppress(OSError):  # a terminal nobody writes to any more
+    with contextlib.suppress(OSError):  # a terminal without input
         while chunk := os.read(descriptor, 65536):
             read += chunk
     os.close(descriptor)

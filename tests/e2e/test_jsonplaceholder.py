@@ -1,4 +1,4 @@
-"""The real thing: JSONPlaceholder's own server, as its authors publish it."""
+"""JSONPlaceholder's own server, as its authors publish it."""
 
 import asyncio
 import socket

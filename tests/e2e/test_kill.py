@@ -73,7 +73,7 @@ async def _killed(process: asyncio.subprocess.Process, after_s: float) -> None:
     try:
         await asyncio.wait_for(process.wait(), after_s)
     except TimeoutError:
-        with contextlib.suppress(ProcessLookupError):  # it may have ended this very moment
+        with contextlib.suppress(ProcessLookupError):  # it may have just ended
             process.kill()
         await process.wait()
 

@@ -1,4 +1,4 @@
-"""Several processes over PostgreSQL and RabbitMQ: what one is asked for, another one does."""
+"""Several processes over PostgreSQL and RabbitMQ: one accepts a job, another one runs it."""
 
 import asyncio
 import signal
@@ -7,7 +7,7 @@ from entrypoints.sample_upstream import SampleUpstream
 from tests.e2e.conftest import Start, ended, url_of
 from tests.e2e.questions import asked, finished
 
-# ---------------------------------------------------------------- who does what
+# ---------------------------------------------------------------- roles of processes
 
 
 async def test_a_task_asked_for_at_one_api_is_run_by_a_worker_and_read_from_the_other_api(

@@ -1,4 +1,4 @@
-"""Users from the command line: made, locked out, and let in by the service that runs."""
+"""Users from the command line: created, disabled, and accepted by the running service."""
 
 import os
 import subprocess

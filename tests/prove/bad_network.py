@@ -17,7 +17,7 @@ _FINAL = {"succeeded", "partial", "failed", "cancelled"}
 
 
 async def prove(servers: Servers) -> Figure:
-    """Poison one pair with one toxic, ask meanwhile, heal, and wait until all is well; for all."""
+    """Apply each toxic to each pair, send requests, remove it, and wait for recovery."""
     settings = await servers.settings()
     async with crew(**settings) as hired, AsyncExitStack() as stack:
         proxies, lead = await _between(hired, stack)
@@ -40,7 +40,7 @@ async def prove(servers: Servers) -> Figure:
 async def _between(
     hired: Crew, stack: AsyncExitStack
 ) -> tuple[dict[str, ToxicProxy], dict[str, dict[str, str]]]:
-    """A proxy between every two that speak, and the settings that lead through them."""
+    """Return a proxy between every two processes, and the settings with the proxies."""
     names = {
         "CATCHMENT_DATABASE_URL": ("postgres", hired.settings["CATCHMENT_DATABASE_URL"]),
         "CATCHMENT_BROKER_URL": ("rabbitmq", hired.settings["CATCHMENT_BROKER_URL"]),
@@ -51,7 +51,7 @@ async def _between(
     for process in lead:
         for setting, (name, url) in names.items():
             if (process, name) == ("api", "upstream"):
-                continue  # only the worker asks, for all that is asked for are tasks
+                continue  # only the worker sends requests, because all fetches are tasks
             pair = f"{process}-{name}"
             proxies[pair], lead[process][setting] = await stack.enter_async_context(poisonable(url))
     upstream = proxies["worker-upstream"]
@@ -92,7 +92,7 @@ async def _task(url: str, accepted: set[str], seconds: float) -> bool:
 
 
 async def _recovered(url: str, accepted: set[str]) -> float:
-    """The seconds until a task that is asked for through all of it has succeeded."""
+    """Return the seconds until a requested task has succeeded."""
 
     async def is_well() -> bool:
         try:

@@ -73,7 +73,7 @@ def _given(database: str) -> dict[str, str]:
 
 
 async def _lived(hired: Crew, asking: httpx.AsyncClient, bodies: dict[str, str]) -> dict[str, str]:
-    """Log in, wrongly and rightly, and make a token; answers that hold tokens are not kept."""
+    """Log in, with a wrong and the right password, and create a token; return no secrets."""
 
     async def post(path: str, token: str = "", **body: str) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -93,7 +93,7 @@ async def _lived(hired: Crew, asking: httpx.AsyncClient, bodies: dict[str, str])
     await post("/auth/refresh", refresh_token=granted["refresh_token"] + "x")
     await post("/fetch/posts?force=true", access)
     await post("/fetch/posts?force=true", access + "x")
-    await hired.told("create-token", ADMIN)  # it is said once, to whoever asked, and not kept here
+    await hired.told("create-token", ADMIN)  # it is printed once, and not stored
     hired.upstream.set_repository("an/echo", f"Bearer {GIVEN['token of GitHub']}", 1, "Python")
     for failure in (None, 500, 401, "garbage"):
         hired.upstream.github_failure = failure  # type: ignore[assignment]
@@ -109,7 +109,7 @@ async def _lived(hired: Crew, asking: httpx.AsyncClient, bodies: dict[str, str])
 
 
 async def _asked_everything(asking: httpx.AsyncClient, token: str, bodies: dict[str, str]) -> None:
-    """Read every route there is as the admin."""
+    """Read every route as the admin."""
     document = (await asking.get("/openapi.json")).json()
     headers = {"Authorization": f"Bearer {token}"}
     for path, item in document["paths"].items():
@@ -121,7 +121,7 @@ async def _asked_everything(asking: httpx.AsyncClient, token: str, bodies: dict[
 async def _broken(
     servers: Servers, hired: Crew, asking: httpx.AsyncClient, bodies: dict[str, str]
 ) -> None:
-    """Do without the database for a while."""
+    """Stop the database for a while."""
     await servers.postgres.kill()
     for number, path in enumerate(("/data?limit=3", "/health", "/fetch/jobs", "/stats")):
         with contextlib.suppress(httpx.HTTPError):
@@ -132,7 +132,7 @@ async def _broken(
         return (await asking.get("/health/ready")).status_code == 200
 
     assert await until(is_back, 30) is not None
-    # Nothing is fetched any more, so that all turns stale, and the operator is told.
+    # Nothing is fetched any more, so that all becomes stale, and alerts are sent.
     hired.upstream.hold()
 
 
@@ -144,7 +144,7 @@ async def _alerted(listening: Operator) -> None:
 
 
 async def _dumped(database: str) -> dict[str, str]:
-    """All tables as text, bytes as hexadecimal digits."""
+    """Return all tables as text, bytes as hexadecimal digits."""
     connection = await asyncpg.connect(database)
     try:
         names = [row[0] for row in await connection.fetch(_TABLES)]
@@ -158,7 +158,7 @@ async def _dumped(database: str) -> dict[str, str]:
 
 
 def _hits(secrets: dict[str, str], places: dict[str, str]) -> Iterator[str]:
-    """Where a secret is found, as it is or in another spelling."""
+    """Return the places of a secret, also in other encodings."""
     for what, secret in secrets.items():
         raw = secret.encode()
         spellings = (secret, raw.hex(), base64.b64encode(raw).decode().rstrip("="))

@@ -1,4 +1,4 @@
-"""Clients of the proofs: what they ask, and how they are told apart."""
+"""Clients of the proofs: their requests, and their addresses."""
 
 import asyncio
 import time
@@ -27,7 +27,7 @@ async def client(
 
 
 async def logged_in(url: str, name: str, password: str = PASSWORD) -> dict[str, Any]:
-    """The tokens of somebody who logs in."""
+    """Log in and return the tokens."""
     async with client(url) as made:
         answer = await made.post("/auth/login", json={"username": name, "password": password})
         answer.raise_for_status()
@@ -36,14 +36,14 @@ async def logged_in(url: str, name: str, password: str = PASSWORD) -> dict[str, 
 
 
 async def signed_up(url: str, name: str, password: str = PASSWORD) -> None:
-    """Make an account."""
+    """Create an account."""
     async with client(url) as made:
         answer = await made.post("/auth/signup", json={"username": name, "password": password})
         answer.raise_for_status()
 
 
 async def until(holds: Until, seconds: float, every_s: float = 0.1) -> float | None:
-    """The seconds until something holds; None when it does not within so many."""
+    """Return the seconds until a condition holds; None if it does not within the limit."""
     began = time.monotonic()
     while time.monotonic() - began < seconds:
         if await holds():
@@ -53,6 +53,6 @@ async def until(holds: Until, seconds: float, every_s: float = 0.1) -> float | N
 
 
 def percentile(values: list[float], share: float) -> float:
-    """The value below which so great a share of them lies."""
+    """Return a percentile of the values."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

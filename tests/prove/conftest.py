@@ -1,4 +1,4 @@
-"""The whole product within this process, over SQLite and over PostgreSQL."""
+"""Fixtures: the whole product in this process, over SQLite and over PostgreSQL."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,7 +21,7 @@ async def upstream() -> AsyncIterator[SampleUpstream]:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """Where an empty database is."""
+    """Return the URL of an empty database."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'catchment.db'}"
         return
@@ -31,7 +31,7 @@ async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncI
 
 @pytest.fixture
 async def container(database_url: str, upstream: SampleUpstream) -> AsyncIterator[Container]:
-    """Everything the program is made of, with posts from the sample upstream."""
+    """Return a container with posts from the sample upstream."""
     host, port = upstream.address
     settings = {
         "CATCHMENT_DATABASE_URL": database_url,

@@ -1,4 +1,4 @@
-"""The set of real processes a proof is run against, each of which can be killed at any time."""
+"""The real processes of a proof, each of which can be killed at any time."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ SECRET = "a secret for proofs, of more than 32 bytes"
 
 
 def free_port() -> int:
-    """A port nobody listens on."""
+    """Return an unused port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return int(taken.getsockname()[1])
 
@@ -87,7 +87,7 @@ class Member:
 
 
 class Crew:
-    """Some of each kind of process over one database and, perhaps, one broker."""
+    """Processes of each kind over one database and, optionally, one broker."""
 
     def __init__(self, folder: str, upstream: SampleUpstream, **settings: str) -> None:
         host, port = upstream.address
@@ -132,7 +132,7 @@ class Crew:
         return member
 
     async def told(self, *arguments: str, typed: str = "") -> str:
-        """What a command says that ends by itself; it must end well."""
+        """Run a command to its end and return its output; it must succeed."""
         process = await asyncio.create_subprocess_exec(
             CATCHMENT,
             *arguments,
@@ -148,7 +148,7 @@ class Crew:
 
     @property
     def said(self) -> str:
-        """All that the processes have logged."""
+        """Return the logs of all processes."""
         self.log.flush()
         return Path(self.folder, "crew.log").read_text(errors="replace")
 
@@ -179,7 +179,7 @@ async def crew(upstream: SampleUpstream | None = None, **settings: str) -> Async
 
 
 async def ready(url: str, seconds: float = 60.0) -> None:
-    """Return when an API says that it is ready."""
+    """Wait until an API is ready."""
     async with httpx.AsyncClient(timeout=2) as client, asyncio.timeout(seconds):
         while True:
             with contextlib.suppress(httpx.HTTPError):
@@ -189,7 +189,7 @@ async def ready(url: str, seconds: float = 60.0) -> None:
 
 
 async def jobs_of(url: str) -> list[dict[str, Any]]:
-    """Every job the service knows, newest first."""
+    """Return every job, newest first."""
     async with httpx.AsyncClient(timeout=30) as client:
         found: list[dict[str, Any]] = []
         link: str | None = url + "/fetch/jobs?limit=500"

@@ -18,7 +18,7 @@ AWAY_S, RECOVERED_S, HUNG_S = 3.0, 10.0, 12.0
 
 
 class RequestCounts:
-    """What the clients have seen so far."""
+    """The counts of the clients' responses so far."""
 
     def __init__(self) -> None:
         self.answered = self.hung = self.refused = self.unfit = 0
@@ -65,7 +65,7 @@ def _judged(
 
 
 async def _killed(victim: PostgresServer | RabbitServer, url: str) -> float | None:
-    """The seconds from when the victim is back until all is well again."""
+    """Return the seconds from the restart of a victim until the service has recovered."""
     await victim.kill()
     await asyncio.sleep(AWAY_S)
     await victim.start()
@@ -85,7 +85,7 @@ async def _killed(victim: PostgresServer | RabbitServer, url: str) -> float | No
 
 
 async def _ask(url: str, number: int, counts: RequestCounts) -> None:
-    """Read, or ask for tasks, without end; each answer must come in time and be one of ours."""
+    """Send reads or tasks for ever; each response must come in time and be valid."""
     paths = (
         ("GET", "/data?limit=7"),
         ("POST", "/fetch?mode=task"),
@@ -107,7 +107,7 @@ async def _ask(url: str, number: int, counts: RequestCounts) -> None:
 
 
 async def _consumers(rabbit: RabbitServer) -> int:
-    """How many workers the broker knows in the end: all of them, within half a minute."""
+    """Return the number of consumers at the broker: all workers, within half a minute."""
     found = 0
 
     async def are_back() -> bool:

@@ -1,4 +1,4 @@
-"""P29: whatever Schemathesis asks, as somebody of each role, the document knows the answer."""
+"""P29: the document describes the response to every request of Schemathesis, for each role."""
 
 import asyncio
 import re
@@ -13,7 +13,7 @@ _ROLE = re.compile(r"^\w+: (\d+) requests, (\d+) findings$", re.MULTILINE)
 
 
 async def prove(servers: Servers) -> Figure:
-    """Let `python -m tests.fuzz` ask for a minute as each role."""
+    """Run `python -m tests.fuzz` for a minute for each role."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.fuzz", "--minutes", str(MINUTES)),
         cwd=ROOT,

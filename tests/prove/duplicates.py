@@ -1,4 +1,4 @@
-"""P11: the same fetch asked for two hundred times at once is one job and one run."""
+"""P11: two hundred concurrent requests for the same fetch are one job and one run."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ CALLERS = 200
 
 
 async def prove(servers: Servers) -> Figure:
-    """Ask 200 times at once, of two API processes, while the upstream holds its answer."""
+    """Send 200 concurrent requests to two API processes, while the upstream holds its response."""
     settings = await servers.settings()
     async with crew(**settings) as hired:
         apis = [await hired.api(), await hired.api()]

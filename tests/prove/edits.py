@@ -13,11 +13,11 @@ Into = Callable[[ast.AST], ast.AST | list[ast.stmt] | None]
 
 
 class DoesNotApplyError(Exception):
-    """What an edit is about is not there, or there more than once."""
+    """The target of an edit is missing, or not unique."""
 
 
 class _Place(NamedTuple):
-    """Where a node hangs in a tree: in a field of its parent, or at a place in that list."""
+    """The position of a node in a tree: a field of its parent, or an index in that list."""
 
     parent: ast.AST
     field: str
@@ -77,7 +77,7 @@ def _defined(node: ast.AST) -> list[str]:
     return [n.id for n in (named if isinstance(named, list) else [named]) if hasattr(n, "id")]
 
 
-# ---------------------------------------------------------------- which node
+# ---------------------------------------------------------------- selection of a node
 
 
 def edit(kind: type[ast.AST], *mentions: str, into: Into) -> Edit:
@@ -176,11 +176,11 @@ def _put(place: _Place, into: Into) -> None:
         held.append(ast.Pass())
 
 
-# ---------------------------------------------------------------- what it becomes
+# ---------------------------------------------------------------- replacement
 
 
 def code(text: str) -> Into:
-    """Whatever the node is, write this expression, or these statements, in its place."""
+    """Replace the node by this expression, or these statements."""
 
     def made(node: ast.AST) -> ast.AST | list[ast.stmt]:
         statements = ast.parse(text).body
@@ -264,7 +264,7 @@ def without(*mentions: str) -> Into:
 
 
 def named(other: str) -> Into:
-    """Take another attribute, or another name."""
+    """Replace an attribute or a name."""
 
     def made(node: ast.AST) -> ast.AST:
         setattr(node, "attr" if isinstance(node, ast.Attribute) else "id", other)
@@ -274,7 +274,7 @@ def named(other: str) -> Into:
 
 
 def turned_round(node: ast.AST) -> ast.AST:
-    """Exchange the operands."""
+    """Swap the operands."""
     assert isinstance(node, ast.BinOp)
     node.left, node.right = node.right, node.left
     return node

@@ -1,4 +1,4 @@
-"""1 000 good records and 25 kinds of bad ones: none is lost, and a fix brings all of them in."""
+"""1 000 valid records and 25 kinds of bad ones: none is lost, and a fix stores all of them."""
 
 import json
 import math
@@ -50,16 +50,16 @@ BAD: list[tuple[str, Any]] = [
 
 
 def changed(field: str, value: Any) -> dict[str, Any]:
-    """A post with that field changed, or taken away."""
+    """Return a post with that field changed or removed."""
     whole = {**GOOD, field: value}
     return {name: one for name, one in whole.items() if one is not None}
 
 
 class LenientSource(HttpSource[Post]):
-    """The posts as the next version reads them: whatever a field holds, something comes of it."""
+    """The posts as the next version reads them: every value of a field is accepted."""
 
     def normalise(self, payload: Payload) -> Batch[Post]:
-        """Read every element, with its place as its number."""
+        """Read every element, with its position as its identifier."""
         return Batch([_post(*one) for one in enumerate(elements(payload.body), start=1)])
 
 
@@ -80,13 +80,13 @@ def _text(value: str) -> str:
 
 
 async def stored(container: Container) -> tuple[int, int]:
-    """How many posts are stored, and how many records wait in quarantine."""
+    """Return the numbers of stored posts and of records in quarantine."""
     count = await container.store().count(POSTS, Filter())
     return count, await container.quarantine().count("posts")
 
 
 def settings_of(tmp_path: Path, upstream: SampleUpstream) -> Settings:
-    """A database of one's own, and the sample upstream."""
+    """Return settings with a database of the test's own and the sample upstream."""
     return load(
         {
             "CATCHMENT_DATABASE_URL": f"sqlite:///{tmp_path / 'catchment.db'}",

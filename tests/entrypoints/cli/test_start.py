@@ -1,4 +1,4 @@
-"""The command starts quickly: what a command does not need is not loaded."""
+"""The command starts quickly: unneeded modules are not loaded."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Commands about users: what they say, and ask before."""
+"""Commands about users: their output, and their prompts."""
 
 import sqlite3
 from contextlib import closing
@@ -22,7 +22,7 @@ PASSWORD = "correct horse"
 
 @pytest.fixture
 async def settings(tmp_path: Path) -> Settings:
-    """Those of a database with a user and a token."""
+    """Return settings of a database with a user and a token."""
     settings = load({"DATABASE_URL": f"sqlite:///{tmp_path}/c.db"})
     async with running(settings) as container:
         await container.add_user()("ann", PASSWORD)

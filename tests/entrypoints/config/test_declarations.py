@@ -1,4 +1,4 @@
-"""Files of declarations: found, merged, and refused with the file and line of every mistake."""
+"""Files of declarations: found, merged, and refused with the file and line of every error."""
 
 from contextlib import chdir
 from pathlib import Path
@@ -23,7 +23,7 @@ name = "string"
 
 
 def lines(path: Path, *taken: str) -> list[str]:
-    """Return the lines that say what is wrong with the files."""
+    """Return the errors in the files, one a line."""
     with pytest.raises(InvalidDeclarations) as refused:
         read_declarations(str(path), taken)
     return str(refused.value).replace(f"{path.parent}/", "").splitlines()

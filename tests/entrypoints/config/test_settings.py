@@ -1,4 +1,4 @@
-"""Settings: what each text means, and what a bad one says."""
+"""Settings: their parsed values, and the errors of invalid ones."""
 
 from datetime import timedelta
 from pathlib import Path

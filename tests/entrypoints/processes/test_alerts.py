@@ -1,4 +1,4 @@
-"""Alerts as they are put together: processes on one database, and an operator behind a socket."""
+"""Alerts as wired: processes on one database, and an operator behind a socket."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,24 +25,24 @@ SOURCE = "api.example"
 
 
 class Rhythm(SteerableClock):
-    """A clock that counts who goes to sleep, so that one can wait for all to have looked."""
+    """A clock that counts sleepers, so that a test can wait for the checks of all monitors."""
 
     def __init__(self) -> None:
         super().__init__()
         self.slept = 0
 
     async def sleep(self, seconds: float) -> None:
-        """Return when the clock has been moved so many seconds on."""
+        """Wait until the clock has moved on by so many seconds."""
         self.slept += 1
         await super().sleep(seconds)
 
     async def looks(self, rounds: int = 1) -> None:
-        """Have every watcher look so often."""
+        """Let every monitor check so often."""
         for _ in range(rounds):
             await self.looked(self.slept + WATCHERS, CHECK_S)
 
     async def looked(self, slept: int, by: float = 0.0) -> None:
-        """Return when somebody has gone to sleep so often."""
+        """Wait until there were so many sleeps."""
         self.advance(by)
         async with asyncio.timeout(20):
             while self.slept < slept:
@@ -50,7 +50,7 @@ class Rhythm(SteerableClock):
 
 
 class Processes:
-    """Processes that watch one database."""
+    """Processes with monitors over one database."""
 
     def __init__(self, clock: Rhythm, containers: list[Container]) -> None:
         self.clock = clock
@@ -58,13 +58,13 @@ class Processes:
         self._budget = containers[0].budget()
 
     async def fails(self) -> None:
-        """Have the source's breaker open."""
+        """Open the breaker of the source."""
         for _ in range(BREAKER_MINIMUM):
             await self._budget.spend(SOURCE)
             await self._budget.record_outcome(SOURCE, ok=False)
 
     async def answers(self) -> None:
-        """Have the source answer its probe."""
+        """Close the breaker of the source by a successful probe."""
         self.clock.advance(BREAKER_OPEN_S)
         await self._budget.spend(SOURCE)
         await self._budget.record_outcome(SOURCE, ok=True)
@@ -72,7 +72,7 @@ class Processes:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """Where an empty database is, of each engine."""
+    """Return the URL of an empty database, of each engine."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'catchment.db'}"
         return
@@ -82,14 +82,14 @@ async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncI
 
 @pytest.fixture
 async def listening() -> AsyncIterator[Operator]:
-    """An operator who listens."""
+    """Run an operator's server."""
     async with operator() as listening:
         yield listening
 
 
 @pytest.fixture
 def settings(database_url: str, listening: Operator) -> Settings:
-    """Settings that lead to both."""
+    """Return the settings of both."""
     return load(
         {
             "CATCHMENT_DATABASE_URL": database_url,
@@ -103,7 +103,7 @@ def settings(database_url: str, listening: Operator) -> Settings:
 
 @asynccontextmanager
 async def watching(settings: Settings) -> AsyncIterator[Processes]:
-    """Several processes, each with a container and connections of its own."""
+    """Run several processes, each with its own container and connections."""
     clock = Rhythm()
     async with AsyncExitStack() as stack:
         containers = [
@@ -121,7 +121,7 @@ async def watching(settings: Settings) -> AsyncIterator[Processes]:
 
 
 def _steered(settings: Settings, clock: Rhythm) -> dict[str, Any]:
-    """The providers that make everybody go by this clock."""
+    """Return the overrides that make every part use this clock."""
     if settings.database_file is not None:
         return {"clock": clock}
     return {"clock": clock, "database": PostgresDatabase(settings.database_url, own_time=False)}

@@ -1,4 +1,4 @@
-"""A running sample upstream, a client that hides nothing, and one that reads raw bytes."""
+"""Fixtures: a running sample upstream, a client, and one that reads raw bytes."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What the tests here use to talk HTTP without a client that would hide the faults."""
+"""Raw HTTP for the tests here, because clients would hide the faults."""
 
 import asyncio
 import ssl
@@ -27,11 +27,11 @@ class ReadToEnd(Protocol):
 
 
 def body_of(raw: bytes) -> bytes:
-    """What follows the headers."""
+    """Return the bytes after the headers."""
     return raw.partition(b"\r\n\r\n")[2]
 
 
 def declared_length(raw: bytes) -> int:
-    """What Content-Length says."""
+    """Return the value of Content-Length."""
     head = raw.partition(b"\r\n\r\n")[0].decode()
     return int(next(x[16:] for x in head.splitlines() if x.startswith("Content-Length: ")))

@@ -1,4 +1,4 @@
-"""The sample upstream as a host of a CSV, and the file in the package."""
+"""The sample upstream's CSV, and the file in the package."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Every fault: it is listed, spoils what it says it does, passes if it may, and can be ended."""
+"""Every fault: it is listed, changes its subject, recovers if it should, and can be ended."""
 
 import asyncio
 import gc
@@ -37,7 +37,7 @@ QUIET_S = 0.2
 
 
 async def conversation(path: str, patience_s: float = PATIENCE_SECONDS) -> bytes | None:
-    """What a new server says to a client that asks twice on one connection; None if it is quiet."""
+    """Return a new server's answers to two requests on one connection; None if it is silent."""
     async with SampleUpstream() as upstream:
         upstream.now = lambda: NOON
         upstream.drip_seconds = 0.0

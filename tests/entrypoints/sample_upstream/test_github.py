@@ -16,7 +16,7 @@ TOKEN = {"Authorization": "Bearer ghp_sample"}
 
 
 def quota(answer: httpx.Response) -> tuple[int, int, int]:
-    """Limit, remaining and used, as the headers tell them."""
+    """Return limit, remaining and used, from the headers."""
     limit, remaining, used = (
         int(answer.headers[f"x-ratelimit-{name}"]) for name in ("limit", "remaining", "used")
     )

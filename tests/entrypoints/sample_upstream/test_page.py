@@ -1,4 +1,4 @@
-"""The front page says what there is, and no more."""
+"""The front page: it lists the subjects and faults."""
 
 import html
 import re

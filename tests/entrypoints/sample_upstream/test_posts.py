@@ -1,4 +1,4 @@
-"""The sample upstream, well-behaved: it serves posts as a polite API would."""
+"""The sample upstream without faults: posts."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What a test can do to the sample upstream, and learn from it."""
+"""The sample upstream as controlled and observed by tests."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""What is the same for every subject: validators, compression, methods, the log, its settings."""
+"""The common features of every subject: validators, compression, methods, log, settings."""
 
 import gzip
 

@@ -19,7 +19,7 @@ HOUR_S = 3600
 
 
 def value_of(served: dict[str, Any]) -> float:
-    """What the four bytes mean, read as a client reads them."""
+    """Return the value of the four bytes."""
     (value,) = struct.unpack("<f", bytes(served["value"]))
     return float(value)
 

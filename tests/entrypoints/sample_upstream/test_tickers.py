@@ -1,4 +1,4 @@
-"""The sample upstream as CoinPaprika: tickers, and what a test can do to them."""
+"""The sample upstream as CoinPaprika: tickers, and their control by tests."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""The container: everything in it can be made, and anything in it can be replaced."""
+"""The container: every provider can be built, and every provider can be overridden."""
 
 from datetime import timedelta
 from pathlib import Path

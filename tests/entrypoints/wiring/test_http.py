@@ -1,4 +1,4 @@
-"""The settings of the HTTP side, as they follow from those of the process."""
+"""The settings of the HTTP adapter, as derived from those of the process."""
 
 import pytest
 
