@@ -11,7 +11,7 @@ from adapters.outbound.polite.bodies import is_packed, mentions_limit
 from adapters.outbound.polite.failures import Absent, HostRefused, RetryableError, Unauthorized
 from adapters.outbound.polite.headers import fresh_s, http_date
 from adapters.outbound.polite.rate_headers import is_used_up, wait_s
-from adapters.outbound.polite.urls import Url
+from adapters.outbound.polite.urls import Url, without_secrets
 from domain.errors import SourceBlocked, SourceRefused, SourceUnavailable, UnexpectedContent
 from domain.payloads import Payload
 
@@ -111,7 +111,7 @@ class UpstreamRequest(msgspec.Struct, frozen=True):
     @property
     def _known(self) -> Validators | None:
         known = self.validators
-        return known if known and known.url == self.url.text else None
+        return known if known and known.url in (self.url.text, self.url.kept) else None
 
     @property
     def is_conditional(self) -> bool:
@@ -163,7 +163,7 @@ class UpstreamResponse(msgspec.Struct, frozen=True, kw_only=True):
     def payload(self, page: int) -> Payload:
         """Return the response as one page of a source."""
         return Payload(
-            url=self.url,
+            url=without_secrets(self.url),
             body=self.body,
             content_type=self.content_type,
             received_at=self.received_at,

@@ -21,6 +21,12 @@ _NAME = re.compile(r"[a-z0-9._-]+", re.IGNORECASE)
 _HOST = re.compile(r"(?P<before>(?:[a-z][a-z0-9+.-]*:)?//)(?P<host>[^/?#\\:@]*)", re.IGNORECASE)
 #: Letters that IDNA 2003, which Python has, and IDNA 2008 map to different hosts.
 _AMBIGUOUS = re.compile("[ßẞςΣ\u200c\u200d]")
+#: A parameter whose name says that its value is a credential.
+_SECRET = re.compile(
+    r"(?P<name>(?:(?<=&)|^)[^&=#]*(?:key|token|secret|passw|pwd|auth|sig|credential|session)[^&=#]*)"
+    r"=[^&#]+",
+    re.IGNORECASE,
+)
 #: The characters that are valid in a URL; others are percent-encoded.
 _KEPT = "!#$%&'()*+,/:;=?@[]~\\"
 
@@ -70,6 +76,11 @@ class Url(msgspec.Struct, frozen=True):
         kept = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] not in names]
         return parse(f"{before}?{urlencode(kept)}" if kept else before)
 
+    @property
+    def kept(self) -> str:
+        """Return the text as it may be stored: without the values of parameters that are secret."""
+        return without_secrets(self.text)
+
     def is_same_host(self, other: "Url") -> bool:
         """Return whether both have one host and port, so that they may share secrets.
 
@@ -101,6 +112,12 @@ class Url(msgspec.Struct, frozen=True):
         if self.port == _PORTS[self.scheme]:
             return "https", self.host, _PORTS["https"]
         return self._origin
+
+
+def without_secrets(text: str) -> str:
+    """Return a URL without the values of those parameters whose names say that they are secret."""
+    before, mark, query = text.partition("?")
+    return before + mark + _SECRET.sub(r"\g<name>=***", query)
 
 
 def parse(text: str, discreet: bool = False) -> Url:

@@ -7,7 +7,7 @@ import pytest
 
 from adapters.outbound.builtin.posts import jsonplaceholder
 from adapters.outbound.sources import HttpSource, source_of
-from domain.builtin.posts import Post
+from domain.builtin.posts import POSTS, Post
 from domain.errors import SourceRefused
 from domain.pages import FirstPage, Pages
 from domain.sources import Request, SourceDefinition
@@ -100,3 +100,17 @@ async def test_a_source_without_pages_is_one_answer_whatever_that_links_to(
 def test_a_source_with_a_bad_address_is_not_even_made(fixture: ClientFixture, url: str) -> None:
     with pytest.raises(SourceRefused, match="plain http or https URL"):
         source_of(jsonplaceholder(url), fixture.client)
+
+
+async def test_a_secret_in_the_url_is_sent_and_not_kept_and_the_validators_still_hold() -> None:
+    async with open_client() as fixture:
+        url = fixture.url("/posts")
+        source = HttpSource(jsonplaceholder(f"{url}?api_key=s3cret"), fixture.client)
+
+        first = await fixture.gather(POSTS, source)
+        again = await fixture.gather(POSTS, source)
+
+    [kept] = {payload.url for payload in fixture.database.kept["posts", source.name]}
+    assert kept == f"{url}?api_key=***"
+    assert "s3cret" not in str(fixture.database.tables["posts"].checkpoints)
+    assert (first.error, again.not_modified) == (None, 1)

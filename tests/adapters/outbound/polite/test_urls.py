@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.outbound.polite.urls import parse
+from adapters.outbound.polite.urls import parse, without_secrets
 from domain.errors import SourceRefused
 
 
@@ -184,3 +184,19 @@ def test_another_host_is_followed_when_it_is_named(
 ) -> None:
     assert (parse(base).leads_to(reference, others) is not None) is followed
     assert parse(base).leads_to(reference) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("http://a/b?api_key=s3cret&page=2", "http://a/b?api_key=***&page=2"),
+        ("http://a/b?page=2&access_token=s&x=1#f", "http://a/b?page=2&access_token=***&x=1#f"),
+        ("http://a/b?X-Amz-Signature=abc", "http://a/b?X-Amz-Signature=***"),
+        ("http://a/b?Password=a%26b&sig=c", "http://a/b?Password=***&sig=***"),
+        ("http://a/key=1?page=key", "http://a/key=1?page=key"),
+        ("http://a/b?key=", "http://a/b?key="),
+        ("http://a/b", "http://a/b"),
+    ],
+)
+def test_a_url_is_kept_without_the_secrets_in_its_parameters(text: str, kept: str) -> None:
+    assert parse(text).kept == without_secrets(text) == kept
