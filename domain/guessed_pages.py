@@ -47,7 +47,7 @@ class FirstAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def told_total(answer: FirstAnswer) -> tuple[dict[str, str], int] | None:
-    """Return where the number of all records is told, as a block says it, and the number."""
+    """Return the location of the number of all records, as in a block, and the number."""
     for name in ("x-total-count", "x-total", "x-wp-total", "total-count"):
         if (text := answer.headers.get(name, "")).isdigit():
             return {"total_header": name}, int(text)
@@ -142,7 +142,7 @@ def _by_offset(
     came = str(len(records.elements))
     for _, name, value in _members(answer.body):
         if name in ("offset", "skip", "start") and value == 0:
-            evidence = f"the answer tells its {name}"
+            evidence = f"the response has its {name}"
             for send in (name, *_OFFSETS):
                 block = {"offset": send, **ends}
                 yield PagesGuess(block=block, params={send: came}, evidence=evidence)
@@ -182,7 +182,7 @@ def _in_url(
 
 
 def _tries(answer: FirstAnswer, came: int, ends: Mapping[str, str]) -> Sequence[PagesGuess]:
-    evidence = f"{came} is a round number" if not ends else "more records are told of than came"
+    evidence = f"{came} is a round number" if not ends else "more records are announced than came"
     tries = [({"number": send, **ends}, {send: "2"}) for send in _NUMBERS[:2]]
     tries += [({"offset": send, **ends}, {send: str(came)}) for send in _OFFSETS[:3]]
     return [PagesGuess(block=b, params=p, evidence=evidence) for b, p in tries]

@@ -72,7 +72,7 @@ class Redactor:
         self._known: dict[str, list[str]] = {}
 
     def note(self, secret: str) -> None:
-        """Take this secret, too, out of texts from now on."""
+        """Redact this secret, too, from now on."""
         if secret not in self._known:
             self._known = {**self._known, secret: spellings(secret)}
 

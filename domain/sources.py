@@ -84,14 +84,14 @@ class NdjsonFormat(msgspec.Struct, frozen=True):
 
     @property
     def media_type(self) -> str:
-        """What an upstream is asked for."""
+        """Return the media type to request."""
         return "application/x-ndjson"
 
     @property
     def is_self_delimiting(self) -> bool:
-        """Whether a body that was cut short is seen to be, by its text alone.
+        """Return whether truncation is always visible in the body itself.
 
-        One that ends between two lines looks whole.
+        A body that ends between two lines looks complete.
         """
         return False
 

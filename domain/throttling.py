@@ -60,7 +60,7 @@ class Attempts(msgspec.Struct, frozen=True):
         if self.blocked_until is None:
             return 0.0
         if self.seen_at is not None and self.seen_at > now:
-            # The clock was set back, so the time left is unknown; the next attempt sets it anew.
+            # The clock was set back, so the time left is unknown; the next attempt resets it.
             return 0.0
         return max(0.0, (self.blocked_until - now).total_seconds())
 

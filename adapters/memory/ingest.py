@@ -69,7 +69,7 @@ class MemorySource(Source[R], Generic[R]):
 
     @property
     def normaliser_version(self) -> str:
-        """Names the version of `normalise`: change `version` to change it."""
+        """Return the version of `normalise`, which `version` changes."""
         return self.version
 
     async def ask(self, ask: Ask) -> AsyncIterator[Payload]:

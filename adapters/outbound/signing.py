@@ -100,7 +100,7 @@ class _Tokens:
         self.token = ""
 
     async def prepare(self, deadline: datetime, traffic: Traffic) -> None:
-        """Ask for a token unless there is one; one request at a time."""
+        """Request a token unless there is one; one request at a time."""
         async with self._renewing:
             now = self._client.clock.now()
             if self._renew_at is not None and now < self._renew_at:

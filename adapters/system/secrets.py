@@ -32,7 +32,7 @@ class EnvironmentSecrets(Secrets):
         return secret
 
     def note(self, secret: str) -> None:
-        """Take a secret that came otherwise, such as a token, out of texts as well."""
+        """Redact a secret from elsewhere, such as a token, too."""
         self._redactor.note(secret)
 
     def redact(self, text: str) -> str:

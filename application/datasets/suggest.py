@@ -89,7 +89,7 @@ class Suggest:
         """Return the way to the next page that a second page proves."""
         came, total = len(found.elements), told_total(answer)
         if total is not None and total[1] == came:
-            return _Proof(None, f"all {came} that are told of came", found.elements)
+            return _Proof(None, f"all {came} announced records came", found.elements)
         guesses = guess_pages(answer, found)
         known = set(map(_identity, found.elements))
         for guess in guesses:
@@ -101,7 +101,7 @@ class Suggest:
                 return _Proof(guess.block, evidence, [*found.elements, *following])
         if total is not None and total[1] > came:
             raise InvalidInput(
-                "pages", f"{total[1]} are told of, {came} came, no way to the others was found"
+                "pages", f"{total[1]} are announced, {came} came, no way to the others was found"
             )
         if not guesses:
             return _Proof(None, "nothing says that there is more", found.elements)
@@ -213,7 +213,7 @@ def _about_since(url: str) -> list[Question]:
 
 
 def _identity(element: Any) -> bytes:
-    """Return what tells a record from others: its identifier, or all of it."""
+    """Return the identity of a record: its identifier, or all of it."""
     if isinstance(element, dict) and "id" in element:
         element = element["id"]
     return msgspec.json.encode(element)

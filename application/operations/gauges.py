@@ -1,4 +1,4 @@
-"""Gauges: how the service stands now, in numbers that no event carries."""
+"""Gauges: the current state of the service, in numbers that no event has."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -51,7 +51,7 @@ class Span(Protocol):
 
     @abstractmethod
     def rename(self, name: str) -> None:
-        """Change the name to one that was not known at the beginning."""
+        """Change the name to one that was unknown at the start."""
 
     @abstractmethod
     def note(self, attributes: Attributes) -> None:

@@ -44,7 +44,7 @@ class Secrets(Protocol):
 
     @abstractmethod
     def note(self, secret: str) -> None:
-        """Take a secret that came otherwise, such as a token, out of texts as well."""
+        """Redact a secret from elsewhere, such as a token, too."""
 
     @abstractmethod
     def redact(self, text: str) -> str:

@@ -64,7 +64,7 @@ class TaskEnricher:
         except SourceError:
             return _UNAVAILABLE
         finally:
-            # The shared lookup itself goes on: the job that follows finds its result.
+            # The shared lookup continues: the job that follows finds its result.
             looking.cancel()
             patience.cancel()
 

@@ -52,7 +52,7 @@ class Wanted(NamedTuple):
 
 
 async def add(settings: Settings, wanted: Wanted) -> None:
-    """Look at the URL, show what was found and why, and write the block; exit if it must ask."""
+    """Inspect the URL, show findings and reasons, and write the block; exit if it must ask."""
     auth = _auth(wanted.auth)
     pages = _pages(wanted.pages)
     if wanted.sample:
@@ -138,7 +138,7 @@ def _cell(value: Any) -> str:
 
 
 def _answered(found: Suggestion, wanted: Wanted) -> Suggestion:
-    """Return what was found once every question is answered; exit where nobody can be asked."""
+    """Return the findings once every question is answered; exit without a terminal."""
     if not found.questions or (wanted.yes and found.key):
         return found
     if not sys.stdin.isatty():

@@ -108,7 +108,7 @@ async def create(
 
 
 async def renew(settings: Settings, keep_tokens: bool) -> str:
-    """Make a restored database another one; return what has ended, and what was kept."""
+    """Give a restored database a new identity; return what has ended, and what was kept."""
     async with running(settings) as container:
         manage_users = container.manage_users()
         users = [user async for user in _everyone(manage_users)]
@@ -121,7 +121,7 @@ async def renew(settings: Settings, keep_tokens: bool) -> str:
     lines = [
         f"The database has a new identifier. Sessions ended: {renewed.sessions}; {tokens}.",
         f"Accounts, roles and passwords are those of the backup. Admins: {admins or 'none'}.",
-        "Disable again whoever was disabled since: catchment user list",
+        "Disable again the accounts that were disabled since: catchment user list",
     ]
     return "\n".join([*lines, *([token_table(kept)] if keep_tokens and kept else [])])
 

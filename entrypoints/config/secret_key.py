@@ -32,7 +32,7 @@ def secret_of(settings: Settings) -> bytes:
 
 
 def key_id_of(settings: Settings) -> str:
-    """Return what tells the key from others; the key cannot be found from it."""
+    """Return an identifier of the key, which does not reveal it."""
     return hashlib.blake2b(
         secret_of(settings), digest_size=16, person=b"catchment-key-id"
     ).hexdigest()

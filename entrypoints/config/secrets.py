@@ -17,7 +17,7 @@ def write(directory: Path) -> list[str]:
     if settings.exists():
         return ["The secrets exist already; nothing was changed."]
     database, broker = secrets.token_hex(24), secrets.token_hex(24)
-    # The settings come last and mark the set as complete: an interrupted start begins anew.
+    # The settings come last and mark the set as complete: an interrupted start begins again.
     _put(directory / "postgres" / "password", database)
     _put(
         directory / "rabbitmq" / "20-catchment.conf",

@@ -96,7 +96,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_accounts: int = setting(
         read.whole(1),
         str(MOST_ACCOUNTS),
-        "The number of accounts from which on nobody can sign up; admins can create more."
+        "The number of accounts at which signing up ends; admins can create more."
         " The number for one client is a limit of `CATCHMENT_CLIENT_LIMITS`.",
     )
     max_tasks: int = setting(
@@ -312,8 +312,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         read.choice("open", "token", "off"),
         "open",
         "Who may see [the metrics](../how-to/observe.md) at `/metrics`: with `open` anyone the"
-        " totals and the process, and admins every label; with `token` admins alone; with `off`"
-        " nobody.",
+        " totals and the process, and admins every label; with `token` only admins; `off`"
+        " switches them off.",
     )
     traces_url: str = setting(
         read.url,

@@ -150,7 +150,7 @@ def _cadence(settings: Settings, declared: Declaration) -> Cadence:
 def private_hosts_of(*urls: str) -> frozenset[str]:
     """Return the hosts of an operator's URLs that may be private: addresses, and `localhost`.
 
-    A name may not, because whoever owns it decides where it leads; a file has no host.
+    A name may not, because its owner decides where it leads; a file has no host.
     """
     return frozenset(host for host in map(host_of, urls) if host and is_address(host))
 

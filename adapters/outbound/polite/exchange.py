@@ -68,7 +68,7 @@ class HttpExchange:
         method = "GET" if request.body is None else "POST"
         headers, url = self._headers(request), request.url
         if request.sign is not None:
-            # The last thing that is done to it: the signed address is seen by nobody else.
+            # Signing is the last step, so that no other code sees the signed URL.
             signature = request.sign()
             headers.update(signature.headers)
             url = url.with_params(signature.params) if signature.params else url

@@ -69,13 +69,13 @@ async def test_fields_are_guessed_from_both_pages() -> None:
 
 async def test_a_count_that_says_all_came_asks_no_second_time() -> None:
     found, upstream = await suggested(lambda *_: {"data": items(50), "total": 50})
-    assert (found.pages, found.evidence[1]) == (None, "all 50 that are told of came")
+    assert (found.pages, found.evidence[1]) == (None, "all 50 announced records came")
     assert len(upstream.asked) == 1
     assert options(found) == []
 
 
 async def test_a_count_above_what_came_is_refused_where_no_page_is_found() -> None:
-    with pytest.raises(InvalidInput, match="250 are told of, 50 came, no way to the others"):
+    with pytest.raises(InvalidInput, match="250 are announced, 50 came, no way to the others"):
         await suggested(lambda *_: {"data": items(50), "total": 250})
 
 
