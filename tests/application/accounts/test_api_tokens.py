@@ -229,3 +229,11 @@ async def test_a_token_is_valid_though_its_use_cannot_be_recorded(people: Accoun
     await use.drain()
 
     assert [found.last_used_at for found in await tokens.of("ann")] == [NOW]
+
+
+async def test_a_text_that_is_too_long_for_a_token_is_not_looked_up(
+    people: AccountUseCases,
+) -> None:
+    for text in ("cat_" + "x" * 4093, "x" * 4097):
+        with pytest.raises(InvalidToken):
+            await people.authenticate(text)
