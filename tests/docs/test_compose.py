@@ -1,6 +1,8 @@
 """The compose file: services, their rights, and no secrets in it."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,6 +20,7 @@ from tests.docs.markdown import DOCS, ROOT, codes, rows, section
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+LOCKED = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 SERVICES: Mapping[str, Mapping[str, Any]] = COMPOSE["services"]
 OURS = sorted(n for n, service in SERVICES.items() if service["image"].startswith("catchment"))
 PROGRAMS = ("api", "worker", "scheduler")
@@ -152,6 +155,40 @@ def test_the_image_runs_without_rights_and_installs_only_what_is_locked() -> Non
 
     assert "\nUSER catchment\n" in stages[-1]
     assert all(what.startswith(("--require-hashes", "--no-deps")) for what in installed)
+
+
+def test_the_image_has_neither_what_builds_nor_what_only_tests_need() -> None:
+    *_, lean, last = DOCKERFILE.split("\nFROM ")
+    removed = set(lean.partition("pip uninstall -y")[2].replace("\\", " ").split())
+    locked = set(re.findall(r"^([a-z0-9-]+)==", LOCKED, re.MULTILINE))
+
+    assert {"pip", "faker", "polyfactory", "hatchling", "editables"} <= removed
+    assert removed - {"pip", "setuptools"} <= locked
+    assert "COPY --from=lean /opt/catchment" in last
+    assert "/usr/local/bin/pip*" in last
+
+
+def test_the_service_needs_nothing_of_what_the_image_leaves_out(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "for name in ('faker', 'polyfactory', 'hatchling', 'pip', 'setuptools'):\n"
+        "    sys.modules[name] = None\n"
+        "from entrypoints.config.loading import load\n"
+        "from entrypoints.processes import api, scheduler, worker\n"
+        "from entrypoints.wiring.container import Container\n"
+        "container = Container(settings=load({}), database_id='x')\n"
+        "container.app(), container.worker(), container.scheduler()\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ran.returncode == 0, ran.stderr
 
 
 # ---------------------------------------------------------------- secrets
