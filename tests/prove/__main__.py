@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.promises import PROMISES, Promise, Proof
 from tests.prove.servers import Servers, servers
 from tests.prove.table import Proven, as_text, joined, measured, proven, read, write_page
@@ -73,7 +73,7 @@ async def _ran(
     except Exception as error:
         # One proof that breaks must not keep us from the others.
         broke = f"broke:{type(error).__name__}:{str(error)[:80]}"
-        figures = [told(promise.name, broke.replace(" ", "_"), "-", False)]
+        figures = [reported(promise.name, broke.replace(" ", "_"), "-", False)]
     return figures, time.monotonic() - began
 
 

@@ -11,7 +11,7 @@ import asyncpg
 from adapters.memory.system import SeededRandom
 from tests.prove.clients import client
 from tests.prove.crew import Member, crew
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.servers import Servers
 
 ABORTED, AT_ONCE, AFTERWARDS = 2000, 50, 20
@@ -58,7 +58,7 @@ async def prove(servers: Servers) -> Figure:
     )
     ok = good == AFTERWARDS and idle == 0 and after - before <= 40
     bar = f"healthy:{AFTERWARDS}/{AFTERWARDS},idle_in_transaction:0,more_open_files:40"
-    return told("P17", found, bar, ok, aborted=ABORTED)
+    return reported("P17", found, bar, ok, aborted=ABORTED)
 
 
 async def _abort(url: str, number: int, fraction: float) -> None:

@@ -8,7 +8,7 @@ import httpx
 
 from tests.prove.clients import client, until
 from tests.prove.crew import Crew, crew, jobs_of
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.servers import Servers
 from tests.prove.toxics import TOXICS, ToxicProxy, poisonable
 
@@ -114,7 +114,7 @@ async def _recovered(url: str, accepted: set[str]) -> float:
 def _judged(hung: int, lost: int, accepted: int, recovered: dict[str, float]) -> Figure:
     worst = max(recovered, key=lambda name: recovered[name])
     ok = hung == lost == 0 and recovered[worst] <= RECOVERED_S
-    return told(
+    return reported(
         "P20",
         f"hung:{hung},lost:{lost},recovered_s:{recovered[worst]:.1f}",
         f"hung:0,lost:0,recovered_s:{RECOVERED_S:g}",

@@ -10,7 +10,7 @@ import httpx
 
 from tests.prove.clients import client, until
 from tests.prove.crew import Crew, crew
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.servers import Servers
 from tests.services.operator import Operator, operator, status
 
@@ -48,14 +48,14 @@ async def prove(servers: Servers) -> Figure:
             await _broken(servers, hired, asking, bodies)
         await _alerted(listening)
         for command in ("config check", "health", "prune"):
-            bodies[command] = await hired.told(*command.split())
+            bodies[command] = await hired.output_of(*command.split())
         hits = list(_hits(secrets, {"log": hired.said, **bodies}))
         hits += list(_hits(secrets, await _dumped(database)))
     for hit in hits:
         print("found:", hit, flush=True)
     more = {"secrets": len(secrets), "answers": len(bodies), "alerts": len(listening.heard)}
     ok = not hits and len(listening.heard) > 0
-    return told("P32", f"hits:{len(hits)}", "hits:0", ok, **more)
+    return reported("P32", f"hits:{len(hits)}", "hits:0", ok, **more)
 
 
 def _given(database: str) -> dict[str, str]:
@@ -93,7 +93,7 @@ async def _lived(hired: Crew, asking: httpx.AsyncClient, bodies: dict[str, str])
     await post("/auth/refresh", refresh_token=granted["refresh_token"] + "x")
     await post("/fetch/posts?force=true", access)
     await post("/fetch/posts?force=true", access + "x")
-    await hired.told("create-token", ADMIN)  # it is printed once, and not stored
+    await hired.output_of("create-token", ADMIN)  # it is printed once, and not stored
     hired.upstream.set_repository("an/echo", f"Bearer {GIVEN['token of GitHub']}", 1, "Python")
     for failure in (None, 500, 401, "garbage"):
         hired.upstream.github_failure = failure  # type: ignore[assignment]

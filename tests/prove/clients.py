@@ -31,8 +31,8 @@ async def logged_in(url: str, name: str, password: str = PASSWORD) -> dict[str, 
     async with client(url) as made:
         answer = await made.post("/auth/login", json={"username": name, "password": password})
         answer.raise_for_status()
-        told: dict[str, Any] = answer.json()
-        return told
+        payload: dict[str, Any] = answer.json()
+        return payload
 
 
 async def signed_up(url: str, name: str, password: str = PASSWORD) -> None:

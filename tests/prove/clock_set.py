@@ -9,7 +9,7 @@ import httpx
 
 from tests.prove.clients import PASSWORD, client, logged_in, signed_up, until
 from tests.prove.crew import Crew, Member, crew, ready
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.servers import Servers
 
 #: How the clock stands beside the true time, one after the other (seconds).
@@ -22,7 +22,7 @@ async def prove(servers: Servers) -> Figure:
     """Set the clock of two processes on one SQLite file, killed in a fetch each time."""
     library = next(Path("/usr/lib").glob(f"*/{_LIBRARIES}"), None)
     if library is None:
-        return told("P38", "not_tried:no_faketime_here", "-", ok=True)
+        return reported("P38", "not_tried:no_faketime_here", "-", ok=True)
     with tempfile.TemporaryDirectory(prefix="catchment-prove-") as folder:
         clock = Path(folder, "clock")
         clock.write_text("+0")
@@ -42,7 +42,7 @@ async def prove(servers: Servers) -> Figure:
     sums = {name: sum(each[name] for each in found) for name in found[0]}
     ok = not any(sums.values()) and slowest <= TAKEN_OVER_S
     bar = ",".join(f"{name}:0" for name in sums) + f",taken_over_s:{TAKEN_OVER_S:.0f}"
-    return told("P38", {**sums, "taken_over_s": round(slowest, 1)}, bar, ok, steps=len(STEPS))
+    return reported("P38", {**sums, "taken_over_s": round(slowest, 1)}, bar, ok, steps=len(STEPS))
 
 
 #: A lease and a sweep, on a machine that has other things to do.

@@ -18,7 +18,7 @@ import httpx
 from entrypoints.config.setting_readers import CLIENT_LIMITS
 from entrypoints.config.units import rates
 from entrypoints.sample_upstream import SampleUpstream
-from tests.prove.figures import told as told
+from tests.prove.figures import reported as reported
 
 ROOT = Path(__file__).parents[2]
 CATCHMENT = str(Path(sys.executable).with_name("catchment"))
@@ -131,7 +131,7 @@ class Crew:
             await ready(member.url)
         return member
 
-    async def told(self, *arguments: str, typed: str = "") -> str:
+    async def output_of(self, *arguments: str, typed: str = "") -> str:
         """Run a command to its end and return its output; it must succeed."""
         process = await asyncio.create_subprocess_exec(
             CATCHMENT,

@@ -7,7 +7,7 @@ import httpx
 
 from tests.prove.clients import client, until
 from tests.prove.crew import crew
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.servers import PostgresServer, RabbitServer, Servers
 
 KILLS = 5
@@ -52,7 +52,7 @@ def _judged(
     ok = (
         counts.hung == counts.unfit == died == 0 and slowest <= RECOVERED_S and consumers == WORKERS
     )
-    return told(
+    return reported(
         "P20",
         f"hung:{counts.hung},recovered_s:{slowest:.1f},consumers:{consumers}/{WORKERS}",
         f"hung:0,recovered_s:{RECOVERED_S:g},consumers:{WORKERS}/{WORKERS}",

@@ -4,7 +4,7 @@ import asyncio
 import re
 import sys
 
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.proofs import ROOT
 from tests.prove.servers import Servers
 
@@ -32,6 +32,6 @@ async def prove(servers: Servers) -> Figure:
         print(said[-8000:], flush=True)
     ok = process.returncode == 0 and len(asked) == ROLES and findings == 0
     requests = sum(count for count, _ in asked)
-    return told(
+    return reported(
         "P29", f"findings:{findings}", "findings:0", ok, requests=requests, roles=len(asked)
     )

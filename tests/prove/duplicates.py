@@ -5,7 +5,7 @@ import asyncio
 import httpx
 
 from tests.prove.crew import crew, jobs_of
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.servers import Servers
 
 CALLERS = 200
@@ -37,4 +37,4 @@ async def prove(servers: Servers) -> Figure:
         runs = hired.upstream.count("/posts")
         ok = len(jobs) == len(known) == runs == 1 and statuses == {202}
         found = f"jobs:{len(jobs)},rows:{len(known)},runs:{runs}"
-        return told("P11", found, "jobs:1,rows:1,runs:1", ok, callers=CALLERS)
+        return reported("P11", found, "jobs:1,rows:1,runs:1", ok, callers=CALLERS)

@@ -303,7 +303,7 @@ FAULTS = (
     ),
     Fault(
         "a write transaction begins as a read",
-        "adapters.sql:SqliteSession.transaction",
+        "adapters.sql:SqliteSession._begin",
         edit(ast.Constant, "BEGIN IMMEDIATE", into=code("'BEGIN'")),
         "tests/adapters/sql/engine/test_sqlite.py -k no_other_process_writes_between",
     ),

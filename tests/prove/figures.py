@@ -33,8 +33,8 @@ class Figure(NamedTuple):
         return cls(promise, value, bar, words[3] == "ok", " ".join(words[4:]))
 
 
-def told(promise: str, value: Any, bar: Any, ok: bool, **more: Any) -> Figure:
-    """Print what was found beside what was promised; neither may have spaces in it."""
+def reported(promise: str, value: Any, bar: Any, ok: bool, **more: Any) -> Figure:
+    """Print a figure with its bar, and return it; spaces are removed from both."""
     rest = " ".join(f"{name}={_word(value)}" for name, value in more.items())
     figure = Figure(promise, _word(value), _word(bar), bool(ok), rest)
     print(figure, flush=True)

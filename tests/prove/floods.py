@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tests.prove.clients import client
 from tests.prove.crew import Member, crew
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.servers import Servers
 
 #: What may be sent in one flood, and how long a flood goes on, at the most.
@@ -74,7 +74,7 @@ async def prove(servers: Servers) -> Figure:
     grown_mb = max(grown for grown, _ in seen.values())
     wait_s = max(wait_s, *(waited for _, waited in seen.values()))
     ok = alive and grown_mb < GROWN_MB and wait_s < WAIT_S and closed_s <= CLOSED_S
-    return told(
+    return reported(
         "P33",
         f"grown_mb:{grown_mb:.0f},others_wait_s:{wait_s:.2f},drips_closed_s:{closed_s:.0f}",
         f"grown_mb:{GROWN_MB},others_wait_s:{WAIT_S:g},drips_closed_s:{CLOSED_S:g}",

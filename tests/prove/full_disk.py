@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.prove.clients import client
 from tests.prove.crew import CATCHMENT, ROOT, Crew, Member, crew, free_port, ready
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.servers import Servers
 
 ROOM = "4m"
@@ -37,7 +37,7 @@ async def prove(servers: Servers) -> Figure:
     """Fill a small disk by writing tasks, read and write while it is full, then make room."""
     with tempfile.TemporaryDirectory(prefix="catchment-prove-") as folder:
         if not await _may_mount(folder):
-            return told("P23", "not_tried:no_mounts_here", "-", ok=True)
+            return reported("P23", "not_tried:no_mounts_here", "-", ok=True)
         settings = {"CATCHMENT_DATABASE_URL": f"sqlite:///{folder}/c.db"}
         async with crew(**settings) as hired:
             api = await _started(hired, folder)
@@ -76,7 +76,7 @@ async def _filled(api: Member, disk: Path) -> Figure:
     others = sum(count for status, count in statuses.items() if status not in (201, 507))
     recovered = int(again == [201] * 10 and fetched == 200)
     sound = integrity == "ok" and not lost and not others and api.restarts == 0
-    return told(
+    return reported(
         "P23",
         f"corrupt:{int(not sound)},recovered:{recovered},reads_while_full:{read.status_code}",
         "corrupt:0,recovered:1,reads_while_full:200",

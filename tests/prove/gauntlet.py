@@ -12,7 +12,7 @@ from entrypoints.sample_upstream import SampleUpstream
 from entrypoints.sample_upstream.faults import FAULTS
 from tests.prove.clients import client
 from tests.prove.crew import Crew, Member, crew
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.servers import Servers
 
 DEADLINE_S = 3.0
@@ -102,7 +102,7 @@ async def _run(hired: Crew, switch: Switch, database: Path, names: list[str]) ->
     ok = not slow and not wrong and alive and grown_mb <= MOST_MB
     found = f"over_deadline:{len(slow)},errors_of_ours:{len(wrong)},grown_mb:{grown_mb:.0f}"
     bar = f"over_deadline:0,errors_of_ours:0,grown_mb:{MOST_MB}"
-    return told("P15", found, bar, ok, faults=len(names), slowest_s=f"{slowest_s:.1f}")
+    return reported("P15", found, bar, ok, faults=len(names), slowest_s=f"{slowest_s:.1f}")
 
 
 def _forget(database: Path) -> None:

@@ -16,7 +16,7 @@ import httpx
 
 from tests.docs.demo import Demo, demo, printed
 from tests.docs.markdown import DOCS, Block, blocks
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.servers import Servers
 
 PAGE = DOCS / "how-to/read-from-other-programs.md"
@@ -35,7 +35,7 @@ def _proven() -> Figure:
         right = {"openapi.json": _is_valid(running, folder), **dict(_followed(running, folder))}
     wrong = ",".join(title for title, is_right in right.items() if not is_right)
     found = f"right:{sum(right.values())}/{len(right)}"
-    return told("CLIENTS", found, "right:all", bool(right) and not wrong, wrong=wrong or "none")
+    return reported("CLIENTS", found, "right:all", bool(right) and not wrong, wrong=wrong or "none")
 
 
 def _is_valid(running: Demo, folder: Path) -> bool:

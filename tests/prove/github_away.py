@@ -8,7 +8,7 @@ import httpx
 
 from tests.prove.clients import client
 from tests.prove.crew import crew
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.servers import Servers
 
 EACH, RACERS = 15, 100
@@ -34,7 +34,7 @@ async def prove(servers: Servers) -> Figure:
             lost = await _race(asking, urls)
     share = right[True] / right.total()
     ok = share == 1.0 and lost == 0 and slowest_s <= LONGEST_S
-    return told(
+    return reported(
         "P30",
         f"crud_ok:{share:.1%},lost_changes:{lost},slowest_s:{slowest_s:.1f}",
         f"crud_ok:100.0%,lost_changes:0,slowest_s:{LONGEST_S}",

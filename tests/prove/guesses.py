@@ -11,7 +11,7 @@ import httpx
 from domain.throttling import FREE_GUESSES, FREE_GUESSES_OF_STRANGERS
 from tests.prove.clients import PASSWORD, client, signed_up
 from tests.prove.crew import crew
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.servers import Servers
 
 GUESSES, AT_ONCE, PLACES = 10_000, 40, 60
@@ -41,7 +41,7 @@ async def prove(servers: Servers) -> Figure:
     got_in = int(at_home == [200, 200])
     ok = checks <= BUDGET and got_in and not others and abs(delta_ms) < MOST_MS
     ok = ok and sprayed[401] <= may_spray
-    return told(
+    return reported(
         "P24",
         f"checks:{checks},owner_in:{got_in},known_unknown_ms:{abs(delta_ms):.1f}",
         f"checks:{BUDGET},owner_in:1,known_unknown_ms:{MOST_MS:g}",

@@ -11,7 +11,7 @@ import httpx
 from adapters.memory.system import SeededRandom
 from tests.prove.clients import client
 from tests.prove.crew import Member, crew, jobs_of
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.servers import Servers
 
 ROUNDS, RACERS = 15, 20
@@ -44,7 +44,7 @@ async def prove(servers: Servers) -> Figure:
     ok = not several and not wrong and not unanswered and len(answers) == ROUNDS >= jobs > 0
     found = f"keys:{ROUNDS},several_effects:{several},wrong_replays:{wrong}"
     more = {"racers": RACERS, "kills": ROUNDS, "unanswered": len(unanswered), "jobs": jobs}
-    return told("P12", found, "several_effects:0,wrong_replays:0", ok, **more)
+    return reported("P12", found, "several_effects:0,wrong_replays:0", ok, **more)
 
 
 async def _races(apis: list[Member], answers: dict[str, Answers]) -> None:

@@ -14,7 +14,7 @@ import httpx
 
 from adapters.memory.system import SeededRandom
 from tests.prove.crew import Crew, Member, crew, jobs_of
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.servers import PostgresServer, RabbitServer, Servers
 
 ROUNDS, POSTS = 60, 200
@@ -76,9 +76,9 @@ async def _rounds(hired: Crew, servers: Servers) -> list[Figure]:
     backwards = f"looks:{seen.looks},backwards:{seen.backwards},changed_after_end:{seen.revived}"
     steady = seen.looks and not seen.backwards and not seen.revived
     return [
-        told("P1", lost, "lost:0,twice:0", ok, **more),
-        told("P4", found, "mixed:0", mixed and not any(mixed)),
-        told("P19", backwards, "backwards:0,changed_after_end:0", steady, jobs=len(seen.known)),
+        reported("P1", lost, "lost:0,twice:0", ok, **more),
+        reported("P4", found, "mixed:0", mixed and not any(mixed)),
+        reported("P19", backwards, "backwards:0,changed_after_end:0", steady, jobs=len(seen.known)),
     ]
 
 

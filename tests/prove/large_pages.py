@@ -10,7 +10,7 @@ import httpx
 
 from tests.prove.clients import client
 from tests.prove.crew import crew
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.floods import memory_mb, reset_peak, slowest
 from tests.prove.servers import Servers
 
@@ -45,7 +45,7 @@ async def prove(servers: Servers) -> Figure:
     found = f"page_mb:{largest_mb:.1f},grown_mb:{grown_mb:.0f},others_wait_s:{waited_s:.2f}"
     bar = f"page_mb:{MOST_MB},grown_mb:{GROWN_MB},others_wait_s:{WAIT_S:g}"
     ok = largest_mb <= MOST_MB and grown_mb < GROWN_MB and waited_s < WAIT_S
-    return told("P33", found, bar, ok and read == RECORDS, records=read)
+    return reported("P33", found, bar, ok and read == RECORDS, records=read)
 
 
 def _grow(database: Path) -> None:

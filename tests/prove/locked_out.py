@@ -5,7 +5,7 @@ import time
 
 from tests.prove.clients import PASSWORD, client, logged_in, signed_up
 from tests.prove.crew import Crew, crew
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.servers import Servers
 
 ROUNDS, CLIENTS_EACH = 4, 8
@@ -22,14 +22,14 @@ async def prove(servers: Servers) -> Figure:
             name = f"user-{number}"
             await signed_up(urls[0], name)
             tokens = [(await logged_in(urls[0], name))["access_token"]]
-            tokens.append((await hired.told("create-token", name)).strip())
+            tokens.append((await hired.output_of("create-token", name)).strip())
             by_password = number % 2 == 1
             after_s, accepted = await _locked_out(hired, urls, name, tokens, by_password)
             latest.append(after_s)
             still_in += accepted
     worst = max(latest)
     ok = worst <= MOST_S and still_in == 0
-    return told(
+    return reported(
         "P26",
         f"last_accepted_after_s:{worst:.2f},still_in:{still_in}",
         f"last_accepted_after_s:{MOST_S:g},still_in:0",
@@ -60,9 +60,9 @@ async def _locked_out(
     await asyncio.sleep(1)
     assert len(accepted_at) > CLIENTS_EACH, "nobody was let in before"
     if by_password:
-        await hired.told("user", "password", name, typed=f"another {PASSWORD}\n")
+        await hired.output_of("user", "password", name, typed=f"another {PASSWORD}\n")
     else:
-        await hired.told("user", "disable", name)
+        await hired.output_of("user", "disable", name)
     out_at = time.monotonic()
     await asyncio.sleep(WATCHED_S)
     for each in asking:

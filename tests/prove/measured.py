@@ -21,7 +21,7 @@ from adapters.system.logs import Logs
 from tests.adapters.http.http_fixture import HttpFixture, posts
 from tests.prove.clients import PASSWORD, client, logged_in
 from tests.prove.crew import Crew, crew, free_port
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.proofs import ROOT
 from tests.prove.servers import Servers
 
@@ -49,7 +49,7 @@ async def prove(servers: Servers) -> Figure:
     known = sum(bool(NAMES.search(text)) for name, text in texts.items() if "admin" in name)
     agreed = int(_agrees(texts))
     ok = not errors and not named and known == 2 and agreed and cost_us < MOST_US
-    return told(
+    return reported(
         "P35",
         f"promtool_errors:{errors},named_to_strangers:{named},cost_us:{cost_us:.1f}",
         f"promtool_errors:0,named_to_strangers:0,cost_us:{MOST_US:g}",

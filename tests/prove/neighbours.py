@@ -15,7 +15,7 @@ import httpx
 from adapters.memory.system import SeededRandom
 from tests.prove.clients import client
 from tests.prove.crew import Crew, Member, crew, ready
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.servers import Servers
 
 APIS, CLIENTS_EACH, SECONDS, KILLS = 2, 8, 20, 20
@@ -48,7 +48,7 @@ async def prove(servers: Servers) -> Figure:
     more = {"written": written, "kills": KILLS, "acknowledged": len(acknowledged), **synced}
     ok = locked == lost == 0 and integrity == "ok" and written > 0
     ok = ok and synced.get("syncs_per_write", 1.0) >= 1.0
-    return told("P22", found, "locked:0,acknowledged_lost:0,integrity:ok", ok, **more)
+    return reported("P22", found, "locked:0,acknowledged_lost:0,integrity:ok", ok, **more)
 
 
 async def _write(url: str, until: float, statuses: Counter[int], acknowledged: set[str]) -> None:

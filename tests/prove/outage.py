@@ -5,7 +5,7 @@ import time
 
 from tests.prove.clients import client, percentile
 from tests.prove.crew import crew, jobs_of
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.servers import Servers
 
 APIS, CLIENTS, SECONDS = 2, 10, 20
@@ -27,7 +27,7 @@ async def prove(servers: Servers) -> Figure:
     slowest_s = percentile(took, 0.99)
     amplified = requests / fetches
     ok = amplified <= MOST and slowest_s <= DEADLINE_S + 1
-    return told(
+    return reported(
         "P9",
         f"amplified:{amplified:.2f},p99_s:{slowest_s:.2f}",
         f"amplified:{MOST},p99_s:{DEADLINE_S + 1:g}",

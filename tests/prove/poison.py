@@ -6,7 +6,7 @@ import time
 
 from tests.prove.clients import client
 from tests.prove.crew import Crew, crew
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.servers import Servers
 
 ATTEMPTS = 5
@@ -41,7 +41,7 @@ async def prove(servers: Servers) -> Figure:
     code = (ended["sources"] or [{"error": {"code": ended["status"]}}])[0]["error"]["code"]
     found = f"attempts:{asked},end:{code},others:{done}/{len(others)}"
     ok = asked == ATTEMPTS and code == "gave_up" and done == len(others) > 0
-    return told("P3", found, f"attempts:{ATTEMPTS},end:gave_up,others:all", ok)
+    return reported("P3", found, f"attempts:{ATTEMPTS},end:gave_up,others:all", ok)
 
 
 async def _kill_whoever_asks(hired: Crew) -> None:

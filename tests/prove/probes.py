@@ -6,7 +6,7 @@ import asyncpg
 
 from tests.prove.clients import client
 from tests.prove.crew import Crew, crew
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.servers import Servers
 
 APIS, EACH, HALF_OPENINGS = 5, 8, 8
@@ -30,7 +30,7 @@ async def prove(servers: Servers) -> Figure:
         finally:
             await database.close()
     ok = probes == [1] * HALF_OPENINGS
-    return told(
+    return reported(
         "P10",
         f"most_probes:{max(probes)},least:{min(probes)}",
         "most_probes:1,least:1",

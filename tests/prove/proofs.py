@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.servers import Servers
 
 ROOT = Path(__file__).parents[2]
@@ -84,9 +84,9 @@ class Tests(msgspec.Struct, frozen=True):
         if status or not counted.get("passed"):
             print(said[-4000:], flush=True)
             bad = counted.get("failed", 0) + counted.get("error", 0)
-            return [*figures, told(self.promise, f"failed:{bad or '?'}", "failed:0", ok=False)]
+            return [*figures, reported(self.promise, f"failed:{bad or '?'}", "failed:0", ok=False)]
         passed = counted["passed"]
-        return figures or [told(self.promise, f"tests:{passed},failed:0", "failed:0", ok=True)]
+        return figures or [reported(self.promise, f"tests:{passed},failed:0", "failed:0", ok=True)]
 
 
 class Program(msgspec.Struct, frozen=True):
@@ -116,7 +116,7 @@ class Program(msgspec.Struct, frozen=True):
         promise, good = self.name.upper(), sum(figure.ok for figure in figures)
         if len(figures) == 1:
             return [figures[0]._replace(promise=promise, ok=figures[0].ok and not status)]
-        kept = told(promise, f"kept:{good}/{len(figures)}", "kept:all", not status and good > 0)
+        kept = reported(promise, f"kept:{good}/{len(figures)}", "kept:all", not status and good > 0)
         return [kept]
 
 

@@ -7,7 +7,7 @@ import time
 import httpx
 
 from tests.prove.crew import Crew, crew
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.servers import Servers
 
 APIS, WORKERS, CLIENTS, SECONDS = 3, 2, 50, 60
@@ -39,7 +39,7 @@ def _judged(hired: Crew, answered: int) -> Figure:
     used = len(times) / (SECONDS / WINDOW_S) / COUNT
     ok = most <= COUNT and used >= LEAST_USE
     found, bar = f"most:{most},used:{used:.2f}", f"most:{COUNT},used:{LEAST_USE:.2f}"
-    return told("P7", found, bar, ok, requests=len(times), answered=answered)
+    return reported("P7", found, bar, ok, requests=len(times), answered=answered)
 
 
 async def _ask(url: str, as_task: bool, until: float) -> int:

@@ -8,7 +8,7 @@ import httpx
 from domain.sessions import GRACE
 from tests.prove.clients import client, logged_in, signed_up
 from tests.prove.crew import crew
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.servers import Servers
 
 RACERS, FAMILIES = 50, 5
@@ -40,7 +40,7 @@ async def prove(servers: Servers) -> Figure:
                 alive_after_theft += (await _refresh(asking, urls[0], last)).is_success
     most = max(successors)
     ok = successors == [1] * FAMILIES and killed == 0 and alive_after_theft == 0
-    return told(
+    return reported(
         "P25",
         f"successors:{most},sessions_lost:{killed},alive_after_theft:{alive_after_theft}",
         "successors:1,sessions_lost:0,alive_after_theft:0",

@@ -8,7 +8,7 @@ import asyncpg
 
 from tests.prove.clients import client
 from tests.prove.crew import crew, free_port
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.servers import Servers
 
 APIS, CLIENTS = 2, 6
@@ -96,7 +96,7 @@ async def prove(servers: Servers) -> Figure:
             early += sum(wait < 0 for wait in waits)
             soonest = min([soonest, *waits])
     more = {"forms": len(forms()), "processes": APIS + 1, "soonest_after_it_s": f"{soonest:.3f}"}
-    return told("P8", f"early:{early}", "early:0", early == 0, **more)
+    return reported("P8", f"early:{early}", "early:0", early == 0, **more)
 
 
 async def _forget(database: str) -> None:

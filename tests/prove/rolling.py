@@ -10,7 +10,7 @@ import httpx
 
 from tests.prove.clients import client
 from tests.prove.crew import Crew, Member, crew
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.servers import Servers
 
 REPLICAS, CLIENTS, ROUNDS, MIGRATORS = 3, 10, 2, 4
@@ -64,7 +64,7 @@ async def prove(servers: Servers) -> Figure:
         revisions = await _count(settings["CATCHMENT_DATABASE_URL"])
     failed = sum(count for status, count in statuses.items() if not status.startswith("2"))
     ok = failed == 0 and applied == 1 and revisions == 1 and statuses.total() > 0
-    return told(
+    return reported(
         "P31",
         f"failed_requests:{failed},migrations_applied:{applied}",
         "failed_requests:0,migrations_applied:1",
@@ -110,7 +110,7 @@ async def _ask(balancer: Balancer, number: int, statuses: Counter[str]) -> None:
 
 async def _migrated(hired: Crew) -> int:
     """Migrate from four processes at once; how many of them had something to do."""
-    said = await asyncio.gather(*(hired.told("migrate") for _ in range(MIGRATORS)))
+    said = await asyncio.gather(*(hired.output_of("migrate") for _ in range(MIGRATORS)))
     return sum("system tables" in each for each in said)
 
 

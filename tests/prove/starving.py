@@ -8,7 +8,7 @@ import httpx
 
 from tests.prove.clients import client, percentile
 from tests.prove.crew import crew
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.servers import Servers
 
 CALLERS, READS = 200, 1500
@@ -33,7 +33,7 @@ async def prove(servers: Servers) -> Figure:
             answers = Counter(await asyncio.gather(*callers))
     ratio = meanwhile_ms / max(before_ms, FLOOR_MS)
     ok = ratio <= MOST and set(answers) <= {200, 429}
-    return told(
+    return reported(
         "P21",
         f"p99_ratio:{ratio:.2f}",
         f"p99_ratio:{MOST:g}",

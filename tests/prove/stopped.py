@@ -7,7 +7,7 @@ import asyncpg
 import httpx
 
 from tests.prove.crew import Crew, crew
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.servers import Servers
 
 ROUNDS = 5
@@ -34,7 +34,7 @@ async def prove(servers: Servers) -> Figure:
             hired.upstream.revise(generation)
             stale += await _round(hired, api.url, settings["CATCHMENT_DATABASE_URL"])
     found, bar = f"stale_writes:{stale}", "stale_writes:0"
-    return told("P2", found, bar, stale == 0, rounds=ROUNDS, stopped_s=STOPPED_S)
+    return reported("P2", found, bar, stale == 0, rounds=ROUNDS, stopped_s=STOPPED_S)
 
 
 async def _round(hired: Crew, url: str, database: str) -> int:

@@ -37,13 +37,13 @@ class Measured(msgspec.Struct, frozen=True):
 
 def proven(promise: str, says: str, figures: Sequence[Figure], seconds: float) -> Proven:
     """What was found for one promise, by one proof or by several."""
-    # What is found on either database is the same, as a rule, and then told once.
-    told = dict.fromkeys((figure.value, figure.bar) for figure in figures)
+    # What is found on either database is the same, as a rule, and is then shown once.
+    found = dict.fromkeys((figure.value, figure.bar) for figure in figures)
     return Proven(
         promise=promise,
         says=says,
-        value=" · ".join(value for value, _ in told),
-        bar=" · ".join(bar for _, bar in told),
+        value=" · ".join(value for value, _ in found),
+        bar=" · ".join(bar for _, bar in found),
         ok=bool(figures) and all(figure.ok for figure in figures),
         seconds=round(seconds, 1),
         more=" · ".join(figure.more for figure in figures if figure.more),

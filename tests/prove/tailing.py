@@ -6,7 +6,7 @@ import time
 from adapters.memory.system import SeededRandom
 from tests.prove.clients import client
 from tests.prove.crew import crew
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.servers import Servers
 
 APIS, WRITERS, READERS, SECONDS = 3, 16, 4, 20
@@ -28,7 +28,9 @@ async def prove(servers: Servers) -> Figure:
         seen = [reader.result() for reader in reading if (await asyncio.wait([reader])) and True]
     skipped = sum(len(written - each) for each in seen)
     ok = skipped == 0 and len(written) > 0
-    return told("P5", f"skipped:{skipped}", "skipped:0", ok, written=len(written), readers=READERS)
+    return reported(
+        "P5", f"skipped:{skipped}", "skipped:0", ok, written=len(written), readers=READERS
+    )
 
 
 async def _write(url: str, number: int, until: float, written: set[str]) -> None:

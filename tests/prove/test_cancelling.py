@@ -4,7 +4,7 @@ import asyncio
 
 from tests.adapters.outbound.client_fixture import open_client
 from tests.adapters.outbound.polite.test_cancellation import leave
-from tests.prove.figures import told
+from tests.prove.figures import reported
 
 CANCELS, AT_ONCE, AFTERWARDS = 5000, 50, 20
 
@@ -23,7 +23,7 @@ async def test_five_thousand_who_leave_leave_the_connections_healthy() -> None:
         )
         healthy = sum(getattr(answer, "status", None) == 200 for answer in answers)
 
-    told(
+    reported(
         "P16",
         f"healthy:{healthy}/{AFTERWARDS}",
         f"healthy:{AFTERWARDS}/{AFTERWARDS}",

@@ -13,7 +13,7 @@ import pytest
 
 from domain.errors import InvalidInput, SourceError
 from tests.adapters.outbound.client_fixture import Answering, open_client, reply
-from tests.prove.figures import told
+from tests.prove.figures import reported
 
 #: Addresses that lead to this machine or its network, however they are spelled.
 TRICKS = (
@@ -142,5 +142,7 @@ async def test_the_watch_sees_what_is_asked() -> None:
 
 def _judged(tried: str, forbidden: int, heard: int) -> None:
     found = f"forbidden_connects:{forbidden}"
-    told("P28", found, "forbidden_connects:0", not forbidden and not heard, **{tried: len(TRICKS)})
+    reported(
+        "P28", found, "forbidden_connects:0", not forbidden and not heard, **{tried: len(TRICKS)}
+    )
     assert (forbidden, heard) == (0, 0)

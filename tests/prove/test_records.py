@@ -7,7 +7,7 @@ from domain.fields import INT64_MAX
 from domain.filters import Filter
 from entrypoints.sample_upstream import SampleUpstream
 from entrypoints.wiring.container import Container
-from tests.prove.figures import told
+from tests.prove.figures import reported
 
 GOOD = 1000
 
@@ -36,7 +36,7 @@ async def test_a_thousand_good_records_outlive_twenty_five_kinds_of_bad_ones(
     stored = await container.store().count(POSTS, Filter())
     waiting = await container.quarantine().recent(POSTS.name, 100)
     accounted = counts.inserted + counts.unchanged + counts.quarantined
-    told(
+    reported(
         "P13",
         f"stored:{stored},quarantined:{len(waiting)},unaccounted:{counts.received - accounted}",
         f"stored:{GOOD},quarantined:{len(BAD)},unaccounted:0",

@@ -10,7 +10,7 @@ from domain.dataset import Role
 from domain.paging import PageRequest, Sort
 from entrypoints.sample_upstream import SampleUpstream
 from entrypoints.wiring.container import Container
-from tests.prove.figures import told
+from tests.prove.figures import reported
 
 GENERATIONS = 5
 
@@ -34,7 +34,7 @@ async def test_without_its_records_a_dataset_is_made_again_from_what_was_kept(
 
     after = await _digest(container)
     as_received = kept == bodies
-    told(
+    reported(
         "P14",
         f"equal:{int(after == before)},as_received:{int(as_received)}",
         "equal:1,as_received:1",

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from adapters.memory.system import SeededRandom
 from tests.prove.crew import crew, jobs_of
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.servers import Servers
 
 SCHEDULERS, TICKS, KILL_EVERY = 3, 60, 5
@@ -36,4 +36,6 @@ async def prove(servers: Servers) -> Figure:
     twice = len(ticks) - len(set(ticks))
     missed = ticks[-1] + 1 - len(set(ticks))
     ok = twice == 0 and missed <= 1 and len(ticks) >= TICKS
-    return told("P18", f"twice:{twice},missed:{missed}", "twice:0,missed:1", ok, ticks=len(ticks))
+    return reported(
+        "P18", f"twice:{twice},missed:{missed}", "twice:0,missed:1", ok, ticks=len(ticks)
+    )

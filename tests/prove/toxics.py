@@ -133,7 +133,7 @@ class _Suffering(Course):
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
-    """Break a connection so that the other side is told, as by a router that has forgotten it."""
+    """Break a connection with a reset, as a router does that has lost its state."""
     connection: socket.socket | None = writer.get_extra_info("socket")
     if connection is not None:
         linger = struct.pack("ii", 1, 0)

@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from tests.prove.clients import client, until
 from tests.prove.crew import crew
-from tests.prove.figures import Figure, told
+from tests.prove.figures import Figure, reported
 from tests.prove.servers import Servers
 
 REQUESTS = 10
@@ -78,7 +78,9 @@ async def prove(servers: Servers) -> Figure:
 
             await until(is_whole, 20)
     whole = sum(_is_whole(trace, got, upstream) for trace in traces)
-    return told("P37", f"whole:{whole}/{REQUESTS}", "whole:all", whole == REQUESTS, spans=len(got))
+    return reported(
+        "P37", f"whole:{whole}/{REQUESTS}", "whole:all", whole == REQUESTS, spans=len(got)
+    )
 
 
 async def _fetched(url: str, trace: str) -> None:
@@ -90,7 +92,7 @@ async def _fetched(url: str, trace: str) -> None:
 
 
 def _is_whole(trace: str, got: list[Exported], upstream: list[str]) -> bool:
-    """Whether a trace has its spans, one within the other, and its upstream was told of it."""
+    """Return whether a trace has its nested spans, and its upstream got its context."""
     spans = {span.name: span for span in got if span.trace == trace}
     asked = spans.get("GET")
     return (
