@@ -8,7 +8,7 @@ from typing import Generic
 import msgspec
 
 from domain.dataset import R
-from domain.reports import Rejection
+from domain.reports import Failure, Rejection
 
 #: The first bytes of a gzip body, whatever its headers say.
 GZIP = b"\x1f\x8b\x08"
@@ -52,10 +52,22 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredPayload(msgspec.Struct, frozen=True):
-    """A stored payload with its receipt."""
+    """A stored payload with its receipt; a damaged one has no body, as it cannot be read back."""
 
     payload: Payload
     receipt: Receipt
+    damaged: bool = False
+
+    @property
+    def damage(self) -> Failure | None:
+        """Return why the payload cannot be read, or None if it can be."""
+        if not self.damaged:
+            return None
+        return Failure(
+            "damaged_payload",
+            f"the stored payload of receipt {self.receipt.id} is no longer what was received, so it"
+            " was left out and its records stay as they are; a fetch or a backup brings it back",
+        )
 
 
 class Replay(msgspec.Struct, frozen=True):

@@ -93,6 +93,8 @@ class MemoryDatabase:
         self.quarantine: defaultdict[str, dict[Rejected, Quarantined]] = defaultdict(dict)
         self.rejections = 0
         self.merged: set[int] = set()
+        #: The receipts whose payloads are to be taken for damaged.
+        self.damaged: set[int] = set()
         self.users: dict[str, User] = {}
         self.sessions: dict[str, Session] = {}
         self.refresh_tokens: dict[str, RefreshToken] = {}

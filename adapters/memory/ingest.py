@@ -178,7 +178,10 @@ class MemoryIntake(Intake[R], Generic[R]):
         payloads = {p.receipt: p for p in self._database.kept[self._dataset.name, self._source]}
         receipts = list(map(self._receipt, payloads.values()))
         for receipt in selected(receipts, what):
-            yield StoredPayload(payloads[receipt.id], receipt)
+            payload, damaged = payloads[receipt.id], receipt.id in self._database.damaged
+            if damaged:
+                payload = msgspec.structs.replace(payload, body=b"")
+            yield StoredPayload(payload, receipt, damaged)
 
     def _receipt(self, payload: Payload) -> Receipt:
         waiting = self._waiting.values()
@@ -301,7 +304,8 @@ class MemoryReceipts(Receipts):
             for payload in payloads
             if self._database.fetched_by[payload.receipt] == job_id
         ]
-        return max(found, key=lambda received: received.payload.receipt, default=None)
+        last = max(found, key=lambda received: received.payload.receipt, default=None)
+        return None if last and last.payload.receipt in self._database.damaged else last
 
 
 class MemoryQuarantine(Quarantine):

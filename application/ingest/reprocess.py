@@ -33,8 +33,10 @@ class Reprocess(Generic[R]):
 
     async def everything(
         self, job: FetchJob, known: Checkpoint | None, dry_run: bool = False
-    ) -> tuple[Checkpoint | None, Counts]:
+    ) -> tuple[Checkpoint | None, Counts, Failure | None]:
         """Read all committed payloads; the checkpoint gets the current normaliser version.
+
+        Return also why a payload was left out, if any.
 
         A row whose payload is stored but no longer gives it is deleted: it was misread. Raise
         QualityGateFailed if too many records can no longer be read. A dry run writes nothing.
@@ -44,7 +46,8 @@ class Reprocess(Generic[R]):
             async for kept in intake.kept():
                 await reading.take(kept)
             checkpoint = known and _recounted(known, self._normaliser)
-            return checkpoint, await reading.commit(checkpoint, dry_run, anew=True)
+            counts = await reading.commit(checkpoint, dry_run, anew=True)
+            return checkpoint, counts, reading.damage
 
     async def waiting(
         self, job: FetchJob, known: Checkpoint | None
@@ -69,7 +72,8 @@ class Reprocess(Generic[R]):
                 if kept.receipt.merged or kept.receipt.job_id not in left_out:
                     await reading.take(kept)
             checkpoint = known and _recounted(known, known.normaliser_version)
-            return counts + await reading.commit(checkpoint), failure
+            counts += await reading.commit(checkpoint)
+            return counts, failure or reading.damage
 
     async def _trials(self, intake: Intake[R], replay: Replay) -> tuple[dict[str, "_Trial"], bool]:
         """Return trials of the fetches that were never merged, and whether merged ones wait."""
@@ -103,6 +107,9 @@ class _Trial:
     async def take(self, dataset: Dataset[R], source: Source[R], kept: StoredPayload) -> None:
         """Read a payload of the fetch."""
         self._waiting += kept.receipt.waiting
+        if kept.damage is not None:
+            self._unreadable = kept.damage
+            return
         try:
             batch = await read(dataset, source, kept.payload)
         except SourceError as error:
@@ -136,11 +143,16 @@ class _Reading(Generic[R]):
         self._read: list[tuple[Payload, list[Rejection]]] = []
         self._found: set[tuple[int, Rejection]] = set()
         self._stats = RejectionStats()
+        #: Why the first damaged payload was left out, if any was.
+        self.damage: Failure | None = None
         self._waiting = 0
         self._has_records = False
 
     async def take(self, kept: StoredPayload) -> None:
         """Read a payload: valid records are added, the others rejected on commit."""
+        if kept.damage is not None:
+            self.damage = self.damage or kept.damage
+            return
         batch: Batch[R] = await read(self._dataset, self._source, kept.payload)
         self._stats.add(batch)
         self._waiting += kept.receipt.waiting
@@ -157,7 +169,8 @@ class _Reading(Generic[R]):
         """Merge, unless there are more bad records than before, and too many for a merge."""
         self._judge()
         # A normaliser that finds no record at all is wrong, not the stored rows.
-        anew = anew and self._has_records
+        # Rows of a payload that cannot be read are not in what was read, and stay.
+        anew = anew and self._has_records and self.damage is None
         rejected = self._stats.rejected
         if dry_run:
             return await self._intake.commit(None, dry_run=True, anew=anew) + rejected

@@ -82,17 +82,17 @@ class SourceSync(JobStep, Generic[R]):
         asked only if it is due.
         """
         traffic = Traffic()
-        counts, error = Counts(), None
+        counts, error, left_out = Counts(), None, None
         try:
             if self.reads_anew(checkpoint):
-                checkpoint, counts = await self._renew(job, checkpoint, due)
+                checkpoint, counts, left_out = await self._renew(job, checkpoint, due)
             if due:
                 counts += await self._ask(job, Ask(checkpoint, deadline, traffic))
         except QualityGateFailed as held:
             counts, error = counts + held.counts, held.failure
         except SourceError as failure:
             error = Failure(failure.code, failure.detail, failure.retry_at)
-        return self._report(counts, error, traffic)
+        return _without(self._report(counts, error, traffic), left_out)
 
     async def reprocess(
         self, job: FetchJob, checkpoint: Checkpoint | None, dry_run: bool = False
@@ -106,15 +106,12 @@ class SourceSync(JobStep, Generic[R]):
             if job.mode is Mode.REPLAY:
                 counts, left_out = await self._reprocess.waiting(job, checkpoint)
             else:
-                _, counts = await self._reprocess.everything(job, checkpoint, dry_run)
+                _, counts, left_out = await self._reprocess.everything(job, checkpoint, dry_run)
         except QualityGateFailed as held:
             return self._report(held.counts, held.failure)
         except SourceError as failure:
             return self._report(Counts(), Failure(failure.code, failure.detail))
-        report = self._report(counts, None)
-        if left_out is None:
-            return report
-        return msgspec.structs.replace(report, status=SourceStatus.PARTIAL, error=left_out)
+        return _without(self._report(counts, None), left_out)
 
     def done(self, checkpoint: Checkpoint) -> SourceReport:
         """Return the report of this checkpoint's job, for the worker that takes it over."""
@@ -133,14 +130,14 @@ class SourceSync(JobStep, Generic[R]):
 
     async def _renew(
         self, job: FetchJob, old: Checkpoint | None, due: bool
-    ) -> tuple[Checkpoint | None, Counts]:
+    ) -> tuple[Checkpoint | None, Counts, Failure | None]:
         try:
             return await self._reprocess.everything(job, old)
         except (QualityGateFailed, SourceError):
             if not due:
                 raise
             # The stored payloads cannot be read any more: everything is requested again.
-            return None, Counts()
+            return None, Counts(), None
 
     async def _ask(self, job: FetchJob, ask: Ask) -> Counts:
         async with self._intakes.open(self._dataset, self.source, job) as intake:
@@ -227,9 +224,18 @@ class _WalkedPages(Generic[R]):
         self.is_read = True
         if self._first < last.receipt:
             async for kept in self._intake.kept(Arrivals(self._first)):
+                if kept.damage is not None:
+                    raise UnexpectedContent(kept.damage.detail, code=kept.damage.code)
                 if kept.receipt.id < last.receipt:
                     await self._load.take(kept.payload)
         await self._load.take(last)
+
+
+def _without(report: SourceReport, left_out: Failure | None) -> SourceReport:
+    """Return the report of a success in which something was left out."""
+    if left_out is None or report.error is not None:
+        return report
+    return msgspec.structs.replace(report, status=SourceStatus.PARTIAL, error=left_out)
 
 
 def _without_validators(ask: Ask) -> Ask:

@@ -80,6 +80,7 @@ class Intake(Protocol[R_in]):
         """Yield the committed payloads of this source, oldest receipt first.
 
         With `what`, yield others, committed or not: see `payloads.selected`.
+        One whose stored bytes are not those received is marked as damaged, and has no body.
         """
 
     @abstractmethod

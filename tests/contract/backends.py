@@ -11,7 +11,7 @@ from shutil import copyfile
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sqlalchemy import bindparam, delete
+from sqlalchemy import bindparam, delete, select, update
 
 from adapters.memory.accounts import MemoryApiTokens, MemorySessions
 from adapters.memory.database import MemoryDatabase
@@ -37,6 +37,7 @@ from adapters.sql.operations.retention import SqlRetention
 from adapters.sql.politeness.budget import SqlBudget
 from adapters.sql.schema.migrate import SqlTables, migrate
 from adapters.sql.schema.sql_dataset import SqlDataset
+from adapters.sql.schema.tables import payload_chunks, receipts
 from adapters.sql.tasks.repositories import SqlKnownRepositories
 from adapters.sql.tasks.tasks import SqlTasks
 from application.ports.accounts import (
@@ -106,6 +107,8 @@ class Backend:
     known_repositories: KnownRepositories
     #: Deletes records by key, as nothing in the product does yet.
     forget: Callable[[Dataset[Any], Sequence[Key]], Awaitable[None]]
+    #: Damages one byte of the stored payload of a receipt.
+    damage: Callable[[int], Awaitable[None]]
     clock: SteerableClock
     random: Random = field(default_factory=SeededRandom)
 
@@ -196,6 +199,7 @@ def in_memory(
         tasks=memory.tasks,
         known_repositories=memory.known_repositories,
         forget=partial(_forget_in_memory, database),
+        damage=partial(_damage_in_memory, database),
         clock=clock,
     )
 
@@ -245,6 +249,7 @@ def over(
         tasks=SqlTasks(database, clock),
         known_repositories=SqlKnownRepositories(database),
         forget=partial(_forget_in_sql, database),
+        damage=partial(_damage_in_sql, database),
         clock=clock,
     )
 
@@ -256,6 +261,21 @@ async def _forget_in_sql(database: Database, dataset: Dataset[Any], keys: Sequen
         for key in keys:
             named = {f"key_{n}": v for n, v in zip(dataset.key, key, strict=True)}
             await session.run(delete(table).where(*same), named)
+
+
+async def _damage_in_memory(database: MemoryDatabase, receipt: int) -> None:
+    database.damaged.add(receipt)
+
+
+async def _damage_in_sql(database: Database, receipt: int) -> None:
+    of = select(receipts.c.hash).where(receipts.c.id == receipt)
+    chunk = select(payload_chunks.c.data, payload_chunks.c.hash)
+    found = await database.snapshot([(chunk.where(payload_chunks.c.hash.in_(of)), {})])
+    [[[data, digest]]] = found
+    flipped = data[:-1] + bytes([data[-1] ^ 1])
+    async with database.write() as session:
+        same = payload_chunks.c.hash == digest
+        await session.run(update(payload_chunks).where(same).values(data=flipped), {})
 
 
 @cache

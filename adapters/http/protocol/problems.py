@@ -27,6 +27,11 @@ PROBLEM_CODES: Mapping[str, tuple[int, str]] = {
         403,
         "A page of another site sent this, and CATCHMENT_CORS_ORIGINS does not allow its origin.",
     ),
+    "damaged_payload": (
+        500,
+        "A stored payload is no longer what was received, so it was left out; the report names its"
+        " receipt.",
+    ),
     "dataset_busy": (
         409,
         "A fetch of the dataset waits for its source; cancel it, or retry when it has run.",

@@ -112,14 +112,27 @@ async def kept(
         chunks = await session.rows(_CHUNKS, {"hash": receipt.body})
         if not chunks and receipt.body != _EMPTY:
             continue  # it was old enough to be pruned meanwhile
-        yield StoredPayload(unpacked(row, chunks), receipt)
+        payload = unpacked(row, chunks)
+        yield StoredPayload(payload or _payload(row, b""), receipt, damaged=payload is None)
 
 
-def unpacked(receipt: Mapping[str, Any], chunks: Sequence[Row]) -> Payload:
-    """Return the payload of a receipt (a row by column names) and the chunks of its body."""
+def unpacked(receipt: Mapping[str, Any], chunks: Sequence[Row]) -> Payload | None:
+    """Return the payload of a receipt (a row by column names) and the chunks of its body.
+
+    None if the body is no longer what was received: its hash is another one.
+    """
+    try:
+        body = b"".join(zlib.decompress(data) for [data] in chunks)
+    except zlib.error:
+        return None
+    is_sound = hashlib.sha256(body).hexdigest() == receipt["hash"]
+    return _payload(receipt, body) if is_sound else None
+
+
+def _payload(receipt: Mapping[str, Any], body: bytes) -> Payload:
     return Payload(
         url=receipt["url"],
-        body=b"".join(zlib.decompress(data) for [data] in chunks),
+        body=body,
         content_type=receipt["content_type"],
         received_at=from_micros(receipt["received_at"]),
         page=receipt["page"],
@@ -163,4 +176,5 @@ class SqlReceipts(Receipts):
         if not rows:
             return None
         receipt = dict(zip(receipts.c.keys(), rows[0], strict=True))
-        return Received(receipt["source"], unpacked(receipt, chunks))
+        payload = unpacked(receipt, chunks)
+        return None if payload is None else Received(receipt["source"], payload)

@@ -95,3 +95,56 @@ async def test_a_normaliser_that_finds_no_record_deletes_nothing(rig: Rig) -> No
 
     assert counts_of(rebuilt).deleted == 0
     assert len(await rig.stored()) == 3
+
+
+async def test_a_damaged_payload_is_left_out_and_its_records_stay(rig: Rig) -> None:
+    await came(rig, many(good=2, bad=1), many(good=2, bad=1, first=11))
+    damaged = rig.database.kept["posts", "one"][0].receipt
+    rig.database.damaged.add(damaged)
+
+    rebuilt = await rig.fetch(fixed(rig)).reprocess(Role.ADMIN, Mode.REBUILD)
+
+    error = only(rebuilt).error
+    assert error is not None
+    assert (rebuilt.outcome, error.code) == (Outcome.PARTIAL, "damaged_payload")
+    assert f"receipt {damaged} " in error.detail
+    assert counts_of(rebuilt) == Counts(received=3, inserted=1, unchanged=2)
+    assert len(await rig.stored()) == 5
+    assert await rig.quarantine.count("posts") == 1
+
+
+async def test_a_replay_of_a_damaged_payload_says_so(rig: Rig) -> None:
+    await came(rig, many(good=2, bad=1), many(good=2, bad=1, first=11))
+    damaged = rig.database.kept["posts", "one"][0].receipt
+    rig.database.damaged.add(damaged)
+
+    replayed = await rig.fetch(fixed(rig)).reprocess(Role.ADMIN, Mode.REPLAY)
+
+    error = only(replayed).error
+    assert error is not None
+    assert (replayed.outcome, error.code) == (Outcome.PARTIAL, "damaged_payload")
+    assert await rig.quarantine.count("posts") == 1
+
+
+async def test_a_held_fetch_with_a_damaged_payload_stays_held(rig: Rig) -> None:
+    await came(rig, many(good=5, bad=30))
+    rig.database.damaged.add(rig.database.kept["posts", "one"][0].receipt)
+
+    replayed = await rig.fetch(fixed(rig)).reprocess(Role.ADMIN, Mode.REPLAY)
+
+    error = only(replayed).error
+    assert error is not None
+    assert (replayed.outcome, error.code) == (Outcome.FAILED, "damaged_payload")
+
+
+async def test_a_fetch_after_an_upgrade_goes_on_past_a_damaged_payload(rig: Rig) -> None:
+    await came(rig, many(good=2, bad=0), many(good=2, bad=0, first=11))
+    rig.database.damaged.add(rig.database.kept["posts", "one"][0].receipt)
+    source = fixed(rig)
+
+    fetched = await rig.fetch(source)()
+
+    error = only(fetched).error
+    assert error is not None
+    assert error.code == "damaged_payload"
+    assert source.asked

@@ -588,3 +588,20 @@ async def test_a_large_body_is_read_like_a_small_one(rig: Rig) -> None:
     fetched = await rig.fetch(source)()
 
     assert counts_of(fetched) == Counts(received=600, inserted=600)
+
+
+async def test_a_page_that_is_damaged_before_it_is_read_is_not_taken_for_an_empty_one(
+    rig: Rig,
+) -> None:
+    source = rig.source("one", posts(2), posts(2, first=3))
+    fetch = rig.fetch(source)
+    await fetch()
+    source.pages = [posts(2), posts(2, first=3, title="new")]
+    rig.database.damaged.add(rig.database.receipts + 1)
+    rig.clock.advance(60)
+
+    fetched = await fetch()
+
+    error = only(fetched).error
+    assert error is not None
+    assert (fetched.outcome, error.code) == (Outcome.FAILED, "damaged_payload")

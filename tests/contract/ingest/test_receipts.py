@@ -40,3 +40,13 @@ async def test_a_body_that_came_before_is_found_whole(backend: Backend) -> None:
 
         assert last is not None
         assert last.payload.body == body
+
+
+async def test_a_damaged_body_is_none(backend: Backend) -> None:
+    job = await backend.claimed()
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
+        kept = await intake.keep(backend.payload(b"body"))
+
+    await backend.damage(kept.receipt)
+
+    assert await backend.receipts.last(job.id) is None

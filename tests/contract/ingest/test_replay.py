@@ -271,3 +271,19 @@ async def test_a_dry_run_returns_the_counts_of_a_commit_and_writes_nothing(
 async def test_a_dry_run_of_nothing_changes_nothing(backend: Backend) -> None:
     async with backend.intakes.open(SAMPLES, "one", backend.queued()) as intake:
         assert await intake.commit(None, dry_run=True) == Counts()
+
+
+async def test_a_damaged_payload_is_marked_and_hides_no_other(backend: Backend) -> None:
+    damaged = await fetched(backend, body=b"damaged")
+    sound = await fetched(backend, body=b"sound")
+    job = await backend.claimed()
+
+    await backend.damage(damaged.receipt)
+
+    async with backend.intakes.open(SAMPLES, "one", job) as intake:
+        kept = [one async for one in intake.kept()]
+    assert [(one.receipt.id, one.damaged) for one in kept] == [
+        (damaged.receipt, True),
+        (sound.receipt, False),
+    ]
+    assert [one.payload.body for one in kept] == [b"", b"sound"]
