@@ -61,7 +61,8 @@ class Dataset(Generic[R]):
 
     `indexes` lists the filters and sorts that must be fast, each as the fields of one index; the
     key always has one. `visible` restricts the records a role sees; other roles see everything.
-    `about` describes it to users.
+    `about` describes it to users. Of the records of one key the last one to arrive is stored or,
+    with `keeps_first`, the first one.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Dataset(Generic[R]):
     fetch_by: Role = Role.ANYONE
     visible: Mapping[Role, Filter] = field(default_factory=dict)
     about: str = ""
+    keeps_first: bool = False
 
     def __deepcopy__(self, memo: object) -> "Dataset[R]":
         """Return the dataset itself: it is immutable, and compared by identity."""
@@ -104,9 +106,9 @@ class Dataset(Generic[R]):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Return a text that changes with fields and key, when stored rows no longer fit."""
+        """Return a text that changes when stored rows no longer fit: fields, key, which counts."""
         described = [(f.name, f.type, f.nullable) for f in self.fields.values()]
-        return f"{described!r} by {self.key!r}"
+        return f"{described!r} by {self.key!r}{', first' if self.keeps_first else ''}"
 
     def check_sources(self, count: int) -> None:
         """Raise InvalidDataset if so many sources would overwrite each other's records."""
@@ -131,6 +133,10 @@ class Dataset(Generic[R]):
         first: dict[Any, int] = {}
         found = ((number, first.setdefault(key, number)) for number, key in enumerate(keys))
         return {number: known for number, known in found if records[number] != records[known]}
+
+    def supersedes(self, receipt: int, stored: int) -> bool:
+        """Return whether a record that arrived with a receipt replaces a stored one of another."""
+        return receipt <= stored if self.keeps_first else receipt >= stored
 
     def stored(self, record: R, changed_at: datetime) -> Any:
         """Return the stored row of this record."""

@@ -82,18 +82,31 @@ class Arrivals(msgspec.Struct, frozen=True):
     first: int
 
 
-def selected(receipts: Sequence[Receipt], what: Replay | Arrivals | None) -> list[Receipt]:
+def selected(
+    receipts: Sequence[Receipt], what: Replay | Arrivals | None, keeps_first: bool = False
+) -> list[Receipt]:
     """Return those of a source's receipts, oldest first, that are read again.
 
-    They are what a fetch has brought, what a replay needs, or else all that was committed.
+    They are what a fetch has brought, what a replay needs, or else all that was committed. Where
+    the first arrival of a record counts (`keeps_first`), a replay needs those of its bodies, too.
     """
     match what:
         case Arrivals(first):
             return [receipt for receipt in receipts if receipt.id >= first]
         case Replay(only):
-            return replayed(receipts, only)
+            chosen = replayed(receipts, only)
+            return _with_first_arrivals(receipts, chosen) if keeps_first else chosen
         case None:
             return [receipt for receipt in receipts if receipt.merged]
+
+
+def _with_first_arrivals(receipts: Sequence[Receipt], chosen: list[Receipt]) -> list[Receipt]:
+    bodies = {receipt.body for receipt in chosen}
+    first: dict[str, Receipt] = {}
+    for receipt in receipts:
+        if receipt.merged and receipt.body in bodies:
+            first.setdefault(receipt.body, receipt)
+    return sorted({*chosen, *first.values()}, key=lambda receipt: receipt.id)
 
 
 def replayed(receipts: Sequence[Receipt], only: int | None = None) -> list[Receipt]:

@@ -177,7 +177,7 @@ class MemoryIntake(Intake[R], Generic[R]):
         """Yield the committed payloads of this source, or those that are requested."""
         payloads = {p.receipt: p for p in self._database.kept[self._dataset.name, self._source]}
         receipts = list(map(self._receipt, payloads.values()))
-        for receipt in selected(receipts, what):
+        for receipt in selected(receipts, what, self._dataset.keeps_first):
             payload, damaged = payloads[receipt.id], receipt.id in self._database.damaged
             if damaged:
                 payload = msgspec.structs.replace(payload, body=b"")
@@ -201,7 +201,9 @@ class MemoryIntake(Intake[R], Generic[R]):
         """Add valid records of a stored payload; of the same key the last one wins."""
         self._received += len(records)
         for record in records:
-            self._added[self._dataset.key_of(record)] = record, payload.receipt
+            key = self._dataset.key_of(record)
+            if not (self._dataset.keeps_first and key in self._added):
+                self._added[key] = record, payload.receipt
 
     async def reject(self, rejections: Sequence[Rejection], payload: Payload) -> None:
         """Put records into quarantine at once, equal ones only once."""
@@ -275,12 +277,17 @@ class MemoryIntake(Intake[R], Generic[R]):
         return [
             key
             for key, row in table.rows.items()
-            if row.receipt in merged and self._added.get(key, (None, 0))[1] < row.receipt
+            if row.receipt in merged
+            and not (
+                key in self._added and self._dataset.supersedes(self._added[key][1], row.receipt)
+            )
         ]
 
     def _merge(self, table: Table, key: Key, record: R, receipt: int, now: datetime) -> str:
         known = table.rows.get(key)
-        if known is not None and (known.receipt > receipt or _same(known.record, record)):
+        if known is not None and (
+            not self._dataset.supersedes(receipt, known.receipt) or _same(known.record, record)
+        ):
             return "unchanged"
         table.rows[key] = StoredRow(self._dataset.stored(record, now), receipt)
         return "inserted" if known is None else "updated"

@@ -85,7 +85,10 @@ class Intake(Protocol[R_in]):
 
     @abstractmethod
     async def add(self, records: Sequence[R_in], payload: Payload) -> None:
-        """Add valid records of a stored payload; of the same key the last one wins."""
+        """Add valid records of a stored payload; of the same key the last one wins.
+
+        Where the dataset keeps the first, the first one does, here and in `commit`.
+        """
 
     @abstractmethod
     async def reject(self, rejections: Sequence[Rejection], payload: Payload) -> None:

@@ -39,6 +39,8 @@ DATA_POINTS = Dataset(
     name="data_points",
     record=DataPoint,
     key=("id",),
+    # A point that is sent again later would be too old then.
+    keeps_first=True,
     default_sort="-time",
     # Users read valid points by time, admins all of them.
     indexes=(("valid", "time"), ("time",)),

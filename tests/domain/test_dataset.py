@@ -294,3 +294,11 @@ def test_a_record_collides_with_the_first_of_its_key_when_it_differs(
         first = next(n for n, one in enumerate(values) if one[:2] == values[number][:2])
         differs = record != records[first]
         assert found.get(number) == (first if differs else None)
+
+
+@pytest.mark.parametrize(("keeps_first", "replaced"), [(False, [1, 2]), (True, [2, 3])])
+def test_the_last_arrival_counts_or_the_first(keeps_first: bool, replaced: list[int]) -> None:
+    dataset = declared(keeps_first=keeps_first)
+
+    assert [stored for stored in (1, 2, 3) if dataset.supersedes(2, stored)] == replaced
+    assert (dataset.fingerprint == declared().fingerprint) is not keeps_first

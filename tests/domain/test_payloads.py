@@ -35,6 +35,20 @@ def test_what_is_read_again_is_what_was_committed_a_replay_or_a_walk_under_way()
     assert read == [[1], [2], [3, 4]]
 
 
+def test_where_the_first_arrival_counts_a_replay_reads_it_too() -> None:
+    received = [
+        receipt(1, "a", body="other"),
+        receipt(2, "b", body="same", merged=False),
+        receipt(3, "c", body="same"),
+        receipt(4, "d", body="same"),
+        receipt(5, "e", body="same", waiting=1),
+    ]
+
+    read = [[r.id for r in selected(received, Replay(), first)] for first in (False, True)]
+
+    assert read == [[5], [3, 5]]
+
+
 def test_nothing_is_replayed_without_rejected_records() -> None:
     assert numbers([receipt(1, "a"), receipt(2, "b", merged=False)]) == []
 

@@ -104,7 +104,7 @@ class SqlIntake(Intake[R_in]):
 
     async def kept(self, what: Replay | Arrivals | None = None) -> AsyncIterator[StoredPayload]:
         """Yield every payload whose fetch was committed, or the requested ones."""
-        async for one in kept(self._session, self._dataset.name, self._source, what):
+        async for one in kept(self._session, self._dataset, self._source, what):
             yield one
 
     async def add(self, records: Sequence[R_in], payload: Payload) -> None:

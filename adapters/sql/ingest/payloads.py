@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from adapters.sql.engine.database import Database, Row, SqlSession
+from adapters.sql.schema.sql_dataset import SqlDataset
 from adapters.sql.schema.tables import payload_chunks, payloads, quarantine, receipts
 from application.ports.ingest import Receipts, Received
 from domain.jobs import FetchJob
@@ -99,15 +100,16 @@ async def receive(
 
 
 async def kept(
-    session: SqlSession, dataset: str, source: str, what: Replay | Arrivals | None
+    session: SqlSession, dataset: SqlDataset, source: str, what: Replay | Arrivals | None
 ) -> AsyncIterator[StoredPayload]:
     """Yield every payload of a source whose fetch was committed, or the requested ones."""
     since = what.first if isinstance(what, Arrivals) else 0
-    rows = await session.rows(_RECEIVED, {"of": dataset, "by": source, "since": since})
+    rows = await session.rows(_RECEIVED, {"of": dataset.name, "by": source, "since": since})
     received = {
         row[0]: dict(zip((*receipts.c.keys(), "waiting"), row, strict=True)) for row in rows
     }
-    for receipt in selected(list(map(_receipt, received.values())), what):
+    noted = list(map(_receipt, received.values()))
+    for receipt in selected(noted, what, dataset.keeps_first):
         row = received[receipt.id]
         chunks = await session.rows(_CHUNKS, {"hash": receipt.body})
         if not chunks and receipt.body != _EMPTY:

@@ -134,6 +134,8 @@ class SqlDataset:
     def __init__(self, dataset: Dataset[Any]) -> None:
         self.name = dataset.name
         self.key = dataset.key
+        #: Whether of the records of one key the first to arrive is stored, not the last.
+        self.keeps_first = dataset.keeps_first
         self.layout = Layout.of(dataset)
         #: The layout as stored in the table of datasets.
         self.layout_text = msgspec.json.encode(self.layout).decode()
@@ -192,13 +194,17 @@ class SqlDataset:
         return decoded
 
     def staged(self, records: Sequence[Any], receipt: int, start: int) -> Iterator[Row]:
-        """Yield the staged rows of records: values, receipt, hash, and a number from `start`."""
+        """Yield the staged rows of records: values, receipt, hash, and a number from `start`.
+
+        Numbers go down where the first of a key counts: of each key the highest one is merged.
+        """
+        sign = -1 if self.keeps_first else 1
         for number, record in enumerate(records, start):
             values: Sequence[Any] = msgspec.structs.astuple(record)
             if self._encoders:
                 values = self._encoded(values)
             digest = hashlib.blake2b(_pack(values), digest_size=8).digest()
-            yield (*values, receipt, *_INT64.unpack(digest), number)
+            yield (*values, receipt, *_INT64.unpack(digest), sign * number)
 
     def _encoded(self, values: Sequence[Any]) -> Sequence[Any]:
         encoded = list(values)
@@ -238,13 +244,15 @@ class SqlDataset:
             CHANGED_AT.name: bindparam("changed_at", type_=table.c[CHANGED_AT.name].type),
         }
         same = and_(*(table.c[name] == stage.c[name] for name in self.key))
-        newer = and_(table.c._hash != stage.c._hash, table.c._receipt <= stage.c._receipt)
+        # The one that counts less, by the order in which they arrived.
+        less, more = (stage, table) if self.keeps_first else (table, stage)
+        newer = and_(table.c._hash != stage.c._hash, less.c._receipt <= more.c._receipt)
         added = select(*incoming.values()).select_from(stage)
         return MergeStatements(
             create=CreateTable(stage, if_not_exists=True),
             stage=insert(stage),
             drop_repeats=delete(stage).where(_is_repeated_later(stage, self.key)),
-            drop_gone=_deletion_of_gone(table, stage, self.key),
+            drop_gone=_deletion_of_gone(table, stage, self.key, self.keeps_first),
             update=update(table)
             .where(same, newer)
             .values({name: value for name, value in incoming.items() if name not in self.key}),
@@ -316,7 +324,7 @@ def _index_name(table: str, fields: Sequence[str]) -> str:
     return f"{name[: _LONGEST_NAME - len(digest) - 1]}_{digest}"
 
 
-def _deletion_of_gone(table: Table, stage: Table, key: Sequence[str]) -> Delete:
+def _deletion_of_gone(table: Table, stage: Table, key: Sequence[str], keeps_first: bool) -> Delete:
     """Return the deletion of a source's rows whose payload is kept but did not stage them again.
 
     A receipt that is left means that its payload is left: both are pruned together.
@@ -328,10 +336,11 @@ def _deletion_of_gone(table: Table, stage: Table, key: Sequence[str]) -> Delete:
     )
     stored = table.alias("stored")
     same = and_(*(stored.c[name] == stage.c[name] for name in key))
+    less, more = (stage, stored) if keeps_first else (stored, stage)
     again = (
         select(*(stored.c[name] for name in key))
         .join_from(stage, stored, same)
-        .where(stage.c._receipt >= stored.c._receipt)
+        .where(less.c._receipt <= more.c._receipt)
     )
     names = [table.c[name] for name in key]
     row: Any = tuple_(*names) if len(names) > 1 else names[0]
