@@ -144,6 +144,24 @@ FAULTS = (
         "tests/domain/test_sessions.py",
     ),
     Fault(
+        "an API token outlives the password that was there when it was created",
+        "domain:ApiToken.is_valid",
+        edit(ast.Compare, "token_version", into=code("True")),
+        "tests/domain/test_sessions.py",
+    ),
+    Fault(
+        "an API token may do what its scope does not say",
+        "domain:Caller.require",
+        edit(ast.Compare, "scopes", into=code("False")),
+        "tests/domain/test_users.py",
+    ),
+    Fault(
+        "a change of a user undoes another role",
+        "adapters.sql:_REPLACE",
+        edit(ast.Compare, "seen_role", into=code("users.c.key == bindparam('of')")),
+        f"{_CONTRACT}/accounts/test_accounts.py -k 'changed_meanwhile and sqlite'",
+    ),
+    Fault(
         "a session outlives the password it was opened with",
         "application.accounts:Refresh.__call__",
         edit(ast.BoolOp, "version", into=without("version")),
