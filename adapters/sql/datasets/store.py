@@ -180,7 +180,7 @@ class SqlStore(Store):
         freshness = Freshness(
             states[0][0] if states else 0,
             # The order of names depends on the database.
-            tuple(sorted(map(_checkpoint, checkpoints), key=attrgetter("source"))),
+            tuple(sorted(filter(None, map(_checkpoint, checkpoints)), key=attrgetter("source"))),
             JobStatus(statuses[0][0]) if statuses else None,
             from_micros(scheduled[0][0]) if scheduled else None,
         )
@@ -201,7 +201,11 @@ def _fitting(sql: SqlDataset, rows: Sequence[Row]) -> tuple[int, int]:
     return sum(takewhile(bool, map(size.has_room, rows))), size.bytes
 
 
-def _checkpoint(row: Row) -> Checkpoint:
-    named = named_row(Checkpoint.__struct_fields__, row, ("fetched_at",))
-    named["counts"] = msgspec.json.decode(named["counts"], type=Counts)
+def _checkpoint(row: Row) -> Checkpoint | None:
+    """Return the checkpoint of a row, or None if it is damaged: then all is fetched once more."""
+    try:
+        named = named_row(Checkpoint.__struct_fields__, row, ("fetched_at",))
+        named["counts"] = msgspec.json.decode(named["counts"], type=Counts)
+    except (msgspec.MsgspecError, ValueError, OverflowError, TypeError):
+        return None
     return Checkpoint(**named)

@@ -179,14 +179,29 @@ def _bounded_ends(job: FetchJob) -> list[SqlWrite]:
 
 
 def job_of(row: Row) -> FetchJob:
-    """Return the job in a row of the jobs table."""
+    """Return the job in a row of the jobs table.
+
+    What is damaged of a row is left out: one row must not hide all others, nor keep its dataset
+    from being fetched.
+    """
     named = named_row(jobs.c.keys(), row, _TIMES)
-    named["mode"] = Mode(named["mode"])
+    named["mode"] = _mode_of(named["mode"])
     named["force"] = bool(named["force"])
     named["status"] = JobStatus(named["status"])
     if named["report"] is not None:
-        named["report"] = msgspec.json.decode(named["report"], type=FetchReport)
+        named["report"] = _report_of(named["report"])
     return FetchJob(**named)
+
+
+def _mode_of(stored: str) -> Mode:
+    return Mode(stored) if stored in {*Mode} else Mode.TASK
+
+
+def _report_of(stored: str) -> FetchReport | None:
+    try:
+        return msgspec.json.decode(stored, type=FetchReport)
+    except (msgspec.MsgspecError, ValueError):
+        return None
 
 
 def _row_of(job: FetchJob) -> dict[str, Any]:
