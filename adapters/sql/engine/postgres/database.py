@@ -117,7 +117,7 @@ class PostgresDatabase(Database, Probe, Connections):
             raise StoreUnavailable("the database does not answer; try again shortly") from error
 
     @asynccontextmanager
-    async def session(self) -> AsyncIterator[SqlSession]:
+    async def session(self) -> AsyncIterator[PostgresSession]:
         """Open a connection for temporary tables, which end with it."""
         try:
             async with asyncio.timeout(_WAIT_S):
@@ -137,6 +137,7 @@ class PostgresDatabase(Database, Probe, Connections):
     async def migration(self) -> AsyncIterator[SqlSession]:
         """Begin the transaction that creates or changes tables."""
         async with self.session() as session, session.transaction():
+            await session.require_direct()
             await session.rows(_MIGRATION_LOCK, {})
             await _require_utf8(session)
             yield session

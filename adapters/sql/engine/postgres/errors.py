@@ -9,10 +9,15 @@ from domain.errors import QueryTooSlow, StoreError, StoreFull, StoreUnavailable
 
 _AWAY = "the database cannot be reached"
 _TOO_SLOW = "this query needs more time than a query gets; use an indexed field"
+POOLED = (
+    "the database's URL leads to a pooler, such as PgBouncer, that does not pass on sessions and"
+    " their settings; name PostgreSQL itself"
+)
 _NOT_MIGRATED = "the database is not migrated; run: catchment migrate"
 
 #: By SQLSTATE, or by its beginning: the first two characters name a class.
 _UNAVAILABLE: Mapping[str, str] = {
+    "08P01": POOLED,
     "08": "the connection to the database was lost",
     "25006": "the database takes no writes; it may be a standby",
     "25P03": "the database ended a transaction that was idle too long",

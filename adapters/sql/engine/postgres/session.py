@@ -8,7 +8,7 @@ from itertools import islice
 from sqlalchemy import ClauseElement, Insert
 
 from adapters.sql.engine.database import Compiler, Row, SqlSession, SqlWrite, Values
-from adapters.sql.engine.postgres.errors import translated
+from adapters.sql.engine.postgres.errors import POOLED, translated
 from adapters.sql.engine.postgres.pool import Connection
 from domain.errors import StoreUnavailable
 
@@ -34,6 +34,13 @@ class PostgresSession(SqlSession):
         self._on_change = on_change
         self._begin = begin
         self._changes = False
+
+    async def require_direct(self) -> None:
+        """Raise StoreUnavailable if a pooler stands between, which tells a process of its own."""
+        with translated():
+            process = await self._connection.fetchval("SELECT pg_backend_pid()")
+        if process != self._connection.get_server_pid():
+            raise StoreUnavailable(POOLED)
 
     async def rows(self, clause: ClauseElement, values: Values) -> list[Row]:
         """Run a statement and return its rows."""
