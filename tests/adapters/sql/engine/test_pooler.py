@@ -9,7 +9,7 @@ from adapters.sql.engine.postgres.database import postgres_compiler
 from adapters.sql.engine.postgres.errors import translation
 from adapters.sql.engine.postgres.session import PostgresSession
 from domain.errors import StoreUnavailable
-from tests.services.postgres import administering, server_url
+from tests.services.postgres import administering, empty_database
 
 
 class Pooled:
@@ -28,7 +28,7 @@ class Pooled:
 
 @pytest.mark.postgres
 async def test_a_connection_by_way_of_a_pooler_is_refused() -> None:
-    async with administering(server_url()) as connection:
+    async with empty_database() as url, administering(url) as connection:
         direct = PostgresSession(connection, postgres_compiler(), lambda: None)
         pooled = PostgresSession(Pooled(connection), postgres_compiler(), lambda: None)
 
