@@ -289,6 +289,18 @@ PROMISES: tuple[Promise, ...] = (
         "tests/adapters/system/test_security_log.py",
         "tests/docs/test_watch_logins.py",
     ),
+    _promise(
+        41,
+        "what is damaged, gone or unfit of a database is said, and stops nothing else",
+        "tests/adapters/sql/engine/test_sqlite.py::test_a_file_without_its_name_is_not_written_to",
+        "tests/adapters/sql/engine/test_sqlite.py::"
+        "test_a_write_into_a_file_that_loses_its_name_meanwhile_is_not_acknowledged",
+        "tests/adapters/sql/engine/test_pooler.py",
+        "tests/adapters/sql/jobs/test_damaged_rows.py",
+        "tests/adapters/sql/schema/test_revisions.py",
+        "tests/application/ingest/test_rebuild.py",
+        "tests/contract/ingest/test_replay.py::test_a_damaged_payload_is_marked_and_hides_no_other",
+    ),
     Promise(
         "SIMULATION",
         "the use cases hold their promises in a simulation, for every seed",
