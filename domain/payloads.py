@@ -90,14 +90,12 @@ def selected(
     They are what a fetch has brought, what a replay needs, or else all that was committed. Where
     the first arrival of a record counts (`keeps_first`), a replay needs those of its bodies, too.
     """
-    match what:
-        case Arrivals(first):
-            return [receipt for receipt in receipts if receipt.id >= first]
-        case Replay(only):
-            chosen = replayed(receipts, only)
-            return _with_first_arrivals(receipts, chosen) if keeps_first else chosen
-        case None:
-            return [receipt for receipt in receipts if receipt.merged]
+    if isinstance(what, Arrivals):
+        return [receipt for receipt in receipts if receipt.id >= what.first]
+    if isinstance(what, Replay):
+        chosen = replayed(receipts, what.receipt)
+        return _with_first_arrivals(receipts, chosen) if keeps_first else chosen
+    return [receipt for receipt in receipts if receipt.merged]
 
 
 def _with_first_arrivals(receipts: Sequence[Receipt], chosen: list[Receipt]) -> list[Receipt]:

@@ -43,6 +43,12 @@ def _checkpoint(fetched_at: datetime) -> Checkpoint:
 # ---------------------------------------------------------------- messages
 
 
+def test_a_subject_is_never_watched_since_a_time_to_come() -> None:
+    assert QUIET.bounded(NOW) is QUIET
+    set_back = QUIET.bounded(NOW - MINUTE)
+    assert (set_back.watched_since, set_back.since) == (NOW - MINUTE, QUIET.since)
+
+
 def test_a_subject_without_an_incident_has_no_message() -> None:
     assert QUIET.seen(None, WELL) == QUIET
     assert not QUIET.is_waiting(NOW)

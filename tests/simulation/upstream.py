@@ -78,16 +78,17 @@ class Feed:
         title = f"g{number}"
         count = int(random.fraction() * 12)
         ids = [1 + int(random.fraction() * 8) for _ in range(count)]
-        items: list[dict[str, Any]] = [
-            {"id": one, "userId": place, "title": title, "body": ""}
-            for place, one in enumerate(ids)
-        ]
+        items: list[dict[str, Any]] = [{"id": one, "title": title, "body": ""} for one in ids]
         bad = int(random.fraction() * 4) if random.fraction() < 0.3 else 0
         if random.fraction() < 0.04:
             bad = 25  # the upstream itself has changed: the merge is held
         items += [{"id": f"bad {number} {place}"} for place in range(bad)]
         size = max(1, len(items) // (1 + int(random.fraction() * 3)))
         pages = [items[start : start + size] for start in range(0, len(items), size)] or [[]]
+        # A record that comes twice differs from page to page; within one page it would be held.
+        for place, page in enumerate(pages):
+            for item in page:
+                item |= {"userId": place} if "title" in item else {}
         held = bad >= 20 and bad > 0.2 * len(items)
         self.generations.append(
             Generation(

@@ -104,3 +104,33 @@ async def test_an_unavailable_store_does_not_end_the_scheduler(rig: Rig) -> None
         assert (early, len(jobs_of(rig))) == (0, 1)
         assert [failed.dataset for failed in process.failures] == [None], "once, not every second"
         assert not process.task.done()
+
+
+class Overtaken(MemorySchedules):
+    """Schedules of which another process corrects one just before this one."""
+
+    overtaken = 0
+
+    async def move(self, seen: Schedule, following: Schedule) -> bool:
+        """Have another process move the schedule; this one has not."""
+        self.overtaken += 1
+        await super().move(seen, following)
+        return False
+
+
+async def test_a_schedule_that_another_process_corrects_is_not_fired_for_a_clock_set_back(
+    rig: Rig,
+) -> None:
+    schedules = Overtaken(rig.database, rig.clock)
+    fetch = rig.fetch(rig.source("one", posts(1)), cadence=REGULAR)
+    async with scheduling(
+        rig, fetch, job_backend=rig.with_job_backend(schedules=schedules)
+    ) as process:
+        rig.clock.set(-HOUR)
+        await rig.clock.elapse(5)
+
+        assert schedules.overtaken == 1
+        assert jobs_of(rig) == []
+        assert process.failures == []
+        corrected = rig.database.schedules["posts"]
+        assert corrected.next_run_at <= rig.clock.now() + PERIOD + SURELY
