@@ -103,7 +103,10 @@ class AlertState(msgspec.Struct, frozen=True, kw_only=True):
         """Return whether a message waits that no process is sending."""
         if self.delivered:
             return False
-        return self.claimed_until is None or not now < self.claimed_until <= now + CLAIM_TIMEOUT
+        # A claim of a process whose clock is a little ahead holds; one that is too far ahead is of
+        # a clock that was set back since.
+        latest = now + 2 * CLAIM_TIMEOUT
+        return self.claimed_until is None or not now < self.claimed_until <= latest
 
     def bounded(self, now: datetime) -> "AlertState":
         """Return the state without a time later than now since which the subject is watched."""

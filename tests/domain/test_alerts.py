@@ -118,6 +118,12 @@ def test_a_claimed_message_is_left_to_its_process_for_a_while() -> None:
     assert taken.is_waiting(NOW + CLAIM_TIMEOUT)
 
 
+def test_a_claim_by_a_clock_that_is_a_little_ahead_holds() -> None:
+    claimed = QUIET.seen(INCIDENT, WELL).claimed(NOW)
+    assert not claimed.is_waiting(NOW - MINUTE)
+    assert claimed.is_waiting(NOW - CLAIM_TIMEOUT - MICROSECOND)
+
+
 def test_an_undelivered_message_is_sent_by_the_next_process() -> None:
     failed = QUIET.seen(INCIDENT, WELL).claimed(NOW).released(delivered=False)
 

@@ -30,7 +30,7 @@ from tests.adapters.http.http_fixture import (
     problem,
 )
 from tests.adapters.http.stores import Away
-from tests.prove.figures import told
+from tests.prove.figures import reported
 
 CLOSED = gauges_dataset(read_by=Role.USER, fetch_by=Role.ADMIN)
 VALUES = {"station": "north", "number": "1", "id": "1", "dataset": "gauges"}
@@ -146,7 +146,7 @@ async def test_c24_every_role_gets_what_it_may_at_every_route_and_nothing_else(
             else:
                 assert refused is role, (method, path, role, status)
             cells += 1
-    told("P27", f"unexpected:0,of:{cells}", "unexpected:0", cells == 3 * len(LEAST))
+    reported("P27", f"unexpected:0,of:{cells}", "unexpected:0", cells == 3 * len(LEAST))
     assert cells == 3 * len(LEAST)
 
 

@@ -79,7 +79,7 @@ async def fill(database: Database, clock: SteerableClock) -> None:
 
 def _job(name: str, finished_at: int) -> tuple[Any, ...]:
     times = (0, None, None, finished_at, None)
-    return (name, "posts", "sync", False, None, "succeeded", 1, 1, *times, None)
+    return (name, "posts", "sync", False, None, "succeeded", 1, 1, *times, None, None)
 
 
 def _receipt(number: int) -> tuple[Any, ...]:
