@@ -18,6 +18,7 @@ from application.ports.ingest import (
     Receipts,
     Received,
     Source,
+    Verified,
 )
 from application.ports.system import Clock
 from domain.checkpoints import Checkpoint
@@ -313,6 +314,16 @@ class MemoryReceipts(Receipts):
         ]
         last = max(found, key=lambda received: received.payload.receipt, default=None)
         return None if last and last.payload.receipt in self._database.damaged else last
+
+    async def verify(self) -> AsyncIterator[Verified]:
+        """Yield each stored body once it was read back and compared with what was received."""
+        arrivals: dict[bytes, list[int]] = {}
+        for payloads in self._database.kept.values():
+            for payload in payloads:
+                arrivals.setdefault(payload.body, []).append(payload.receipt)
+        for receipts in arrivals.values():
+            damaged = not self._database.damaged.isdisjoint(receipts)
+            yield Verified(damaged, tuple(sorted(receipts)) if damaged else ())
 
 
 class MemoryQuarantine(Quarantine):

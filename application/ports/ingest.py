@@ -133,12 +133,23 @@ class Received(msgspec.Struct, frozen=True):
     payload: Payload
 
 
+class Verified(msgspec.Struct, frozen=True):
+    """A stored body that was read back; `receipts` are its arrivals, if it is damaged."""
+
+    damaged: bool = False
+    receipts: tuple[int, ...] = ()
+
+
 class Receipts(Protocol):
     """The payloads received by jobs."""
 
     @abstractmethod
     async def last(self, job_id: str) -> Received | None:
         """Return the last stored payload that a job has received, None if there is none."""
+
+    @abstractmethod
+    def verify(self) -> AsyncIterator[Verified]:
+        """Yield each stored body once it was read back and compared with what was received."""
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):

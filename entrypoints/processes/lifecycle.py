@@ -78,6 +78,17 @@ async def pruned(settings: Settings) -> list[str]:
     return lines or ["Nothing has expired."]
 
 
+async def verified(settings: Settings) -> tuple[int, list[tuple[int, ...]]]:
+    """Read every stored payload back; return their number, and the receipts of damaged ones."""
+    checked, damaged = 0, []
+    async with running(settings) as container:
+        async for body in container.receipts().verify():
+            checked += 1
+            if body.damaged:
+                damaged.append(body.receipts)
+    return checked, damaged
+
+
 async def health_of(settings: Settings) -> HealthReport:
     """Return the health of the configured database and queue; change nothing."""
     container = Container(settings=settings)

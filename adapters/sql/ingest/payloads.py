@@ -1,5 +1,6 @@
 """Payloads and receipts over SQL: bodies exactly as received, and their arrivals."""
 
+import asyncio
 import hashlib
 import zlib
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from adapters.sql.engine.database import Database, Row, SqlSession
 from adapters.sql.schema.sql_dataset import SqlDataset
 from adapters.sql.schema.tables import payload_chunks, payloads, quarantine, receipts
-from application.ports.ingest import Receipts, Received
+from application.ports.ingest import Receipts, Received, Verified
 from domain.jobs import FetchJob
 from domain.payloads import Arrivals, Payload, Receipt, Replay, StoredPayload, selected
 from domain.times import from_micros, to_micros
@@ -123,12 +124,21 @@ def unpacked(receipt: Mapping[str, Any], chunks: Sequence[Row]) -> Payload | Non
 
     None if the body is no longer what was received: its hash is another one.
     """
+    body = _body(receipt["hash"], chunks)
+    return None if body is None else _payload(receipt, body)
+
+
+def _is_sound(digest: str, chunks: Sequence[Row]) -> bool:
+    return _body(digest, chunks) is not None
+
+
+def _body(digest: str, chunks: Sequence[Row]) -> bytes | None:
+    """Return the body of a hash from its chunks, or None if they are damaged."""
     try:
         body = b"".join(zlib.decompress(data) for [data] in chunks)
     except zlib.error:
         return None
-    is_sound = hashlib.sha256(body).hexdigest() == receipt["hash"]
-    return _payload(receipt, body) if is_sound else None
+    return body if hashlib.sha256(body).hexdigest() == digest else None
 
 
 def _payload(receipt: Mapping[str, Any], body: bytes) -> Payload:
@@ -165,6 +175,17 @@ _BODY = (
 )
 
 
+_HASHES = (
+    select(payloads.c.hash)
+    .where(payloads.c.hash > bindparam("after"))
+    .order_by(payloads.c.hash)
+    .limit(100)
+)
+_ARRIVALS = (
+    select(receipts.c.id).where(receipts.c.hash == bindparam("hash")).order_by(receipts.c.id)
+)
+
+
 class SqlReceipts(Receipts):
     """The receipts of jobs in a SQL database."""
 
@@ -180,3 +201,21 @@ class SqlReceipts(Receipts):
         receipt = dict(zip(receipts.c.keys(), rows[0], strict=True))
         payload = unpacked(receipt, chunks)
         return None if payload is None else Received(receipt["source"], payload)
+
+    async def verify(self) -> AsyncIterator[Verified]:
+        """Yield each stored body once it was read back and compared with what was received."""
+        after = ""
+        while True:
+            [hashes] = await self._database.snapshot([(_HASHES, {"after": after})])
+            if not hashes:
+                return
+            for [digest] in hashes:
+                named = {"hash": digest}
+                [chunks, arrivals] = await self._database.snapshot(
+                    [(_CHUNKS, named), (_ARRIVALS, named)]
+                )
+                if not chunks and digest != _EMPTY and not arrivals:
+                    continue  # it was pruned meanwhile
+                is_sound = await asyncio.to_thread(_is_sound, digest, chunks)
+                yield Verified(not is_sound, () if is_sound else tuple(row[0] for row in arrivals))
+            after = hashes[-1][0]

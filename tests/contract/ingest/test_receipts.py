@@ -50,3 +50,23 @@ async def test_a_damaged_body_is_none(backend: Backend) -> None:
     await backend.damage(kept.receipt)
 
     assert await backend.receipts.last(job.id) is None
+
+
+async def test_every_body_is_read_back_once_and_a_damaged_one_is_named_by_its_arrivals(
+    backend: Backend,
+) -> None:
+    assert [each async for each in backend.receipts.verify()] == []
+    kept = []
+    for body in (b"sound", b"damaged", b"damaged", b"", b"x" * 3_000_000):
+        job = await backend.claimed()
+        async with backend.intakes.open(SAMPLES, "one", job) as intake:
+            kept.append(await intake.keep(backend.payload(body)))
+        await backend.end(job)
+    await backend.damage(kept[1].receipt)
+
+    verified = [each async for each in backend.receipts.verify()]
+
+    assert len(verified) == 4
+    [damaged] = [each for each in verified if each.damaged]
+    assert damaged.receipts == (kept[1].receipt, kept[2].receipt)
+    assert not any(each.receipts for each in verified if not each.damaged)
