@@ -70,6 +70,7 @@ class Http1Protocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._expected = _Expected.HEAD
+        self._is_reusable = False
         self._head_bytes = 0
         self._head_end = b""
         self._line: _RequestLine | None = None
@@ -127,7 +128,9 @@ class Http1Protocol(HttpToolsProtocol):
             if not data:
                 return data
             self._unset_keepalive_if_required()
-            self.parser = httptools.HttpRequestParser(self)
+            if not self._is_reusable:
+                self.parser = httptools.HttpRequestParser(self)
+            self._is_reusable = False
             self._line, self._head_end = None, b""
         found = (self._head_end + data).find(_END)
         end = len(data) if found < 0 else found + len(_END) - len(self._head_end)
@@ -150,7 +153,7 @@ class Http1Protocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(head)
         except httptools.HttpParserUpgrade:
-            pass
+            self._is_reusable = False  # it expects another protocol now
         except httptools.HttpParserInvalidURLError:
             self._refuse(_unreadable_url(head))
             return False
@@ -169,7 +172,8 @@ class Http1Protocol(HttpToolsProtocol):
         )
 
     def on_message_complete(self) -> None:
-        """Do nothing: the end of a request is the end of its body, which the parser never gets."""
+        """Use the parser again; one that waits for a body, which it never gets, is made anew."""
+        self._is_reusable = True
 
     def _too_large(self) -> Refusal:
         if len(self.url) > MAX_URL_BYTES:
