@@ -207,8 +207,7 @@ def _escaped(name: str) -> str:
 
 
 def _has_next(links: list[Any]) -> bool:
-    relations = [each.get("rel", each.get("relation")) for each in links if isinstance(each, dict)]
-    return "next" in relations
+    return any(page_names.leads_on(each) for each in links if isinstance(each, dict))
 
 
 def _is_link(value: Any) -> bool:

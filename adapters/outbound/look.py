@@ -67,17 +67,15 @@ class SavedUpstream(Upstream):
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        self._first = ""
 
     async def look(self, url: str, params: Mapping[str, str]) -> Look:
         """Return the answer for the first page; raise UnexpectedContent for any other."""
-        if params or url != self._first(url):
+        self._first = self._first or url
+        if params or url != self._first:
             raise UnexpectedContent("there is one saved answer, and no other page")
         format, body = _read(self._file.read_bytes(), "")
         return Look(answer=FirstAnswer(url=url, body=body), format=format)
-
-    def _first(self, url: str) -> str:
-        self._url = getattr(self, "_url", url)
-        return self._url
 
 
 def _read(raw: bytes, content_type: str) -> tuple[str, Any]:

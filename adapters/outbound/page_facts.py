@@ -1,6 +1,6 @@
 """Facts of pages: the records of a response, its next page, and whether it is the last one."""
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,14 +14,11 @@ from adapters.outbound.polite.messages import UpstreamResponse
 from adapters.outbound.polite.urls import Url, parse
 from domain import page_names
 from domain.errors import UnexpectedContent
+from domain.page_names import link_target
 from domain.pages import After, FirstPage, LinkHeader, NextHeader, NextMember, NoPages, Token
 from domain.pointers import Pointer
 from domain.sources import JsonFormat, NdjsonFormat, SourceDefinition
 from domain.walks import Page
-
-#: The members of a link with its relation, and with its target.
-_RELATIONS = ("rel", "relation")
-_TARGETS = ("href", "uri", "url")
 
 
 class PageFacts:
@@ -138,7 +135,7 @@ class PageFacts:
             case NextHeader(name):
                 return self._resolved(answer, answer.headers.get(name.lower()))
             case NextMember(pointer):
-                return self._resolved(answer, _target(self._at(text, pointer)))
+                return self._resolved(answer, link_target(self._at(text, pointer)))
             case Token(send, pointer, header):
                 token = self._at(text, pointer) or answer.headers.get(header.lower())
                 return _token(send, token)
@@ -156,19 +153,6 @@ class PageFacts:
 
 def _text(answer: UpstreamResponse) -> bytes:
     return json_to_utf8(unpacked(answer.body), answer.content_type).strip()
-
-
-def _target(value: Any) -> str | None:
-    """Return the URL of the next page from a text, a link, or a list of links."""
-    if isinstance(value, dict):
-        targets: Iterator[Any] = (value[name] for name in _TARGETS if value.get(name))
-        return _target(next(targets, None))
-    if isinstance(value, list):
-        links = [each for each in value if isinstance(each, dict)]
-        following = (e for e in links if "next" in [e.get(name) for name in _RELATIONS])
-        found: dict[str, Any] | None = next(following, None)
-        return _target(found)
-    return value if isinstance(value, str) and value else None
 
 
 def _token(send: str, token: Any) -> Mapping[str, str] | None:
@@ -202,7 +186,7 @@ def _hints(text: bytes) -> _Hints:
                 hints.more = _truth(value)
             if lower in page_names.TOTAL:
                 hints.total = _count(value)
-    links = [_target(each) for each in around if isinstance(each, list)]
+    links = [link_target(each) for each in around if isinstance(each, list)]
     hints.leads = hints.leads or next(filter(None, links), None)
     return hints
 

@@ -22,6 +22,7 @@ from adapters.outbound.polite.messages import (
 )
 from adapters.outbound.polite.urls import Url, parse
 from adapters.outbound.signing import Signer
+from application.ingest.normalise import aside
 from application.ports.ingest import Ask, Source
 from application.ports.system import Clock, Secrets
 from domain.checkpoints import Checkpoint
@@ -137,8 +138,9 @@ class HttpSource(DefinedSource[R]):
                 return
             if not self._is_self_delimiting:
                 _check_whole(answer)
-            page = self._facts.of(answer, is_first=step is None)
-            yield answer.payload(page=walk.count)
+            payload = answer.payload(page=walk.count)
+            yield payload  # it is stored before anything is read from it
+            page = await aside(payload, self._facts.of, answer, step is None)
             step, known = walk.after(page), None
 
     async def _get(

@@ -12,6 +12,7 @@ from domain.guessed_fields import FieldsGuess, KeyGuess, guess_fields, guess_key
 from domain.guessed_pages import Block, FirstAnswer, PagesGuess, guess_pages, told_total
 from domain.guessed_records import RecordsGuess, guess_records
 from domain.looks import Look
+from domain.page_names import link_target
 from domain.pointers import EVERY, parse_pointer
 
 #: An upstream is asked no more often than this before it is declared.
@@ -151,21 +152,10 @@ async def _second(
 def _link(answer: FirstAnswer, block: Block) -> str | None:
     """Return the URL that an answer leads to; None for its own, which proves nothing."""
     if isinstance(block, dict) and "next" in block:
-        return link_of(parse_pointer(block["next"]).find(answer.body))
+        return link_target(parse_pointer(block["next"]).find(answer.body))
     if isinstance(block, dict) and "next_header" in block:
         return answer.headers.get(block["next_header"])
     return answer.next_link
-
-
-def link_of(value: Any) -> str | None:
-    """Return the URL of a link as upstreams write them."""
-    if isinstance(value, list):
-        links = [each for each in value if isinstance(each, dict)]
-        following = (e for e in links if "next" in (e.get("rel"), e.get("relation")))
-        return link_of(next(following, None))
-    if isinstance(value, dict):
-        return next((value[name] for name in ("href", "uri", "url") if value.get(name)), None)
-    return value if isinstance(value, str) else None
 
 
 def _records(body: Any, pointer: str | None) -> RecordsGuess:

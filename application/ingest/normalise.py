@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
-from typing import Any, Generic
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -16,6 +16,8 @@ from domain.dataset import Dataset, R
 from domain.events import Merged
 from domain.payloads import Batch, Payload
 from domain.reports import Counts, Failure, KeyCollision, Rejection
+
+T = TypeVar("T")
 
 #: This many bad records, and this share, hold a merge: probably the source itself has changed.
 HOLD_COUNT = 20
@@ -169,9 +171,14 @@ async def read(dataset: Dataset[R], source: Source[R], payload: Payload) -> Batc
     def reading() -> Batch[R]:
         return _sifted(dataset, source.normalise(payload))
 
+    return await aside(payload, reading)
+
+
+async def aside(payload: Payload, read: Callable[..., T], *values: Any) -> T:
+    """Return what is read of a payload, on a thread if its body is large."""
     # Reading a large body would delay other requests.
     is_large = len(payload.body) > LARGE or payload.is_packed
-    return await asyncio.to_thread(reading) if is_large else reading()
+    return await asyncio.to_thread(read, *values) if is_large else read(*values)
 
 
 def _sifted(dataset: Dataset[R], batch: Batch[R]) -> Batch[R]:

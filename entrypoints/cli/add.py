@@ -23,6 +23,7 @@ from domain.declarations import declarations_of
 from domain.guessed_pages import Block
 from domain.strict_reading import InvalidTable, read_strictly
 from domain.written_blocks import written_block
+from entrypoints.cli.rows import cell, row
 from entrypoints.config.declarations import DEFAULT_FILE
 from entrypoints.config.settings import Settings
 from entrypoints.processes.lifecycle import running
@@ -32,7 +33,6 @@ from entrypoints.wiring.datasets import private_hosts_of
 #: The exit status of a command that would have to ask.
 UNANSWERED = 2
 _ROWS = 5
-_WIDEST = 24
 _MONTH_S = 30 * 86400
 
 
@@ -118,23 +118,18 @@ def _show(found: Suggestion) -> None:
     click.echo(f"  key      {key}{why}")
     for field in found.fields.fields:
         kind = f"{field.type}?" if field.nullable else field.type
-        click.echo(f"  field    {field.name} {kind}, such as {_cell(field.example)}")
+        click.echo(f"  field    {field.name} {kind}, such as {cell(field.example)}")
     for each in found.fields.left_out:
         click.echo(f"  left out {each.pointer} {each.reason}")
     names = [field.name for field in found.fields.fields]
     click.echo("  " + " | ".join(names))
     for element in found.elements[:_ROWS]:
         values = [field.pointer.find(element) for field in found.fields.fields]
-        click.echo("  " + " | ".join(map(_cell, values)))
+        click.echo("  " + row(values))
 
 
 def _shown(pages: Block | None) -> str:
     return "none" if pages is None else msgspec.json.encode(pages).decode()
-
-
-def _cell(value: Any) -> str:
-    text = "" if value in (None, msgspec.UNSET) else str(value)
-    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
 
 
 def _answered(found: Suggestion, wanted: Wanted) -> Suggestion:

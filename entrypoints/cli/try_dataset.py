@@ -1,6 +1,5 @@
 """Trying a dataset: one page of each source, and nothing is stored."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,13 +10,13 @@ from application.ingest.normalise import read
 from application.ports.ingest import Ask, Source
 from domain.errors import SourceError, UnknownDataset
 from domain.reports import Traffic
+from entrypoints.cli.rows import row
 from entrypoints.config.settings import Settings
 from entrypoints.processes.lifecycle import running
 
 _WITHIN = timedelta(seconds=60)
 _RECORDS = 5
 _REJECTIONS = 3
-_WIDEST = 24
 
 
 async def try_dataset(settings: Settings, name: str) -> bool:
@@ -51,12 +50,7 @@ async def _tried(dataset: Any, source: Source[Any], ask: Ask) -> bool:
     click.echo(f"{source.name}: {count} records on the first page, {bad} rejected")
     click.echo("  " + " | ".join(field.name for field in msgspec.structs.fields(dataset.record)))
     for record in batch.records[:_RECORDS]:
-        click.echo("  " + _row(msgspec.structs.astuple(record)))
+        click.echo("  " + row(msgspec.structs.astuple(record)))
     for each in batch.rejections[:_REJECTIONS]:
         click.echo(f"  rejected {each.pointer}: {each.reason}")
     return not bad
-
-
-def _row(values: Sequence[Any]) -> str:
-    texts = ("" if value is None else str(value) for value in values)
-    return " | ".join(t if len(t) <= _WIDEST else t[: _WIDEST - 1] + "…" for t in texts)

@@ -256,3 +256,14 @@ async def test_every_format_has_pages(block: str, page: Callable[[int], Any]) ->
 async def test_a_body_that_is_no_json_fails_when_it_is_read() -> None:
     with pytest.raises(UnexpectedContent, match="an HTML page"):
         await fetched('pages = "link"' + FIELDS, lambda _: (b"<html>no</html>", {}))
+
+
+async def test_a_page_arrives_before_anything_is_read_from_it() -> None:
+    body = {"d": [{"id": 1}], "next": f"{URL}?page=2"}
+    client = ServedPages(lambda _: (body, {}))
+    source = source_from('records = "/d"' + FIELDS, URL, client)  # type: ignore[arg-type]
+    pages = source.ask(Ask(None, NOON, Traffic()))
+
+    assert msgspec.json.decode((await anext(pages)).body) == body
+    with pytest.raises(UnexpectedContent, match="next page"):
+        await anext(pages)
