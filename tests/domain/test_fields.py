@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import InvalidDataset
-from domain.fields import INT64_MAX, INT64_MIN, Field, FieldType, Int64, fields_of
+from domain.fields import (
+    INT64_MAX,
+    INT64_MIN,
+    MAX_TEXT_BYTES,
+    Field,
+    FieldType,
+    Int64,
+    fields_of,
+)
 from tests.strategies import SAMPLES, values_of
 
 HALF_A_SECOND_PAST_TEN = datetime(2026, 1, 31, 10, 0, 0, 500_000, tzinfo=UTC)
@@ -236,3 +244,10 @@ def test_a_value_that_cannot_be_stored_has_a_reason(
 @pytest.mark.parametrize("type", FieldType)
 def test_a_nullable_field_may_be_missing(type: FieldType) -> None:
     assert field(type, nullable=True).defect(None) is None
+
+
+def test_a_list_with_a_text_that_is_too_long_is_not_sound() -> None:
+    tags = Field("tags", FieldType.TEXTS)
+
+    assert tags.sound([["a"], ["x" * MAX_TEXT_BYTES]])
+    assert not tags.sound([["a"], ["x" * (MAX_TEXT_BYTES + 1)]])
